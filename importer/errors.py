@@ -1,0 +1,58 @@
+"""The exception tree: for runs that cannot go on.
+
+A bad row is a value (:class:`importer.model.Problem`), never an exception. Each class
+carries the exit code the command line ends with, so that a caller need not know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ImporterError(Exception):
+    """A run cannot start or cannot go on; the text is written for the user.
+
+    `hint` says what to do next. `exit_code` is what the command line ends with.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ImporterError):
+    """Options that contradict each other, or that lack something."""
+
+
+class MappingError(ImporterError):
+    """A mapping is unusable; `mistakes` holds every mistake found, each a line of text.
+
+    A line reads ``leads.yaml:4:3: form.city.requried: unknown key …``.
+    """
+
+    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.mistakes = tuple(mistakes)
+
+
+class SourceError(ImporterError):
+    """A source file is missing, unreadable, empty, or over a limit."""
+
+
+class OutputError(ImporterError):
+    """Results cannot be written where they were asked for."""
+
+
+class ServiceError(ImporterError):
+    """The service refused us or cannot be reached: rows not sent stay pending."""
+
+    exit_code = 3
+
+
+class JournalError(ImporterError):
+    """The journal cannot be trusted or cannot be written: nothing more may be sent."""
+
+    exit_code = 3

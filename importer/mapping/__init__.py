@@ -1,0 +1,1 @@
+"""From a YAML mapping to a compiled plan of column programs."""

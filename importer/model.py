@@ -1,0 +1,288 @@
+"""The values that flow along the line, frozen: each stage makes new ones and fills in nothing.
+
+Row numbers are those a spreadsheet program shows (1-based, the header row counts). They are
+given once, by the source, and carried from there on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+
+class Status(StrEnum):
+    """What becomes of a row: exactly one of these."""
+
+    CREATED = "created"
+    REJECTED = "rejected"
+    INVALID = "invalid"
+    SKIPPED = "skipped"
+    UNCERTAIN = "uncertain"
+    PENDING = "pending"
+
+
+class Severity(StrEnum):
+    """Whether a problem keeps its row from being sent."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One complaint about data, the same shape everywhere.
+
+    `row` is None for a problem of a whole column or file; `target` is a path such as
+    ``form.city`` or ``contacts.1.phone``; `value` is the offending text.
+    """
+
+    row: int | None
+    column: str | None
+    target: str | None
+    code: str
+    message: str
+    value: str | None = None
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source file turned out to be.
+
+    `sheet` is None for text files, `encoding` and `delimiter` are None for workbooks.
+    `headers` are trimmed and in Unicode NFC, in sheet order; blank and repeated ones are kept.
+    `header_row` is the row number of the header. `problems` are those of the file as a whole.
+    """
+
+    path: str
+    kind: str
+    headers: tuple[str, ...]
+    header_row: int
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some thousand consecutive rows of a source, as text.
+
+    `frame` has one column per header, labelled 0, 1, 2 …, of pandas' Arrow-backed string type;
+    a blank cell is the empty string, never a missing value. `rows` are the row numbers, int64,
+    as long as the frame. Rows whose cells are all blank are left out.
+    """
+
+    rows: npt.NDArray[np.int64]
+    frame: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as Add record wants it, not yet encoded; keys are those of the service's contract.
+
+    `contacts` is keyed "1" to "9". An empty `contacts` or `premium` and a None are left out of
+    the body.
+    """
+
+    row: int
+    form: Mapping[str, str | int]
+    contacts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    phone_field: str | None = None
+    premium: Mapping[str, str] = field(default_factory=dict)
+    disposition: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One record, encoded: `body` is the JSON that is sent, UTF-8."""
+
+    row: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Rows granted to an engine, once; their intents are durable before it exists."""
+
+    requests: tuple[Request, ...]
+
+
+class Wire(StrEnum):
+    """How far an exchange with the service got."""
+
+    ANSWERED = "answered"
+    """A whole reply was read, whatever it says."""
+    NOT_SENT = "not_sent"
+    """No byte of the request left: name not found, refused, no connection in time, TLS failed."""
+    LOST = "lost"
+    """The request began to be written, and no whole reply came: it may have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyError:
+    """One entry of the `errors` list in the service's reply."""
+
+    code: str
+    message: str
+    property: str | None = None
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one request, or what became of it.
+
+    `understood` says that the body was the JSON envelope `{"errors": [...], "response": ...}`.
+    `retry_after` is in seconds. `detail` is for people and holds no secrets.
+    """
+
+    wire: Wire
+    http_status: int | None = None
+    understood: bool = False
+    numberids: tuple[str, ...] = ()
+    errors: tuple[ReplyError, ...] = ()
+    retry_after: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The record was created."""
+
+    numberids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It did not arrive and may be sent again after `after` seconds."""
+
+    after: float
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The service said no: sending it again as it is gives the same answer."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """It may have been created, in whole or in part; it is never sent again by itself."""
+
+    code: str
+    message: str
+    numberids: tuple[str, ...] = ()
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The service refuses us, not the row: nothing more is sent and this row stays pending."""
+
+    code: str
+    message: str
+    hint: str
+
+
+Verdict = Done | Retry | Rejected | Uncertain | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row, as the journal keeps it and results.csv shows it.
+
+    `attempts` counts requests that left or tried to; it is 0 for rows that were never sent.
+    """
+
+    row: int
+    status: Status
+    numberids: tuple[str, ...] = ()
+    attempts: int = 0
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a run stands; `done` counts rows in a final state, `total` all rows read."""
+
+    total: int
+    counts: Mapping[Status, int]
+
+    @property
+    def done(self) -> int:
+        """Rows that have reached a final state."""
+        return sum(n for status, n in self.counts.items() if status is not Status.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in figures: what summary.json holds.
+
+    `counts` has every state and adds up to `rows`. `status` is finished, stopped or interrupted.
+    `elapsed_s` is the run itself, without the program's start. `reason` says why a run stopped.
+    """
+
+    run_id: str
+    status: str
+    rows: int
+    counts: Mapping[Status, int]
+    started_at: str
+    elapsed_s: float
+    attempts: int
+    source: Mapping[str, Any]
+    mapping: Mapping[str, Any]
+    target: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    reason: str | None = None
+    hint: str | None = None
+
+    @property
+    def rows_per_s(self) -> float:
+        """Rows that reached a final state, a second."""
+        done = self.rows - self.counts.get(Status.PENDING, 0)
+        return round(done / self.elapsed_s, 1) if self.elapsed_s > 0 else 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that says how the run ended (130 and 143 are the command line's own)."""
+        if self.status == "stopped":
+            return 3
+        if self.counts.get(Status.UNCERTAIN, 0):
+            return 4
+        if self.counts.get(Status.REJECTED, 0) or self.counts.get(Status.INVALID, 0):
+            return 1
+        return 0
+
+
+def outcome_of(row: int, status: Status, problems: Sequence[Problem]) -> Outcome:
+    """A row that was never sent, with all its problems told in one line each for people."""
+    codes = dict.fromkeys(p.code for p in problems)
+    hints = dict.fromkeys(p.hint for p in problems if p.hint)
+    return Outcome(
+        row=row,
+        status=status,
+        code="|".join(codes) or None,
+        message="; ".join(p.message for p in problems) or None,
+        hint="; ".join(hints) or None,
+    )

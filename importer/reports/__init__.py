@@ -1,0 +1,1 @@
+"""The Survey as text and JSON, for people and for programs."""

@@ -1,0 +1,1 @@
+"""Engines that send leased rows, and the coordinator that grants the leases."""

@@ -1,0 +1,1 @@
+"""What is known of the whole file before the first row leaves."""
