@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+EMPTY_FORMULA = "#FORMULA!"
+"""What stands in a cell whose formula has no stored value."""
+ERROR_TEXTS = frozenset(
+    f"{EMPTY_FORMULA} #NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A #GETTING_DATA #SPILL! #CALC! "
+    "#FIELD! #BLOCKED! #CONNECT! #BUSY! #UNKNOWN! #EXTERNAL! #PYTHON! #TIMEOUT! #ERROR!".split()
+).union(f"Err:{number}" for number in range(501, 541))
+"""What Excel, Google Sheets and LibreOffice show for a calculation that failed."""
+
 
 class Status(StrEnum):
     """What becomes of a row: exactly one of these."""
@@ -78,14 +86,31 @@ class Batch:
 
     `frame` has one column per header, labelled 0, 1, 2 …, of pandas' Arrow-backed string type;
     a blank cell is the empty string, never a missing value. `rows` are the row numbers, int64,
-    as long as the frame. Rows whose cells are all blank are left out.
+    as long as the frame. Rows whose cells are all blank are left out. `problems` are what the
+    source found wrong with these rows themselves, such as cells beyond the last header.
     """
 
     rows: npt.NDArray[np.int64]
     frame: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the mapping alone says of a batch's rows; duplicates are the Survey's to find.
+
+    `filtered` gives, by row number, why a filter leaves the row out. `problems` are those of all
+    other rows. `keys` has a text for each row that is equal where ``rows.unique`` says two rows
+    are the same, and blank where the row has no key; it is None where nothing is unique.
+    """
+
+    rows: npt.NDArray[np.int64]
+    filtered: Mapping[int, Problem]
+    problems: tuple[Problem, ...]
+    keys: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +191,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It did not arrive and may be sent again after `after` seconds."""
+    """It did not arrive and may be sent again after `after` seconds.
+
+    `throttled` says that the service asks everybody to wait: such a try does not count as one.
+    """
 
     after: float
     code: str
     message: str
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,225 @@
+"""Contacts: by number, for each number that a column has, and spread from one cell.
+
+A numbered rule wins over ``each``, and both over ``spread``, which takes the numbers that no
+other rule has, in order. A contact exists in a row where one of its own cells has data; it needs
+a phone, or the row is invalid (or the contact dropped, where its phone says ``on_error: blank``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from importer.mapping.cells import TEXT, Cells, Mask
+from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
+from importer.mapping.rule import Rule, Type
+from importer.mapping.spec import CONTACT_NUMBERS, Contact, MappingSpec, PlacedRule
+from importer.mapping.values import PIPE
+from importer.model import Problem, Severity
+
+_PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
+
+
+@dataclass(frozen=True, slots=True)
+class ContactColumns:
+    """One numbered contact of a batch: its parts, and the rows in which it exists."""
+
+    parts: Mapping[str, tuple[Column, Rule]]
+    exists: Mask
+    data: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsColumns:
+    """All contacts of a batch; `spread` holds phones joined with ``|``, for the `free` numbers."""
+
+    numbered: Mapping[int, ContactColumns]
+    spread: Column | None
+    free: tuple[int, ...]
+    problems: tuple[Problem, ...]
+
+    def has_phone(self, number: int, cells: Cells) -> Mask:
+        """The rows in which contact `number` has a phone."""
+        if number in self.numbered:
+            return self.numbered[number].exists
+        if self.spread is None or number not in self.free:
+            return cells.nothing
+        return _count(self.spread.values) > self.free.index(number)
+
+    def data(self, cells: Cells) -> Mask:
+        """The rows in which any contact's cells have data."""
+        found = cells.nothing if self.spread is None else self.spread.data
+        for contact in self.numbered.values():
+            found = found | contact.data
+        return found
+
+    def phones(self, number: int) -> pd.Series[str] | None:
+        """The phone column of contact `number`, where the sheet can give it one."""
+        if number in self.numbered:
+            return self.numbered[number].parts["phone"][0].values
+        if self.spread is None or number not in self.free:
+            return None
+        place = self.free.index(number)
+        spread = (text.split(PIPE) for text in self.spread.values.tolist())
+        return pd.Series([p[place] if place < len(p) else "" for p in spread], dtype=TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsProgram:
+    """The compiled contacts of a mapping."""
+
+    numbered: Mapping[int, Mapping[str, Program]]
+    spread: Program | None
+    free: tuple[int, ...]
+
+    @property
+    def programs(self) -> Iterator[Program]:
+        """Every rule's program."""
+        for parts in self.numbered.values():
+            yield from parts.values()
+        if self.spread is not None:
+            yield self.spread
+
+    def run(self, cells: Cells) -> ContactsColumns:
+        """Compute all contacts for one batch."""
+        problems: list[Problem] = []
+        numbered = {n: _run_one(n, parts, cells, problems) for n, parts in self.numbered.items()}
+        spread = self.spread.run(cells) if self.spread is not None else None
+        if spread is not None and self.spread is not None:
+            problems += spread.problems
+            problems += _overflow(spread, self.spread, len(self.free), cells)
+        return ContactsColumns(numbered, spread, self.free, tuple(problems))
+
+
+def _run_one(
+    n: int, programs: Mapping[str, Program], cells: Cells, problems: list[Problem]
+) -> ContactColumns:
+    columns = {part: program.run(cells) for part, program in programs.items()}
+    data = cells.nothing
+    for column in columns.values():
+        problems += column.problems
+        data = data | column.data
+    phone = columns["phone"]
+    without = data & (phone.values == "").to_numpy(dtype=bool)
+    if without.any():
+        told = {p.row for p in phone.problems if p.severity is Severity.ERROR}
+        dropped = programs["phone"].rule.on_error == "blank"
+        for i in np.flatnonzero(without):
+            row = int(cells.batch.rows[i])
+            if row not in told:
+                problems.append(_without_phone(row, n, programs["phone"].header, dropped))
+    parts = {part: (columns[part], programs[part].rule) for part in columns}
+    return ContactColumns(parts, data & ~without, data)
+
+
+def _without_phone(row: int, n: int, header: str | None, dropped: bool) -> Problem:
+    if dropped:
+        return Problem(
+            row,
+            header,
+            f"contacts.{n}.phone",
+            "contact_dropped",
+            f"contact {n} has no valid phone and is left out",
+            severity=Severity.WARNING,
+        )
+    return Problem(
+        row,
+        header,
+        f"contacts.{n}.phone",
+        "contact_without_phone",
+        f"contact {n} has data but no phone",
+        hint="fill in the phone, or set on_error: blank on it to leave such contacts out",
+    )
+
+
+def _count(values: pd.Series[str]) -> npt.NDArray[np.int64]:
+    """How many phones each spread cell came to."""
+    return np.array([text.count(PIPE) + 1 if text else 0 for text in values.tolist()], np.int64)
+
+
+def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iterator[Problem]:
+    counts = _count(spread.values)
+    for i in np.flatnonzero(counts > free):
+        yield Problem(
+            int(cells.batch.rows[i]),
+            program.header,
+            "contacts.spread",
+            "too_many_phones",
+            f"{counts[i]} phones for {free} free contacts",
+            spread.values.iloc[i].replace(PIPE, ", "),
+            "a record has nine contacts: take the last numbers out",
+        )
+
+
+def bind_contacts(
+    spec: MappingSpec, headers: Headers, missing: list[tuple[tuple[str, ...], str]]
+) -> ContactsProgram:
+    """Bind the contacts to a sheet; what the sheet lacks is added to `missing`, with its path."""
+    numbered: dict[int, dict[str, Program]] = {}
+    given = spec.contacts.numbered()
+    for n in CONTACT_NUMBERS:
+        if n in given:
+            path: tuple[str, ...] = ("contacts", str(n))
+            contact, optional = given[n], False
+        elif spec.contacts.each is not None:
+            path = ("contacts", "each")
+            contact, optional = _numbered(spec.contacts.each, n), True
+            if not _exists(contact.phone, headers):
+                continue
+        else:
+            continue
+        numbered[n] = {}
+        for part, type_ in _PARTS.items():
+            rule = getattr(contact, part)
+            if rule is None or (optional and not _exists(rule, headers)):
+                continue
+            placed = PlacedRule((*path, part), rule, type_)
+            try:
+                numbered[n][part] = bind(placed, headers, spec, f"contacts.{n}.{part}")
+            except MissingColumn as error:
+                missing += [(placed.path, message) for message in error.messages]
+    if spec.contacts.each is not None and not set(numbered) - set(given):
+        first, last = (
+            " or ".join(
+                f'"{name}"' for name in _numbered(spec.contacts.each, n).phone.named_columns()
+            )
+            for n in (1, 9)
+        )
+        missing.append((("contacts", "each"), f"the sheet has no column from {first} to {last}"))
+    spread = None
+    if spec.contacts.spread is not None:
+        placed = PlacedRule(("contacts", "spread"), spec.contacts.spread, "phone")
+        try:
+            spread = bind(placed, headers, spec, "contacts.spread")
+        except MissingColumn as error:
+            missing += [(placed.path, message) for message in error.messages]
+    free = tuple(n for n in CONTACT_NUMBERS if n not in numbered)
+    return ContactsProgram(numbered, spread, free)
+
+
+def _numbered(contact: Contact, n: int) -> Contact:
+    """The contact that ``each`` describes, with its number put in for ``{n}``."""
+    rules = {part: getattr(contact, part) for part in _PARTS}
+    return contact.model_copy(
+        update={part: _with_number(rule, n) for part, rule in rules.items() if rule is not None}
+    )
+
+
+def _with_number(rule: Rule, n: int) -> Rule:
+    def put(texts: Sequence[str] | None) -> list[str] | None:
+        return None if texts is None else [text.replace("{n}", str(n)) for text in texts]
+
+    template = rule.template.replace("{n}", str(n)) if rule.template is not None else None
+    update = {"column": put(rule.column), "columns": put(rule.columns), "template": template}
+    return rule.model_copy(update=update)
+
+
+def _exists(rule: Rule, headers: Headers) -> bool:
+    """Whether the sheet has what the rule names: one of `column`, all of the others."""
+    if rule.column is not None:
+        return any(headers.exists(name) for name in rule.column)
+    return all(headers.exists(name) for name in rule.named_columns())

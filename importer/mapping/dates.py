@@ -1,0 +1,123 @@
+"""Dates and times: declared formats, ISO always, and no guess where day and month are alike.
+
+A real date cell arrives in ISO form, so it is understood whatever formats are declared.
+Dotted dates are day first: no locale writes month.day.year.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from importer.mapping.faults import Converted, Converter, Fault
+
+_TIME = r"(?:[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
+_YEAR_FIRST = re.compile(
+    r"(?P<y>\d{4})(?P<mark>[-./])(?P<m>\d{1,2})(?P=mark)(?P<d>\d{1,2})\.?" + _TIME
+)
+_YEAR_LAST = re.compile(
+    r"(?P<a>\d{1,2})(?P<mark>[-./])(?P<b>\d{1,2})(?P=mark)(?P<y>\d{4})\.?" + _TIME
+)
+_SERIAL = re.compile(r"[1-6][0-9]{4}(?:\.[0-9]+)?")
+"""A number between 1927 and 2091 in days; no date format has five digits in a row."""
+_DECLARE = 'declare the format in the mapping, as input: ["%d/%m/%Y"]'
+
+
+def date_converter(
+    input_: Sequence[str] | None, output: str, timezone: str | None, repair: bool = False
+) -> Converter:
+    """A converter from the declared formats, or from common ones where none is declared.
+
+    With `repair`, a date that a spreadsheet program left as its serial number (45429 for
+    2024-05-17) is read, with a warning.
+    """
+    zone = ZoneInfo(timezone) if timezone else None
+    read: Callable[[str], datetime | Fault] = (
+        _read_common if input_ is None else lambda text: _read_declared(text, input_)
+    )
+
+    def convert(text: str) -> Converted:
+        plain = re.sub(r"\s+", " ", re.sub(r"(?<=\d\.)\s+(?=\d{1,2}\.)", "", text))
+        if (serial := _serial(plain)) is not None:
+            fault = _damage(text, serial, repair)
+            return Converted(f"{serial:{output}}" if fault.warning else text, fault)
+        moment = read(plain)
+        if isinstance(moment, Fault):
+            return Converted(text, moment)
+        if moment.tzinfo is not None:
+            if zone is None:
+                message = f'"{text}" has an offset, and the mapping names no timezone'
+                hint = "add timezone: Europe/Budapest (or another) to the mapping"
+                return Converted(text, Fault("offset_without_timezone", message, hint))
+            moment = moment.astimezone(zone)
+        return Converted(moment.strftime(output))
+
+    return convert
+
+
+def _serial(text: str) -> datetime | None:
+    """The moment a serial number stands for, in the calendar that counts from 1900."""
+    if _SERIAL.fullmatch(text) is None:
+        return None
+    return datetime(1899, 12, 30) + timedelta(seconds=round(float(text) * 86400))  # noqa: DTZ001
+
+
+def _damage(text: str, moment: datetime, repair: bool) -> Fault:
+    if repair:
+        return Fault("repaired", f'"{text}" is read as {moment:%Y-%m-%d}', None, warning=True)
+    return Fault(
+        "serial_date",
+        f'"{text}" is a date that a spreadsheet program turned into a number',
+        f"set repair: true in the mapping to read it as {moment:%Y-%m-%d}, or mend the cell",
+    )
+
+
+def _read_declared(text: str, formats: Sequence[str]) -> datetime | Fault:
+    iso = _YEAR_FIRST.fullmatch(text)
+    if iso is not None and iso["mark"] == "-":
+        return _moment(text, iso, iso["m"], iso["d"])
+    found: set[datetime] = set()
+    for format_ in formats:
+        try:
+            found.add(datetime.strptime(text, format_))  # noqa: DTZ007 - zone handled by caller
+        except ValueError:
+            continue
+    if len(found) > 1:
+        return Fault(
+            "ambiguous_date",
+            f'"{text}" can mean {" or ".join(sorted(f"{m:%Y-%m-%d}" for m in found))}',
+            "declare only the format that the column has",
+        )
+    if not found:
+        return Fault(
+            "bad_date",
+            f'"{text}" is not a date of the form {" or ".join(formats)}',
+            "check the day and month",
+        )
+    return found.pop()
+
+
+def _read_common(text: str) -> datetime | Fault:
+    if match := _YEAR_FIRST.fullmatch(text):
+        return _moment(text, match, match["m"], match["d"])
+    match = _YEAR_LAST.fullmatch(text)
+    if match is None:
+        return Fault("bad_date", f'"{text}" is not a date that is understood', _DECLARE)
+    a, b = match["a"], match["b"]
+    if match["mark"] == "." or int(a) > 12 or a == b:
+        return _moment(text, match, month=b, day=a)
+    if int(b) > 12:
+        return _moment(text, match, month=a, day=b)
+    return Fault("ambiguous_date", f'day and month of "{text}" cannot be told apart', _DECLARE)
+
+
+def _moment(text: str, match: re.Match[str], month: str, day: str) -> datetime | Fault:
+    time, zone = match["time"] or "00:00", (match["zone"] or "").replace("Z", "+00:00")
+    hour, _, rest = time.replace(",", ".").partition(":")
+    iso = f"{match['y']}-{int(month):02}-{int(day):02}T{int(hour):02}:{rest}{zone}"
+    try:
+        return datetime.fromisoformat(iso)
+    except ValueError:
+        return Fault("bad_date", f'"{text}" is not a date in the calendar', "check day and month")

@@ -1,0 +1,257 @@
+"""The plan: a mapping bound to one sheet. It checks batches and puts records together.
+
+:func:`compile_plan` finds all that does not fit between mapping and sheet; after that a plan
+does not fail, whatever the cells hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from importer.errors import MappingError
+from importer.mapping.cells import Cells, Mask
+from importer.mapping.contacts import ContactsColumns, ContactsProgram, bind_contacts
+from importer.mapping.keys import KeyPart, compile_keys, row_keys
+from importer.mapping.load import LoadedMapping
+from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
+from importer.mapping.records import Cooked, Evaluated, assemble
+from importer.mapping.rule import Type
+from importer.mapping.spec import MappingSpec
+from importer.model import Batch, Checked, Problem, Record, Severity
+
+Missing = list[tuple[tuple[str, ...], str]]
+Placed = Mapping[str, tuple[Program, Type]]
+
+_PHONE_FIELD = re.compile("phone([1-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A compiled ``skip_when``: the column and the texts, folded, that filter a row out."""
+
+    column: int
+    header: str
+    texts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A mapping bound to a sheet's headers; `used` are the columns it reads."""
+
+    spec: MappingSpec
+    headers: tuple[str, ...]
+    used: tuple[int, ...]
+    form: Placed
+    contacts: ContactsProgram
+    phone_field: Program | None
+    premium: Placed
+    disposition: Placed
+    filters: tuple[Filter, ...]
+    keys: tuple[KeyPart, ...]
+
+    @property
+    def unused_columns(self) -> tuple[str, ...]:
+        """Headers that nothing reads; blank ones and those that begin with ``_`` do not count."""
+        return tuple(
+            header
+            for i, header in enumerate(self.headers)
+            if i not in self.used and header and not header.startswith("_")
+        )
+
+    def evaluate(self, batch: Batch) -> Evaluated:
+        """Convert and check a batch."""
+        cells = Cells(batch)
+        form = _run(self.form, cells)
+        contacts = self.contacts.run(cells)
+        premium, disposition = _run(self.premium, cells), _run(self.disposition, cells)
+        chosen = self.phone_field.run(cells) if self.phone_field is not None else None
+        has_disposition, incomplete = self._check_disposition(disposition, cells)
+        columns = [
+            cooked.column for part in (form, premium, disposition) for cooked in part.values()
+        ]
+        if chosen is not None:
+            columns.append(chosen)
+        filtered = self._filter(cells)
+        problems = [problem for column in columns for problem in column.problems]
+        problems += contacts.problems
+        problems += incomplete
+        problems += self._check_phone_field(chosen, contacts, cells)
+        problems += self._check_data(columns, contacts, cells)
+        kept = [p for p in (*batch.problems, *problems) if p.row not in filtered]
+        keys = row_keys(self.keys, cells, {n: c.column for n, c in form.items()}, contacts)
+        checked = Checked(batch.rows, filtered, tuple(kept), keys)
+        return Evaluated(
+            cells, form, contacts, chosen, premium, disposition, has_disposition, checked
+        )
+
+    def records(self, evaluated: Evaluated, run_id: str) -> Iterator[Record]:
+        """Put together the records of an evaluated batch; `run_id` goes into the stamp."""
+        return assemble(evaluated, self.spec.stamp, run_id)
+
+    def _filter(self, cells: Cells) -> dict[int, Problem]:
+        filtered: dict[int, Problem] = {}
+        for rule in self.filters:
+            texts = cells.trimmed(rule.column)
+            for i in np.flatnonzero(texts.str.casefold().isin(rule.texts)):
+                row = int(cells.batch.rows[i])
+                filtered[row] = Problem(
+                    row,
+                    rule.header,
+                    "rows.skip_when",
+                    "filtered",
+                    f'{rule.header} is "{texts.iloc[i]}"',
+                    texts.iloc[i],
+                    severity=Severity.WARNING,
+                )
+        return filtered
+
+    def _check_data(
+        self, columns: Sequence[Column], contacts: ContactsColumns, cells: Cells
+    ) -> Iterator[Problem]:
+        """Find rows of which the mapping takes nothing: they would become empty records."""
+        if not self.used:
+            return
+        data = contacts.data(cells)
+        for column in columns:
+            data = data | column.data
+        for i in np.flatnonzero(~data):
+            row = int(cells.batch.rows[i])
+            message = "no cell that the mapping uses has anything in it"
+            hint = "fill the row in, or delete it"
+            yield Problem(row, None, None, "nothing_to_send", message, None, hint)
+
+    def _check_phone_field(
+        self, chosen: Column | None, contacts: ContactsColumns, cells: Cells
+    ) -> Iterator[Problem]:
+        """Find rows whose phone_field names a contact that has no phone: the service refuses it."""
+        if chosen is None or self.phone_field is None:
+            return
+        codes, distinct = pd.factorize(chosen.values)
+        for code, text in enumerate(distinct):
+            if not text:
+                continue
+            match = _PHONE_FIELD.fullmatch(text)
+            has = contacts.has_phone(int(match[1]), cells) if match else cells.nothing
+            for i in np.flatnonzero((codes == code) & ~has):
+                yield Problem(
+                    int(cells.batch.rows[i]),
+                    self.phone_field.header,
+                    "phone_field",
+                    "phone_field_without_phone" if match else "bad_phone_field",
+                    f"contact {match[1]} has no phone to call"
+                    if match
+                    else f'"{text}" is not one of phone1 to phone9',
+                    text,
+                    "fill in that phone, or choose another phone_field",
+                )
+
+    def _check_disposition(
+        self, parts: Mapping[str, Cooked], cells: Cells
+    ) -> tuple[Mask, list[Problem]]:
+        """Tell the rows that have a disposition, and find those that have half of one.
+
+        A disposition with columns is left out of rows in which these are all blank.
+        """
+        if not parts:
+            return cells.nothing, []
+        programs = [program for program, _ in self.disposition.values()]
+        has = ~cells.nothing
+        if not all(program.constant for program in programs):
+            has = cells.nothing
+            for cooked in parts.values():
+                has = has | cooked.column.data
+        problems = []
+        for name in ("dispositionid", "userid"):
+            program, _ = self.disposition[name]
+            for i in np.flatnonzero(has & (parts[name].column.values == "").to_numpy(dtype=bool)):
+                problems.append(
+                    Problem(
+                        int(cells.batch.rows[i]),
+                        program.header,
+                        f"disposition.{name}",
+                        "disposition_incomplete",
+                        f"the row has a disposition but no {name}",
+                        hint="fill it in, or clear the disposition's other cells",
+                    )
+                )
+        return has, problems
+
+
+def _run(programs: Placed, cells: Cells) -> dict[str, Cooked]:
+    return {
+        name: Cooked(program.run(cells), program.rule, type_)
+        for name, (program, type_) in programs.items()
+    }
+
+
+def compile_plan(mapping: LoadedMapping, headers: Sequence[str]) -> Plan:
+    """Bind a mapping to a sheet; raise MappingError with all that the sheet lacks."""
+    spec, sheet = mapping.spec, Headers(tuple(headers))
+    missing: Missing = []
+    bound: dict[str, dict[str, tuple[Program, Type]]] = {}
+    for placed in spec.placed_rules():
+        if placed.path[0] == "contacts":
+            continue
+        part, name = placed.path[0], placed.path[-1]
+        try:
+            program = bind(placed, sheet, spec, ".".join(placed.path))
+            bound.setdefault(part, {})[name] = (program, placed.type)
+        except MissingColumn as error:
+            missing += [(placed.path, message) for message in error.messages]
+    contacts = bind_contacts(spec, sheet, missing)
+    filters = _bind_filters(spec, sheet, missing)
+    if missing:
+        raise _unfit(mapping, missing)
+    form = bound.get("form", {})
+    keys, missing = compile_keys(spec, {n: p for n, (p, _) in form.items()}, contacts)
+    if spec.phone_field is not None and (constant := spec.phone_field.value) is not None:
+        missing += _check_constant_phone_field(constant, contacts)
+    if missing:
+        raise _unfit(mapping, missing)
+    programs = [program for part in bound.values() for program, _ in part.values()]
+    used = {c for program in (*programs, *contacts.programs) for c in program.columns}
+    used |= {rule.column for rule in filters}
+    return Plan(
+        spec=spec,
+        headers=tuple(headers),
+        used=tuple(sorted(used)),
+        form=form,
+        contacts=contacts,
+        phone_field=bound.get("phone_field", {}).get("phone_field", (None, ""))[0],
+        premium=bound.get("premium", {}),
+        disposition=bound.get("disposition", {}),
+        filters=tuple(filters),
+        keys=tuple(keys),
+    )
+
+
+def _check_constant_phone_field(constant: str, contacts: ContactsProgram) -> Missing:
+    number = int(constant[-1])
+    has = number in contacts.numbered or (contacts.spread is not None and number in contacts.free)
+    return [] if has else [(("phone_field",), f"the sheet has no phone for contact {number}")]
+
+
+def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list[Filter]:
+    filters: list[Filter] = []
+    for i, rule in enumerate(spec.rows.skip_when):
+        column = headers.find(rule.column)
+        if column is None:
+            missing.append((("rows", "skip_when", str(i), "column"), headers.complain(rule.column)))
+            continue
+        texts = frozenset(text.strip().casefold() for text in rule.in_)
+        filters.append(Filter(column, headers.names[column], texts))
+    return filters
+
+
+def _unfit(mapping: LoadedMapping, missing: Missing) -> MappingError:
+    lines = tuple(dict.fromkeys(mapping.mistake(path, message) for path, message in missing))
+    return MappingError(
+        f"{mapping.path}: the mapping does not fit the sheet",
+        lines,
+        hint="Name the columns as the sheet does, or choose another sheet or header row.",
+    )

@@ -1,0 +1,120 @@
+"""Mistakes in a mapping that no single value shows: contradictions, unknown regions, targets."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from importer.mapping.convert import converter_for
+from importer.mapping.rule import Mistake
+from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, PlacedRule
+
+_PHONE_FIELD = re.compile("phone[1-9]")
+
+
+def find_mistakes(spec: MappingSpec) -> list[Mistake]:
+    """All mistakes in a mapping whose parts are each well formed; paths are from its top."""
+    return [
+        *_in_rules(spec),
+        *_in_contacts(spec),
+        *_in_rows(spec),
+        *_in_the_rest(spec),
+    ]
+
+
+def _in_rules(spec: MappingSpec) -> Iterator[Mistake]:
+    for placed in spec.placed_rules():
+        mistakes = placed.rule.check() + placed.rule.check_type(placed.type)
+        yield from (((*placed.path, *below), what) for below, what in mistakes)
+        if (region := placed.rule.region) and region not in _regions():
+            yield (*placed.path, "region"), f"{region} is not a region that has phone numbers"
+        if not mistakes:
+            yield from _in_constants(spec, placed)
+
+
+def _regions() -> frozenset[str]:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return frozenset(SUPPORTED_REGIONS)
+
+
+def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
+    """Constants go out as they stand, so they are checked here, once."""
+    rule = placed.rule
+    convert = converter_for(rule, placed.type, spec.region, spec.timezone)
+    if convert is None:
+        return
+    checked = [("value", rule.value), ("default", rule.default)]
+    if placed.type in {"integer", "decimal", "date", "datetime"}:
+        checked += [("min", rule.min), ("max", rule.max)]
+    for name, text in checked:
+        if text is not None and (fault := convert(text).fault) is not None:
+            yield (*placed.path, name), f"{fault.message}{': ' + fault.hint if fault.hint else ''}"
+
+
+def _in_contacts(spec: MappingSpec) -> Iterator[Mistake]:
+    each = spec.contacts.each
+    if each is not None:
+        for name in ("phone", "name", "title", "email"):
+            rule = getattr(each, name)
+            texts = [rule.template or "", *rule.named_columns()] if rule else []
+            if rule and rule.value is None and not any("{n}" in text for text in texts):
+                yield (
+                    ("contacts", "each", name),
+                    "has no {n}: every contact would take the same column",
+                )
+        if each.phone.value is not None:
+            yield ("contacts", "each", "phone"), "a constant phone for every contact: name a column"
+    spread = spec.contacts.spread
+    if spread is not None and spread.value is not None:
+        yield ("contacts", "spread"), "spreads a cell's phones: name a column"
+
+
+def _in_rows(spec: MappingSpec) -> Iterator[Mistake]:
+    targets = unique_targets(spec)
+    for i, target in enumerate(spec.rows.unique or ()):
+        if target not in targets:
+            close = difflib.get_close_matches(target, targets, 1)
+            hint = f'did you mean "{close[0]}"?' if close else f"one of {', '.join(targets)}"
+            yield ("rows", "unique", str(i)), f'nothing here fills "{target}": {hint}'
+
+
+def unique_targets(spec: MappingSpec) -> list[str]:
+    """The paths that `rows.unique` may name: what the mapping fills, a row at a time."""
+    targets = [f"form.{name}" for name in spec.form]
+    numbered = spec.contacts.numbered()
+    each, spread = spec.contacts.each, spec.contacts.spread
+    for n in CONTACT_NUMBERS:
+        contact = numbered.get(n, each)
+        if contact is not None:
+            given = [p for p in ("phone", "name", "title", "email") if getattr(contact, p)]
+            targets += [f"contacts.{n}.{part}" for part in given]
+        elif spread is not None:
+            targets.append(f"contacts.{n}.phone")
+    return targets
+
+
+def _in_the_rest(spec: MappingSpec) -> Iterator[Mistake]:
+    if not spec.form:
+        yield ("form",), "a record needs at least one field"
+    for name in spec.form:
+        if not name.strip():
+            yield ("form", name), "a field needs a name"
+    if spec.region is not None and spec.region not in _regions():
+        yield ("region",), f"{spec.region} is not a region that has phone numbers"
+    if spec.stamp is not None and spec.stamp in spec.form:
+        yield ("stamp",), f"form.{spec.stamp} is filled twice: stamp needs a field of its own"
+    constant = spec.phone_field.value if spec.phone_field else None
+    if constant is not None:
+        reachable = {t.split(".")[1] for t in unique_targets(spec) if t.startswith("contacts.")}
+        if not _PHONE_FIELD.fullmatch(constant):
+            yield ("phone_field",), f'"{constant}" is not one of phone1 to phone9'
+        elif constant.removeprefix("phone") not in reachable:
+            yield ("phone_field",), f"no contact {constant[-1]} in this mapping for {constant}"
+    if spec.timezone is not None:
+        try:
+            ZoneInfo(spec.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            yield ("timezone",), f'unknown time zone "{spec.timezone}": write one as Europe/Vienna'

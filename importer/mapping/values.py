@@ -1,0 +1,185 @@
+"""What a rule does to one text: divide, case, map, convert, check; a pure function, compiled once.
+
+The order is fixed: split → trim → case → map → type → min/max → length and pattern → choices →
+pipe. Each piece of a multiple value goes through it by itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from importer.mapping.cells import JOINT
+from importer.mapping.convert import converter_for
+from importer.mapping.faults import Converted, Fault
+from importer.mapping.rule import Rule, Type
+from importer.mapping.text import title_case, trim
+from importer.model import Severity
+
+PIPE = "|"
+PIPE_REPLACEMENT = "/"
+
+
+class Value(NamedTuple):
+    """The text to send, and what was found wrong on the way to it."""
+
+    text: str
+    faults: tuple[tuple[Fault, Severity], ...] = ()
+
+
+Step = Callable[[str], Converted]
+
+
+def compile_value(
+    rule: Rule, type_: Type, region: str | None, timezone: str | None
+) -> Callable[[str], Value] | None:
+    """The function of a rule, or None where it sends the trimmed text as it is."""
+    steps = list(_steps(rule, type_, region, timezone))
+    if not rule.multiple:
+        return (lambda text: _through(text, steps, rule)) if steps else None
+    divide = _divider(rule)
+
+    def many(text: str) -> Value:
+        pieces: dict[str, None] = {}
+        faults: list[tuple[Fault, Severity]] = []
+        for piece in divide(text):
+            value = _through(piece, steps, rule)
+            faults += value.faults
+            if value.text:
+                pieces[value.text] = None
+        return Value(PIPE.join(pieces), tuple(faults))
+
+    return many
+
+
+def _through(text: str, steps: Sequence[Step], rule: Rule) -> Value:
+    value = text
+    for step in steps:
+        value, fault = step(value)
+        if fault is None:
+            continue
+        if fault.warning:
+            # A warning's value is good: the steps that follow may still find an error.
+            rest = _through(value, steps[steps.index(step) + 1 :], rule)
+            return Value(rest.text, ((fault, Severity.WARNING), *rest.faults))
+        match rule.on_error:
+            case "reject":
+                return Value(text, ((fault, Severity.ERROR),))
+            case "warn":
+                return Value(text, ((fault, Severity.WARNING),))
+            case "blank":
+                return Value("", ((fault, Severity.WARNING),))
+    return Value(value)
+
+
+def _steps(rule: Rule, type_: Type, region: str | None, timezone: str | None) -> Iterator[Step]:
+    if rule.case is not None:
+        change = {"upper": str.upper, "lower": str.lower, "title": title_case}[rule.case]
+        yield lambda text: Converted(change(text))
+    if rule.map:
+        table = rule.map
+        yield lambda text: Converted(table.get(text, text))
+    bounds = list(_bounds(rule, type_, region, timezone))
+    if bounds:
+        yield from bounds
+    convert = converter_for(rule, type_, region, timezone)
+    if convert is not None:
+        yield convert
+    yield from _checks(rule)
+
+
+def _bounds(rule: Rule, type_: Type, region: str | None, timezone: str | None) -> Iterator[Step]:
+    """Compare in a form that has an order, whatever form is sent."""
+    if rule.min is None and rule.max is None:
+        return
+    number = type_ in {"integer", "decimal"}
+    output = None if number else ["%Y-%m-%dT%H:%M:%S"]
+    ordered = converter_for(rule.model_copy(update={"output": output}), type_, region, timezone)
+    if ordered is None:
+        return
+
+    def key(text: str) -> Any:
+        converted = ordered(text)
+        if converted.fault is not None:
+            return None
+        return Decimal(converted.value) if number else converted.value
+
+    low = key(rule.min) if rule.min is not None else None
+    high = key(rule.max) if rule.max is not None else None
+
+    def check(text: str) -> Converted:
+        found = key(text)
+        if found is None:
+            return Converted(text)
+        if low is not None and found < low:
+            return Converted(text, Fault("too_small", f'"{text}" is below {rule.min}'))
+        if high is not None and found > high:
+            return Converted(text, Fault("too_large", f'"{text}" is above {rule.max}'))
+        return Converted(text)
+
+    yield check
+
+
+def _checks(rule: Rule) -> Iterator[Step]:
+    if rule.min_length is not None or rule.max_length is not None:
+        yield lambda text: Converted(text, _length_fault(text, rule))
+    if rule.pattern is not None:
+        pattern = re.compile(rule.pattern)
+        yield lambda text: Converted(
+            text,
+            None
+            if pattern.fullmatch(text)
+            else Fault("pattern", f'"{text}" is not of the form {rule.pattern}'),
+        )
+    if rule.choices is not None:
+        choices = frozenset(rule.choices)
+        yield lambda text: Converted(text, None if text in choices else _choice_fault(text, rule))
+    if rule.multiple:
+        yield lambda text: _pipe(text, rule)
+
+
+def _length_fault(text: str, rule: Rule) -> Fault | None:
+    if rule.min_length is not None and len(text) < rule.min_length:
+        return Fault(
+            "too_short", f'"{text}" has {len(text)} characters, fewer than {rule.min_length}'
+        )
+    if rule.max_length is not None and len(text) > rule.max_length:
+        return Fault("too_long", f"has {len(text)} characters, more than {rule.max_length}")
+    return None
+
+
+def _choice_fault(text: str, rule: Rule) -> Fault:
+    choices = rule.choices or []
+    folded = {choice.casefold(): choice for choice in choices}
+    close = difflib.get_close_matches(text.casefold(), folded, 1)
+    listed = ", ".join(choices[:8]) + (" …" if len(choices) > 8 else "")
+    hint = f'did you mean "{folded[close[0]]}"?' if close else f"write one of: {listed}"
+    return Fault("not_a_choice", f'"{text}" is not one of the values allowed', hint)
+
+
+def _pipe(text: str, rule: Rule) -> Converted:
+    """Keep a stray `|` from dividing a value: the service would create one of each part."""
+    if PIPE not in text:
+        return Converted(text)
+    if rule.pipe == "replace":
+        return Converted(text.replace(PIPE, PIPE_REPLACEMENT))
+    return Converted(
+        text,
+        Fault(
+            "pipe_in_value",
+            f'"{text}" has a | in it, which would divide it in the service',
+            "take it out; or set pipe: split or pipe: replace in the mapping",
+        ),
+    )
+
+
+def _divider(rule: Rule) -> Callable[[str], list[str]]:
+    marks = [JOINT, *(rule.split or ())]
+    if rule.pipe == "split":
+        marks.append(PIPE)
+    # The longest mark first, so that one that begins another does not cut it short.
+    pattern = re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True))))
+    return lambda text: [piece for part in pattern.split(text) if (piece := trim(part))]
