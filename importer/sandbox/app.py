@@ -1,0 +1,275 @@
+"""The local Add record service: HTTP in front of a :class:`~importer.sandbox.store.Store`.
+
+Everything is answered in the service's envelope, ``{"errors": [...], "response": ...}``, sent
+chunked as ``text/plain``, whatever went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import errno
+import hmac
+import logging
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import HttpVersion11, web
+from aiohttp.typedefs import Handler, Middleware
+
+from importer.errors import ImporterError
+from importer.sandbox import strict_json
+from importer.sandbox.body import ERRORCODE, Error, check
+from importer.sandbox.catalogue import KnownProject
+from importer.sandbox.desk import Desk
+from importer.sandbox.drain import InFlight
+from importer.sandbox.project import Project
+from importer.sandbox.store import Store, open_store
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a request body."""
+
+SHUTDOWN_SECONDS = 10.0
+"""How long requests in flight may take to finish when the sandbox is stopped."""
+
+_ABORT_SECONDS = 1.0
+"""How long those get that have not finished by then."""
+
+_LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and thrown away, so that its sender sees why."""
+
+_log = logging.getLogger(__name__)
+
+
+class Refusal(Exception):  # noqa: N818 (it refuses a request; nothing failed)
+    """A request is answered with an error."""
+
+    def __init__(self, status: int, errors: list[Error]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.errors = errors
+
+
+DESK = web.AppKey("DESK", Desk)
+IN_FLIGHT = web.AppKey("IN_FLIGHT", InFlight)
+
+
+def build_app(store: Store, *, customer: str, api_key: str) -> web.Application:
+    """The service as an application; `store` stays the caller's to close, after the app."""
+
+    async def desk(app: web.Application) -> AsyncIterator[None]:
+        app[DESK] = Desk(store)
+        yield
+        await app[DESK].close()
+
+    in_flight = InFlight()
+    # From the outside in. What delays, limits or spoils requests goes at the end: behind
+    # `authenticate`, and around the handlers, so that it can act before and after a record is
+    # stored.
+    middlewares = [in_flight.middleware(), enveloped, authenticate(customer, api_key)]
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT + 1)
+    app[IN_FLIGHT] = in_flight
+    app.cleanup_ctx.append(desk)
+    app.router.add_get("/v2/projects", list_projects, allow_head=False)
+    app.router.add_get("/v2/projects/{projectid}", describe_project, allow_head=False)
+    app.router.add_post("/v2/projects/{projectid}/records", add_record)
+    app.router.add_get("/v2/projects/{projectid}/records/{numberid}", show_record, allow_head=False)
+    return app
+
+
+def reply(
+    request: web.Request, response: Any, errors: Sequence[Error] = (), status: int = 200
+) -> web.Response:
+    """The envelope, as the service sends it."""
+    answer = web.Response(
+        status=status,
+        body=orjson.dumps({"errors": errors, "response": response}),
+        content_type="text/plain",
+        charset="utf-8",
+    )
+    if request.version >= HttpVersion11:
+        answer.enable_chunked_encoding()
+    return answer
+
+
+@web.middleware
+async def enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Put whatever is refused, or goes wrong, into the envelope."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return reply(request, [], refusal.errors, refusal.status)
+    except web.HTTPMethodNotAllowed as error:
+        answer = reply(request, [], [_error(405, "method_not_allowed")], 405)
+        answer.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        return answer
+    except web.HTTPNotFound:
+        return reply(request, [], [_error(404, "not_found")], 404)
+    except (sqlite3.Error, OSError) as error:
+        # A connection that the client gave up is no failure of the store, and is aiohttp's.
+        if isinstance(error, ConnectionError):
+            raise
+        _log.error("the sandbox's database failed: %s", error)
+        return reply(request, [], [_error(500, "storage_failed")], 500)
+
+
+def authenticate(customer: str, api_key: str) -> Middleware:
+    """Let nobody in but the customer with its key; compared in constant time."""
+    credentials = f"{customer}:{api_key}".encode()
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+        try:
+            given = base64.b64decode(encoded.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            given = b""
+        if not hmac.compare_digest(given, credentials) or scheme.lower() != "basic":
+            answer = reply(request, [], [_error(401, "unauthorized")], 401)
+            answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox", charset="UTF-8"'
+            return answer
+        return await handler(request)
+
+    return middleware
+
+
+async def list_projects(request: web.Request) -> web.Response:
+    """``GET /projects``."""
+    desk = request.app[DESK]
+    return reply(request, await desk.ask(desk.store.list_projects))
+
+
+async def describe_project(request: web.Request) -> web.Response:
+    """``GET /projects/[projectid]``."""
+    desk = request.app[DESK]
+    return reply(request, await desk.ask(desk.store.describe, _project(request).projectid))
+
+
+async def show_record(request: web.Request) -> web.Response:
+    """``GET /projects/[projectid]/records/[numberid]``."""
+    desk = request.app[DESK]
+    projectid, numberid = _project(request).projectid, _id(request, "numberid")
+    record = None
+    if numberid is not None:
+        record = await desk.ask(desk.store.record, projectid, numberid)
+    if record is None:
+        raise Refusal(404, [_error(404, "record_not_found")])
+    return reply(request, record)
+
+
+async def add_record(request: web.Request) -> web.Response:
+    """``POST /projects/[projectid]/records``."""
+    project = _project(request)
+    try:
+        body = strict_json.loads(await _read(request))
+    except (ValueError, web.RequestPayloadError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, [_error(400, "invalid_json")])
+    checked = check(body, project)
+    if isinstance(checked, list):
+        raise Refusal(ERRORCODE, checked)
+    return reply(request, [await request.app[DESK].add(checked)])
+
+
+async def _read(request: web.Request) -> bytes:
+    """The body; one that is too large is refused by its stated length, or where it goes over."""
+    too_large = Refusal(413, [_error(413, "body_too_large")])
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise too_large
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large from None
+    if len(body) > BODY_LIMIT:
+        raise too_large
+    return body
+
+
+def _project(request: web.Request) -> KnownProject:
+    projectid = _id(request, "projectid")
+    project = None if projectid is None else request.app[DESK].store.projects.get(projectid)
+    if project is None:
+        raise Refusal(404, [_error(404, "project_not_found")])
+    return project
+
+
+def _id(request: web.Request, name: str) -> int | None:
+    text = request.match_info[name]
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _error(status: int, message: str) -> Error:
+    return {"errorcode": status, "errormessage": f"error.{message}"}
+
+
+async def serve(  # noqa: PLR0913 (each is an option of the command)
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    db: Path | None = None,
+    projects: Sequence[Project] | None = None,
+    customer: str,
+    api_key: str,
+    on_ready: Callable[[str], None] = lambda _url: None,
+    until: asyncio.Event | Awaitable[object] | None = None,
+) -> None:
+    """Serve until `until` is set or done (None: until cancelled), then finish what is in flight.
+
+    `port` 0 takes any free one; `on_ready` is given the base URL, ending in ``/v2``, once the
+    service accepts connections. Without `db` the data lives in a temporary file that is removed
+    at the end. Without `projects` it serves what the database has from before; an empty one gets
+    a built-in example, project 1 with the fields `name`, `city` (simple) and `likes` (multiple).
+    Raises ImporterError when the port or the database cannot be had.
+    """
+    with ExitStack() as stack:
+        if db is None:
+            folder = tempfile.TemporaryDirectory(prefix="vcc-sandbox-")
+            db = Path(stack.enter_context(folder)) / "sandbox.sqlite3"
+        store = open_store(db, projects)
+        stack.callback(store.close)
+        app = build_app(store, customer=customer, api_key=api_key)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_ABORT_SECONDS,
+            lingering_time=_LINGER_SECONDS,
+        )
+        await runner.setup()
+        try:
+            await _bind(runner, host, port)
+            on_ready(_base_url(host, runner.addresses[0][1]))
+            until = asyncio.Event() if until is None else until
+            await (until.wait() if isinstance(until, asyncio.Event) else until)
+        finally:
+            for site in runner.sites:
+                await site.stop()
+            await app[IN_FLIGHT].drain(SHUTDOWN_SECONDS)
+            await runner.cleanup()
+
+
+async def _bind(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ImporterError(
+                f"port {port} on {host} is in use by another program",
+                hint="name another with --port, or leave it out for any free one",
+            ) from error
+        raise ImporterError(
+            f"the sandbox cannot listen on {host}, port {port}: {error}",
+            hint="check the address and the port; ports below 1024 need privileges",
+        ) from error
+
+
+def _base_url(host: str, port: int) -> str:
+    """Where a client on this machine finds the service, even when it listens on every address."""
+    shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/v2"
