@@ -1,0 +1,82 @@
+"""The command line: which commands there are, and how exceptions become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from importer import __version__
+from importer.cli.outcome import tell
+from importer.errors import ImporterError
+
+COMMANDS = {
+    "run": "run",
+    "check": "check",
+    "preview": "preview",
+    "sandbox": "sandbox",
+    "schema": "schema",
+}
+"""Commands and the modules of this package that hold them, imported when they are used."""
+
+_INTERRUPTED = 130
+_UNUSABLE = 2
+_BUG = 3
+"""An error of ours stops a run early; what was sent is in the journal."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"importer.cli.{COMMANDS[cmd_name]}")
+        command = getattr(module, cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(cmd_name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: vcc-import run leads.xlsx -m leads.yaml --sandbox",
+)
+@click.version_option(__version__, prog_name="vcc-import", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Import lead lists (CSV, Excel) into a dialler, record by record.
+
+    A YAML mapping says which column becomes which field. Every row is accounted for: created,
+    rejected, invalid, skipped, uncertain or pending.
+    """
+
+
+def run_cli(arguments: list[str] | None = None) -> int:
+    """Run a command line (the program's own where None) and give its exit code."""
+    try:
+        result = cli.main(args=arguments, prog_name="vcc-import", standalone_mode=False)
+    except click.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return _UNUSABLE
+    except ImporterError as error:
+        tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does: say nothing more to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the program's last boundary
+        traceback.print_exc()
+        click.echo("This is a bug in vcc-import: please report the lines above.", err=True)
+        return _BUG
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,103 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from importer.errors import UsageError
+from importer.settings import SourceOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+files_argument = click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+
+mapping_option = click.option(
+    "-m",
+    "--mapping",
+    "mapping_path",
+    type=FILE,
+    metavar="MAPPING",
+    help="The YAML mapping: which column becomes which field.",
+)
+
+_READING = (
+    click.option("--sheet", help="Sheet to read: its name, or its number from 1."),
+    click.option(
+        "--header-row", type=click.IntRange(1), metavar="N", help="Row of the column headers."
+    ),
+    click.option("--encoding", help="Encoding of a text file, as utf-8 or cp1250."),
+    click.option("--delimiter", help="What stands between a text file's cells; tab for a tab."),
+    click.option("--rows", metavar="2-500", help="Take only these rows, numbered as in the sheet."),
+)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options that say how to read a source; they beat the mapping's."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
+def source_options(
+    sheet: str | None,
+    header_row: int | None,
+    encoding: str | None,
+    delimiter: str | None,
+    rows: str | None,
+) -> SourceOptions:
+    """The reading options as the value the pipeline takes; raises UsageError."""
+    if delimiter is not None:
+        delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter.lower(), delimiter)
+        if len(delimiter) != 1:
+            raise UsageError(
+                f"--delimiter {delimiter}: is one character", "Write tab for a tab, or ; in quotes."
+            )
+    return SourceOptions(
+        sheet=int(sheet) if sheet is not None and sheet.isdigit() else sheet,
+        header_row=header_row,
+        encoding=encoding,
+        delimiter=delimiter,
+        rows=_row_range(rows) if rows is not None else None,
+    )
+
+
+def _row_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9})?)?", text.strip())
+    if match is not None:
+        first = int(match[1])
+        last = int(match[2]) if match[2] else (first if "-" not in text else 10**9)
+        if 1 <= first <= last:
+            return first, last
+    raise UsageError(f"--rows {text}: not a range of rows", "Write it as 2-500, 2- or 17.")
+
+
+def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
+    """The mapping's path, or a UsageError that says how to get a mapping."""
+    if path is None:
+        raise UsageError(
+            "a mapping is needed: -m MAPPING",
+            "Write one that says which column becomes which field, as in docs/mapping.md; "
+            f"mappings/leads.yaml is one to start from. Then: -m my.yaml {files[0]}",
+        )
+    return path
+
+
+reports_option = click.option(
+    "--report",
+    "reports",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Write the report of the check to this .txt or .json file; may be given several times.",
+)
+all_problems_option = click.option(
+    "--all-problems", is_flag=True, help="List every problem, not only the first 1,000."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

@@ -1,0 +1,88 @@
+"""How commands end: one exit code for several files, and the words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from importer.errors import ImporterError
+
+if TYPE_CHECKING:
+    from importer.pipeline import RunResult
+
+WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
+
+
+def each_file(files: Sequence[Path], work: Callable[[Path], int]) -> int:
+    """Work on files one after the other; give the worst exit code.
+
+    What is wrong with one file is told and does not keep the others from being worked on; an
+    interruption does.
+    """
+    codes = [0]
+    for path in files:
+        try:
+            codes.append(work(path))
+        except ImporterError as error:
+            tell(error)
+            codes.append(error.exit_code)
+        if codes[-1] in {130, 143}:
+            break
+    return min(codes, key=WORST_FIRST.index)
+
+
+def tell(error: ImporterError) -> None:
+    """Print an error for the user: what, where, and what to do next."""
+    click.echo(f"Error: {error.message}", err=True)
+    for mistake in getattr(error, "mistakes", ()):
+        click.echo(f"  {mistake}", err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)
+
+
+_MEANINGS = {
+    "created": "the service has the record",
+    "rejected": "the service said no",
+    "invalid": "failed a check, not sent",
+    "skipped": "left out, as the mapping says",
+    "uncertain": "sent, answer lost: may exist",
+    "pending": "not tried",
+}
+_FILES = {"rejected": "failures.csv", "invalid": "failures.csv", "uncertain": "uncertain.csv"}
+
+
+def describe_run(result: RunResult) -> str:
+    """The summary of a run for the terminal: what became of the rows, and what to do next."""
+    return "\n".join(_lines(result))
+
+
+def _lines(result: RunResult) -> Iterator[str]:
+    summary, directory = result.summary, result.directory
+    project, base_url = summary.target["project"], summary.target["base_url"]
+    yield f"{summary.source['path']} → project {project} at {base_url}"
+    for status, count in summary.counts.items():
+        where = f" → {_FILES[status]}" if count and status in _FILES else ""
+        yield f"  {status:<10} {count:>9,}   {_MEANINGS[status]}{where}"
+    rate = f"{summary.elapsed_s:.1f} s, {summary.rows_per_s:,.0f} rows/s"
+    yield f"  {'rows':<10} {summary.rows:>9,}   {rate}"
+    if result.examples:
+        failed = sum(summary.counts[status] for status in ("invalid", "rejected", "uncertain"))
+        yield ""
+        yield (
+            "Rows that need a look:"
+            if failed <= len(result.examples)
+            else (f"The first {len(result.examples)} of {failed:,} rows that need a look:")
+        )
+        for outcome in result.examples:
+            yield f"  row {outcome.row} {outcome.status}: {outcome.message}"
+            if outcome.hint:
+                yield f"    → {outcome.hint}"
+    yield ""
+    if summary.reason is not None:
+        yield f"Stopped: {summary.reason}"
+        if summary.hint:
+            yield summary.hint
+    yield f"Results: {directory.path}"

@@ -1,0 +1,163 @@
+"""``vcc-import sandbox``, and the sandbox that ``run --sandbox`` starts for itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli.options import FILE
+from importer.errors import ServiceError
+from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL
+
+if TYPE_CHECKING:
+    import asyncio
+
+READY = "Sandbox ready at "
+_PATIENCE = 10.0
+
+
+@click.command(
+    short_help="Run a local Add record service to try things on.",
+    epilog="Example: vcc-import sandbox --project samples/project.yaml --port 8451",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port to listen on; any free one where left out.",
+)
+@click.option(
+    "--db",
+    type=FILE,
+    metavar="FILE",
+    help="Keep the records in this file from one start to the next; else they are thrown away.",
+)
+@click.option(
+    "--project",
+    "project_file",
+    type=FILE,
+    metavar="FILE",
+    help="YAML file that says which projects there are, with their fields and dispositions.",
+)
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
+def sandbox(
+    host: str, port: int, db: Path | None, project_file: Path | None, with_parent: bool
+) -> None:
+    """Run a local Add record service, as the real one but without an account.
+
+    It takes the user and key in VCC_CUSTOMER and VCC_API_KEY, or "sandbox" for both where these
+    are not set, and goes on until it is interrupted (Ctrl-C).
+    """
+    import asyncio
+
+    from importer.sandbox.app import serve
+    from importer.sandbox.project_file import load_projects
+
+    projects = load_projects(project_file) if project_file is not None else None
+
+    async def serve_until_told() -> None:
+        told = asyncio.Event()
+        with _ends_on_signals(told):
+            if with_parent:
+                _end_with_standard_input(told)
+            await serve(
+                host=host,
+                port=port,
+                db=db,
+                projects=projects,
+                customer=os.environ.get(CUSTOMER_VARIABLE) or SANDBOX_CREDENTIAL,
+                api_key=os.environ.get(API_KEY_VARIABLE) or SANDBOX_CREDENTIAL,
+                on_ready=lambda url: click.echo(f"{READY}{url}"),
+                until=told,
+            )
+
+    asyncio.run(serve_until_told())
+
+
+@contextlib.contextmanager
+def _ends_on_signals(told: asyncio.Event) -> Iterator[None]:
+    """Set the event, in its loop, on Ctrl-C and on SIGTERM."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with_standard_input(told: asyncio.Event) -> None:
+    """Set the event when standard input ends: the one sign of a parent's death everywhere."""
+    import asyncio
+    import threading
+
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(told.set)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def started_sandbox(db: Path, project_file: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Start a sandbox in a process of its own, and give its base URL; it ends with the block.
+
+    `environment` holds its user and key. Ctrl-C does not reach it: what is in flight when a run
+    is interrupted is still answered.
+    """
+    command = [sys.executable, "-m", "importer", "sandbox", "--with-parent"]
+    command += ["--db", str(db), "--project", str(project_file)]
+    apart: dict[str, Any] = (
+        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        if sys.platform == "win32"
+        else {"start_new_session": True}
+    )
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **environment},
+        **apart,
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith(READY):
+                raise ServiceError(
+                    "the sandbox did not start", "What it said stands above this line."
+                )
+            yield line.removeprefix(READY).strip()
+        finally:
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def write_project_file(path: Path, project: Mapping[str, Any]) -> None:
+    """Write a project file with one project, as the service describes it."""
+    from importer.files import write_private
+
+    write_private(path, json.dumps({"projects": [project]}, ensure_ascii=False, indent=2) + "\n")

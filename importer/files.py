@@ -1,0 +1,59 @@
+"""Files are complete or absent, and their owner's alone: they hold personal data."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from importer.errors import OutputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give an empty temporary file beside `path`, mode 0600, that takes its name at the end.
+
+    It is on the disk before it is renamed. Where the block raises, it is removed and `path`
+    stays as it was. Raises OutputError where the folder cannot be written or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, UTF-8, mode 0600; raises OutputError."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def make_private_folder(path: Path) -> bool:
+    """Make a folder, its owner's alone, and those above it; say whether it is new."""
+    try:
+        if path.is_dir():
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or type(error).__name__
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"{path}: the disk is full", "Make room, then run the command again.")
+    hint = "Choose another folder, or mend the permissions of this one."
+    return OutputError(f"{path}: cannot be written: {reason}", hint)

@@ -1,0 +1,327 @@
+"""The line itself: file → snapshot and Survey → gate → leases → replies → journal → result files.
+
+:func:`check` is the line stopped at the gate, :func:`preview` gives the records that would be
+sent, :func:`run` is the whole of it. Of a run that ends before its first request nothing is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from importer.api.client import Client
+from importer.api.request import base_url_for, encode
+from importer.api.verdict import judge
+from importer.errors import Interrupted, OutputError
+from importer.files import make_private_folder, write_private
+from importer.journal import Journal
+from importer.mapping.load import LoadedMapping, load_mapping
+from importer.mapping.needs import needed_project
+from importer.mapping.plan import Plan, compile_plan
+from importer.mapping.schema import mapping_schema
+from importer.model import (
+    Batch,
+    Checkup,
+    Outcome,
+    Preview,
+    Progress,
+    Request,
+    SourceInfo,
+    Status,
+    Summary,
+    Survey,
+)
+from importer.results import write_results
+from importer.rundir import RunDirectory, new_run_id
+from importer.sending.coordinator import coordinate
+from importer.sending.local import LocalEngine
+from importer.sending.protocol import Ending
+from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions, Target
+from importer.sources import Source, file_sha256, open_source
+from importer.sources.snapshot import Snapshot, SnapshotWriter
+from importer.stopping import StopSwitch
+from importer.summary import (
+    Clock,
+    Description,
+    describe_settings,
+    describe_source,
+    describe_target,
+    summarise,
+)
+from importer.survey.surveyor import Seen, Surveyor
+
+__all__ = [
+    "Job",
+    "LoadedMapping",
+    "RunResult",
+    "Seen",
+    "base_url_for",
+    "check",
+    "load_mapping",
+    "mapping_schema",
+    "needed_project",
+    "preview",
+    "run",
+]
+
+Result = TypeVar("Result")
+Listener = Callable[[Progress], None]
+
+EXAMPLES = 10
+"""Failed rows that are named on the terminal; failures.csv has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to import: what to read and how, what it means, where it goes."""
+
+    source: Path
+    mapping: LoadedMapping
+    target: Target
+    reading: SourceOptions = field(default_factory=SourceOptions)
+    settings: RunSettings = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended and where its results are; `examples` are the first rows that failed."""
+
+    summary: Summary
+    directory: RunDirectory
+    examples: tuple[Outcome, ...]
+
+
+def check(
+    path: Path,
+    mapping: LoadedMapping,
+    reading: SourceOptions,
+    *,
+    seen: Seen | None = None,
+    cap: int | None = PROBLEM_CAP,
+) -> Checkup:
+    """Read, map and check a file, and send nothing.
+
+    `seen` is shared by the files of one command; `cap` bounds the problems that are listed.
+    Raises SourceError and MappingError.
+    """
+    with open_source(path, _reading(mapping, reading)) as source:
+        plan = compile_plan(mapping, source.info.headers)
+        surveyor = _surveyor(source.info, mapping, seen, cap)
+        for batch in source.batches():
+            surveyor.add(plan.evaluate(batch).checked)
+        return Checkup(source.info, surveyor.finish(), plan.unused_columns)
+
+
+def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Iterator[Preview]:
+    """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
+    with open_source(path, _reading(mapping, reading)) as source:
+        plan = compile_plan(mapping, source.info.headers)
+        surveyor = _surveyor(source.info, mapping, None, 0)
+        for batch in source.batches():
+            evaluated = plan.evaluate(batch)
+            decided = {decision.row: decision for decision in surveyor.add(evaluated.checked)}
+            for record in plan.records(evaluated, "preview"):
+                decision = decided.get(record.row)
+                problems = decision.problems if decision is not None else ()
+                if decision is None or decision.status is Status.PENDING:
+                    yield Preview(record.row, "ready", encode(record), problems)
+                else:
+                    yield Preview(record.row, decision.status.value, None, problems)
+
+
+def run(
+    job: Job,
+    *,
+    seen: Seen | None = None,
+    stop: StopSwitch | None = None,
+    listener: Listener = lambda _: None,
+) -> RunResult:
+    """Import one file: read, check, send, and write the results.
+
+    Raises ImporterError where nothing was sent; a run that stops later is a result that says so.
+    `listener` is called from the thread that runs this, at the pace of the replies.
+    """
+    stop, clock = stop or StopSwitch(), Clock()
+    with open_source(job.source, _reading(job.mapping, job.reading)) as source:
+        plan = compile_plan(job.mapping, source.info.headers)
+        if job.settings.preflight:
+            run_loop(_preflight(job))
+        description = _describe(job, source.info)
+        with _prepared(job, description) as (directory, journal):
+            line = _Line(job, plan, description, clock, directory, journal)
+            survey = _survey(line, source, seen, stop)
+    with journal:
+        return _finish(line, survey, _send(line, survey, stop, listener))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the stages of one run share."""
+
+    job: Job
+    plan: Plan
+    description: Description
+    clock: Clock
+    directory: RunDirectory
+    journal: Journal
+
+
+async def _preflight(job: Job) -> None:
+    """Ask for the project: a wrong key or project id stops the run before it has begun."""
+    async with Client(job.target, job.settings.pace) as client:
+        await client.project()
+
+
+@contextlib.contextmanager
+def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory, Journal]]:
+    """Make the run's directory and open its journal; where the block raises, nothing is left."""
+    directory = RunDirectory(job.settings.out or job.settings.runs_dir / description.run_id)
+    directory.refuse_if_used()
+    with contextlib.ExitStack() as undo:
+        if make_private_folder(directory.path):
+            undo.callback(shutil.rmtree, directory.path, ignore_errors=True)
+        else:
+            undo.callback(directory.remove_files)
+        write_private(directory.mapping, job.mapping.text)
+        journal = Journal.create(directory.journal, description.as_meta())
+        undo.callback(journal.close)
+        yield directory, journal
+        undo.pop_all()
+
+
+def _survey(line: _Line, source: Source, seen: Seen | None, stop: StopSwitch) -> Survey:
+    """Read the source once: into the run's own copy, and into the Survey.
+
+    What is refused here is in the journal before the first request leaves.
+    """
+    surveyor = _surveyor(source.info, line.job.mapping, seen, PROBLEM_CAP)
+    with SnapshotWriter(line.directory.snapshot, source.info) as snapshot:
+        for batch in source.batches():
+            if stop.reason is not None:
+                raise Interrupted("interrupted while reading: nothing was sent")
+            snapshot.write(batch)
+            decisions = surveyor.add(line.plan.evaluate(batch).checked)
+            line.journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
+    return surveyor.finish()
+
+
+def _send(line: _Line, survey: Survey, stop: StopSwitch, listener: Listener) -> Ending:
+    """Send what the journal does not know, and tell the listener of it."""
+    pace, retry = line.job.settings.pace, line.job.settings.retry
+    counts = {**line.journal.counts(), Status.PENDING: survey.ready}
+    listener(Progress(survey.rows, dict(counts)))
+
+    def tell(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+        counts[Status.PENDING] -= len(outcomes)
+        listener(Progress(survey.rows, dict(counts)))
+
+    async def send(requests: Iterator[Request]) -> Ending:
+        async with Client(line.job.target, pace) as client:
+            with stop.watched() as stopping:
+                return await coordinate(
+                    requests,
+                    line.journal,
+                    LocalEngine(client.add, judge, retry, pace.concurrency),
+                    concurrency=pace.concurrency,
+                    stop=stopping,
+                    on_outcomes=tell,
+                )
+
+    with Snapshot.open(line.directory.snapshot) as snapshot:
+        return run_loop(send(itertools.islice(_requests(line, snapshot), line.job.settings.limit)))
+
+
+def _requests(line: _Line, snapshot: Snapshot) -> Iterator[Request]:
+    """Encode every row that the journal does not know, in source order."""
+    settled = np.fromiter(line.journal.settled_rows(), dtype=np.int64)
+    for batch in snapshot.batches(line.plan.used):
+        pending = ~np.isin(batch.rows, settled, assume_unique=True)
+        frame = batch.frame[pending].reset_index(drop=True)
+        evaluated = line.plan.evaluate(Batch(batch.rows[pending], frame))
+        for record in line.plan.records(evaluated, line.description.run_id):
+            yield Request(record.row, encode(record))
+
+
+def _finish(line: _Line, survey: Survey, ending: Ending) -> RunResult:
+    """Write the result files from the journal and the run's own copy."""
+    counts = {**line.journal.counts(), Status.PENDING: 0}
+    counts[Status.PENDING] = survey.rows - sum(counts.values())
+    summary = summarise(
+        line.description,
+        line.clock,
+        counts,
+        attempts=line.journal.attempts(),
+        status=ending.end,
+        stop=ending.stop,
+    )
+    try:
+        with Snapshot.open(line.directory.snapshot) as snapshot:
+            write_results(
+                line.directory.path,
+                headers=snapshot.headers,
+                batches=snapshot.batches(),
+                outcomes=line.journal.outcomes(),
+                summary=summary,
+            )
+    except OutputError as error:
+        # Rows were sent: the journal has them, and the files can be made again from it.
+        error.exit_code = 3
+        raise
+    failed = (o for o in line.journal.outcomes() if o.status in _FAILED)
+    return RunResult(summary, line.directory, tuple(itertools.islice(failed, EXAMPLES)))
+
+
+_FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})
+
+
+def _describe(job: Job, info: SourceInfo) -> Description:
+    return Description(
+        run_id=new_run_id(info.path),
+        source=describe_source(info, file_sha256(job.source)),
+        mapping={"path": str(job.mapping.path), "sha256": job.mapping.sha256},
+        target=describe_target(job.target),
+        settings=describe_settings(job.settings),
+    )
+
+
+def _surveyor(
+    info: SourceInfo, mapping: LoadedMapping, seen: Seen | None, cap: int | None
+) -> Surveyor:
+    rules = mapping.spec.rows
+    surveyor = Surveyor(
+        info.path, rules.on_duplicate, unique=rules.unique or (), seen=seen, cap=cap
+    )
+    surveyor.note(info.problems)
+    return surveyor
+
+
+def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:
+    """How to read the source: what was given beats what the mapping says."""
+    said = mapping.spec.source
+    return replace(
+        given,
+        sheet=given.sheet if given.sheet is not None else said.sheet,
+        header_row=given.header_row or (None if said.header_row == "auto" else said.header_row),
+        encoding=given.encoding or said.encoding,
+        delimiter=given.delimiter or said.delimiter,
+    )
+
+
+def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on the fastest event loop there is: uvloop's, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)

@@ -1,0 +1,109 @@
+"""A run described: what its journal notes when it begins, and its summary when it ends."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import importer
+from importer.model import SourceInfo, Status, Stop, Summary
+from importer.settings import RunSettings, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When a run began: by the calendar, and by a clock that nobody sets."""
+
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _ticks: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self._ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a run is about, fixed when it begins; the journal keeps it. Holds no secret."""
+
+    run_id: str
+    source: Mapping[str, Any]
+    mapping: Mapping[str, Any]
+    target: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    def as_meta(self) -> dict[str, str]:
+        """The description as the journal stores it: JSON by name."""
+        return {name: json.dumps(value, default=str) for name, value in asdict(self).items()}
+
+
+def describe_source(info: SourceInfo, sha256: str) -> dict[str, Any]:
+    """The source as summary.json has it."""
+    return {
+        "path": info.path,
+        "sha256": sha256,
+        "sheet": info.sheet,
+        "encoding": info.encoding,
+        "delimiter": info.delimiter,
+        "header_row": info.header_row,
+    }
+
+
+def describe_target(target: Target) -> dict[str, Any]:
+    """The target as summary.json has it: without who we are there."""
+    return {"base_url": target.base_url, "project": target.project}
+
+
+def describe_settings(settings: RunSettings) -> dict[str, Any]:
+    """The settings as summary.json has them, flat, without paths."""
+    pace, retry = asdict(settings.pace), asdict(settings.retry)
+    retry["retry_on"] = sorted(retry["retry_on"])
+    return {**pace, **retry, "limit": settings.limit, "preflight": settings.preflight}
+
+
+def summarise(
+    description: Description,
+    clock: Clock,
+    counts: Mapping[Status, int],
+    *,
+    attempts: int,
+    status: str,
+    stop: Stop | None,
+) -> Summary:
+    """The summary of a run; `counts` has every state, and adds up to the rows read."""
+    return Summary(
+        run_id=description.run_id,
+        status=status,
+        rows=sum(counts.values()),
+        counts=counts,
+        started_at=clock.started_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        elapsed_s=round(clock.elapsed(), 3),
+        attempts=attempts,
+        source=description.source,
+        mapping=description.mapping,
+        target=description.target,
+        settings=description.settings,
+        versions=versions(),
+        reason=stop.message if stop is not None else None,
+        hint=stop.hint if stop is not None else None,
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions of what took part, for a report of a fault."""
+    import aiohttp
+    import pandas as pd
+    import phonenumbers
+
+    return {
+        "vcc-importer": importer.__version__,
+        "python": platform.python_version(),
+        "aiohttp": aiohttp.__version__,
+        "pandas": pd.__version__,
+        "phonenumbers": phonenumbers.__version__,
+    }

@@ -1,0 +1,158 @@
+"""The Survey: what is known of the whole file before the first row leaves, decided once.
+
+A row is filtered before it is checked, and checked before it is compared: a row that a filter
+leaves out is not complained about, and an invalid row makes no other row a duplicate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal
+
+from importer.model import Checked, Outcome, Problem, Severity, Status, Survey
+from importer.settings import PROBLEM_CAP
+
+OnDuplicate = Literal["skip", "reject", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Keys of ready rows, over all files of one command, with where each was first.
+
+    A key costs its 16-byte digest and two small numbers, however long the cells are.
+    """
+
+    files: list[str] = field(default_factory=list)
+    first: dict[bytes, tuple[int, int]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a row before anything is sent; a pending row is ready to be sent."""
+
+    row: int
+    status: Status
+    problems: tuple[Problem, ...]
+
+    def outcome(self) -> Outcome:
+        """The row's outcome, where it will not be sent: what kept it back, told for people."""
+        kept_back = [
+            problem
+            for problem in self.problems
+            if self.status is Status.SKIPPED or problem.severity is Severity.ERROR
+        ]
+        codes = dict.fromkeys(problem.code for problem in kept_back)
+        hints = dict.fromkeys(problem.hint for problem in kept_back if problem.hint)
+        return Outcome(
+            row=self.row,
+            status=self.status,
+            code="|".join(codes),
+            message="; ".join(problem.message for problem in kept_back),
+            hint="; ".join(hints) or None,
+        )
+
+
+_FATE = {"skip": Status.SKIPPED, "reject": Status.INVALID, "allow": Status.PENDING}
+
+
+class Surveyor:
+    """Takes checked batches in source order; :meth:`finish` gives the Survey."""
+
+    def __init__(
+        self,
+        source: str,
+        on_duplicate: OnDuplicate,
+        *,
+        unique: Sequence[str] = (),
+        seen: Seen | None = None,
+        cap: int | None = PROBLEM_CAP,
+    ) -> None:
+        self._on_duplicate = on_duplicate
+        self._target = ", ".join(unique)
+        self._seen = seen if seen is not None else Seen()
+        self._file = len(self._seen.files)
+        self._seen.files.append(source)
+        self._cap = cap
+        self._listed: list[Problem] = []
+        self._codes: Counter[str] = Counter()
+        self._severities: Counter[Severity] = Counter()
+        self._rows = 0
+        self._statuses: Counter[Status] = Counter()
+
+    def note(self, problems: Sequence[Problem]) -> None:
+        """Take in problems of the file as a whole."""
+        for problem in problems:
+            self._list(problem)
+
+    def add(self, checked: Checked) -> list[Decision]:
+        """Take in a batch; give a decision for each row of which there is something to say."""
+        decisions = self._decide(checked)
+        self._rows += len(checked.rows)
+        for decision in decisions:
+            self._statuses[decision.status] += 1
+            for problem in decision.problems:
+                self._list(problem)
+        return decisions
+
+    def _decide(self, checked: Checked) -> list[Decision]:
+        decisions: list[Decision] = []
+        by_row: dict[int, list[Problem]] = {}
+        for problem in checked.problems:
+            if problem.row is not None:
+                by_row.setdefault(problem.row, []).append(problem)
+        rows: list[int] = checked.rows.tolist()
+        keys = checked.keys if checked.keys is not None else [""] * len(rows)
+        for row, key in zip(rows, keys, strict=True):
+            if row in checked.filtered:
+                decisions.append(Decision(row, Status.SKIPPED, (checked.filtered[row],)))
+                continue
+            problems = by_row.get(row, [])
+            status = Status.PENDING
+            if any(problem.severity is Severity.ERROR for problem in problems):
+                status = Status.INVALID
+            elif key and (duplicate := self._duplicate(row, key)) is not None:
+                problems = [*problems, duplicate]
+                status = _FATE[self._on_duplicate]
+            if problems:
+                decisions.append(Decision(row, status, tuple(problems)))
+        return decisions
+
+    def finish(self) -> Survey:
+        """Freeze what was found."""
+        invalid, skipped = self._statuses[Status.INVALID], self._statuses[Status.SKIPPED]
+        return Survey(
+            rows=self._rows,
+            ready=self._rows - invalid - skipped,
+            invalid=invalid,
+            skipped=skipped,
+            problems=tuple(self._listed),
+            problem_counts=dict(self._codes.most_common()),
+            errors=self._severities[Severity.ERROR],
+            warnings=self._severities[Severity.WARNING],
+        )
+
+    def _duplicate(self, row: int, key: str) -> Problem | None:
+        digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        file, first = self._seen.first.setdefault(digest, (self._file, row))
+        if (file, first) == (self._file, row):
+            return None
+        where = f"row {first}" if file == self._file else f"row {first} of {self._seen.files[file]}"
+        return Problem(
+            row,
+            None,
+            self._target,
+            "duplicate",
+            f"same {self._target} as {where}",
+            key.replace("\x1f", ", "),
+            "delete one of the two, or set rows.on_duplicate: allow",
+            Severity.ERROR if self._on_duplicate == "reject" else Severity.WARNING,
+        )
+
+    def _list(self, problem: Problem) -> None:
+        self._codes[problem.code] += 1
+        self._severities[problem.severity] += 1
+        if self._cap is None or len(self._listed) < self._cap:
+            self._listed.append(problem)
