@@ -56,3 +56,9 @@ class JournalError(ImporterError):
     """The journal cannot be trusted or cannot be written: nothing more may be sent."""
 
     exit_code = 3
+
+
+class RunInterruptedError(ImporterError):
+    """The user stopped a run before its first request: nothing was sent and nothing is kept."""
+
+    exit_code = 130

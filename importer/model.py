@@ -114,6 +114,32 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """A whole file in figures: rows by what would become of them, and problems by kind.
+
+    `problems` is capped, in source order; `problem_counts` counts all, by code.
+    """
+
+    rows: int
+    ready: int
+    invalid: int
+    skipped: int
+    problems: tuple[Problem, ...]
+    problem_counts: Mapping[str, int]
+    errors: int
+    warnings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What a dry run found in one file."""
+
+    info: SourceInfo
+    survey: Survey
+    unused_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One row as Add record wants it, not yet encoded; keys are those of the service's contract.
 
@@ -127,6 +153,16 @@ class Record:
     phone_field: str | None = None
     premium: Mapping[str, str] = field(default_factory=dict)
     disposition: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One row as it would be sent; `body` is JSON, and None unless the row is ready."""
+
+    row: int
+    status: str
+    body: bytes | None
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,16 +338,3 @@ class Summary:
         if self.counts.get(Status.REJECTED, 0) or self.counts.get(Status.INVALID, 0):
             return 1
         return 0
-
-
-def outcome_of(row: int, status: Status, problems: Sequence[Problem]) -> Outcome:
-    """A row that was never sent, with all its problems told in one line each for people."""
-    codes = dict.fromkeys(p.code for p in problems)
-    hints = dict.fromkeys(p.hint for p in problems if p.hint)
-    return Outcome(
-        row=row,
-        status=status,
-        code="|".join(codes) or None,
-        message="; ".join(p.message for p in problems) or None,
-        hint="; ".join(hints) or None,
-    )

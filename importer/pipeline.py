@@ -20,7 +20,7 @@ import numpy as np
 from importer.api.client import Client
 from importer.api.request import base_url_for, encode
 from importer.api.verdict import judge
-from importer.errors import Interrupted, OutputError
+from importer.errors import OutputError, RunInterruptedError
 from importer.files import make_private_folder, write_private
 from importer.journal import Journal
 from importer.mapping.load import LoadedMapping, load_mapping
@@ -45,8 +45,9 @@ from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import Ending
 from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions, Target
-from importer.sources import Source, file_sha256, open_source
+from importer.sources import file_sha256, open_source
 from importer.sources.snapshot import Snapshot, SnapshotWriter
+from importer.sources.source import Source
 from importer.stopping import StopSwitch
 from importer.summary import (
     Clock,
@@ -203,10 +204,10 @@ def _survey(line: _Line, source: Source, seen: Seen | None, stop: StopSwitch) ->
     What is refused here is in the journal before the first request leaves.
     """
     surveyor = _surveyor(source.info, line.job.mapping, seen, PROBLEM_CAP)
-    with SnapshotWriter(line.directory.snapshot, source.info) as snapshot:
+    with SnapshotWriter(line.directory.snapshot, source.info.headers, source.info) as snapshot:
         for batch in source.batches():
             if stop.reason is not None:
-                raise Interrupted("interrupted while reading: nothing was sent")
+                raise RunInterruptedError("interrupted while reading: nothing was sent")
             snapshot.write(batch)
             decisions = surveyor.add(line.plan.evaluate(batch).checked)
             line.journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])

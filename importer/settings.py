@@ -87,11 +87,16 @@ class RetryPolicy:
     """When a request that did not arrive is sent again.
 
     `retries` are attempts beyond the first; waits double from `base` up to `cap`, in seconds.
+    `give_up_after` bounds, in seconds, how long a service that throttles may keep everybody
+    waiting, in one wait or in a row with no other answer between. `retry_on` are HTTP statuses
+    of which the user knows that nothing was stored.
     """
 
     retries: int = 5
     base: float = 0.5
     cap: float = 30.0
+    give_up_after: float = 300.0
+    retry_on: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,16 @@ mapping_option = click.option(
 )
 
 _READING = (
-    click.option("--sheet", help="Sheet to read: its name, or its number from 1."),
+    click.option("--sheet", metavar="NAME", help="Sheet to read: its name, or its number from 1."),
     click.option(
         "--header-row", type=click.IntRange(1), metavar="N", help="Row of the column headers."
     ),
-    click.option("--encoding", help="Encoding of a text file, as utf-8 or cp1250."),
-    click.option("--delimiter", help="What stands between a text file's cells; tab for a tab."),
+    click.option("--encoding", metavar="NAME", help="Encoding of a text file, as utf-8 or cp1250."),
+    click.option(
+        "--delimiter",
+        metavar="CHAR",
+        help="What stands between a text file's cells; tab for a tab.",
+    ),
     click.option("--rows", metavar="2-500", help="Take only these rows, numbered as in the sheet."),
 )
 
@@ -60,7 +64,7 @@ def source_options(
                 f"--delimiter {delimiter}: is one character", "Write tab for a tab, or ; in quotes."
             )
     return SourceOptions(
-        sheet=int(sheet) if sheet is not None and sheet.isdigit() else sheet,
+        sheet=sheet,
         header_row=header_row,
         encoding=encoding,
         delimiter=delimiter,

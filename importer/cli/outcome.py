@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.errors import ImporterError
+from importer.model import Status
 
 if TYPE_CHECKING:
     from importer.pipeline import RunResult
@@ -44,14 +45,21 @@ def tell(error: ImporterError) -> None:
 
 
 _MEANINGS = {
-    "created": "the service has the record",
-    "rejected": "the service said no",
-    "invalid": "failed a check, not sent",
-    "skipped": "left out, as the mapping says",
-    "uncertain": "sent, answer lost: may exist",
-    "pending": "not tried",
+    Status.CREATED: "the service has the record",
+    Status.REJECTED: "the service said no",
+    Status.INVALID: "failed a check, not sent",
+    Status.SKIPPED: "left out, as the mapping says",
+    Status.UNCERTAIN: "sent, answer lost: may exist",
+    Status.PENDING: "not tried",
 }
-_FILES = {"rejected": "failures.csv", "invalid": "failures.csv", "uncertain": "uncertain.csv"}
+_FILES = {
+    Status.REJECTED: "failures.csv",
+    Status.INVALID: "failures.csv",
+    Status.UNCERTAIN: "uncertain.csv",
+}
+
+
+FAILED = (Status.INVALID, Status.REJECTED, Status.UNCERTAIN)
 
 
 def describe_run(result: RunResult) -> str:
@@ -69,7 +77,7 @@ def _lines(result: RunResult) -> Iterator[str]:
     rate = f"{summary.elapsed_s:.1f} s, {summary.rows_per_s:,.0f} rows/s"
     yield f"  {'rows':<10} {summary.rows:>9,}   {rate}"
     if result.examples:
-        failed = sum(summary.counts[status] for status in ("invalid", "rejected", "uncertain"))
+        failed = sum(summary.counts[status] for status in FAILED)
         yield ""
         yield (
             "Rows that need a look:"

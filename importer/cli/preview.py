@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ def preview(file: Path, mapping_path: Path | None, limit: int | None, **reading:
     from importer import pipeline
 
     mapping = pipeline.load_mapping(need_mapping(mapping_path, (file,)))
-    rows = pipeline.preview(file, mapping, source_options(**reading))
-    output = click.get_binary_stream("stdout")
-    for row in itertools.islice(rows, limit):
+    previews = pipeline.preview(file, mapping, source_options(**reading))
+    output = sys.stdout.buffer
+    for row in itertools.islice(previews, limit):
         line = {
             "row": row.row,
             "status": row.status,

@@ -24,10 +24,11 @@ from importer.cli.options import (
     reports_option,
     source_options,
 )
-from importer.cli.outcome import describe_run, each_file
+from importer.cli.outcome import FAILED, describe_run, each_file
 from importer.cli.sandbox import started_sandbox, write_project_file
 from importer.cli.target import credentials, environment
 from importer.errors import UsageError
+from importer.model import Status
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -56,7 +57,9 @@ _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 )
 @files_argument
 @mapping_option
-@click.option("--project", type=click.IntRange(1), help="Project id; beats the mapping's.")
+@click.option(
+    "--project", type=click.IntRange(1), metavar="ID", help="Project id; beats the mapping's."
+)
 @click.option("--sandbox", is_flag=True, help="Send to a sandbox that is started for this run.")
 @click.option(
     "--sandbox-project",
@@ -65,7 +68,7 @@ _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
     help="Project file of that sandbox; else it has the fields that the mapping names.",
 )
 @click.option("--base-url", metavar="URL", help="Where the service is, ending in /v2.")
-@click.option("--customer", help=f"Customer; else {CUSTOMER_VARIABLE}.")
+@click.option("--customer", metavar="NAME", help=f"Customer; else {CUSTOMER_VARIABLE}.")
 @click.option(
     "--api-key-file",
     type=FILE,
@@ -275,9 +278,9 @@ def _progress(path: Path, *, quiet: bool) -> Iterator[Callable[[Progress], None]
 
         def show(progress: Progress) -> None:
             counts = progress.counts
-            failed = sum(counts.get(status, 0) for status in ("rejected", "invalid", "uncertain"))
+            failed = sum(counts.get(status, 0) for status in FAILED)
             bar.total = progress.total
-            bar.set_postfix(created=counts.get("created", 0), failed=failed, refresh=False)
+            bar.set_postfix(created=counts.get(Status.CREATED, 0), failed=failed, refresh=False)
             bar.update(progress.done - bar.n)
 
         yield show

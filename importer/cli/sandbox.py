@@ -23,16 +23,25 @@ if TYPE_CHECKING:
 
 READY = "Sandbox ready at "
 _PATIENCE = 10.0
+_NEW_PROCESS_GROUP = 0x200
+"""Windows' CREATE_NEW_PROCESS_GROUP, which the module subprocess has on Windows only."""
 
 
 @click.command(
     short_help="Run a local Add record service to try things on.",
     epilog="Example: vcc-import sandbox --project samples/project.yaml --port 8451",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=0,
     help="Port to listen on; any free one where left out.",
 )
@@ -126,9 +135,7 @@ def started_sandbox(db: Path, project_file: Path, environment: Mapping[str, str]
     command = [sys.executable, "-m", "importer", "sandbox", "--with-parent"]
     command += ["--db", str(db), "--project", str(project_file)]
     apart: dict[str, Any] = (
-        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        if sys.platform == "win32"
-        else {"start_new_session": True}
+        {"creationflags": _NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
     )
     with subprocess.Popen(  # noqa: S603 - our own program
         command,

@@ -77,6 +77,7 @@ def _key_from_keyring(customer: str) -> str | None:
     except ImportError:
         return None
     try:
-        return keyring.get_password(KEYRING_SERVICE, customer)
+        key: str | None = keyring.get_password(KEYRING_SERVICE, customer)
     except KeyringError:
         return None
+    return key

@@ -52,7 +52,7 @@ _ONLY_FOR: dict[str, tuple[Type, ...]] = {
 TEMPLATE_COLUMN = re.compile(r"\{([^{}]+)\}")
 """A column header in a template."""
 _NEEDS_MULTIPLE = {"split", "pipe"}
-_OF_A_CONSTANT = {"value", "type", "empty", "multiple"}
+_OF_A_CONSTANT = {"type", "empty", "multiple"}
 
 
 class Strict(BaseModel):
@@ -141,7 +141,7 @@ class Rule(Strict):
         if len(sources) != 1:
             what = f"{' and '.join(sources)} exclude each other" if sources else "no source"
             mistakes.append(((), f"{what}: give exactly one of column, columns, template, value"))
-        if self.value is not None and (extra := sorted(named - _OF_A_CONSTANT)):
+        if self.value is not None and (extra := sorted(named - {*_SOURCES, *_OF_A_CONSTANT})):
             mistakes.append(
                 ((extra[0],), f"{', '.join(extra)} does nothing to a constant: remove it")
             )

@@ -51,8 +51,11 @@ def _lines(checkup: Checkup) -> Iterator[str]:
         errors, warnings = _count(survey.errors, "error"), _count(survey.warnings, "warning")
         yield ""
         yield f"  {errors}, {warnings}"
-    for code, total in survey.problem_counts.items():
-        listed = [problem for problem in survey.problems if problem.code == code]
+    kinds: dict[str, list[Problem]] = {code: [] for code in survey.problem_counts}
+    for problem in survey.problems:
+        kinds[problem.code].append(problem)
+    for code, listed in sorted(kinds.items(), key=_errors_first):
+        total = survey.problem_counts[code]
         yield ""
         yield f"  {code} ({total})"
         for problem in listed[:EXAMPLES]:
@@ -74,6 +77,10 @@ def describe(info: SourceInfo) -> str:
     parts.append(f"header in row {info.header_row}")
     parts.append(_count(len(info.headers), "column"))
     return ", ".join(parts)
+
+
+def _errors_first(kind: tuple[str, list[Problem]]) -> bool:
+    return all(problem.severity is Severity.WARNING for problem in kind[1])
 
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}

@@ -50,9 +50,13 @@ class Decision:
             row=self.row,
             status=self.status,
             code="|".join(codes),
-            message="; ".join(problem.message for problem in kept_back),
+            message="; ".join(map(_told, kept_back)),
             hint="; ".join(hints) or None,
         )
+
+
+def _told(problem: Problem) -> str:
+    return f"{problem.column}: {problem.message}" if problem.column else problem.message
 
 
 _FATE = {"skip": Status.SKIPPED, "reject": Status.INVALID, "allow": Status.PENDING}

@@ -1,0 +1,49 @@
+# Two commands do everything on a machine that has Python 3.11 or later: make demo, make test.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types docs clean
+
+help:
+	@echo "make demo   import samples/leads.xlsx into a local Add record service"
+	@echo "make test   check style and types, run the tests"
+	@echo "make docs   write the pages that come from the code"
+
+demo: $(VENV)/.demo
+	@$(BIN)/vcc-import run samples/leads.xlsx -m mappings/leads.yaml \
+	  --sandbox-project samples/project.yaml; code=$$?; \
+	if [ $$code -eq 1 ]; then \
+	  echo; \
+	  echo "The exit code is 1, since some rows of the sample are wrong on purpose: the lines above"; \
+	  echo "say what to mend. Open failures.csv, or failures.xlsx, in the results folder."; \
+	else exit $$code; fi
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fast]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,152 @@
+"""Write what the documentation takes from the code; ``make docs`` runs it, a test holds it.
+
+The mapping's reference tables in mapping.md, its JSON Schema, and the options in commands.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- generated: do not edit below -->", "<!-- end of generated -->"
+
+
+def mapping_reference() -> str:
+    """The keys of every object of the mapping, as tables in Markdown."""
+    from importer.mapping.rule import Rule
+    from importer.mapping.schema import mapping_schema
+    from importer.mapping.spec import (
+        Contact,
+        Contacts,
+        Disposition,
+        MappingSpec,
+        Premium,
+        Rows,
+        SkipWhen,
+        Source,
+    )
+
+    schema = mapping_schema()
+    parts = [
+        ("The file", MappingSpec, schema),
+        ("A rule", Rule, schema["$defs"]["Rule"]),
+        *(
+            (title, model, schema["$defs"][model.__name__])
+            for title, model in (
+                ("`source`", Source),
+                ("`contacts`", Contacts),
+                ("A contact", Contact),
+                ("`premium`", Premium),
+                ("`disposition`", Disposition),
+                ("`rows`", Rows),
+                ("An entry of `rows.skip_when`", SkipWhen),
+            )
+        ),
+    ]
+    return "\n\n".join(
+        f"### {title}\n\n{model.__doc__}\n\n{_table(model, described)}"
+        for title, model, described in parts
+    )
+
+
+def _table(model: Any, described: dict[str, Any]) -> str:
+    lines = ["| key | takes | meaning |", "|---|---|---|"]
+    required = described.get("required", [])
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        takes = _takes(described["properties"][key])
+        must = " **Required.**" if key in required else ""
+        default = field.default
+        if isinstance(default, bool | str) and not must:
+            must = f" Default: `{json.dumps(default)}`."
+        meaning = (field.description or "").replace("|", "\\|")
+        lines.append(f"| `{key}` | {takes} | {meaning}{must} |")
+    return "\n".join(lines)
+
+
+def _takes(part: dict[str, Any]) -> str:
+    """The kind of value, in words."""
+    if "$ref" in part:
+        name = part["$ref"].rsplit("/", 1)[-1]
+        return {"Rule": "a rule", "Contact": "a contact"}.get(name, "keys, see below")
+    if "const" in part:
+        return f"`{part['const']}`"
+    if "enum" in part:
+        return ", ".join(f"`{value}`" for value in part["enum"])
+    if "anyOf" in part:
+        kinds = list(dict.fromkeys(_takes(option) for option in part["anyOf"]))
+        return "a column header or a rule" if kinds == ["text", "a rule"] else " or ".join(kinds)
+    kind = part.get("type")
+    if isinstance(kind, list):
+        return "text"
+    if kind == "array":
+        return "a list"
+    if kind == "object":
+        return "keys"
+    pattern = f" `{part['pattern']}`" if "pattern" in part else ""
+    return {"integer": "a whole number", "boolean": "`true` or `false`"}.get(
+        str(kind), f"text{pattern}"
+    )
+
+
+def command_reference() -> str:
+    """Every command with its options, in Markdown."""
+    return "\n\n".join(_commands())
+
+
+def _commands() -> Iterator[str]:
+    from importer.cli.main import COMMANDS, cli
+
+    context = click.Context(cli, info_name="vcc-import")
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None  # noqa: S101
+        own = click.Context(command, info_name=name, parent=context)
+        usage = " ".join(command.collect_usage_pieces(own))
+        text = inspect.cleandoc(command.help or "")
+        lines = [f"## {name}", f"`vcc-import {name} {usage}`", text, command.epilog or ""]
+        options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+        if options:
+            table = ["| option | meaning |", "|---|---|", *map(_option, options)]
+            lines.append("\n".join(table))
+        yield "\n\n".join(line for line in lines if line)
+
+
+def _option(option: click.Option) -> str:
+    names = f"{', '.join(option.opts)} {option.metavar or ''}".strip()
+    default = f" Default: `{option.default}`." if option.show_default else ""
+    variable = f" Environment: `{option.envvar}`." if option.envvar else ""
+    meaning = f"{option.help}{default}{variable}".replace("|", "\\|")
+    return f"| `{names}` | {meaning} |"
+
+
+def put_between_marks(text: str, generated: str) -> str:
+    """A page with what stands between its marks made new."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{generated}\n\n{END}{after}"
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each page that is generated, wholly or in part, as it should be."""
+    from importer.mapping.schema import mapping_schema
+
+    schema = json.dumps(mapping_schema(), ensure_ascii=False, indent=2) + "\n"
+    yield HERE / "mapping.schema.json", schema
+    generators = {"mapping.md": mapping_reference, "commands.md": command_reference}
+    for name, generate in generators.items():
+        path, generated = HERE / name, generate()
+        yield path, put_between_marks(path.read_text("utf-8"), generated)
+
+
+if __name__ == "__main__":
+    for page, content in pages():
+        page.write_text(content, "utf-8")
+        sys.stdout.write(f"{page}\n")

@@ -1,0 +1,240 @@
+"""Types: what is understood, what is refused, and the hint that goes with it."""
+
+import pytest
+
+from importer.mapping.convert import converter_for
+from importer.mapping.faults import Converted
+from importer.mapping.rule import Rule, Type
+
+
+def convert(type_: Type, text: str, home: str | None = "HU", **options: object) -> Converted:
+    rule = Rule.model_validate({"column": "A", "type": type_, **options})
+    converter = converter_for(rule, type_, home, None)
+    assert converter is not None
+    return converter(text)
+
+
+def code(type_: Type, text: str, home: str | None = "HU", **options: object) -> str:
+    fault = convert(type_, text, home, **options).fault
+    assert fault is not None
+    return fault.code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "06301234567",
+        "+36 30 123 4567",
+        "36301234567",
+        "0036301234567",
+        "06/30/123-4567",
+        "(06-30) 123 4567",
+        "06\u00a030\u200b123\u202f4567",
+        "\ufeff+36301234567",
+    ],
+)
+def test_a_phone_is_read_however_it_is_written(text: str) -> None:
+    assert convert("phone", text) == ("36301234567", None)
+
+
+@pytest.mark.parametrize(
+    ("format_", "sent"),
+    [
+        ("digits", "36301234567"),
+        ("e164", "+36301234567"),
+        ("international", "+36 30 123 4567"),
+        ("national", "06 30 123 4567"),
+        ("raw", "0630/123 4567"),
+    ],
+)
+def test_a_phone_is_sent_in_the_format_asked_for(format_: str, sent: str) -> None:
+    assert convert("phone", "0630/123 4567", format=format_) == (sent, None)
+
+
+def test_a_rule_s_region_beats_the_mapping_s() -> None:
+    assert convert("phone", "0664 1234567", "HU", region="AT") == ("436641234567", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("123", "bad_phone"),
+        ("0630123456789", "bad_phone"),
+        ("0630ABC4567", "phone_letters"),
+        ("06301234567 / 06201234567", "several_phones"),
+        ("+999 123456", "bad_phone"),
+        ("-", "bad_phone"),
+        ("3.63E+10", "digits_lost"),
+        ("36301234567.0", "damaged_number"),
+    ],
+)
+def test_a_phone_that_is_none_is_refused_and_kept_as_it_came(text: str, expected: str) -> None:
+    assert code("phone", text) == expected
+    assert convert("phone", text).value == text
+
+
+def test_a_phone_s_hint_counts_its_digits() -> None:
+    fault = convert("phone", "+36 30 123 45678 9").fault
+    assert fault is not None
+    assert fault.hint == "11 digits, expected 8 or 9 after +36"
+
+
+def test_a_national_phone_without_a_region_is_a_problem_not_a_guess() -> None:
+    assert code("phone", "06301234567", None) == "phone_without_region"
+    assert convert("phone", "+36301234567", None) == ("36301234567", None)
+
+
+def test_an_extension_is_left_out_with_a_warning() -> None:
+    value, fault = convert("phone", "06 1 234 5678 ext. 12")
+    assert value == "3612345678"
+    assert fault is not None
+    assert fault.warning
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("36301234567.0", "36301234567"),
+        ("06301234567.0", "36301234567"),
+        ("3.6301234567E+10", "36301234567"),
+    ],
+)
+def test_a_damaged_phone_is_mended_with_a_warning_where_no_digit_is_lost(
+    text: str, value: str
+) -> None:
+    converted = convert("phone", text, repair=True)
+    assert converted.value == value
+    assert converted.fault is not None
+    assert converted.fault.warning
+
+
+def test_digits_that_are_lost_are_never_guessed() -> None:
+    assert code("phone", "3.63012E+10", repair=True) == "digits_lost"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-05-07",
+        "2024-05-07 00:00:00",
+        "2024.05.07",
+        "2024. 05. 07.",
+        "2024. 5. 7.",
+        "2024/05/07",
+        "07.05.2024",
+        "7.5.2024",
+        "2024-05-07T08:30",
+    ],
+)
+def test_a_date_is_read_where_nothing_is_declared(text: str) -> None:
+    assert convert("date", text) == ("2024-05-07", None)
+
+
+@pytest.mark.parametrize("text", ["13/04/2024", "04/13/2024", "13-04-2024"])
+def test_day_and_month_that_can_be_told_apart_are(text: str) -> None:
+    assert convert("date", text) == ("2024-04-13", None)
+
+
+@pytest.mark.parametrize("text", ["03/04/2024", "03-04-2024"])
+def test_day_and_month_that_cannot_be_told_apart_are_refused(text: str) -> None:
+    assert code("date", text) == "ambiguous_date"
+
+
+def test_declared_formats_decide_and_iso_is_always_understood() -> None:
+    assert convert("date", "03/04/2024", input="%m/%d/%Y").value == "2024-03-04"
+    assert convert("date", "2024-03-04", input="%m/%d/%Y").value == "2024-03-04"
+    assert code("date", "2024.03.04", input="%m/%d/%Y") == "bad_date"
+
+
+def test_declared_formats_that_disagree_about_a_date_are_ambiguous() -> None:
+    both = ["%d/%m/%Y", "%m/%d/%Y"]
+    assert code("date", "03/04/2024", input=both) == "ambiguous_date"
+    assert convert("date", "13/04/2024", input=both).value == "2024-04-13"
+
+
+@pytest.mark.parametrize("text", ["31.02.2024", "2024-13-01", "tomorrow", "2024-05-07 25:00"])
+def test_what_is_not_in_the_calendar_is_refused(text: str) -> None:
+    assert code("date", text) == "bad_date"
+
+
+def test_a_serial_number_is_a_damaged_date_and_can_be_mended() -> None:
+    assert code("date", "45429") == "serial_date"
+    assert convert("date", "45429", repair=True).value == "2024-05-17"
+
+
+def test_a_date_is_sent_as_asked_for() -> None:
+    assert convert("date", "2024-05-07", output="%d.%m.%Y").value == "07.05.2024"
+    assert convert("datetime", "7.5.2024 8:30").value == "2024-05-07 08:30:00"
+
+
+def test_a_time_with_an_offset_is_converted_to_the_timezone_or_refused() -> None:
+    rule = Rule.model_validate({"column": "A", "type": "datetime"})
+    here = converter_for(rule, "datetime", None, "Europe/Budapest")
+    assert here is not None
+    assert here("2024-07-01T10:00:00Z").value == "2024-07-01 12:00:00"
+    assert here("2024-01-01T10:00:00+00:00").value == "2024-01-01 11:00:00"
+    assert code("datetime", "2024-07-01T10:00:00Z") == "offset_without_timezone"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.5", "1.5"),
+        ("1,5", "1.5"),
+        ("1 234,56", "1234.56"),
+        ("1.234,56", "1234.56"),
+        ("1,234.56", "1234.56"),
+        ("1.234.567", "1234567"),
+        ("-0,50", "-0.50"),
+        ("007", "7"),
+        ("0.125", "0.125"),
+    ],
+)
+def test_a_decimal_is_sent_with_a_point(text: str, value: str) -> None:
+    assert convert("decimal", text) == (value, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1,234", "ambiguous_number"),
+        ("1.234", "ambiguous_number"),
+        ("12.34.5", "not_number"),
+        ("12 34", "not_number"),
+        ("1e5", "not_number"),
+        ("abc", "not_number"),
+    ],
+)
+def test_a_number_that_is_none_or_two_is_refused(text: str, expected: str) -> None:
+    assert code("decimal", text) == expected
+
+
+def test_the_declared_mark_decides() -> None:
+    assert convert("decimal", "1,234", input=",").value == "1.234"
+    assert convert("decimal", "1,234", input=".").value == "1234"
+    assert convert("integer", "1.234", input=",").value == "1234"
+
+
+def test_an_integer_is_whole() -> None:
+    assert convert("integer", "5.0") == ("5", None)
+    assert code("integer", "5.5") == "not_integer"
+
+
+def test_booleans_are_read_in_the_languages_of_the_sheets() -> None:
+    assert [convert("boolean", t).value for t in ("Igen", "ja", "TRUE", "x")] == ["true"] * 4
+    assert convert("boolean", "nem", output=["1", "0"]).value == "0"
+    assert code("boolean", "perhaps") == "not_boolean"
+
+
+def test_emails_are_checked_and_normalised() -> None:
+    assert convert("email", " Ann.Lee@EXAMPLE.com\u200b") == ("Ann.Lee@example.com", None)
+    assert convert("email", "ann lee@example.com").value == "annlee@example.com"
+    assert code("email", "ann.example.com") == "bad_email"
+
+
+def test_urls_and_valueids() -> None:
+    assert convert("url", "https://example.com/a?b=c").fault is None
+    assert code("url", "example.com") == "bad_url"
+    assert code("url", "http://[::1") == "bad_url"
+    assert convert("valueid", "0012").value == "12"
+    assert code("valueid", "Gold") == "bad_valueid"

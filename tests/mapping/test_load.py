@@ -1,0 +1,180 @@
+"""Mistakes in a mapping are all reported at once, each with its place and a hint."""
+
+from pathlib import Path
+
+import pytest
+
+from importer.errors import MappingError
+from importer.mapping.load import load_mapping
+from tests.support.sheets import mapping_of
+
+
+def mistakes(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "m.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(MappingError) as caught:
+        load_mapping(path)
+    return [line.removeprefix(f"{path}:") for line in caught.value.mistakes]
+
+
+def test_an_unknown_key_is_named_with_line_column_path_and_the_nearest_key(tmp_path: Path) -> None:
+    text = "version: 1\nform:\n  name: {column: Name, requried: true}\n"
+    assert mistakes(tmp_path, text) == [
+        '3:24: form.name.requried: unknown key "requried": did you mean "required"?'
+    ]
+
+
+def test_mistakes_of_shape_and_of_sense_are_reported_together_in_file_order(tmp_path: Path) -> None:
+    text = """\
+version: 2
+regon: HU
+form:
+  name: {column: Name, type: fone}
+  city: {column: City, split: ","}
+  name: Name
+contacts:
+  1: {phone: Phone, nme: Name}
+  10: {phone: Phone}
+rows:
+  uniqe: [form.name]
+"""
+    found = mistakes(tmp_path, text)
+    assert [line.split(": ")[0] for line in found] == [
+        "1:1",
+        "2:1",
+        "4:24",
+        "5:24",
+        "6:3",
+        "8:21",
+        "9:3",
+        "11:3",
+    ]
+    assert 'did you mean "phone"?' in found[2]
+    assert "split works only with multiple: true" in found[3]
+    assert 'key "name" stands twice' in found[4]
+    assert "contacts are numbered 1 to 9" in found[6]
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("{}", "no source"),
+        ("{column: A, value: x}", "column and value exclude each other"),
+        ("{value: x, required: true}", "does nothing to a constant"),
+        ("{column: A, join: '-'}", "join works only with columns"),
+        ("{column: A, region: HU}", "region does nothing to a text"),
+        ("{column: A, type: phone, region: XX}", "XX is not a region"),
+        ("{column: A, type: phone, region: hu}", "'hu' is not a region such as HU"),
+        ("{column: A, min: 3}", "min does nothing to a text"),
+        ("{column: A, type: integer, min: abc}", '"abc" is not a number'),
+        ("{column: A, type: decimal, input: '%d'}", "decimal mark"),
+        ("{column: A, type: boolean, output: [a, b, c]}", "two texts"),
+        ("{column: A, type: date, output: [a, b]}", "is one format"),
+        ("{column: A, pattern: '('}", "not a regular expression"),
+        ("{column: A, choices: [a], default: b}", "'b' is not among the choices"),
+        ("{column: A, choices: [a], map: {x: b}}", "gives b, not among the choices"),
+        ("{column: A, required: true, default: b}", "never blank"),
+        ("{column: A, min_length: 5, max_length: 2}", "less than min_length"),
+        ("{column: A, type: valueid, multiple: true}", "a valueid is one value"),
+        ("{column: A, type: valueid, on_error: warn}", "only a number"),
+        ("{column: A, type: valueid, default: x}", "'x' is not a valueid"),
+        ("{column: A, type: email, default: x}", '"x" is not an e-mail address'),
+        ("{template: none}", "no {column} in it"),
+        ("{column: A, required: perhaps}", "valid boolean"),
+    ],
+)
+def test_a_rule_that_contradicts_itself_is_a_mistake(
+    tmp_path: Path, rule: str, complaint: str
+) -> None:
+    [mistake] = mistakes(tmp_path, f"version: 1\nform:\n  x: {rule}\n")
+    assert mistake.startswith("3:")
+    assert ": form.x" in mistake
+    assert complaint in mistake
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ("phone_field: phone10", "not one of phone1 to phone9"),
+        ("phone_field: phone2", "no contact 2 in this mapping"),
+        ("stamp: x", "form.x is filled twice"),
+        ("timezone: Mars", 'unknown time zone "Mars"'),
+        ("region: XX", "XX is not a region"),
+        ("rows: {unique: [form.y]}", 'did you mean "form.x"?'),
+        ("rows: {on_duplicate: ignore}", "not one of 'skip', 'reject' or 'allow'"),
+        ("rows: {do_not_call: {file: a.csv}}", "not supported by this version yet"),
+        ("rows: {within: 90d}", "not supported by this version yet"),
+        ("new_values: {x: [a]}", "not supported by this version yet"),
+        ("contacts: {each: {phone: Phone}}", "has no {n}"),
+    ],
+)
+def test_a_part_that_does_not_fit_the_rest_is_a_mistake(
+    tmp_path: Path, lines: str, complaint: str
+) -> None:
+    contacts = "" if lines.startswith("contacts") else "contacts: {1: {phone: P}}\n"
+    found = mistakes(tmp_path, f"version: 1\nform: {{x: A}}\n{contacts}{lines}\n")
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "- 1", "", "a:\n\tb: 1", "? [a]\n: b", "\0", "a: !!binary x"]
+)
+def test_text_that_is_no_mapping_gets_a_message_and_no_traceback(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, text)
+
+
+def test_aliases_that_multiply_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    lines = ["version: 1", "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    path = tmp_path / "m.yaml"
+    for text in ("\n".join(lines), "a: &x [*x]"):
+        path.write_text(text, "utf-8")
+        with pytest.raises(MappingError, match="too large or too deep"):
+            load_mapping(path)
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_mapping_that_cannot_be_read_is_an_error_for_the_user(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mising.yaml").write_text("version: 1")
+    with pytest.raises(MappingError) as caught:
+        load_mapping(tmp_path / name)
+    assert caught.value.hint
+
+
+def test_a_mapping_that_is_not_utf8_is_an_error_for_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_bytes("version: 1\nform: {name: Név}".encode("cp1250"))
+    with pytest.raises(MappingError, match="not UTF-8"):
+        load_mapping(path)
+
+
+def test_plain_scalars_keep_the_text_they_were_written_with() -> None:
+    spec = mapping_of(
+        """
+        form:
+          a: {value: 007}
+          b: {value: +36301234567}
+          c: {value: 1.50}
+          d: {value: yes}
+          e: {value: true}
+          f: {value: 12}
+          g: {column: 2024, map: {1: one, no: zero}}
+        """
+    ).spec
+    values = [spec.form[name].value for name in "abcdef"]
+    assert values == ["007", "+36301234567", "1.50", "yes", "true", "12"]
+    assert spec.form["g"].column == ["2024"]
+    assert spec.form["g"].map == {"1": "one", "no": "zero"}
+
+
+def test_merge_keys_share_a_rule_and_own_keys_win() -> None:
+    spec = mapping_of(
+        """
+        form:
+          a: &date {column: A, type: date, input: "%d.%m.%Y"}
+          b: {<<: *date, column: B}
+        """
+    ).spec
+    assert spec.form["b"].column == ["B"]
+    assert spec.form["b"].input == ["%d.%m.%Y"]

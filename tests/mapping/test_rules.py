@@ -1,0 +1,139 @@
+"""What a rule does to its cells: source, trimming, division, checks and what an error leads to."""
+
+import pytest
+
+from importer.errors import MappingError
+from importer.model import EMPTY_FORMULA, Severity
+from tests.support.sheets import bodies, body, codes, plan_of, problems
+
+
+def form(text: str, headers: list[str], row: list[str]) -> object:
+    return body("form: {x: " + text + "}", headers, row)["form"].get("x")
+
+
+def test_cells_are_trimmed_of_white_space_of_every_kind_and_else_left_alone() -> None:
+    assert form("A", ["A"], ["\u00a0\ufeff\t 0630 12 \u200b\n"]) == "0630 12"
+    assert form("{column: A, trim: false}", ["A"], [" a "]) == " a "
+
+
+def test_the_first_header_that_exists_is_taken() -> None:
+    assert form("{column: [City, Town]}", ["Town", "Other"], ["Pécs", ""]) == "Pécs"
+
+
+def test_a_blank_value_is_left_out_sent_or_replaced_by_the_default() -> None:
+    headers, row = ["A", "B"], [" ", "b"]
+    assert bodies("form: {x: A, y: B}", headers, row)[0]["form"] == {"y": "b"}
+    sent = bodies("form: {x: {column: A, empty: send}, y: B}", headers, row)[0]["form"]
+    assert sent == {"x": "", "y": "b"}
+    sent = bodies("form: {x: {column: A, default: d}, y: B}", headers, row)[0]["form"]
+    assert sent == {"x": "d", "y": "b"}
+
+
+def test_columns_are_joined_without_the_blank_ones() -> None:
+    assert form("{columns: [A, B, C]}", ["A", "B", "C"], ["a", " ", "c"]) == "a c"
+    assert form('{columns: [A, B, C], join: ", "}', ["A", "B", "C"], ["a", "b", "c"]) == "a, b, c"
+
+
+def test_a_template_is_filled_and_blank_where_all_its_cells_are() -> None:
+    template = '{template: "{Zip} {City}, {Street}", default: "-"}'
+    headers = ["Zip", "City", "Street"]
+    assert form(template, headers, ["1011", "Budapest", "Fő u. 1"]) == "1011 Budapest, Fő u. 1"
+    both = bodies("form: {x: " + template + ", y: Zip}", [*headers, "Z"], ["", " ", "", "z"])
+    assert both[0]["form"]["x"] == "-"
+
+
+def test_multiple_values_keep_their_order_and_lose_blanks_and_repeats() -> None:
+    rule = '{columns: [A, B], multiple: true, split: [",", ";"]}'
+    assert form(rule, ["A", "B"], ["b, a;;b", "c;a"]) == "b|a|c"
+
+
+def test_a_pipe_inside_one_value_is_an_error_unless_the_mapping_says_otherwise() -> None:
+    headers, row = ["A"], ["a|b, c"]
+    rule = '{column: A, multiple: true, split: ","'
+    assert codes("form: {x: " + rule + "}}", headers, row) == ["pipe_in_value"]
+    assert form(rule + ", pipe: split}", headers, row) == "a|b|c"
+    assert form(rule + ", pipe: replace}", headers, row) == "a/b|c"
+    assert form("A", headers, row) == "a|b, c"
+
+
+def test_map_comes_after_case_and_before_choices() -> None:
+    rule = "{column: A, case: upper, map: {G: Gold, S: Silver}, choices: [Gold, Silver]}"
+    assert form(rule, ["A"], ["g"]) == "Gold"
+    [problem] = problems("form: {x: {column: A, choices: [Gold, Silver]}}", ["A"], ["Glod"])
+    assert problem.code == "not_a_choice"
+    assert problem.hint == 'did you mean "Gold"?'
+
+
+def test_title_case_knows_hyphens_and_accents() -> None:
+    assert form("{column: A, case: title}", ["A"], ["NAGY-ÉRI ödön"]) == "Nagy-Éri Ödön"
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "code"),
+    [
+        ("{column: A, pattern: '[0-9]{4}'}", "12345", "pattern"),
+        ("{column: A, min_length: 3}", "ab", "too_short"),
+        ("{column: A, max_length: 3}", "abcd", "too_long"),
+        ("{column: A, type: integer, min: 5}", "4", "too_small"),
+        ("{column: A, type: decimal, max: '5,5'}", "5.51", "too_large"),
+        ("{column: A, type: date, min: 2024-01-01, output: '%d.%m.%Y'}", "31.12.2023", "too_small"),
+        ("{column: A, required: true}", " ", "required"),
+        ("A", "#N/A", "error_cell"),
+        ("A", EMPTY_FORMULA, "empty_formula"),
+    ],
+)
+def test_each_check_finds_its_fault(rule: str, text: str, code: str) -> None:
+    assert codes("form: {x: " + rule + ", y: B}", ["A", "B"], [text, "b"]) == [code]
+
+
+def test_what_passes_its_checks_has_no_problem() -> None:
+    rule = "{column: A, type: date, min: 2024-01-01, max: 2024-12-31, output: '%d.%m.%Y'}"
+    assert form(rule, ["A"], ["31.12.2024"]) == "31.12.2024"
+
+
+def test_on_error_warn_sends_the_value_and_blank_leaves_it_out_both_with_a_warning() -> None:
+    for on_error, sent in (("warn", "none"), ("blank", None)):
+        text = "form: {y: B, x: {column: A, type: email, on_error: " + on_error + "}}"
+        [problem] = problems(text, ["A", "B"], ["none", "b"])
+        assert problem.severity is Severity.WARNING
+        assert bodies(text, ["A", "B"], ["none", "b"])[0]["form"].get("x") == sent
+
+
+def test_on_error_blank_drops_only_the_bad_one_of_several_values() -> None:
+    rule = "{column: A, multiple: true, split: ',', type: integer, on_error: blank}"
+    assert form(rule, ["A"], ["1,x,3"]) == "1|3"
+
+
+def test_an_error_cell_is_never_excused() -> None:
+    text = "form: {y: B, x: {column: A, on_error: blank, default: d}}"
+    [problem] = problems(text, ["A", "B"], ["#REF!", "b"])
+    assert (problem.code, problem.severity) == ("error_cell", Severity.ERROR)
+
+
+def test_a_problem_names_row_column_target_and_value() -> None:
+    [first, second] = problems("form: {x: {column: A, type: integer}}", ["A"], ["x"], ["1"], ["x"])
+    assert (first.row, second.row) == (2, 4)
+    assert (first.column, first.target, first.value) == ("A", "form.x", "x")
+
+
+def test_a_valueid_is_sent_as_a_number_and_all_else_as_text() -> None:
+    text = "form: {a: {column: A, type: valueid}, b: {column: A, type: integer}, c: {value: 3}}"
+    assert body(text, ["A"], ["12"])["form"] == {"a": 12, "b": "12", "c": "3"}
+
+
+def test_a_column_the_sheet_lacks_or_has_twice_stops_with_all_such_columns_named() -> None:
+    with pytest.raises(MappingError) as caught:
+        plan_of("form: {x: Nme, y: City, z: {template: '{Zip}'}}", ["Name", "City", "City"])
+    lines = "\n".join(caught.value.mistakes)
+    assert 'no column "Nme": nearest: "Name"' in lines
+    assert 'the header "City" stands twice in the sheet (B and C)' in lines
+    assert 'no column "Zip"' in lines
+
+
+def test_headers_match_after_trimming_and_unicode_normalisation() -> None:
+    assert form('" Ne\u0301v "', ["Név"], ["a"]) == "a"
+
+
+def test_columns_that_nothing_uses_are_listed_but_for_those_of_failure_files() -> None:
+    plan = plan_of("form: {x: A}", ["A", "B", "", "_row", "C"])
+    assert plan.unused_columns == ("B", "C")

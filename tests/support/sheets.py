@@ -1,0 +1,66 @@
+"""Small sheets and mappings in memory, for tests of the mapping."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from importer.api.request import body_of
+from importer.mapping.cells import TEXT
+from importer.mapping.load import LoadedMapping, load_mapping
+from importer.mapping.plan import Plan, compile_plan
+from importer.model import Batch, Problem, Severity
+
+
+def mapping_of(text: str) -> LoadedMapping:
+    """Load a mapping from YAML text, as ``m.yaml``; ``version: 1`` is put in front."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "m.yaml"
+        path.write_text("version: 1\n" + textwrap.dedent(text), "utf-8")
+        return load_mapping(path)
+
+
+def batch_of(rows: Sequence[Sequence[str]], first: int = 2) -> Batch:
+    """Make a batch of these cells; row numbers count from `first`."""
+    columns = {
+        i: pd.Series([row[i] for row in rows], dtype=TEXT)
+        for i in range(len(rows[0]) if rows else 0)
+    }
+    return Batch(np.arange(first, first + len(rows), dtype=np.int64), pd.DataFrame(columns))
+
+
+def plan_of(text: str, headers: Sequence[str]) -> Plan:
+    """Compile a mapping for a sheet with these headers."""
+    return compile_plan(mapping_of(text), headers)
+
+
+def bodies(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[dict[str, Any]]:
+    """Give the bodies of these rows, whatever is wrong with them."""
+    plan = plan_of(text, headers)
+    evaluated = plan.evaluate(batch_of(rows))
+    return [body_of(record) for record in plan.records(evaluated, "run")]
+
+
+def body(text: str, headers: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
+    """Give the body of one row, which must have no error."""
+    plan = plan_of(text, headers)
+    evaluated = plan.evaluate(batch_of([row]))
+    assert [p for p in evaluated.checked.problems if p.severity is Severity.ERROR] == []
+    [record] = plan.records(evaluated, "run")
+    return body_of(record)
+
+
+def problems(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[Problem]:
+    """Give the problems of these rows."""
+    return list(plan_of(text, headers).evaluate(batch_of(rows)).checked.problems)
+
+
+def codes(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[str]:
+    """Give the codes of the problems of these rows, in order."""
+    return [problem.code for problem in problems(text, headers, *rows)]

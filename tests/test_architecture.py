@@ -1,0 +1,163 @@
+"""Who may import whom, and where each outside library stands; docs/architecture.md says why."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import importer
+
+ROOT = Path(importer.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+FOUNDATION = ("errors", "model", "settings")
+HELPERS = (*FOUNDATION, "files")
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "model": (),
+    "settings": (),
+    "stopping": (),
+    "files": ("errors",),
+    "rundir": ("errors",),
+    "summary": (*FOUNDATION, ""),
+    "mapping": (*FOUNDATION, "mapping"),
+    "survey": (*FOUNDATION, "survey"),
+    "api.request": FOUNDATION,
+    "api.verdict": FOUNDATION,
+    "api": (*FOUNDATION, "api"),
+    "sources": (*HELPERS, "sources"),
+    "journal": (*HELPERS, "journal_file"),
+    "journal_file": HELPERS,
+    "results": HELPERS,
+    "sending": (*FOUNDATION, "sending"),
+    "reports": (*HELPERS, "reports"),
+    "sandbox": ("errors", "sandbox"),
+    "cli": (
+        *(*HELPERS, "cli", "pipeline", "reports", "rundir", "sandbox", "stopping"),
+        "",  # the version
+    ),
+    "pipeline": ("*",),
+    "__main__": ("cli",),
+    "": (),
+}
+"""For each module or package, what of ours it may import; the longest name that fits decides."""
+
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "click": ("cli",),
+    "tqdm": ("cli",),
+    "dotenv": ("cli",),
+    "aiohttp": ("api.client", "sandbox", "summary"),
+    "sqlite3": ("journal", "journal_file", "sandbox"),
+    "ruamel": ("mapping.reader", "sandbox.project_file"),
+    "pydantic": ("mapping", "sandbox"),
+    "pyarrow": ("sources", "mapping"),
+    "python_calamine": ("sources",),
+    "openpyxl": ("results", "reports"),
+    "csv": ("sources", "results", "reports"),
+    "zipfile": ("sources",),
+    "phonenumbers": ("mapping", "summary"),
+    "email_validator": ("mapping",),
+}
+"""Outside libraries, and the modules or packages of ours in which alone each stands."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in full)
+
+
+def within(name: str, rooms: tuple[str, ...]) -> bool:
+    """Whether a module of ours, without the leading ``importer.``, stands in one of the rooms."""
+    return any(name == room or (room and name.startswith(f"{room}.")) for room in rooms)
+
+
+def own(name: str) -> str:
+    return name.removeprefix("importer").removeprefix(".")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_place_allows(module: str) -> None:
+    name = own(module)
+    rooms = sorted((room for room in ALLOWED if within(name, (room,))), key=len)
+    assert rooms, f"{module} has no place in the house: give it one in ALLOWED and in the docs"
+    allowed = ALLOWED[rooms[-1]]
+    taken = {own(name) for name in imports(MODULES[module]) if name.split(".")[0] == "importer"}
+    forbidden = {"cli", "sandbox", "__main__"} if "*" in allowed else set()
+    wrong = {
+        name
+        for name in taken
+        if within(name, tuple(forbidden)) or ("*" not in allowed and not within(name, allowed))
+    }
+    assert not wrong, f"{module} may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_each_outside_library_stands_in_its_place_only(library: str) -> None:
+    users = {own(m) for m, path in MODULES.items() if library in map(_top, imports(path))}
+    assert {user for user in users if not within(user, ONLY_IN[library])} == set()
+
+
+def _top(name: str) -> str:
+    return name.split(".", maxsplit=1)[0]
+
+
+def test_the_files_of_others_are_read_in_sources_only() -> None:
+    """Pandas is used in several places; its readers in one."""
+    for module, path in MODULES.items():
+        if not within(own(module), ("sources",)):
+            text = path.read_text("utf-8")
+            assert "pd.read_" not in text, module
+            assert "parquet" not in {name.split(".")[-1] for name in imports(path)}, module
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    missing = []
+    for info in pkgutil.walk_packages(importer.__path__, "importer."):
+        module = importlib.import_module(info.name)
+        if not module.__doc__:
+            missing.append(info.name)
+        for name, thing in vars(module).items():
+            if name.startswith("_") or getattr(thing, "__module__", None) != info.name:
+                continue
+            if (inspect.isclass(thing) or inspect.isfunction(thing)) and not thing.__doc__:
+                missing.append(f"{info.name}.{name}")
+            if inspect.isclass(thing):
+                missing += [
+                    f"{info.name}.{name}.{method}"
+                    for method, function in vars(thing).items()
+                    if inspect.isfunction(function)
+                    and not method.startswith("_")
+                    and not inspect.getdoc(getattr(thing, method))
+                ]
+    assert missing == []
+
+
+def test_every_option_of_every_command_has_a_help_text() -> None:
+    from importer.cli.main import COMMANDS, cli
+
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.help
+        assert command.short_help
+        assert command.epilog, f"{name} has no example"
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts[0]}"
+                assert parameter.is_flag or parameter.metavar, f"{name} {parameter.opts[0]}"
