@@ -1,0 +1,196 @@
+"""What kind of file it is: decided by what it holds, never by its name alone.
+
+A kind that cannot be read yet is refused with what to do instead. To read one more, give it an
+opener in :mod:`importer.sources.opening` and take its line out of `REFUSALS`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from importer.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Kind(StrEnum):
+    """What a file is, by its content; macros do not make a workbook another kind."""
+
+    TEXT = "csv"
+    XLSX = "xlsx"
+    XLS = "xls"
+    XLSB = "xlsb"
+    ODS = "ods"
+    ENCRYPTED = "encrypted"
+    NUMBERS = "numbers"
+    OFFICE = "office"
+    GZIP = "gzip"
+    ZIP = "zip"
+    ARCHIVE = "archive"
+    PDF = "pdf"
+    HTML = "html"
+    XML = "xml"
+    JSON = "json"
+    RTF = "rtf"
+    IMAGE = "image"
+    PARQUET = "parquet"
+    SQLITE = "sqlite"
+
+
+_AS_XLSX = "Open it in a spreadsheet program and save it as .xlsx or as CSV."
+_UNPACK = "Unpack it and import the spreadsheet that is in it."
+_EXPORT = "Export the list as .xlsx or CSV from the program it comes from."
+
+REFUSALS = {
+    Kind.XLS: ("an old Excel workbook (.xls), which is not read", _AS_XLSX),
+    Kind.XLSB: ("a binary Excel workbook (.xlsb), which is not read", _AS_XLSX),
+    Kind.ODS: ("an OpenDocument spreadsheet (.ods), which is not read", _AS_XLSX),
+    Kind.ENCRYPTED: (
+        "protected by a password",
+        "Open it with the password, save it without one, and import that copy.",
+    ),
+    Kind.NUMBERS: ("an Apple Numbers document", "In Numbers, export it to Excel or CSV."),
+    Kind.OFFICE: ("an office document, not a spreadsheet", _EXPORT),
+    Kind.GZIP: ("compressed with gzip", _UNPACK),
+    Kind.ZIP: ("a ZIP archive", _UNPACK),
+    Kind.ARCHIVE: ("a compressed archive", _UNPACK),
+    Kind.PDF: ("a PDF document", _EXPORT),
+    Kind.HTML: ("a web page (HTML), whatever its name says", _AS_XLSX),
+    Kind.XML: ("an XML document, not a spreadsheet", _AS_XLSX),
+    Kind.JSON: ("JSON, not a spreadsheet", _EXPORT),
+    Kind.RTF: ("an RTF document, not a spreadsheet", _EXPORT),
+    Kind.IMAGE: ("an image", _EXPORT),
+    Kind.PARQUET: ("a Parquet file, not a spreadsheet", _EXPORT),
+    Kind.SQLITE: ("a SQLite database, not a spreadsheet", _EXPORT),
+}
+"""What each kind that is recognised but not read is, in words, and what to do about it."""
+
+_SIGNATURES = (
+    (b"\x1f\x8b", Kind.GZIP),
+    (b"%PDF-", Kind.PDF),
+    (b"BZh", Kind.ARCHIVE),
+    (b"\xfd7zXZ\x00", Kind.ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", Kind.ARCHIVE),
+    (b"Rar!\x1a\x07", Kind.ARCHIVE),
+    (b"{\\rtf", Kind.RTF),
+    (b"\x89PNG\r\n", Kind.IMAGE),
+    (b"\xff\xd8\xff", Kind.IMAGE),
+    (b"GIF8", Kind.IMAGE),
+    (b"PAR1", Kind.PARQUET),
+    (b"SQLite format 3\x00", Kind.SQLITE),
+)
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table", b"<meta")
+_HEAD = 4096
+_OLE_SEARCHED = 64 * 2**20
+
+
+def readable_file(path: Path) -> int:
+    """The size of `path` in bytes, which is a file that can be opened and holds something."""
+    try:
+        if path.is_dir():
+            raise SourceError(
+                f"{path}: this is a folder, not a file.", "Name the file in it that is to be read."
+            )
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+    except FileNotFoundError:
+        raise SourceError(f"{path}: there is no such file.", _nearby(path)) from None
+    except PermissionError:
+        raise SourceError(
+            f"{path}: this file may not be read by you.",
+            "Change its permissions, or close the program that holds it open.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{path}: cannot be read ({error}).", "Check the name and the drive it is on."
+        ) from None
+    if size == 0:
+        raise SourceError(f"{path}: this file is empty.", "Was it saved or downloaded completely?")
+    return size
+
+
+def _nearby(path: Path) -> str:
+    """Where to look for a file that is not there, naming the nearest of its folder."""
+    import difflib
+
+    try:
+        names = [entry.name for entry in path.absolute().parent.iterdir() if entry.is_file()]
+    except OSError:
+        return f"The folder {path.parent} does not exist either, or may not be read."
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f"Did you mean {path.with_name(near[0])}?" if near else "Check the name and the folder."
+
+
+def detect(path: Path) -> Kind:
+    """The kind of a readable file; whatever nothing else explains is text."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_ZIP):
+        return _zip_kind(path)
+    if head.startswith(_OLE):
+        return _ole_kind(path)
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature):
+            return kind
+    return _markup_kind(head)
+
+
+def _markup_kind(head: bytes) -> Kind:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(_HTML):
+        return Kind.HTML
+    if text.startswith(b"<?xml"):
+        return Kind.HTML if b"<html" in text else Kind.XML
+    compact = b"".join(text[:64].split())
+    return Kind.JSON if compact.startswith((b'{"', b'[{"', b"[[", b"[{}")) else Kind.TEXT
+
+
+def _zip_kind(path: Path) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.replace("\\", "/").lower() for name in archive.namelist()}
+            if "mimetype" in names and archive.getinfo("mimetype").file_size < 256:
+                mimetype = archive.read("mimetype")
+                if b"opendocument.spreadsheet" in mimetype:
+                    return Kind.ODS
+                if b"opendocument" in mimetype:
+                    return Kind.OFFICE
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, OSError) as error:
+        raise SourceError(
+            f"{path}: this workbook or archive is damaged or cut short ({error}).",
+            "Copy or download it again, or open it in a spreadsheet program and save it anew.",
+        ) from None
+    if "xl/workbook.xml" in names:
+        return Kind.XLSX
+    if "xl/workbook.bin" in names:
+        return Kind.XLSB
+    if any(name.startswith("index/") and name.endswith(".iwa") for name in names):
+        return Kind.NUMBERS
+    if "index.zip" in names or any(name.endswith(".numbers/index.zip") for name in names):
+        return Kind.NUMBERS
+    return Kind.OFFICE if any(name.startswith(("word/", "ppt/")) for name in names) else Kind.ZIP
+
+
+def _ole_kind(path: Path) -> Kind:
+    """An OLE file by the names of its streams, which stand in it as UTF-16.
+
+    A workbook with a password is an OLE file that holds the encrypted .xlsx ([MS-OFFCRYPTO]).
+    """
+    encrypted = "EncryptedPackage".encode("utf-16-le")
+    document = "WordDocument".encode("utf-16-le")
+    rest, searched = b"", 0
+    with path.open("rb") as file:
+        while searched < _OLE_SEARCHED and (chunk := file.read(2**20)):
+            window = rest + chunk
+            if encrypted in window:
+                return Kind.ENCRYPTED
+            if document in window:
+                return Kind.OFFICE
+            rest, searched = window[-64:], searched + len(chunk)
+    return Kind.XLS

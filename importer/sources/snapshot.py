@@ -1,0 +1,235 @@
+"""A run's own copy of the cells as text, in Parquet.
+
+What was checked is what is sent, and a run can be resumed and reported, though the file was moved,
+overwritten or came from standard input. Column ``row`` has the row numbers, ``c0``, ``c1`` … the
+cells; a row group is a batch, so that neither writing nor reading takes more memory for more rows.
+The headers and what the source was are JSON in the schema's metadata, under `METADATA`. Pages
+have checksums, which are verified.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from importer.errors import OutputError, SourceError
+from importer.model import Batch, SourceInfo
+from importer.sources.opening import file_sha256
+from importer.sources.table import text_column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+METADATA = b"vcc_importer"
+VERSION = 1
+"""Of the layout; a snapshot of another version is refused."""
+
+_DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+
+
+class SnapshotWriter:
+    """Writes a snapshot; the file is complete or absent.
+
+    Used as a context manager: rows go to a temporary file beside `path` (mode 0600), which is
+    flushed to the disk and renamed when the block ends, and removed when it ends with an
+    exception. `info` is kept as it is but for its problems. Raises OutputError where the file
+    cannot be written.
+    """
+
+    def __init__(self, path: Path, headers: Sequence[str], info: SourceInfo | None = None) -> None:
+        self.path = path
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+        self._width = len(headers)
+        about = asdict(info) if info is not None else {}
+        about.pop("problems", None)
+        content = {"version": VERSION, "headers": list(headers), "source": about}
+        fields = [pa.field("row", pa.int64(), nullable=False)]
+        fields += [
+            pa.field(f"c{n}", pa.large_string(), nullable=False) for n in range(len(headers))
+        ]
+        self._schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
+
+    def __enter__(self) -> Self:
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(self._temporary, flags, 0o600)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._file = os.fdopen(descriptor, "wb")
+        try:
+            self._writer = pq.ParquetWriter(
+                self._file, self._schema, compression="zstd", write_page_checksum=True
+            )
+        except OSError as error:
+            self._discard()
+            raise self._unwritable(error) from None
+        return self
+
+    def write(self, batch: Batch) -> None:
+        """Append a batch as a row group; its frame has a column for every header."""
+        arrays = [pa.array(batch.rows, pa.int64())]
+        for label in range(self._width):
+            column = pa.array(batch.frame[label], pa.large_string())
+            arrays.append(
+                column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            )
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        try:
+            self._writer.write_table(table, row_group_size=max(len(batch), 1))
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._writer.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.replace(self.path)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            self._discard()
+            raise self._unwritable(error) from None
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        """Leave nothing behind; what fails here has been told already."""
+        if writer := getattr(self, "_writer", None):
+            with contextlib.suppress(OSError, pa.ArrowException):
+                writer.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        if error.errno in _DISK_FULL:
+            return OutputError(
+                f"{self.path}: the disk is full, so the run's copy of the rows was not written.",
+                "Make room, or choose a folder on another disk: --out DIR.",
+            )
+        return OutputError(
+            f"{self.path}: cannot be written ({error.strerror or error}).",
+            "Choose a folder that you may write to: --out DIR.",
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` durable, where the system has such a thing."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Snapshot:
+    """A snapshot opened for reading; a context manager. Raises SourceError where it is damaged.
+
+    `rows` is how many rows it has, `info` what the source was, if that was kept.
+    """
+
+    def __init__(self, path: Path, file: pq.ParquetFile) -> None:
+        content = json.loads(file.schema_arrow.metadata[METADATA])
+        if content["version"] != VERSION:
+            raise ValueError(f"it has layout {content['version']}, not {VERSION}")
+        self.path = path
+        self.headers: tuple[str, ...] = tuple(content["headers"])
+        names = ["row", *(f"c{n}" for n in range(len(self.headers)))]
+        if file.schema_arrow.names != names:
+            raise ValueError("its columns are not those of its headers")
+        self.rows: int = file.metadata.num_rows
+        self.info: SourceInfo | None = None
+        if source := content["source"]:
+            self.info = SourceInfo(**{**source, "headers": self.headers})
+        self._file = file
+
+    @classmethod
+    def open(cls, path: Path) -> Snapshot:
+        """Open the snapshot at `path`."""
+        try:
+            file = pq.ParquetFile(path, page_checksum_verification=True, memory_map=False)
+        except FileNotFoundError:
+            raise SourceError(
+                f"{path}: the run's own copy of the rows is not there.",
+                "Was the run directory moved or cleaned? Run the import again.",
+            ) from None
+        except _UNREADABLE as error:
+            raise _damaged(path, error) from None
+        try:
+            return cls(path, file)
+        except _UNREADABLE as error:
+            file.close()
+            raise _damaged(path, error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def sha256(self) -> str:
+        """The SHA-256 of the snapshot's bytes; reads the whole file."""
+        return file_sha256(self.path)
+
+    def batches(self, columns: Sequence[int] | None = None) -> Iterator[Batch]:
+        """The rows as they were written, batch by batch, with all columns or those named.
+
+        Columns are named by their index, each once, and keep it as their label.
+        """
+        labels = list(range(len(self.headers)) if columns is None else columns)
+        names = ["row", *(f"c{label}" for label in labels)]
+        for group in range(self._file.num_row_groups):
+            table = self._read(group, names)
+            arrays = {
+                label: text_column(table.column(f"c{label}").combine_chunks()) for label in labels
+            }
+            index = pd.RangeIndex(table.num_rows)
+            frame = pd.DataFrame(arrays, index=index, columns=pd.Index(labels, dtype="int64"))
+            yield Batch(table.column("row").to_numpy(), frame)
+
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """The row numbers of all rows, in order: 8 bytes a row."""
+        groups = [
+            self._read(group, ["row"]).column("row").to_numpy()
+            for group in range(self._file.num_row_groups)
+        ]
+        return np.concatenate(groups) if groups else np.empty(0, np.int64)
+
+    def _read(self, group: int, names: list[str]) -> Any:
+        try:
+            return self._file.read_row_group(group, columns=names)
+        except _UNREADABLE as error:
+            raise _damaged(self.path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> SourceError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return SourceError(
+        f"{path}: the run's own copy of the rows is damaged ({reason}).",
+        "Nothing can be sent from it. Rows not yet sent must be imported anew, without those that"
+        " results.csv shows as created or uncertain.",
+    )

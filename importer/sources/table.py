@@ -1,0 +1,266 @@
+"""From rows as a file has them to headers and Batches: the same for every kind of file.
+
+A reader gives `Rows`, consecutive rows with the number of the first; here the header is found,
+blank rows are left out, rows of another width are reported, and cells become columns of text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from importer.errors import SourceError
+from importer.model import Batch, Problem, Severity
+from importer.sources.header import LOOKED_AT, find_header, header_text, is_blank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from importer.settings import SourceOptions
+    from importer.sources.source import Layout, Rows
+
+TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+"""The dtype of every column of a Batch."""
+
+_SHOWN = 200
+
+
+def text_column(array: Any) -> Any:
+    """A pandas array of dtype `TEXT` over an Arrow array of large strings, without a copy."""
+    return TEXT.__from_arrow__(array)  # type: ignore[attr-defined] # pandas' extension interface
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A header and the rows below it, not yet read but for the first."""
+
+    headers: tuple[str, ...]
+    header_row: int
+    problems: tuple[Problem, ...]
+    batches: Iterator[Batch]
+
+
+def read_table(rows: Iterator[Rows], layout: Layout, options: SourceOptions) -> Table:
+    """Find the header and the first data row, and give the rest as Batches.
+
+    Raises SourceError where there is no header or no data row.
+    """
+    wanted = options.header_row
+    if wanted is not None and wanted < 1:
+        raise SourceError(f"header row {wanted} does not exist.", "Rows are counted from 1.")
+    head, anything = _first_rows(rows, wanted)
+    filled = []
+    for part in head:
+        for number, row in enumerate(part.cells, part.first):
+            texts = layout.texts(row)
+            if not all(map(is_blank, texts)):
+                filled.append((number, texts))
+    if not filled and not (anything and wanted):
+        raise SourceError(f"{layout.place} is empty.", "Was the right file or sheet given?")
+    header_row, header, problems = _header(filled, layout, wanted)
+    below = [row for number, row in filled if number > header_row]
+    headers = _named_columns(header, below, layout)
+    batches = _Batches(headers, layout, header_row, options.rows).read(chain(head, rows))
+    first = next(batches, None)
+    if first is None:
+        raise _no_data(layout.place, header_row, options.rows)
+    return Table(headers, header_row, problems, chain((first,), batches))
+
+
+def _first_rows(rows: Iterator[Rows], header_row: int | None) -> tuple[list[Rows], bool]:
+    """Rows enough to find the header in, and whether any row holds something.
+
+    Blank stretches are dropped, and so is what is above a header row that was named.
+    """
+    head: list[Rows] = []
+    filled, anything = 0, False
+    for part in rows:
+        full = sum(any(cell != "" for cell in row) for row in part.cells)
+        anything = anything or full > 0
+        if header_row is not None and part.first + len(part.cells) <= header_row:
+            continue
+        if full:
+            head.append(part)
+            filled += full
+        if filled > LOOKED_AT:
+            break
+    return head, anything
+
+
+def _header(
+    filled: Sequence[tuple[int, list[str]]], layout: Layout, wanted: int | None
+) -> tuple[int, list[str], tuple[Problem, ...]]:
+    if wanted is not None:
+        for number, row in filled:
+            if number == wanted:
+                return number, row, ()
+        raise SourceError(
+            f"{layout.place}: row {wanted} is to be the header row, but it is blank or beyond the"
+            " last row.",
+            "Leave it out, and the header row is found by looking.",
+        )
+    looked_at = filled[:LOOKED_AT]
+    index, sure = find_header([row for _, row in looked_at])
+    number, row = looked_at[index]
+    if sure:
+        return number, row, ()
+    unsure = Problem(
+        row=number,
+        column=None,
+        target=None,
+        code="header_unsure",
+        message=f"row {number} was taken for the header row, but it looks like data",
+        hint="Put a row with the columns' names above the data, or name the row: --header-row N.",
+        severity=Severity.WARNING,
+    )
+    return number, row, (unsure,)
+
+
+def _named_columns(
+    header: Sequence[str], below: Sequence[Sequence[str]], layout: Layout
+) -> tuple[str, ...]:
+    """The headers; columns at the end that have neither a header nor data are dropped.
+
+    In a text file, only the rows that have been looked at can tell: a later row with a cell there
+    is reported as ragged.
+    """
+    headers = [header_text(cell) for cell in header]
+    width = len(headers)
+    if layout.open_ended:
+        while width and not headers[width - 1]:
+            if any(len(row) >= width and not is_blank(row[width - 1]) for row in below):
+                break
+            width -= 1
+    return tuple(headers[:width])
+
+
+def _no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> SourceError:
+    if taken is not None:
+        return SourceError(
+            f"{place}: there is no data in rows {taken[0]} to {taken[1]}.",
+            f"The header is row {header_row}; take rows below it.",
+        )
+    return SourceError(
+        f"{place}: there is no data below the header (row {header_row}).",
+        "Was the list filtered or cut when it was saved? If another row is the header, name it:"
+        " --header-row N.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """How rows become Batches, once headers are known."""
+
+    headers: tuple[str, ...]
+    layout: Layout
+    header_row: int
+    taken: tuple[int, int] | None
+
+    def read(self, rows: Iterator[Rows]) -> Iterator[Batch]:
+        low, high = self.taken or (1, None)
+        low = max(low, self.header_row + 1)
+        for part in rows:
+            if high is not None and part.first > high:
+                return
+            skip = max(low - part.first, 0)
+            stop = len(part.cells) if high is None else high - part.first + 1
+            cells = part.cells[skip:stop] if skip or high is not None else part.cells
+            if cells and (batch := self._batch(part.first + skip, cells)) is not None:
+                yield batch
+
+    def _batch(self, first: int, cells: list[list[Any]]) -> Batch | None:
+        """The rows as columns; None if all are blank."""
+        width = len(self.headers)
+        numbers = np.arange(first, first + len(cells), dtype=np.int64)
+        problems: list[Problem] = []
+        if set(map(len, cells)) != {width}:
+            cells = [
+                row if len(row) == width else self._fitted(first + index, row, problems)
+                for index, row in enumerate(cells)
+            ]
+        columns = [self.layout.texts(column) for column in zip(*cells, strict=True)]
+        keep = self._filled(columns, {problem.row for problem in problems}, first)
+        if not keep.any():
+            return None
+        arrays = [pa.array(column, pa.large_string()) for column in columns]
+        for column, array in enumerate(arrays):
+            problems += self._nul_problems(column, array, first)
+        if not keep.all():
+            numbers, mask = numbers[keep], pa.array(keep)
+            arrays = [array.filter(mask) for array in arrays]
+        frame = pd.DataFrame(
+            {label: text_column(array) for label, array in enumerate(arrays)}, copy=False
+        )
+        problems.sort(key=lambda problem: problem.row or 0)
+        return Batch(numbers, frame, tuple(problems))
+
+    @staticmethod
+    def _filled(columns: Sequence[list[str]], reported: set[int | None], first: int) -> Any:
+        """Which rows to keep: those that show something, or have a problem that must be seen."""
+        keep = np.ones(len(columns[0]), dtype=np.bool_)
+        for index, cell in enumerate(columns[0]):
+            # Few rows are blank in their first column, so few are looked at whole.
+            if (not cell or not cell[0].isalnum()) and is_blank(cell):
+                keep[index] = first + index in reported or any(
+                    not is_blank(column[index]) for column in columns
+                )
+        return keep
+
+    def _fitted(self, number: int, row: list[Any], problems: list[Problem]) -> list[Any]:
+        """A row of another width than the header, made as wide; what is lost is reported."""
+        width = len(self.headers)
+        if len(row) < width:
+            if self.layout.open_ended and any(not is_blank(cell) for cell in row):
+                problems.append(_short_row(number, len(row), width))
+            return [*row, *[""] * (width - len(row))]
+        if any(not is_blank(cell) for cell in self.layout.texts(row[width:])):
+            problems.append(_ragged_row(number, self.layout.texts(row), width))
+        return row[:width]
+
+    def _nul_problems(self, column: int, array: Any, first: int) -> Iterator[Problem]:
+        _, offsets, data = array.buffers()
+        end = np.frombuffer(offsets, np.int64)[len(array)]
+        if data is None or np.frombuffer(data, np.uint8)[:end].all():
+            return
+        for index, cell in enumerate(array.to_pylist()):
+            if "\0" in cell:
+                yield Problem(
+                    row=first + index,
+                    column=self.headers[column] or None,
+                    target=None,
+                    code="nul_character",
+                    message="the cell holds a NUL character, which no text has",
+                    value=cell[:_SHOWN],
+                    hint="The file was damaged, or written by a faulty program: type it again.",
+                )
+
+
+def _short_row(number: int, cells: int, width: int) -> Problem:
+    return Problem(
+        row=number,
+        column=None,
+        target=None,
+        code="short_row",
+        message=f"the row has {cells} of {width} cells; the missing ones were taken as blank",
+        hint="Some programs leave out blank cells at the end of a row. If these were not blank,"
+        " check for a line break inside a cell that has no quotes.",
+        severity=Severity.WARNING,
+    )
+
+
+def _ragged_row(number: int, row: Sequence[str], width: int) -> Problem:
+    return Problem(
+        row=number,
+        column=None,
+        target=None,
+        code="ragged_row",
+        message=f"the row has {len(row)} cells, but there are only {width} columns",
+        value=" | ".join(row[width:])[:_SHOWN],
+        hint="A cell holds the delimiter without being in quotes, so the cells after it have"
+        " moved. Put that cell in quotes, or save the list as .xlsx.",
+    )

@@ -1,0 +1,183 @@
+"""The run's own copy: complete or absent, the same rows again, damage noticed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from importer.errors import OutputError, SourceError
+from importer.model import Batch, SourceInfo
+from importer.settings import SourceOptions
+from importer.sources import file_sha256, open_source
+from importer.sources.snapshot import Snapshot, SnapshotWriter
+from importer.sources.table import TEXT
+
+HEADERS = ("Név", "", "Név")
+INFO = SourceInfo("leads.csv", "csv", HEADERS, 3, encoding="cp1250", delimiter=";")
+
+
+def batch(first: int, *rows: list[str]) -> Batch:
+    frame = pd.DataFrame(rows, columns=range(3)).astype(TEXT)
+    return Batch(np.arange(first, first + len(rows), dtype=np.int64), frame)
+
+
+BATCHES = [
+    batch(4, ["Őry", "", "x\ny"], ["06301234567", "NA", "null"]),
+    batch(900, [" \0 ", "", "1e5"]),
+]
+
+
+def write(path: Path) -> Path:
+    with SnapshotWriter(path, HEADERS, INFO) as writer:
+        for part in BATCHES:
+            writer.write(part)
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "source.parquet"
+
+
+def test_what_was_written_is_read_again(file: Path) -> None:
+    with Snapshot.open(write(file)) as snapshot:
+        assert (snapshot.headers, snapshot.rows, snapshot.info) == (HEADERS, 3, INFO)
+        assert snapshot.row_numbers().tolist() == [4, 5, 900]
+        assert snapshot.sha256() == file_sha256(file)
+        for _ in range(2):  # as often as one likes
+            for read, written in zip(snapshot.batches(), BATCHES, strict=True):
+                assert read.rows.tolist() == written.rows.tolist()
+                pd.testing.assert_frame_equal(read.frame, written.frame, check_column_type=False)
+
+
+def test_only_the_columns_asked_for_are_read_and_keep_their_labels(file: Path) -> None:
+    with Snapshot.open(write(file)) as snapshot:
+        first = next(snapshot.batches([2, 0]))
+        assert [*map(int, first.frame.columns)] == [2, 0]
+        assert first.frame[0].tolist() == ["Őry", "06301234567"]
+        bare = next(snapshot.batches([]))
+        assert (bare.frame.shape, len(bare)) == ((2, 0), 2)
+
+
+def test_a_source_and_its_snapshot_give_the_same_batches(tmp_path: Path, file: Path) -> None:
+    source_path = tmp_path / "leads.csv"
+    lines = [f"{n},name {n}" for n in range(20_000)]
+    source_path.write_text("\n".join(["n,Name", *lines]), encoding="utf-8")
+    with (
+        open_source(source_path, SourceOptions()) as source,
+        SnapshotWriter(file, source.info.headers, source.info) as writer,
+    ):
+        for part in source.batches():
+            writer.write(part)
+    with (
+        open_source(source_path, SourceOptions()) as source,
+        Snapshot.open(file) as snapshot,
+    ):
+        for read, original in zip(snapshot.batches(), source.batches(), strict=True):
+            assert (read.rows == original.rows).all()
+            pd.testing.assert_frame_equal(read.frame, original.frame, check_column_type=False)
+
+
+def test_a_snapshot_without_rows_is_one_too(file: Path) -> None:
+    with SnapshotWriter(file, HEADERS):
+        pass
+    with Snapshot.open(file) as snapshot:
+        assert (snapshot.rows, snapshot.info) == (0, None)
+        assert not list(snapshot.batches())
+        assert snapshot.row_numbers().tolist() == []
+
+
+def test_the_file_appears_when_it_is_complete(file: Path) -> None:
+    with SnapshotWriter(file, HEADERS) as writer:
+        writer.write(BATCHES[0])
+        assert not file.exists()
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_nobody_else_may_read_it(file: Path) -> None:
+    with SnapshotWriter(file, HEADERS) as writer:
+        writer.write(BATCHES[0])
+        (temporary,) = file.parent.iterdir()
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_exception_leaves_nothing_behind_and_what_was_there_untouched(file: Path) -> None:
+    file.write_bytes(b"an older one")
+    with pytest.raises(KeyboardInterrupt), SnapshotWriter(file, HEADERS) as writer:
+        writer.write(BATCHES[0])
+        raise KeyboardInterrupt
+    assert list(file.parent.iterdir()) == [file]
+    assert file.read_bytes() == b"an older one"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX's")
+def test_a_full_disk_is_an_output_error_and_leaves_nothing_behind(file: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = [[os.urandom(2000).hex(), "", ""] for _ in range(200)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with (
+            pytest.raises(OutputError, match="disk is full"),
+            SnapshotWriter(file, HEADERS) as writer,
+        ):
+            writer.write(batch(1, *noise))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_last_moment_is_an_output_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        write(file)
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written"):
+        write(tmp_path / "none" / "source.parquet")
+
+
+def test_a_missing_snapshot_is_a_source_error(file: Path) -> None:
+    with pytest.raises(SourceError, match="is not there"):
+        Snapshot.open(file)
+
+
+def test_a_parquet_file_of_somebody_else_is_refused(file: Path) -> None:
+    pq.write_table(pa.table({"row": [1]}), file)
+    with pytest.raises(SourceError, match="damaged"):
+        Snapshot.open(file)
+
+
+def test_a_damaged_snapshot_is_refused_wherever_it_is_cut_or_changed(file: Path) -> None:
+    """Never another exception; and no cell that was not written."""
+    whole = write(file).read_bytes()
+    written = [part.frame.to_numpy().tolist() for part in BATCHES]
+    for at in range(0, len(whole), 7):
+        for content in (whole[:at], whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :]):
+            file.write_bytes(content)
+            try:
+                with Snapshot.open(file) as snapshot:
+                    if snapshot.headers == HEADERS and snapshot.rows == 3:
+                        read = [part.frame.to_numpy().tolist() for part in snapshot.batches()]
+                        assert read == written
+            except SourceError as error:
+                assert error.hint
