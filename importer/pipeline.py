@@ -157,14 +157,15 @@ def run(
             run_loop(_preflight(job))
         description = _describe(job, source.info)
         with _prepared(job, description) as (directory, journal):
-            line = _Line(job, plan, description, clock, directory, journal)
+            line = Line(job, plan, description, clock, directory, journal)
             survey = _survey(line, source, seen, stop)
+            journal.set_meta({"rows": str(survey.rows)})
     with journal:
-        return _finish(line, survey, _send(line, survey, stop, listener))
+        return finish(line, survey.rows, send(line, survey.rows, stop, listener))
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """What the stages of one run share."""
 
     job: Job
@@ -198,7 +199,7 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         undo.pop_all()
 
 
-def _survey(line: _Line, source: Source, seen: Seen | None, stop: StopSwitch) -> Survey:
+def _survey(line: Line, source: Source, seen: Seen | None, stop: StopSwitch) -> Survey:
     """Read the source once: into the run's own copy, and into the Survey.
 
     What is refused here is in the journal before the first request leaves.
@@ -214,19 +215,19 @@ def _survey(line: _Line, source: Source, seen: Seen | None, stop: StopSwitch) ->
     return surveyor.finish()
 
 
-def _send(line: _Line, survey: Survey, stop: StopSwitch, listener: Listener) -> Ending:
+def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     pace, retry = line.job.settings.pace, line.job.settings.retry
-    counts = {**line.journal.counts(), Status.PENDING: survey.ready}
-    listener(Progress(survey.rows, dict(counts)))
+    counts = _counts(line.journal, rows)
+    listener(Progress(rows, dict(counts)))
 
     def tell(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             counts[outcome.status] += 1
         counts[Status.PENDING] -= len(outcomes)
-        listener(Progress(survey.rows, dict(counts)))
+        listener(Progress(rows, dict(counts)))
 
-    async def send(requests: Iterator[Request]) -> Ending:
+    async def through(requests: Iterator[Request]) -> Ending:
         async with Client(line.job.target, pace) as client:
             with stop.watched() as stopping:
                 return await coordinate(
@@ -239,10 +240,17 @@ def _send(line: _Line, survey: Survey, stop: StopSwitch, listener: Listener) -> 
                 )
 
     with Snapshot.open(line.directory.snapshot) as snapshot:
-        return run_loop(send(itertools.islice(_requests(line, snapshot), line.job.settings.limit)))
+        return run_loop(through(itertools.islice(_requests(line, snapshot), line.job.settings.limit)))
 
 
-def _requests(line: _Line, snapshot: Snapshot) -> Iterator[Request]:
+def _counts(journal: Journal, rows: int) -> dict[Status, int]:
+    """Every state with its rows; those that the journal does not know are pending."""
+    counts = {**journal.counts(), Status.PENDING: 0}
+    counts[Status.PENDING] = rows - sum(counts.values())
+    return counts
+
+
+def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
     """Encode every row that the journal does not know, in source order."""
     settled = np.fromiter(line.journal.settled_rows(), dtype=np.int64)
     for batch in snapshot.batches(line.plan.used):
@@ -253,14 +261,12 @@ def _requests(line: _Line, snapshot: Snapshot) -> Iterator[Request]:
             yield Request(record.row, encode(record))
 
 
-def _finish(line: _Line, survey: Survey, ending: Ending) -> RunResult:
+def finish(line: Line, rows: int, ending: Ending) -> RunResult:
     """Write the result files from the journal and the run's own copy."""
-    counts = {**line.journal.counts(), Status.PENDING: 0}
-    counts[Status.PENDING] = survey.rows - sum(counts.values())
     summary = summarise(
         line.description,
         line.clock,
-        counts,
+        _counts(line.journal, rows),
         attempts=line.journal.attempts(),
         status=ending.end,
         stop=ending.stop,

@@ -58,7 +58,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "dotenv": ("cli",),
     "aiohttp": ("api.client", "sandbox", "summary"),
     "sqlite3": ("journal", "journal_file", "sandbox"),
-    "ruamel": ("mapping.reader", "sandbox.project_file"),
+    "ruamel": ("mapping.reader", "sandbox.document"),
     "pydantic": ("mapping", "sandbox"),
     "pyarrow": ("sources", "mapping"),
     "python_calamine": ("sources",),

@@ -1,0 +1,249 @@
+"""The only HTTP client: it sends, and says how far each exchange got.
+
+An exchange that failed is a value, not an exception, since what matters is whether the service
+may have seen the request. It is NOT_SENT only for errors that can arise solely before its first
+byte: while a name is looked up, a connection is opened, a proxy's tunnel is built or TLS is
+agreed on. Everything else is LOST.
+
+Idle connections are closed after 4 seconds. Servers close theirs after 5 (Apache, Node.js) to
+75 seconds (nginx) without notice, and a request written at that very moment is lost in a way
+that cannot be told from one that arrived. Being first keeps those rows from being uncertain.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import ssl
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from importer.api.reply import clean, read_reply
+from importer.api.request import checked_base_url, is_loopback, project_url, records_url
+from importer.api.verdict import judge
+from importer.errors import ServiceError, UsageError
+from importer.model import Done, Rejected, Reply, Retry, Stop, Uncertain, Wire
+from importer.settings import Pace, RetryPolicy, Target
+
+IDLE_SECONDS = 4.0
+REPLY_CAP = 1024 * 1024
+"""Bytes of a reply that are read; replies of Add record have some dozens."""
+
+_DNS_SECONDS = 60
+_READ_AT_ONCE = 1024 * 1024
+"""Bodies beyond this are streamed: aiohttp warns of larger ones that are written at once."""
+
+# Nothing of the request was written when one of these is raised (see the module's docstring).
+_BEFORE_SENDING = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+)
+_NO_RETRIES = RetryPolicy(retries=0)
+
+
+class Client:
+    """A connection pool to one project of the service; an async context manager.
+
+    Used from one event loop. The API key is in its headers only, and in no repr or message.
+    Raises UsageError for a target that cannot carry credentials or a CA file that is unusable.
+    """
+
+    def __init__(self, target: Target, pace: Pace) -> None:
+        base_url = checked_base_url(target.base_url)
+        self._records = URL(records_url(base_url, target.project), encoded=True)
+        self._project = URL(project_url(base_url, target.project), encoded=True)
+        self._pace = pace
+        self._headers = {
+            "Authorization": _basic(target),
+            "Accept": "application/json, text/plain;q=0.9",
+            # Replies are tiny, and what is not unpacked cannot be a bomb.
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "vcc-importer",
+        }
+        self._proxy, self._proxy_headers = _proxy_for(base_url)
+        secure = self._records.scheme == "https"
+        self._tls: ssl.SSLContext | bool = _tls_context(target) if secure else True
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        pace = self._pace
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=pace.concurrency,
+                keepalive_timeout=IDLE_SECONDS,
+                ttl_dns_cache=_DNS_SECONDS,
+                ssl=self._tls,
+            ),
+            # No headers here: aiohttp would send them to the proxy, too, and the key with them.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=pace.timeout,
+                # Well before the total, so that a connection in vain is never called LOST.
+                connect=min(pace.connect_timeout, pace.timeout / 2),
+            ),
+            auto_decompress=False,
+            # Not trust_env: it looks at the environment anew for each request, and sends
+            # credentials from ~/.netrc.
+            proxy=self._proxy,
+        )
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def add(self, body: bytes) -> Reply:
+        """Send one Add record request, once; `body` is its JSON.
+
+        Network trouble of every kind is part of the Reply and never raised.
+        """
+        return (await self._exchange("POST", self._records, body))[0]
+
+    async def project(self) -> dict[str, Any]:
+        """The project as the service describes it: `fields`, `dispositions` and so on.
+
+        Raises ServiceError if the service refuses, cannot be reached or says something else.
+        """
+        reply, envelope = await self._exchange("GET", self._project, None)
+        match envelope["response"] if envelope else None:
+            case dict() as project if reply.http_status == 200 and not reply.errors:
+                return project
+            case [dict() as project] if reply.http_status == 200 and not reply.errors:
+                return project
+        match judge(reply, 1, _NO_RETRIES, 0.0):
+            case Stop(message=message, hint=hint):
+                raise ServiceError(message, hint)
+            case Retry(message=message):
+                raise ServiceError(message, "Try again later.")
+            case Rejected(message=message, hint=hint):
+                raise ServiceError(f"the service did not describe the project: {message}", hint)
+            case Done() | Uncertain():
+                words = reply.detail or f"HTTP {reply.http_status}"
+                raise ServiceError(
+                    f"the service did not describe the project: {words}",
+                    "Check that the base URL is that of the API and ends in /v2.",
+                )
+
+    async def _exchange(
+        self, method: str, url: URL, body: bytes | None
+    ) -> tuple[Reply, dict[str, Any] | None]:
+        if self._session is None:
+            raise RuntimeError("the client is used outside of its `async with` block")
+        data = io.BytesIO(body) if body is not None and len(body) > _READ_AT_ONCE else body
+        status: int | None = None
+        try:
+            async with self._session.request(
+                method,
+                url,
+                data=data,
+                headers=self._headers,
+                proxy_headers=self._proxy_headers,
+                allow_redirects=False,
+            ) as response:
+                status = response.status
+                return read_reply(status, response.headers, await _read(response))
+        except _BEFORE_SENDING as error:
+            return Reply(Wire.NOT_SENT, detail=_told(error)), None
+        except (aiohttp.ClientError, OSError, TimeoutError, EOFError) as error:
+            return Reply(Wire.LOST, status, detail=_told(error)), None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """The body, or None if it is longer than the cap; the connection is not used again then."""
+    length = response.content_length
+    if length is not None and length <= REPLY_CAP:
+        return await response.read()
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > REPLY_CAP:
+            response.close()
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _told(error: BaseException) -> str:
+    """An error of the network for people, without what it holds of the request.
+
+    Exceptions of aiohttp may carry the request's headers and with them the key, so their own
+    text is used only where it comes from the operating system or the TLS library.
+    """
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return clean(f"the proxy answered HTTP {error.status}")
+        case aiohttp.ClientConnectorCertificateError():
+            return clean(f"its certificate is not trusted: {error.certificate_error}")
+        case aiohttp.ClientConnectorError():
+            words = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+            return clean(f"{error.host}:{error.port}: {words}")
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection in time"
+        case TimeoutError():
+            return "no answer in time"
+        case aiohttp.ServerDisconnectedError():
+            return "the service closed the connection"
+        case aiohttp.ClientPayloadError():
+            return "the reply was cut short"
+        case aiohttp.ClientResponseError():
+            return "the reply is not HTTP"
+        case OSError() if error.strerror:
+            return clean(error.strerror)
+        case _:
+            return type(error).__name__
+
+
+def _basic(target: Target) -> str:
+    if ":" in target.customer:
+        raise UsageError(
+            "the customer holds a colon, which Basic authentication cannot send",
+            "Check VCC_CUSTOMER.",
+        )
+    pair = f"{target.customer}:{target.api_key.reveal()}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def _proxy_for(base_url: str) -> tuple[str | None, dict[str, str] | None]:
+    """The environment's proxy for the service, and the headers it wants; loopback has none."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if is_loopback(host) or proxy_bypass(host):
+        return None, None
+    proxies = getproxies()
+    text = proxies.get(parts.scheme) or proxies.get("all")
+    if not text:
+        return None, None
+    hint = "Mend HTTPS_PROXY, as http://proxy.example:3128, or set NO_PROXY for the service's host."
+    try:
+        proxy = urlsplit(text if "://" in text else f"http://{text}")
+        port = proxy.port
+    except ValueError as error:
+        raise UsageError("the proxy in the environment cannot be read", hint) from error
+    if proxy.scheme not in ("http", "https") or not proxy.hostname:
+        raise UsageError("the proxy in the environment is not an HTTP proxy", hint)
+    name = f"[{proxy.hostname}]" if ":" in proxy.hostname else proxy.hostname
+    place = name if port is None else f"{name}:{port}"
+    headers = None
+    if proxy.username is not None:
+        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+        headers = {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return urlunsplit((proxy.scheme, place, "", "", "")), headers
+
+
+def _tls_context(target: Target) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=target.ca_file)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the CA file {target.ca_file} cannot be used: {error}",
+            "It is a PEM file with one or more certificates (-----BEGIN CERTIFICATE-----).",
+        ) from error

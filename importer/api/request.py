@@ -1,0 +1,117 @@
+"""What is sent, and where: bodies and URLs of the Add record call. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from importer.errors import UsageError
+from importer.model import Record
+from importer.settings import BASE_URL
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?")
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_EXAMPLE = BASE_URL.format(customer="mycompany")
+
+
+def body_of(record: Record) -> dict[str, Any]:
+    """A record as the JSON object that Add record takes.
+
+    `form` is always there; `contacts`, `premium`, `phone_field` and `disposition` only if they
+    hold something. The project is part of the URL, not of the body.
+    """
+    body: dict[str, Any] = {"form": dict(record.form)}
+    if record.contacts:
+        body["contacts"] = {key: dict(contact) for key, contact in record.contacts.items()}
+    if record.phone_field is not None:
+        body["phone_field"] = record.phone_field
+    if record.premium:
+        body["premium"] = dict(record.premium)
+    if record.disposition is not None:
+        body["disposition"] = dict(record.disposition)
+    return body
+
+
+def encode(record: Record) -> bytes:
+    """The body of a record as UTF-8 JSON without blanks."""
+    return orjson.dumps(body_of(record))
+
+
+def base_url_for(customer: str) -> str:
+    """The service's base URL for a customer, whose name is the subdomain.
+
+    Raises UsageError unless the name is one DNS label.
+    """
+    if not _LABEL.fullmatch(customer):
+        raise UsageError(
+            f"customer {customer!r} cannot be part of a host name",
+            "It is the first part of the call centre's address: letters, digits and hyphens, "
+            f"as mycompany in {_EXAMPLE}.",
+        )
+    return BASE_URL.format(customer=customer.lower())
+
+
+def checked_base_url(text: str) -> str:
+    """A base URL fit to carry credentials, without slashes at its end.
+
+    It is https, or http to this very machine; it has no user, password, query or fragment.
+    Raises UsageError otherwise; the message never repeats the URL, which may hold a password.
+    """
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError("the base URL cannot be read", f"It looks like {_EXAMPLE}.") from error
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(
+            "the base URL holds credentials",
+            "Leave them out: they are read from VCC_CUSTOMER and VCC_API_KEY.",
+        )
+    if parts.scheme not in ("http", "https"):
+        raise UsageError("the base URL is neither https nor http", f"It looks like {_EXAMPLE}.")
+    if parts.query or parts.fragment or "?" in text or "#" in text:
+        raise UsageError("the base URL has a query or fragment", f"It looks like {_EXAMPLE}.")
+    if not host or not _is_host(host) or port == 0 or not _PATH.fullmatch(parts.path):
+        raise UsageError("the base URL has no usable host or path", f"It looks like {_EXAMPLE}.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise UsageError(
+            f"plain http to {host} would send the API key in the clear",
+            "Use https; http is only for a service on this machine, such as the sandbox.",
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address without brackets is this machine, as its spelling tells."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def project_url(base_url: str, project: int) -> str:
+    """Where a project is described, with its fields and dispositions."""
+    return f"{base_url}/projects/{project}"
+
+
+def records_url(base_url: str, project: int) -> str:
+    """Where records of a project are added."""
+    return f"{base_url}/projects/{project}/records"
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return _HOST.fullmatch(host) is not None and ".." not in host
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return "%" not in host

@@ -1,0 +1,296 @@
+"""The journal: what was promised and what became of it.
+
+Its rules:
+
+1. A row without an entry is pending: nothing of it was ever sent.
+2. An *intent* is on the disk (`synchronous=FULL`) before its request may leave. A row gets one
+   intent, ever, unless it is withdrawn; a second one is refused by the primary key. This is the
+   last guard against sending a row twice.
+3. An *outcome* replaces its row's intent and is committed at once, without waiting for the disk:
+   it survives the process, and a power cut can only turn it back into an intent. An outcome is
+   final and never overwritten.
+4. An intent without an outcome reads as `uncertain`: the request may have left.
+5. An intent is *withdrawn* only if its request surely did not arrive; the row is pending again.
+6. One process at a time writes. The lock is the operating system's, on a file beside the
+   journal, so it ends with its process, however that ends; the empty file means nothing.
+7. While a run is on, part of the journal is in its ``-wal`` file. A journal that was not closed
+   and lacks that file has lost intents, so it is refused rather than trusted.
+
+What a disk that confirms writes it has not made does to these rules is outside of the promise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from importer.errors import JournalError
+from importer.journal_file import (
+    BUG,
+    INTEND,
+    OPEN_KEY,
+    SCHEMA,
+    SETTLE,
+    WITHDRAW,
+    check,
+    connected,
+    locked,
+    make,
+    refuse_empty,
+    translated,
+    wal_of,
+)
+from importer.model import Outcome, Status
+
+_PAGE = 4096
+"""Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
+
+_INTENT = 0
+_CODES = {
+    Status.CREATED: 1,
+    Status.REJECTED: 2,
+    Status.INVALID: 3,
+    Status.SKIPPED: 4,
+    Status.UNCERTAIN: 5,
+}
+_STATUSES = {code: status for status, code in _CODES.items()} | {_INTENT: Status.UNCERTAIN}
+
+_READ = "SELECT * FROM rows WHERE row > ? ORDER BY row LIMIT ?"
+
+_UNANSWERED = (
+    "unanswered",
+    "sent, but the run ended before an answer was recorded",
+    "It may exist: look for it in the service before sending it again.",
+)
+
+
+class Journal:
+    """An open journal; a context manager, and safe to use from several threads.
+
+    Made by :meth:`create`, :meth:`open` and :meth:`read`. Everything that goes wrong in it is a
+    JournalError: once one was raised, nothing more may be sent.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: sqlite3.Connection | None
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._mutex = threading.Lock()
+        self._durable: bool | None = None
+
+    @classmethod
+    def create(cls, path: Path, meta: Mapping[str, str]) -> Self:
+        """A new journal that holds `meta`, open for writing; the file must not exist.
+
+        Raises OutputError if it cannot be made there: nothing was sent then.
+        """
+        make(path)
+        return cls._writing(path, meta, new=True)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """A journal that exists, open for writing; a run that is still alive keeps others out."""
+        refuse_empty(path)
+        return cls._writing(path, {}, new=False)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A journal that exists, to be read only; works beside a run that is writing it."""
+        refuse_empty(path)
+        with contextlib.ExitStack() as undo:
+            connection = connected(path, "ro", undo)
+            check(path, connection)
+            undo.pop_all()
+        return cls(path, connection, None)
+
+    @classmethod
+    def _writing(cls, path: Path, meta: Mapping[str, str], *, new: bool) -> Self:
+        with contextlib.ExitStack() as undo:
+            lock = locked(path, undo)
+            connection = connected(path, "rw", undo)
+            with translated(path):
+                if not new:
+                    check(path, connection)
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                if new:
+                    connection.executescript(SCHEMA)
+            journal = cls(path, connection, lock)
+            journal.set_meta({**meta, OPEN_KEY: "1"})
+            # Rule 7 needs the mark in the main file.
+            journal._all("PRAGMA wal_checkpoint(TRUNCATE)")
+            undo.pop_all()
+        return journal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold everything into the main file and let go of the lock; idempotent, never raises.
+
+        What was committed is safe already: a disk that is full now only leaves a ``-wal`` file.
+        """
+        with self._mutex:
+            run, lock, self._lock = self._connection, self._lock, None
+            marked = False
+            if lock is not None:
+                try:
+                    run.execute("DELETE FROM meta WHERE key = ?", (OPEN_KEY,))
+                    # One file that can be copied and read from anywhere, without -wal and -shm.
+                    run.execute("PRAGMA journal_mode = DELETE").fetchone()
+                except sqlite3.Error:
+                    marked = True
+            run.close()
+            if marked and not wal_of(self.path).exists():
+                # Everything is in the main file, the mark too: keep rule 7 from refusing it.
+                with contextlib.suppress(OSError):
+                    wal_of(self.path).touch(0o600)
+            if lock is not None:
+                lock.close()
+
+    def intend(self, rows: Sequence[int]) -> None:
+        """Make it durable that these rows are about to be sent; returns when it is on the disk.
+
+        Raises JournalError, and intends none of them, if one has an intent or an outcome.
+        """
+        self.record(intents=rows)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Record final outcomes, of intended rows and of rows that were never to be sent.
+
+        Raises JournalError, and records none of them, if a row has an outcome already.
+        """
+        self.record(outcomes=outcomes)
+
+    def withdraw(self, rows: Sequence[int]) -> None:
+        """Take back the intents of rows of which surely nothing arrived: they are pending again.
+
+        Raises JournalError, and takes none back, if a row has no intent or has an outcome.
+        """
+        self.record(withdrawn=rows)
+
+    def record(
+        self,
+        *,
+        outcomes: Sequence[Outcome] = (),
+        withdrawn: Sequence[int] = (),
+        intents: Sequence[int] = (),
+    ) -> None:
+        """Settle, withdraw and intend in one transaction: all of it is recorded, or nothing.
+
+        Waits for the disk only if there are intents.
+        """
+        with self._mutex, translated(self.path), self._transaction(durable=bool(intents)):
+            run = self._connection
+            if outcomes:
+                done = run.execute(SETTLE, (_json(map(_packed, outcomes)),)).rowcount
+                if done != len(outcomes):
+                    raise JournalError(f"{self.path}: a row would get a second outcome", BUG)
+            if withdrawn:
+                done = run.execute(WITHDRAW, (_json(withdrawn),)).rowcount
+                if done != len(withdrawn):
+                    raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
+            if intents:
+                run.execute(INTEND, (_json(intents),))
+
+    def counts(self) -> dict[Status, int]:
+        """How many rows are in each state but pending, which the journal cannot know."""
+        counts: dict[Status, int] = dict.fromkeys(_CODES, 0)
+        for code, n in self._all("SELECT status, count(*) FROM rows GROUP BY status"):
+            counts[_STATUSES[code]] += n
+        return counts
+
+    def attempts(self) -> int:
+        """Requests that left or tried to, of all rows with an outcome."""
+        return int(self._all("SELECT coalesce(sum(attempts), 0) FROM rows")[0][0])
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What became of each row that is not pending, by row number."""
+        after = -1
+        while page := self._all(_READ, (after, _PAGE)):
+            for values in page:
+                yield _unpacked(values)
+            after = page[-1][0]
+
+    def settled_rows(self) -> Iterator[int]:
+        """The numbers of the rows that are not pending, ascending: not to be sent (again)."""
+        after = -1
+        sql = "SELECT row FROM rows WHERE row > ? ORDER BY row LIMIT ?"
+        while page := self._all(sql, (after, _PAGE)):
+            for (row,) in page:
+                yield row
+            after = page[-1][0]
+
+    def meta(self) -> dict[str, str]:
+        """What the run noted about itself when it began and since."""
+        sql = "SELECT key, value FROM meta WHERE key <> ? ORDER BY key"
+        return dict(self._all(sql, (OPEN_KEY,)))
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """Note these, over what was noted under the same keys; on the disk when it returns."""
+        sql = (
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        )
+        with self._mutex, translated(self.path), self._transaction(durable=True):
+            self._connection.executemany(sql, values.items())
+
+    @contextlib.contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[None]:
+        run = self._connection
+        if durable is not self._durable:
+            run.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            run.execute("COMMIT")
+        except BaseException:
+            # A full disk may have rolled back already.
+            if run.in_transaction:
+                run.execute("ROLLBACK")
+            raise
+
+    def _all(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
+        with self._mutex, translated(self.path):
+            return self._connection.execute(sql, tuple(values)).fetchall()
+
+
+def _json(values: Iterable[object]) -> str:
+    # Row numbers may still be the scalars of a Batch.
+    return orjson.dumps(list(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _packed(outcome: Outcome) -> tuple[object, ...]:
+    return (
+        outcome.row,
+        _CODES[outcome.status],
+        outcome.attempts,
+        outcome.http_status,
+        "|".join(outcome.numberids) or None,
+        *map(_storable, (outcome.code, outcome.message, outcome.hint)),
+    )
+
+
+def _storable(text: str | None) -> str | None:
+    """Text as SQLite's JSON takes it: a NUL would end it, half a surrogate pair is no text."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _unpacked(values: tuple[Any, ...]) -> Outcome:
+    row, status, attempts, http_status, numberids, code, message, hint = values
+    if status == _INTENT:
+        return Outcome(row, Status.UNCERTAIN, (), 1, None, *_UNANSWERED)
+    ids = tuple(numberids.split("|")) if numberids else ()
+    return Outcome(row, _STATUSES[status], ids, attempts, http_status, code, message, hint)

@@ -1,0 +1,262 @@
+"""The coordinator: it makes intents durable, then grants leases, and records what comes back.
+
+Three things run side by side. A *reader* thread pulls encoded requests ahead of need. A *writer*
+thread makes every call to the journal, so that waiting for the disk never holds up the loop. The
+engine sends.
+
+Credits keep the promise of the journal: a row takes one before its intent and gives it back when
+its outcome is recorded, and there are 2 per request in flight. So whatever kills the process, at
+most that many rows are uncertain. One half is in flight, the other is what the engine draws from
+while the next group is written. Intents and outcomes of a group share one transaction and one
+wait for the disk; groups form by themselves, of about half the concurrency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import Self
+
+from importer.model import Lease, Outcome, Request, Status, Stop
+from importer.sending.protocol import End, Ending, Engine, Ledger
+
+AHEAD = 4096
+"""Rows kept ready: at thousands a second enough to bridge the preparation of a batch."""
+
+_SLICE_ROWS = 256
+_SLICE_SECONDS = 0.002
+"""The reader gives the interpreter back after so long, since a request in flight may wait."""
+
+_LINGER = 0.01
+"""Seconds an outcome waits at most for others to share its transaction."""
+
+Watcher = Callable[[Sequence[Outcome]], None]
+
+
+async def coordinate(
+    work: Iterator[Request | Outcome],
+    ledger: Ledger,
+    engine: Engine,
+    *,
+    concurrency: int,
+    stop: asyncio.Event,
+    on_outcomes: Watcher = lambda outcomes: None,
+) -> Ending:
+    """Send the requests of `work` through `engine`, and record each row exactly once.
+
+    An Outcome in `work` is a row that is not to be sent; it is recorded as it is. `work` is drawn
+    from in a thread. Setting `stop` ends the run in order: nothing new is sent, what is in flight
+    is recorded. `on_outcomes` is called on the loop with final outcomes once they are recorded.
+    Raises what `work`, `ledger` or `engine` raised, after all that came back was recorded. When
+    cancelled, it records what had come back by then; the journal shows the rest as uncertain.
+    """
+    run = _Run(work, ledger, concurrency, on_outcomes)
+    with (
+        ThreadPoolExecutor(1, "reader") as reading,
+        ThreadPoolExecutor(1, "writer") as writing,
+    ):
+        verdict = await run.through(engine, stop, reading, writing)
+    if verdict is not None:
+        return Ending(End.STOPPED, verdict)
+    return Ending(End.FINISHED if run.complete else End.INTERRUPTED)
+
+
+class _Run:
+    """The state of one run; touched on the event loop's thread only."""
+
+    def __init__(
+        self,
+        work: Iterator[Request | Outcome],
+        ledger: Ledger,
+        concurrency: int,
+        on_outcomes: Watcher,
+    ) -> None:
+        self._work = work
+        self._ledger = ledger
+        self._on_outcomes = on_outcomes
+        self._credits = 2 * concurrency
+        self._group = max(1, concurrency // 2)
+        self._ready: deque[Request] = deque()
+        self._unsent: list[Outcome] = []
+        self._reported: list[Outcome] = []
+        self._exhausted = False
+        self._returned = False
+        self._over = False
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self._halt = asyncio.Event()
+        self._granted = _Granted()
+        self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all work was drawn and no row of it stays pending."""
+        return self._exhausted and not self._ready and not self._returned
+
+    async def through(
+        self,
+        engine: Engine,
+        stop: asyncio.Event,
+        reading: ThreadPoolExecutor,
+        writing: ThreadPoolExecutor,
+    ) -> Stop | None:
+        """Everything from the first intent to the last outcome."""
+        watcher = asyncio.create_task(self._watch(stop))
+        reader = asyncio.create_task(self._read(reading))
+        writer = asyncio.create_task(self._write(writing))
+        for task in (reader, writer):
+            task.add_done_callback(self._halt_if_failed)
+        try:
+            verdict = await engine.send(self._granted, self._report, self._halt)
+        finally:
+            self._over = True
+            self._halt_now()
+            watcher.cancel()
+            await asyncio.gather(watcher, reader, writer, return_exceptions=True)
+            self._reported += _withdrawn(self._granted.left())
+            if writer.exception() is None:
+                await self._round(writing)
+            else:
+                # The disk may have room again: each answer recorded now is a row less uncertain.
+                with contextlib.suppress(Exception):
+                    await self._round(writing)
+        for task in (writer, reader):
+            task.result()
+        return verdict
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._halt_now()
+
+    def _halt_now(self) -> None:
+        self._halt.set()
+        self._due.set()
+        self._room.set()
+        self._granted.close()
+
+    def _halt_if_failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._halt_now()
+
+    def _report(self, outcomes: Sequence[Outcome]) -> None:
+        self._reported += outcomes
+        if len(self._reported) >= self._group:
+            self._due.set()
+        elif self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(_LINGER, self._due.set)
+
+    async def _read(self, reading: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._halt.is_set() and not self._exhausted:
+            if len(self._ready) + len(self._unsent) >= AHEAD:
+                self._room.clear()
+                self._due.set()
+                await self._room.wait()
+                continue
+            drawn, self._exhausted = await loop.run_in_executor(reading, _draw, self._work)
+            for item in drawn:
+                if isinstance(item, Request):
+                    self._ready.append(item)
+                else:
+                    self._unsent.append(item)
+            hungry = self._credits >= self._group
+            if hungry or self._exhausted or len(self._unsent) >= _SLICE_ROWS:
+                self._due.set()
+
+    async def _write(self, writing: ThreadPoolExecutor) -> None:
+        while not self._over:
+            await self._due.wait()
+            self._due.clear()
+            await self._round(writing)
+            if self._exhausted and not self._ready:
+                self._granted.close()
+            if len(self._ready) + len(self._unsent) <= AHEAD // 2:
+                self._room.set()
+
+    async def _round(self, writing: ThreadPoolExecutor) -> None:
+        """Record what came back and, while the run goes on, intend and grant what is next."""
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        reported, self._reported = self._reported, []
+        unsent, self._unsent = self._unsent, []
+        requests = self._next(self._credits + len(reported))
+        if not (reported or unsent or requests):
+            return
+        final = unsent + [o for o in reported if o.status is not Status.PENDING]
+        withdrawn = [o.row for o in reported if o.status is Status.PENDING]
+        record = partial(
+            self._ledger.record,
+            outcomes=final,
+            withdrawn=withdrawn,
+            intents=[request.row for request in requests],
+        )
+        try:
+            await asyncio.get_running_loop().run_in_executor(writing, record)
+        except BaseException:
+            self._reported[:0] = reported
+            self._unsent[:0] = unsent
+            raise
+        self._credits += len(reported) - len(requests)
+        self._returned = self._returned or bool(withdrawn)
+        if requests:
+            self._granted.grant(Lease(requests))
+        if final:
+            self._on_outcomes(final)
+
+    def _next(self, free: int) -> tuple[Request, ...]:
+        """The rows of the next lease; none while the engine still has enough to draw from."""
+        if free < self._group or self._halt.is_set():
+            return ()
+        return tuple(self._ready.popleft() for _ in range(min(free, len(self._ready))))
+
+
+class _Granted:
+    """Leases on their way to the engine: an async iterator that ends when it is closed."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Lease | None] = asyncio.Queue()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Lease:
+        lease = await self._queue.get()
+        if lease is None:
+            self.close()
+            raise StopAsyncIteration
+        return lease
+
+    def grant(self, lease: Lease) -> None:
+        self._queue.put_nowait(lease)
+
+    def close(self) -> None:
+        self._queue.put_nowait(None)
+
+    def left(self) -> Iterator[Lease]:
+        """The leases that no engine took."""
+        while not self._queue.empty():
+            lease = self._queue.get_nowait()
+            if lease is not None:
+                yield lease
+
+
+def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], bool]:
+    """Some items of work, and whether that was all; called in the reader's thread."""
+    drawn: list[Request | Outcome] = []
+    until = time.monotonic() + _SLICE_SECONDS
+    for item in islice(work, _SLICE_ROWS):
+        drawn.append(item)
+        if time.monotonic() >= until:
+            return drawn, False
+    return drawn, len(drawn) < _SLICE_ROWS
+
+
+def _withdrawn(leases: Iterator[Lease]) -> list[Outcome]:
+    return [Outcome(r.row, Status.PENDING) for lease in leases for r in lease.requests]

@@ -1,0 +1,463 @@
+"""The journal's rules, held against kills, damage, full disks and second runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.errors import JournalError, OutputError
+from importer.journal import Journal
+from importer.model import Outcome, Status
+
+FULL = Outcome(
+    5, Status.UNCERTAIN, ("6", "7"), 3, 417, "error.unknown_field", "417 städt", "do this"
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite3"
+
+
+def created(row: int) -> Outcome:
+    return Outcome(row, Status.CREATED, (str(row + 100),), 1, 200)
+
+
+def run_and_die(path: Path, *statements: str) -> None:
+    """Let another process open the journal, do this, and be killed without a chance to clean up."""
+    code = [
+        "import os, signal, sys",
+        "from pathlib import Path",
+        "from importer.journal import Journal",
+        "from importer.model import Outcome, Status",
+        "path = Path(sys.argv[1])",
+        "journal = Journal.open(path) if path.exists() else Journal.create(path, {'run_id': 'x'})",
+        *statements,
+        "os.kill(os.getpid(), signal.SIGKILL) if hasattr(signal, 'SIGKILL') else os._exit(9)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(code), str(path)], check=False)
+    assert done.returncode != 0
+
+
+class TestStates:
+    def test_outcomes_come_back_as_they_went_in_by_row_number(self, path: Path) -> None:
+        skipped = Outcome(3, Status.SKIPPED, code="duplicate", message="as row 2")
+        with Journal.create(path, {}) as journal:
+            journal.intend([9, 5])
+            journal.settle([created(9), skipped, FULL])
+            assert list(journal.outcomes()) == [skipped, FULL, created(9)]
+            assert list(journal.settled_rows()) == [3, 5, 9]
+            assert journal.attempts() == 4
+
+    @pytest.mark.parametrize("text", ["", "\u2028🙂ß", "1", "null", '{"a": [1]}', "'; --"])
+    def test_any_text_comes_back_as_it_was(self, path: Path, text: str) -> None:
+        outcome = Outcome(2, Status.INVALID, code=text, message=text, hint=text)
+        with Journal.create(path, {}) as journal:
+            journal.settle([outcome])
+            assert list(journal.outcomes()) == [outcome]
+
+    @pytest.mark.parametrize(("text", "kept"), [("a\x00b", "a\ufffdb"), ("a\ud800b", "a?b")])
+    def test_what_is_no_text_is_marked_and_cuts_nothing_off(
+        self, path: Path, text: str, kept: str
+    ) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.settle([Outcome(2, Status.INVALID, message=text)])
+            assert [o.message for o in journal.outcomes()] == [kept]
+
+    def test_row_numbers_may_be_numpys(self, path: Path) -> None:
+        rows = np.array([2, 3], dtype=np.int64)
+        with Journal.create(path, {}) as journal:
+            journal.intend(list(rows))
+            journal.settle([Outcome(rows[0], Status.CREATED, ("6",), 1, 200)])
+            journal.withdraw([rows[1]])
+            assert list(journal.settled_rows()) == [2]
+
+    def test_a_row_without_an_entry_is_pending(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+            assert list(journal.outcomes()) == []
+            assert set(journal.counts().values()) == {0}
+            assert Status.PENDING not in journal.counts()
+
+    def test_an_intent_without_an_outcome_reads_as_uncertain(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([2])
+            [outcome] = journal.outcomes()
+            assert (outcome.row, outcome.status) == (2, Status.UNCERTAIN)
+            assert outcome.message
+            assert outcome.hint
+            assert journal.counts()[Status.UNCERTAIN] == 1
+            assert list(journal.settled_rows()) == [2]
+
+    def test_a_withdrawn_row_is_pending_and_may_be_intended_again(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([2, 3])
+            journal.withdraw([2])
+            assert list(journal.settled_rows()) == [3]
+            journal.intend([2])
+
+    def test_more_rows_than_a_page_stream_in_order(self, path: Path) -> None:
+        rows = range(2, 10_002)
+        with Journal.create(path, {}) as journal:
+            journal.settle([created(row) for row in reversed(rows)])
+            assert [o.row for o in journal.outcomes()] == list(rows)
+            assert list(journal.settled_rows()) == list(rows)
+            assert journal.counts()[Status.CREATED] == len(rows)
+
+    def test_meta_is_kept_and_can_be_added_to(self, path: Path) -> None:
+        with Journal.create(path, {"run_id": "a", "sha256": "ß"}) as journal:
+            journal.set_meta({"run_id": "b", "more": ""})
+        with Journal.open(path) as journal:
+            assert journal.meta() == {"run_id": "b", "sha256": "ß", "more": ""}
+
+
+class TestNothingTwice:
+    @pytest.mark.parametrize("first", ["intend", "settle"])
+    def test_a_row_that_has_an_entry_is_never_intended_again(self, path: Path, first: str) -> None:
+        with Journal.create(path, {}) as journal:
+            if first == "intend":
+                journal.intend([2])
+            else:
+                journal.settle([created(2)])
+            with pytest.raises(JournalError, match="second time"):
+                journal.intend([3, 2])
+            assert list(journal.settled_rows()) == [2]
+
+    def test_the_same_row_twice_in_one_go_is_refused(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal, pytest.raises(JournalError):
+            journal.intend([2, 2])
+
+    def test_an_outcome_is_final(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.settle([created(2)])
+            with pytest.raises(JournalError, match="second outcome"):
+                journal.settle([created(3), Outcome(2, Status.REJECTED)])
+            assert list(journal.outcomes()) == [created(2)]
+
+    @pytest.mark.parametrize("settled", [False, True])
+    def test_only_an_intent_can_be_withdrawn(self, path: Path, settled: bool) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([3])
+            if settled:
+                journal.settle([created(2)])
+            with pytest.raises(JournalError, match="not under way"):
+                journal.withdraw([3, 2])
+            assert 3 in set(journal.settled_rows())
+
+    def test_recording_is_all_or_nothing(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([2, 3, 4])
+            with pytest.raises(JournalError):
+                journal.record(outcomes=[created(2)], withdrawn=[3], intents=[5, 4])
+            assert journal.counts()[Status.UNCERTAIN] == 3
+            journal.record(outcomes=[created(2)], withdrawn=[3], intents=[5])
+            assert list(journal.settled_rows()) == [2, 4, 5]
+
+    def test_threads_may_share_it(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+
+            def settle(start: int) -> None:
+                for row in range(start, start + 200, 10):
+                    journal.settle([created(r) for r in range(row, row + 10)])
+
+            threads = [threading.Thread(target=settle, args=(n * 1000,)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert journal.counts()[Status.CREATED] == 800
+
+
+class TestKilled:
+    def test_what_was_intended_is_uncertain_and_what_was_settled_is_known(self, path: Path) -> None:
+        run_and_die(
+            path,
+            "journal.intend([2, 3, 4])",
+            "journal.settle([Outcome(2, Status.CREATED, ('6',), 1, 200)])",
+            "journal.withdraw([4])",
+        )
+        with Journal.open(path) as journal:
+            assert [(o.row, o.status) for o in journal.outcomes()] == [
+                (2, Status.CREATED),
+                (3, Status.UNCERTAIN),
+            ]
+            assert journal.meta() == {"run_id": "x"}
+            with pytest.raises(JournalError):
+                journal.intend([3])
+            journal.intend([4])
+
+    def test_the_lock_of_a_dead_run_does_not_block(self, path: Path) -> None:
+        for row in (2, 3, 4):
+            run_and_die(path, f"journal.intend([{row}])")
+        with Journal.read(path) as journal:
+            assert list(journal.settled_rows()) == [2, 3, 4]
+
+    def test_reading_after_a_kill_changes_nothing_and_does_not_spoil_it(self, path: Path) -> None:
+        run_and_die(path, "journal.intend([2])")
+        for _ in range(2):
+            with Journal.read(path) as journal:
+                assert list(journal.settled_rows()) == [2]
+        with Journal.open(path) as journal:
+            assert list(journal.settled_rows()) == [2]
+
+    def test_a_journal_that_lost_its_wal_is_refused_since_intents_are_gone(
+        self, path: Path
+    ) -> None:
+        run_and_die(path, "journal.intend([2])")
+        path.with_name(path.name + "-wal").unlink()
+        for way in (Journal.open, Journal.read):
+            with pytest.raises(JournalError, match="-wal"):
+                way(path)
+
+    def test_killed_before_the_first_intent_it_is_usable(self, path: Path) -> None:
+        run_and_die(path)
+        with Journal.open(path) as journal:
+            journal.intend([2])
+
+
+class TestOneWriter:
+    def test_a_second_run_is_kept_out_while_readers_are_not(self, path: Path) -> None:
+        with Journal.create(path, {"run_id": "a"}) as journal:
+            journal.intend([2])
+            with pytest.raises(JournalError, match="in use"):
+                Journal.open(path)
+            with Journal.read(path) as reader:
+                journal.settle([created(2)])
+                assert list(reader.outcomes()) == [created(2)]
+                journal.intend([3])
+                assert list(reader.settled_rows()) == [2, 3]
+        with Journal.open(path) as journal:
+            journal.withdraw([3])
+
+    def test_another_process_is_kept_out_too_even_after_attempts_and_reads_here(
+        self, path: Path
+    ) -> None:
+        """POSIX forgets a process's locks when it closes any handle of the file."""
+        code = (
+            "import sys; from pathlib import Path; from importer.journal import Journal\n"
+            "Journal.open(Path(sys.argv[1]))"
+        )
+        with Journal.create(path, {}) as journal:
+            with pytest.raises(JournalError):
+                Journal.open(path)
+            Journal.read(path).close()
+            journal.intend([2])
+            done = subprocess.run(
+                [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+            )
+            assert "JournalError" in done.stderr
+            assert "in use" in done.stderr
+
+    def test_a_reader_cannot_write(self, path: Path) -> None:
+        Journal.create(path, {}).close()
+        with Journal.read(path) as journal, pytest.raises(JournalError):
+            journal.intend([2])
+
+    def test_a_reader_that_is_still_open_does_not_spoil_closing(self, path: Path) -> None:
+        journal = Journal.create(path, {})
+        journal.intend([2])
+        with Journal.read(path) as reader:
+            list(reader.outcomes())
+            journal.close()
+        with Journal.open(path) as again:
+            assert list(again.settled_rows()) == [2]
+
+
+class TestFiles:
+    def test_closing_leaves_one_plain_file(self, path: Path) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([2])
+        journal.close()
+        names = {p.name for p in path.parent.iterdir()}
+        assert names == {"journal.sqlite3", "journal.sqlite3.lock"}
+        copied = path.with_name("copy.sqlite3")
+        shutil.copy(path, copied)
+        with Journal.read(copied) as journal:
+            assert list(journal.settled_rows()) == [2]
+
+    @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+    def test_all_files_are_their_owners_alone(self, path: Path) -> None:
+        old = os.umask(0)
+        try:
+            with Journal.create(path, {}) as journal:
+                journal.intend([2])
+                files = list(path.parent.iterdir())
+                assert len(files) == 4
+                assert {stat.S_IMODE(p.stat().st_mode) for p in files} == {0o600}
+        finally:
+            os.umask(old)
+
+    def test_a_journal_is_never_created_over_another_file(self, path: Path) -> None:
+        path.write_text("precious")
+        with pytest.raises(OutputError, match="exists"):
+            Journal.create(path, {})
+        assert path.read_text() == "precious"
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="nowhere"):
+            Journal.create(tmp_path / "nowhere" / "journal.sqlite3", {})
+
+    @pytest.mark.parametrize("way", [Journal.open, Journal.read])
+    def test_a_path_with_signs_that_urls_use_is_just_a_path(
+        self, tmp_path: Path, way: Callable[[Path], Journal]
+    ) -> None:
+        path = tmp_path / "50% & ä#1" / "journal.sqlite3"
+        path.parent.mkdir()
+        Journal.create(path, {"a": "b"}).close()
+        with way(path) as journal:
+            assert journal.meta() == {"a": "b"}
+
+
+def other_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE rows (row INTEGER)")
+    connection.close()
+
+
+def later_version(path: Path) -> None:
+    Journal.create(path, {}).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+
+
+def scrambled(path: Path) -> None:
+    with Journal.create(path, {}) as journal:
+        journal.settle([created(row) for row in range(2, 2000)])
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096)
+
+
+@pytest.mark.parametrize("way", [Journal.open, Journal.read])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "does not exist"),
+        (lambda path: path.touch(), "not a journal"),
+        (lambda path: path.write_text("row,status\n" * 50), "not a database"),
+        (other_database, "not a journal"),
+        (later_version, "version 2"),
+        (scrambled, "damaged"),
+    ],
+)
+def test_what_is_no_sound_journal_is_refused_with_what_to_do(
+    path: Path, make: Callable[[Path], None], words: str, way: Callable[[Path], Journal]
+) -> None:
+    make(path)
+    with pytest.raises(JournalError, match=words) as caught:
+        way(path)
+    assert caught.value.hint
+    assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_main_file_cut_at_any_page_is_refused_unless_nothing_is_missing(
+    path: Path, killed: bool
+) -> None:
+    """Pages that were cut off but stand in the -wal anyway are not missing."""
+    statements = ["for n in range(0, 3000, 100): journal.intend(list(range(n + 2, n + 102)))"]
+    if killed:
+        # Most of it in the main file, some of it in the -wal, as in the middle of a long run.
+        statements.append("journal._connection.execute('PRAGMA wal_checkpoint')")
+        statements.append("journal.intend([9000])")
+        run_and_die(path, *statements)
+    else:
+        with Journal.create(path, {}) as journal:
+            journal.intend(list(range(2, 3002)))
+    pages = path.stat().st_size // 4096
+    assert pages > 5
+    refused = 0
+    whole = {p: p.read_bytes() for p in path.parent.iterdir()}
+    for keep in range(pages):
+        for file, content in whole.items():
+            file.write_bytes(content)
+        with path.open("r+b") as file_:
+            file_.truncate(keep * 4096)
+        try:
+            journal = Journal.open(path)
+        except JournalError:
+            refused += 1
+            continue
+        with journal:
+            assert list(journal.settled_rows()) == [*range(2, 3002), 9000]
+    assert refused >= pages - (2 if killed else 0)
+
+
+def test_a_full_disk_says_so_and_what_was_recorded_stays(path: Path) -> None:
+    with Journal.create(path, {}) as journal:
+        journal.intend([2, 3])
+        (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
+        journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match="full") as caught:
+            journal.settle([Outcome(2, Status.REJECTED, message="x" * 100_000)])
+        assert "room" in str(caught.value.hint)
+        assert caught.value.exit_code == 3
+        assert list(journal.settled_rows()) == [2, 3]
+    with Journal.open(path) as journal:
+        journal.settle([created(2)])
+
+
+operations = st.lists(
+    st.tuples(
+        st.sampled_from(["intend", "settle", "withdraw", "reopen"]),
+        st.lists(st.integers(2, 9), min_size=1, max_size=3),
+    ),
+    max_size=25,
+)
+
+
+@given(operations)
+def test_it_agrees_with_the_rules_over_any_history(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, list[int]]]
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "journal.sqlite3"
+    states: dict[int, str] = {}
+    journal = Journal.create(path, {})
+    for what, rows in history:
+        repeated = len(set(rows)) < len(rows)
+        match what:
+            case "intend":
+                allowed = not repeated and not states.keys() & set(rows)
+            case "settle":
+                allowed = not repeated and all(states.get(r, "intent") == "intent" for r in rows)
+            case "withdraw":
+                allowed = not repeated and all(states.get(r) == "intent" for r in rows)
+            case _:
+                journal.close()
+                journal = Journal.open(path)
+                continue
+        act = {
+            "intend": partial(journal.intend, rows),
+            "settle": partial(journal.settle, [created(row) for row in rows]),
+            "withdraw": partial(journal.withdraw, rows),
+        }[what]
+        if not allowed:
+            with pytest.raises(JournalError):
+                act()
+            continue
+        act()
+        for row in rows:
+            if what == "withdraw":
+                del states[row]
+            else:
+                states[row] = "intent" if what == "intend" else "created"
+        found = {o.row: o.status for o in journal.outcomes()}
+        assert found == {
+            row: Status.UNCERTAIN if state == "intent" else Status.CREATED
+            for row, state in states.items()
+        }
+    journal.close()
