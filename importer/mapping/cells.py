@@ -23,6 +23,7 @@ class Cells:
     """The columns of one batch; each is trimmed and searched for errors the first time."""
 
     batch: Batch
+    _raw: dict[int, pd.Series[str]] = field(default_factory=dict)
     _trimmed: dict[int, pd.Series[str]] = field(default_factory=dict)
     _errors: dict[int, Mask] = field(default_factory=dict)
 
@@ -35,9 +36,11 @@ class Cells:
         return np.zeros(len(self), dtype=bool)
 
     def raw(self, column: int) -> pd.Series[str]:
-        """The cells as they stand in the sheet."""
-        series: pd.Series[str] = self.batch.frame[column]
-        return series
+        """The cells as they stand in the sheet, in Unicode NFC: one spelling for one text."""
+        if column not in self._raw:
+            series: pd.Series[str] = self.batch.frame[column]
+            self._raw[column] = series.str.normalize("NFC")
+        return self._raw[column]
 
     def trimmed(self, column: int) -> pd.Series[str]:
         """The cells without white space at their ends."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from importer.mapping.cells import TEXT, Cells, Mask
 from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
-from importer.mapping.rule import Rule, Type
+from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import CONTACT_NUMBERS, Contact, MappingSpec, PlacedRule
 from importer.mapping.values import PIPE
 from importer.model import Problem, Severity
@@ -101,17 +101,22 @@ def _run_one(
     columns = {part: program.run(cells) for part, program in programs.items()}
     data = cells.nothing
     for column in columns.values():
-        problems += column.problems
         data = data | column.data
     phone = columns["phone"]
     without = data & (phone.values == "").to_numpy(dtype=bool)
-    if without.any():
-        told = {p.row for p in phone.problems if p.severity is Severity.ERROR}
-        dropped = programs["phone"].rule.on_error == "blank"
-        for i in np.flatnonzero(without):
-            row = int(cells.batch.rows[i])
-            if row not in told:
-                problems.append(_without_phone(row, n, programs["phone"].header, dropped))
+    rows: list[int] = cells.batch.rows[without].tolist()
+    dropped = programs["phone"].rule.on_error == "blank"
+    told = {p.row for p in phone.problems if p.severity is Severity.ERROR}
+    found = [_without_phone(r, n, programs["phone"].header, dropped) for r in rows if r not in told]
+    # Of a contact that is left out, only its phone matters.
+    gone = {p.row for p in found if dropped}
+    problems += (
+        p
+        for column in columns.values()
+        for p in column.problems
+        if column is phone or p.row not in gone
+    )
+    problems += found
     parts = {part: (columns[part], programs[part].rule) for part in columns}
     return ContactColumns(parts, data & ~without, data)
 
@@ -213,9 +218,14 @@ def _with_number(rule: Rule, n: int) -> Rule:
     def put(texts: Sequence[str] | None) -> list[str] | None:
         return None if texts is None else [text.replace("{n}", str(n)) for text in texts]
 
-    template = rule.template.replace("{n}", str(n)) if rule.template is not None else None
-    update = {"column": put(rule.column), "columns": put(rule.columns), "template": template}
-    return rule.model_copy(update=update)
+    template, value = (
+        text.replace("{n}", str(n)) if text is not None else None
+        for text in (rule.template, rule.value)
+    )
+    if template is not None and not TEMPLATE_COLUMN.search(template):
+        template, value = None, template
+    update = {"column": put(rule.column), "columns": put(rule.columns)}
+    return rule.model_copy(update={**update, "template": template, "value": value})
 
 
 def _exists(rule: Rule, headers: Headers) -> bool:

@@ -120,7 +120,8 @@ def _parse_number(text: str, mark: str | None) -> Decimal | Fault:
     )
     if not grouped or not re.fullmatch("[0-9]*", fraction):
         return Fault("not_number", f'"{text}" is not a number')
-    return Decimal(f"{match['sign']}{''.join(groups) or '0'}{'.' + fraction if fraction else ''}")
+    number = Decimal(f"{match['sign']}{''.join(groups) or '0'}{'.' + fraction if fraction else ''}")
+    return number or abs(number)  # there is no -0
 
 
 def _boolean(rule: Rule, _: Place) -> Converter:

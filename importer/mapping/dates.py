@@ -22,6 +22,10 @@ _YEAR_LAST = re.compile(
 )
 _SERIAL = re.compile(r"[1-6][0-9]{4}(?:\.[0-9]+)?")
 """A number between 1927 and 2091 in days; no date format has five digits in a row."""
+_FIRST_YEAR = 1000
+"""Earlier years are slips of the hand, and are not written with four digits everywhere."""
+_SPACED = re.compile(r"(?<=\d\.) (?=\d{1,2}\.|\d{4}\b)")
+"""The blanks in 2024. 05. 17., but not that before a time."""
 _DECLARE = 'declare the format in the mapping, as input: ["%d/%m/%Y"]'
 
 
@@ -39,11 +43,13 @@ def date_converter(
     )
 
     def convert(text: str) -> Converted:
-        plain = re.sub(r"\s+", " ", re.sub(r"(?<=\d\.)\s+(?=\d{1,2}\.)", "", text))
+        plain = re.sub(r"\s+", " ", text)
         if (serial := _serial(plain)) is not None:
             fault = _damage(text, serial, repair)
             return Converted(f"{serial:{output}}" if fault.warning else text, fault)
         moment = read(plain)
+        if isinstance(moment, Fault) and (closed := _SPACED.sub("", plain)) != plain:
+            moment = read(closed)
         if isinstance(moment, Fault):
             return Converted(text, moment)
         if moment.tzinfo is not None:
@@ -51,7 +57,12 @@ def date_converter(
                 message = f'"{text}" has an offset, and the mapping names no timezone'
                 hint = "add timezone: Europe/Budapest (or another) to the mapping"
                 return Converted(text, Fault("offset_without_timezone", message, hint))
-            moment = moment.astimezone(zone)
+            try:
+                moment = moment.astimezone(zone)
+            except (OverflowError, ValueError):
+                return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time'))
+        if moment.year < _FIRST_YEAR:
+            return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time'))
         return Converted(moment.strftime(output))
 
     return convert

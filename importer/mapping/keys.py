@@ -37,19 +37,24 @@ class KeyPart:
     ) -> pd.Series[str]:
         """The key texts of a batch."""
         if self.normal is not None:
-            return self.normal.run(cells).values
+            return _with_data(self.normal.run(cells))
         values = self._sent(form, contacts)
         return values.str.lower() if self.type == "email" else values
 
     def _sent(self, form: Mapping[str, Column], contacts: ContactsColumns) -> pd.Series[str]:
         match self.path:
             case ["form", name]:
-                return form[name].values
+                return _with_data(form[name])
+            case [_, number, part] if int(number) in contacts.numbered:
+                return _with_data(contacts.numbered[int(number)].parts[part][0])
             case [_, number, "phone"] if (phones := contacts.phones(int(number))) is not None:
                 return phones
-            case [_, number, part]:
-                return contacts.numbered[int(number)].parts[part][0].values
         raise ValueError(self.target)
+
+
+def _with_data(column: Column) -> pd.Series[str]:
+    """The values that come from cells: a default is no data, and makes no two rows the same."""
+    return column.values.mask(~column.data, "")
 
 
 def row_keys(

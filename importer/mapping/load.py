@@ -62,10 +62,12 @@ def load_mapping(path: Path) -> LoadedMapping:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MappingError(
-            f"{path}: not UTF-8 text (byte {error.start})",
-            hint="Save the mapping as UTF-8 in your editor.",
-        ) from None
+        if raw.startswith((b"PK", b"\xd0\xcf")):
+            what, hint = "a spreadsheet, not a mapping", "After -m comes the YAML file."
+        else:
+            line = raw.count(b"\n", 0, error.start) + 1
+            what, hint = f"not UTF-8 text (line {line})", "Save it as UTF-8 in your editor."
+        raise MappingError(f"{path}: this is {what}", hint=hint) from None
     reader = Reader(path)
     data = reader.read(text)
     places, mistakes = reader.places, reader.mistakes
@@ -134,12 +136,13 @@ def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
 def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mistake]:
     """Find the mistakes of sense in a mapping whose broken parts are cut out first.
 
-    So that an author hears of them now, not when the shape is mended. What looks across parts
-    (``rows``, ``phone_field``) is left for later: it may refer to a part that was cut out.
+    So that an author hears of them now, not when the shape is mended. What refers to fields and
+    contacts (``rows``, ``phone_field``) is left for later where one of these was cut out.
     """
     rest = {**data, "version": 1}
     cut = {path[: 2 if path[0] in {"form", "contacts"} else 1] for path in broken if path}
-    for path in {*cut, ("rows",), ("phone_field",)}:
+    referring = {("rows",), ("phone_field",)} if any(len(path) > 1 for path in cut) else set()
+    for path in cut | referring:
         if len(path) == 1:
             if path[0] not in {"version", "form"}:
                 rest.pop(path[0], None)
@@ -174,6 +177,10 @@ def _explain(detail: Any, data: Any) -> Iterator[tuple[KeyPath, str]]:
             yield where, f"{detail['input']!r} is not one of {context['expected']}{hint}"
         case "string_pattern_mismatch" if "A-Z" in context["pattern"]:
             yield where, f"{detail['input']!r} is not a region such as HU or DE"
+        case "int_parsing" | "int_type":
+            yield where, f"{detail['input']!r:.60} is not a whole number"
+        case "bool_parsing" | "bool_type":
+            yield where, f"{detail['input']!r:.60} is neither true nor false"
         case "model_type" | "model_attributes_type" | "dict_type":
             yield where, "must be a set of keys"
         case _:

@@ -12,8 +12,9 @@ from importer.mapping.text import squeeze, trim
 
 _LETTERS = re.compile(r"[^\W\d_]")
 _EXTENSION = re.compile(
-    r"(?:;ext=|\bext(?:ension)?\b|\bmell[eé]k\b|\bkl\b|x|#)[\s.:]*\d{1,7}\W*$", re.IGNORECASE
+    r"(?:;ext=|\bext(?:ension)?\b|\bmell[eé]k\b|\bkl\b|x|#)[\s.:]*(\d{1,7})\W*$", re.IGNORECASE
 )
+_LABEL = re.compile(r"^\W*tel(?:efon)?[.:\s]+", re.IGNORECASE)
 _MOST_DIGITS = 18
 """Fifteen of E.164 and what may stand before them to dial abroad."""
 _FLOAT = re.compile(r"[0-9]+(?:[.,]0+|(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})")
@@ -71,11 +72,11 @@ def phone_converter(region: str | None, format_: PhoneFormat, repair: bool = Fal
                 f'"{text}" is not in international form, and no region is set',
                 "add region: HU (or another) to the mapping, or write the number as +36…",
             )
-        bare = _EXTENSION.sub("", text)
+        extension = _EXTENSION.search(text)
+        bare = _LABEL.sub("", text[: extension.start()] if extension else text)
         if _LETTERS.search(bare):
             return Fault("phone_letters", f'"{text}" has letters in it', "write digits only")
-        # The parser takes extensions only where they stand apart, so they keep their spaces.
-        parsed_text = squeeze(bare) + (" " + text[len(bare) :] if len(bare) < len(text) else "")
+        parsed_text = squeeze(bare) + (f" ext. {extension[1]}" if extension else "")
         digits = phonenumbers.normalize_digits_only(bare)
         try:
             number = phonenumbers.parse(parsed_text, region)
@@ -84,7 +85,8 @@ def phone_converter(region: str | None, format_: PhoneFormat, repair: bool = Fal
         national = phonenumbers.national_significant_number(number) if number else ""
         # The parser quietly drops what follows a first number; some regions rewrite the start
         # of a number, none the end.
-        if len(digits) > _MOST_DIGITS or (number and not digits.endswith(national[-6:])):
+        too_long = number is None and len(digits) > _MOST_DIGITS
+        if too_long or (number is not None and not digits.endswith(national[-6:])):
             return Fault(
                 "several_phones",
                 f'"{text}" holds more than one number',

@@ -55,6 +55,10 @@ class Plan:
     keys: tuple[KeyPart, ...]
 
     @property
+    def _placed(self) -> tuple[Placed, ...]:
+        return self.form, self.premium, self.disposition
+
+    @property
     def unused_columns(self) -> tuple[str, ...]:
         """Headers that nothing reads; blank ones and those that begin with ``_`` do not count."""
         return tuple(
@@ -104,7 +108,7 @@ class Plan:
                     rule.header,
                     "rows.skip_when",
                     "filtered",
-                    f'{rule.header} is "{texts.iloc[i]}"',
+                    f'left out, since it is "{texts.iloc[i]}"',
                     texts.iloc[i],
                     severity=Severity.WARNING,
                 )
@@ -114,7 +118,8 @@ class Plan:
         self, columns: Sequence[Column], contacts: ContactsColumns, cells: Cells
     ) -> Iterator[Problem]:
         """Find rows of which the mapping takes nothing: they would become empty records."""
-        if not self.used:
+        programs = (program for part in self._placed for program, _ in part.values())
+        if not any(program.columns for program in (*programs, *self.contacts.programs)):
             return
         data = contacts.data(cells)
         for column in columns:

@@ -121,10 +121,13 @@ class Program:
         data = (values != "").to_numpy(dtype=bool)
         if broken.any():
             values = values.mask(broken, "")
+        faulty = cells.nothing
         if self.value is not None:
-            values = self._convert(cells, values, problems)
+            values, faulty = self._convert(cells, values, problems)
         if rule.default is not None:
-            values = values.mask(~data, rule.default)
+            # What an error has blanked stays blank.
+            blank = (values == "").to_numpy(dtype=bool) & ~broken & ~faulty
+            values = values.mask(blank, rule.default)
         if rule.required:
             missing = (values == "").to_numpy(dtype=bool) & ~broken
             for i in np.flatnonzero(missing):
@@ -156,7 +159,7 @@ class Program:
 
     def _convert(
         self, cells: Cells, values: pd.Series[str], problems: list[Problem]
-    ) -> pd.Series[str]:
+    ) -> tuple[pd.Series[str], Mask]:
         codes, distinct = pd.factorize(values)
         found = [self._value(text) for text in distinct]
         converted = pd.Series([value.text for value in found], dtype=TEXT).take(codes)
@@ -178,7 +181,7 @@ class Program:
                             severity,
                         )
                     )
-        return converted
+        return converted, faulty[codes]
 
     def _value(self, text: str) -> Value:
         if not text or self.value is None:

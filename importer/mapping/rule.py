@@ -7,6 +7,7 @@ by :meth:`Rule.check`; what depends on the rule's place, by :meth:`Rule.check_ty
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -154,6 +155,12 @@ class Rule(Strict):
             mistakes.append((("join",), "join works only with columns that are not multiple"))
         if self.required and self.default is not None:
             mistakes.append((("required",), "a rule with a default is never blank: drop one"))
+        if self.split is not None and "" in self.split:
+            mistakes.append((("split",), "an empty text divides nothing"))
+        if self.on_error == "warn" and self.multiple and self.pipe is None:
+            mistakes.append(
+                (("on_error",), "with warn, say what a | in a value means: pipe: split or replace")
+            )
         mistakes += self._check_numbers()
         if self.pattern is not None:
             try:
@@ -199,11 +206,32 @@ class Rule(Strict):
         ]
         if type_ in {"integer", "decimal"} and self.input and not {*self.input} <= {".", ","}:
             mistakes.append((("input",), 'of a number is its decimal mark: "." or ","'))
+        if type_ in {"date", "datetime"}:
+            formats = [("input", text) for text in self.input or ()]
+            formats += [("output", text) for text in self.output or ()]
+            mistakes += [
+                ((name,), f'"{text}" is not a date format: write it as %d.%m.%Y')
+                for name, text in formats
+                if not _is_date_format(text)
+            ]
         if self.output is not None and type_ in {"date", "datetime"} and len(self.output) != 1:
             mistakes.append((("output",), "is one format"))
         if self.output is not None and type_ == "boolean" and len(self.output) != 2:
             mistakes.append((("output",), "of a boolean is two texts: for true and for false"))
         return mistakes
+
+
+def _is_date_format(text: str) -> bool:
+    """Whether what the format writes can be read with it, and holds something of a date."""
+    try:
+        written = _A_MOMENT.strftime(text)
+        datetime.strptime(written, text).replace(tzinfo=UTC)
+    except (ValueError, re.error):
+        return False
+    return "%" in text and written != text
+
+
+_A_MOMENT = datetime(2024, 5, 17, 10, 26, 55, tzinfo=UTC)
 
 
 def _as_rule(value: Any) -> Any:

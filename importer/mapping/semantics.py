@@ -43,7 +43,7 @@ def _regions() -> frozenset[str]:
 def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
     """Constants go out as they stand, so they are checked here, once."""
     rule = placed.rule
-    convert = converter_for(rule, placed.type, spec.region, spec.timezone)
+    convert = converter_for(rule, placed.type, spec.region, None)
     if convert is None:
         return
     checked = [("value", rule.value), ("default", rule.default)]
@@ -74,11 +74,15 @@ def _in_contacts(spec: MappingSpec) -> Iterator[Mistake]:
 
 def _in_rows(spec: MappingSpec) -> Iterator[Mistake]:
     targets = unique_targets(spec)
+    rules = {".".join(placed.path): placed.rule for placed in spec.placed_rules()}
+    constants = {path for path, rule in rules.items() if rule.value is not None}
     for i, target in enumerate(spec.rows.unique or ()):
         if target not in targets:
             close = difflib.get_close_matches(target, targets, 1)
             hint = f'did you mean "{close[0]}"?' if close else f"one of {', '.join(targets)}"
             yield ("rows", "unique", str(i)), f'nothing here fills "{target}": {hint}'
+        elif target in constants:
+            yield ("rows", "unique", str(i)), f"{target} is the same in every row"
 
 
 def unique_targets(spec: MappingSpec) -> list[str]:
@@ -106,6 +110,9 @@ def _in_the_rest(spec: MappingSpec) -> Iterator[Mistake]:
         yield ("region",), f"{spec.region} is not a region that has phone numbers"
     if spec.stamp is not None and spec.stamp in spec.form:
         yield ("stamp",), f"form.{spec.stamp} is filled twice: stamp needs a field of its own"
+    default = spec.phone_field.default if spec.phone_field else None
+    if default is not None and not _PHONE_FIELD.fullmatch(default):
+        yield ("phone_field", "default"), f'"{default}" is not one of phone1 to phone9'
     constant = spec.phone_field.value if spec.phone_field else None
     if constant is not None:
         reachable = {t.split(".")[1] for t in unique_targets(spec) if t.startswith("contacts.")}

@@ -111,7 +111,9 @@ class MappingSpec(Strict):
     """Which column becomes which field of the record."""
 
     version: Literal[1] = Field(description="The version of this format.")
-    project: int | None = Field(None, ge=1, description="The project; --project beats it.")
+    project: int | None = Field(
+        None, ge=1, le=2**53, description="The project; --project beats it."
+    )
     region: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="Where national phone numbers are at home."
     )

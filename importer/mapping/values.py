@@ -21,6 +21,8 @@ from importer.model import Severity
 
 PIPE = "|"
 PIPE_REPLACEMENT = "/"
+PIPE_FAULT = "pipe_in_value"
+"""Never sent with a warning: the service would quietly make two values of one."""
 
 
 class Value(NamedTuple):
@@ -56,23 +58,28 @@ def compile_value(
 
 
 def _through(text: str, steps: Sequence[Step], rule: Rule) -> Value:
+    """Take a text through the steps; one that becomes blank is done.
+
+    With ``on_error: warn`` a value that fails a check is still converted, and one that cannot be
+    converted goes on as it came, so that all that is wrong with it is told.
+    """
     value = text
+    faults: list[tuple[Fault, Severity]] = []
     for step in steps:
+        if not value:
+            break
         value, fault = step(value)
         if fault is None:
             continue
         if fault.warning:
-            # A warning's value is good: the steps that follow may still find an error.
-            rest = _through(value, steps[steps.index(step) + 1 :], rule)
-            return Value(rest.text, ((fault, Severity.WARNING), *rest.faults))
-        match rule.on_error:
-            case "reject":
-                return Value(text, ((fault, Severity.ERROR),))
-            case "warn":
-                return Value(text, ((fault, Severity.WARNING),))
-            case "blank":
-                return Value("", ((fault, Severity.WARNING),))
-    return Value(value)
+            faults.append((fault, Severity.WARNING))
+        elif rule.on_error == "blank":
+            return Value("", (*faults, (fault, Severity.WARNING)))
+        elif rule.on_error == "reject" or fault.code == PIPE_FAULT:
+            return Value(text, (*faults, (fault, Severity.ERROR)))
+        else:
+            faults.append((fault, Severity.WARNING))
+    return Value(value, tuple(faults))
 
 
 def _steps(rule: Rule, type_: Type, region: str | None, timezone: str | None) -> Iterator[Step]:
@@ -169,7 +176,7 @@ def _pipe(text: str, rule: Rule) -> Converted:
     return Converted(
         text,
         Fault(
-            "pipe_in_value",
+            PIPE_FAULT,
             f'"{text}" has a | in it, which would divide it in the service',
             "take it out; or set pipe: split or pipe: replace in the mapping",
         ),

@@ -22,7 +22,7 @@ from importer.sources.delimiter import SAMPLE, find_delimiter, separator_line
 from importer.sources.detect import Kind
 from importer.sources.encoding import find_encoding, text_blocks
 from importer.sources.header import BLANKS
-from importer.sources.source import Layout, Rows, Source
+from importer.sources.source import Layout, Rows, Source, shown_path
 from importer.sources.table import read_table
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def open_delimited(path: Path, options: SourceOptions) -> Source:
         file.close()
         raise
     info = SourceInfo(
-        path=str(path),
+        path=shown_path(path),
         kind=Kind.TEXT.value,
         headers=table.headers,
         header_row=table.header_row,

@@ -21,7 +21,7 @@ from importer.sources.celltext import cell_texts
 from importer.sources.detect import Kind
 from importer.sources.package import SHEET_LIMIT, Package, Sheet
 from importer.sources.sheet import Scan, scan_sheet, with_known_errors
-from importer.sources.source import Layout, Rows, Source
+from importer.sources.source import Layout, Rows, Source, shown_path
 from importer.sources.table import read_table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_excel(path: Path, options: SourceOptions) -> Source:
         _rows(cells, scan, package), Layout(place, text=cell_texts, open_ended=False), options
     )
     info = SourceInfo(
-        path=str(path),
+        path=shown_path(path),
         kind=Kind.XLSX.value,
         headers=table.headers,
         header_row=table.header_row,

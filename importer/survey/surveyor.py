@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
@@ -18,15 +18,18 @@ from importer.settings import PROBLEM_CAP
 OnDuplicate = Literal["skip", "reject", "allow"]
 
 
-@dataclass(frozen=True, slots=True)
 class Seen:
-    """Keys of ready rows, over all files of one command, with where each was first.
+    """Keys of the ready rows of files that were imported, over all files of one command."""
 
-    A key costs its 16-byte digest and two small numbers, however long the cells are.
-    """
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.first: dict[bytes, tuple[int, int]] = {}
 
-    files: list[str] = field(default_factory=list)
-    first: dict[bytes, tuple[int, int]] = field(default_factory=dict, repr=False)
+    def take(self, surveyor: Surveyor) -> None:
+        """Add the keys of a file: once it is sure that its rows will be sent."""
+        number = len(self.files)
+        self.files.append(surveyor.source)
+        self.first.update((key, (number, row)) for key, row in surveyor.own_keys.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,15 @@ class Decision:
             for problem in self.problems
             if self.status is Status.SKIPPED or problem.severity is Severity.ERROR
         ]
-        codes = dict.fromkeys(problem.code for problem in kept_back)
-        hints = dict.fromkeys(problem.hint for problem in kept_back if problem.hint)
+        # A cell that fills two targets is told once.
+        told = list({(_told(problem), problem.hint): problem for problem in kept_back}.values())
+        codes = dict.fromkeys(problem.code for problem in told)
         return Outcome(
             row=self.row,
             status=self.status,
             code="|".join(codes),
-            message="; ".join(map(_told, kept_back)),
-            hint="; ".join(hints) or None,
+            message=_numbered([_told(problem) for problem in told]),
+            hint=_numbered([problem.hint or "" for problem in told]) or None,
         )
 
 
@@ -59,11 +63,22 @@ def _told(problem: Problem) -> str:
     return f"{problem.column}: {problem.message}" if problem.column else problem.message
 
 
+def _numbered(texts: Sequence[str]) -> str:
+    """One text as it is, several with numbers, so that message and hint can be told together."""
+    if len(texts) == 1:
+        return texts[0]
+    return " ".join(f"({number}) {text}" for number, text in enumerate(texts, 1) if text)
+
+
 _FATE = {"skip": Status.SKIPPED, "reject": Status.INVALID, "allow": Status.PENDING}
 
 
 class Surveyor:
-    """Takes checked batches in source order; :meth:`finish` gives the Survey."""
+    """Takes checked batches in source order; :meth:`finish` gives the Survey.
+
+    `rows` counts those taken so far. `own_keys` are the keys of this file's ready rows, by 16-byte
+    digest, however long the cells are.
+    """
 
     def __init__(
         self,
@@ -76,14 +91,14 @@ class Surveyor:
     ) -> None:
         self._on_duplicate = on_duplicate
         self._target = ", ".join(unique)
+        self.source = source
+        self.own_keys: dict[bytes, int] = {}
         self._seen = seen if seen is not None else Seen()
-        self._file = len(self._seen.files)
-        self._seen.files.append(source)
         self._cap = cap
         self._listed: list[Problem] = []
         self._codes: Counter[str] = Counter()
         self._severities: Counter[Severity] = Counter()
-        self._rows = 0
+        self.rows = 0
         self._statuses: Counter[Status] = Counter()
 
     def note(self, problems: Sequence[Problem]) -> None:
@@ -94,7 +109,7 @@ class Surveyor:
     def add(self, checked: Checked) -> list[Decision]:
         """Take in a batch; give a decision for each row of which there is something to say."""
         decisions = self._decide(checked)
-        self._rows += len(checked.rows)
+        self.rows += len(checked.rows)
         for decision in decisions:
             self._statuses[decision.status] += 1
             for problem in decision.problems:
@@ -128,8 +143,8 @@ class Surveyor:
         """Freeze what was found."""
         invalid, skipped = self._statuses[Status.INVALID], self._statuses[Status.SKIPPED]
         return Survey(
-            rows=self._rows,
-            ready=self._rows - invalid - skipped,
+            rows=self.rows,
+            ready=self.rows - invalid - skipped,
             invalid=invalid,
             skipped=skipped,
             problems=tuple(self._listed),
@@ -140,17 +155,21 @@ class Surveyor:
 
     def _duplicate(self, row: int, key: str) -> Problem | None:
         digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        file, first = self._seen.first.setdefault(digest, (self._file, row))
-        if (file, first) == (self._file, row):
+        before = self._seen.first.get(digest)
+        if before is not None:
+            where = f"row {before[1]} of {self._seen.files[before[0]]}"
+        elif (first := self.own_keys.setdefault(digest, row)) != row:
+            where = f"row {first}"
+        else:
             return None
-        where = f"row {first}" if file == self._file else f"row {first} of {self._seen.files[file]}"
+        shown = key.replace("\x1f", ", ")
         return Problem(
             row,
             None,
             self._target,
             "duplicate",
-            f"same {self._target} as {where}",
-            key.replace("\x1f", ", "),
+            f"same {self._target} ({shown}) as {where}",
+            shown,
             "delete one of the two, or set rows.on_duplicate: allow",
             Severity.ERROR if self._on_duplicate == "reject" else Severity.WARNING,
         )

@@ -238,3 +238,54 @@ def test_urls_and_valueids() -> None:
     assert code("url", "http://[::1") == "bad_url"
     assert convert("valueid", "0012").value == "12"
     assert code("valueid", "Gold") == "bad_valueid"
+
+
+@pytest.mark.parametrize("text", ["06 1 234 5678 mellék 3", "06 1 234 5678 kl. 3", "0612345678 x3"])
+def test_extensions_are_known_in_the_languages_of_the_sheets(text: str) -> None:
+    value, fault = convert("phone", text)
+    assert value == "3612345678"
+    assert fault is not None
+    assert fault.code == "phone_extension"
+
+
+def test_a_label_before_a_phone_is_no_part_of_it() -> None:
+    assert convert("phone", "Tel.: 06 30 123 4567") == ("36301234567", None)
+
+
+def test_every_example_number_of_every_region_is_taken() -> None:
+    """Our own checks refuse nothing that the metadata calls valid, however it is written."""
+    import phonenumbers
+
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        number = phonenumbers.example_number(region)
+        if number is None or not phonenumbers.is_valid_number(number):
+            continue
+        digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+        for format_ in (
+            phonenumbers.PhoneNumberFormat.E164,
+            phonenumbers.PhoneNumberFormat.INTERNATIONAL,
+            phonenumbers.PhoneNumberFormat.NATIONAL,
+        ):
+            text = phonenumbers.format_number(number, format_)
+            parsed = phonenumbers.parse(text, region)
+            if parsed == number:
+                assert convert("phone", text, region) == (digits, None), (region, text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_moment_that_no_calendar_reaches_is_refused(text: str) -> None:
+    rule = Rule.model_validate({"column": "A", "type": "datetime"})
+    here = converter_for(rule, "datetime", None, "Europe/Budapest")
+    assert here is not None
+    assert here(text).fault is not None
+
+
+def test_dates_may_have_blanks_after_their_points_declared_or_not() -> None:
+    assert convert("date", "5. 3. 2024").value == "2024-03-05"
+    assert convert("date", "5. 3. 2024", input="%d.%m.%Y").value == "2024-03-05"
+    assert convert("date", "2024. 03. 05.", input="%Y. %m. %d.").value == "2024-03-05"
+
+
+def test_there_is_no_minus_zero_and_no_year_24() -> None:
+    assert convert("integer", "-0").value == "0"
+    assert code("date", "0024-01-05") == "bad_date"

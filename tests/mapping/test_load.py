@@ -69,7 +69,7 @@ rows:
         ("{column: A, type: integer, min: abc}", '"abc" is not a number'),
         ("{column: A, type: decimal, input: '%d'}", "decimal mark"),
         ("{column: A, type: boolean, output: [a, b, c]}", "two texts"),
-        ("{column: A, type: date, output: [a, b]}", "is one format"),
+        ("{column: A, type: date, output: ['%Y', '%d']}", "is one format"),
         ("{column: A, pattern: '('}", "not a regular expression"),
         ("{column: A, choices: [a], default: b}", "'b' is not among the choices"),
         ("{column: A, choices: [a], map: {x: b}}", "gives b, not among the choices"),
@@ -80,7 +80,12 @@ rows:
         ("{column: A, type: valueid, default: x}", "'x' is not a valueid"),
         ("{column: A, type: email, default: x}", '"x" is not an e-mail address'),
         ("{template: none}", "no {column} in it"),
-        ("{column: A, required: perhaps}", "valid boolean"),
+        ("{column: A, type: date, input: DD.MM.YYYY}", "not a date format"),
+        ("{column: A, type: date, input: '%d %d'}", "not a date format"),
+        ("{column: A, type: date, output: '%Q'}", "not a date format"),
+        ("{column: A, multiple: true, split: ''}", "divides nothing"),
+        ('{value: "\\ud800"}', "surrogate"),
+        ("{column: A, required: perhaps}", "neither true nor false"),
     ],
 )
 def test_a_rule_that_contradicts_itself_is_a_mistake(
@@ -99,6 +104,7 @@ def test_a_rule_that_contradicts_itself_is_a_mistake(
         ("phone_field: phone2", "no contact 2 in this mapping"),
         ("stamp: x", "form.x is filled twice"),
         ("timezone: Mars", 'unknown time zone "Mars"'),
+        ("premium: {price: {column: A, type: date}}\ntimezone: Mars", "unknown time zone"),
         ("region: XX", "XX is not a region"),
         ("rows: {unique: [form.y]}", 'did you mean "form.x"?'),
         ("rows: {on_duplicate: ignore}", "not one of 'skip', 'reject' or 'allow'"),
@@ -178,3 +184,27 @@ def test_merge_keys_share_a_rule_and_own_keys_win() -> None:
     ).spec
     assert spec.form["b"].column == ["B"]
     assert spec.form["b"].input == ["%d.%m.%Y"]
+
+
+def test_of_several_merged_anchors_the_earlier_wins() -> None:
+    spec = mapping_of(
+        """
+        form:
+          a: &a {column: A, case: upper}
+          b: &b {column: B, case: lower}
+          c: {<<: [*a, *b], required: true}
+        """
+    ).spec
+    assert (spec.form["c"].column, spec.form["c"].case) == (["A"], "upper")
+
+
+def test_an_anchor_merged_into_itself_is_refused() -> None:
+    with pytest.raises(MappingError):
+        mapping_of("form: &a {n: N, <<: *a}")
+
+
+def test_a_spreadsheet_after_m_is_called_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "leads.xlsx"
+    path.write_bytes(b"PK\x03\x04\xff\xff")
+    with pytest.raises(MappingError, match="a spreadsheet, not a mapping"):
+        load_mapping(path)

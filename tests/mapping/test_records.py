@@ -147,3 +147,37 @@ def test_a_unique_entry_that_the_sheet_cannot_fill_stops_the_run() -> None:
     with pytest.raises(MappingError) as caught:
         plan_of(text, ["X", "P1"])
     assert "no column that fills contacts.5.phone" in caught.value.mistakes[0]
+
+
+def test_a_default_or_a_constant_makes_no_two_rows_the_same() -> None:
+    text = "form: {x: X, e: {column: E, default: none}}\nrows: {unique: [form.e]}"
+    rows = [["a", ""], ["b", ""], ["c", "e"]]
+    assert plan_of(text, ["X", "E"]).evaluate(batch_of(rows)).checked.keys == ["", "", "e"]
+    with pytest.raises(MappingError) as caught:
+        plan_of("form: {x: X, e: {value: web}}\nrows: {unique: [form.e]}", ["X"])
+    assert "the same in every row" in caught.value.mistakes[0]
+
+
+def test_what_is_wrong_with_a_contact_that_is_left_out_does_not_matter() -> None:
+    text = FORM + "contacts: {1: {phone: {column: A, on_error: blank}, email: E}}"
+    headers, row = ["X", "A", "E"], ["x", "12", "nobody"]
+    assert codes(text, headers, row) == ["bad_phone", "contact_dropped"]
+    assert "contacts" not in body(text, headers, row)
+
+
+def test_each_puts_its_number_into_constants_and_templates_too() -> None:
+    text = (
+        FORM
+        + """
+contacts:
+  each: {phone: "P{n}", name: {template: "Contact {n}"}, title: {value: "Line {n}"}}
+"""
+    )
+    assert body(text, ["X", "P2"], ["x", P1])["contacts"] == {
+        "2": {"phone": S1, "name": "Contact 2", "title": "Line 2"}
+    }
+
+
+def test_a_filter_s_column_does_not_make_a_row_of_constants_empty() -> None:
+    text = "form: {n: {value: x}}\nrows: {skip_when: {column: F, in: x}}"
+    assert codes(text, ["F"], ["no"]) == []

@@ -4,7 +4,7 @@ import pytest
 
 from importer.errors import MappingError
 from importer.model import EMPTY_FORMULA, Severity
-from tests.support.sheets import bodies, body, codes, plan_of, problems
+from tests.support.sheets import batch_of, bodies, body, codes, plan_of, problems
 
 
 def form(text: str, headers: list[str], row: list[str]) -> object:
@@ -137,3 +137,29 @@ def test_headers_match_after_trimming_and_unicode_normalisation() -> None:
 def test_columns_that_nothing_uses_are_listed_but_for_those_of_failure_files() -> None:
     plan = plan_of("form: {x: A}", ["A", "B", "", "_row", "C"])
     assert plan.unused_columns == ("B", "C")
+
+
+def test_with_warn_a_value_that_fails_a_check_is_still_converted() -> None:
+    text = "form: {x: {column: A, type: date, min: 2020-01-01, on_error: warn}}"
+    [problem] = problems(text, ["A"], ["05.03.2019"])
+    assert problem.severity is Severity.WARNING
+    assert bodies(text, ["A"], ["05.03.2019"])[0]["form"] == {"x": "2019-03-05"}
+
+
+def test_a_pipe_that_would_divide_a_value_is_never_only_a_warning() -> None:
+    text = "form: {x: {column: A, multiple: true, pipe: error, on_error: warn}}"
+    [problem] = problems(text, ["A"], ["a|b"])
+    assert problem.severity is Severity.ERROR
+
+
+def test_a_text_mapped_to_blank_is_blank_and_takes_the_default() -> None:
+    assert form('{column: A, type: integer, map: {"-": ""}, default: 7}', ["A"], ["-"]) == "7"
+    assert form("{column: A, multiple: true, split: ';', default: d}", ["A"], ["; ;"]) == "d"
+
+
+def test_texts_are_compared_and_sent_in_one_unicode_form() -> None:
+    rule = "{column: A, choices: [Győr]}"
+    assert form(rule, ["A"], ["Gyo\u030br"]) == "Győr"
+    text = "form: {x: A}\nrows: {skip_when: {column: F, in: igén}}"
+    checked = plan_of(text, ["A", "F"]).evaluate(batch_of([["a", "ige\u0301n"]])).checked
+    assert list(checked.filtered) == [2]

@@ -53,9 +53,15 @@ def test_on_duplicate_rejects_or_allows_with_a_warning() -> None:
 
 def test_files_of_one_command_share_what_was_seen_and_say_where() -> None:
     seen = Seen()
-    Surveyor("a.csv", "skip", unique=["form.a"], seen=seen).add(checked(["k"]))
+    first = Surveyor("a.csv", "skip", unique=["form.a"], seen=seen)
+    first.add(checked(["k"]))
+    given_up = Surveyor("b.csv", "skip", unique=["form.a"], seen=seen)
+    assert given_up.add(checked(["l"])) == []
+    seen.take(first)
+    later = Surveyor("c.csv", "skip", unique=["form.a"], seen=seen)
+    assert later.add(checked(["l"])) == []
     [decision] = Surveyor("b.csv", "skip", unique=["form.a"], seen=seen).add(checked(["k"]))
-    assert decision.problems[0].message == "same form.a as row 2 of a.csv"
+    assert decision.problems[0].message == "same form.a (k) as row 2 of a.csv"
 
 
 def test_an_outcome_tells_all_errors_of_a_row_but_no_warnings() -> None:
@@ -73,8 +79,8 @@ def test_an_outcome_tells_all_errors_of_a_row_but_no_warnings() -> None:
     outcome = decision.outcome()
     assert (outcome.row, outcome.status, outcome.attempts) == (5, Status.INVALID, 0)
     assert outcome.code == "bad|worse"
-    assert outcome.message == "A: is bad; C: is worse"
-    assert outcome.hint == "mend it"
+    assert outcome.message == "(1) A: is bad (2) C: is worse"
+    assert outcome.hint == "(1) mend it (2) mend it"
 
 
 def test_the_list_of_problems_is_capped_and_the_counts_are_not() -> None:
