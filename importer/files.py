@@ -53,6 +53,8 @@ def make_private_folder(path: Path) -> bool:
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or type(error).__name__
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        reason = "there is a file of that name, not a folder"
     if error.errno == errno.ENOSPC:
         return OutputError(f"{path}: the disk is full", "Make room, then run the command again.")
     hint = "Choose another folder, or mend the permissions of this one."

@@ -11,9 +11,11 @@ Its rules:
    final and never overwritten.
 4. An intent without an outcome reads as `uncertain`: the request may have left.
 5. An intent is *withdrawn* only if its request surely did not arrive; the row is pending again.
-6. One process at a time writes. The lock is the operating system's, on a file beside the
+6. A row that reads as uncertain may be *amended* later, by evidence: to created, or, where it
+   surely does not exist, back to pending. Each amendment is kept.
+7. One process at a time writes. The lock is the operating system's, on a file beside the
    journal, so it ends with its process, however that ends; the empty file means nothing.
-7. While a run is on, part of the journal is in its ``-wal`` file. A journal that was not closed
+8. While a run is on, part of the journal is in its ``-wal`` file. A journal that was not closed
    and lacks that file has lost intents, so it is refused rather than trusted.
 
 What a disk that confirms writes it has not made does to these rules is outside of the promise.
@@ -25,6 +27,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +38,7 @@ from importer.journal_file import (
     BUG,
     INTEND,
     OPEN_KEY,
+    RELEASE,
     SCHEMA,
     SETTLE,
     WITHDRAW,
@@ -124,7 +128,7 @@ class Journal:
                     connection.executescript(SCHEMA)
             journal = cls(path, connection, lock)
             journal.set_meta({**meta, OPEN_KEY: "1"})
-            # Rule 7 needs the mark in the main file.
+            # Rule 8 needs the mark in the main file.
             journal._all("PRAGMA wal_checkpoint(TRUNCATE)")
             undo.pop_all()
         return journal
@@ -152,7 +156,7 @@ class Journal:
                     marked = True
             run.close()
             if marked and not wal_of(self.path).exists():
-                # Everything is in the main file, the mark too: keep rule 7 from refusing it.
+                # Everything is in the main file, the mark too: keep rule 8 from refusing it.
                 with contextlib.suppress(OSError):
                     wal_of(self.path).touch(0o600)
             if lock is not None:
@@ -203,6 +207,28 @@ class Journal:
             if intents:
                 run.execute(INTEND, (_json(intents),))
 
+    def amend(
+        self, evidence: str, *, outcomes: Sequence[Outcome] = (), released: Sequence[int] = ()
+    ) -> None:
+        """Settle rows that were uncertain, after the run: a decision, kept with its evidence.
+
+        `released` rows become pending, to be sent by a resumed run. On the disk when it returns.
+        Raises JournalError, and changes nothing, if a row is not uncertain.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        notes = [(now, o.row, o.status.value, "|".join(o.numberids), evidence) for o in outcomes]
+        notes += [(now, row, Status.PENDING.value, "", evidence) for row in released]
+        with self._mutex, translated(self.path), self._transaction(durable=True):
+            for row in (*(outcome.row for outcome in outcomes), *released):
+                if self._connection.execute(RELEASE, (row,)).rowcount != 1:
+                    raise JournalError(
+                        f"{self.path}: row {row} is not uncertain",
+                        "Only uncertain rows can be settled: see uncertain.csv.",
+                    )
+            if outcomes:
+                self._connection.execute(SETTLE, (_json(map(_packed, outcomes)),))
+            self._connection.executemany("INSERT INTO amendments VALUES (?, ?, ?, ?, ?)", notes)
+
     def counts(self) -> dict[Status, int]:
         """How many rows are in each state but pending, which the journal cannot know."""
         counts: dict[Status, int] = dict.fromkeys(_CODES, 0)
@@ -211,8 +237,9 @@ class Journal:
         return counts
 
     def attempts(self) -> int:
-        """Requests that left or tried to, of all rows with an outcome."""
-        return int(self._all("SELECT coalesce(sum(attempts), 0) FROM rows")[0][0])
+        """Requests that left or tried to; one for each row whose outcome is not known."""
+        sql = "SELECT coalesce(sum(CASE status WHEN 0 THEN 1 ELSE attempts END), 0) FROM rows"
+        return int(self._all(sql)[0][0])
 
     def outcomes(self) -> Iterator[Outcome]:
         """What became of each row that is not pending, by row number."""

@@ -28,6 +28,13 @@ CREATE TABLE rows (
     message TEXT,
     hint TEXT
 );
+CREATE TABLE amendments (
+    at TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    became TEXT NOT NULL,
+    numberids TEXT NOT NULL,
+    evidence TEXT NOT NULL
+);
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 COMMIT;
@@ -50,6 +57,7 @@ ON CONFLICT (row) DO UPDATE SET
     hint = excluded.hint
 WHERE rows.status = 0
 """
+RELEASE = "DELETE FROM rows WHERE row = ? AND status IN (0, 5)"
 WITHDRAW = """
 DELETE FROM rows WHERE status = 0 AND row IN (SELECT value FROM json_each(?))
 """

@@ -288,15 +288,56 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run stands; `done` counts rows in a final state, `total` all rows read."""
+    """How a run stands: `done` rows are in a final state, of `total` in the source.
 
-    total: int
-    counts: Mapping[Status, int]
+    While the source is still being read, `total` is None and `read` counts the rows so far.
+    """
+
+    total: int | None
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    read: int = 0
 
     @property
     def done(self) -> int:
         """Rows that have reached a final state."""
         return sum(n for status, n in self.counts.items() if status is not Status.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing is sent for so many seconds; `reason` is for people.
+
+    `total` is how long the service has had the run wait until then, in seconds, this wait
+    included; other waits than those it asked for are not counted in it.
+    """
+
+    seconds: float
+    reason: str
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """Sending has paused, and the service is asked for something harmless."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Trouble is over: sending goes on at full pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """So many requests may be in flight at once, and begin in a second; None is any number."""
+
+    width: int
+    rate: float | None
+
+
+Event = Waiting | Probing | Resumed | PaceChanged
+"""What a run tells while it sends, apart from what becomes of its rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import shutil
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +38,6 @@ from importer.model import (
     SourceInfo,
     Status,
     Summary,
-    Survey,
 )
 from importer.results import write_results
 from importer.rundir import RunDirectory, new_run_id
@@ -93,11 +93,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended and where its results are; `examples` are the first rows that failed."""
+    """How a run ended and where its results are; `examples` are the first rows that failed.
+
+    `checkup` is what the check found, where the run was not one of the past.
+    """
 
     summary: Summary
     directory: RunDirectory
     examples: tuple[Outcome, ...]
+    checkup: Checkup | None = None
 
 
 def check(
@@ -118,6 +122,8 @@ def check(
         surveyor = _surveyor(source.info, mapping, seen, cap)
         for batch in source.batches():
             surveyor.add(plan.evaluate(batch).checked)
+        if seen is not None:
+            seen.take(surveyor)
         return Checkup(source.info, surveyor.finish(), plan.unused_columns)
 
 
@@ -153,32 +159,45 @@ def run(
     stop, clock = stop or StopSwitch(), Clock()
     with open_source(job.source, _reading(job.mapping, job.reading)) as source:
         plan = compile_plan(job.mapping, source.info.headers)
+        client = Client(job.target, job.settings.pace)  # refuses a target it cannot use
         if job.settings.preflight:
-            run_loop(_preflight(job))
+            run_loop(_preflight(client))
         description = _describe(job, source.info)
         with _prepared(job, description) as (directory, journal):
-            line = Line(job, plan, description, clock, directory, journal)
-            survey = _survey(line, source, seen, stop)
-            journal.set_meta({"rows": str(survey.rows)})
+            line = Line(job, plan, Run(description, clock, directory, journal))
+            surveyor = _survey(line, source, seen, stop, listener)
+            survey = surveyor.finish()
+            copy = file_sha256(directory.snapshot)
+            journal.set_meta({"rows": str(survey.rows), "snapshot_sha256": copy})
+    if seen is not None:
+        seen.take(surveyor)
     with journal:
-        return finish(line, survey.rows, send(line, survey.rows, stop, listener))
+        result = finish(line.run, survey.rows, send(line, survey.rows, stop, listener))
+    return replace(result, checkup=Checkup(source.info, survey, plan.unused_columns))
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What the stages of one run share."""
+class Run:
+    """A run with a directory and an open journal, new or of the past."""
 
-    job: Job
-    plan: Plan
     description: Description
     clock: Clock
     directory: RunDirectory
     journal: Journal
 
 
-async def _preflight(job: Job) -> None:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run that can send."""
+
+    job: Job
+    plan: Plan
+    run: Run
+
+
+async def _preflight(client: Client) -> None:
     """Ask for the project: a wrong key or project id stops the run before it has begun."""
-    async with Client(job.target, job.settings.pace) as client:
+    async with client:
         await client.project()
 
 
@@ -199,26 +218,31 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         undo.pop_all()
 
 
-def _survey(line: Line, source: Source, seen: Seen | None, stop: StopSwitch) -> Survey:
+def _survey(
+    line: Line, source: Source, seen: Seen | None, stop: StopSwitch, listener: Listener
+) -> Surveyor:
     """Read the source once: into the run's own copy, and into the Survey.
 
     What is refused here is in the journal before the first request leaves.
     """
     surveyor = _surveyor(source.info, line.job.mapping, seen, PROBLEM_CAP)
-    with SnapshotWriter(line.directory.snapshot, source.info.headers, source.info) as snapshot:
+    with SnapshotWriter(line.run.directory.snapshot, source.info.headers, source.info) as snapshot:
         for batch in source.batches():
             if stop.reason is not None:
                 raise RunInterruptedError("interrupted while reading: nothing was sent")
             snapshot.write(batch)
             decisions = surveyor.add(line.plan.evaluate(batch).checked)
-            line.journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
-    return surveyor.finish()
+            line.run.journal.settle(
+                [d.outcome() for d in decisions if d.status is not Status.PENDING]
+            )
+            listener(Progress(None, read=surveyor.rows))
+    return surveyor
 
 
 def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     pace, retry = line.job.settings.pace, line.job.settings.retry
-    counts = _counts(line.journal, rows)
+    counts = _counts(line.run.journal, rows)
     listener(Progress(rows, dict(counts)))
 
     def tell(outcomes: Sequence[Outcome]) -> None:
@@ -232,15 +256,19 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
             with stop.watched() as stopping:
                 return await coordinate(
                     requests,
-                    line.journal,
+                    line.run.journal,
                     LocalEngine(client.add, judge, retry, pace.concurrency),
                     concurrency=pace.concurrency,
                     stop=stopping,
                     on_outcomes=tell,
                 )
 
-    with Snapshot.open(line.directory.snapshot) as snapshot:
-        return run_loop(through(itertools.islice(_requests(line, snapshot), line.job.settings.limit)))
+    with Snapshot.open(line.run.directory.snapshot) as snapshot:
+        ending = run_loop(
+            through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
+        )
+    line.run.journal.set_meta({"ended_at": str(time.time())})
+    return ending
 
 
 def _counts(journal: Journal, rows: int) -> dict[Status, int]:
@@ -252,40 +280,40 @@ def _counts(journal: Journal, rows: int) -> dict[Status, int]:
 
 def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
     """Encode every row that the journal does not know, in source order."""
-    settled = np.fromiter(line.journal.settled_rows(), dtype=np.int64)
+    settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
     for batch in snapshot.batches(line.plan.used):
         pending = ~np.isin(batch.rows, settled, assume_unique=True)
         frame = batch.frame[pending].reset_index(drop=True)
         evaluated = line.plan.evaluate(Batch(batch.rows[pending], frame))
-        for record in line.plan.records(evaluated, line.description.run_id):
+        for record in line.plan.records(evaluated, line.run.description.run_id):
             yield Request(record.row, encode(record))
 
 
-def finish(line: Line, rows: int, ending: Ending) -> RunResult:
+def finish(run: Run, rows: int, ending: Ending) -> RunResult:
     """Write the result files from the journal and the run's own copy."""
     summary = summarise(
-        line.description,
-        line.clock,
-        _counts(line.journal, rows),
-        attempts=line.journal.attempts(),
+        run.description,
+        run.clock,
+        _counts(run.journal, rows),
+        attempts=run.journal.attempts(),
         status=ending.end,
         stop=ending.stop,
     )
     try:
-        with Snapshot.open(line.directory.snapshot) as snapshot:
+        with Snapshot.open(run.directory.snapshot) as snapshot:
             write_results(
-                line.directory.path,
+                run.directory.path,
                 headers=snapshot.headers,
                 batches=snapshot.batches(),
-                outcomes=line.journal.outcomes(),
+                outcomes=run.journal.outcomes(),
                 summary=summary,
             )
     except OutputError as error:
         # Rows were sent: the journal has them, and the files can be made again from it.
         error.exit_code = 3
         raise
-    failed = (o for o in line.journal.outcomes() if o.status in _FAILED)
-    return RunResult(summary, line.directory, tuple(itertools.islice(failed, EXAMPLES)))
+    failed = (o for o in run.journal.outcomes() if o.status in _FAILED)
+    return RunResult(summary, run.directory, tuple(itertools.islice(failed, EXAMPLES)))
 
 
 _FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})

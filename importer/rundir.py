@@ -11,6 +11,8 @@ from pathlib import Path
 
 from importer.errors import OutputError
 
+RESULT_FILES = ("results.csv", "failures.csv", "failures.xlsx", "uncertain.csv", "summary.json")
+
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
@@ -44,22 +46,24 @@ class RunDirectory:
         return self.path / "uncertain.csv"
 
     def refuse_if_used(self) -> None:
-        """Raise OutputError where a run has been here: its journal is the truth about its rows."""
+        """Raise OutputError where a run has been here, or where a file of ours would go."""
         if self.journal.exists():
             raise OutputError(
                 f"{self.path} holds a run already", "Choose another folder with --out."
             )
+        names = (self.snapshot, self.mapping, *(self.path / name for name in RESULT_FILES))
+        if taken := [path.name for path in names if path.exists()]:
+            raise OutputError(
+                f"{self.path} has files that a run would overwrite: {', '.join(taken)}",
+                "Choose another folder with --out.",
+            )
 
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
-        for file in (self.journal, self.snapshot, self.mapping):
-            for path in (
-                file,
-                *file.parent.glob(f"{file.name}-*"),
-                *file.parent.glob(f"{file.name}.*"),
-            ):
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+        beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock"))
+        for path in (self.journal, self.snapshot, self.mapping, *map(self.path.joinpath, beside)):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def new_run_id(source: str, now: datetime | None = None) -> str:

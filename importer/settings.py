@@ -5,8 +5,11 @@ Nothing here reads the environment or a file: the command line does, and hands o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from importer.errors import UsageError
 
 CUSTOMER_VARIABLE = "VCC_CUSTOMER"
 API_KEY_VARIABLE = "VCC_API_KEY"
@@ -73,23 +76,75 @@ class SourceOptions:
     rows: tuple[int, int] | None = None
 
 
+WIDEST = 256
+"""The most requests in flight that the run chooses by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How hard to press: requests in flight over all workers, and seconds allowed to each."""
+    """How hard to press: requests in flight over all workers, and seconds allowed to each.
 
-    concurrency: int = 16
+    `concurrency` is None where the run is to find it by itself, up to `WIDEST`. `rate` is the
+    most requests that begin in a second; None is any number.
+    """
+
+    concurrency: int | None = None
+    rate: float | None = None
     timeout: float = 60.0
     connect_timeout: float = 10.0
 
 
+PERCENT_FROM = 100
+"""Rows with an answer from which on a percentage of failures means something."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """How many rows may fail before a run stops: a number, or a percentage of rows answered.
+
+    Rejected and uncertain rows are failures; rows that were never sent are not. A percentage
+    counts from `PERCENT_FROM` answers on.
+    """
+
+    limit: float
+    percent: bool = False
+
+    def exceeded(self, failed: int, answered: int) -> bool:
+        """Whether so many failures among so many answers are too many."""
+        if self.percent:
+            return answered >= PERCENT_FROM and failed * 100 > self.limit * answered
+        return failed > self.limit
+
+    def __str__(self) -> str:
+        return f"{self.limit:g}%" if self.percent else f"{self.limit:.0f}"
+
+
+def parse_max_failures(text: str) -> MaxFailures:
+    """Read ``50`` or ``2%``; raises UsageError for anything else."""
+    match = re.fullmatch(
+        r"(?:([0-9]{1,12})|([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%)", text.strip(), re.ASCII
+    )
+    if match is not None:
+        if match[1] is not None:
+            return MaxFailures(int(match[1]))
+        if (percent := float(match[2])) <= 100:
+            return MaxFailures(percent, percent=True)
+    raise UsageError(
+        f"max failures {text!r}: neither a number of rows nor a percentage",
+        "Write it as 50 or 2%; 0 stops at the first row that fails.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When a request that did not arrive is sent again.
+    """What is done about trouble: when a row is sent again, and when the run stops.
 
-    `retries` are attempts beyond the first; waits double from `base` up to `cap`, in seconds.
-    `give_up_after` bounds, in seconds, how long a service that throttles may keep everybody
-    waiting, in one wait or in a row with no other answer between. `retry_on` are HTTP statuses
-    of which the user knows that nothing was stored.
+    `retries` are a row's attempts beyond the first that count: those that were throttled, or for
+    which the service could not be reached, do not. Waits double from `base` up to `cap`, in
+    seconds. `give_up_after` bounds, in seconds, how long a service may be unreachable, throttle
+    everybody, or answer nothing certain, in a row with nothing better in between. `retry_on` are
+    HTTP statuses of which the user knows that nothing was stored. `storm_after` uncertain
+    answers in a row are a storm. `max_failures` stops a run whose mapping is wrong.
     """
 
     retries: int = 5
@@ -97,6 +152,8 @@ class RetryPolicy:
     cap: float = 30.0
     give_up_after: float = 300.0
     retry_on: frozenset[int] = frozenset()
+    storm_after: int = 5
+    max_failures: MaxFailures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +161,8 @@ class RunSettings:
     """Everything about a run but its source, mapping and target.
 
     `out` is the run directory itself; left out, one is made in `runs_dir`. `limit` sends so many
-    rows and leaves the others pending.
+    rows and leaves the others pending. `sandbox` is the folder of the sandbox that stands in for
+    the service, where the run is a rehearsal.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -113,3 +171,4 @@ class RunSettings:
     out: Path | None = None
     limit: int | None = None
     preflight: bool = True
+    sandbox: Path | None = None

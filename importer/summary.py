@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,11 @@ class Description:
     target: Mapping[str, Any]
     settings: Mapping[str, Any]
 
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, str]) -> Description:
+        """The description that a journal holds; raises KeyError or ValueError for another's."""
+        return cls(**{name.name: json.loads(meta[name.name]) for name in fields(cls)})
+
     def as_meta(self) -> dict[str, str]:
         """The description as the journal stores it: JSON by name."""
         return {name: json.dumps(value, default=str) for name, value in asdict(self).items()}
@@ -63,7 +68,13 @@ def describe_settings(settings: RunSettings) -> dict[str, Any]:
     """The settings as summary.json has them, flat, without paths."""
     pace, retry = asdict(settings.pace), asdict(settings.retry)
     retry["retry_on"] = sorted(retry["retry_on"])
-    return {**pace, **retry, "limit": settings.limit, "preflight": settings.preflight}
+    return {
+        **pace,
+        **retry,
+        "limit": settings.limit,
+        "preflight": settings.preflight,
+        "sandbox": None if settings.sandbox is None else str(settings.sandbox.absolute()),
+    }
 
 
 def summarise(

@@ -25,7 +25,7 @@ HELPERS = (*FOUNDATION, "files")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": (),
-    "settings": (),
+    "settings": ("errors",),
     "stopping": (),
     "files": ("errors",),
     "rundir": ("errors",),
@@ -43,10 +43,22 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "reports": (*HELPERS, "reports"),
     "sandbox": ("errors", "sandbox"),
     "cli": (
-        *(*HELPERS, "cli", "pipeline", "reports", "rundir", "sandbox", "stopping"),
+        *(
+            *HELPERS,
+            "cli",
+            "pipeline",
+            "reconcile",
+            "recovery",
+            "reports",
+            "rundir",
+            "sandbox",
+            "stopping",
+        ),
         "",  # the version
     ),
     "pipeline": ("*",),
+    "recovery": ("*",),
+    "reconcile": ("*",),
     "__main__": ("cli",),
     "": (),
 }

@@ -12,10 +12,11 @@ that cannot be told from one that arrived. Being first keeps those rows from bei
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import ssl
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -27,12 +28,15 @@ from importer.api.request import checked_base_url, is_loopback, project_url, rec
 from importer.api.verdict import judge
 from importer.errors import ServiceError, UsageError
 from importer.model import Done, Rejected, Reply, Retry, Stop, Uncertain, Wire
-from importer.settings import Pace, RetryPolicy, Target
+from importer.settings import WIDEST, Pace, RetryPolicy, Target
 
 IDLE_SECONDS = 4.0
 REPLY_CAP = 1024 * 1024
 """Bytes of a reply that are read; replies of Add record have some dozens."""
 
+_LOOKING_AGAIN = (0.5, 1.0, 2.0, 4.0)
+_LONGEST_LOOK = 30.0
+_PASSING = frozenset({429, 500, 502, 503, 504})
 _DNS_SECONDS = 60
 _READ_AT_ONCE = 1024 * 1024
 """Bodies beyond this are streamed: aiohttp warns of larger ones that are written at once."""
@@ -76,7 +80,8 @@ class Client:
         pace = self._pace
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=pace.concurrency,
+                # One more, so that a probe never waits for a row that hangs.
+                limit=(pace.concurrency or WIDEST) + 1,
                 keepalive_timeout=IDLE_SECONDS,
                 ttl_dns_cache=_DNS_SECONDS,
                 ssl=self._tls,
@@ -107,30 +112,48 @@ class Client:
         """
         return (await self._exchange("POST", self._records, body))[0]
 
+    async def probe(self) -> Reply:
+        """Ask for the project, which changes nothing, to see how the service is.
+
+        Network trouble of every kind is part of the Reply and never raised.
+        """
+        return (await self._exchange("GET", self._project, None))[0]
+
     async def project(self) -> dict[str, Any]:
         """The project as the service describes it: `fields`, `dispositions` and so on.
 
         Raises ServiceError if the service refuses, cannot be reached or says something else.
         """
-        reply, envelope = await self._exchange("GET", self._project, None)
+        reply, project = await self._look_up(self._project)
+        return project if project is not None else _refused(reply, "project")
+
+    async def record(self, numberid: int) -> dict[str, Any] | None:
+        """A record as the service describes it: `data`, `contacts` and so on; None for none.
+
+        Trouble that may pass is tried again some times, since looking changes nothing. Raises
+        ServiceError as :meth:`project` does.
+        """
+        url = URL(f"{self._records}/{numberid}", encoded=True)
+        for wait in (*_LOOKING_AGAIN, None):
+            reply, record = await self._look_up(url)
+            if record is not None:
+                return record
+            if reply.http_status == 404 and reply.understood:
+                return None
+            passing = reply.wire is not Wire.ANSWERED or reply.http_status in _PASSING
+            if wait is None or not passing:
+                break
+            await asyncio.sleep(min(max(wait, reply.retry_after or 0.0), _LONGEST_LOOK))
+        return _refused(reply, "record")
+
+    async def _look_up(self, url: URL) -> tuple[Reply, dict[str, Any] | None]:
+        reply, envelope = await self._exchange("GET", url, None)
         match envelope["response"] if envelope else None:
-            case dict() as project if reply.http_status == 200 and not reply.errors:
-                return project
-            case [dict() as project] if reply.http_status == 200 and not reply.errors:
-                return project
-        match judge(reply, 1, _NO_RETRIES, 0.0):
-            case Stop(message=message, hint=hint):
-                raise ServiceError(message, hint)
-            case Retry(message=message):
-                raise ServiceError(message, "Try again later.")
-            case Rejected(message=message, hint=hint):
-                raise ServiceError(f"the service did not describe the project: {message}", hint)
-            case Done() | Uncertain():
-                words = reply.detail or f"HTTP {reply.http_status}"
-                raise ServiceError(
-                    f"the service did not describe the project: {words}",
-                    "Check that the base URL is that of the API and ends in /v2.",
-                )
+            case dict() as found if reply.http_status == 200 and not reply.errors:
+                return reply, found
+            case [dict() as found] if reply.http_status == 200 and not reply.errors:
+                return reply, found
+        return reply, None
 
     async def _exchange(
         self, method: str, url: URL, body: bytes | None
@@ -154,6 +177,26 @@ class Client:
             return Reply(Wire.NOT_SENT, detail=_told(error)), None
         except (aiohttp.ClientError, OSError, TimeoutError, EOFError) as error:
             return Reply(Wire.LOST, status, detail=_told(error)), None
+
+
+def _refused(reply: Reply, what: str) -> NoReturn:
+    """Raise ServiceError for a reply that did not describe what was asked for."""
+    match judge(reply, 1, _NO_RETRIES, 0.0):
+        case Stop(message=message, hint=hint):
+            raise ServiceError(message, hint)
+        case Retry(message=message):
+            raise ServiceError(
+                f"the service cannot be reached: {message}",
+                "Check the network, any proxy, and the base URL, which the customer is part of.",
+            )
+        case Rejected(message=message, hint=hint):
+            raise ServiceError(f"the service did not describe the {what}: {message}", hint)
+        case Done() | Uncertain():
+            words = reply.detail or f"HTTP {reply.http_status}"
+            raise ServiceError(
+                f"the service did not describe the {what}: {words}",
+                "Check that the base URL is that of the API and ends in /v2.",
+            )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

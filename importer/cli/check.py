@@ -17,7 +17,7 @@ from importer.cli.options import (
     reports_option,
     source_options,
 )
-from importer.cli.outcome import each_file
+from importer.cli.outcome import each_file, say
 from importer.settings import PROBLEM_CAP, SourceOptions
 
 
@@ -73,7 +73,7 @@ def check_files(
         checkup = pipeline.check(path, mapping, options, seen=seen, cap=cap)
         checkups.append(checkup)
         if not quiet:
-            click.echo(as_text(checkup))
+            say(as_text(checkup))
         return 1 if checkup.survey.invalid else 0
 
     code = each_file(files, check_one)
@@ -81,5 +81,5 @@ def check_files(
         for report in reports:
             write_report(report, checkups)
             if not quiet:
-                click.echo(f"Report: {report}")
+                say(f"Report: {report}")
     return code

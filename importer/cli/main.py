@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
-import os
+import io
 import sys
 import traceback
 
@@ -17,6 +18,10 @@ COMMANDS = {
     "run": "run",
     "check": "check",
     "preview": "preview",
+    "resume": "past",
+    "reconcile": "past",
+    "mark": "past",
+    "report": "past",
     "sandbox": "sandbox",
     "schema": "schema",
 }
@@ -41,6 +46,16 @@ class _Commands(click.Group):
             raise TypeError(cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"{error.message}{hint}", ctx) from None
+
 
 @click.group(
     cls=_Commands,
@@ -58,6 +73,10 @@ def cli() -> None:
 
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run a command line (the program's own where None) and give its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's code page lacks must not end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         result = cli.main(args=arguments, prog_name="vcc-import", standalone_mode=False)
     except click.Abort:
@@ -71,10 +90,6 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does: say nothing more to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception:  # noqa: BLE001 - the program's last boundary
         traceback.print_exc()
         click.echo("This is a bug in vcc-import: please report the lines above.", err=True)

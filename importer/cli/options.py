@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from importer.errors import UsageError
-from importer.settings import SourceOptions
+from importer.settings import (
+    API_KEY_VARIABLE,
+    CUSTOMER_VARIABLE,
+    Pace,
+    RetryPolicy,
+    RunSettings,
+    SourceOptions,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,9 +51,70 @@ _READING = (
 
 def reading_options(command: Command) -> Command:
     """Add the options that say how to read a source; they beat the mapping's."""
-    for option in reversed(_READING):
+    return _with(_READING, command)
+
+
+_SENDING = (
+    click.option("--base-url", metavar="URL", help="Where the service is, ending in /v2."),
+    click.option("--customer", metavar="NAME", help=f"Customer; else {CUSTOMER_VARIABLE}."),
+    click.option(
+        "--api-key-file",
+        type=FILE,
+        metavar="FILE",
+        help=f"File that holds the API key; else {API_KEY_VARIABLE}.",
+    ),
+    click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust."),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        default=Pace().concurrency,
+        show_default=True,
+        metavar="N",
+        help="Requests in flight.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0.1),
+        default=Pace().timeout,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long one request may take.",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(0),
+        default=RetryPolicy().retries,
+        show_default=True,
+        metavar="N",
+        help="Tries beyond the first for a request that surely did not arrive.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Send N rows and leave the others pending.",
+    ),
+)
+
+
+def sending_options(command: Command) -> Command:
+    """Add the options that say as whom and how to send."""
+    return _with(_SENDING, command)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def run_settings(options: Mapping[str, Any]) -> RunSettings:
+    """The settings that the sending options ask for."""
+    return RunSettings(
+        pace=Pace(concurrency=options["concurrency"], timeout=options["timeout"]),
+        retry=RetryPolicy(retries=options["retries"]),
+        limit=options["limit"],
+    )
 
 
 def source_options(

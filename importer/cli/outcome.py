@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +21,14 @@ if TYPE_CHECKING:
 WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
 
 
+_ENDS_ALL = {130, 143, 3}
+
+
 def each_file(files: Sequence[Path], work: Callable[[Path], int]) -> int:
     """Work on files one after the other; give the worst exit code.
 
     What is wrong with one file is told and does not keep the others from being worked on; an
-    interruption does.
+    interruption does, and what stopped a run would stop the next one too.
     """
     codes = [0]
     for path in files:
@@ -30,18 +37,33 @@ def each_file(files: Sequence[Path], work: Callable[[Path], int]) -> int:
         except ImporterError as error:
             tell(error)
             codes.append(error.exit_code)
-        if codes[-1] in {130, 143}:
+        if codes[-1] in _ENDS_ALL:
             break
     return min(codes, key=WORST_FIRST.index)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print for people: without what could steer their terminal, and whoever still listens.
+
+    A reader that has gone, as `| head` does, changes nothing about the work.
+    """
+    try:
+        click.echo(_UNPRINTABLE.sub("\ufffd", text), err=err)
+    except BrokenPipeError:
+        stream = sys.stderr if err else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def tell(error: ImporterError) -> None:
     """Print an error for the user: what, where, and what to do next."""
-    click.echo(f"Error: {error.message}", err=True)
+    say(f"Error: {error.message}", err=True)
     for mistake in getattr(error, "mistakes", ()):
-        click.echo(f"  {mistake}", err=True)
+        say(f"  {mistake}", err=True)
     if error.hint:
-        click.echo(error.hint, err=True)
+        say(error.hint, err=True)
 
 
 _MEANINGS = {
@@ -88,9 +110,16 @@ def _lines(result: RunResult) -> Iterator[str]:
             yield f"  row {outcome.row} {outcome.status}: {outcome.message}"
             if outcome.hint:
                 yield f"    → {outcome.hint}"
+    if result.checkup is not None and (warnings := result.checkup.survey.warnings):
+        yield ""
+        yield f"{warnings:,} warnings about rows: `vcc-import check` lists them, or --report FILE."
     yield ""
     if summary.reason is not None:
         yield f"Stopped: {summary.reason}"
         if summary.hint:
             yield summary.hint
     yield f"Results: {directory.path}"
+    if summary.counts.get(Status.PENDING):
+        yield f"To go on: vcc-import resume {shlex.quote(str(directory.path))}"
+    if summary.counts.get(Status.UNCERTAIN):
+        yield f"To look for uncertain rows: vcc-import reconcile {shlex.quote(str(directory.path))}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +19,9 @@ from importer.cli.options import (
     reading_options,
     source_options,
 )
+
+if TYPE_CHECKING:
+    from importer.model import Preview
 
 
 @click.command(
@@ -31,16 +37,25 @@ def preview(file: Path, mapping_path: Path | None, limit: int | None, **reading:
 
     The body of a ready row is exactly what would be sent. Nothing is sent.
     """
-    import dataclasses
-
-    import orjson
-
     from importer import pipeline
 
     mapping = pipeline.load_mapping(need_mapping(mapping_path, (file,)))
     previews = pipeline.preview(file, mapping, source_options(**reading))
+    with contextlib.suppress(BrokenPipeError):
+        _print(itertools.islice(previews, limit))
+        return 0
+    # The reader has what it wanted, as `| head` does.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _print(previews: Iterable[Preview]) -> None:
+    import dataclasses
+
+    import orjson
+
     output = sys.stdout.buffer
-    for row in itertools.islice(previews, limit):
+    for row in previews:
         line = {
             "row": row.row,
             "status": row.status,
@@ -49,4 +64,3 @@ def preview(file: Path, mapping_path: Path | None, limit: int | None, **reading:
         }
         output.write(orjson.dumps(line) + b"\n")
     output.flush()
-    return 0

@@ -8,20 +8,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from importer.cli.options import FILE
-from importer.errors import ServiceError
+from importer.errors import ServiceError, UsageError
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL
 
 if TYPE_CHECKING:
     import asyncio
 
+    from importer.sandbox.faults import Faults
+
 READY = "Sandbox ready at "
+DATABASE = "sandbox.sqlite3"
+PROJECT = "project.yaml"
+"""In the folder of a sandbox that a run started."""
 _PATIENCE = 10.0
 _NEW_PROCESS_GROUP = 0x200
 """Windows' CREATE_NEW_PROCESS_GROUP, which the module subprocess has on Windows only."""
@@ -58,9 +63,37 @@ _NEW_PROCESS_GROUP = 0x200
     metavar="FILE",
     help="YAML file that says which projects there are, with their fields and dispositions.",
 )
+@click.option(
+    "--latency",
+    metavar="TIME",
+    help="Let every request wait, as 20ms, 0.05 (seconds), or 20ms-80ms for anything between.",
+)
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Answer 429 to more than N Add records a second.",
+)
+@click.option(
+    "--faults",
+    "fault_file",
+    type=FILE,
+    metavar="FILE",
+    help="YAML file that says what goes wrong, and when: docs/sandbox.md lists what can.",
+)
+@click.option("--log-requests", is_flag=True, hidden=True, help="Log Add records in --db.")
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
-def sandbox(
-    host: str, port: int, db: Path | None, project_file: Path | None, with_parent: bool
+def sandbox(  # noqa: PLR0913 (each is an option)
+    host: str,
+    port: int,
+    db: Path | None,
+    project_file: Path | None,
+    *,
+    latency: str | None,
+    rate_limit: float | None,
+    fault_file: Path | None,
+    log_requests: bool,
+    with_parent: bool,
 ) -> None:
     """Run a local Add record service, as the real one but without an account.
 
@@ -73,6 +106,7 @@ def sandbox(
     from importer.sandbox.project_file import load_projects
 
     projects = load_projects(project_file) if project_file is not None else None
+    faults = _faults(fault_file, latency, rate_limit)
 
     async def serve_until_told() -> None:
         told = asyncio.Event()
@@ -86,11 +120,38 @@ def sandbox(
                 projects=projects,
                 customer=os.environ.get(CUSTOMER_VARIABLE) or SANDBOX_CREDENTIAL,
                 api_key=os.environ.get(API_KEY_VARIABLE) or SANDBOX_CREDENTIAL,
+                faults=faults,
+                log_requests=log_requests,
                 on_ready=lambda url: click.echo(f"{READY}{url}"),
                 until=told,
             )
 
-    asyncio.run(serve_until_told())
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(serve_until_told())
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes uvloop's event loop, where that is installed; None makes the standard one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _faults(path: Path | None, latency: str | None, rate_limit: float | None) -> Faults:
+    """What goes wrong: the file's faults, and what the options say in their place."""
+    from importer.sandbox import faults
+    from importer.sandbox.fault_file import load_faults
+
+    ordered = load_faults(path) if path is not None else faults.NO_FAULTS
+    try:
+        wait = faults.parse_latency(latency) if latency is not None else None
+    except ValueError as error:
+        raise UsageError(
+            f"--latency {latency}: {error}", "Write it as 20ms, 0.05 or 20ms-80ms."
+        ) from error
+    return ordered.but(wait, rate_limit)
 
 
 @contextlib.contextmanager
@@ -126,14 +187,14 @@ def _end_with_standard_input(told: asyncio.Event) -> None:
 
 
 @contextlib.contextmanager
-def started_sandbox(db: Path, project_file: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def started_sandbox(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """Start a sandbox in a process of its own, and give its base URL; it ends with the block.
 
     `environment` holds its user and key. Ctrl-C does not reach it: what is in flight when a run
     is interrupted is still answered.
     """
     command = [sys.executable, "-m", "importer", "sandbox", "--with-parent"]
-    command += ["--db", str(db), "--project", str(project_file)]
+    command += ["--db", str(folder / DATABASE), "--project", str(folder / PROJECT)]
     apart: dict[str, Any] = (
         {"creationflags": _NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
     )
@@ -163,8 +224,29 @@ def started_sandbox(db: Path, project_file: Path, environment: Mapping[str, str]
                 process.kill()
 
 
-def write_project_file(path: Path, project: Mapping[str, Any]) -> None:
-    """Write a project file with one project, as the service describes it."""
+def new_sandbox(runs_dir: Path, project_file: Path | None) -> Path:
+    """Make the folder of a sandbox, with its own copy of the project file if one is given."""
+    from importer.errors import SourceError
+    from importer.files import make_private_folder, write_private
+    from importer.rundir import new_run_id
+
+    try:
+        text = project_file.read_text("utf-8") if project_file is not None else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"{project_file}: the project file cannot be read: {error}",
+            "Check the path after --sandbox-project.",
+        ) from None
+    folder = runs_dir / new_run_id("sandbox")
+    make_private_folder(folder)
+    if text is not None:
+        write_private(folder / PROJECT, text)
+    return folder
+
+
+def write_project(folder: Path, project: Mapping[str, Any]) -> None:
+    """Write the project of a sandbox, as the service describes one."""
     from importer.files import write_private
 
-    write_private(path, json.dumps({"projects": [project]}, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps({"projects": [project]}, ensure_ascii=False, indent=2)
+    write_private(folder / PROJECT, text + "\n")

@@ -7,14 +7,26 @@ process lists and shell histories.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import click
-
+from importer.cli.outcome import say
+from importer.cli.sandbox import DATABASE, new_sandbox, started_sandbox, write_project
 from importer.errors import UsageError
-from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, Secret
+from importer.settings import (
+    API_KEY_VARIABLE,
+    CUSTOMER_VARIABLE,
+    SANDBOX_CREDENTIAL,
+    Secret,
+    Target,
+)
+
+if TYPE_CHECKING:
+    from importer.pipeline import LoadedMapping
+    from importer.recovery import PastRun
 
 KEYRING_SERVICE = "vcc-importer"
 
@@ -24,7 +36,12 @@ def environment() -> dict[str, str]:
     from dotenv import dotenv_values
 
     found: dict[str, str] = {}
-    for source in (dotenv_values(Path(".env"), interpolate=False), os.environ):
+    try:
+        dotenv = dotenv_values(Path(".env"), interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f".env cannot be read: {reason}", "Mend or remove the file.") from None
+    for source in (dotenv, os.environ):
         for name in (CUSTOMER_VARIABLE, API_KEY_VARIABLE):
             if value := source.get(name):
                 found[name] = value
@@ -38,7 +55,7 @@ def credentials(
     customer = customer or variables.get(CUSTOMER_VARIABLE)
     if not customer:
         raise UsageError(
-            "who is the customer?",
+            "no customer is named",
             f"Set {CUSTOMER_VARIABLE} (in the environment or in .env) or give --customer; to try "
             "without an account, add --sandbox.",
         )
@@ -65,7 +82,7 @@ def _key_from_file(path: Path) -> str:
     if not text or "\n" in text:
         raise UsageError(f"{path}: must hold the API key and nothing else")
     if os.name == "posix" and mode & 0o077:
-        click.echo(f"Warning: others can read {path}: run chmod 600 {path}", err=True)
+        say(f"Warning: others can read {path}: run chmod 600 {path}", err=True)
     return text
 
 
@@ -81,3 +98,59 @@ def _key_from_keyring(customer: str) -> str | None:
     except KeyringError:
         return None
     return key
+
+
+@contextlib.contextmanager
+def run_target(
+    mapping: LoadedMapping, options: Mapping[str, Any]
+) -> Iterator[tuple[Target, Path | None]]:
+    """Give the target of a new run, and the folder of its sandbox where it is a rehearsal.
+
+    Raises UsageError where something lacks.
+    """
+    from importer.pipeline import base_url_for, needed_project
+
+    project = options["project"] or mapping.spec.project
+    if not options["sandbox"] and options["sandbox_project"] is None:
+        if project is None:
+            raise UsageError(
+                "no project is named", "Write project: into the mapping, or give --project ID."
+            )
+        customer, key = credentials(options["customer"], options["api_key_file"], environment())
+        base_url = options["base_url"] or base_url_for(customer)
+        yield Target(base_url, project, customer, key, options["ca_file"]), None
+        return
+    if options["base_url"] is not None:
+        raise UsageError("--base-url and --sandbox exclude each other")
+    project = project or 1
+    folder = new_sandbox(options["runs_dir"], options["sandbox_project"])
+    if options["sandbox_project"] is None:
+        write_project(folder, needed_project(mapping.spec, project))
+    with _rehearsal(folder, project, options) as target:
+        yield target, folder
+
+
+@contextlib.contextmanager
+def past_target(past: PastRun, options: Mapping[str, Any]) -> Iterator[Target]:
+    """Give the target of a run of the past, its sandbox started again where it was a rehearsal."""
+    if past.sandbox is not None:
+        with _rehearsal(past.sandbox, past.project, options) as target:
+            yield target
+        return
+    customer, key = credentials(options["customer"], options["api_key_file"], environment())
+    yield Target(past.base_url, past.project, customer, key, options["ca_file"])
+
+
+@contextlib.contextmanager
+def _rehearsal(folder: Path, project: int, options: Mapping[str, Any]) -> Iterator[Target]:
+    variables = environment()
+    known = {
+        name: variables.get(name) or SANDBOX_CREDENTIAL
+        for name in (CUSTOMER_VARIABLE, API_KEY_VARIABLE)
+    }
+    customer, key = credentials(options["customer"], options["api_key_file"], known)
+    known = {CUSTOMER_VARIABLE: customer, API_KEY_VARIABLE: key.reveal()}
+    with started_sandbox(folder, known) as base_url:
+        if not options["quiet"]:
+            say(f"Sandbox: {base_url}, records in {folder / DATABASE}")
+        yield Target(base_url, project, customer, key)

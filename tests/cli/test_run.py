@@ -51,7 +51,7 @@ def test_every_row_gets_its_result_in_source_order(
         "created",
     ]
     assert results[2]["code"] == "bad_phone"
-    assert results[3]["message"] == "same contacts.1.phone as row 2"
+    assert results[3]["message"] == "same contacts.1.phone (36301234567) as row 2"
 
     stored = {str(record["numberid"]): record for record in sandbox.records(134)[before:]}
     created = {row["numberid"]: row["row"] for row in results if row["status"] == "created"}
@@ -329,6 +329,78 @@ class TestBadInput:
         (tmp_path / "bad.csv").write_bytes(b'Name,City,Phone\nAnn,x,06301234567\n"never closed')
         assert cli("run", "bad.csv", "-m", mapping, "--out", "out", *to(sandbox)) == 2
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_a_file_that_was_never_sent_hides_no_row_of_the_next(
+    cli: Cli, sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_text(leads.read_text("utf-8") + '"never closed', "utf-8")
+    assert cli("run", broken, leads, "-m", mapping, "--out", "all", *to(sandbox)) == 2
+    assert summary_of(tmp_path / "all" / "leads")["counts"]["created"] == 3
+
+
+def test_the_same_file_twice_has_two_folders(
+    cli: Cli, sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path
+) -> None:
+    assert cli("run", leads, leads, "-m", mapping, "--out", "all", *to(sandbox)) == 1
+    assert summary_of(tmp_path / "all" / "leads-1")["counts"]["created"] == 3
+    assert summary_of(tmp_path / "all" / "leads-2")["counts"]["skipped"] == 4
+
+
+def test_a_run_never_touches_files_of_the_user_in_the_folder_it_is_given(
+    cli: Cli, sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mapping.yaml"
+    mine.write_text(mapping.read_text("utf-8"), "utf-8")
+    arguments = ("run", leads, "-m", mine, *to(sandbox))
+    assert cli(*arguments, "--out", ".") == 2
+    assert mine.read_text("utf-8") == mapping.read_text("utf-8")
+    assert not (tmp_path / "journal.sqlite3").exists()
+
+
+def test_run_writes_the_report_of_its_check_too(
+    cli: Cli,
+    sandbox: LiveSandbox,
+    mapping: Path,
+    leads: Path,
+    tmp_path: Path,
+) -> None:
+    arguments = ("run", leads, "-m", mapping, "--out", "out", "--report", "r.json", *to(sandbox))
+    assert cli(*arguments) == 1
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["invalid"] == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as POSIX has them")
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_neither_a_closed_pipe_nor_a_small_code_page_changes_what_is_sent(
+    sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path, encoding: str
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "importer", "run", str(leads), "-m", str(mapping)]
+    environment = {"VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"}
+    done = subprocess.run(
+        [*command, "--out", "out", *to(sandbox)],
+        cwd=tmp_path,
+        env={**os.environ, **environment, "PYTHONIOENCODING": encoding},
+        stdout=writing if encoding == "utf-8" else subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert summary_of(tmp_path / "out")["counts"]["created"] == 3
+
+
+def test_a_sandbox_takes_the_credentials_that_the_run_was_given(
+    cli: Cli, mapping: Path, leads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VCC_API_KEY")
+    (tmp_path / "key").write_text("other")
+    (tmp_path / "key").chmod(0o600)
+    given = ("--customer", "acme", "--api-key-file", "key")
+    assert cli("run", leads, "-m", mapping, "--sandbox", "--out", "out", *given) == 1
 
 
 def test_the_api_key_of_a_file_is_used_and_others_are_warned_of(

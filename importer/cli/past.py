@@ -1,0 +1,172 @@
+"""Commands for a run of the past: ``resume``, ``report``, ``reconcile``, ``mark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli.live import progress_bar, stops_on_signals
+from importer.cli.options import FILE, quiet_option, run_settings, sending_options
+from importer.cli.outcome import describe_run, say
+from importer.cli.target import past_target
+from importer.errors import UsageError
+
+if TYPE_CHECKING:
+    from importer.reconcile import Findings
+
+run_argument = click.argument("run_dir", type=FILE, metavar="RUN_DIR")
+
+
+@click.command(
+    short_help="Go on with a run that stopped or was cut off.",
+    epilog="Example: vcc-import resume runs/leads-20261123T201753Z-e6e70a",
+)
+@run_argument
+@sending_options
+@quiet_option
+def resume(run_dir: Path, **options: Any) -> int:
+    """Send the pending rows of a run, and no others.
+
+    It works from the run's own copy of the file and of the mapping, whatever became of them
+    since. Uncertain rows are left alone: see reconcile. The result files are written anew and
+    cover the whole file. Exit codes are those of run.
+    """
+    from importer import recovery
+    from importer.stopping import StopSwitch
+
+    past = recovery.past_run(run_dir)
+    stop = StopSwitch()
+    with past_target(past, options) as target, stops_on_signals(stop) as received:
+        with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
+            settings = run_settings(options)
+            result = recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
+        if not options["quiet"]:
+            say(describe_run(result))
+        return received() or result.summary.exit_code
+
+
+@click.command(
+    short_help="Write the result files of a run again.",
+    epilog="Example: vcc-import report runs/leads-20261123T201753Z-e6e70a",
+)
+@run_argument
+@quiet_option
+def report(run_dir: Path, quiet: bool) -> int:
+    """Write the result files again from the run's journal and its copy of the file."""
+    from importer import recovery
+
+    result = recovery.report(run_dir)
+    if not quiet:
+        say(describe_run(result))
+    return result.summary.exit_code
+
+
+@click.command(
+    short_help="Look for uncertain rows in the service.",
+    epilog="Example: vcc-import reconcile runs/leads-20261123T201753Z-e6e70a --release",
+)
+@run_argument
+@click.option(
+    "--release", is_flag=True, help="Make rows that are not found pending: resume sends them."
+)
+@click.option(
+    "--from", "first", type=click.IntRange(1), metavar="ID", help="First numberid to look at."
+)
+@click.option("--to", "last", type=click.IntRange(1), metavar="ID", help="Last one to look at.")
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    metavar="N",
+    help="Look at no more records than this.",
+)
+@click.option(
+    "--lookups",
+    type=click.FloatRange(0.1),
+    default=50.0,
+    show_default=True,
+    metavar="N",
+    help="Records to look at in a second.",
+)
+@click.option(
+    "--settling",
+    type=click.FloatRange(0),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time after the run in which a late request may still arrive: nothing is released before.",
+)
+@click.option("--customer", metavar="NAME", help="Customer; else VCC_CUSTOMER.")
+@click.option(
+    "--api-key-file", type=FILE, metavar="FILE", help="File of the API key; else VCC_API_KEY."
+)
+@click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust.")
+@quiet_option
+def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
+    """Look for the uncertain rows of a run in the service, by their stamps.
+
+    A row that is found becomes created, with its numberid. One that is not found is reported as
+    such; only with --release, and after the settling time, does it become pending again. Needs
+    a mapping with a stamp. Ends with 4 where rows are still uncertain.
+    """
+    from importer import recovery
+    from importer.reconcile import Search, reconcile
+
+    search = Search(
+        most=options["most"],
+        rate=options["lookups"],
+        first=options["first"],
+        last=options["last"],
+    )
+    with past_target(recovery.past_run(run_dir), options) as target:
+        findings = reconcile(run_dir, target, search, release=release, settling=options["settling"])
+    if not options["quiet"]:
+        _tell(run_dir, findings)
+    return 4 if set(findings.not_found) - set(findings.released) else 0
+
+
+def _tell(run_dir: Path, findings: Findings) -> None:
+    if not findings.looked and not findings.not_found:
+        say("No row of this run is uncertain.")
+        return
+    say(f"Looked at {findings.looked:,} records, numberids {findings.first} to {findings.last}.")
+    for outcome in findings.found:
+        say(f"  row {outcome.row}: created, numberid {outcome.numberids[0]}")
+    for row in findings.not_found:
+        state = "pending, resume sends it" if row in findings.released else "still uncertain"
+        say(f"  row {row}: not found, if ids grow ({state})")
+    if findings.not_found and not findings.released:
+        if not findings.complete:
+            say("Not the whole range was looked at: raise --most.")
+        elif findings.settles_in:
+            say(f"A late request may still arrive: look again in {findings.settles_in:.0f} s.")
+        else:
+            say(f"To send them: vcc-import reconcile --release, then vcc-import resume {run_dir}")
+
+
+@click.command(
+    short_help="Settle an uncertain row by hand.",
+    epilog="Example: vcc-import mark runs/leads-20261123T201753Z-e6e70a --row 17 --created 4711",
+)
+@run_argument
+@click.option("--row", type=click.IntRange(1), required=True, metavar="N", help="The row.")
+@click.option("--created", metavar="ID", help="The service has it, with this numberid.")
+@click.option("--absent", is_flag=True, help="The service does not have it: resume may send it.")
+@quiet_option
+def mark(run_dir: Path, row: int, created: str | None, absent: bool, quiet: bool) -> int:
+    """Settle an uncertain row after a look into the service; the journal notes that it was you."""
+    from importer import recovery
+
+    if (created is None) is not absent:
+        raise UsageError(
+            "say what is true of the row: --created ID or --absent",
+            "Look for it in the service first.",
+        )
+    recovery.mark(run_dir, row, created)
+    if not quiet:
+        state = f"created, numberid {created}" if created else "pending: resume sends it"
+        say(f"Row {row} is {state}.")
+    return 0

@@ -1,0 +1,162 @@
+"""What comes after a run that did not end well: resume it, report it, settle its uncertain rows.
+
+All of it rests on the run's own directory: the journal, the copy of the cells and the copy of
+the mapping. The source file is not needed any more, and nothing that became of it matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer.errors import JournalError, UsageError
+from importer.journal import Journal
+from importer.mapping.load import load_mapping
+from importer.mapping.plan import compile_plan
+from importer.model import Outcome, Status
+from importer.pipeline import Job, Line, Listener, Run, RunResult, finish, send
+from importer.rundir import RunDirectory
+from importer.sending.protocol import End, Ending
+from importer.settings import RunSettings, Target
+from importer.sources import file_sha256
+from importer.sources.snapshot import Snapshot
+from importer.stopping import StopSwitch
+from importer.summary import Clock, Description, describe_target
+
+_NOT_BEGUN = "nothing was sent in this run: it was cut off while the source was being read"
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run as its directory describes it."""
+
+    directory: RunDirectory
+    description: Description
+    rows: int
+    snapshot_sha256: str
+
+    @property
+    def project(self) -> int:
+        """The project that the run sends to."""
+        return int(self.description.target["project"])
+
+    @property
+    def base_url(self) -> str:
+        """Where the run sends to."""
+        return str(self.description.target["base_url"])
+
+    @property
+    def sandbox(self) -> Path | None:
+        """The folder of the sandbox that the run was sent to, where it was a rehearsal."""
+        folder = self.description.settings.get("sandbox")
+        return Path(folder) if folder else None
+
+
+def past_run(path: Path) -> PastRun:
+    """Read what a run's directory says of it; raises JournalError where it says nothing usable."""
+    directory = RunDirectory(path)
+    with Journal.read(directory.journal) as journal:
+        return _described(directory, journal)
+
+
+def _described(directory: RunDirectory, journal: Journal) -> PastRun:
+    meta = journal.meta()
+    try:
+        description = Description.from_meta(meta)
+    except (KeyError, ValueError, TypeError):
+        raise JournalError(
+            f"{directory.journal}: not the journal of a run",
+            "Name the folder of a run, as `Results:` named it.",
+        ) from None
+    if "rows" not in meta:
+        raise JournalError(
+            f"{directory.path}: {_NOT_BEGUN}", "Run the command again from the start."
+        )
+    return PastRun(directory, description, int(meta["rows"]), meta["snapshot_sha256"])
+
+
+def resume(
+    path: Path,
+    target: Target,
+    settings: RunSettings,
+    *,
+    stop: StopSwitch | None = None,
+    listener: Listener = lambda _: None,
+) -> RunResult:
+    """Send the pending rows of a run, and no others; write its result files anew, for all rows.
+
+    Raises UsageError, naming every difference, where the target or the run's own copies are not
+    those that the run began with; JournalError where the journal cannot be trusted, or the run
+    is still alive.
+    """
+    stop, clock = stop or StopSwitch(), Clock()
+    directory = RunDirectory(path)
+    with Journal.open(directory.journal) as journal:
+        past = _described(directory, journal)
+        _refuse_differences(past, target)
+        job = Job(
+            Path(past.description.source["path"]),
+            load_mapping(directory.mapping),
+            target,
+            settings=settings,
+        )
+        with Snapshot.open(directory.snapshot) as snapshot:
+            plan = compile_plan(job.mapping, snapshot.headers)
+        line = Line(job, plan, Run(past.description, clock, directory, journal))
+        return finish(line.run, past.rows, send(line, past.rows, stop, listener))
+
+
+def report(path: Path) -> RunResult:
+    """Write the result files of a run again, from its journal and its copy of the source."""
+    clock, directory = Clock(), RunDirectory(path)
+    with Journal.open(directory.journal) as journal:
+        past = _described(directory, journal)
+        pending = past.rows - sum(journal.counts().values())
+        run = Run(past.description, clock, directory, journal)
+        return finish(run, past.rows, Ending(End.INTERRUPTED if pending else End.FINISHED))
+
+
+def _refuse_differences(past: PastRun, target: Target) -> None:
+    """Refuse to go on with another target or other copies than the run began with."""
+    differences = []
+    now = describe_target(target)
+    for name, then in past.description.target.items():
+        if then != now[name] and not (name == "base_url" and past.sandbox is not None):
+            differences.append(f"the run was sent to {name} {then}, not to {now[name]}")
+    mapping = load_mapping(past.directory.mapping)
+    if mapping.sha256 != past.description.mapping["sha256"]:
+        differences.append(f"{past.directory.mapping} was changed after the run began")
+    if file_sha256(past.directory.snapshot) != past.snapshot_sha256:
+        differences.append(f"{past.directory.snapshot} was changed after the run began")
+    if differences:
+        raise UsageError(
+            f"{past.directory.path} cannot be resumed: {'; '.join(differences)}",
+            "Restore what was changed, or leave out the options that differ.",
+        )
+
+
+def mark(path: Path, row: int, numberid: str | None) -> RunResult:
+    """Settle an uncertain row by hand: created as `numberid`, or, where None, surely absent.
+
+    An absent row becomes pending, and a resumed run sends it. Raises UsageError where the row is
+    not uncertain.
+    """
+    with Journal.open(RunDirectory(path).journal) as journal:
+        uncertain = {o.row for o in journal.outcomes() if o.status is Status.UNCERTAIN}
+        if row not in uncertain:
+            listed = ", ".join(map(str, sorted(uncertain)[:10])) or "none"
+            raise UsageError(
+                f"row {row} is not uncertain",
+                f"Only uncertain rows are marked; of this run these are: {listed}.",
+            )
+        if numberid is None:
+            journal.amend("marked absent by hand", released=[row])
+        else:
+            journal.amend("marked created by hand", outcomes=[settled(row, numberid, "marked")])
+    return report(path)
+
+
+def settled(row: int, numberid: str, code: str) -> Outcome:
+    """The outcome of a row that was uncertain and is now known to exist."""
+    message = {"marked": "settled by hand", "reconciled": "found in the service by its stamp"}
+    return Outcome(row, Status.CREATED, (numberid,), 1, None, code, message[code])
