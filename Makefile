@@ -5,11 +5,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs clean
+.PHONY: help demo test lint types soak docs clean
 
 help:
 	@echo "make demo   import samples/leads.xlsx into a local Add record service"
 	@echo "make test   check style and types, run the tests"
+	@echo "make soak   kill a long import again and again, and count what arrived"
 	@echo "make docs   write the pages that come from the code"
 
 demo: $(VENV)/.demo
@@ -30,6 +31,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+soak: $(VENV)/.dev
+	SOAK_ROWS=100000 SOAK_KILLS=200 $(BIN)/python -m pytest -q tests/recovery/test_kill.py -k killed
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -15,7 +15,7 @@ class ImporterError(Exception):
     `hint` says what to do next. `exit_code` is what the command line ends with.
     """
 
-    exit_code = 2
+    exit_code: int = 2
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

@@ -109,7 +109,7 @@ def connected(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Conn
 
 
 def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
-    """The right to write this journal, until it is closed or the process ends (rule 6).
+    """The right to write this journal, until it is closed or the process ends (rule 7).
 
     The lock file is never removed: another process may be about to lock the removed one.
     """
@@ -136,7 +136,7 @@ def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
 
 
 def check(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse what is no journal of this version, is damaged, or has lost its -wal (rule 7).
+    """Refuse what is no journal of this version, is damaged, or has lost its -wal (rule 8).
 
     All through SQLite: opening and closing the file otherwise would end this process's locks on
     it, which is how POSIX has them.

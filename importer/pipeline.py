@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 from importer.api.client import Client
 from importer.api.request import base_url_for, encode
 from importer.api.verdict import judge
-from importer.errors import OutputError, RunInterruptedError
+from importer.errors import JournalError, OutputError, RunInterruptedError
 from importer.files import make_private_folder, write_private
 from importer.journal import Journal
 from importer.mapping.load import LoadedMapping, load_mapping
@@ -172,7 +173,7 @@ def run(
     if seen is not None:
         seen.take(surveyor)
     with journal:
-        result = finish(line.run, survey.rows, send(line, survey.rows, stop, listener))
+        result = send_and_finish(line, survey.rows, stop, listener)
     return replace(result, checkup=Checkup(source.info, survey, plan.unused_columns))
 
 
@@ -239,6 +240,21 @@ def _survey(
     return surveyor
 
 
+def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> RunResult:
+    """Send what is pending and write the results of all rows.
+
+    Raises JournalError or OutputError where the disk fails; both say how to go on.
+    """
+    try:
+        return finish(line.run, rows, send(line, rows, stop, listener))
+    except (JournalError, OutputError) as error:
+        # Rows were sent: the journal has them, and the files can be made again from it.
+        error.exit_code = 3
+        go_on = f"Then go on with: vcc-import resume {shlex.quote(str(line.run.directory.path))}"
+        error.hint = f"{error.hint} {go_on}" if error.hint else go_on
+        raise
+
+
 def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     pace, retry = line.job.settings.pace, line.job.settings.retry
@@ -299,19 +315,14 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
         status=ending.end,
         stop=ending.stop,
     )
-    try:
-        with Snapshot.open(run.directory.snapshot) as snapshot:
-            write_results(
-                run.directory.path,
-                headers=snapshot.headers,
-                batches=snapshot.batches(),
-                outcomes=run.journal.outcomes(),
-                summary=summary,
-            )
-    except OutputError as error:
-        # Rows were sent: the journal has them, and the files can be made again from it.
-        error.exit_code = 3
-        raise
+    with Snapshot.open(run.directory.snapshot) as snapshot:
+        write_results(
+            run.directory.path,
+            headers=snapshot.headers,
+            batches=snapshot.batches(),
+            outcomes=run.journal.outcomes(),
+            summary=summary,
+        )
     failed = (o for o in run.journal.outcomes() if o.status in _FAILED)
     return RunResult(summary, run.directory, tuple(itertools.islice(failed, EXAMPLES)))
 

@@ -14,7 +14,7 @@ from importer.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
-from importer.pipeline import Job, Line, Listener, Run, RunResult, finish, send
+from importer.pipeline import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.rundir import RunDirectory
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, Target
@@ -103,7 +103,7 @@ def resume(
         with Snapshot.open(directory.snapshot) as snapshot:
             plan = compile_plan(job.mapping, snapshot.headers)
         line = Line(job, plan, Run(past.description, clock, directory, journal))
-        return finish(line.run, past.rows, send(line, past.rows, stop, listener))
+        return send_and_finish(line, past.rows, stop, listener)
 
 
 def report(path: Path) -> RunResult:

@@ -1,0 +1,56 @@
+"""A disk that is full stops a run at once; afterwards it goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.recovery.conftest import Cli, write_leads
+from tests.support.live_sandbox import live_sandbox
+
+# A limit on the size of files is what a full disk is to a writer, and needs no disk.
+LIMITED = """
+import resource, sys
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from importer.cli.main import run_cli
+sys.exit(run_cli(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="resource limits as POSIX has them")
+@pytest.mark.parametrize("limit", [40_000, 90_000, 200_000])
+def test_a_run_on_a_full_disk_stops_with_three_and_is_resumed_without_loss(
+    cli: Cli, mapping: Path, tmp_path: Path, limit: int
+) -> None:
+    leads = write_leads(tmp_path / "leads.csv", 3000)
+    with live_sandbox(log_requests=True) as sandbox:
+        arguments = ["run", str(leads), "-m", str(mapping), "--base-url", sandbox.base_url]
+        done = subprocess.run(
+            [sys.executable, "-c", LIMITED, str(limit), *arguments, "--out", "out"],
+            cwd=tmp_path,
+            env={**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        if done.returncode == 2:
+            assert sandbox.request_count() == 0
+            assert not (tmp_path / "out").exists()
+            return
+        assert done.returncode == 3
+        assert "vcc-import resume out" in done.stderr
+        assert cli("resume", "out") in {0, 4}
+        counts = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["counts"]
+        assert counts["created"] + counts["uncertain"] == 3000
+        assert counts["uncertain"] <= 32
+        requests = Counter(request.stamp for request in sandbox.requests())
+        assert set(requests.values()) == {1}
+        assert len(requests) >= counts["created"]
