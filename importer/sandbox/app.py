@@ -11,24 +11,23 @@ import base64
 import binascii
 import errno
 import hmac
-import logging
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import orjson
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from importer.errors import ImporterError
 from importer.sandbox import strict_json
-from importer.sandbox.body import ERRORCODE, Error, check
+from importer.sandbox.body import ERRORCODE, check
 from importer.sandbox.catalogue import KnownProject
-from importer.sandbox.desk import Desk
+from importer.sandbox.desk import DESK, Desk
 from importer.sandbox.drain import InFlight
+from importer.sandbox.envelope import Refusal, entry, enveloped, reply
+from importer.sandbox.faults import NO_FAULTS, Faults
+from importer.sandbox.misconduct import ADD_RECORD, misconduct
 from importer.sandbox.project import Project
 from importer.sandbox.store import Store, open_store
 
@@ -44,24 +43,22 @@ _ABORT_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender sees why."""
 
-_log = logging.getLogger(__name__)
-
-
-class Refusal(Exception):  # noqa: N818 (it refuses a request; nothing failed)
-    """A request is answered with an error."""
-
-    def __init__(self, status: int, errors: list[Error]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.errors = errors
-
-
-DESK = web.AppKey("DESK", Desk)
 IN_FLIGHT = web.AppKey("IN_FLIGHT", InFlight)
 
 
-def build_app(store: Store, *, customer: str, api_key: str) -> web.Application:
-    """The service as an application; `store` stays the caller's to close, after the app."""
+def build_app(
+    store: Store,
+    *,
+    customer: str,
+    api_key: str,
+    faults: Faults = NO_FAULTS,
+    log_stamp: str | None = None,
+) -> web.Application:
+    """The service as an application; `store` stays the caller's to close, after the app.
+
+    With `log_stamp`, a form field that tells records apart, the store must have been opened to
+    log requests.
+    """
 
     async def desk(app: web.Application) -> AsyncIterator[None]:
         app[DESK] = Desk(store)
@@ -69,54 +66,23 @@ def build_app(store: Store, *, customer: str, api_key: str) -> web.Application:
         await app[DESK].close()
 
     in_flight = InFlight()
-    # From the outside in. What delays, limits or spoils requests goes at the end: behind
+    # From the outside in. What delays, limits or spoils requests stands at the end: behind
     # `authenticate`, and around the handlers, so that it can act before and after a record is
     # stored.
-    middlewares = [in_flight.middleware(), enveloped, authenticate(customer, api_key)]
+    middlewares = [
+        in_flight.middleware(),
+        enveloped,
+        authenticate(customer, api_key),
+        *misconduct(faults, read=_read, closing=in_flight.closing, log_stamp=log_stamp),
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT + 1)
     app[IN_FLIGHT] = in_flight
     app.cleanup_ctx.append(desk)
     app.router.add_get("/v2/projects", list_projects, allow_head=False)
     app.router.add_get("/v2/projects/{projectid}", describe_project, allow_head=False)
-    app.router.add_post("/v2/projects/{projectid}/records", add_record)
+    app.router.add_post("/v2/projects/{projectid}/records", add_record, name=ADD_RECORD)
     app.router.add_get("/v2/projects/{projectid}/records/{numberid}", show_record, allow_head=False)
     return app
-
-
-def reply(
-    request: web.Request, response: Any, errors: Sequence[Error] = (), status: int = 200
-) -> web.Response:
-    """The envelope, as the service sends it."""
-    answer = web.Response(
-        status=status,
-        body=orjson.dumps({"errors": errors, "response": response}),
-        content_type="text/plain",
-        charset="utf-8",
-    )
-    if request.version >= HttpVersion11:
-        answer.enable_chunked_encoding()
-    return answer
-
-
-@web.middleware
-async def enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Put whatever is refused, or goes wrong, into the envelope."""
-    try:
-        return await handler(request)
-    except Refusal as refusal:
-        return reply(request, [], refusal.errors, refusal.status)
-    except web.HTTPMethodNotAllowed as error:
-        answer = reply(request, [], [_error(405, "method_not_allowed")], 405)
-        answer.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-        return answer
-    except web.HTTPNotFound:
-        return reply(request, [], [_error(404, "not_found")], 404)
-    except (sqlite3.Error, OSError) as error:
-        # A connection that the client gave up is no failure of the store, and is aiohttp's.
-        if isinstance(error, ConnectionError):
-            raise
-        _log.error("the sandbox's database failed: %s", error)
-        return reply(request, [], [_error(500, "storage_failed")], 500)
 
 
 def authenticate(customer: str, api_key: str) -> Middleware:
@@ -131,7 +97,7 @@ def authenticate(customer: str, api_key: str) -> Middleware:
         except (binascii.Error, ValueError):
             given = b""
         if not hmac.compare_digest(given, credentials) or scheme.lower() != "basic":
-            answer = reply(request, [], [_error(401, "unauthorized")], 401)
+            answer = reply(request, [], [entry(401, "unauthorized")], 401)
             answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox", charset="UTF-8"'
             return answer
         return await handler(request)
@@ -159,7 +125,7 @@ async def show_record(request: web.Request) -> web.Response:
     if numberid is not None:
         record = await desk.ask(desk.store.record, projectid, numberid)
     if record is None:
-        raise Refusal(404, [_error(404, "record_not_found")])
+        raise Refusal(404, [entry(404, "record_not_found")])
     return reply(request, record)
 
 
@@ -171,7 +137,7 @@ async def add_record(request: web.Request) -> web.Response:
     except (ValueError, web.RequestPayloadError):
         body = None
     if not isinstance(body, dict):
-        raise Refusal(400, [_error(400, "invalid_json")])
+        raise Refusal(400, [entry(400, "invalid_json")])
     checked = check(body, project)
     if isinstance(checked, list):
         raise Refusal(ERRORCODE, checked)
@@ -180,7 +146,7 @@ async def add_record(request: web.Request) -> web.Response:
 
 async def _read(request: web.Request) -> bytes:
     """The body; one that is too large is refused by its stated length, or where it goes over."""
-    too_large = Refusal(413, [_error(413, "body_too_large")])
+    too_large = Refusal(413, [entry(413, "body_too_large")])
     if (request.content_length or 0) > BODY_LIMIT:
         raise too_large
     try:
@@ -196,17 +162,13 @@ def _project(request: web.Request) -> KnownProject:
     projectid = _id(request, "projectid")
     project = None if projectid is None else request.app[DESK].store.projects.get(projectid)
     if project is None:
-        raise Refusal(404, [_error(404, "project_not_found")])
+        raise Refusal(404, [entry(404, "project_not_found")])
     return project
 
 
 def _id(request: web.Request, name: str) -> int | None:
     text = request.match_info[name]
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
-
-
-def _error(status: int, message: str) -> Error:
-    return {"errorcode": status, "errormessage": f"error.{message}"}
 
 
 async def serve(  # noqa: PLR0913 (each is an option of the command)
@@ -217,6 +179,9 @@ async def serve(  # noqa: PLR0913 (each is an option of the command)
     projects: Sequence[Project] | None = None,
     customer: str,
     api_key: str,
+    faults: Faults = NO_FAULTS,
+    log_requests: bool = False,
+    log_stamp: str = "import_ref",
     on_ready: Callable[[str], None] = lambda _url: None,
     until: asyncio.Event | Awaitable[object] | None = None,
 ) -> None:
@@ -226,15 +191,23 @@ async def serve(  # noqa: PLR0913 (each is an option of the command)
     service accepts connections. Without `db` the data lives in a temporary file that is removed
     at the end. Without `projects` it serves what the database has from before; an empty one gets
     a built-in example, project 1 with the fields `name`, `city` (simple) and `likes` (multiple).
+    `log_requests` keeps a line for every Add record in the database (see request_log.py), with
+    the text of the form field `log_stamp`.
     Raises ImporterError when the port or the database cannot be had.
     """
     with ExitStack() as stack:
         if db is None:
             folder = tempfile.TemporaryDirectory(prefix="vcc-sandbox-")
             db = Path(stack.enter_context(folder)) / "sandbox.sqlite3"
-        store = open_store(db, projects)
+        store = open_store(db, projects, log_requests=log_requests)
         stack.callback(store.close)
-        app = build_app(store, customer=customer, api_key=api_key)
+        app = build_app(
+            store,
+            customer=customer,
+            api_key=api_key,
+            faults=faults,
+            log_stamp=log_stamp if log_requests else None,
+        )
         runner = web.AppRunner(
             app,
             access_log=None,

@@ -14,13 +14,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 
 class InFlight:
-    """The requests that are being answered."""
+    """The requests that are being answered; `closing` is set once they are to come to an end."""
 
     def __init__(self) -> None:
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._closing = False
+        self.closing = asyncio.Event()
 
     def middleware(self) -> Middleware:
         """The outermost one: it counts requests in and out."""
@@ -35,7 +35,7 @@ class InFlight:
                 self._count -= 1
                 if not self._count:
                     self._idle.set()
-            if self._closing:
+            if self.closing.is_set():
                 answer.force_close()  # or a busy client on a kept connection would never let go
             return answer
 
@@ -43,6 +43,6 @@ class InFlight:
 
     async def drain(self, seconds: float) -> None:
         """Wait until nothing is in flight, but no longer than so many seconds."""
-        self._closing = True
+        self.closing.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)

@@ -19,11 +19,12 @@ from typing import Any
 import orjson
 
 from importer.errors import ImporterError
-from importer.sandbox import catalogue
+from importer.sandbox import catalogue, request_log
 from importer.sandbox.body import Addition
 from importer.sandbox.catalogue import KnownField, KnownProject
 from importer.sandbox.database import Database, open_database
 from importer.sandbox.project import EXAMPLE, Project
+from importer.sandbox.request_log import Entry
 
 _DATE = "%Y-%m-%d %H:%M:%S"
 _LONGEST_ID = 18
@@ -50,6 +51,15 @@ class Store:
 
         Raises sqlite3.Error when nothing was stored.
         """
+        return self.add_logged([(addition, None) for addition in additions])
+
+    def add_logged(self, items: Sequence[tuple[Addition | None, Entry | None]]) -> list[int]:
+        """Store records, each with its line of the log, if any, in one transaction.
+
+        Gives the numberids in order, 0 for a line of the log that has no record. Raises
+        sqlite3.Error when nothing was stored.
+        """
+        additions = [addition for addition, _ in items if addition is not None]
         group = _Group(self._next_valueid)
         utc = datetime.now(UTC)
         created = (utc.astimezone().strftime(_DATE), utc.strftime(_DATE))
@@ -59,7 +69,14 @@ class Store:
                 (numberid, addition.projectid, *created, *self._columns(addition, group, created))
                 for numberid, addition in zip(numberids, additions, strict=True)
             ]
-            self._write(group.rows, rows)
+            given = iter(numberids)
+            results = [0 if addition is None else next(given) for addition, _ in items]
+            log = [
+                (entry, numberid or None)
+                for (_, entry), numberid in zip(items, results, strict=True)
+                if entry is not None
+            ]
+            self._write(group.rows, rows, log)
         except BaseException:
             for field, name, _ in group.created:
                 del field.names[name]
@@ -68,9 +85,14 @@ class Store:
             field.ids.add(valueid)
         self._next_valueid = group.next_valueid
         self._next_numberid += len(additions)
-        return numberids
+        return results
 
-    def _write(self, values: Sequence[tuple[Any, ...]], records: Sequence[tuple[Any, ...]]) -> None:
+    def _write(
+        self,
+        values: Sequence[tuple[Any, ...]],
+        records: Sequence[tuple[Any, ...]],
+        log: Sequence[tuple[Entry, int | None]],
+    ) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -84,6 +106,8 @@ class Store:
                 "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 records,
             )
+            if log:
+                request_log.write(connection, log)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # SQLite itself rolls back when the disk is full
@@ -205,12 +229,14 @@ class _Group:
         return valueid
 
 
-def open_store(path: Path, projects: Sequence[Project] | None = None) -> Store:
+def open_store(
+    path: Path, projects: Sequence[Project] | None = None, *, log_requests: bool = False
+) -> Store:
     """The store in `path`, with `projects` merged into it.
 
     Without projects it has those that the file has from before, and where there are none, the
-    built-in example. Raises ImporterError when the file cannot be used, MappingError when the
-    projects contradict it.
+    built-in example. `log_requests` makes room for a log of requests. Raises ImporterError when
+    the file cannot be used, MappingError when the projects contradict it.
     """
     database = open_database(path)
     try:
@@ -218,6 +244,8 @@ def open_store(path: Path, projects: Sequence[Project] | None = None) -> Store:
             projects = [EXAMPLE]
         if projects:
             catalogue.merge(database, projects)
+        if log_requests:
+            request_log.prepare(database.connection)
         return Store(database)
     except sqlite3.Error as error:
         database.close()

@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from importer.sandbox.app import serve
+from importer.sandbox.fault_file import load_faults
+from importer.sandbox.faults import NO_FAULTS, Faults, parse_latency
 from importer.sandbox.project import Project
 from importer.sandbox.project_file import load_projects
 
@@ -46,6 +48,19 @@ class Answer:
             (one["errormessage"], one.get("property"), one.get("index"))
             for one in self.envelope["errors"]
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A line of the sandbox's log; `fault` is a kind, or "rate_limit", or None."""
+
+    ordinal: int
+    time: str
+    projectid: str
+    sha256: str
+    stamp: str | None
+    numberid: int | None
+    fault: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,21 @@ class LiveSandbox:
             found.append(record)
         return found
 
+    def requests(self) -> list[Request]:
+        """Every Add record that was received whole, in the order of commits, read from the file.
+
+        Only where it was started with `log_requests`.
+        """
+        rows = self._select(
+            "SELECT ordinal, time, projectid, sha256, stamp, numberid, fault FROM request"
+            " ORDER BY id"
+        )
+        return [Request(*row) for row in rows]
+
+    def request_count(self) -> int:
+        """How many of :meth:`requests` there are."""
+        return int(self._select("SELECT count(*) FROM request")[0][0])
+
     def values(self, project: int, field: str) -> dict[str, int]:
         """The values of a simple or multiple field: their names and valueids."""
         rows = self._select(
@@ -145,12 +175,24 @@ def live_sandbox(
     customer: str = CREDENTIAL,
     api_key: str = CREDENTIAL,
     port: int = 0,
+    faults: Faults | Path | Sequence[Mapping[str, Any]] = NO_FAULTS,
+    latency: str | float | None = None,
+    rate_limit: float | None = None,
+    log_requests: bool = False,
+    log_stamp: str = "import_ref",
 ) -> Iterator[LiveSandbox]:
     """Serve from a thread with a loop of its own, and stop it gracefully at the end.
 
-    `projects` is a project file, projects, or None for what the database has. Whatever keeps the
-    sandbox from starting, or breaks it, is raised here.
+    `projects` is a project file, projects, or None for what the database has. `faults` is a
+    fault file, or rules as one has them: ``[{"kind": "close", "at": 5}]``; `latency` and
+    `rate_limit` are as on the command line. `log_requests` is for :meth:`LiveSandbox.requests`.
+    Whatever keeps the sandbox from starting, or breaks it, is raised here.
     """
+    if isinstance(faults, Path):
+        faults = load_faults(faults)
+    elif not isinstance(faults, Faults):
+        faults = Faults.model_validate({"faults": list(faults)})
+    faults = faults.but(None if latency is None else parse_latency(latency), rate_limit)
     if isinstance(projects, Path):
         projects = load_projects(projects)
     ready = threading.Event()
@@ -169,6 +211,9 @@ def live_sandbox(
             projects=projects,
             customer=customer,
             api_key=api_key,
+            faults=faults,
+            log_requests=log_requests,
+            log_stamp=log_stamp,
             on_ready=on_ready,
             until=state["stop"],
         )

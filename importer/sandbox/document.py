@@ -1,0 +1,100 @@
+"""YAML files that people write for the sandbox, read so that a mistake has its line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from importer.errors import MappingError, SourceError
+
+SIZE_LIMIT = 16 * 1024 * 1024
+"""Bytes; ten thousands of values fit, and a mistaken path to a data dump is not read for hours."""
+
+Location = tuple[str | int, ...]
+"""Where something stands in a document: keys, and positions from 0."""
+
+
+def read(path: Path, kind: str) -> bytes:
+    """The file, without a byte-order mark; raises SourceError. `kind` is what it should be."""
+    hint = f"is it a {kind}? samples/ has one"
+    try:
+        with path.open("rb") as file:
+            raw = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise SourceError(
+            f"the {kind} {path} cannot be read: {error.strerror}",
+            hint="check the path and that you may read it",
+        ) from error
+    if len(raw) > SIZE_LIMIT:
+        size = f"{SIZE_LIMIT // 1024 // 1024} MB"
+        raise SourceError(f"the {kind} {path} is larger than {size}", hint=hint)
+    return raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def parse(raw: bytes, path: Path) -> Any:
+    """The document with a place for every node, as ruamel's round-trip loader gives it.
+
+    Raises MappingError for what is not YAML.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return YAML(typ="rt").load(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        what = f"{path}:{line}:1: not UTF-8 text: save the file as UTF-8"
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        what = f"{place}: {(error.problem or error.context or 'not YAML').splitlines()[0]}"
+    except YAMLError as error:
+        what = f"{path}: {str(error).splitlines()[0]}"
+    except RecursionError:
+        what = f"{path}: nested too deeply"
+    except ValueError as error:  # a date such as 2024-02-31, an impossible number
+        what = f"{path}: {error}: put it in quotes if it is text"
+    raise MappingError(f"{path} is not YAML", [what])
+
+
+def unusable(
+    path: Path, marked: Any, mistakes: Iterable[tuple[Location, str]], *, kind: str, hint: str
+) -> MappingError:
+    """The error that tells all the mistakes, in the order of the file; `marked` is from parse."""
+    lines = sorted(
+        (_place(marked, where), _dotted(where), what) for where, what in dict.fromkeys(mistakes)
+    )
+    return MappingError(
+        f"{path} is not a usable {kind}",
+        [
+            f"{path}:{line}:{column}: {f'{where}: ' if where else ''}{what}"
+            for (line, column), where, what in lines
+        ],
+        hint=hint,
+    )
+
+
+def unknown_key(key: object, known: Iterable[str]) -> str:
+    """The complaint about a key that nobody knows, with the nearest that somebody does."""
+    near = get_close_matches(str(key), known, 1)
+    return f'unknown key "{key}"' + (f': did you mean "{near[0]}"?' if near else "")
+
+
+def _place(marked: Any, where: Location) -> tuple[int, int]:
+    """Line and column, from 1, of the deepest part of `where` that the file has."""
+    node, line, column = marked, 0, 0
+    for step in where:
+        try:
+            marks = node.lc
+            line, column = marks.key(step) if isinstance(node, dict) else marks.item(step)
+            node = node[step]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line + 1, column + 1
+
+
+def _dotted(where: Location) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    return text.removeprefix(".")
