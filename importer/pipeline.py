@@ -32,6 +32,7 @@ from importer.mapping.schema import mapping_schema
 from importer.model import (
     Batch,
     Checkup,
+    Event,
     Outcome,
     Preview,
     Progress,
@@ -75,7 +76,7 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
-Listener = Callable[[Progress], None]
+Listener = Callable[[Progress | Event], None]
 
 EXAMPLES = 10
 """Failed rows that are named on the terminal; failures.csv has them all."""
@@ -269,12 +270,14 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
 
     async def through(requests: Iterator[Request]) -> Ending:
         async with Client(line.job.target, pace) as client:
+            engine = LocalEngine(
+                client.add, judge, retry, pace.concurrency, pace.rate, client.probe, listener
+            )
             with stop.watched() as stopping:
                 return await coordinate(
                     requests,
                     line.run.journal,
-                    LocalEngine(client.add, judge, retry, pace.concurrency),
-                    concurrency=pace.concurrency,
+                    engine,
                     stop=stopping,
                     on_outcomes=tell,
                 )

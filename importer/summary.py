@@ -68,6 +68,8 @@ def describe_settings(settings: RunSettings) -> dict[str, Any]:
     """The settings as summary.json has them, flat, without paths."""
     pace, retry = asdict(settings.pace), asdict(settings.retry)
     retry["retry_on"] = sorted(retry["retry_on"])
+    most = settings.retry.max_failures
+    retry["max_failures"] = None if most is None else str(most)
     return {
         **pace,
         **retry,

@@ -184,6 +184,8 @@ def _refused(reply: Reply, what: str) -> NoReturn:
     match judge(reply, 1, _NO_RETRIES, 0.0):
         case Stop(message=message, hint=hint):
             raise ServiceError(message, hint)
+        case Retry(message=message, throttled=True):
+            raise ServiceError(message, "Try again later.")
         case Retry(message=message):
             raise ServiceError(
                 f"the service cannot be reached: {message}",

@@ -6,7 +6,7 @@ created or rejected only if the service says so in its own words, and is uncerta
 ====================================================  ========================================
 what happened                                         verdict
 ====================================================  ========================================
-nothing was sent (name, refused, no connection, TLS)  Retry with back-off; retries used up: Stop
+nothing was sent (name, refused, no connection, TLS)  Retry with back-off, as long as the run lets
 sent, no whole reply (lost, reset, timed out)         Uncertain
 a numberid, no errors, HTTP 200 or 201                Done
 a numberid with errors or with any other status       Uncertain, the ids kept
@@ -20,7 +20,9 @@ every other status (201, 204, 408, 409, 5xx, …)       Uncertain
 ====================================================  ========================================
 
 The first line that fits decides. 408 is here because proxies send it for servers that may have
-got the request; other 4xx because nothing says at which stage they were made up.
+got the request; other 4xx because nothing says at which stage they were made up. That a service
+cannot be reached is about all rows, so its end is a matter of time and not of one row's tries:
+whoever sends stops after `RetryPolicy.give_up_after` seconds of it.
 """
 
 from __future__ import annotations
@@ -54,10 +56,6 @@ _REDIRECT = (
     "Redirects are not followed, since they would carry the API key elsewhere: check the base "
     "URL, and that no login page or proxy stands in between."
 )
-_UNREACHABLE = (
-    "Check the network, the base URL and any proxy; nothing of these rows was sent, so the run "
-    "can be resumed when the service answers."
-)
 _LOOK = "It may exist: look for it in the service before sending it again."
 
 _HINTS = {
@@ -82,15 +80,14 @@ def judge(
     """What becomes of a row after this reply.
 
     `attempt` is 1 for the first try; tries that were throttled are not counted in it but in
-    `throttles`. `jitter` is uniform in [0, 1). Every wait is between 0 and the policy's caps.
+    `throttles`, nor are those for which nothing was sent. For one of these, `attempt` says which
+    try in a row it is at reaching the service, whatever the rows. `jitter` is uniform in [0, 1).
+    Every wait is between 0 and the policy's caps.
     """
     match reply.wire:
         case Wire.NOT_SENT:
-            if attempt <= policy.retries:
-                after = _backoff(attempt, policy) * jitter
-                return Retry(after, "unreachable", reply.detail or "the service was not reached")
-            detail = f": {reply.detail}" if reply.detail else ""
-            return Stop("unreachable", f"the service cannot be reached{detail}", _UNREACHABLE)
+            after = _backoff(attempt, policy) * jitter
+            return Retry(after, "unreachable", reply.detail or "the service was not reached")
         case Wire.LOST:
             detail = f": {reply.detail}" if reply.detail else ""
             return Uncertain("lost", f"sent, but the answer was lost{detail}", hint=_LOOK)

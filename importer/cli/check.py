@@ -16,6 +16,7 @@ from importer.cli.options import (
     reading_options,
     reports_option,
     source_options,
+    verbose_option,
 )
 from importer.cli.outcome import each_file, say
 from importer.settings import PROBLEM_CAP, SourceOptions
@@ -30,6 +31,7 @@ from importer.settings import PROBLEM_CAP, SourceOptions
 @reading_options
 @reports_option
 @all_problems_option
+@verbose_option
 @quiet_option
 def check(
     files: tuple[Path, ...],

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from importer.cli.outcome import FAILED, say
-from importer.model import Status
+from importer.model import Probing, Progress, Resumed, Status, Waiting
 
 if TYPE_CHECKING:
-    from importer.model import Progress
+    from importer.model import Event
     from importer.stopping import StopSwitch
 
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -49,10 +49,16 @@ def stops_on_signals(stop: StopSwitch) -> Iterator[Callable[[], int | None]]:
 
 
 @contextlib.contextmanager
-def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on standard error; none where that is no terminal, or with -q."""
-    if quiet or not sys.stderr.isatty():
+def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Event], None]]:
+    """A progress bar on standard error, and what a run has to tell while it sends.
+
+    There is no bar where that is no terminal, and nothing at all with -q.
+    """
+    if quiet:
         yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        yield _tell
         return
     from tqdm import tqdm
 
@@ -60,16 +66,34 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress], Non
     size = shutil.get_terminal_size()
     with tqdm(desc=f"{name} (reading)", unit=" rows", ncols=size.columns, nrows=size.lines) as bar:
 
-        def show(progress: Progress) -> None:
-            if progress.total is None:
-                bar.update(progress.read - bar.n)
-                return
-            if bar.total is None:
-                bar.set_description(name, refresh=False)
-                bar.reset(progress.total)
-            counts = progress.counts
-            failed = sum(counts.get(status, 0) for status in FAILED)
-            bar.set_postfix(created=counts.get(Status.CREATED, 0), failed=failed, refresh=False)
-            bar.update(progress.done - bar.n)
+        def show(news: Progress | Event) -> None:
+            if not isinstance(news, Progress):
+                with bar.external_write_mode(sys.stderr):
+                    _tell(news)
+            elif news.total is None:
+                bar.update(news.read - bar.n)
+            else:
+                if bar.total is None:
+                    bar.set_description(name, refresh=False)
+                    bar.reset(news.total)
+                failed = sum(news.counts.get(status, 0) for status in FAILED)
+                created = news.counts.get(Status.CREATED, 0)
+                bar.set_postfix(created=created, failed=failed, refresh=False)
+                bar.update(news.done - bar.n)
 
         yield show
+
+
+def _tell(news: Progress | Event) -> None:
+    """Say what happens to the whole run; how fast it goes is told by the bar."""
+    match news:
+        case Waiting(seconds, reason) if seconds >= _WORTH_TELLING:
+            say(f"Waiting {seconds:.0f} s: {reason}", err=True)
+        case Probing(reason):
+            say(f"Paused: {reason}. Asking whether the service is there …", err=True)
+        case Resumed():
+            say("Going on.", err=True)
+
+
+_WORTH_TELLING = 1.0
+"""Seconds; shorter waits are told by the bar's standing still."""

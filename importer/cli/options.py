@@ -17,6 +17,7 @@ from importer.settings import (
     RetryPolicy,
     RunSettings,
     SourceOptions,
+    parse_max_failures,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,6 +34,18 @@ mapping_option = click.option(
     metavar="MAPPING",
     help="The YAML mapping: which column becomes which field.",
 )
+
+
+def _concurrency(_: click.Context, __: click.Parameter, value: str) -> int | None:
+    """Read the option: a number, or ``auto``, which is None."""
+    if value == "auto":
+        return None
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MOST_IN_FLIGHT:
+        raise click.BadParameter(f"{value!r} is neither auto nor 1 to {MOST_IN_FLIGHT}")
+    return int(value)
+
+
+MOST_IN_FLIGHT = 1000
 
 _READING = (
     click.option("--sheet", metavar="NAME", help="Sheet to read: its name, or its number from 1."),
@@ -66,11 +79,14 @@ _SENDING = (
     click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust."),
     click.option(
         "--concurrency",
-        type=click.IntRange(1, 1000),
-        default=Pace().concurrency,
+        callback=_concurrency,
+        default="auto",
         show_default=True,
-        metavar="N",
-        help="Requests in flight.",
+        metavar="N|auto",
+        help="Requests in flight; auto finds the number that the service serves best.",
+    ),
+    click.option(
+        "--rate", type=click.FloatRange(0.01), metavar="N", help="At most N requests a second."
     ),
     click.option(
         "--timeout",
@@ -87,6 +103,24 @@ _SENDING = (
         show_default=True,
         metavar="N",
         help="Tries beyond the first for a request that surely did not arrive.",
+    ),
+    click.option(
+        "--max-failures",
+        metavar="N|N%",
+        help="Stop when more rows than this were rejected or are uncertain, as 50 or 2%.",
+    ),
+    click.option(
+        "--give-up-after",
+        type=click.FloatRange(1),
+        default=RetryPolicy().give_up_after,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop when the service has let nothing through for so long.",
+    ),
+    click.option(
+        "--retry-on",
+        metavar="502,503",
+        help="Statuses of which you know that nothing was stored: such rows are sent again.",
     ),
     click.option(
         "--limit",
@@ -110,11 +144,33 @@ def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> 
 
 def run_settings(options: Mapping[str, Any]) -> RunSettings:
     """The settings that the sending options ask for."""
+    too_many = options["max_failures"]
     return RunSettings(
-        pace=Pace(concurrency=options["concurrency"], timeout=options["timeout"]),
-        retry=RetryPolicy(retries=options["retries"]),
+        pace=Pace(options["concurrency"], options["rate"], timeout=options["timeout"]),
+        retry=RetryPolicy(
+            retries=options["retries"],
+            give_up_after=options["give_up_after"],
+            retry_on=_statuses(options["retry_on"]),
+            max_failures=parse_max_failures(too_many) if too_many is not None else None,
+        ),
         limit=options["limit"],
     )
+
+
+def _statuses(text: str | None) -> frozenset[int]:
+    """HTTP statuses as ``502,503``; only those that leave open whether something was stored."""
+    if text is None:
+        return frozenset()
+    found = {part.strip() for part in text.split(",")}
+    if not found <= _OPEN:
+        odd = ", ".join(sorted(found - _OPEN))
+        raise UsageError(
+            f"--retry-on {text}: {odd} cannot be declared safe", "Write it as 502,503."
+        )
+    return frozenset(map(int, found))
+
+
+_OPEN = {"408", "500", "502", "503", "504"}
 
 
 def source_options(
@@ -171,5 +227,23 @@ reports_option = click.option(
 )
 all_problems_option = click.option(
     "--all-problems", is_flag=True, help="List every problem, not only the first 1,000."
+)
+
+
+def _log(_: click.Context, __: click.Parameter, verbose: bool) -> None:
+    """Let the libraries' and our own logs through; at the default level they hold warnings."""
+    import logging
+
+    level = logging.DEBUG if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_log,
+    help="Log what happens, for a report of a fault.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

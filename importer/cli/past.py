@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli.live import progress_bar, stops_on_signals
-from importer.cli.options import FILE, quiet_option, run_settings, sending_options
+from importer.cli.options import FILE, quiet_option, run_settings, sending_options, verbose_option
 from importer.cli.outcome import describe_run, say
 from importer.cli.target import past_target
 from importer.errors import UsageError
@@ -25,6 +25,7 @@ run_argument = click.argument("run_dir", type=FILE, metavar="RUN_DIR")
 )
 @run_argument
 @sending_options
+@verbose_option
 @quiet_option
 def resume(run_dir: Path, **options: Any) -> int:
     """Send the pending rows of a run, and no others.
@@ -52,6 +53,7 @@ def resume(run_dir: Path, **options: Any) -> int:
     epilog="Example: vcc-import report runs/leads-20261123T201753Z-e6e70a",
 )
 @run_argument
+@verbose_option
 @quiet_option
 def report(run_dir: Path, quiet: bool) -> int:
     """Write the result files again from the run's journal and its copy of the file."""
@@ -104,6 +106,7 @@ def report(run_dir: Path, quiet: bool) -> int:
     "--api-key-file", type=FILE, metavar="FILE", help="File of the API key; else VCC_API_KEY."
 )
 @click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust.")
+@verbose_option
 @quiet_option
 def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
     """Look for the uncertain rows of a run in the service, by their stamps.
@@ -155,6 +158,7 @@ def _tell(run_dir: Path, findings: Findings) -> None:
 @click.option("--row", type=click.IntRange(1), required=True, metavar="N", help="The row.")
 @click.option("--created", metavar="ID", help="The service has it, with this numberid.")
 @click.option("--absent", is_flag=True, help="The service does not have it: resume may send it.")
+@verbose_option
 @quiet_option
 def mark(run_dir: Path, row: int, created: str | None, absent: bool, quiet: bool) -> int:
     """Settle an uncertain row after a look into the service; the journal notes that it was you."""

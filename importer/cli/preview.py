@@ -18,6 +18,7 @@ from importer.cli.options import (
     need_mapping,
     reading_options,
     source_options,
+    verbose_option,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=FILE)
 @mapping_option
 @reading_options
+@verbose_option
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="Show only the first N rows.")
 def preview(file: Path, mapping_path: Path | None, limit: int | None, **reading: Any) -> int:
     """Print every row of FILE as one JSON object a line: row, status, body and problems.

@@ -23,6 +23,7 @@ from importer.cli.options import (
     run_settings,
     sending_options,
     source_options,
+    verbose_option,
 )
 from importer.cli.outcome import describe_run, each_file, say
 from importer.cli.target import run_target
@@ -75,6 +76,7 @@ _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 @click.option("--dry-run", is_flag=True, help="Stop before sending: the same as check.")
 @reports_option
 @all_problems_option
+@verbose_option
 @quiet_option
 def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> int:
     """Import FILES: read, map, check, send, and write a result for every row.

@@ -8,7 +8,9 @@ Credits keep the promise of the journal: a row takes one before its intent and g
 its outcome is recorded, and there are 2 per request in flight. So whatever kills the process, at
 most that many rows are uncertain. One half is in flight, the other is what the engine draws from
 while the next group is written. Intents and outcomes of a group share one transaction and one
-wait for the disk; groups form by themselves, of about half the concurrency.
+wait for the disk; groups form by themselves, of about half the concurrency. Where the engine
+chooses its concurrency, credits and groups follow: when it falls, nothing is granted until the
+rows under way are within twice of it again.
 """
 
 from __future__ import annotations
@@ -44,19 +46,22 @@ async def coordinate(
     ledger: Ledger,
     engine: Engine,
     *,
-    concurrency: int,
     stop: asyncio.Event,
+    concurrency: int | None = None,
     on_outcomes: Watcher = lambda outcomes: None,
 ) -> Ending:
     """Send the requests of `work` through `engine`, and record each row exactly once.
 
     An Outcome in `work` is a row that is not to be sent; it is recorded as it is. `work` is drawn
     from in a thread. Setting `stop` ends the run in order: nothing new is sent, what is in flight
-    is recorded. `on_outcomes` is called on the loop with final outcomes once they are recorded.
-    Raises what `work`, `ledger` or `engine` raised, after all that came back was recorded. When
-    cancelled, it records what had come back by then; the journal shows the rest as uncertain.
+    is recorded. `concurrency` replaces the engine's own width. `on_outcomes` is called on the
+    loop with final outcomes once they are recorded. Raises what `work`, `ledger` or `engine`
+    raised, after all that came back was recorded. When cancelled, it records what had come back
+    by then; the journal shows the rest as uncertain.
     """
-    run = _Run(work, ledger, concurrency, on_outcomes)
+    run = _Run(
+        work, ledger, lambda: engine.width if concurrency is None else concurrency, on_outcomes
+    )
     with (
         ThreadPoolExecutor(1, "reader") as reading,
         ThreadPoolExecutor(1, "writer") as writing,
@@ -74,14 +79,14 @@ class _Run:
         self,
         work: Iterator[Request | Outcome],
         ledger: Ledger,
-        concurrency: int,
+        width: Callable[[], int],
         on_outcomes: Watcher,
     ) -> None:
         self._work = work
         self._ledger = ledger
         self._on_outcomes = on_outcomes
-        self._credits = 2 * concurrency
-        self._group = max(1, concurrency // 2)
+        self._width = width
+        self._under_way = 0
         self._ready: deque[Request] = deque()
         self._unsent: list[Outcome] = []
         self._reported: list[Outcome] = []
@@ -93,6 +98,14 @@ class _Run:
         self._halt = asyncio.Event()
         self._granted = _Granted()
         self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def _credits(self) -> int:
+        return 2 * self._width() - self._under_way
+
+    @property
+    def _group(self) -> int:
+        return max(1, self._width() // 2)
 
     @property
     def complete(self) -> bool:
@@ -203,7 +216,7 @@ class _Run:
             self._reported[:0] = reported
             self._unsent[:0] = unsent
             raise
-        self._credits += len(reported) - len(requests)
+        self._under_way += len(requests) - len(reported)
         self._returned = self._returned or bool(withdrawn)
         if requests:
             self._granted.grant(Lease(requests))

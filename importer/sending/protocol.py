@@ -22,6 +22,11 @@ Report = Callable[[Sequence[Outcome]], None]
 class Engine(Protocol):
     """Sends leased rows."""
 
+    @property
+    def width(self) -> int:
+        """How many requests it has in flight at most, as of now: what it is granted follows it."""
+        ...
+
     async def send(
         self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
     ) -> Stop | None:

@@ -30,7 +30,7 @@ from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending, Engine, Ledger, Report
 from importer.settings import RetryPolicy
 
-FAST = RetryPolicy(retries=2, base=1e-6, cap=1e-5, give_up_after=60.0)
+FAST = RetryPolicy(retries=2, base=1e-6, cap=1e-5, give_up_after=0.02)
 
 CREATED = Reply(Wire.ANSWERED, 200, True, ("6",))
 REFUSED = Reply(Wire.ANSWERED, 417, True, (), (ReplyError("417", "error.unknown_field"),))
@@ -365,6 +365,8 @@ def test_a_row_that_has_an_entry_already_is_not_sent(journal: Journal) -> None:
 
 def test_rows_an_engine_says_nothing_about_read_as_uncertain(journal: Journal) -> None:
     class Forgetful:
+        width = 4
+
         async def send(
             self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
         ) -> Stop | None:
@@ -381,6 +383,8 @@ def test_rows_an_engine_says_nothing_about_read_as_uncertain(journal: Journal) -
 
 def test_what_an_engine_raises_comes_through_and_its_reports_are_kept(journal: Journal) -> None:
     class Broken:
+        width = 4
+
         async def send(
             self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
         ) -> Stop | None:

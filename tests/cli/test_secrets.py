@@ -1,0 +1,103 @@
+"""The API key stands in no output, file, process list or traceback."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from importer.api.client import Client
+from tests.cli.conftest import Cli
+from tests.support.live_sandbox import live_sandbox
+
+KEY = "k3y-that-must-not-be-seen"
+TRACES = [KEY, base64.b64encode(f"sandbox:{KEY}".encode()).decode()]
+
+
+@pytest.fixture
+def keyed(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> Iterator[Cli]:
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+    yield cli
+
+
+def assert_clean(*texts: str) -> None:
+    for text in texts:
+        for trace in TRACES:
+            assert trace not in text
+
+
+def assert_no_file_has_it(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "journal.sqlite3.lock":
+            for trace in TRACES:
+                assert trace.encode() not in path.read_bytes(), path
+
+
+def test_no_command_shows_the_key_whatever_fails(
+    keyed: Cli,
+    capfd: pytest.CaptureFixture[str],
+    mapping: Path,
+    leads: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = [{"kind": "close", "at": 2}, {"kind": "html", "at": 3}]
+    with live_sandbox(api_key=KEY, faults=faults) as sandbox:
+        url = ("--base-url", sandbox.base_url)
+        assert keyed("run", leads, "-m", mapping, "--out", "out", "-v", *url) == 4
+        for command in ("resume", "report", "reconcile"):
+            keyed(command, "out", "-v")
+        keyed("mark", "out", "--row", 2, "--absent", "-v")
+        assert keyed("check", leads, "-m", mapping, "-v") == 1
+        assert keyed("preview", leads, "-m", mapping, "-v") == 0
+    unreachable = ("--base-url", "http://127.0.0.1:9/v2", "--give-up-after", 1, "-v")
+    assert keyed("run", leads, "-m", mapping, "--out", "out2", *unreachable) == 3
+    with live_sandbox(api_key="another") as sandbox:
+        url = ("--base-url", sandbox.base_url)
+        assert keyed("run", leads, "-m", mapping, "--out", "out3", "-v", *url) == 3
+
+    async def broken(self: Client, body: bytes) -> None:
+        raise RuntimeError("a bug of ours")
+
+    with live_sandbox(api_key=KEY) as sandbox:
+        monkeypatch.setattr(Client, "add", broken)
+        url = ("--base-url", sandbox.base_url)
+        assert keyed("run", leads, "-m", mapping, "--out", "out4", "-v", *url) == 3
+    told = capfd.readouterr()
+    assert "a bug of ours" in told.err
+    assert_clean(told.out, told.err)
+    assert_no_file_has_it(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's process list")
+def test_no_process_carries_the_key_on_its_command_line(
+    mapping: Path, leads: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "importer", "run", str(leads), "-m", str(mapping)]
+    process = subprocess.Popen(
+        [*command, "--sandbox", "--out", "out", "-v"],
+        cwd=tmp_path,
+        env={**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": KEY},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seen = 0
+    while process.poll() is None:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes()
+            except OSError:
+                continue
+            seen += b"--with-parent" in line
+            assert KEY.encode() not in line
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert seen, "the sandbox's process was never looked at"
+    assert_clean(output)
+    assert_no_file_has_it(tmp_path)
