@@ -93,7 +93,8 @@ def reconcile(
         known = {int(n) for o in created for n in o.numberids if n.isdigit()}
         wanted = {f"{past.description.run_id}:{row}": row for row in uncertain}
         findings = run_loop(_search(target, search, spec.stamp, wanted, known))
-        left = max(0.0, ended + settling - time.time())
+        # A clock that was set back must not make it longer.
+        left = min(settling, max(0.0, ended + settling - time.time()))
         findings = replace(findings, settles_in=left)
         if findings.found:
             journal.amend("found by its stamp", outcomes=findings.found)

@@ -1,9 +1,8 @@
 """The local engine: requests in flight on one event loop, as many as the pace allows.
 
-Whenever something changes (rows came, a reply came, a wait is over) it is asked anew whether
-another request may begin, in one place. A row that is refused disturbs no other; a reply that
-refuses us stops them all. Which pace is kept is up to `pace.py`, and what trouble means for all
-rows is up to `trouble.py`.
+A row that is refused disturbs no other; a reply that refuses us stops them all. Which pace is
+kept is up to `pace.py`, what trouble means for all rows is up to `trouble.py`, and where the rows
+are is up to `dispatch.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ import asyncio
 import math
 import random
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from importer.model import (
@@ -25,7 +23,6 @@ from importer.model import (
     Probing,
     Rejected,
     Reply,
-    Request,
     Resumed,
     Retry,
     Status,
@@ -35,6 +32,7 @@ from importer.model import (
     Waiting,
     Wire,
 )
+from importer.sending.dispatch import Dispatcher, Row
 from importer.sending.pace import Pacer
 from importer.sending.protocol import Report
 from importer.sending.trouble import Trouble
@@ -96,49 +94,17 @@ class LocalEngine:
         return await _Crew(self, report).work(leases, stop)
 
 
-@dataclass(slots=True, eq=False)
-class _Row:
-    """A row on its way; `counted` tries are those that use up its retries."""
-
-    request: Request
-    attempts: int = 0
-    counted: int = 0
-    throttles: int = 0
-    status: int | None = None
-
-    def outcome(
-        self,
-        status: Status,
-        numberids: tuple[str, ...] = (),
-        code: str | None = None,
-        message: str | None = None,
-        hint: str | None = None,
-    ) -> Outcome:
-        return Outcome(
-            self.request.row, status, numberids, self.attempts, self.status, code, message, hint
-        )
-
-
 class _Crew:
     """One `send`; all of it happens on the loop's thread."""
 
     def __init__(self, engine: LocalEngine, report: Report) -> None:
         self._engine = engine
-        self._report = report
         self._clock = engine.clock
         self._pacer = engine.pacer
         self._trouble = Trouble(engine.policy)
-        self._loop = asyncio.get_running_loop()
-        self._ready: deque[_Row] = deque()
-        self._later: dict[_Row, asyncio.TimerHandle] = {}
-        self._in_flight = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._prober: asyncio.Task[None] | None = None
+        self._rows = Dispatcher(self._turn, self._exchange, report)
         self._feeder: asyncio.Task[None] | None = None
-        self._fed = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._halted = False
-        self._idle = asyncio.Event()
+        self._prober: asyncio.Task[None] | None = None
         self._verdict: Stop | None = None
         self._failure: Exception | None = None
         self._failed = self._answered = 0
@@ -148,14 +114,12 @@ class _Crew:
         self._feeder = asyncio.create_task(self._feed(leases))
         watcher = asyncio.create_task(self._watch(stop))
         try:
-            await self._idle.wait()
+            await self._rows.done()
         finally:
-            # Rows whose request is cut off are reported by nobody, and so read as uncertain.
-            self._halt()
-            tasks = {self._feeder, watcher, *self._tasks}
-            for task in tasks:
+            for task in (self._feeder, watcher):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._rows.close()
+            await asyncio.gather(self._feeder, watcher, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         if not self._feeder.cancelled():
@@ -166,106 +130,51 @@ class _Crew:
         # The rows need no bound of their own: the coordinator's credits are one.
         try:
             async for lease in leases:
-                for request in lease.requests:
-                    self._put(_Row(request))
-                self._pump()
+                self._rows.add(lease.requests)
         finally:
-            self._fed = True
-            self._pump()
+            self._rows.complete()
 
     async def _watch(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._halt()
 
     def _halt(self) -> None:
-        """Begin nothing more, and give back all rows that are not in flight."""
-        self._halted = True
-        for handle in (self._timer, *self._later.values()):
-            if handle is not None:
-                handle.cancel()
-        waiting = [*self._later, *self._ready]
-        self._later.clear()
-        self._ready.clear()
-        if waiting:
-            self._report([row.outcome(Status.PENDING) for row in waiting])
         for task in (self._feeder, self._prober):
             if task is not None:
                 task.cancel()
-        self._pump()
+        self._rows.halt()
 
-    def _put(self, row: _Row, *, first: bool = False) -> None:
-        if self._halted:
-            self._report((row.outcome(Status.PENDING),))
-        elif first:
-            self._ready.appendleft(row)
-        else:
-            self._ready.append(row)
-
-    def _pump(self) -> None:
-        """Begin what may begin now, and see to what is due later."""
-        while (row := self._take()) is not None:
-            self._start(self._serve(row))
-        if self._trouble.probe_at is not None and self._prober is None and not self._halted:
-            self._prober = self._start(self._probe())
-        over = self._halted or (self._fed and not self._ready and not self._later)
-        if over and not self._in_flight:
-            self._idle.set()
-
-    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _take(self) -> _Row | None:
-        """The row whose request begins now, if one may; otherwise it is asked again in time."""
-        if self._halted or not self._ready:
-            return None
-        room, width = self._trouble.at_once, self._pacer.width
-        if self._in_flight >= (width if room is None else min(room, width)):
+    def _turn(self, in_flight: int) -> float | None:
+        """When another request may begin; see :class:`Dispatcher`."""
+        trouble, pacer = self._trouble, self._pacer
+        room, width = trouble.at_once, pacer.width
+        if in_flight >= (width if room is None else min(room, width)):
             return None
         now = self._clock()
-        wait = max(self._trouble.gate - now, self._pacer.wait(now))
+        wait = max(trouble.gate - now, pacer.wait(now))
         if wait > 0:
-            self._wake_in(wait)
-            return None
-        self._pacer.begin(now)
-        self._in_flight += 1
-        return self._ready.popleft()
+            return wait
+        pacer.begin(now)
+        return 0.0
 
-    def _wake_in(self, seconds: float) -> None:
-        if self._timer is not None:
-            if self._timer.when() <= self._loop.time() + seconds:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._woken)
+    async def _exchange(self, row: Row) -> Outcome | None:
+        """Send a row once."""
+        began = self._clock()
+        row.attempts += 1
+        try:
+            reply = await self._engine.post(row.request.body)
+            return self._settle(row, reply, began)
+        except Exception as error:  # noqa: BLE001  raised again when every row is reported
+            self._fail(error)
+            message = f"sent, but the importer failed: {type(error).__name__}"
+            hint = "It may exist: look for it in the service before sending it again."
+            return row.outcome(Status.UNCERTAIN, (), "internal_error", message, hint)
 
-    def _woken(self) -> None:
-        self._timer = None
-        self._pump()
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._halt()
 
-    async def _serve(self, row: _Row | None) -> None:
-        """Send a row, and then others for as long as a request may begin."""
-        while row is not None:
-            began = self._clock()
-            row.attempts += 1
-            try:
-                reply = await self._engine.post(row.request.body)
-                outcome = self._settle(row, reply, began)
-            except Exception as error:  # noqa: BLE001  raised again when every row is reported
-                self._failure = self._failure or error
-                message = f"sent, but the importer failed: {type(error).__name__}"
-                hint = "It may exist: look for it in the service before sending it again."
-                outcome = row.outcome(Status.UNCERTAIN, (), "internal_error", message, hint)
-            self._in_flight -= 1
-            if outcome is not None:
-                self._report((outcome,))
-            if self._failure is not None and not self._halted:
-                self._halt()
-            row = self._take()
-            self._pump()
-
-    def _settle(self, row: _Row, reply: Reply, began: float) -> Outcome | None:
+    def _settle(self, row: Row, reply: Reply, began: float) -> Outcome | None:
         """Act on a reply; None if the row is not settled by it."""
         now, trouble, policy = self._clock(), self._trouble, self._engine.policy
         row.status = reply.http_status
@@ -291,11 +200,11 @@ class _Crew:
                 self._count(failed=True)
                 return row.outcome(Status.UNCERTAIN, numberids, code, message, hint)
             case Stop():
-                self._put(row)
+                self._rows.put_back(row)
                 self._stop(verdict)
             case Retry(after=after, throttled=True, message=message):
                 row.throttles += 1
-                self._put(row, first=True)
+                self._rows.put_back(row)
                 stop = trouble.throttled(now, after, message)
                 if reply.http_status == 429:
                     self._pacer.throttled(now, began, max(0.0, trouble.gate - now))
@@ -303,24 +212,16 @@ class _Crew:
                     self._pacer.strained(now, began)
                 self._hold(stop, message, trouble.gate)
             case Retry(after=after, message=message) if not sent:
-                self._put(row, first=True)
+                self._rows.put_back(row)
                 self._hold(trouble.unreachable(now, began, after, message), message, trouble.gate)
             case Retry(after=after):
                 row.counted += 1
-                if self._halted:
-                    self._put(row)
-                else:
-                    self._later[row] = self._loop.call_later(after, self._again, row)
+                self._rows.put_off(row, after)
         return None
-
-    def _again(self, row: _Row) -> None:
-        del self._later[row]
-        self._put(row, first=True)
-        self._pump()
 
     def _certain(self, now: float, began: float) -> None:
         trouble = self._trouble
-        self._pacer.answered(now, began, self._in_flight)
+        self._pacer.answered(now, began, self._rows.in_flight)
         trouble.certain(began)
         if self._held:
             trouble.recovered(self._pacer.width)
@@ -347,7 +248,10 @@ class _Crew:
         """Stop, or tell of a wait."""
         if stop is not None:
             self._stop(stop)
-        elif until is not None and until > self._held_until + _TELL_SECONDS:
+            return
+        if self._trouble.probe_at is not None and self._prober is None and not self._rows.halted:
+            self._prober = self._rows.start(self._probe())
+        if until is not None and until > self._held_until + _TELL_SECONDS:
             self._held, self._held_until = True, until
             seconds = max(0.0, until - self._clock())
             total = self._trouble.throttled_seconds
@@ -379,8 +283,7 @@ class _Crew:
                 stop = trouble.probed(self._clock(), jitter, well=well, message=message)
                 self._hold(stop, message, trouble.probe_at)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
-            self._failure = self._failure or error
-            self._halt()
+            self._fail(error)
         finally:
             self._prober = None
-            self._pump()
+            self._rows.pump()

@@ -11,9 +11,11 @@ Its rules:
    such a while, so this rate, and 3 % less, is kept from then on. 429s of requests that were
    under way when the first one came say nothing new.
 4. The lesson may be too low where the service allows only short bursts. So after the first one
-   the rate doubles every 1.5 s until a 429 says otherwise; from then on a few percent more are
-   tried now and then. Each trial in vain doubles the time until the next, from 10 s up to 5
-   minutes; each success makes the next larger, for a limit that was lifted.
+   the rate doubles as often as it was kept for twice the burst that the first 429 ended (or for
+   1.5 s), until a 429 says otherwise. From then on some more is tried now and then: 3 %, or half
+   of what is between the rates that held and failed, on a logarithmic scale. Each trial in vain
+   doubles the time until the next, from 10 s up to 5 minutes; each success makes the next
+   larger, for a limit that was lifted.
 5. A rate that was asked for is never exceeded, whatever was learned.
 
 Nothing here reads a clock or sleeps: times are handed in, in seconds of any clock that only goes
@@ -36,7 +38,7 @@ _BELOW = 0.97
 _FEW = 5
 """Answers that are too few to learn a rate from: they are kept for the next lesson."""
 _SLOWEST = 0.1
-_DOUBLING_SECONDS = 1.5
+_DOUBLING_SECONDS = (0.3, 1.5)
 _GENTLE = 1.03
 _TRIAL_SECONDS = 3.0
 _PATIENCE_SECONDS = (10.0, 300.0)
@@ -137,6 +139,7 @@ class _LearnedRate:
         self.rate = math.inf
         self._sustained = 0.0
         self._growth = 2.0
+        self._burst = 0
         self._patience = _PATIENCE_SECONDS[0]
         self._lesson_at = -math.inf
         self._open_since = now
@@ -165,17 +168,24 @@ class _LearnedRate:
                 return False
             self._set(self.rate / 2, again, _PATIENCE_SECONDS[0])
             return True
-        lesson = self._let_through / max(again - self._open_since, 1e-6)
+        burst, lesson = self._let_through, self._let_through / max(again - self._open_since, 1e-6)
         self._open_since, self._let_through, self._counted = again, 0, 0
         if math.isinf(self.rate):
-            self._set(lesson * _BELOW, again, _DOUBLING_SECONDS)
+            self._burst = burst
+            self._set(lesson * _BELOW, again, _DOUBLING_SECONDS[1])
             return True
         failed = self.rate
         known = self._sustained if self._sustained < failed else 0.8 * failed
-        if self._growth < 2.0 and now < self._trial_since + 2 * _TRIAL_SECONDS:
-            self._patience = min(2 * self._patience, _PATIENCE_SECONDS[1])
-        self._growth = _GENTLE
-        self._set(min(max(lesson, known), failed) * _BELOW, again, self._patience)
+        rate = min(max(lesson, known), failed) * _BELOW
+        seconds = _TRIAL_SECONDS
+        if self._growth < 2.0:
+            if now < self._trial_since + 2 * _TRIAL_SECONDS:
+                self._patience = min(2 * self._patience, _PATIENCE_SECONDS[1])
+            seconds = self._patience
+        # A lesson that is no lower than what held is the limit itself; there is little to find.
+        between = math.sqrt(failed / rate) if lesson < known else _GENTLE
+        self._growth = min(max(_GENTLE, between), 1.99)
+        self._set(rate, again, seconds)
         return True
 
     def _review(self, now: float) -> bool:
@@ -186,11 +196,14 @@ class _LearnedRate:
             self._begin_trial(now, span)
             return False
         self._sustained = self.rate
-        gentle = self._growth < 2.0
         rate = self.rate * self._growth
-        if gentle:
+        seconds = _TRIAL_SECONDS
+        if self._growth < 2.0:
             self._growth = min(1 + 2 * (self._growth - 1), 1.99)
-        self._set(rate, now, _TRIAL_SECONDS if gentle else _DOUBLING_SECONDS)
+        else:
+            shortest, longest = _DOUBLING_SECONDS
+            seconds = min(max(shortest, 2 * self._burst / rate), longest)
+        self._set(rate, now, seconds)
         return True
 
     def _set(self, rate: float, since: float, seconds: float) -> None:

@@ -1,0 +1,176 @@
+"""Rows on their way through one event loop: which wait, which are in flight, and when it is over.
+
+Whenever something changes (rows came, a request ended, a wait is over) it is asked anew whether
+another request may begin, in one place; no task waits for its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+
+from importer.model import Outcome, Request, Status
+from importer.sending.protocol import Report
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A row on its way; `counted` tries are those that use up its retries."""
+
+    request: Request
+    attempts: int = 0
+    counted: int = 0
+    throttles: int = 0
+    status: int | None = None
+
+    def outcome(
+        self,
+        status: Status,
+        numberids: tuple[str, ...] = (),
+        code: str | None = None,
+        message: str | None = None,
+        hint: str | None = None,
+    ) -> Outcome:
+        """What became of it."""
+        return Outcome(
+            self.request.row, status, numberids, self.attempts, self.status, code, message, hint
+        )
+
+
+class Dispatcher:
+    """Begins requests as soon as they may, and reports what becomes of each row once.
+
+    `turn` gives the seconds until another request may begin beside so many in flight: 0 is now,
+    and the request counts as begun; None is not before something changes. `exchange` sends a row
+    once and gives its outcome, or None if it has put it back.
+    """
+
+    def __init__(
+        self,
+        turn: Callable[[int], float | None],
+        exchange: Callable[[Row], Awaitable[Outcome | None]],
+        report: Report,
+    ) -> None:
+        self.in_flight = 0
+        self.halted = False
+        self._turn = turn
+        self._exchange = exchange
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._ready: deque[Row] = deque()
+        self._later: dict[Row, asyncio.TimerHandle] = {}
+        self._complete = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+
+    def add(self, requests: tuple[Request, ...]) -> None:
+        """Take new rows, to be sent after those that wait."""
+        for request in requests:
+            self._put(Row(request), first=False)
+        self.pump()
+
+    def complete(self) -> None:
+        """No more rows will be added."""
+        self._complete = True
+        self.pump()
+
+    def put_back(self, row: Row) -> None:
+        """Let a row that did not arrive be the next to be sent."""
+        self._put(row, first=True)
+
+    def put_off(self, row: Row, seconds: float) -> None:
+        """Let a row that did not arrive be sent again after so long."""
+        if self.halted:
+            self._put(row, first=True)
+        else:
+            self._later[row] = self._loop.call_later(seconds, self._again, row)
+
+    def halt(self) -> None:
+        """Begin nothing more, and report all rows that are not in flight as pending."""
+        self.halted = True
+        for handle in (self._timer, *self._later.values()):
+            if handle is not None:
+                handle.cancel()
+        waiting = [*self._later, *self._ready]
+        self._later.clear()
+        self._ready.clear()
+        if waiting:
+            self._report([row.outcome(Status.PENDING) for row in waiting])
+        self.pump()
+
+    async def done(self) -> None:
+        """Wait until every row is reported, or, once halted, every request has ended."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Cut off what is in flight: nobody reports those rows, so they read as uncertain."""
+        self.halt()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def pump(self) -> None:
+        """Begin what may begin now, and see to what is due later."""
+        while (row := self._take()) is not None:
+            self.start(self._serve(row))
+        over = self.halted or (self._complete and not self._ready and not self._later)
+        if over and not self.in_flight:
+            self._idle.set()
+
+    def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run something that `close` cuts off."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _put(self, row: Row, *, first: bool) -> None:
+        if self.halted:
+            self._report((row.outcome(Status.PENDING),))
+        elif first:
+            self._ready.appendleft(row)
+        else:
+            self._ready.append(row)
+
+    def _again(self, row: Row) -> None:
+        del self._later[row]
+        self._put(row, first=True)
+        self.pump()
+
+    async def _serve(self, row: Row | None) -> None:
+        """Send a row, and then others for as long as a request may begin."""
+        while row is not None:
+            outcome = await self._exchange(row)
+            self.in_flight -= 1
+            if outcome is not None:
+                self._report((outcome,))
+            row = self._take()
+            self.pump()
+
+    def _take(self) -> Row | None:
+        """The row whose request begins now, if one may; otherwise it is asked again in time."""
+        if self.halted or not self._ready:
+            return None
+        wait = self._turn(self.in_flight)
+        if wait is None:
+            return None
+        if wait > 0:
+            self._wake_in(wait)
+            return None
+        self.in_flight += 1
+        return self._ready.popleft()
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            if self._timer.when() <= self._loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._woken)
+
+    def _woken(self) -> None:
+        self._timer = None
+        self.pump()
