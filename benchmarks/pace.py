@@ -5,7 +5,7 @@ HTTP over a loopback socket, so that it is not what is measured. It serves `capa
 once, each for 20 ms, and lets others queue; or it lets `rate` requests a second through, from a
 bucket of `burst`, and answers 429 with `Retry-After: 1` to all others.
 
-    python benchmarks/pace.py [--seconds 20] [--capacity 4,16,64,200] [--rates 300]
+    python benchmarks/pace.py [--seconds 20] [--repeats 3] [--capacity 4,16,64,200] [--rates 300]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import itertools
 import math
 import multiprocessing
 import platform
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,8 +27,8 @@ from typing import Any
 from importer.api.client import Client
 from importer.api.verdict import judge
 from importer.journal import Journal
+from importer.line import run_loop
 from importer.model import Event, Outcome, PaceChanged, Reply, Request, Status
-from importer.pipeline import run_loop
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.settings import WIDEST, Pace, RetryPolicy, Secret, Target
@@ -203,21 +204,24 @@ def say(*cells: object) -> None:
     print(f"| {' | '.join(map(str, cells))} |", flush=True)  # noqa: T201
 
 
-def widths(capacities: Sequence[int], seconds: float) -> None:
-    """The table of capacities."""
+def widths(capacities: Sequence[int], seconds: float, repeats: int) -> None:
+    """The table of capacities: the median of some rounds, each of which measures all widths."""
     say("at once", *(f"fixed {name}" for name in ("K", "1.25 K", "2 K", "4 K")), "auto", "of best")
     say(*["---:"] * 7)
     for capacity in capacities:
         service = Service(capacity=capacity)
         fixed = [min(WIDEST, math.ceil(capacity * part)) for part in (1, 1.25, 2, 4)]
-        speeds = {
-            width: measure(service, Pace(concurrency=width), seconds).speed
-            for width in dict.fromkeys(fixed)
-        }
-        auto = measure(service, Pace(), seconds)
-        share = auto.speed / max(speeds.values())
-        cells = [f"{speeds[width]:.0f}" for width in fixed]
-        say(capacity, *cells, f"{auto.speed:.0f} ({auto.width})", f"{share:.1%}")
+        speeds: dict[int | None, list[float]] = {width: [] for width in (*fixed, None)}
+        width = 0
+        for _ in range(repeats):
+            for concurrency, found in speeds.items():
+                measured = measure(service, Pace(concurrency=concurrency), seconds)
+                found.append(measured.speed)
+                width = measured.width
+        median = {concurrency: statistics.median(found) for concurrency, found in speeds.items()}
+        auto = median.pop(None)
+        share = f"{auto / max(median.values()):.1%}"
+        say(capacity, *(f"{median[w]:.0f}" for w in fixed), f"{auto:.0f} ({width})", share)
 
 
 def limits(rates: Sequence[float], seconds: float) -> None:
@@ -251,6 +255,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--repeats", type=int, default=1, help="rounds, of which the median counts")
     parser.add_argument("--capacity", default="4,16,64,200")
     parser.add_argument("--rates", default="300")
     parser.add_argument("--asked", default="10,50,300,1500")
@@ -260,7 +265,8 @@ def main() -> None:
     VERBOSE = options.v
     print(f"{platform.platform()}, Python {platform.python_version()}\n")  # noqa: T201
     if options.capacity:
-        widths([int(part) for part in options.capacity.split(",")], options.seconds)
+        capacities = [int(part) for part in options.capacity.split(",")]
+        widths(capacities, options.seconds, options.repeats)
         print()  # noqa: T201
     if options.rates:
         limits([float(part) for part in options.rates.split(",")], options.seconds)

@@ -31,8 +31,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-
 from importer.errors import JournalError
 from importer.journal_file import (
     BUG,
@@ -50,28 +48,14 @@ from importer.journal_file import (
     translated,
     wal_of,
 )
+from importer.journal_rows import CODES, STATUSES, json_list, packed, unpacked
 from importer.model import Outcome, Status
 
 _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
 
-_INTENT = 0
-_CODES = {
-    Status.CREATED: 1,
-    Status.REJECTED: 2,
-    Status.INVALID: 3,
-    Status.SKIPPED: 4,
-    Status.UNCERTAIN: 5,
-}
-_STATUSES = {code: status for status, code in _CODES.items()} | {_INTENT: Status.UNCERTAIN}
 
 _READ = "SELECT * FROM rows WHERE row > ? ORDER BY row LIMIT ?"
-
-_UNANSWERED = (
-    "unanswered",
-    "sent, but the run ended before an answer was recorded",
-    "It may exist: look for it in the service before sending it again.",
-)
 
 
 class Journal:
@@ -197,15 +181,15 @@ class Journal:
         with self._mutex, translated(self.path), self._transaction(durable=bool(intents)):
             run = self._connection
             if outcomes:
-                done = run.execute(SETTLE, (_json(map(_packed, outcomes)),)).rowcount
+                done = run.execute(SETTLE, (json_list(map(packed, outcomes)),)).rowcount
                 if done != len(outcomes):
                     raise JournalError(f"{self.path}: a row would get a second outcome", BUG)
             if withdrawn:
-                done = run.execute(WITHDRAW, (_json(withdrawn),)).rowcount
+                done = run.execute(WITHDRAW, (json_list(withdrawn),)).rowcount
                 if done != len(withdrawn):
                     raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
             if intents:
-                run.execute(INTEND, (_json(intents),))
+                run.execute(INTEND, (json_list(intents),))
 
     def amend(
         self, evidence: str, *, outcomes: Sequence[Outcome] = (), released: Sequence[int] = ()
@@ -226,14 +210,14 @@ class Journal:
                         "Only uncertain rows can be settled: see uncertain.csv.",
                     )
             if outcomes:
-                self._connection.execute(SETTLE, (_json(map(_packed, outcomes)),))
+                self._connection.execute(SETTLE, (json_list(map(packed, outcomes)),))
             self._connection.executemany("INSERT INTO amendments VALUES (?, ?, ?, ?, ?)", notes)
 
     def counts(self) -> dict[Status, int]:
         """How many rows are in each state but pending, which the journal cannot know."""
-        counts: dict[Status, int] = dict.fromkeys(_CODES, 0)
+        counts: dict[Status, int] = dict.fromkeys(CODES, 0)
         for code, n in self._all("SELECT status, count(*) FROM rows GROUP BY status"):
-            counts[_STATUSES[code]] += n
+            counts[STATUSES[code]] += n
         return counts
 
     def attempts(self) -> int:
@@ -246,7 +230,7 @@ class Journal:
         after = -1
         while page := self._all(_READ, (after, _PAGE)):
             for values in page:
-                yield _unpacked(values)
+                yield unpacked(values)
             after = page[-1][0]
 
     def settled_rows(self) -> Iterator[int]:
@@ -290,34 +274,3 @@ class Journal:
     def _all(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         with self._mutex, translated(self.path):
             return self._connection.execute(sql, tuple(values)).fetchall()
-
-
-def _json(values: Iterable[object]) -> str:
-    # Row numbers may still be the scalars of a Batch.
-    return orjson.dumps(list(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
-
-
-def _packed(outcome: Outcome) -> tuple[object, ...]:
-    return (
-        outcome.row,
-        _CODES[outcome.status],
-        outcome.attempts,
-        outcome.http_status,
-        "|".join(outcome.numberids) or None,
-        *map(_storable, (outcome.code, outcome.message, outcome.hint)),
-    )
-
-
-def _storable(text: str | None) -> str | None:
-    """Text as SQLite's JSON takes it: a NUL would end it, half a surrogate pair is no text."""
-    if text is None:
-        return None
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-def _unpacked(values: tuple[Any, ...]) -> Outcome:
-    row, status, attempts, http_status, numberids, code, message, hint = values
-    if status == _INTENT:
-        return Outcome(row, Status.UNCERTAIN, (), 1, None, *_UNANSWERED)
-    ids = tuple(numberids.split("|")) if numberids else ()
-    return Outcome(row, _STATUSES[status], ids, attempts, http_status, code, message, hint)

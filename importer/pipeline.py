@@ -6,49 +6,33 @@ sent, :func:`run` is the whole of it. Of a run that ends before its first reques
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
-import shlex
 import shutil
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
 
 from importer.api.client import Client
 from importer.api.request import base_url_for, encode
-from importer.api.verdict import judge
-from importer.errors import JournalError, OutputError, RunInterruptedError
+from importer.errors import RunInterruptedError
 from importer.files import make_private_folder, write_private
 from importer.journal import Journal
+from importer.line import Job, Line, Listener, Run, RunResult, run_loop, send_and_finish
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
-from importer.mapping.plan import Plan, compile_plan
+from importer.mapping.plan import compile_plan
 from importer.mapping.schema import mapping_schema
 from importer.model import (
-    Batch,
     Checkup,
-    Event,
-    Outcome,
     Preview,
     Progress,
-    Request,
     SourceInfo,
     Status,
-    Summary,
 )
-from importer.results import write_results
 from importer.rundir import RunDirectory, new_run_id
-from importer.sending.coordinator import coordinate
-from importer.sending.local import LocalEngine
-from importer.sending.protocol import Ending
-from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions, Target
+from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import file_sha256, open_source
-from importer.sources.snapshot import Snapshot, SnapshotWriter
+from importer.sources.snapshot import SnapshotWriter
 from importer.sources.source import Source
 from importer.stopping import StopSwitch
 from importer.summary import (
@@ -57,7 +41,6 @@ from importer.summary import (
     describe_settings,
     describe_source,
     describe_target,
-    summarise,
 )
 from importer.survey.surveyor import Seen, Surveyor
 
@@ -74,36 +57,6 @@ __all__ = [
     "preview",
     "run",
 ]
-
-Result = TypeVar("Result")
-Listener = Callable[[Progress | Event], None]
-
-EXAMPLES = 10
-"""Failed rows that are named on the terminal; failures.csv has them all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to import: what to read and how, what it means, where it goes."""
-
-    source: Path
-    mapping: LoadedMapping
-    target: Target
-    reading: SourceOptions = field(default_factory=SourceOptions)
-    settings: RunSettings = field(default_factory=RunSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended and where its results are; `examples` are the first rows that failed.
-
-    `checkup` is what the check found, where the run was not one of the past.
-    """
-
-    summary: Summary
-    directory: RunDirectory
-    examples: tuple[Outcome, ...]
-    checkup: Checkup | None = None
 
 
 def check(
@@ -178,25 +131,6 @@ def run(
     return replace(result, checkup=Checkup(source.info, survey, plan.unused_columns))
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run with a directory and an open journal, new or of the past."""
-
-    description: Description
-    clock: Clock
-    directory: RunDirectory
-    journal: Journal
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A run that can send."""
-
-    job: Job
-    plan: Plan
-    run: Run
-
-
 async def _preflight(client: Client) -> None:
     """Ask for the project: a wrong key or project id stops the run before it has begun."""
     async with client:
@@ -241,98 +175,6 @@ def _survey(
     return surveyor
 
 
-def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> RunResult:
-    """Send what is pending and write the results of all rows.
-
-    Raises JournalError or OutputError where the disk fails; both say how to go on.
-    """
-    try:
-        return finish(line.run, rows, send(line, rows, stop, listener))
-    except (JournalError, OutputError) as error:
-        # Rows were sent: the journal has them, and the files can be made again from it.
-        error.exit_code = 3
-        go_on = f"Then go on with: vcc-import resume {shlex.quote(str(line.run.directory.path))}"
-        error.hint = f"{error.hint} {go_on}" if error.hint else go_on
-        raise
-
-
-def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
-    """Send what the journal does not know, and tell the listener of it."""
-    pace, retry = line.job.settings.pace, line.job.settings.retry
-    counts = _counts(line.run.journal, rows)
-    listener(Progress(rows, dict(counts)))
-
-    def tell(outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-        counts[Status.PENDING] -= len(outcomes)
-        listener(Progress(rows, dict(counts)))
-
-    async def through(requests: Iterator[Request]) -> Ending:
-        async with Client(line.job.target, pace) as client:
-            engine = LocalEngine(
-                client.add, judge, retry, pace.concurrency, pace.rate, client.probe, listener
-            )
-            with stop.watched() as stopping:
-                return await coordinate(
-                    requests,
-                    line.run.journal,
-                    engine,
-                    stop=stopping,
-                    on_outcomes=tell,
-                )
-
-    with Snapshot.open(line.run.directory.snapshot) as snapshot:
-        ending = run_loop(
-            through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
-        )
-    line.run.journal.set_meta({"ended_at": str(time.time())})
-    return ending
-
-
-def _counts(journal: Journal, rows: int) -> dict[Status, int]:
-    """Every state with its rows; those that the journal does not know are pending."""
-    counts = {**journal.counts(), Status.PENDING: 0}
-    counts[Status.PENDING] = rows - sum(counts.values())
-    return counts
-
-
-def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
-    """Encode every row that the journal does not know, in source order."""
-    settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
-    for batch in snapshot.batches(line.plan.used):
-        pending = ~np.isin(batch.rows, settled, assume_unique=True)
-        frame = batch.frame[pending].reset_index(drop=True)
-        evaluated = line.plan.evaluate(Batch(batch.rows[pending], frame))
-        for record in line.plan.records(evaluated, line.run.description.run_id):
-            yield Request(record.row, encode(record))
-
-
-def finish(run: Run, rows: int, ending: Ending) -> RunResult:
-    """Write the result files from the journal and the run's own copy."""
-    summary = summarise(
-        run.description,
-        run.clock,
-        _counts(run.journal, rows),
-        attempts=run.journal.attempts(),
-        status=ending.end,
-        stop=ending.stop,
-    )
-    with Snapshot.open(run.directory.snapshot) as snapshot:
-        write_results(
-            run.directory.path,
-            headers=snapshot.headers,
-            batches=snapshot.batches(),
-            outcomes=run.journal.outcomes(),
-            summary=summary,
-        )
-    failed = (o for o in run.journal.outcomes() if o.status in _FAILED)
-    return RunResult(summary, run.directory, tuple(itertools.islice(failed, EXAMPLES)))
-
-
-_FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})
-
-
 def _describe(job: Job, info: SourceInfo) -> Description:
     return Description(
         run_id=new_run_id(info.path),
@@ -364,13 +206,3 @@ def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:
         encoding=given.encoding or said.encoding,
         delimiter=given.delimiter or said.delimiter,
     )
-
-
-def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine on the fastest event loop there is: uvloop's, where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)

@@ -19,9 +19,9 @@ from typing import Any
 from importer.api.client import Client
 from importer.errors import UsageError
 from importer.journal import Journal
+from importer.line import run_loop
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.pipeline import run_loop
 from importer.recovery import past_run, report, settled
 from importer.rundir import RunDirectory
 from importer.settings import Pace, Target

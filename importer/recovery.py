@@ -11,10 +11,10 @@ from pathlib import Path
 
 from importer.errors import JournalError, UsageError
 from importer.journal import Journal
+from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
-from importer.pipeline import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.rundir import RunDirectory
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, Target

@@ -36,8 +36,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "api.verdict": FOUNDATION,
     "api": (*FOUNDATION, "api"),
     "sources": (*HELPERS, "sources"),
-    "journal": (*HELPERS, "journal_file"),
+    "journal": (*HELPERS, "journal_file", "journal_rows"),
     "journal_file": HELPERS,
+    "journal_rows": FOUNDATION,
     "results": HELPERS,
     "sending": (*FOUNDATION, "sending"),
     "reports": (*HELPERS, "reports"),
@@ -57,6 +58,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "",  # the version
     ),
     "pipeline": ("*",),
+    "line": ("*",),
     "recovery": ("*",),
     "reconcile": ("*",),
     "__main__": ("cli",),

@@ -5,7 +5,8 @@ Its rules:
 1. *At once*: as many as were asked for, or as `width.py` finds out.
 2. *In a second*: a token bucket that holds a twentieth of a second's worth. Each request takes
    the next of evenly spaced times; a time that was missed is made up for, but for no more than
-   the bucket holds. So the rate is kept over seconds and no burst is longer than that.
+   the bucket holds. So the rate is kept over seconds and no burst is longer than that. A rate
+   that was learned is kept more evenly (a hundredth), since nobody knows what bursts are allowed.
 3. *A 429 teaches a rate*, since a fast service is too fast even one request at a time. What was
    let through from one 429 to the end of the wait it asks for is what the service stands over
    such a while, so this rate, and 3 % less, is kept from then on. 429s of requests that were
@@ -31,6 +32,7 @@ from importer.sending.width import AutoWidth
 from importer.settings import WIDEST
 
 _BURST_SECONDS = 0.05
+_LEARNED_BURST_SECONDS = 0.01
 _EARLY_SECONDS = 0.001
 """Event loops tell no less apart, so a request may begin so much before its time."""
 
@@ -92,6 +94,7 @@ class Pacer:
         """The service said 429 and asks to wait."""
         if self._learned.throttled(now, began, wait):
             self._set_rate(now)
+        self._bucket.hold(now + wait)
 
     def strained(self, now: float, began: float) -> None:
         """The service seems to have too much to do: 503, 504, no answer."""
@@ -105,7 +108,8 @@ class Pacer:
         learned = self._learned.rate
         rate = learned if self._asked is None else min(learned, self._asked)
         if rate != self._bucket.rate:
-            self._bucket.set(None if math.isinf(rate) else rate, now)
+            burst = _BURST_SECONDS if rate == self._asked else _LEARNED_BURST_SECONDS
+            self._bucket.set(rate, burst, now)
             self._changed(self._auto.settled if self._auto else self.width, self.rate)
 
 
@@ -114,12 +118,17 @@ class _Bucket:
 
     def __init__(self, rate: float | None, now: float) -> None:
         self.rate = rate
+        self._burst = _BURST_SECONDS
         self._due = now
 
-    def set(self, rate: float | None, now: float) -> None:
-        self.rate = rate
+    def set(self, rate: float, burst: float, now: float) -> None:
+        self.rate, self._burst = rate, burst
         # A time far ahead was meant for the old rate.
-        self._due = now if rate is None else min(self._due, now + 1 / rate)
+        self._due = min(self._due, now + 1 / rate)
+
+    def hold(self, until: float) -> None:
+        """Nothing begins before then, and that time is not made up for."""
+        self._due = max(self._due, until)
 
     def wait(self, now: float) -> float:
         if self.rate is None:
@@ -129,7 +138,7 @@ class _Bucket:
 
     def take(self, now: float) -> None:
         if self.rate is not None:
-            self._due = max(self._due, now - _BURST_SECONDS) + 1 / self.rate
+            self._due = max(self._due, now - self._burst) + 1 / self.rate
 
 
 class _LearnedRate:

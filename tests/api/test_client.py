@@ -572,3 +572,61 @@ class TestProject:
 
         with pytest.raises(ServiceError, match=r"cannot be reached: 127\.0\.0\.1"):
             asyncio.run(main())
+
+
+class TestProbe:
+    def probe(self, behaviour: Behaviour) -> Reply:
+        async def main() -> Reply:
+            async with serving(behaviour) as port, Client(target(port), PACE) as client:
+                return await client.probe()
+
+        return asyncio.run(main())
+
+    def test_it_asks_for_the_project_and_adds_nothing(self) -> None:
+        seen: list[str] = []
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            first, _, body = await request_of(reader)
+            seen.append(first)
+            assert body == b""
+            writer.write(http(b'{"errors": [], "response": {"fields": []}}'))
+            await writer.drain()
+
+        reply = self.probe(behave)
+        assert seen == ["GET /v2/projects/134 HTTP/1.1"]
+        assert (reply.http_status, reply.understood, reply.errors) == (200, True, ())
+
+    def test_trouble_is_a_reply_and_not_raised(self) -> None:
+        assert self.probe(answering(http(b"<html>", "502 Bad Gateway"))).http_status == 502
+
+        async def hang_up(reader: Reader, writer: Writer) -> None:
+            await request_of(reader)
+            reset(writer)
+
+        assert self.probe(hang_up).wire is Wire.LOST
+
+    def test_it_needs_no_connection_that_rows_hold(self) -> None:
+        """All rows hang; the probe is answered all the same."""
+
+        async def main() -> Reply:
+            async def behave(reader: Reader, writer: Writer) -> None:
+                first, _, _ = await request_of(reader)
+                if first.startswith("POST"):
+                    hanging.release()
+                    await asyncio.Event().wait()
+                writer.write(http(b'{"errors": [], "response": {}}'))
+                await writer.drain()
+
+            hanging = asyncio.Semaphore(0)
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+                rows = [asyncio.create_task(client.add(BODY)) for _ in range(4)]
+                for _ in rows:
+                    await hanging.acquire()
+                try:
+                    return await client.probe()
+                finally:
+                    for row in rows:
+                        row.cancel()
+                    await asyncio.gather(*rows, return_exceptions=True)
+
+        assert asyncio.run(main()).http_status == 200

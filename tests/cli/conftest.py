@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from importer.cli.main import run_cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -20,24 +19,12 @@ contacts: {1: {phone: Phone}}
 rows: {unique: [contacts.1.phone]}
 """
 
-Cli = Callable[..., int]
-
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[LiveSandbox]:
     """A sandbox with the project of the samples, for all tests of a module."""
     with live_sandbox() as live:
         yield live
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Run a command line in an empty folder, with the sandbox's credentials."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VCC_RUNS_DIR", raising=False)
-    monkeypatch.setenv("VCC_CUSTOMER", "sandbox")
-    monkeypatch.setenv("VCC_API_KEY", "sandbox")
-    return lambda *arguments: run_cli([str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pytest
 
 from importer.cli.main import COMMANDS
 from importer.cli.main import cli as group
-from tests.cli.conftest import ROOT, Cli
+from tests.cli.conftest import ROOT
+from tests.support.command import Cli
 
 SAMPLES = json.loads((ROOT / "tests/samples/expected.json").read_text("utf-8"))
 

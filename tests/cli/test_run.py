@@ -16,7 +16,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tests.cli.conftest import ROOT, Cli
+from tests.cli.conftest import ROOT
+from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from importer.api.client import Client
-from tests.cli.conftest import Cli
+from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox
 
 KEY = "k3y-that-must-not-be-seen"

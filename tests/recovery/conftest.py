@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from importer.cli.main import run_cli
 
 MAPPING = """\
 version: 1
@@ -17,16 +14,6 @@ form: {name: Name}
 contacts: {1: {phone: Phone}}
 stamp: import_ref
 """
-Cli = Callable[..., int]
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Run a command line in an empty folder, with the sandbox's credentials."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VCC_CUSTOMER", "sandbox")
-    monkeypatch.setenv("VCC_API_KEY", "sandbox")
-    return lambda *arguments: run_cli([str(argument) for argument in arguments])
 
 
 @pytest.fixture

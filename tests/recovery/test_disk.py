@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.recovery.conftest import Cli, write_leads
+from tests.recovery.conftest import write_leads
+from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox
 
+AT_ONCE = ("--concurrency", "16")
 # A limit on the size of files is what a full disk is to a writer, and needs no disk.
 LIMITED = """
 import resource, sys
@@ -33,7 +35,7 @@ def test_a_run_on_a_full_disk_stops_with_three_and_is_resumed_without_loss(
     with live_sandbox(log_requests=True) as sandbox:
         arguments = ["run", str(leads), "-m", str(mapping), "--base-url", sandbox.base_url]
         done = subprocess.run(
-            [sys.executable, "-c", LIMITED, str(limit), *arguments, "--out", "out"],
+            [sys.executable, "-c", LIMITED, str(limit), *arguments, "--out", "out", *AT_ONCE],
             cwd=tmp_path,
             env={**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"},
             capture_output=True,

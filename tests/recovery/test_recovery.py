@@ -12,7 +12,8 @@ import pytest
 
 from importer.journal import Journal
 from importer.model import Outcome, Status
-from tests.recovery.conftest import Cli, write_leads
+from tests.recovery.conftest import write_leads
+from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 

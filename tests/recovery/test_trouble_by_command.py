@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.recovery.conftest import Cli, write_leads
+from tests.recovery.conftest import write_leads
+from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 

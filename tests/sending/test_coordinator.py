@@ -142,6 +142,32 @@ def test_never_are_more_rows_under_way_than_twice_the_concurrency(
     assert ledger.most_under_way <= 2 * concurrency
 
 
+def test_what_is_granted_follows_the_width_that_the_engine_finds(journal: Journal) -> None:
+    async def later(body: bytes) -> Reply:
+        await asyncio.sleep(0.001)
+        return await service.post(body)
+
+    service = Service()
+    engine = LocalEngine(later, judge, FAST)
+    first = engine.width
+    told: list[int] = []
+
+    async def main() -> Ending:
+        return await coordinate(
+            requests(4000),
+            ledger,
+            engine,
+            stop=asyncio.Event(),
+            on_outcomes=lambda _: told.append(engine.width),
+        )
+
+    ledger = Watching(journal)
+    assert asyncio.run(main()) == Ending(End.FINISHED)
+    assert first < max(told)
+    assert ledger.most_under_way <= 2 * max(told)
+    assert service.posts == dict.fromkeys(range(2, 4002), 1)
+
+
 def test_journal_transactions_are_shared_by_rows(journal: Journal) -> None:
     """About one for every half of the concurrency, however fast the answers come."""
     ledger = Watching(journal)

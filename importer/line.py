@@ -1,0 +1,186 @@
+"""The half of the line behind the gate: leases → replies → journal → result files.
+
+A new run and a resumed one are the same here: what the journal does not know is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shlex
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from importer.api.client import Client
+from importer.api.request import encode
+from importer.api.verdict import judge
+from importer.errors import JournalError, OutputError
+from importer.journal import Journal
+from importer.mapping.load import LoadedMapping
+from importer.mapping.plan import Plan
+from importer.model import Batch, Checkup, Event, Outcome, Progress, Request, Status, Summary
+from importer.results import write_results
+from importer.rundir import RunDirectory
+from importer.sending.coordinator import coordinate
+from importer.sending.local import LocalEngine
+from importer.sending.protocol import Ending
+from importer.settings import RunSettings, SourceOptions, Target
+from importer.sources.snapshot import Snapshot
+from importer.stopping import StopSwitch
+from importer.summary import Clock, Description, summarise
+
+Result = TypeVar("Result")
+Listener = Callable[[Progress | Event], None]
+
+EXAMPLES = 10
+"""Failed rows that are named on the terminal; failures.csv has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to import: what to read and how, what it means, where it goes."""
+
+    source: Path
+    mapping: LoadedMapping
+    target: Target
+    reading: SourceOptions = field(default_factory=SourceOptions)
+    settings: RunSettings = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended and where its results are; `examples` are the first rows that failed.
+
+    `checkup` is what the check found, where the run was not one of the past.
+    """
+
+    summary: Summary
+    directory: RunDirectory
+    examples: tuple[Outcome, ...]
+    checkup: Checkup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run with a directory and an open journal, new or of the past."""
+
+    description: Description
+    clock: Clock
+    directory: RunDirectory
+    journal: Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run that can send."""
+
+    job: Job
+    plan: Plan
+    run: Run
+
+
+def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> RunResult:
+    """Send what is pending and write the results of all rows.
+
+    Raises JournalError or OutputError where the disk fails; both say how to go on.
+    """
+    try:
+        return finish(line.run, rows, send(line, rows, stop, listener))
+    except (JournalError, OutputError) as error:
+        # Rows were sent: the journal has them, and the files can be made again from it.
+        error.exit_code = 3
+        go_on = f"Then go on with: vcc-import resume {shlex.quote(str(line.run.directory.path))}"
+        error.hint = f"{error.hint} {go_on}" if error.hint else go_on
+        raise
+
+
+def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
+    """Send what the journal does not know, and tell the listener of it."""
+    pace, retry = line.job.settings.pace, line.job.settings.retry
+    counts = _counts(line.run.journal, rows)
+    listener(Progress(rows, dict(counts)))
+
+    def tell(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+        counts[Status.PENDING] -= len(outcomes)
+        listener(Progress(rows, dict(counts)))
+
+    async def through(requests: Iterator[Request]) -> Ending:
+        async with Client(line.job.target, pace) as client:
+            engine = LocalEngine(
+                client.add, judge, retry, pace.concurrency, pace.rate, client.probe, listener
+            )
+            with stop.watched() as stopping:
+                return await coordinate(
+                    requests,
+                    line.run.journal,
+                    engine,
+                    stop=stopping,
+                    on_outcomes=tell,
+                )
+
+    with Snapshot.open(line.run.directory.snapshot) as snapshot:
+        ending = run_loop(
+            through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
+        )
+    line.run.journal.set_meta({"ended_at": str(time.time())})
+    return ending
+
+
+def _counts(journal: Journal, rows: int) -> dict[Status, int]:
+    """Every state with its rows; those that the journal does not know are pending."""
+    counts = {**journal.counts(), Status.PENDING: 0}
+    counts[Status.PENDING] = rows - sum(counts.values())
+    return counts
+
+
+def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
+    """Encode every row that the journal does not know, in source order."""
+    settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
+    for batch in snapshot.batches(line.plan.used):
+        pending = ~np.isin(batch.rows, settled, assume_unique=True)
+        frame = batch.frame[pending].reset_index(drop=True)
+        evaluated = line.plan.evaluate(Batch(batch.rows[pending], frame))
+        for record in line.plan.records(evaluated, line.run.description.run_id):
+            yield Request(record.row, encode(record))
+
+
+def finish(run: Run, rows: int, ending: Ending) -> RunResult:
+    """Write the result files from the journal and the run's own copy."""
+    summary = summarise(
+        run.description,
+        run.clock,
+        _counts(run.journal, rows),
+        attempts=run.journal.attempts(),
+        status=ending.end,
+        stop=ending.stop,
+    )
+    with Snapshot.open(run.directory.snapshot) as snapshot:
+        write_results(
+            run.directory.path,
+            headers=snapshot.headers,
+            batches=snapshot.batches(),
+            outcomes=run.journal.outcomes(),
+            summary=summary,
+        )
+    failed = (o for o in run.journal.outcomes() if o.status in _FAILED)
+    return RunResult(summary, run.directory, tuple(itertools.islice(failed, EXAMPLES)))
+
+
+_FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})
+
+
+def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on the fastest event loop there is: uvloop's, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
