@@ -129,7 +129,8 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
         ending = run_loop(
             through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
         )
-    line.run.journal.set_meta({"ended_at": str(time.time())})
+    elapsed = line.run.clock.elapsed()
+    line.run.journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
     return ending
 
 

@@ -123,7 +123,13 @@ def run(
             surveyor = _survey(line, source, seen, stop, listener)
             survey = surveyor.finish()
             copy = file_sha256(directory.snapshot)
-            journal.set_meta({"rows": str(survey.rows), "snapshot_sha256": copy})
+            journal.set_meta(
+                {
+                    "rows": str(survey.rows),
+                    "snapshot_sha256": copy,
+                    "started_at": clock.started_at.isoformat(),
+                }
+            )
     if seen is not None:
         seen.take(surveyor)
     with journal:

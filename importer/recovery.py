@@ -89,8 +89,7 @@ def resume(
     those that the run began with; JournalError where the journal cannot be trusted, or the run
     is still alive.
     """
-    stop, clock = stop or StopSwitch(), Clock()
-    directory = RunDirectory(path)
+    stop, directory = stop or StopSwitch(), RunDirectory(path)
     with Journal.open(directory.journal) as journal:
         past = _described(directory, journal)
         _refuse_differences(past, target)
@@ -102,16 +101,18 @@ def resume(
         )
         with Snapshot.open(directory.snapshot) as snapshot:
             plan = compile_plan(job.mapping, snapshot.headers)
+        clock = Clock.of_the_past(journal.meta(), at_work=True)
         line = Line(job, plan, Run(past.description, clock, directory, journal))
         return send_and_finish(line, past.rows, stop, listener)
 
 
 def report(path: Path) -> RunResult:
     """Write the result files of a run again, from its journal and its copy of the source."""
-    clock, directory = Clock(), RunDirectory(path)
+    directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
         past = _described(directory, journal)
         pending = past.rows - sum(journal.counts().values())
+        clock = Clock.of_the_past(journal.meta(), at_work=False)
         run = Run(past.description, clock, directory, journal)
         return finish(run, past.rows, Ending(End.INTERRUPTED if pending else End.FINISHED))
 

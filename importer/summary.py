@@ -17,14 +17,28 @@ from importer.settings import RunSettings, Target
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When a run began: by the calendar, and by a clock that nobody sets."""
+    """When a run began by the calendar, and how long it has been at work, by a clock nobody sets.
+
+    `before` are the seconds of earlier sittings of a run that is resumed. Without `ticks` the run
+    is not at work: it is only reported.
+    """
 
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _ticks: float = field(default_factory=time.monotonic)
+    before: float = 0.0
+    ticks: float | None = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of_the_past(cls, meta: Mapping[str, str], *, at_work: bool) -> Clock:
+        """The clock of a run whose journal noted `meta`."""
+        return cls(
+            datetime.fromisoformat(meta["started_at"]),
+            float(meta.get("elapsed", 0)),
+            time.monotonic() if at_work else None,
+        )
 
     def elapsed(self) -> float:
-        """Seconds since then."""
-        return time.monotonic() - self._ticks
+        """Seconds of work, in all sittings."""
+        return self.before + (time.monotonic() - self.ticks if self.ticks is not None else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,10 @@ def _tell(run_dir: Path, findings: Findings) -> None:
         elif findings.settles_in:
             say(f"A late request may still arrive: look again in {findings.settles_in:.0f} s.")
         else:
-            say(f"To send them: vcc-import reconcile --release, then vcc-import resume {run_dir}")
+            say(
+                f"To send them: vcc-import reconcile {run_dir} --release, then "
+                f"vcc-import resume {run_dir}"
+            )
 
 
 @click.command(

@@ -47,21 +47,17 @@ async def coordinate(
     engine: Engine,
     *,
     stop: asyncio.Event,
-    concurrency: int | None = None,
     on_outcomes: Watcher = lambda outcomes: None,
 ) -> Ending:
     """Send the requests of `work` through `engine`, and record each row exactly once.
 
     An Outcome in `work` is a row that is not to be sent; it is recorded as it is. `work` is drawn
     from in a thread. Setting `stop` ends the run in order: nothing new is sent, what is in flight
-    is recorded. `concurrency` replaces the engine's own width. `on_outcomes` is called on the
-    loop with final outcomes once they are recorded. Raises what `work`, `ledger` or `engine`
-    raised, after all that came back was recorded. When cancelled, it records what had come back
-    by then; the journal shows the rest as uncertain.
+    is recorded. `on_outcomes` is called on the loop with final outcomes once they are recorded.
+    Raises what `work`, `ledger` or `engine` raised, after all that came back was recorded. When
+    cancelled, it records what had come back by then; the journal shows the rest as uncertain.
     """
-    run = _Run(
-        work, ledger, lambda: engine.width if concurrency is None else concurrency, on_outcomes
-    )
+    run = _Run(work, ledger, lambda: engine.width, on_outcomes)
     with (
         ThreadPoolExecutor(1, "reader") as reading,
         ThreadPoolExecutor(1, "writer") as writing,

@@ -175,3 +175,24 @@ def test_without_a_stamp_reconcile_says_what_to_do_instead(
         assert cli("run", leads, "-m", mapping, "--out", "out", *base_url) == 4
         assert cli("reconcile", "out") == 2
     assert "vcc-import mark" in capsys.readouterr().err
+
+
+def test_a_resumed_run_began_when_it_began_and_counts_all_its_sittings(
+    cli: Cli, mapping: Path, tmp_path: Path
+) -> None:
+    def summary() -> tuple[str, float]:
+        found = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))
+        return found["started_at"], found["elapsed_s"]
+
+    with live_sandbox() as sandbox:
+        leads = write_leads(tmp_path / "leads.csv", 9)
+        base_url = ("--base-url", sandbox.base_url)
+        assert cli("run", leads, "-m", mapping, "--out", "out", "--limit", 4, *base_url) == 0
+        first = summary()
+        assert cli("resume", "out") == 0
+        second = summary()
+        assert cli("report", "out") == 0
+        third = summary()
+    assert first[0] == second[0] == third[0]
+    assert first[1] < second[1]
+    assert abs(third[1] - second[1]) < 0.5

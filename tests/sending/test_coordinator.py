@@ -75,7 +75,6 @@ def run(
     work: Iterator[Request | Outcome],
     ledger: Ledger,
     engine: Engine,
-    concurrency: int = 4,
     on_outcomes: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
 ) -> Ending:
     async def main() -> Ending:
@@ -83,7 +82,6 @@ def run(
             work,
             ledger,
             engine,
-            concurrency=concurrency,
             stop=asyncio.Event(),
             on_outcomes=on_outcomes,
         )
@@ -124,7 +122,7 @@ def test_every_row_is_sent_once_and_recorded(
 ) -> None:
     service = Service()
     seen: list[Outcome] = []
-    ending = run(requests(count), journal, service.engine(concurrency), concurrency, seen.extend)
+    ending = run(requests(count), journal, service.engine(concurrency), seen.extend)
     assert ending == Ending(End.FINISHED)
     assert service.posts == dict.fromkeys(range(2, count + 2), 1)
     assert journal.counts()[Status.CREATED] == count
@@ -137,7 +135,7 @@ def test_never_are_more_rows_under_way_than_twice_the_concurrency(
     journal: Journal, concurrency: int
 ) -> None:
     ledger = Watching(journal)
-    run(requests(500), ledger, Service().engine(concurrency), concurrency)
+    run(requests(500), ledger, Service().engine(concurrency))
     assert ledger.under_way == 0
     assert ledger.most_under_way <= 2 * concurrency
 
@@ -171,7 +169,7 @@ def test_what_is_granted_follows_the_width_that_the_engine_finds(journal: Journa
 def test_journal_transactions_are_shared_by_rows(journal: Journal) -> None:
     """About one for every half of the concurrency, however fast the answers come."""
     ledger = Watching(journal)
-    run(requests(2000), ledger, Service().engine(64), 64)
+    run(requests(2000), ledger, Service().engine(64))
     assert ledger.calls <= 2000 / 32 * 1.5
 
 
@@ -223,7 +221,7 @@ def test_work_is_drawn_only_a_bounded_way_ahead(journal: Journal) -> None:
         return CREATED
 
     service = Service(answer)
-    run(work(), journal, service.engine(64), 64)
+    run(work(), journal, service.engine(64))
     assert furthest <= AHEAD + 256 + 128
 
 
@@ -275,7 +273,7 @@ def test_stopping_lets_requests_in_flight_end_and_begins_none(journal: Journal) 
         posts: list[int] = []
         interrupting = asyncio.create_task(interrupt())
         engine = LocalEngine(post, judge, FAST, 4)
-        ending = await coordinate(requests(100), journal, engine, concurrency=4, stop=stop)
+        ending = await coordinate(requests(100), journal, engine, stop=stop)
         await interrupting
         assert posts == [2, 3, 4, 5]
         return ending
@@ -290,9 +288,7 @@ def test_stopped_before_it_began_it_sends_nothing(journal: Journal) -> None:
     async def main() -> Ending:
         stop = asyncio.Event()
         stop.set()
-        return await coordinate(
-            requests(100), journal, Service().engine(), concurrency=4, stop=stop
-        )
+        return await coordinate(requests(100), journal, Service().engine(), stop=stop)
 
     assert asyncio.run(main()).end is End.INTERRUPTED
     assert list(journal.settled_rows()) == []
@@ -310,7 +306,7 @@ def test_stopped_after_the_last_row_it_has_finished(journal: Journal) -> None:
                 stop.set()
 
         return await coordinate(
-            requests(10), journal, Service().engine(), concurrency=4, stop=stop, on_outcomes=seen
+            requests(10), journal, Service().engine(), stop=stop, on_outcomes=seen
         )
 
     assert asyncio.run(main()) == Ending(End.FINISHED)
@@ -331,9 +327,7 @@ def test_cancelled_it_keeps_what_came_back_and_the_rest_reads_as_uncertain(
             raise AssertionError
 
         engine = LocalEngine(post, judge, FAST, 4)
-        task = asyncio.create_task(
-            coordinate(requests(100), journal, engine, concurrency=4, stop=asyncio.Event())
-        )
+        task = asyncio.create_task(coordinate(requests(100), journal, engine, stop=asyncio.Event()))
         await hanging.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -487,9 +481,7 @@ def test_for_any_mix_of_faults_every_row_is_in_one_state_and_none_is_sent_twice(
             return reply
 
         engine = LocalEngine(post, judge, FAST, concurrency)
-        task = asyncio.create_task(
-            coordinate(requests(count), journal, engine, concurrency=concurrency, stop=stop)
-        )
+        task = asyncio.create_task(coordinate(requests(count), journal, engine, stop=stop))
         return await task
 
     path = tmp_path_factory.mktemp("run") / "journal.sqlite3"
