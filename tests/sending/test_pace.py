@@ -182,6 +182,18 @@ class TestRate:
         told = [e.rate for e in service.events if isinstance(e, PaceChanged)]
         assert (told[-1] or 0.0) > 400
 
+    def test_429s_of_requests_under_way_teach_nothing_new(self) -> None:
+        pacer = Pacer(16, None, 0.0, lambda width, rate: None)
+        for _ in range(100):
+            pacer.answered(1.0, 0.9, 16)
+        pacer.throttled(1.0, 0.9, 1.0)
+        learned = pacer.rate
+        assert learned == pytest.approx(0.97 * 100 / 2)
+        for _ in range(16):
+            pacer.answered(1.01, 0.9, 16)
+            pacer.throttled(1.01, 0.95, 1.0)
+        assert pacer.rate == learned
+
     @given(
         st.none() | st.floats(1, 5000),
         st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["answered", "throttled"]))),
