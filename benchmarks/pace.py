@@ -213,11 +213,14 @@ def widths(capacities: Sequence[int], seconds: float, repeats: int) -> None:
         fixed = [min(WIDEST, math.ceil(capacity * part)) for part in (1, 1.25, 2, 4)]
         speeds: dict[int | None, list[float]] = {width: [] for width in (*fixed, None)}
         width = 0
-        for _ in range(repeats):
-            for concurrency, found in speeds.items():
+        for turn in range(repeats):
+            # Whoever comes first meets another machine than whoever comes last.
+            order = list(speeds.items())
+            for concurrency, found in order[turn % len(order) :] + order[: turn % len(order)]:
                 measured = measure(service, Pace(concurrency=concurrency), seconds)
                 found.append(measured.speed)
-                width = measured.width
+                if concurrency is None:
+                    width = measured.width
         median = {concurrency: statistics.median(found) for concurrency, found in speeds.items()}
         auto = median.pop(None)
         share = f"{auto / max(median.values()):.1%}"
