@@ -23,7 +23,7 @@ from importer.errors import JournalError, OutputError
 from importer.journal import Journal
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
-from importer.model import Batch, Checkup, Event, Outcome, Progress, Request, Status, Summary
+from importer.model import Batch, Checkup, Event, Outcome, Progress, Request, Stage, Status, Summary
 from importer.results import write_results
 from importer.rundir import RunDirectory
 from importer.sending.coordinator import coordinate
@@ -103,13 +103,13 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     pace, retry = line.job.settings.pace, line.job.settings.retry
     counts = _counts(line.run.journal, rows)
-    listener(Progress(rows, dict(counts)))
+    listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     def tell(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             counts[outcome.status] += 1
         counts[Status.PENDING] -= len(outcomes)
-        listener(Progress(rows, dict(counts)))
+        listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     async def through(requests: Iterator[Request]) -> Ending:
         async with Client(line.job.target, pace) as client:

@@ -6,7 +6,7 @@ given once, by the source, and carried from there on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -114,10 +114,35 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnFill:
+    """How many rows have something in a column; `header` may be blank or stand twice."""
+
+    header: str
+    filled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the dialler will find whom to call, over the rows that are ready.
+
+    `callable` are rows with at least one phone; `contacts` says how many rows have so many
+    contacts, 0 included. `phones` are all valid numbers of these rows, `repeated` those of them
+    that stood before, in another contact or row. `invalid` are phones refused, over all rows.
+    """
+
+    callable: int = 0
+    contacts: Mapping[int, int] = field(default_factory=dict)
+    phones: int = 0
+    repeated: int = 0
+    invalid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """A whole file in figures: rows by what would become of them, and problems by kind.
 
-    `problems` is capped, in source order; `problem_counts` counts all, by code.
+    `problems` is capped, in source order; `problem_counts` counts all, by code, and `examples`
+    has the first of each code. `fill` has a count for each column of the sheet, in its order.
     """
 
     rows: int
@@ -126,8 +151,23 @@ class Survey:
     skipped: int
     problems: tuple[Problem, ...]
     problem_counts: Mapping[str, int]
+    examples: Mapping[str, tuple[Problem, ...]]
     errors: int
     warnings: int
+    fill: tuple[ColumnFill, ...] = ()
+    readiness: Readiness = Readiness()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All cells and all problems of a file, for reports that show every one.
+
+    Both can be gone through as often as wanted while the check's working copy lasts: rows in
+    source order; problems of the file first, then by row.
+    """
+
+    batches: Callable[[], Iterator[Batch]]
+    problems: Callable[[], Iterator[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +177,7 @@ class Checkup:
     info: SourceInfo
     survey: Survey
     unused_columns: tuple[str, ...]
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,16 +327,26 @@ class Outcome:
     hint: str | None = None
 
 
+class Stage(StrEnum):
+    """What is being done with a file's rows, one after the other."""
+
+    READING = "reading"
+    CHECKING = "checking"
+    SENDING = "sending"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How a run stands: `done` rows are in a final state, of `total` in the source.
 
-    While the source is still being read, `total` is None and `read` counts the rows so far.
+    While the source is still being read, `total` is None. Until rows are sent, `passed` counts
+    those that were read, then those that were checked.
     """
 
+    stage: Stage
     total: int | None
     counts: Mapping[Status, int] = field(default_factory=dict)
-    read: int = 0
+    passed: int = 0
 
     @property
     def done(self) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from importer.api.client import Client
 from importer.api.request import base_url_for, encode
-from importer.errors import RunInterruptedError
+from importer.examination import COPY, Examination, Look
 from importer.files import make_private_folder, write_private
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, run_loop, send_and_finish
@@ -22,18 +23,10 @@ from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
 from importer.mapping.plan import compile_plan
 from importer.mapping.schema import mapping_schema
-from importer.model import (
-    Checkup,
-    Preview,
-    Progress,
-    SourceInfo,
-    Status,
-)
+from importer.model import Checkup, Preview, SourceInfo, Status
 from importer.rundir import RunDirectory, new_run_id
-from importer.settings import PROBLEM_CAP, SourceOptions
+from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
-from importer.sources.snapshot import SnapshotWriter
-from importer.sources.source import Source
 from importer.stopping import StopSwitch
 from importer.summary import (
     Clock,
@@ -42,11 +35,12 @@ from importer.summary import (
     describe_source,
     describe_target,
 )
-from importer.survey.surveyor import Seen, Surveyor
+from importer.survey.surveyor import Seen
 
 __all__ = [
     "Job",
     "LoadedMapping",
+    "Look",
     "RunResult",
     "Seen",
     "base_url_for",
@@ -64,33 +58,31 @@ def check(
     mapping: LoadedMapping,
     reading: SourceOptions,
     *,
-    seen: Seen | None = None,
-    cap: int | None = PROBLEM_CAP,
+    look: Look | None = None,
 ) -> Checkup:
     """Read, map and check a file, and send nothing.
 
-    `seen` is shared by the files of one command; `cap` bounds the problems that are listed.
-    Raises SourceError and MappingError.
+    Raises SourceError and MappingError. Without a `look`, the working copy is gone afterwards.
     """
-    with open_source(path, _reading(mapping, reading)) as source:
-        plan = compile_plan(mapping, source.info.headers)
-        surveyor = _surveyor(source.info, mapping, seen, cap)
-        for batch in source.batches():
-            surveyor.add(plan.evaluate(batch).checked)
-        if seen is not None:
-            seen.take(surveyor)
-        return Checkup(source.info, surveyor.finish(), plan.unused_columns)
+    with _working_folder() as folder, open_source(path, _reading(mapping, reading)) as source:
+        examination = Examination(source.info, mapping, look or Look(folder / COPY))
+        examination.read(source)
+        for _ in examination.survey():
+            pass
+        if examination.look.seen is not None:
+            examination.look.seen.take(examination.surveyor)
+        return examination.finish()
 
 
 def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Iterator[Preview]:
     """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
-    with open_source(path, _reading(mapping, reading)) as source:
-        plan = compile_plan(mapping, source.info.headers)
-        surveyor = _surveyor(source.info, mapping, None, 0)
-        for batch in source.batches():
-            evaluated = plan.evaluate(batch)
-            decided = {decision.row: decision for decision in surveyor.add(evaluated.checked)}
-            for record in plan.records(evaluated, "preview"):
+    with _working_folder() as folder:
+        with open_source(path, _reading(mapping, reading)) as source:
+            examination = Examination(source.info, mapping, Look(folder / COPY, cap=0))
+            examination.read(source)
+        for evaluated, decisions in examination.survey():
+            decided = {decision.row: decision for decision in decisions}
+            for record in examination.plan.records(evaluated, "preview"):
                 decision = decided.get(record.row)
                 problems = decision.problems if decision is not None else ()
                 if decision is None or decision.status is Status.PENDING:
@@ -103,38 +95,52 @@ def run(
     job: Job,
     *,
     seen: Seen | None = None,
+    log: Path | None = None,
     stop: StopSwitch | None = None,
     listener: Listener = lambda _: None,
 ) -> RunResult:
     """Import one file: read, check, send, and write the results.
 
-    Raises ImporterError where nothing was sent; a run that stops later is a result that says so.
-    `listener` is called from the thread that runs this, at the pace of the replies.
+    All problems found on the way go to the file `log`, where one is named. Raises ImporterError
+    where nothing was sent; a run that stops later is a result that says so. `listener` is called
+    from the thread that runs this, at the pace of the replies.
     """
     stop, clock = stop or StopSwitch(), Clock()
     with open_source(job.source, _reading(job.mapping, job.reading)) as source:
-        plan = compile_plan(job.mapping, source.info.headers)
+        compile_plan(job.mapping, source.info.headers)  # refuses a sheet that does not fit
         client = Client(job.target, job.settings.pace)  # refuses a target it cannot use
         if job.settings.preflight:
             run_loop(_preflight(client))
         description = _describe(job, source.info)
         with _prepared(job, description) as (directory, journal):
-            line = Line(job, plan, Run(description, clock, directory, journal))
-            surveyor = _survey(line, source, seen, stop, listener)
-            survey = surveyor.finish()
-            copy = file_sha256(directory.snapshot)
+            look = Look(directory.snapshot, log, seen, stop=stop, listener=listener)
+            examination = Examination(source.info, job.mapping, look)
+            examination.read(source)
+            for _, decisions in examination.survey():
+                # What is refused is in the journal before the first request leaves.
+                journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
+            checkup = examination.finish()
             journal.set_meta(
                 {
-                    "rows": str(survey.rows),
-                    "snapshot_sha256": copy,
+                    "rows": str(checkup.survey.rows),
+                    "facts": examination.facts.as_json(),
+                    "snapshot_sha256": file_sha256(directory.snapshot),
                     "started_at": clock.started_at.isoformat(),
                 }
             )
     if seen is not None:
-        seen.take(surveyor)
+        seen.take(examination.surveyor)
+    line = Line(job, examination.plan, Run(description, clock, directory, journal))
     with journal:
-        result = send_and_finish(line, survey.rows, stop, listener)
-    return replace(result, checkup=Checkup(source.info, survey, plan.unused_columns))
+        result = send_and_finish(line, checkup.survey.rows, stop, listener)
+    return replace(result, checkup=checkup)
+
+
+@contextlib.contextmanager
+def _working_folder() -> Iterator[Path]:
+    """A folder of the owner's alone for what lasts no longer than the command."""
+    with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
+        yield Path(folder)
 
 
 async def _preflight(client: Client) -> None:
@@ -160,27 +166,6 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         undo.pop_all()
 
 
-def _survey(
-    line: Line, source: Source, seen: Seen | None, stop: StopSwitch, listener: Listener
-) -> Surveyor:
-    """Read the source once: into the run's own copy, and into the Survey.
-
-    What is refused here is in the journal before the first request leaves.
-    """
-    surveyor = _surveyor(source.info, line.job.mapping, seen, PROBLEM_CAP)
-    with SnapshotWriter(line.run.directory.snapshot, source.info.headers, source.info) as snapshot:
-        for batch in source.batches():
-            if stop.reason is not None:
-                raise RunInterruptedError("interrupted while reading: nothing was sent")
-            snapshot.write(batch)
-            decisions = surveyor.add(line.plan.evaluate(batch).checked)
-            line.run.journal.settle(
-                [d.outcome() for d in decisions if d.status is not Status.PENDING]
-            )
-            listener(Progress(None, read=surveyor.rows))
-    return surveyor
-
-
 def _describe(job: Job, info: SourceInfo) -> Description:
     return Description(
         run_id=new_run_id(info.path),
@@ -189,17 +174,6 @@ def _describe(job: Job, info: SourceInfo) -> Description:
         target=describe_target(job.target),
         settings=describe_settings(job.settings),
     )
-
-
-def _surveyor(
-    info: SourceInfo, mapping: LoadedMapping, seen: Seen | None, cap: int | None
-) -> Surveyor:
-    rules = mapping.spec.rows
-    surveyor = Surveyor(
-        info.path, rules.on_duplicate, unique=rules.unique or (), seen=seen, cap=cap
-    )
-    surveyor.note(info.problems)
-    return surveyor
 
 
 def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:

@@ -12,6 +12,7 @@ from pathlib import Path
 from importer.errors import JournalError, UsageError
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
+from importer.mapping.facts import Facts
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
@@ -34,6 +35,7 @@ class PastRun:
     description: Description
     rows: int
     snapshot_sha256: str
+    facts: Facts
 
     @property
     def project(self) -> int:
@@ -72,7 +74,8 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         raise JournalError(
             f"{directory.path}: {_NOT_BEGUN}", "Run the command again from the start."
         )
-    return PastRun(directory, description, int(meta["rows"]), meta["snapshot_sha256"])
+    facts = Facts.from_json(meta["facts"])
+    return PastRun(directory, description, int(meta["rows"]), meta["snapshot_sha256"], facts)
 
 
 def resume(
@@ -100,7 +103,7 @@ def resume(
             settings=settings,
         )
         with Snapshot.open(directory.snapshot) as snapshot:
-            plan = compile_plan(job.mapping, snapshot.headers)
+            plan = compile_plan(job.mapping, snapshot.headers).with_facts(past.facts)
         clock = Clock.of_the_past(journal.meta(), at_work=True)
         line = Line(job, plan, Run(past.description, clock, directory, journal))
         return send_and_finish(line, past.rows, stop, listener)

@@ -57,6 +57,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         ),
         "",  # the version
     ),
+    "problem_log": HELPERS,
+    "examination": ("*",),
     "pipeline": ("*",),
     "line": ("*",),
     "recovery": ("*",),

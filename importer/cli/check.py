@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 
+from importer.cli.live import progress_bar
 from importer.cli.options import (
     all_problems_option,
     files_argument,
@@ -19,6 +21,7 @@ from importer.cli.options import (
     verbose_option,
 )
 from importer.cli.outcome import each_file, say
+from importer.model import Checkup
 from importer.settings import PROBLEM_CAP, SourceOptions
 
 
@@ -69,19 +72,26 @@ def check_files(
         check_suffix(report)
     mapping = pipeline.load_mapping(mapping_path)
     seen = pipeline.Seen()
-    checkups = []
+    checkups: list[Checkup] = []
+    with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
 
-    def check_one(path: Path) -> int:
-        checkup = pipeline.check(path, mapping, options, seen=seen, cap=cap)
-        checkups.append(checkup)
-        if not quiet:
-            say(as_text(checkup))
-        return 1 if checkup.survey.invalid else 0
-
-    code = each_file(files, check_one)
-    if checkups:
-        for report in reports:
-            write_report(report, checkups)
+        def check_one(path: Path) -> int:
+            copy, log = (Path(folder) / f"{len(checkups)}{suffix}" for suffix in _WORKING_FILES)
+            with progress_bar(path.name, quiet=quiet) as listener:
+                look = pipeline.Look(copy, log, seen, cap, listener=listener)
+                checkup = pipeline.check(path, mapping, options, look=look)
+            checkups.append(checkup)
             if not quiet:
-                say(f"Report: {report}")
+                say(as_text(checkup))
+            return 1 if checkup.survey.invalid else 0
+
+        code = each_file(files, check_one)
+        if checkups:
+            for report in reports:
+                write_report(report, checkups)
+                if not quiet:
+                    say(f"Report: {report}")
     return code
+
+
+_WORKING_FILES = (".parquet", ".jsonl")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from importer.cli.outcome import FAILED, say
-from importer.model import Probing, Progress, Resumed, Status, Waiting
+from importer.model import Probing, Progress, Resumed, Stage, Status, Waiting
 
 if TYPE_CHECKING:
     from importer.model import Event
@@ -64,24 +64,34 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
 
     # A terminal that does not tell its size has no columns and lines: tqdm would draw nothing.
     size = shutil.get_terminal_size()
-    with tqdm(desc=f"{name} (reading)", unit=" rows", ncols=size.columns, nrows=size.lines) as bar:
+    reading, stage = _DESCRIPTIONS[Stage.READING].format(name), [Stage.READING]
+    with tqdm(desc=reading, unit=" rows", ncols=size.columns, nrows=size.lines) as bar:
 
         def show(news: Progress | Event) -> None:
             if not isinstance(news, Progress):
                 with bar.external_write_mode(sys.stderr):
                     _tell(news)
-            elif news.total is None:
-                bar.update(news.read - bar.n)
+                return
+            if news.stage is not stage[0]:
+                stage[0] = news.stage
+                bar.set_description(_DESCRIPTIONS[news.stage].format(name), refresh=False)
+                bar.reset(news.total)
+            if news.stage is not Stage.SENDING:
+                bar.update(news.passed - bar.n)
             else:
-                if bar.total is None:
-                    bar.set_description(name, refresh=False)
-                    bar.reset(news.total)
                 failed = sum(news.counts.get(status, 0) for status in FAILED)
                 created = news.counts.get(Status.CREATED, 0)
                 bar.set_postfix(created=created, failed=failed, refresh=False)
                 bar.update(news.done - bar.n)
 
         yield show
+
+
+_DESCRIPTIONS = {
+    Stage.READING: "{} (reading)",
+    Stage.CHECKING: "{} (checking)",
+    Stage.SENDING: "{}",
+}
 
 
 def _tell(news: Progress | Event) -> None:

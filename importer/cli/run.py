@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -33,9 +34,6 @@ from importer.settings import (
     PROBLEM_CAP,
     RUNS_DIR_VARIABLE,
 )
-
-if TYPE_CHECKING:
-    pass
 
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -114,14 +112,19 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
         check_suffix(report)
     stop, seen = StopSwitch(), pipeline.Seen()
     checkups: list[Checkup] = []
-    with stops_on_signals(stop) as received, run_target(mapping, options) as (target, sandbox):
+    with (
+        tempfile.TemporaryDirectory(prefix="vcc-import-") as logs,
+        stops_on_signals(stop) as received,
+        run_target(mapping, options) as (target, sandbox),
+    ):
         folders = iter(_folders(options["out"], files))
 
         def run_one(path: Path) -> int:
             own = dataclasses.replace(settings, sandbox=sandbox, out=next(folders))
             job = pipeline.Job(path, mapping, target, reading, own)
             with progress_bar(path.name, quiet=options["quiet"]) as listener:
-                result = pipeline.run(job, seen=seen, stop=stop, listener=listener)
+                log = Path(logs) / f"{len(checkups)}.jsonl" if options["reports"] else None
+                result = pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
             if result.checkup is not None:
                 checkups.append(result.checkup)
             if not options["quiet"]:

@@ -53,6 +53,11 @@ class Plan:
     disposition: Placed
     filters: tuple[Filter, ...]
     keys: tuple[KeyPart, ...]
+    remarks: tuple[Problem, ...] = ()
+
+    def with_facts(self, facts: object) -> Plan:
+        """The plan that decides by what the columns show as a whole."""
+        return self
 
     @property
     def _placed(self) -> tuple[Placed, ...]:

@@ -2,7 +2,8 @@
 
 What was checked is what is sent, and a run can be resumed and reported, though the file was moved,
 overwritten or came from standard input. Column ``row`` has the row numbers, ``c0``, ``c1`` … the
-cells; a row group is a batch, so that neither writing nor reading takes more memory for more rows.
+cells, ``problems`` what the source found wrong with a row, as JSON, null for nearly all; a row
+group is a batch, so that neither writing nor reading takes more memory for more rows.
 The headers and what the source was are JSON in the schema's metadata, under `METADATA`. Pages
 have checksums, which are verified.
 """
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
-from importer.model import Batch, SourceInfo
+from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.opening import file_sha256
 from importer.sources.table import text_column
 
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 METADATA = b"vcc_importer"
-VERSION = 1
+VERSION = 2
 """Of the layout; a snapshot of another version is refused."""
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_PROBLEMS = "problems"
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
@@ -61,6 +63,7 @@ class SnapshotWriter:
         fields += [
             pa.field(f"c{n}", pa.large_string(), nullable=False) for n in range(len(headers))
         ]
+        fields.append(pa.field(_PROBLEMS, pa.large_string()))
         self._schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
 
     def __enter__(self) -> Self:
@@ -87,6 +90,7 @@ class SnapshotWriter:
             arrays.append(
                 column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
             )
+        arrays.append(_problem_column(batch))
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         try:
             self._writer.write_table(table, row_group_size=max(len(batch), 1))
@@ -154,7 +158,7 @@ class Snapshot:
             raise ValueError(f"it has layout {content['version']}, not {VERSION}")
         self.path = path
         self.headers: tuple[str, ...] = tuple(content["headers"])
-        names = ["row", *(f"c{n}" for n in range(len(self.headers)))]
+        names = ["row", *(f"c{n}" for n in range(len(self.headers))), _PROBLEMS]
         if file.schema_arrow.names != names:
             raise ValueError("its columns are not those of its headers")
         self.rows: int = file.metadata.num_rows
@@ -201,7 +205,7 @@ class Snapshot:
         Columns are named by their index, each once, and keep it as their label.
         """
         labels = list(range(len(self.headers)) if columns is None else columns)
-        names = ["row", *(f"c{label}" for label in labels)]
+        names = ["row", *(f"c{label}" for label in labels), _PROBLEMS]
         for group in range(self._file.num_row_groups):
             table = self._read(group, names)
             arrays = {
@@ -209,7 +213,8 @@ class Snapshot:
             }
             index = pd.RangeIndex(table.num_rows)
             frame = pd.DataFrame(arrays, index=index, columns=pd.Index(labels, dtype="int64"))
-            yield Batch(table.column("row").to_numpy(), frame)
+            problems = _problems_in(table.column(_PROBLEMS))
+            yield Batch(table.column("row").to_numpy(), frame, problems)
 
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row numbers of all rows, in order: 8 bytes a row."""
@@ -224,6 +229,28 @@ class Snapshot:
             return self._file.read_row_group(group, columns=names)
         except _UNREADABLE as error:
             raise _damaged(self.path, error) from None
+
+
+def _problem_column(batch: Batch) -> Any:
+    """What the source found wrong with each row, as JSON; null where that is nothing."""
+    if not batch.problems:
+        return pa.nulls(len(batch), pa.large_string())
+    by_row: dict[int | None, list[dict[str, Any]]] = {}
+    for problem in batch.problems:
+        by_row.setdefault(problem.row, []).append(asdict(problem))
+    texts = {row: json.dumps(problems) for row, problems in by_row.items()}
+    return pa.array([texts.get(row) for row in batch.rows.tolist()], pa.large_string())
+
+
+def _problems_in(column: Any) -> tuple[Problem, ...]:
+    if column.null_count == len(column):
+        return ()
+    found = (json.loads(text) for text in column.drop_null().to_pylist())
+    return tuple(
+        Problem(**{**about, "severity": Severity(about["severity"])})
+        for problems in found
+        for about in problems
+    )
 
 
 def _damaged(path: Path, error: Exception) -> SourceError:

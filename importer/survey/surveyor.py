@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-from importer.model import Checked, Outcome, Problem, Severity, Status, Survey
+from importer.model import Checked, ColumnFill, Outcome, Problem, Severity, Status, Survey
 from importer.settings import PROBLEM_CAP
 
 OnDuplicate = Literal["skip", "reject", "allow"]
+
+EXAMPLES = 5
+"""Problems of each code that are kept, however late in the file they come."""
 
 
 class Seen:
@@ -96,6 +99,7 @@ class Surveyor:
         self._seen = seen if seen is not None else Seen()
         self._cap = cap
         self._listed: list[Problem] = []
+        self._examples: dict[str, list[Problem]] = {}
         self._codes: Counter[str] = Counter()
         self._severities: Counter[Severity] = Counter()
         self.rows = 0
@@ -139,8 +143,8 @@ class Surveyor:
                 decisions.append(Decision(row, status, tuple(problems)))
         return decisions
 
-    def finish(self) -> Survey:
-        """Freeze what was found."""
+    def finish(self, fill: tuple[ColumnFill, ...] = ()) -> Survey:
+        """Freeze what was found; `fill` is part of it."""
         invalid, skipped = self._statuses[Status.INVALID], self._statuses[Status.SKIPPED]
         return Survey(
             rows=self.rows,
@@ -149,8 +153,10 @@ class Surveyor:
             skipped=skipped,
             problems=tuple(self._listed),
             problem_counts=dict(self._codes.most_common()),
+            examples={code: tuple(listed) for code, listed in self._examples.items()},
             errors=self._severities[Severity.ERROR],
             warnings=self._severities[Severity.WARNING],
+            fill=fill,
         )
 
     def _duplicate(self, row: int, key: str) -> Problem | None:
@@ -179,3 +185,6 @@ class Surveyor:
         self._severities[problem.severity] += 1
         if self._cap is None or len(self._listed) < self._cap:
             self._listed.append(problem)
+        examples = self._examples.setdefault(problem.code, [])
+        if len(examples) < EXAMPLES:
+            examples.append(problem)
