@@ -1,9 +1,11 @@
 """From files to batches of text.
 
-:func:`open_source` reads CSV and XLSX files; :mod:`importer.sources.snapshot` keeps a run's own
-copy of the cells. Nothing else in the package reads spreadsheets or Parquet.
+:func:`open_source` reads text files and workbooks, packed or piped in too;
+:mod:`importer.sources.snapshot` keeps a run's own copy of the cells.
+Nothing else in the package reads spreadsheets or Parquet.
 """
 
-from importer.sources.opening import file_sha256, open_source
+from importer.sources.opening import open_source
+from importer.sources.source import file_sha256
 
 __all__ = ["file_sha256", "open_source"]

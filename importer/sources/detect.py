@@ -1,19 +1,21 @@
 """What kind of file it is: decided by what it holds, never by its name alone.
 
-A kind that cannot be read yet is refused with what to do instead. To read one more, give it an
-opener in :mod:`importer.sources.opening` and take its line out of `REFUSALS`.
+A kind that is not read is refused with what to do instead. To read one more, give it an opener in
+:mod:`importer.sources.opening` and take its line out of `REFUSALS`.
 """
 
 from __future__ import annotations
 
-import zipfile
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
+from importer.sources.zipped import Archive
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from importer.sources.inputfile import InputFile
 
 
 class Kind(StrEnum):
@@ -45,18 +47,13 @@ _UNPACK = "Unpack it and import the spreadsheet that is in it."
 _EXPORT = "Export the list as .xlsx or CSV from the program it comes from."
 
 REFUSALS = {
-    Kind.XLS: ("an old Excel workbook (.xls), which is not read", _AS_XLSX),
-    Kind.XLSB: ("a binary Excel workbook (.xlsb), which is not read", _AS_XLSX),
-    Kind.ODS: ("an OpenDocument spreadsheet (.ods), which is not read", _AS_XLSX),
     Kind.ENCRYPTED: (
         "protected by a password",
         "Open it with the password, save it without one, and import that copy.",
     ),
     Kind.NUMBERS: ("an Apple Numbers document", "In Numbers, export it to Excel or CSV."),
     Kind.OFFICE: ("an office document, not a spreadsheet", _EXPORT),
-    Kind.GZIP: ("compressed with gzip", _UNPACK),
-    Kind.ZIP: ("a ZIP archive", _UNPACK),
-    Kind.ARCHIVE: ("a compressed archive", _UNPACK),
+    Kind.ARCHIVE: ("an archive of a kind that is not read", _UNPACK),
     Kind.PDF: ("a PDF document", _EXPORT),
     Kind.HTML: ("a web page (HTML), whatever its name says", _AS_XLSX),
     Kind.XML: ("an XML document, not a spreadsheet", _AS_XLSX),
@@ -85,8 +82,11 @@ _SIGNATURES = (
 )
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLD_EXCEL = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
+"""How workbooks before 1993 begin, which are not in an OLE file."""
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table", b"<meta")
 _HEAD = 4096
+_LARGEST_ZIP = 4 * 2**30
 _OLE_SEARCHED = 64 * 2**20
 
 
@@ -127,14 +127,18 @@ def _nearby(path: Path) -> str:
     return f"Did you mean {path.with_name(near[0])}?" if near else "Check the name and the folder."
 
 
-def detect(path: Path) -> Kind:
+def detect(file: InputFile) -> Kind:
     """The kind of a readable file; whatever nothing else explains is text."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    with file.path.open("rb") as stream:
+        head = stream.read(_HEAD)
     if head.startswith(_ZIP):
-        return _zip_kind(path)
+        return _zip_kind(file)
     if head.startswith(_OLE):
-        return _ole_kind(path)
+        return _ole_kind(file.path)
+    if head[:2] in _OLD_EXCEL and head[2:4] in (b"\x04\x00", b"\x06\x00", b"\x08\x00"):
+        return Kind.XLS
+    if head[257:262] == b"ustar":
+        return Kind.ARCHIVE
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind
@@ -151,30 +155,25 @@ def _markup_kind(head: bytes) -> Kind:
     return Kind.JSON if compact.startswith((b'{"', b'[{"', b"[[", b"[{}")) else Kind.TEXT
 
 
-def _zip_kind(path: Path) -> Kind:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.replace("\\", "/").lower() for name in archive.namelist()}
-            if "mimetype" in names and archive.getinfo("mimetype").file_size < 256:
-                mimetype = archive.read("mimetype")
-                if b"opendocument.spreadsheet" in mimetype:
-                    return Kind.ODS
-                if b"opendocument" in mimetype:
-                    return Kind.OFFICE
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, OSError) as error:
-        raise SourceError(
-            f"{path}: this workbook or archive is damaged or cut short ({error}).",
-            "Copy or download it again, or open it in a spreadsheet program and save it anew.",
-        ) from None
-    if "xl/workbook.xml" in names:
-        return Kind.XLSX
-    if "xl/workbook.bin" in names:
-        return Kind.XLSB
-    if any(name.startswith("index/") and name.endswith(".iwa") for name in names):
-        return Kind.NUMBERS
-    if "index.zip" in names or any(name.endswith(".numbers/index.zip") for name in names):
-        return Kind.NUMBERS
-    return Kind.OFFICE if any(name.startswith(("word/", "ppt/")) for name in names) else Kind.ZIP
+def _zip_kind(file: InputFile) -> Kind:
+    with Archive(file, size_limit=_LARGEST_ZIP) as archive:
+        names = archive.parts.keys()
+        mimetype = b"".join(archive.unpack("mimetype", 2**20))
+        if b"opendocument.spreadsheet" in mimetype:
+            return Kind.ODS
+        if b"opendocument" in mimetype:
+            return Kind.OFFICE
+        if "xl/workbook.xml" in names:
+            return Kind.XLSX
+        if "xl/workbook.bin" in names:
+            return Kind.XLSB
+        if any(name.startswith("index/") and name.endswith(".iwa") for name in names):
+            return Kind.NUMBERS
+        if "index.zip" in names or any(name.endswith(".numbers/index.zip") for name in names):
+            return Kind.NUMBERS
+        return (
+            Kind.OFFICE if any(name.startswith(("word/", "ppt/")) for name in names) else Kind.ZIP
+        )
 
 
 def _ole_kind(path: Path) -> Kind:

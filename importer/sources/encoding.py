@@ -27,7 +27,8 @@ from importer.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from importer.sources.inputfile import InputFile
 
 BLOCK = 2**20
 """Bytes read at once."""
@@ -43,7 +44,11 @@ _MARKS = (
 _NO_FILE_ENCODINGS = frozenset(
     {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
 )
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(
+    rb"(?<![A-Za-z\x80-\xff])[A-Za-z]{0,40}+[\x80-\xff][A-Za-z\x80-\xff]{0,40}+"
+    rb"(?![A-Za-z\x80-\xff])"
+)
+"""A word with an accent. Longer runs of letters are none, and could cost minutes and gigabytes."""
 _MOST_WORDS = 20_000
 
 _LETTERS = {
@@ -68,10 +73,10 @@ _ODD_CAPITAL = -4.0
 _PLAIN_SIGNS = frozenset("„“”‚‘’‹›«»–—…•€§°·®™\xa0\xad")
 
 
-def find_encoding(path: Path, option: str | None) -> str:
-    """The codec name for `path`; `option`, where given, beats what is found."""
-    with path.open("rb") as file:
-        head = file.read(4096)
+def find_encoding(file: InputFile, option: str | None) -> str:
+    """The codec name for the file; `option`, where given, beats what is found."""
+    with file.path.open("rb") as stream:
+        head = stream.read(4096)
     mark = next((name for mark, name in _MARKS if head.startswith(mark)), None)
     if option is not None:
         return _checked_option(option, mark)
@@ -79,28 +84,28 @@ def find_encoding(path: Path, option: str | None) -> str:
         return mark
     if (wide := _unmarked_utf16(head)) is not None:
         return wide
-    if _is_utf8(path):
+    if _is_utf8(file):
         return "utf-8"
-    _refuse_broken_utf8(path)
-    return _best_code_page(path)
+    _refuse_broken_utf8(file)
+    return _best_code_page(file)
 
 
-def text_blocks(file: BinaryIO, path: Path, encoding: str) -> Iterator[str]:
+def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[str]:
     """The decoded text in blocks of about `BLOCK` bytes, without the byte-order mark.
 
-    `file` stands at its beginning; `path` is its name. Raises SourceError, naming the line, at
+    `stream` is the file, open at its beginning. Raises SourceError, naming the line, at
     bytes that the encoding has no character for.
     """
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     start, first = 0, True
     while True:
-        block = file.read(BLOCK)
+        block = stream.read(BLOCK)
         kept = len(decoder.getstate()[0])
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeError as error:
             at = start - kept + getattr(error, "start", 0)
-            raise _undecodable(path, encoding, at) from None
+            raise _undecodable(file, encoding, at) from None
         start += len(block)
         if first and text:
             text, first = text.removeprefix("\ufeff"), False
@@ -110,27 +115,27 @@ def text_blocks(file: BinaryIO, path: Path, encoding: str) -> Iterator[str]:
             return
 
 
-def _demand(path: Path, encoding: str) -> None:
+def _demand(file: InputFile, encoding: str) -> None:
     """Raise SourceError where the file stops being in this encoding, if it does."""
-    with path.open("rb") as file:
-        for _ in text_blocks(file, path, encoding):
+    with file.path.open("rb") as stream:
+        for _ in text_blocks(stream, file, encoding):
             pass
 
 
-def _undecodable(path: Path, encoding: str, at: int) -> SourceError:
+def _undecodable(file: InputFile, encoding: str, at: int) -> SourceError:
     """The error for bytes at offset `at`; the line is counted as a text editor counts it."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     line, previous, left = 1, "", at
-    with path.open("rb") as file:
-        while left > 0 and (block := file.read(min(BLOCK, left))):
+    with file.path.open("rb") as stream:
+        while left > 0 and (block := stream.read(min(BLOCK, left))):
             text = decoder.decode(block)
             left -= len(block)
             line += text.count("\n") + text.count("\r") - text.count("\r\n")
             line -= previous == "\r" and text.startswith("\n")
             previous = text[-1:]
-        wrong = file.read(1)
+        wrong = stream.read(1)
     return SourceError(
-        f"{path}: line {line} has bytes that are not {encoding}"
+        f"{file}: line {line} has bytes that are not {encoding}"
         f" (0x{wrong.hex() or '--'}, at byte {at + 1:,}).",
         "Name the encoding the file was saved in, for example --encoding cp1250,"
         ' or save it anew as "CSV UTF-8".',
@@ -165,16 +170,16 @@ def _unmarked_utf16(head: bytes) -> str | None:
     return None
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
+def _blocks(file: InputFile) -> Iterator[bytes]:
+    with file.path.open("rb") as stream:
+        while block := stream.read(BLOCK):
             yield block
 
 
-def _is_utf8(path: Path) -> bool:
+def _is_utf8(file: InputFile) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     try:
-        for block in _blocks(path):
+        for block in _blocks(file):
             if not block.isascii() or decoder.getstate()[0]:
                 decoder.decode(block)
         decoder.decode(b"", final=True)
@@ -183,33 +188,33 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _refuse_broken_utf8(path: Path) -> None:
+def _refuse_broken_utf8(file: InputFile) -> None:
     """Refuse a file nearly all of whose accents are UTF-8.
 
     In a code page, two or three accented letters that happen to form UTF-8 are very rare.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     good = bad = 0
-    for block in _blocks(path):
+    for block in _blocks(file):
         if not block.isascii() or decoder.getstate()[0]:
             text = decoder.decode(block)
             bad += text.count("\ufffd")
-            good += sum(not char.isascii() for char in text) - text.count("\ufffd")
+            good += len(text) - len(text.encode("ascii", "ignore")) - text.count("\ufffd")
     if good > 4 * bad:
-        _demand(path, "utf-8")
+        _demand(file, "utf-8")
 
 
-def _best_code_page(path: Path) -> str:
+def _best_code_page(file: InputFile) -> str:
     words: Counter[bytes] = Counter()
     seen: set[int] = set()
-    for block in _blocks(path):
+    for block in _blocks(file):
         seen.update(block)
         if len(words) < _MOST_WORDS:
             words.update(_WORD.findall(block))
     high = bytes(sorted(byte for byte in seen if byte >= 0x80))
     scores = {name: _score(words, name) for name in _CODE_PAGES if _has_all(name, high)}
     if not scores:
-        _demand(path, "utf-8")
+        _demand(file, "utf-8")
     return max(scores, key=scores.__getitem__)
 
 

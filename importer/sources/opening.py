@@ -2,54 +2,92 @@
 
 from __future__ import annotations
 
-import hashlib
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
+from importer.sources.arrival import STANDARD_INPUT, is_piped, spooled
 from importer.sources.detect import REFUSALS, Kind, detect, readable_file
+from importer.sources.inputfile import InputFile
+from importer.sources.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from importer.settings import SourceOptions
-    from importer.sources.source import Source
+    from importer.sources.source import Reading
+
+_PACKED = (Kind.GZIP, Kind.ZIP)
 
 
 def open_source(path: Path, options: SourceOptions) -> Source:
     """Open a file of any kind that can be read; use it as a context manager.
 
-    The header and the first data row have been read when this returns. Raises SourceError for a
-    file that is missing, unreadable, empty, damaged, over a limit, or of a kind not read.
+    ``-`` is standard input. The header and the first data row have been read when this returns.
+    What is packed or piped in is kept in a private temporary file until the source is closed.
+    Raises SourceError for a file that is missing, unreadable, empty, damaged, over a limit, or of
+    a kind not read.
     """
-    readable_file(path)
+    name = STANDARD_INPUT if is_piped(path) and str(path) == "-" else InputFile.at(path).name
     try:
-        return _opened(path, detect(path), options)
+        with ExitStack() as undo:
+            if is_piped(path):
+                file = undo.enter_context(spooled(path, name))
+            else:
+                readable_file(path)
+                file = InputFile(path, name)
+            reading = _read(file, options, undo)
+            undo.callback(reading.close)
+            info = replace(reading.info, path=name)
+            return Source(replace(reading, info=info), file, undo.pop_all().close)
     except OSError as error:
         raise SourceError(
-            f"{path}: cannot be read ({error.strerror or error}).",
+            f"{name}: cannot be read ({error.strerror or error}).",
             "Is the drive or network it is on still there? Copy the file to this machine.",
         ) from None
 
 
-def _opened(path: Path, kind: Kind, options: SourceOptions) -> Source:
-    if kind is Kind.TEXT:
-        from importer.sources.delimited import open_delimited
+def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
+    """The reading of a file; what it holds is unpacked first if it is packed."""
+    kind = detect(file)
+    if kind not in _PACKED:
+        return _opened(file, kind, options)
+    from importer.sources.unpacking import unpacked
 
-        return open_delimited(path, options)
-    if kind is Kind.XLSX:
-        from importer.sources.excel import open_excel
-
-        return open_excel(path, options)
-    what, instead = REFUSALS[kind]
-    raise SourceError(f"{path}: this is {what}.", instead)
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; the file is read in pieces."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
+    inner, problems = undo.enter_context(unpacked(file, kind))
+    inner_kind = detect(inner)
+    if inner_kind in (*_PACKED, Kind.ARCHIVE):
         raise SourceError(
-            f"{path}: cannot be read ({error.strerror or error}).", "Check the name and the folder."
-        ) from None
+            f"{inner}: this is an archive within an archive, which is not read.",
+            "Unpack it, and give the file that is in it.",
+        )
+    reading = _opened(inner, inner_kind, options)
+    info = replace(reading.info, problems=(*problems, *reading.info.problems))
+    return replace(reading, info=info)
+
+
+def _opened(file: InputFile, kind: Kind, options: SourceOptions) -> Reading:
+    match kind:
+        case Kind.TEXT:
+            from importer.sources.delimited import open_delimited
+
+            return open_delimited(file, options)
+        case Kind.XLSX:
+            from importer.sources.excel import open_excel
+
+            return open_excel(file, options)
+        case Kind.XLSB:
+            from importer.sources.excel import open_binary_excel
+
+            return open_binary_excel(file, options)
+        case Kind.XLS:
+            from importer.sources.xls import open_old_excel
+
+            return open_old_excel(file, options)
+        case Kind.ODS:
+            from importer.sources.ods import open_opendocument
+
+            return open_opendocument(file, options)
+    what, instead = REFUSALS[kind]
+    raise SourceError(f"{file}: this is {what}.", instead)

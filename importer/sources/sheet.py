@@ -14,25 +14,19 @@ by tag, which is slower. Columns and rows count from 0 here, as in the library.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from importer.errors import SourceError
 from importer.model import EMPTY_FORMULA
+from importer.sources.aside import after_cells, before_cells, hidden_rows
+from importer.sources.bounds import check_bounds
 from importer.sources.extent import plain_extent
+from importer.sources.grid import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from importer.sources.package import Package
 
-MOST_ROWS = 1_048_576
-MOST_COLUMNS = 2_000
-"""Columns in use; a sheet may have 16,384, but a list that needs as many is none."""
-MOST_CELLS = 20_000_000
-AREA_FREE = 4_000_000
-SPARSEST = 8
-"""Beyond `AREA_FREE` cells, one in `SPARSEST` between the outermost ones must be there."""
 LONGEST_ROW = 64 * 2**20
 """Bytes of XML."""
 
@@ -48,6 +42,7 @@ _CELL = re.compile(
 _CELL_END = re.compile(rb"</(?:[\w.-]+:)?c\s*>")
 _ATTRIBUTE = re.compile(rb"(?<![\w:.-])([rt])\s*=\s*[\"']([^\"']*)[\"']")
 _REFERENCE = re.compile(rb"([A-Za-z]{1,3})([0-9]{1,7})$")
+_HAS_TEXT = re.compile(rb"""t\s*=\s*["'](?:inlineStr|str|d)["']""")
 _FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
 _VALUE = re.compile(rb"<(?:[\w.-]+:)?v(?:\s[^>]*)?(?:/>|>(.*?)</(?:[\w.-]+:)?v\s*>)", re.DOTALL)
 _LAST_ROW = re.compile(rb'<row r="([0-9]{1,7})"')
@@ -64,17 +59,6 @@ _SUSPECT = (
 """In a plain piece: error cells, and formulas followed by no value."""
 
 
-@dataclass(slots=True)
-class Scan:
-    """What was found in a sheet; `special` gives texts for cells by (row, column), in order."""
-
-    rows: int = 0
-    columns: int = 0
-    cells: int = 0
-    special: tuple[tuple[int, int, str], ...] = ()
-    unknown_errors: bool = False
-
-
 def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
     """Look through the sheet whose XML is given in pieces; all pieces are taken.
 
@@ -83,57 +67,49 @@ def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
     scan = Scan()
     special: list[tuple[int, int, str]] = []
     row = -1
-    for part in _whole_rows(pieces, package):
+    for part in _whole_rows(pieces, package, scan):
+        last_row = _LAST_ROW.search(part, max(part.rfind(b"<row "), 0))
+        if last_row and b"</c" not in part and b":c" not in part:
+            # No cell here has an end, so none holds anything: formats below the data, most likely.
+            row = int(last_row[1]) - 1
+            continue
         extent = plain_extent(part)
+        if b"hidden=" in part:
+            hidden_rows(part, row, scan.hidden_rows)
         if extent is None:
             found, row = _by_tags(part, row)
         else:
-            found = Scan(extent.rows, extent.columns, extent.cells)
+            found = Scan(extent.rows, extent.columns, extent.cells, shared=part.count(b't="s"'))
             _find_special(part, found, extent.has_errors)
-            if number := _LAST_ROW.search(part, max(part.rfind(b"<row "), 0)):
-                row = int(number[1]) - 1
+            if last_row:
+                row = int(last_row[1]) - 1
         scan.rows = max(scan.rows, found.rows)
         scan.columns = max(scan.columns, found.columns)
         scan.cells += found.cells
+        scan.shared += found.shared
+        # Besides its text, a cell takes this much at least; numbers in it are not text.
+        scan.text += max(len(part) - 32 * found.cells, 0) if _HAS_TEXT.search(part) else 0
         special += found.special
         scan.unknown_errors = scan.unknown_errors or found.unknown_errors
-        _within_limits(scan, package)
+        check_bounds(scan, package.file)
     scan.special = tuple(sorted(special))
-    area = scan.rows * scan.columns
-    if area > AREA_FREE and area > SPARSEST * scan.cells:
-        raise SourceError(
-            f"{package.path}: the sheet has {scan.cells:,} cells scattered over {scan.rows:,} rows"
-            f" and {scan.columns:,} columns.",
-            "Delete what stands far from the list (Ctrl+End goes there), and save it again.",
-        )
+    check_bounds(scan, package.file, whole=True)
     return scan
 
 
 def with_known_errors(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
     """The same cells as a sheet whose every error is one that the workbook library knows."""
     yield b"<worksheet><sheetData>"
-    for part in _whole_rows(pieces, package):
+    for part in _whole_rows(pieces, package, Scan()):
         yield _ERROR_VALUE.sub(rb"\1#N/A", part)
     yield b"</sheetData></worksheet>"
 
 
-def _within_limits(scan: Scan, package: Package) -> None:
-    if scan.columns > MOST_COLUMNS:
-        raise SourceError(
-            f"{package.path}: the sheet has {scan.columns:,} columns; {MOST_COLUMNS:,} are read.",
-            "Delete the columns that are not needed, formats too, and save it again.",
-        )
-    if scan.rows > MOST_ROWS:
-        raise package.damaged(f"it has a row {scan.rows:,}, but a sheet ends at {MOST_ROWS:,}")
-    if scan.cells > MOST_CELLS:
-        raise SourceError(
-            f"{package.path}: the sheet has more than {MOST_CELLS:,} cells.",
-            "Divide the list into several files, or save the sheet as CSV.",
-        )
+def _whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterator[bytes]:
+    """The inside of ``sheetData`` in pieces that end where a row does.
 
-
-def _whole_rows(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
-    """The inside of ``sheetData`` in pieces that end where a row does; the rest is drained."""
+    What stands before and after it, columns and merged cells, goes into `scan`.
+    """
     stream = iter(pieces)
     start, head = None, b""
     for piece in stream:
@@ -146,17 +122,19 @@ def _whole_rows(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
         if b"worksheet" not in head:
             raise package.damaged("the sheet is missing or is not one")
         return
+    before_cells(head[: start.start()], scan)
     row_end = b"</" + (start["prefix"] or b"") + b"row>"
+    row_start = b"<" + (start["prefix"] or b"") + b"row "
     data_end = b"</" + (start["prefix"] or b"") + b"sheetData"
     rest = head[start.end() :]
-    done = bool(start["end"])
-    while not done:
+    while not start["end"]:
         if (end := rest.find(data_end)) >= 0:
-            rest, done = rest[:end], True
-            yield rest
+            yield rest[:end]
+            rest = rest[end:]
             break
-        if cut := rest.rfind(row_end) + 1:
-            cut += len(row_end) - 1
+        # A row without cells may have no end of its own, and many may follow each other.
+        cut = max(rest.rfind(row_end) + len(row_end), rest.rfind(row_start), 0)
+        if cut >= len(row_end):
             yield rest[:cut]
             rest = rest[cut:]
         elif len(rest) > LONGEST_ROW:
@@ -165,8 +143,7 @@ def _whole_rows(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
         if not piece:
             raise package.damaged("the sheet is cut short")
         rest += piece
-    for _ in stream:
-        pass
+    after_cells(rest, stream, scan)
 
 
 def _find_special(part: bytes, scan: Scan, has_errors: bool) -> None:
@@ -222,7 +199,8 @@ def _by_tags(part: bytes, row: int) -> tuple[Scan, int]:
     for match in _CELL.finditer(part):
         if match["tag"] is None:
             continue
-        attributes = dict(_ATTRIBUTE.findall(match["attributes"] or b""))
+        pairs = _ATTRIBUTE.findall(match["attributes"] or b"")
+        attributes = dict(pairs)
         if match["tag"] == b"row":
             number = attributes.get(b"r", b"")
             row, column = int(number) - 1 if number.isdigit() else row + 1, -1
@@ -234,6 +212,7 @@ def _by_tags(part: bytes, row: int) -> tuple[Scan, int]:
         scan.rows = max(scan.rows, place[0] + 1)
         scan.columns = max(scan.columns, column + 1)
         scan.cells += 1
+        scan.shared += (b"t", b"s") in pairs
         end = _CELL_END.search(part, match.end())
         inside = part[match.end() : end.start() if end else len(part)]
         if (text := _special_text(attributes, inside, scan)) is not None:

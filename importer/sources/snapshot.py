@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
 from importer.model import Batch, Problem, Severity, SourceInfo
-from importer.sources.opening import file_sha256
+from importer.sources.source import file_sha256
 from importer.sources.table import text_column
 
 if TYPE_CHECKING:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from importer.errors import SourceError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from importer.model import Batch, SourceInfo
-
-
-def shown_path(path: Path) -> str:
-    """A path as text that can be stored and shown, whatever bytes the file's name has."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    from importer.sources.grid import Merge
+    from importer.sources.inputfile import InputFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,30 @@ class Layout:
 
     `place` names the file, and the sheet if there is one, for messages. `text` gives a column of
     cells as text; None where cells are text already. `open_ended` says that a row holds as many
-    cells as were written, so that its width means something.
+    cells as were written, so that its width means something. `merges` are cells merged into one.
     """
 
     place: str
     text: Callable[[Sequence[Any]], list[str]] | None = None
     open_ended: bool = True
+    merges: tuple[Merge, ...] = ()
 
     def texts(self, cells: Sequence[Any]) -> list[str]:
         """Cells of one row or column, as text."""
         return list(cells) if self.text is None else self.text(cells)
+
+
+def _nothing() -> None:
+    """Close what need not be closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader made of a file: what it is, its rows, and how to close it."""
+
+    info: SourceInfo
+    batches: Iterator[Batch]
+    close: Callable[[], None] = _nothing
 
 
 class Source:
@@ -52,17 +67,37 @@ class Source:
     is raised there as SourceError.
     """
 
-    def __init__(self, info: SourceInfo, batches: Iterator[Batch], close: Callable[[], None]):
-        self.info = info
-        self._batches = batches
+    def __init__(self, reading: Reading, original: InputFile, close: Callable[[], None]) -> None:
+        self.info = reading.info
+        self._batches = reading.batches
+        self._original = original
         self._close = close
 
     def batches(self) -> Iterator[Batch]:
         """The rows below the header, in order."""
         return self._batches
 
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes that were given: of an archive itself, of what was piped in.
+
+        Reads them all; asked for while the source is open.
+        """
+        return file_sha256(self._original.path)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close()
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal; the file is read in pieces."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(
+            f"{path}: cannot be read ({error.strerror or error}).", "Check the name and the folder."
+        ) from None

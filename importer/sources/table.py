@@ -16,7 +16,10 @@ import pyarrow as pa
 
 from importer.errors import SourceError
 from importer.model import Batch, Problem, Severity
-from importer.sources.header import LOOKED_AT, find_header, header_text, is_blank
+from importer.sources.bounds import too_many_columns
+from importer.sources.grid import MOST_COLUMNS
+from importer.sources.header import LOOKED_AT, is_blank
+from importer.sources.heading import find_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,14 +65,15 @@ def read_table(rows: Iterator[Rows], layout: Layout, options: SourceOptions) -> 
                 filled.append((number, texts))
     if not filled and not (anything and wanted):
         raise SourceError(f"{layout.place} is empty.", "Was the right file or sheet given?")
-    header_row, header, problems = _header(filled, layout, wanted)
-    below = [row for number, row in filled if number > header_row]
-    headers = _named_columns(header, below, layout)
+    heading = find_heading(filled, layout, wanted)
+    header_row, headers = heading.row, heading.names
+    if len(headers) > MOST_COLUMNS:
+        raise too_many_columns(layout.place, len(headers))
     batches = _Batches(headers, layout, header_row, options.rows).read(chain(head, rows))
     first = next(batches, None)
     if first is None:
         raise _no_data(layout.place, header_row, options.rows)
-    return Table(headers, header_row, problems, chain((first,), batches))
+    return Table(headers, header_row, heading.problems, chain((first,), batches))
 
 
 def _first_rows(rows: Iterator[Rows], header_row: int | None) -> tuple[list[Rows], bool]:
@@ -90,53 +94,6 @@ def _first_rows(rows: Iterator[Rows], header_row: int | None) -> tuple[list[Rows
         if filled > LOOKED_AT:
             break
     return head, anything
-
-
-def _header(
-    filled: Sequence[tuple[int, list[str]]], layout: Layout, wanted: int | None
-) -> tuple[int, list[str], tuple[Problem, ...]]:
-    if wanted is not None:
-        for number, row in filled:
-            if number == wanted:
-                return number, row, ()
-        raise SourceError(
-            f"{layout.place}: row {wanted} is to be the header row, but it is blank or beyond the"
-            " last row.",
-            "Leave it out, and the header row is found by looking.",
-        )
-    looked_at = filled[:LOOKED_AT]
-    index, sure = find_header([row for _, row in looked_at])
-    number, row = looked_at[index]
-    if sure:
-        return number, row, ()
-    unsure = Problem(
-        row=number,
-        column=None,
-        target=None,
-        code="header_unsure",
-        message=f"row {number} was taken for the header row, but it looks like data",
-        hint="Put a row with the columns' names above the data, or name the row: --header-row N.",
-        severity=Severity.WARNING,
-    )
-    return number, row, (unsure,)
-
-
-def _named_columns(
-    header: Sequence[str], below: Sequence[Sequence[str]], layout: Layout
-) -> tuple[str, ...]:
-    """The headers; columns at the end that have neither a header nor data are dropped.
-
-    In a text file, only the rows that have been looked at can tell: a later row with a cell there
-    is reported as ragged.
-    """
-    headers = [header_text(cell) for cell in header]
-    width = len(headers)
-    if layout.open_ended:
-        while width and not headers[width - 1]:
-            if any(len(row) >= width and not is_blank(row[width - 1]) for row in below):
-                break
-            width -= 1
-    return tuple(headers[:width])
 
 
 def _no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> SourceError:
@@ -218,7 +175,9 @@ class _Batches:
             if self.layout.open_ended and any(not is_blank(cell) for cell in row):
                 problems.append(_short_row(number, len(row), width))
             return [*row, *[""] * (width - len(row))]
-        if any(not is_blank(cell) for cell in self.layout.texts(row[width:])):
+        beyond = row[width:]
+        # Some programs end each row with thousands of blank cells.
+        if beyond.count("") < len(beyond) and not all(map(is_blank, self.layout.texts(beyond))):
             problems.append(_ragged_row(number, self.layout.texts(row), width))
         return row[:width]
 

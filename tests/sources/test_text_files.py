@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
-from importer.sources import delimited, encoding, open_source
+from importer.sources import delimited, encoding, open_source, records
 
 Row = tuple[int, list[str]]
 
@@ -280,7 +280,7 @@ def test_a_quote_does_not_swallow_a_long_file(file: Path) -> None:
 
 
 def test_a_line_without_end_is_refused(file: Path) -> None:
-    file.write_bytes(b"a,b\n1,2\n" + b"x," * delimited.LONGEST_LINE)
+    file.write_bytes(b"a,b\n1,2\n" + b"x," * records.LONGEST_LINE)
     with pytest.raises(SourceError, match="without a line break"):
         read(file)
 

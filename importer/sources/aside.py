@@ -1,0 +1,71 @@
+"""What stands in a sheet's XML beside its cells: hidden rows and columns, merged cells."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from importer.sources.grid import Hidden, Merge, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ROW = re.compile(rb"<(?:[\w.-]+:)?row(?P<attributes>\s[^>]*)>")
+_ROW_END = re.compile(rb"</(?:[\w.-]+:)?row\s*>")
+_HAS_CELL = re.compile(rb"<(?:[\w.-]+:)?(?:v|is)[\s>]")
+_COLUMN = re.compile(rb"<(?:[\w.-]+:)?col(?P<attributes>\s[^>]*)>")
+_NUMBERS = re.compile(rb"(?<![\w:.-])(r|min|max)\s*=\s*[\"']([0-9]{1,7})[\"']")
+_HIDDEN = re.compile(rb"(?<![\w:.-])hidden\s*=\s*[\"'](?:1|true|on)[\"']")
+_MERGE = re.compile(
+    rb"<(?:[\w.-]+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']"
+    rb"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
+)
+_LONGEST_TAG = 4096
+
+
+def hidden_rows(part: bytes, row: int, hidden: Hidden) -> None:
+    """Take in the hidden rows that hold something; `row` is the last row before the piece."""
+    for tag in _ROW.finditer(part):
+        attributes = tag["attributes"]
+        numbers = dict(_NUMBERS.findall(attributes))
+        row = int(numbers[b"r"]) - 1 if b"r" in numbers else row + 1
+        if attributes.endswith(b"/") or not _HIDDEN.search(attributes):
+            continue
+        end = _ROW_END.search(part, tag.end())
+        if _HAS_CELL.search(part, tag.end(), end.start() if end else len(part)):
+            hidden.add(row, row)
+
+
+def before_cells(head: bytes, scan: Scan) -> None:
+    """Take in the hidden columns; how far the cells reach is known later."""
+    for tag in _COLUMN.finditer(head):
+        numbers = dict(_NUMBERS.findall(tag["attributes"]))
+        if _HIDDEN.search(tag["attributes"]) and numbers.keys() >= {b"min", b"max"}:
+            first, last = int(numbers[b"min"]) - 1, int(numbers[b"max"]) - 1
+            if 0 <= first <= last:
+                scan.hidden_columns.add(first, last)
+
+
+def after_cells(rest: bytes, pieces: Iterable[bytes], scan: Scan) -> None:
+    """Take in the merged cells; all pieces are taken."""
+    _merges(rest, scan)
+    for piece in pieces:
+        rest = rest[-_LONGEST_TAG:] + piece
+        _merges(rest, scan)
+
+
+def _merges(part: bytes, scan: Scan) -> None:
+    if b"mergeCell" not in part:
+        return
+    known = set(scan.merges)
+    for left, top, right, bottom in _MERGE.findall(part):
+        merge = Merge(int(top) - 1, _column(left), int(bottom) - 1, _column(right))
+        if merge not in known:  # one that stands where two pieces meet is met twice
+            scan.merge(merge)
+
+
+def _column(letters: bytes) -> int:
+    column = 0
+    for letter in letters:
+        column = column * 26 + letter - 64
+    return column - 1

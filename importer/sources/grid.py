@@ -1,0 +1,106 @@
+"""Places in a sheet: limits, column letters, merged cells, and what is hidden.
+
+Rows and columns count from 0 here; texts for people count from 1, and name columns by letters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MOST_ROWS = 1_048_576
+MOST_COLUMNS = 2_000
+"""Columns in use; a sheet may have 16,384, but a list that needs as many is none."""
+MOST_CELLS = 20_000_000
+TEXT_LIMIT = 512 * 2**20
+"""Bytes of text in all cells of a workbook's sheet: a text that stands in many cells counts in
+each, since a file of some kilobytes can so ask for many gigabytes."""
+LONGEST_CELL = 131_072
+"""Characters; four times what a cell of a spreadsheet program can hold."""
+
+MERGES_KEPT = 10_000
+DEEPEST_HEADER = 1_000
+"""Merged cells that begin in a row below are not kept: no header is there."""
+
+_STRETCHES = 12
+
+
+class Merge(NamedTuple):
+    """Cells merged into one; all four are inclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(slots=True)
+class Hidden:
+    """How many rows or columns are hidden; only the first stretches of them are kept."""
+
+    count: int = 0
+    stretches: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, first: int, last: int) -> None:
+        """Take in a stretch; stretches come in order."""
+        self.count += last - first + 1
+        if self.stretches and self.stretches[-1][1] == first - 1:
+            self.stretches[-1] = (self.stretches[-1][0], last)
+        elif len(self.stretches) <= _STRETCHES:
+            self.stretches.append((first, last))
+
+    def within(self, end: int) -> Hidden:
+        """Those before `end`, as far as stretches were kept."""
+        kept = [(first, min(last, end - 1)) for first, last in self.stretches if first < end]
+        whole = sum(last - first + 1 for first, last in self.stretches)
+        beyond = whole - sum(last - first + 1 for first, last in kept)
+        return Hidden(self.count - beyond, kept)
+
+    def rows(self) -> str:
+        """The row numbers: ``3, 7-9``, and an ellipsis where there are more."""
+        return self._named([(str(a + 1), str(b + 1)) for a, b in self.stretches])
+
+    def columns(self) -> str:
+        """The columns by their letters."""
+        return self._named([(column_letters(a), column_letters(b)) for a, b in self.stretches])
+
+    def _named(self, names: list[tuple[str, str]]) -> str:
+        shown = [a if a == b else f"{a}-{b}" for a, b in names[:_STRETCHES]]
+        return ", ".join(shown) + (" …" if len(names) > _STRETCHES else "")
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a look through a sheet found, before its cells are read.
+
+    `rows` and `columns` reach to the last cell that holds something. `special` gives texts for
+    cells by (row, column), in order. `text` is how many bytes of text the cells hold in all, where
+    that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says that
+    there are error cells that the workbook library stumbles over.
+    """
+
+    rows: int = 0
+    columns: int = 0
+    cells: int = 0
+    special: tuple[tuple[int, int, str], ...] = ()
+    unknown_errors: bool = False
+    shared: int = 0
+    text: int = 0
+    hidden_rows: Hidden = field(default_factory=Hidden)
+    hidden_columns: Hidden = field(default_factory=Hidden)
+    merges: list[Merge] = field(default_factory=list)
+
+    def merge(self, merge: Merge) -> None:
+        """Keep a merge if it could be one of headers."""
+        if merge.top <= DEEPEST_HEADER and len(self.merges) < MERGES_KEPT:
+            self.merges.append(merge)
+
+
+def column_letters(column: int) -> str:
+    """``A`` for 0, ``AA`` for 26."""
+    letters = ""
+    column += 1
+    while column:
+        column, digit = divmod(column - 1, 26)
+        letters = chr(65 + digit) + letters
+    return letters

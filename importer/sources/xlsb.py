@@ -1,0 +1,157 @@
+"""Binary workbooks (.xlsb): their sheets, and a look through one of them.
+
+Parts are runs of records ([MS-XLSB] 2.1.4): a type and a length, each in seven bits a byte, then
+that many bytes. The workbook library reads the cells; for it, error cells are blanks, and it makes
+room for every cell between the outermost ones. Formulas always have a stored value here.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from importer.sources.bounds import check_bounds, too_long_cell
+from importer.sources.grid import LONGEST_CELL, Merge, Scan
+from importer.sources.package import PART_LIMIT, STRINGS_LIMIT, STRINGS_MOST, Package, Sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_ROW, _BLANK, _ERROR, _TEXT, _SHARED, _FORMULA_TEXT, _FORMULA_ERROR = 0, 1, 3, 6, 7, 8, 11
+_RICH_TEXT = 62
+_CELLS = frozenset((*range(1, 12), _RICH_TEXT))
+_STRING, _COLUMNS, _SHEET, _MERGE = 19, 60, 156, 176
+_LONGEST_RECORD = 8 * LONGEST_CELL
+_SHORTEST = {_ROW: 12, _COLUMNS: 18, _MERGE: 16, _ERROR: 9, _FORMULA_ERROR: 9, _SHARED: 12}
+_SHORTEST |= {_TEXT: 12, _FORMULA_TEXT: 12, _RICH_TEXT: 13}
+
+ERRORS = {
+    0x00: "#NULL!",
+    0x07: "#DIV/0!",
+    0x0F: "#VALUE!",
+    0x17: "#REF!",
+    0x1D: "#NAME?",
+    0x24: "#NUM!",
+    0x2A: "#N/A",
+    0x2B: "#GETTING_DATA",
+}
+"""Error cells by their code, in .xls and .xlsb alike ([MS-XLS] 2.5.10)."""
+
+
+class BinaryPackage(Package):
+    """An open .xlsb file."""
+
+    format = "bin"
+
+    def sheets(self) -> list[Sheet]:
+        """The sheets of cells, in the workbook's order."""
+        targets = self.relationships()
+        found = []
+        for kind, record in self.records("xl/workbook.bin", PART_LIMIT):
+            if kind != _SHEET or len(record) < 16:
+                continue
+            relation, at = _text(record, 8)
+            name, _ = _text(record, at)
+            what, part = targets.get(relation, ("", ""))
+            if what.endswith("/worksheet") and self.has(part):
+                found.append(Sheet(name, part, record[0] != 0))
+        return found
+
+    def records(self, part: str, limit: int) -> Iterator[tuple[int, bytes]]:
+        """The records of a part, by type."""
+        data, at = b"", 0
+        for piece in self.unpack(part, limit):
+            data, at = data[at:] + piece, 0
+            while (head := _head(data, at)) is not None:
+                kind, start, length = head
+                if length > _LONGEST_RECORD:
+                    raise too_long_cell(self.file, LONGEST_CELL)
+                if start + length > len(data):
+                    break
+                if length < _SHORTEST.get(kind, 0):
+                    raise self.damaged(f"{part} has a record that is too short")
+                yield kind, data[start : start + length]
+                at = start + length
+        if at != len(data):
+            raise self.damaged(f"{part} is cut short")
+
+
+def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
+    """Look through a sheet; raises SourceError for one that is over a limit."""
+    strings = list(_string_lengths(package))
+    scan = Scan()
+    special = []
+    row, is_hidden = -1, False
+    for count, (kind, record) in enumerate(package.records(sheet.part, limit)):
+        if kind == _ROW:
+            row = int.from_bytes(record[:4], "little")
+            is_hidden = bool(record[11] & 0x10)
+        elif kind in _CELLS and len(record) >= 4:
+            if kind == _BLANK:
+                continue
+            column = int.from_bytes(record[:4], "little")
+            scan.cells += 1
+            scan.rows, scan.columns = max(scan.rows, row + 1), max(scan.columns, column + 1)
+            if is_hidden:
+                scan.hidden_rows.add(row, row)
+                is_hidden = False
+            if kind in (_ERROR, _FORMULA_ERROR):
+                special.append((row, column, ERRORS.get(record[8], "#VALUE!")))
+            elif kind == _SHARED:
+                index = int.from_bytes(record[8:12], "little")
+                scan.text += strings[index] if index < len(strings) else 0
+            elif kind in (_TEXT, _FORMULA_TEXT, _RICH_TEXT):
+                scan.text += len(record)
+        elif kind == _COLUMNS and record[16] & 1:
+            first, last = struct.unpack_from("<II", record)
+            if first <= last < 2**14:
+                scan.hidden_columns.add(first, last)
+        elif kind == _MERGE:
+            top, bottom, left, right = struct.unpack_from("<IIII", record)
+            scan.merge(Merge(top, left, bottom, right))
+        if count % 4096 == 0:
+            check_bounds(scan, package.file)
+    check_bounds(scan, package.file, whole=True)
+    scan.special = tuple(sorted(special))
+    return scan
+
+
+def _string_lengths(package: BinaryPackage) -> Iterable[int]:
+    """The bytes of the shared strings, in order."""
+    count = 0
+    for kind, record in package.records("xl/sharedStrings.bin", STRINGS_LIMIT):
+        if kind == _STRING:
+            count += 1
+            if count > STRINGS_MOST:
+                raise package.over("there are more texts", STRINGS_MOST)
+            yield len(record)
+
+
+def _head(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """The type of the record at `at`, where its bytes begin, and how many they are."""
+    end = len(data)
+    if at + 2 > end:
+        return None
+    kind = data[at]
+    at += 1
+    if kind & 0x80:
+        kind = (kind & 0x7F) | (data[at] & 0x7F) << 7
+        at += 1
+    length = shift = 0
+    for _ in range(4):
+        if at >= end:
+            return None
+        byte = data[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            break
+        shift += 7
+    return kind, at, length
+
+
+def _text(record: bytes, at: int) -> tuple[str, int]:
+    """The text at `at`, UTF-16 after its length, and where it ends."""
+    length = int.from_bytes(record[at : at + 4], "little")
+    end = at + 4 + 2 * length
+    return record[at + 4 : end].decode("utf-16-le", "replace"), end
