@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from importer.mapping.dates import date_converter
 from importer.mapping.faults import Converted, Converter, Fault
+from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.phones import phone_converter
 from importer.mapping.rule import Rule, Type
 from importer.mapping.text import squeeze
@@ -44,38 +45,37 @@ _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
 class Place(NamedTuple):
-    """What a converter needs to know of the mapping around its rule."""
+    """What a converter needs to know of the mapping around its rule, and of the rule's column."""
 
     region: str | None
     timezone: str | None
+    finding: Finding = NOTHING
 
 
-def converter_for(
-    rule: Rule, type_: Type, region: str | None, timezone: str | None
-) -> Converter | None:
+def converter_for(rule: Rule, type_: Type, place: Place) -> Converter | None:
     """The converter of a rule, or None where its type takes any text."""
     build = CONVERTERS.get(type_)
-    return build(rule, Place(rule.region or region, timezone)) if build else None
+    return build(rule, place._replace(region=rule.region or place.region)) if build else None
 
 
 def _phone(rule: Rule, place: Place) -> Converter:
-    return phone_converter(place.region, rule.format or "digits", rule.repair)
+    return phone_converter(place.region, rule.format or "digits", rule.repair, place.finding)
 
 
 def _date(rule: Rule, place: Place, output: str = "%Y-%m-%d") -> Converter:
     output = rule.output[0] if rule.output else output
-    return date_converter(rule.input, output, place.timezone, rule.repair)
+    return date_converter(rule.input, output, place.timezone, rule.repair, place.finding)
 
 
 def _datetime(rule: Rule, place: Place) -> Converter:
     return _date(rule, place, "%Y-%m-%d %H:%M:%S")
 
 
-def _integer(rule: Rule, _: Place) -> Converter:
+def _integer(rule: Rule, place: Place) -> Converter:
     mark = rule.input[0] if rule.input and len(rule.input) == 1 else None
 
     def convert(text: str) -> Converted:
-        number = _parse_number(text, mark)
+        number = _parse_number(text, mark, place.finding.decimal_mark)
         if isinstance(number, Fault):
             return Converted(text, number)
         if number != number.to_integral_value():
@@ -85,34 +85,38 @@ def _integer(rule: Rule, _: Place) -> Converter:
     return convert
 
 
-def _decimal(rule: Rule, _: Place) -> Converter:
+def _decimal(rule: Rule, place: Place) -> Converter:
     mark = rule.input[0] if rule.input and len(rule.input) == 1 else None
 
     def convert(text: str) -> Converted:
-        number = _parse_number(text, mark)
+        number = _parse_number(text, mark, place.finding.decimal_mark)
         return Converted(text, number) if isinstance(number, Fault) else Converted(f"{number:f}")
 
     return convert
 
 
-def _parse_number(text: str, mark: str | None) -> Decimal | Fault:
-    """Read a number with `mark` as its decimal mark; refuse 1,234 where none is declared.
+def _parse_number(text: str, mark: str | None, found: str | None) -> Decimal | Fault:
+    """Read a number with `mark` as its decimal mark, which is None where none is declared.
 
-    Groups of three may be divided by the other mark, blanks or apostrophes.
+    Then 1,234 is read with the mark that the column was `found` to have, or refused. Groups of
+    three may be divided by the other mark, blanks or apostrophes.
     """
     match = _NUMBER.fullmatch(re.sub(r"\s", " ", text))
     if match is None:
         return Fault("not_number", f'"{text}" is not a number')
     digits = match["digits"]
     if mark is None:
-        if _AMBIGUOUS.fullmatch(digits):
+        if not _AMBIGUOUS.fullmatch(digits):
+            last = max(digits.rfind("."), digits.rfind(","))
+            mark = digits[last] if last >= 0 and digits.count(digits[last]) == 1 else "none"
+        elif found is not None:
+            mark = found
+        else:
             return Fault(
                 "ambiguous_number",
                 f'"{text}" can mean two numbers',
                 'say which mark is decimal: input: "," or input: "."',
             )
-        last = max(digits.rfind("."), digits.rfind(","))
-        mark = digits[last] if last >= 0 and digits.count(digits[last]) == 1 else "none"
     whole, _, fraction = digits.partition(mark)
     groups = re.split(r"[.,'’ ]", whole)
     grouped = len(groups) == 1 or (

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from importer.mapping.damage import is_real_date, serial_date, serial_moment, swap_back
 from importer.mapping.faults import Converted, Converter, Fault
+from importer.mapping.finding import NOTHING, Finding
 
 _TIME = r"(?:[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
 _YEAR_FIRST = re.compile(
@@ -20,8 +22,7 @@ _YEAR_FIRST = re.compile(
 _YEAR_LAST = re.compile(
     r"(?P<a>\d{1,2})(?P<mark>[-./])(?P<b>\d{1,2})(?P=mark)(?P<y>\d{4})\.?" + _TIME
 )
-_SERIAL = re.compile(r"[1-6][0-9]{4}(?:\.[0-9]+)?")
-"""A number between 1927 and 2091 in days; no date format has five digits in a row."""
+_SHORT_YEAR = re.compile(r"\d{1,2}(?P<mark>[-./])\d{1,2}(?P=mark)\d{2}\.?" + _TIME)
 _FIRST_YEAR = 1000
 """Earlier years are slips of the hand, and are not written with four digits everywhere."""
 _SPACED = re.compile(r"(?<=\d\.) (?=\d{1,2}\.|\d{4}\b)")
@@ -30,22 +31,30 @@ _DECLARE = 'declare the format in the mapping, as input: ["%d/%m/%Y"]'
 
 
 def date_converter(
-    input_: Sequence[str] | None, output: str, timezone: str | None, repair: bool = False
+    input_: Sequence[str] | None,
+    output: str,
+    timezone: str | None,
+    repair: bool = False,
+    finding: Finding = NOTHING,
 ) -> Converter:
     """A converter from the declared formats, or from common ones where none is declared.
 
     With `repair`, a date that a spreadsheet program left as its serial number (45429 for
-    2024-05-17) is read, with a warning.
+    2024-05-17) is read, with a warning, and so is one of whose day the program made the month,
+    where the column was found to have such dates.
     """
     zone = ZoneInfo(timezone) if timezone else None
     read: Callable[[str], datetime | Fault] = (
-        _read_common if input_ is None else lambda text: _read_declared(text, input_)
+        (lambda text: _read_common(text, finding.day_first))
+        if input_ is None
+        else lambda text: _read_declared(text, input_)
     )
 
     def convert(text: str) -> Converted:
         plain = re.sub(r"\s+", " ", text)
-        if (serial := _serial(plain)) is not None:
-            fault = _damage(text, serial, repair)
+        fault: Fault | None
+        if (serial := serial_moment(plain)) is not None:
+            fault = serial_date(text, serial, repair)
             return Converted(f"{serial:{output}}" if fault.warning else text, fault)
         moment = read(plain)
         if isinstance(moment, Fault) and (closed := _SPACED.sub("", plain)) != plain:
@@ -63,26 +72,14 @@ def date_converter(
                 return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time'))
         if moment.year < _FIRST_YEAR:
             return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time'))
-        return Converted(moment.strftime(output))
+        fault = None
+        if finding.swapped and is_real_date(plain):
+            moment, fault = swap_back(text, moment, repair)
+            if fault is not None and not fault.warning:
+                return Converted(text, fault)
+        return Converted(moment.strftime(output), fault)
 
     return convert
-
-
-def _serial(text: str) -> datetime | None:
-    """The moment a serial number stands for, in the calendar that counts from 1900."""
-    if _SERIAL.fullmatch(text) is None:
-        return None
-    return datetime(1899, 12, 30) + timedelta(seconds=round(float(text) * 86400))  # noqa: DTZ001
-
-
-def _damage(text: str, moment: datetime, repair: bool) -> Fault:
-    if repair:
-        return Fault("repaired", f'"{text}" is read as {moment:%Y-%m-%d}', None, warning=True)
-    return Fault(
-        "serial_date",
-        f'"{text}" is a date that a spreadsheet program turned into a number',
-        f"set repair: true in the mapping to read it as {moment:%Y-%m-%d}, or mend the cell",
-    )
 
 
 def _read_declared(text: str, formats: Sequence[str]) -> datetime | Fault:
@@ -110,18 +107,34 @@ def _read_declared(text: str, formats: Sequence[str]) -> datetime | Fault:
     return found.pop()
 
 
-def _read_common(text: str) -> datetime | Fault:
+def _read_common(text: str, day_first: bool | None) -> datetime | Fault:
     if match := _YEAR_FIRST.fullmatch(text):
         return _moment(text, match, match["m"], match["d"])
     match = _YEAR_LAST.fullmatch(text)
     if match is None:
-        return Fault("bad_date", f'"{text}" is not a date that is understood', _DECLARE)
+        return _not_understood(text)
     a, b = match["a"], match["b"]
-    if match["mark"] == "." or int(a) > 12 or a == b:
+    if match["mark"] == "." or int(a) > 12 or int(a) == int(b):
         return _moment(text, match, month=b, day=a)
     if int(b) > 12:
         return _moment(text, match, month=a, day=b)
+    if day_first is not None:
+        month, day = (b, a) if day_first else (a, b)
+        return _moment(text, match, month, day)
     return Fault("ambiguous_date", f'day and month of "{text}" cannot be told apart', _DECLARE)
+
+
+def _not_understood(text: str) -> Fault:
+    """Refuse what has no year of four digits: 01.02.03 can be read in six ways."""
+    short = _SHORT_YEAR.fullmatch(text)
+    if short is None:
+        return Fault("bad_date", f'"{text}" is not a date that is understood', _DECLARE)
+    mark = short["mark"]
+    return Fault(
+        "two_digit_year",
+        f'the year of "{text}" has two digits',
+        f'declare the format in the mapping, as input: ["%d{mark}%m{mark}%y"]',
+    )
 
 
 def _moment(text: str, match: re.Match[str], month: str, day: str) -> datetime | Fault:

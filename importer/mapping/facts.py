@@ -1,36 +1,164 @@
-"""What the columns of a sheet show as a whole. (The lead's placeholder: to be replaced.)"""
+"""What the columns of a file show: counts of kinds of cells, gathered batch by batch.
+
+A :class:`Watch` sees the whole file once before anything is judged; its :class:`Facts` are small,
+the same however the file is divided into batches, and can be kept with the run, so that a resumed
+run judges as the first one did. What follows from them is said in ``judge.py``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from importer.mapping.plan import Plan
-from importer.model import Batch
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.mapping.cells import Cells
+from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, PHONES, Kinds, Places, code_numbers
+from importer.mapping.text import BLANKS
+from importer.mapping.values import marks_of
+
+if TYPE_CHECKING:
+    from importer.mapping.plan import Plan
+    from importer.mapping.program import Program
+    from importer.mapping.rule import Type
+    from importer.model import Batch
+
+_LONGEST_EXAMPLE = 80
+
+
+class Tally(NamedTuple):
+    """How many cells of one kind a column has; the first of them, and its row."""
+
+    total: int
+    example: str = ""
+    row: int = 0
+
+
+Tallies = Mapping[str, Tally]
+"""By kind; a kind that does not occur is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Nothing known."""
+    """What the columns show, by target (``form.signed_on``); by default nothing is known."""
+
+    targets: Mapping[str, Tallies] = field(default_factory=dict)
 
     def as_json(self) -> str:
-        """As JSON."""
-        return "{}"
+        """The facts as a text; :meth:`from_json` gives them back."""
+        return json.dumps(self.targets, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Facts:
-        """From JSON."""
-        return cls()
+        """The facts in a text that :meth:`as_json` made."""
+        return cls(
+            {
+                target: {kind: Tally(*tally) for kind, tally in tallies.items()}
+                for target, tallies in json.loads(text).items()
+            }
+        )
 
 
 class Watch:
-    """Watches."""
+    """Gathers facts of the columns whose rules can do something with them.
+
+    It looks at each cell's shape only, a batch at a time, and keeps counts and one example each.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        self._watched = [
+            _Watched(program, kinds)
+            for program, type_ in plan.programs
+            if (kinds := kinds_for(program, type_)) is not None
+        ]
 
     def add(self, batch: Batch) -> None:
-        """Look."""
+        """Take in the next batch of the file."""
+        cells = Cells(batch)
+        for watched in self._watched:
+            watched.add(cells)
 
     def facts(self) -> Facts:
-        """What was seen."""
-        return Facts()
+        """What the batches so far show."""
+        return Facts({w.program.target: dict(w.tallies) for w in self._watched if w.tallies})
+
+
+def kinds_for(program: Program, type_: Type) -> Kinds | None:
+    """The kinds that tell something about a rule's column, or None where nothing would."""
+    rule = program.rule
+    if not program.columns:
+        return None
+    match type_:
+        case "date" | "datetime":
+            return DATES
+        case "integer" | "decimal":
+            return NUMBERS if rule.input is None else None
+        case "phone":
+            return PHONES
+        case "text" if program.target.startswith("form."):
+            one = len(program.columns) == 1 and rule.template is None and not rule.multiple
+            return CODES if one and rule.choices is None else None
+    return None
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One program, and what its cells have shown so far; `last` is the last code as a number."""
+
+    program: Program
+    kinds: Kinds
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    last: int | None = None
+
+    def add(self, cells: Cells) -> None:
+        texts, places = self._texts(cells)
+        if not len(texts):
+            return
+        for kind, found in self.kinds(texts):
+            known = self.tallies.get(kind)
+            if known is None:
+                first = int(found[0])
+                example = texts[first].as_py()[:_LONGEST_EXAMPLE]
+                known = Tally(0, example, int(cells.batch.rows[places[first]]))
+            self.tallies[kind] = known._replace(total=known.total + len(found))
+        if self.kinds is CODES:
+            self._compare(texts)
+
+    def _texts(self, cells: Cells) -> tuple[Any, Places]:
+        """The texts that the rule's type would see, without blanks, and their rows' places."""
+        rule = self.program.rule
+        if len(self.program.columns) == 1 and rule.template is None and not rule.multiple:
+            texts = _arrow(cells.batch.frame[self.program.columns[0]])
+        else:
+            texts = _arrow(self.program.fetch(cells))
+        places = np.arange(len(texts), dtype=np.int64)
+        if rule.multiple:
+            pieces = pc.split_pattern_regex(texts, "|".join(map(re.escape, marks_of(rule))))
+            texts = pc.list_flatten(pieces)
+            places = pc.list_parent_indices(pieces).to_numpy(zero_copy_only=False)
+        texts = pc.utf8_trim(texts, BLANKS)
+        filled = pc.not_equal(texts, "")
+        return texts.filter(filled), places[filled.to_numpy(zero_copy_only=False)]
+
+    def _compare(self, texts: Any) -> None:
+        """Count the codes that are no greater than the one before them."""
+        numbers = code_numbers(texts)
+        if not len(numbers):
+            return
+        falls = int(np.count_nonzero(numbers[1:] <= numbers[:-1]))
+        if self.last is not None:
+            falls += int(numbers[0]) <= self.last
+        self.last = int(numbers[-1])
+        if falls:
+            known = self.tallies.get(FALLS, Tally(0))
+            self.tallies[FALLS] = known._replace(total=known.total + falls)
+
+
+def _arrow(series: Any) -> Any:
+    array = pa.array(series, from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

@@ -130,7 +130,10 @@ class Rule(Strict):
         "warning, or be left out with a warning.",
     )
     repair: bool = Field(
-        False, description="Mend what a spreadsheet program damaged, where that can be known."
+        False,
+        description="Mend what a spreadsheet program damaged, where that can be known: phones that "
+        "became numbers or lost their `+` or `0`, dates that became numbers or were turned day for "
+        "month, zeros lost at the front of text. Other types have nothing that can be mended.",
     )
 
     def check(self) -> list[Mistake]:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from importer.mapping.convert import converter_for
+from importer.mapping.convert import Place, converter_for
 from importer.mapping.rule import Mistake
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, PlacedRule
+from importer.mapping.values import sort_key
 
 _PHONE_FIELD = re.compile("phone[1-9]")
 
@@ -20,6 +21,7 @@ def find_mistakes(spec: MappingSpec) -> list[Mistake]:
         *_in_rules(spec),
         *_in_contacts(spec),
         *_in_rows(spec),
+        *_in_new_values(spec),
         *_in_the_rest(spec),
     ]
 
@@ -43,7 +45,8 @@ def _regions() -> frozenset[str]:
 def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
     """Constants go out as they stand, so they are checked here, once."""
     rule = placed.rule
-    convert = converter_for(rule, placed.type, spec.region, None)
+    place = Place(spec.region, None)
+    convert = converter_for(rule, placed.type, place)
     if convert is None:
         return
     checked = [("value", rule.value), ("default", rule.default)]
@@ -52,6 +55,12 @@ def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
     for name, text in checked:
         if text is not None and (fault := convert(text).fault) is not None:
             yield (*placed.path, name), f"{fault.message}{': ' + fault.hint if fault.hint else ''}"
+    key = sort_key(rule, placed.type, place)
+    if key is None or rule.min is None or rule.max is None:
+        return
+    low, high = key(rule.min), key(rule.max)
+    if low is not None and high is not None and low > high:
+        yield (*placed.path, "max"), f"{rule.max} is below min, which is {rule.min}"
 
 
 def _in_contacts(spec: MappingSpec) -> Iterator[Mistake]:
@@ -83,6 +92,16 @@ def _in_rows(spec: MappingSpec) -> Iterator[Mistake]:
             yield ("rows", "unique", str(i)), f'nothing here fills "{target}": {hint}'
         elif target in constants:
             yield ("rows", "unique", str(i)), f"{target} is the same in every row"
+    yield from _in_do_not_call(spec)
+
+
+def _in_do_not_call(spec: MappingSpec) -> Iterator[Mistake]:
+    if spec.rows.do_not_call and not any(p.path[0] == "contacts" for p in spec.placed_rules()):
+        yield ("rows", "do_not_call"), "no contact has a phone that could be compared"
+    for i, entry in enumerate(spec.rows.do_not_call):
+        if entry.region is not None and entry.region not in _regions():
+            what = f"{entry.region} is not a region that has phone numbers"
+            yield ("rows", "do_not_call", str(i), "region"), what
 
 
 def unique_targets(spec: MappingSpec) -> list[str]:
@@ -98,6 +117,17 @@ def unique_targets(spec: MappingSpec) -> list[str]:
         elif spread is not None:
             targets.append(f"contacts.{n}.phone")
     return targets
+
+
+def _in_new_values(spec: MappingSpec) -> Iterator[Mistake]:
+    for name in spec.new_values:
+        rule = spec.form.get(name)
+        if rule is None:
+            close = difflib.get_close_matches(name, spec.form, 1)
+            hint = f'did you mean "{close[0]}"?' if close else f"one of {', '.join(spec.form)}"
+            yield ("new_values", name), f'nothing here fills "form.{name}": {hint}'
+        elif rule.type == "valueid":
+            yield ("new_values", name), "a valueid names a value that exists: none is created"
 
 
 def _in_the_rest(spec: MappingSpec) -> Iterator[Mistake]:

@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from importer.mapping.cells import JOINT
-from importer.mapping.convert import converter_for
-from importer.mapping.faults import Converted, Fault
+from importer.mapping.convert import Place, converter_for
+from importer.mapping.damage import fill_up
+from importer.mapping.faults import Converted, Converter, Fault
+from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.rule import Rule, Type
 from importer.mapping.text import title_case, trim
 from importer.model import Severity
@@ -32,14 +34,22 @@ class Value(NamedTuple):
     faults: tuple[tuple[Fault, Severity], ...] = ()
 
 
-Step = Callable[[str], Converted]
+Step = Converter
+_ORDERED = {"integer", "decimal", "date", "datetime"}
 
 
 def compile_value(
-    rule: Rule, type_: Type, region: str | None, timezone: str | None
+    rule: Rule,
+    type_: Type,
+    region: str | None,
+    timezone: str | None,
+    finding: Finding = NOTHING,
 ) -> Callable[[str], Value] | None:
-    """The function of a rule, or None where it sends the trimmed text as it is."""
-    steps = list(_steps(rule, type_, region, timezone))
+    """The function of a rule, or None where it sends the trimmed text as it is.
+
+    `finding` is what the whole column says about its cells.
+    """
+    steps = list(_steps(rule, type_, Place(region, timezone, finding)))
     if not rule.multiple:
         return (lambda text: _through(text, steps, rule)) if steps else None
     divide = _divider(rule)
@@ -82,40 +92,31 @@ def _through(text: str, steps: Sequence[Step], rule: Rule) -> Value:
     return Value(value, tuple(faults))
 
 
-def _steps(rule: Rule, type_: Type, region: str | None, timezone: str | None) -> Iterator[Step]:
+def _steps(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
+    if type_ == "text" and rule.repair and (width := place.finding.width) is not None:
+        yield lambda text: fill_up(text, width)
     if rule.case is not None:
         change = {"upper": str.upper, "lower": str.lower, "title": title_case}[rule.case]
         yield lambda text: Converted(change(text))
     if rule.map:
         table = rule.map
         yield lambda text: Converted(table.get(text, text))
-    bounds = list(_bounds(rule, type_, region, timezone))
-    if bounds:
-        yield from bounds
-    convert = converter_for(rule, type_, region, timezone)
+    yield from _bounds(rule, type_, place)
+    convert = converter_for(rule, type_, place)
     if convert is not None:
         yield convert
     yield from _checks(rule)
 
 
-def _bounds(rule: Rule, type_: Type, region: str | None, timezone: str | None) -> Iterator[Step]:
+def _bounds(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
     """Compare in a form that has an order, whatever form is sent."""
-    if rule.min is None and rule.max is None:
+    plain = sort_key(rule, type_, place._replace(finding=NOTHING))
+    key = sort_key(rule, type_, place)
+    if plain is None or key is None:
         return
-    number = type_ in {"integer", "decimal"}
-    output = None if number else ["%Y-%m-%dT%H:%M:%S"]
-    ordered = converter_for(rule.model_copy(update={"output": output}), type_, region, timezone)
-    if ordered is None:
-        return
-
-    def key(text: str) -> Any:
-        converted = ordered(text)
-        if converted.fault is not None:
-            return None
-        return Decimal(converted.value) if number else converted.value
-
-    low = key(rule.min) if rule.min is not None else None
-    high = key(rule.max) if rule.max is not None else None
+    # The bounds are the mapping's own: what a spreadsheet program did to the column is not theirs.
+    low = plain(rule.min) if rule.min is not None else None
+    high = plain(rule.max) if rule.max is not None else None
 
     def check(text: str) -> Converted:
         found = key(text)
@@ -128,6 +129,28 @@ def _bounds(rule: Rule, type_: Type, region: str | None, timezone: str | None) -
         return Converted(text)
 
     yield check
+
+
+def sort_key(rule: Rule, type_: Type, place: Place) -> Callable[[str], Any] | None:
+    """What a rule with bounds compares texts by, which is None for a text that is refused.
+
+    None where the rule has no bounds.
+    """
+    if (rule.min is None and rule.max is None) or type_ not in _ORDERED:
+        return None
+    number = type_ in {"integer", "decimal"}
+    output = None if number else ["%Y-%m-%dT%H:%M:%S"]
+    ordered = converter_for(rule.model_copy(update={"output": output}), type_, place)
+
+    def key(text: str) -> Any:
+        if ordered is None:
+            return None
+        value, fault = ordered(text)
+        if fault is not None and not fault.warning:
+            return None
+        return Decimal(value) if number else value
+
+    return key
 
 
 def _checks(rule: Rule) -> Iterator[Step]:
@@ -183,10 +206,15 @@ def _pipe(text: str, rule: Rule) -> Converted:
     )
 
 
+def marks_of(rule: Rule) -> list[str]:
+    """What divides the values of a rule that is multiple.
+
+    The longest mark stands first, so that one that begins another does not cut it short.
+    """
+    marks = [JOINT, *(rule.split or ()), *([PIPE] if rule.pipe == "split" else [])]
+    return sorted(marks, key=len, reverse=True)
+
+
 def _divider(rule: Rule) -> Callable[[str], list[str]]:
-    marks = [JOINT, *(rule.split or ())]
-    if rule.pipe == "split":
-        marks.append(PIPE)
-    # The longest mark first, so that one that begins another does not cut it short.
-    pattern = re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True))))
+    pattern = re.compile("|".join(map(re.escape, marks_of(rule))))
     return lambda text: [piece for part in pattern.split(text) if (piece := trim(part))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from unicodedata import normalize
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,19 +39,21 @@ def test_any_text_survives_to_the_body_unchanged_but_for_its_ends(
     sent = forms("form: {a: A, b: {column: B, trim: false, empty: send}}", ("A", "B"), rows)
     for (a, b), form in zip(cells, sent, strict=True):
         if a.strip(BLANKS) not in ERROR_TEXTS and b.strip(BLANKS) not in ERROR_TEXTS:
-            assert form.get("a", "") == a.strip(BLANKS)
-            assert form["b"] == b
+            assert form.get("a", "") == normalize("NFC", a).strip(BLANKS)
+            assert form["b"] == normalize("NFC", b)
 
 
-@given(st.lists(CELL.filter(lambda t: not set(t) & set(",|\x1f")), max_size=8))
+@given(st.lists(CELL.filter(lambda t: not set(t) & set(",|")), max_size=8))
 def test_joining_then_splitting_at_the_pipe_gives_the_values_back(values: list[str]) -> None:
     text = "form: {a: {column: A, multiple: true, split: ','}, b: B}"
-    trimmed = [value.strip(BLANKS) for value in values]
+    trimmed = [normalize("NFC", value).strip(BLANKS) for value in values]
     joined = ",".join(values)
     if joined.strip(BLANKS) in ERROR_TEXTS:
         return
     [form] = forms(text, ("A", "B"), [[joined, "b"]])
-    expected = list(dict.fromkeys(value for value in trimmed if value))
+    # A separator inside a text is white space, and divides nothing.
+    whole = (value.replace("\x1f", " ") for value in trimmed if value)
+    expected = list(dict.fromkeys(whole))
     assert (form["a"].split("|") if "a" in form else []) == expected
 
 

@@ -163,3 +163,30 @@ def test_texts_are_compared_and_sent_in_one_unicode_form() -> None:
     text = "form: {x: A}\nrows: {skip_when: {column: F, in: igén}}"
     checked = plan_of(text, ["A", "F"]).evaluate(batch_of([["a", "ige\u0301n"]])).checked
     assert list(checked.filtered) == [2]
+
+
+def test_a_unit_separator_in_a_cell_divides_nothing() -> None:
+    rule = "{columns: [A, B], multiple: true, split: ','}"
+    assert form(rule, ["A", "B"], ["a\x1fb", "c"]) == "a b|c"
+    assert form("{column: A, multiple: true, split: ','}", ["A"], ["a\x1fb,c"]) == "a b|c"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{column: A, type: integer, min: 10, max: 9}",
+        "{column: A, type: decimal, input: ',', min: '1,5', max: '1,25'}",
+        "{column: A, type: date, min: 2024-12-31, max: 2024-01-01, output: '%d.%m.%Y'}",
+    ],
+)
+def test_a_least_above_the_most_is_a_mistake_with_its_place(rule: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        plan_of("form:\n  x: " + rule, ["A"])
+    [mistake] = caught.value.mistakes
+    assert "m.yaml:3:" in mistake
+    assert "is below min" in mistake
+
+
+def test_a_value_that_was_mended_is_still_compared_with_its_bounds() -> None:
+    text = "form: {x: {column: A, type: date, repair: true, max: 2024-01-01}}"
+    assert codes(text, ["A"], ["45429"]) == ["too_large"]

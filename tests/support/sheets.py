@@ -13,6 +13,7 @@ import pandas as pd
 
 from importer.api.request import body_of
 from importer.mapping.cells import TEXT
+from importer.mapping.facts import Watch
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch, Problem, Severity
@@ -64,3 +65,17 @@ def problems(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[Pr
 def codes(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[str]:
     """Give the codes of the problems of these rows, in order."""
     return [problem.code for problem in problems(text, headers, *rows)]
+
+
+def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Plan:
+    """Compile a mapping for a sheet, and let it know what these rows show."""
+    plan = plan_of(text, headers)
+    watch = Watch(plan)
+    watch.add(batch_of(rows))
+    return plan.with_facts(watch.facts())
+
+
+def bodies_of(plan: Plan, rows: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """Give the bodies that a plan makes of these rows, whatever is wrong with them."""
+    evaluated = plan.evaluate(batch_of(rows))
+    return [body_of(record) for record in plan.records(evaluated, "run")]

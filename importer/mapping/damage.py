@@ -1,0 +1,130 @@
+"""What spreadsheet programs do to cells, how it is told, and what of it can be undone."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from importer.mapping.faults import Converted, Fault
+
+_FLOAT = re.compile(r"[0-9]+(?:[.,]0+|(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})")
+_CUT = re.compile(r"[1-9][0-9]{14}0+")
+"""More digits than a spreadsheet program keeps, with zeros from the sixteenth on."""
+_SERIAL = re.compile(r"[1-6][0-9]{4}(?:\.[0-9]+)?")
+"""A number between 1927 and 2091 in days; no date format has five digits in a row."""
+_LIKELY_SERIAL = re.compile(r"[3-5][0-9]{4}")
+"""A serial number between 1982 and 2064: a program that makes a date adds the present century."""
+_REAL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?")
+_AGAIN = "get the number from the supplier again, in a column formatted as text"
+
+
+def repaired(text: str, as_what: str) -> Fault:
+    """The warning that goes with a value that was mended."""
+    return Fault("repaired", f'"{text}" is read as {as_what}', None, warning=True)
+
+
+def whole_number(text: str) -> str | None:
+    """The digits of a number as a spreadsheet program spoils it, None for any other text.
+
+    Digits that scientific notation has cut off come back as zeros.
+    """
+    if _FLOAT.fullmatch(text) is None:
+        return None
+    if "e" not in text.lower():
+        return re.split("[.,]", text)[0]
+    return f"{Decimal(text.replace(',', '.')):.0f}"
+
+
+def number_damage(text: str, whole: str, repair: bool) -> Fault:
+    """Say what became of a number: a warning where it can be mended and may be.
+
+    Scientific notation with fewer digits than the number has may have been rounded: nobody can
+    tell what they were.
+    """
+    if len(re.sub("[^0-9]", "", re.split("[eE]", text)[0])) < len(whole) or is_cut(whole):
+        return digits_lost(text)
+    if repair:
+        return repaired(text, whole)
+    return Fault(
+        "damaged_number",
+        f'"{text}" was turned into a number by a spreadsheet program',
+        f"set repair: true in the mapping to read it as {whole}, or mend the cell",
+    )
+
+
+def is_cut(text: str) -> bool:
+    """Whether a number is one of which a spreadsheet program dropped all but fifteen digits."""
+    return _CUT.fullmatch(text) is not None
+
+
+def digits_lost(text: str) -> Fault:
+    """The fault of a number whose last digits are gone."""
+    return Fault(
+        "digits_lost", f'"{text}" has lost its last digits in a spreadsheet program', _AGAIN
+    )
+
+
+def serial_moment(text: str) -> datetime | None:
+    """The moment a serial number stands for, in the calendar that counts from 1900."""
+    if _SERIAL.fullmatch(text) is None:
+        return None
+    return datetime(1899, 12, 30) + timedelta(seconds=round(float(text) * 86400))  # noqa: DTZ001
+
+
+def serial_date(text: str, moment: datetime, repair: bool) -> Fault:
+    """Say that a date became a number: a warning where it may be mended."""
+    if repair:
+        return repaired(text, f"{moment:%Y-%m-%d}")
+    return Fault(
+        "serial_date",
+        f'"{text}" is a date that a spreadsheet program turned into a number',
+        f"set repair: true in the mapping to read it as {moment:%Y-%m-%d}, or mend the cell",
+    )
+
+
+def is_real_date(text: str) -> bool:
+    """Whether a text is what a real date cell arrives as, and a date in the calendar."""
+    if _REAL_DATE.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_likely_serial(text: str) -> bool:
+    """Whether a number is what a date of our days becomes in a cell formatted as a number."""
+    return _LIKELY_SERIAL.fullmatch(text) is not None
+
+
+def phone_became_date(text: str) -> Fault:
+    """The fault of a phone that a spreadsheet program took for a date."""
+    what = f"a date's number ({serial_moment(text):%Y-%m-%d})" if text.isdigit() else "a date"
+    return Fault("phone_became_date", f'"{text}" is {what}, and no phone number', _AGAIN)
+
+
+def swap_back(text: str, moment: datetime, repair: bool) -> tuple[datetime, Fault | None]:
+    """Mend a date whose day was taken for its month, or say that it is one.
+
+    A date whose day and month are alike, or whose day is none of the twelve, is as it was.
+    """
+    if moment.day > 12 or moment.day == moment.month:
+        return moment, None
+    swapped = moment.replace(month=moment.day, day=moment.month)
+    if repair:
+        return swapped, repaired(text, f"{swapped:%Y-%m-%d}")
+    return moment, Fault(
+        "dates_swapped",
+        f'"{text}" has day and month the wrong way round, as the whole column shows',
+        f"set repair: true in the mapping to read it as {swapped:%Y-%m-%d}, or mend the cell",
+    )
+
+
+def fill_up(text: str, width: int) -> Converted:
+    """Give a code the zeros back that it lost at its front."""
+    if len(text) >= width or not (text.isascii() and text.isdigit()):
+        return Converted(text)
+    filled = text.zfill(width)
+    return Converted(filled, repaired(text, filled))

@@ -1,0 +1,132 @@
+"""Kinds of cells: what a single cell shows of the column that it stands in.
+
+A kind is told for a whole batch at once, by patterns of RE2 that look at the cell's shape. They
+are rougher than the converters are, which have the last word: a shape is evidence, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+OTHER = "other"
+"""The kind of all that shows nothing."""
+FALLS = "falls"
+"""Not a kind of cell: how often a code is no greater than the one above it."""
+MOST_DIGITS = 15
+"""Digits of a number that a spreadsheet program keeps; it puts zeros in place of the others."""
+
+Places = npt.NDArray[np.int64]
+Kinds = Callable[[Any], Iterator[tuple[str, Places]]]
+"""From texts, a pyarrow array without blanks, to the places of the texts of each kind."""
+
+_HIGH = "(?:1[3-9]|2[0-9]|3[01])"
+_LOW = "(?:0?[1-9]|1[0-2])"
+_LONG_YEAR, _SHORT_YEAR = "[0-9]{4}(?:[^0-9]|$)", "[0-9]{2}(?:[^0-9]|$)"
+
+
+def _last(first: str, second: str, year: str, marks: str = "/-") -> str:
+    """A pattern of dates whose year stands last, with the same mark twice."""
+    return "|".join(f"^{first}[{mark}]{second}[{mark}]{year}" for mark in marks)
+
+
+_SAME = "|".join(_last(f"0?{n}", f"0?{n}", _LONG_YEAR) for n in range(1, 13))
+_DATES = (
+    ("real_low", "^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-2])(?:[^0-9]|$)"),
+    ("real_high", "^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[^0-9]|$)"),
+    ("day_first", _last(_HIGH, _LOW, _LONG_YEAR)),
+    ("month_first", _last(_LOW, _HIGH, _LONG_YEAR)),
+    ("same", _SAME),
+    ("either", _last(_LOW, _LOW, _LONG_YEAR)),
+    ("dotted_high", _last(_HIGH, _LOW, "[0-9]", ".")),
+    ("dotted_low", _last(_LOW, _LOW, "[0-9]", ".")),
+    ("short_day_first", _last(_HIGH, _LOW, _SHORT_YEAR)),
+    ("short_month_first", _last(_LOW, _HIGH, _SHORT_YEAR)),
+    ("short_either", _last(_LOW, _LOW, _SHORT_YEAR)),
+)
+
+_GROUP = r"['’ \x{a0}\x{202f}\x{2009}"
+
+
+def _decimal(mark: str, other: str) -> str:
+    """A pattern of numbers in which `mark` can only be the decimal mark."""
+    grouped = f"[0-9]{{1,3}}(?:{_GROUP}{other}][0-9]{{3}})+"
+    many = f"[0-9]{{1,3}}(?:[{other}][0-9]{{3}}){{2,}}"
+    return f"^[+-]?(?:(?:[0-9]+|{grouped})?[{mark}][0-9]*|{many})$"
+
+
+_NUMBERS = (
+    ("whole", "^[+-]?[0-9]+$"),
+    ("either", "^[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}$"),
+    ("comma", _decimal(",", ".")),
+    ("point", _decimal(".", ",")),
+)
+_PHONES = (
+    (
+        "date",
+        "^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?$",
+    ),
+    ("plus", "^[^0-9A-Za-z+]*[+＋]"),
+    ("double_zero", "^[^0-9A-Za-z]*00"),
+    ("zero", "^[^0-9A-Za-z]*0"),
+    ("bare", "^[^0-9A-Za-z]*[1-9]"),
+)
+
+
+def _by_pattern(patterns: Sequence[tuple[str, str]]) -> Kinds:
+    """Tell kinds by patterns, of which the first that fits decides."""
+
+    def kinds(texts: Any) -> Iterator[tuple[str, Places]]:
+        """Tell the places of each kind, in the patterns' order."""
+        places = np.arange(len(texts), dtype=np.int64)
+        for kind, pattern in patterns:
+            if not len(texts):
+                return
+            fits = pc.match_substring_regex(texts, pattern)
+            found = fits.to_numpy(zero_copy_only=False)
+            if found.any():
+                yield kind, places[found]
+                places, texts = places[~found], texts.filter(pc.invert(fits))
+        if len(texts):
+            yield OTHER, places
+
+    return kinds
+
+
+def _codes(texts: Any) -> Iterator[tuple[str, Places]]:
+    """Tell codes of digits by their length, those apart that begin with 0 or are too long."""
+    digits = pc.ascii_is_decimal(texts)
+    zero = pc.starts_with(texts, "0")
+    cut = pc.match_substring_regex(texts, f"^[1-9][0-9]{{{MOST_DIGITS - 1}}}0+$")
+    is_code, is_zero, is_cut = (
+        mask.to_numpy(zero_copy_only=False) for mask in (digits, pc.and_(digits, zero), cut)
+    )
+    lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    is_long = is_code & (lengths > MOST_DIGITS)
+    for kind, mask in (
+        (OTHER, ~is_code),
+        ("zero", is_zero),
+        ("cut", is_long & is_cut & ~is_zero),
+        ("long", is_long & ~is_cut & ~is_zero),
+    ):
+        if mask.any():
+            yield kind, np.flatnonzero(mask)
+    rest = is_code & ~is_zero & ~is_long
+    for length in np.unique(lengths[rest]).tolist():
+        yield str(length), np.flatnonzero(rest & (lengths == length))
+
+
+DATES, NUMBERS, PHONES = map(_by_pattern, (_DATES, _NUMBERS, _PHONES))
+CODES: Kinds = _codes
+
+
+def code_numbers(texts: Any) -> npt.NDArray[np.int64]:
+    """The codes among texts as numbers, in order; those of too many digits are left out."""
+    short = pc.less_equal(pc.binary_length(texts), MOST_DIGITS)
+    codes = texts.filter(pc.and_(pc.ascii_is_decimal(texts), short))
+    return np.asarray(pc.cast(codes, pa.int64()).to_numpy(zero_copy_only=False), np.int64)

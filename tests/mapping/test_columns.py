@@ -1,0 +1,226 @@
+"""What is decided by looking at a whole column: dates, numbers, codes."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.mapping.facts import Watch
+from importer.model import Problem, Severity
+from tests.support.sheets import batch_of, bodies_of, informed, plan_of
+
+
+def outcome(rule: str, cells: list[str]) -> tuple[list[str | None], list[Problem], list[str]]:
+    """The values sent for a column, its remarks, and the codes of its rows' problems."""
+    rows = [[cell, "x"] for cell in cells]
+    plan = informed("form: {x: " + rule + ", y: B}", ["A", "B"], rows)
+    sent = [body["form"].get("x") for body in bodies_of(plan, rows)]
+    found = plan.evaluate(batch_of(rows)).checked.problems
+    return sent, list(plan.remarks), [problem.code for problem in found]
+
+
+DATE = "{column: A, type: date}"
+
+
+@pytest.mark.parametrize(
+    ("deciding", "read"), [("13/04/2024", "2024-04-03"), ("04/13/2024", "2024-03-04")]
+)
+def test_a_date_that_can_mean_two_is_read_as_the_column_s_others_are(
+    deciding: str, read: str
+) -> None:
+    sent, [remark], codes = outcome(DATE, ["03/04/2024", deciding, "2024-05-17"])
+    assert sent == [read, "2024-04-13", "2024-05-17"]
+    assert codes == []
+    assert (remark.row, remark.column, remark.target) == (None, "A", "form.x")
+    assert (remark.code, remark.severity) == ("date_order_found", Severity.WARNING)
+    assert '1 date such as "03/04/2024" in row 2' in remark.message
+    assert f'1 other such as "{deciding}" in row 3' in remark.message
+    assert remark.hint is not None
+    assert "input: [" in remark.hint
+
+
+@pytest.mark.parametrize("others", [[], ["13/04/2024", "04/13/2024"], ["13.04.2024"]])
+def test_dates_of_which_the_column_shows_nothing_sure_stay_refused(others: list[str]) -> None:
+    sent, [remark], codes = outcome(DATE, ["03/04/2024", "05/04/2024", *others])
+    assert codes == ["ambiguous_date"] * 2
+    assert sent[0] == "03/04/2024"
+    assert remark.code == "date_order_unknown"
+    assert "2 dates" in remark.message
+    assert remark.hint is not None
+    assert "%m/%d/%Y" in remark.hint
+
+
+def test_a_column_without_doubtful_dates_needs_no_remark() -> None:
+    assert outcome(DATE, ["13/04/2024", "04/13/2024", "05/05/2024"])[1:] == ([], [])
+
+
+def test_times_and_several_columns_are_no_obstacle() -> None:
+    rows = [["03/04/2024", "8:30"], ["13/04/2024", "9:00"]]
+    text = "form: {x: {columns: [A, B], type: datetime}}"
+    plan = informed(text, ["A", "B"], rows)
+    sent = [body["form"]["x"] for body in bodies_of(plan, rows)]
+    assert sent == ["2024-04-03 08:30:00", "2024-04-13 09:00:00"]
+
+
+def test_years_of_two_digits_are_refused_unless_declared() -> None:
+    sent, remarks, codes = outcome(DATE, ["13.04.24", "01.02.03"])
+    assert (codes, remarks) == (["two_digit_year"] * 2, [])
+    sent, _, codes = outcome("{column: A, type: date, input: '%d.%m.%y'}", ["13.04.24"])
+    assert (sent, codes) == (["2024-04-13"], [])
+
+
+def damaged(days: list[date], written: str = "%d/%m/%Y") -> list[str]:
+    """What a program with the other order makes of dates: real ones where it can."""
+    return [f"{d:%Y-%d-%m}" if d.day <= 12 else d.strftime(written) for d in days]
+
+
+def some_days(seed: int, count: int) -> list[date]:
+    chance = random.Random(seed)
+    return [date(2023, 1, 1) + timedelta(days=chance.randrange(730)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("written", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"])
+def test_dates_that_were_turned_day_for_month_are_found_and_can_be_turned_back(
+    written: str,
+) -> None:
+    days = some_days(1, 60)
+    cells = damaged(days, written)
+    wrong = sum(d.day <= 12 and d.day != d.month for d in days)
+    sent, [remark], codes = outcome(DATE, cells)
+    assert codes == ["dates_swapped"] * wrong
+    assert remark.code == "dates_swapped"
+    sent, [remark], codes = outcome("{column: A, type: date, repair: true}", cells)
+    assert sent == [d.isoformat() for d in days]
+    assert codes == ["repaired"] * wrong
+    assert "repair" not in (remark.hint or "")
+
+
+def test_bounds_are_compared_with_the_date_that_was_turned_back_and_are_not_turned_themselves() -> (
+    None
+):
+    days = [*some_days(2, 60), date(2024, 2, 3)]
+    rule = "{column: A, type: date, repair: true, min: 2023-01-01, max: 2024-03-02}"
+    _, _, codes = outcome(rule, damaged(days))
+    assert codes.count("too_large") == sum(d > date(2024, 3, 2) for d in days)
+
+
+GENUINE = plan_of("form: {x: {column: A, type: date}}", ["A"])
+FORMS = {
+    "real": ["%Y-%m-%d"],
+    "text": ["%d/%m/%Y"],
+    "dotted": ["%d.%m.%Y"],
+    "mixed": ["%Y-%m-%d", "%d/%m/%Y"],
+}
+
+
+@given(st.integers(0, 2**32), st.sampled_from(sorted(FORMS)))
+def test_a_genuine_column_of_dates_is_never_taken_for_damaged(seed: int, how: str) -> None:
+    chance = random.Random(seed)
+    watch = Watch(GENUINE)
+    days = some_days(seed, 500)
+    watch.add(batch_of([[day.strftime(chance.choice(FORMS[how]))] for day in days]))
+    remarks = GENUINE.with_facts(watch.facts()).remarks
+    assert {remark.code for remark in remarks} <= {"date_order_found"}
+
+
+@pytest.mark.parametrize(("real", "texts"), [(4, 4), (6, 6), (5, 40), (400, 8)])
+def test_dates_that_may_be_turned_are_told_and_not_refused(real: int, texts: int) -> None:
+    cells = [f"2024-{n % 12 + 1:02}-03" for n in range(real)]
+    cells += [f"{n % 15 + 13}/04/2024" for n in range(texts)]
+    sent, [remark], codes = outcome(DATE, cells)
+    assert (remark.code, remark.severity) == ("dates_maybe_swapped", Severity.WARNING)
+    assert codes == []
+    assert sent[1] == "2024-02-03"
+
+
+DECIMAL = "{column: A, type: decimal}"
+
+
+@pytest.mark.parametrize(
+    ("deciding", "read"),
+    [
+        ("1,5", ["1.234", "1234"]),
+        ("1.234,56", ["1.234", "1234"]),
+        ("1.234.567", ["1.234", "1234"]),
+        ("1 234,5", ["1.234", "1234"]),
+        ("1.5", ["1234", "1.234"]),
+        ("1,234.56", ["1234", "1.234"]),
+        ("1,234,567", ["1234", "1.234"]),
+        ("0.125", ["1234", "1.234"]),
+    ],
+)
+def test_a_number_that_can_mean_two_is_read_as_the_column_s_others_are(
+    deciding: str, read: list[str]
+) -> None:
+    sent, [remark], codes = outcome(DECIMAL, ["1,234", "1.234", deciding, "7"])
+    assert sent[:2] == read
+    assert codes == []
+    assert remark.code == "decimal_mark_found"
+    assert "2 numbers" in remark.message
+    assert deciding in remark.message
+
+
+@pytest.mark.parametrize("others", [[], ["7"], ["1,5", "2.5"], ["abc"]])
+def test_numbers_of_which_the_column_shows_nothing_sure_stay_refused(others: list[str]) -> None:
+    _, [remark], codes = outcome(DECIMAL, ["1,234", *others])
+    assert codes.count("ambiguous_number") == 1
+    assert remark.code == "decimal_mark_unknown"
+
+
+CODES = [str(n) for n in random.Random(3).choices(range(1000, 10000), k=40)]
+
+
+def test_zeros_lost_at_the_front_are_told_and_filled_up_where_allowed() -> None:
+    cells = [*CODES[:20], "612", *CODES[20:], "45"]
+    sent, [remark], codes = outcome("A", cells)
+    assert (sent, codes) == (cells, [])
+    assert (remark.row, remark.code, remark.severity) == (None, "zeros_lost", Severity.WARNING)
+    assert '2 of 42 codes have fewer than 4 digits, such as "612" in row 22' in remark.message
+    assert remark.hint is not None
+    assert "0612" in remark.hint
+    rule = "{column: A, repair: true, pattern: '[0-9]{4}'}"
+    sent, [remark], codes = outcome(rule, cells)
+    assert sent == [cell.zfill(4) for cell in cells]
+    assert codes == ["repaired"] * 2
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [*CODES, "0612", "45"],
+        [*CODES, *(["612"] * 11)],
+        [*CODES, "12345"],
+        [*CODES, "612", *(["A-1"] * 5)],
+        [*CODES[:9], "612"],
+        [str(n) for n in range(100, 6000, 7)],
+        [str(n % 100) for n in range(100)],
+        ["100", "2000"] * 20,
+        ["123"] * 40 + ["12"],
+        CODES,
+    ],
+    ids=[
+        "one has its zero",
+        "too many are shorter",
+        "one is longer",
+        "not all are codes",
+        "too few",
+        "running numbers",
+        "small numbers",
+        "mixed lengths",
+        "short numbers",
+        "all alike",
+    ],
+)
+def test_columns_that_need_not_have_lost_zeros_are_left_alone(cells: list[str]) -> None:
+    assert outcome("{column: A, repair: true}", cells) == (cells, [], [])
+
+
+def test_codes_cut_after_fifteen_digits_are_told() -> None:
+    cells = ["1234567890123450", "9876543210987650", "5555444433332220"]
+    _, [remark], codes = outcome("A", cells)
+    assert (remark.code, codes) == ("digits_lost", [])
+    assert outcome("A", [*cells, "5555444433332221"])[1] == []

@@ -1,0 +1,110 @@
+"""Facts: what columns show, the same however the file is cut up, and kept as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.mapping.facts import Facts, Watch
+from importer.mapping.plan import Plan
+from tests.support.sheets import batch_of, bodies_of, plan_of
+
+HEADERS = ("A", "B", "C", "D")
+MAPPING = """
+region: HU
+form:
+  day: {column: A, type: date}
+  sum: {column: B, type: decimal}
+  code: D
+contacts:
+  1: {phone: C}
+  spread: {columns: [B, C], split: [",", "; "]}
+"""
+PLAN = plan_of(MAPPING, HEADERS)
+
+CELL = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+    st.from_regex(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}", fullmatch=True),
+    st.from_regex(r"[0-9]{1,4}[.,][0-9]{1,4}", fullmatch=True),
+    st.from_regex(r"[+0]{0,2}[0-9]{3,18}(; [0-9]{9})?", fullmatch=True),
+    st.just("2024-05-07"),
+)
+ROWS = st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=25)
+
+
+def facts_of(plan: Plan, rows: Sequence[Sequence[str]], cuts: Sequence[int] = ()) -> Facts:
+    watch = Watch(plan)
+    places = sorted({0, *cuts, len(rows)})
+    for first, last in pairwise(places):
+        watch.add(batch_of(rows[first:last], first + 2))
+    return watch.facts()
+
+
+@given(ROWS, st.lists(st.integers(0, 25), max_size=5))
+def test_facts_are_the_same_however_the_file_is_cut_into_batches(
+    rows: list[tuple[str, ...]], cuts: list[int]
+) -> None:
+    cuts = [cut for cut in cuts if cut < len(rows)]
+    assert facts_of(PLAN, rows, cuts) == facts_of(PLAN, rows)
+
+
+@given(ROWS)
+def test_facts_are_the_same_after_they_were_kept_as_text(rows: list[tuple[str, ...]]) -> None:
+    facts = facts_of(PLAN, rows)
+    again = Facts.from_json(facts.as_json())
+    assert again == facts
+    assert again.as_json() == facts.as_json()
+    assert PLAN.with_facts(again).remarks == PLAN.with_facts(facts).remarks
+
+
+@given(ROWS)
+def test_a_plan_without_facts_is_the_plain_one(rows: list[tuple[str, ...]]) -> None:
+    plan = PLAN.with_facts(Facts())
+    assert plan == PLAN
+    assert Facts.from_json("{}") == Facts()
+    batch = batch_of(rows)
+    assert plan.evaluate(batch).checked.problems == PLAN.evaluate(batch).checked.problems
+
+
+@given(ROWS)
+def test_no_column_makes_an_informed_plan_fail_or_lose_a_row(rows: list[tuple[str, ...]]) -> None:
+    plan = PLAN.with_facts(facts_of(PLAN, rows))
+    sent = bodies_of(plan, rows)
+    assert len(sent) == len(rows)
+
+
+def test_a_fact_has_its_count_its_first_example_and_that_one_s_row() -> None:
+    rows = [["", "", "", ""], ["13/04/2024", "", "", ""], ["14/04/2024", "", "", ""]]
+    tallies = facts_of(PLAN, rows).targets["form.day"]
+    assert {kind: tuple(tally) for kind, tally in tallies.items()} == {
+        "day_first": (2, "13/04/2024", 3)
+    }
+
+
+def test_the_values_of_a_multiple_rule_are_looked_at_one_by_one() -> None:
+    rows = [["", "", "+36301234567; 06301234567,301234567", ""]]
+    tallies = facts_of(PLAN, rows).targets["contacts.spread"]
+    assert {kind: tally.total for kind, tally in tallies.items()} == {
+        "plus": 1,
+        "zero": 1,
+        "bare": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{column: A, type: decimal, input: ','}",
+        "{column: A, type: boolean}",
+        "{column: A, choices: ['1011', '612']}",
+        "{template: '{A}'}",
+        "{column: A, type: email}",
+    ],
+)
+def test_columns_whose_rules_need_no_facts_are_not_watched(rule: str) -> None:
+    plan = plan_of("form: {x: " + rule + "}", ["A"])
+    assert facts_of(plan, [["1,234"]]) == Facts()
