@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "run",
     "check": "check",
     "preview": "preview",
+    "init": "init",
     "resume": "past",
     "reconcile": "past",
     "mark": "past",

@@ -1,0 +1,234 @@
+"""A draft is a mapping that fits its sheet, whatever the sheet holds, and owns up to guesses."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from importer.mapping.draft import Sheet, draft_mapping
+from importer.mapping.draft_sample import Sampler
+from importer.mapping.draft_words import Role, meaning_of
+from importer.mapping.load import LoadedMapping, load_mapping
+from importer.mapping.plan import compile_plan
+from importer.mapping.spec import MappingSpec
+from importer.model import Field, FieldType, FieldValue, Problem, Project, SourceInfo
+from importer.settings import SourceOptions
+from tests.support.sheets import batch_of
+
+
+def drafted(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], project: Project | None = None
+) -> str:
+    """The draft for a small sheet."""
+    sampler = Sampler(headers)
+    sampler.add(batch_of(rows))
+    info = SourceInfo("leads.csv", "csv", tuple(headers), 1, encoding="utf-8", delimiter=",")
+    return draft_mapping(Sheet(info, SourceOptions(), sampler.finish()), project)
+
+
+def loaded(text: str, path: Path) -> LoadedMapping:
+    path.write_text(text, "utf-8")
+    return load_mapping(path)
+
+
+def draft_of(tmp_path: Path, headers: Sequence[str], *rows: Sequence[str]) -> MappingSpec:
+    return loaded(drafted(headers, rows), tmp_path / "m.yaml").spec
+
+
+def rule(spec: MappingSpec, name: str) -> dict[str, object]:
+    return spec.form[name].model_dump(exclude_unset=True)
+
+
+ODD = st.sampled_from(
+    [
+        *("", "Phone", "Phone 1", "Phone 2", "Name", "Name 2", "E-mail", "Ne hívd", "Consent"),
+        *("Ár", "Telefon {n}", "{n}", "a: b", "# c", "true", "null", "1", "\N{GRINNING FACE}"),
+        *('"', "'", "- x", "Call back", "x" * 2000, "a\nb", "nan", "[a]", "{b}", "&a", "*a", "!t"),
+        *("%a", "@a", "`a"),
+    ]
+)
+CELLS = st.one_of(
+    st.sampled_from(["", "+36301234567", "06 30 123 4567; 06 30 123 4568", "a@b.example", "x"]),
+    st.sampled_from(["01/02/2024", "2024-01-31", "31.01.2024 10:30", "1,234", "12,5", "#N/A"]),
+    st.text(max_size=8),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_every_sheet_has_a_draft_that_fits_it(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+    raw = data.draw(st.lists(st.one_of(ODD, text), min_size=1, max_size=8))
+    headers = [unicodedata.normalize("NFC", header.strip()) for header in raw]
+    row = st.lists(CELLS, min_size=len(headers), max_size=len(headers))
+    rows = data.draw(st.lists(row, min_size=1, max_size=12))
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    mapping = loaded(drafted(headers, rows), path)
+    compile_plan(mapping, headers)
+
+
+def test_five_hundred_columns_make_a_draft(tmp_path: Path) -> None:
+    headers = [f"Column {n} \N{GRINNING FACE}: #" for n in range(500)]
+    mapping = loaded(drafted(headers, [["a"] * 500]), tmp_path / "m.yaml")
+    assert len(mapping.spec.form) == 500
+    compile_plan(mapping, headers)
+
+
+@pytest.mark.parametrize(
+    ("header", "role"),
+    [
+        ("Mobile phone", Role.MOBILE),
+        ("Handynummer", Role.MOBILE),
+        ("2. telefonszám", Role.PHONE),
+        ("Kundennummer", Role.ID),
+        ("Firmenname", Role.COMPANY),
+        ("Kapcsolattartó neve", Role.NAME),
+        ("Contact 3 name", Role.NAME),
+        ("Rückruf am", Role.CALL_BACK),
+        ("Ne hívd", Role.DO_NOT_CALL),
+        ("Product name", None),
+    ],
+)
+def test_headers_are_understood_in_three_languages(header: str, role: Role | None) -> None:
+    assert meaning_of(header).role is role
+
+
+def test_types_are_guessed_with_what_they_need(tmp_path: Path) -> None:
+    headers = ["Name", "Signed", "Amount", "Site", "Member", "Met at", "Count"]
+    spec = draft_of(
+        tmp_path,
+        headers,
+        ["Ann", "31.01.2024", "12,5", "https://a.example/", "yes", "2024-01-31 10:30:00", "3"],
+        ["Bob", "01.02.2024", "1 200,00", "https://b.example/", "no", "2024-02-01 09:00:00", "4"],
+    )
+    assert rule(spec, "signed") == {"column": ["Signed"], "type": "date", "input": ["%d.%m.%Y"]}
+    assert rule(spec, "amount") == {"column": ["Amount"], "type": "decimal", "input": [","]}
+    assert rule(spec, "site") == {"column": ["Site"], "type": "url"}
+    assert rule(spec, "member") | {"output": 0} == {
+        "column": ["Member"],
+        "type": "boolean",
+        "output": 0,
+    }
+    assert rule(spec, "met_at") == {"column": ["Met at"], "type": "datetime"}
+    assert rule(spec, "count") == {"column": ["Count"], "type": "integer"}
+
+
+def test_dates_and_numbers_that_mean_two_things_stay_text(tmp_path: Path) -> None:
+    rows = [["01/02/2024", "1,234", "007"], ["03/04/2024", "5,678", "008"]]
+    text = drafted(["Date", "Amount", "Code"], rows)
+    spec = loaded(text, tmp_path / "m.yaml").spec
+    assert {name: rule(spec, name) for name in spec.form} == {
+        "date": {"column": ["Date"]},
+        "amount": {"column": ["Amount"]},
+        "code": {"column": ["Code"]},
+    }
+    assert "unsure: 2 dates have a day and a month that cannot be told apart" in text
+
+
+def test_a_day_beyond_twelve_tells_day_and_month_apart(tmp_path: Path) -> None:
+    spec = draft_of(tmp_path, ["Date"], ["01/02/2024"], ["01/31/2024"])
+    assert rule(spec, "date") == {"column": ["Date"], "type": "date", "input": ["%m/%d/%Y"]}
+
+
+def test_numbered_phones_become_each_with_their_names(tmp_path: Path) -> None:
+    headers = ["Phone 1", "Contact 1", "Phone 2", "Contact 2"]
+    text = drafted(headers, [["+36301234567", "Ann", "+36301234568", "Bob"]] * 3)
+    contacts = loaded(text, tmp_path / "m.yaml").spec.contacts
+    assert contacts.each is not None
+    assert contacts.each.phone.column == ["Phone {n}"]
+    assert contacts.each.name is not None
+    assert contacts.each.name.column == ["Contact {n}"]
+
+
+def test_cells_with_several_phones_are_spread_over_the_free_contacts(tmp_path: Path) -> None:
+    rows = [["A", f"06 30 123 456{n}", f"06 30 123 457{n}; 06 1 234 567{n}"] for n in range(4)]
+    spec = draft_of(tmp_path, ["Név", "Telefon", "Egyéb telefon"], *rows)
+    assert spec.region == "HU"
+    assert spec.contacts.spread is not None
+    assert spec.contacts.spread.column == ["Egyéb telefon"]
+    assert spec.contacts.spread.split == [";"]
+    assert spec.rows.unique == ["contacts.1.phone"]
+
+
+def test_a_name_joins_a_contact_only_if_its_phone_is_hardly_ever_blank(tmp_path: Path) -> None:
+    rows = [["Ann", "+36301234567" if n % 2 else "", "+36301234568"] for n in range(10)]
+    spec = draft_of(tmp_path, ["Name", "Phone", "Mobile"], *rows)
+    assert spec.contacts.numbered()[1].name is None
+    assert rule(spec, "name") == {"column": ["Name"]}
+
+
+def test_who_may_not_be_called_is_skipped_only_where_the_header_says_so(tmp_path: Path) -> None:
+    rows = [["Ann", "tilos", "x", "no"], ["Bob", "nem", "", "yes"], ["C", "", "", ""]]
+    text = drafted(["Name", "Ne hívd", "Blocked", "Consent"], rows)
+    [entry] = loaded(text, tmp_path / "m.yaml").spec.rows.skip_when
+    assert entry.column == "Ne hívd"
+    assert {"igen", "x", "tilos"} <= set(entry.in_)
+    assert "nem" not in entry.in_
+    assert text.count("# skip_when:") == 2
+
+
+def test_a_suggestion_alone_leaves_no_empty_key(tmp_path: Path) -> None:
+    assert draft_of(tmp_path, ["Consent"], [""]).rows.skip_when == []
+
+
+def test_a_draft_holds_nobody_s_data() -> None:
+    rows = [["Ann Smith", "ann@x.example", "+36301234567", "likes tea", "Gold"]] * 5
+    text = drafted(["Name", "E-mail", "Phone", "Note", "Plan"], rows)
+    assert not [
+        secret for secret in ("Ann Smith", "ann@", "1234567", "likes tea") if secret in text
+    ]
+    assert "Gold" in text
+
+
+def test_columns_that_cannot_be_named_are_listed_with_the_reason() -> None:
+    text = drafted(["Name", "City", "City", "", "_row"], [["a", "b", "c", "d", "e"]])
+    assert '#   B "City": its header stands twice: rename one' in text
+    assert '#   D "": it has no header' in text
+
+
+def test_a_project_gives_the_names_and_says_which_values_are_new(tmp_path: Path) -> None:
+    project = Project(
+        134,
+        (
+            Field("full_name", "Name", FieldType.TEXT),
+            Field("town", "Town", FieldType.SIMPLE, (FieldValue("Wien", 1),)),
+            Field("likes", "Likes", FieldType.MULTIPLE),
+            Field("remark", "Remark", FieldType.TEXT),
+            Field("score", "Score", FieldType.TEXT),
+        ),
+    )
+    headers = ["Név", "Város", "Érdeklődés", "Megjegyzés", "Egyéb"]
+    text = drafted(
+        headers, [["A", "Wien", "a, b", "n", "o"], ["B", "Graz", "b", "m", "p"]], project
+    )
+    spec = loaded(text, tmp_path / "m.yaml").spec
+    assert spec.project == 134
+    assert set(spec.form) == {"full_name", "town", "likes", "remark"}
+    assert rule(spec, "likes") == {"column": ["Érdeklődés"], "multiple": True, "split": [","]}
+    assert 'unsure: 1 of 2 different values are new to the field "town"' in text
+    assert '"Egyéb": the project has no field like it' in text
+    assert '"score"' in text
+
+
+def problems(headers: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> list[Problem]:
+    plan = compile_plan(loaded(drafted(headers, rows), path), headers)
+    return list(plan.evaluate(batch_of(rows)).checked.problems)
+
+
+def test_a_check_with_the_draft_finds_only_what_is_wrong(tmp_path: Path) -> None:
+    headers = ["Name", "Phone", "Mobile", "E-mail", "Signed up", "Price", "Notes"]
+    days = [f"{n % 28 + 1}.03.2024" for n in range(40)]
+    rows = [
+        [f"P{n}", f"06 30 123 45{n:02}", "", f"p{n}@x.example", day, "1,50", "a,b"]
+        for n, day in enumerate(days)
+    ]
+    rows[7][1], rows[9][3], rows[11][4] = "12", "nobody", "31.02.2024"
+    found = {(p.row, p.column) for p in problems(headers, rows, tmp_path / "m.yaml")}
+    assert found == {(9, "Phone"), (11, "E-mail"), (13, "Signed up")}
