@@ -36,6 +36,11 @@ class RunDirectory:
         return self.path / "mapping.yaml"
 
     @property
+    def do_not_call(self) -> Path:
+        """The run's own copy of the numbers whose contacts it leaves out."""
+        return self.path / "do_not_call.npy"
+
+    @property
     def failures(self) -> Path:
         """The rows to mend and run again."""
         return self.path / "failures.csv"
@@ -51,7 +56,8 @@ class RunDirectory:
             raise OutputError(
                 f"{self.path} holds a run already", "Choose another folder with --out."
             )
-        names = (self.snapshot, self.mapping, *(self.path / name for name in RESULT_FILES))
+        own = (self.snapshot, self.mapping, self.do_not_call)
+        names = (*own, *(self.path / name for name in RESULT_FILES))
         if taken := [path.name for path in names if path.exists()]:
             raise OutputError(
                 f"{self.path} has files that a run would overwrite: {', '.join(taken)}",
@@ -61,7 +67,8 @@ class RunDirectory:
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
         beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock"))
-        for path in (self.journal, self.snapshot, self.mapping, *map(self.path.joinpath, beside)):
+        own = (self.journal, self.snapshot, self.mapping, self.do_not_call)
+        for path in (*own, *map(self.path.joinpath, beside)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 

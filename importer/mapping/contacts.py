@@ -8,18 +8,23 @@ a phone, or the row is invalid (or the contact dropped, where its phone says ``o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from importer.mapping.cells import TEXT, Cells, Mask
+from importer.mapping.numbers import (
+    batch_phones,
+    count_pieces,
+    fixed_numbers,
+    normal_programs,
+)
 from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
 from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import CONTACT_NUMBERS, Contact, MappingSpec, PlacedRule
 from importer.mapping.values import PIPE
-from importer.model import Problem, Severity
+from importer.model import Phones, Problem, Severity
 
 _PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
 
@@ -41,6 +46,7 @@ class ContactsColumns:
     spread: Column | None
     free: tuple[int, ...]
     problems: tuple[Problem, ...]
+    phones: Phones | None = None
 
     def has_phone(self, number: int, cells: Cells) -> Mask:
         """The rows in which contact `number` has a phone."""
@@ -48,7 +54,7 @@ class ContactsColumns:
             return self.numbered[number].exists
         if self.spread is None or number not in self.free:
             return cells.nothing
-        return _count(self.spread.values) > self.free.index(number)
+        return count_pieces(self.spread.values) > self.free.index(number)
 
     def data(self, cells: Cells) -> Mask:
         """The rows in which any contact's cells have data."""
@@ -57,7 +63,7 @@ class ContactsColumns:
             found = found | contact.data
         return found
 
-    def phones(self, number: int) -> pd.Series[str] | None:
+    def phone_texts(self, number: int) -> pd.Series[str] | None:
         """The phone column of contact `number`, where the sheet can give it one."""
         if number in self.numbered:
             return self.numbered[number].parts["phone"][0].values
@@ -70,11 +76,17 @@ class ContactsColumns:
 
 @dataclass(frozen=True, slots=True)
 class ContactsProgram:
-    """The compiled contacts of a mapping."""
+    """The compiled contacts of a mapping.
+
+    `normal` are the programs that give numbers, by target, where phones are sent in another form;
+    `fixed` are the numbers of constants and defaults.
+    """
 
     numbered: Mapping[int, Mapping[str, Program]]
     spread: Program | None
     free: tuple[int, ...]
+    normal: Mapping[str, Program] = field(default_factory=dict)
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def programs(self) -> Iterator[Program]:
@@ -92,7 +104,17 @@ class ContactsProgram:
         if spread is not None and self.spread is not None:
             problems += spread.problems
             problems += _overflow(spread, self.spread, len(self.free), cells)
-        return ContactsColumns(numbered, spread, self.free, tuple(problems))
+        columns = ContactsColumns(numbered, spread, self.free, tuple(problems))
+        if not numbered and spread is None:
+            return columns
+        return replace(columns, phones=batch_phones(self, columns, cells))
+
+    @property
+    def phone_programs(self) -> Iterator[Program]:
+        """The programs of all phones."""
+        yield from (parts["phone"] for parts in self.numbered.values())
+        if self.spread is not None:
+            yield self.spread
 
 
 def _run_one(
@@ -141,13 +163,8 @@ def _without_phone(row: int, n: int, header: str | None, dropped: bool) -> Probl
     )
 
 
-def _count(values: pd.Series[str]) -> npt.NDArray[np.int64]:
-    """How many phones each spread cell came to."""
-    return np.array([text.count(PIPE) + 1 if text else 0 for text in values.tolist()], np.int64)
-
-
 def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iterator[Problem]:
-    counts = _count(spread.values)
+    counts = count_pieces(spread.values)
     for i in np.flatnonzero(counts > free):
         yield Problem(
             int(cells.batch.rows[i]),
@@ -203,7 +220,14 @@ def bind_contacts(
         except MissingColumn as error:
             missing += [(placed.path, message) for message in error.messages]
     free = tuple(n for n in CONTACT_NUMBERS if n not in numbered)
-    return ContactsProgram(numbered, spread, free)
+    program = ContactsProgram(numbered, spread, free)
+    if missing:
+        return program
+    return replace(
+        program,
+        normal=normal_programs(program.phone_programs, spec),
+        fixed=fixed_numbers(program.phone_programs, spec),
+    )
 
 
 def _numbered(contact: Contact, n: int) -> Contact:

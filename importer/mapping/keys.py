@@ -13,10 +13,9 @@ import pandas as pd
 
 from importer.mapping.cells import JOINT, Cells
 from importer.mapping.contacts import ContactsColumns, ContactsProgram
-from importer.mapping.program import Column, Program
+from importer.mapping.program import Column, Program, compiled
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
-from importer.mapping.values import compile_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,9 @@ class KeyPart:
     ) -> pd.Series[str]:
         """The key texts of a batch."""
         if self.normal is not None:
-            return _with_data(self.normal.run(cells))
+            numbers = _with_data(self.normal.run(cells))
+            # A contact that was left out makes no two rows the same.
+            return numbers.mask((self._sent(form, contacts) == "").to_numpy(dtype=bool), "")
         values = self._sent(form, contacts)
         return values.str.lower() if self.type == "email" else values
 
@@ -47,7 +48,7 @@ class KeyPart:
                 return _with_data(form[name])
             case [_, number, part] if int(number) in contacts.numbered:
                 return _with_data(contacts.numbered[int(number)].parts[part][0])
-            case [_, number, "phone"] if (phones := contacts.phones(int(number))) is not None:
+            case [_, number, "phone"] if (phones := contacts.phone_texts(int(number))) is not None:
                 return phones
         raise ValueError(self.target)
 
@@ -104,10 +105,5 @@ def _normal(program: Program, type_: Type, spec: MappingSpec) -> Program | None:
     if type_ != "phone" or rule.format in {None, "digits", "e164"} or rule.multiple:
         return None
     plain = rule.model_copy(update={"format": "digits", "required": False})
-    return Program(
-        program.target,
-        plain,
-        program.columns,
-        program.names,
-        compile_value(plain, type_, spec.region, spec.timezone),
-    )
+    bare = Program(program.target, plain, program.columns, program.names)
+    return compiled(bare, type_, spec)

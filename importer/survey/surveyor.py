@@ -9,30 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Literal
+
+import numpy as np
 
 from importer.model import Checked, ColumnFill, Outcome, Problem, Severity, Status, Survey
 from importer.settings import PROBLEM_CAP
-
-OnDuplicate = Literal["skip", "reject", "allow"]
+from importer.survey.readiness import ReadinessCounter
+from importer.survey.repeats import OnDuplicate, Repeats
+from importer.survey.seen import Seen, Sighting
 
 EXAMPLES = 5
 """Problems of each code that are kept, however late in the file they come."""
-
-
-class Seen:
-    """Keys of the ready rows of files that were imported, over all files of one command."""
-
-    def __init__(self) -> None:
-        self.files: list[str] = []
-        self.first: dict[bytes, tuple[int, int]] = {}
-
-    def take(self, surveyor: Surveyor) -> None:
-        """Add the keys of a file: once it is sure that its rows will be sent."""
-        number = len(self.files)
-        self.files.append(surveyor.source)
-        self.first.update((key, (number, row)) for key, row in surveyor.own_keys.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +66,7 @@ _FATE = {"skip": Status.SKIPPED, "reject": Status.INVALID, "allow": Status.PENDI
 class Surveyor:
     """Takes checked batches in source order; :meth:`finish` gives the Survey.
 
-    `rows` counts those taken so far. `own_keys` are the keys of this file's ready rows, by 16-byte
-    digest, however long the cells are.
+    `rows` counts those taken so far; `sighting` is what the file adds to what was seen.
     """
 
     def __init__(
@@ -92,12 +78,11 @@ class Surveyor:
         seen: Seen | None = None,
         cap: int | None = PROBLEM_CAP,
     ) -> None:
-        self._on_duplicate = on_duplicate
-        self._target = ", ".join(unique)
-        self.source = source
-        self.own_keys: dict[bytes, int] = {}
-        self._seen = seen if seen is not None else Seen()
+        self._fate = _FATE[on_duplicate]
+        self._repeats = Repeats(source, on_duplicate, unique, seen if seen is not None else Seen())
+        self._readiness = ReadinessCounter()
         self._cap = cap
+        self._of_file: list[Problem] = []
         self._listed: list[Problem] = []
         self._examples: dict[str, list[Problem]] = {}
         self._codes: Counter[str] = Counter()
@@ -105,10 +90,15 @@ class Surveyor:
         self.rows = 0
         self._statuses: Counter[Status] = Counter()
 
+    @property
+    def sighting(self) -> Sighting:
+        """The keys and phones of this file's ready rows."""
+        return self._repeats.own
+
     def note(self, problems: Sequence[Problem]) -> None:
         """Take in problems of the file as a whole."""
         for problem in problems:
-            self._list(problem)
+            self._list(problem, self._of_file)
 
     def add(self, checked: Checked) -> list[Decision]:
         """Take in a batch; give a decision for each row of which there is something to say."""
@@ -117,31 +107,34 @@ class Surveyor:
         for decision in decisions:
             self._statuses[decision.status] += 1
             for problem in decision.problems:
-                self._list(problem)
+                self._list(problem, self._listed)
         return decisions
 
     def _decide(self, checked: Checked) -> list[Decision]:
-        decisions: list[Decision] = []
-        by_row: dict[int, list[Problem]] = {}
-        for problem in checked.problems:
-            if problem.row is not None:
-                by_row.setdefault(problem.row, []).append(problem)
-        rows: list[int] = checked.rows.tolist()
-        keys = checked.keys if checked.keys is not None else [""] * len(rows)
-        for row, key in zip(rows, keys, strict=True):
-            if row in checked.filtered:
-                decisions.append(Decision(row, Status.SKIPPED, (checked.filtered[row],)))
-                continue
-            problems = by_row.get(row, [])
-            status = Status.PENDING
-            if any(problem.severity is Severity.ERROR for problem in problems):
-                status = Status.INVALID
-            elif key and (duplicate := self._duplicate(row, key)) is not None:
-                problems = [*problems, duplicate]
-                status = _FATE[self._on_duplicate]
-            if problems:
-                decisions.append(Decision(row, status, tuple(problems)))
-        return decisions
+        said = _by_row(checked)
+        invalid = [row for row, problems in said.items() if any(map(_is_error, problems))]
+        filtered = np.isin(checked.rows, list(checked.filtered))
+        ready = ~filtered & ~np.isin(checked.rows, invalid)
+        duplicates = self._repeats.rows(checked, ready)
+        if self._fate is not Status.PENDING:
+            ready[list(duplicates)] = False
+        repeated = self._repeats.numbers(checked, ready, duplicates)
+        self._readiness.add(checked.phones, ready, filtered, repeated.count)
+        statuses = dict.fromkeys(invalid, Status.INVALID)
+        for position, duplicate in duplicates.items():
+            row = int(checked.rows[position])
+            said.setdefault(row, []).append(duplicate)
+            statuses[row] = self._fate
+        for position, problems in repeated.problems.items():
+            said.setdefault(int(checked.rows[position]), []).extend(problems)
+        decisions = [
+            Decision(row, statuses.get(row, Status.PENDING), tuple(problems))
+            for row, problems in said.items()
+        ]
+        decisions += (
+            Decision(row, Status.SKIPPED, (why,)) for row, why in checked.filtered.items()
+        )
+        return sorted(decisions, key=lambda decision: decision.row)
 
     def finish(self, fill: tuple[ColumnFill, ...] = ()) -> Survey:
         """Freeze what was found; `fill` is part of it."""
@@ -151,40 +144,33 @@ class Surveyor:
             ready=self.rows - invalid - skipped,
             invalid=invalid,
             skipped=skipped,
-            problems=tuple(self._listed),
+            problems=tuple([*self._of_file, *self._listed][: self._cap]),
             problem_counts=dict(self._codes.most_common()),
             examples={code: tuple(listed) for code, listed in self._examples.items()},
             errors=self._severities[Severity.ERROR],
             warnings=self._severities[Severity.WARNING],
             fill=fill,
+            readiness=self._readiness.readiness(),
         )
 
-    def _duplicate(self, row: int, key: str) -> Problem | None:
-        digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        before = self._seen.first.get(digest)
-        if before is not None:
-            where = f"row {before[1]} of {self._seen.files[before[0]]}"
-        elif (first := self.own_keys.setdefault(digest, row)) != row:
-            where = f"row {first}"
-        else:
-            return None
-        shown = key.replace("\x1f", ", ")
-        return Problem(
-            row,
-            None,
-            self._target,
-            "duplicate",
-            f"same {self._target} ({shown}) as {where}",
-            shown,
-            "delete one of the two, or set rows.on_duplicate: allow",
-            Severity.ERROR if self._on_duplicate == "reject" else Severity.WARNING,
-        )
-
-    def _list(self, problem: Problem) -> None:
+    def _list(self, problem: Problem, listed: list[Problem]) -> None:
         self._codes[problem.code] += 1
         self._severities[problem.severity] += 1
-        if self._cap is None or len(self._listed) < self._cap:
-            self._listed.append(problem)
+        if self._cap is None or len(listed) < self._cap:
+            listed.append(problem)
         examples = self._examples.setdefault(problem.code, [])
         if len(examples) < EXAMPLES:
             examples.append(problem)
+
+
+def _is_error(problem: Problem) -> bool:
+    return problem.severity is Severity.ERROR
+
+
+def _by_row(checked: Checked) -> dict[int, list[Problem]]:
+    """The problems of each row that is not filtered."""
+    by_row: dict[int, list[Problem]] = {}
+    for problem in checked.problems:
+        if problem.row is not None and problem.row not in checked.filtered:
+            by_row.setdefault(problem.row, []).append(problem)
+    return by_row

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.model import Checked, Problem, Severity, Status
-from importer.survey.surveyor import OnDuplicate, Seen, Surveyor
+from importer.survey.repeats import OnDuplicate
+from importer.survey.seen import Seen
+from importer.survey.surveyor import Surveyor
 
 
 def checked(
@@ -57,7 +59,7 @@ def test_files_of_one_command_share_what_was_seen_and_say_where() -> None:
     first.add(checked(["k"]))
     given_up = Surveyor("b.csv", "skip", unique=["form.a"], seen=seen)
     assert given_up.add(checked(["l"])) == []
-    seen.take(first)
+    seen.take(first.sighting)
     later = Surveyor("c.csv", "skip", unique=["form.a"], seen=seen)
     assert later.add(checked(["l"])) == []
     [decision] = Surveyor("b.csv", "skip", unique=["form.a"], seen=seen).add(checked(["k"]))

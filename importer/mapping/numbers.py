@@ -1,0 +1,176 @@
+"""The phones of contacts as numbers, the digits of E.164, whatever form the rules send.
+
+Where a rule sends that form, what it sends is read; the others are run once more, in that form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.mapping.cells import Cells
+from importer.mapping.program import Column, Program, compiled
+from importer.mapping.values import PIPE
+from importer.model import Phones, Severity
+
+if TYPE_CHECKING:
+    from importer.mapping.contacts import ContactsColumns, ContactsProgram
+    from importer.mapping.spec import MappingSpec
+
+Integers = npt.NDArray[np.int64]
+
+_NUMBER = "^[1-9][0-9]{3,14}$"
+_READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
+"""Problems of a phone's column that do not say of a text that it is no phone."""
+
+
+def read_numbers(texts: Any) -> Integers:
+    """Texts in the form of E.164, with or without its plus, as numbers; 0 for any other text."""
+    bare = pc.utf8_ltrim(texts, "+")
+    sound = pc.match_substring_regex(bare, _NUMBER)
+    numbers = pc.cast(pc.if_else(sound, bare, "0"), pa.int64()).to_numpy(False)
+    return np.array(numbers, dtype=np.int64)
+
+
+def normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
+    """By target, the programs that give numbers where the rules themselves do not.
+
+    What a rule lets pass that is no phone is blank here, and so are defaults.
+    """
+    normal: dict[str, Program] = {}
+    for program in programs:
+        rule = program.rule
+        sends_numbers = rule.type in {None, "phone"} and rule.format in {None, "digits", "e164"}
+        if rule.value is not None or (sends_numbers and rule.on_error != "warn"):
+            continue
+        plain = rule.model_copy(
+            update={
+                "type": "phone",
+                "format": "digits",
+                "on_error": "blank",
+                "required": False,
+                "default": None,
+                **dict.fromkeys(("choices", "pattern", "min", "max"), None),
+                **dict.fromkeys(("min_length", "max_length", "output", "input"), None),
+            }
+        )
+        bare = Program(program.target, plain, program.columns, program.names)
+        normal[program.target] = compiled(bare, "phone", spec)
+    return normal
+
+
+def fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, int]:
+    """By target, the numbers of constants and defaults, which are sent as they are written."""
+    from importer.mapping.phones import phone_converter
+
+    fixed: dict[str, int] = {}
+    for program in programs:
+        text = program.rule.value or program.rule.default
+        if text is not None:
+            converted = phone_converter(program.rule.region or spec.region, "digits")(text)
+            if converted.fault is None or converted.fault.warning:
+                fixed[program.target] = int(converted.value)
+    return fixed
+
+
+def batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cells) -> Phones:
+    """Every valid number of a batch's contacts."""
+    found = _Found(len(cells))
+    for n, parts in program.numbered.items():
+        phone, column = parts["phone"], columns.numbered[n].parts["phone"][0]
+        exists = columns.numbered[n].exists
+        found.counts += exists
+        numbers, at, _ = _numbers(program, phone, column, cells)
+        wrong = [p.row or 0 for p in column.problems if p.severity is Severity.ERROR]
+        if wrong:
+            numbers[np.isin(cells.batch.rows, wrong)[at]] = 0
+        sound = np.zeros(len(cells), dtype=bool)
+        sound[at[numbers > 0]] = True
+        found.refused += column.data & ~sound
+        sent = exists[at] & (numbers > 0)
+        found.add(at[sent], n, numbers[sent], np.ones(int(sent.sum()), dtype=bool))
+        if (number := program.fixed.get(phone.target)) is not None:
+            at = np.flatnonzero(exists & ~column.data)
+            found.add(at, n, np.full(len(at), number), np.zeros(len(at), dtype=bool))
+        found.headers[n] = phone.header
+    if program.spread is not None and columns.spread is not None:
+        _spread(program, program.spread, columns.spread, cells, found)
+    return found.phones()
+
+
+def _spread(
+    program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _Found
+) -> None:
+    free = np.array(program.free, dtype=np.int64)
+    found.counts += np.minimum(count_pieces(column.values), len(free))
+    for problem in column.problems:
+        if problem.code not in _READ_ALL_THE_SAME:
+            found.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
+    numbers, at, order = _numbers(program, spread, column, cells)
+    sent = (numbers > 0) & (order < len(free))
+    found.add(at[sent], free[order[sent]], numbers[sent], column.data[at[sent]])
+    found.headers |= dict.fromkeys(program.free, spread.header)
+
+
+def _numbers(
+    program: ContactsProgram, phone: Program, column: Column, cells: Cells
+) -> tuple[Integers, Integers, Integers]:
+    """The numbers of a column, where in the batch they stand, and their order in their cells."""
+    normal = program.normal.get(phone.target)
+    values = column.values if normal is None else normal.run(cells).values
+    texts = arrow_texts(values)
+    at = np.arange(len(texts), dtype=np.int64)
+    if not phone.rule.multiple:
+        return read_numbers(texts), at, np.zeros_like(at)
+    pieces = pc.split_pattern(texts, PIPE)
+    at = pc.list_parent_indices(pieces).to_numpy(False).astype(np.int64)
+    return read_numbers(pc.list_flatten(pieces)), at, np.arange(len(at)) - np.searchsorted(at, at)
+
+
+class _Found:
+    """Numbers gathered contact by contact."""
+
+    def __init__(self, rows: int) -> None:
+        self.counts = np.zeros(rows, dtype=np.int64)
+        self.refused = np.zeros(rows, dtype=np.int64)
+        self.headers: dict[int, str | None] = {}
+        self._parts: list[tuple[Integers, Integers, Integers, npt.NDArray[np.bool_]]] = []
+
+    def add(
+        self,
+        at: Integers,
+        contact: int | Integers,
+        numbers: Integers,
+        given: npt.NDArray[np.bool_],
+    ) -> None:
+        contacts = np.broadcast_to(np.asarray(contact, dtype=np.int64), at.shape)
+        self._parts.append((at, contacts, numbers, given))
+
+    def phones(self) -> Phones:
+        empty = np.zeros(0, dtype=np.int64)
+        parts = self._parts or [(empty, empty, empty, empty.astype(bool))]
+        at, contacts, numbers, given = (
+            np.concatenate([part[i] for part in parts]) for i in range(4)
+        )
+        headers: Mapping[int, str | None] = self.headers
+        return Phones(at, contacts, numbers, given.astype(bool), self.counts, self.refused, headers)
+
+
+def arrow_texts(values: pd.Series[str]) -> Any:
+    """A column's texts as one Arrow array."""
+    array = pa.array(values, from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def count_pieces(values: pd.Series[str]) -> Integers:
+    """How many phones each spread cell came to."""
+    texts = arrow_texts(values)
+    filled = pc.not_equal(texts, "").to_numpy(False)
+    counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * filled
+    return counts.astype(np.int64)

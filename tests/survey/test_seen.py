@@ -1,0 +1,73 @@
+"""What was seen before is remembered exactly, in order, in a few bytes a key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.survey import seen
+from importer.survey.seen import FirstPlaces, Seen, Sighting, Words, digests, numbers, place
+
+BATCHES = st.lists(st.lists(st.integers(1, 60), max_size=25), max_size=12)
+
+
+def words_of(kind: str, keys: list[int]) -> Words:
+    """Keys as texts, as numbers, or as pairs of words whose first ones are often alike."""
+    if kind == "texts":
+        return digests([f"key {key}" for key in keys])
+    values = np.array(keys, dtype=np.int64)
+    if kind == "numbers":
+        return numbers(values)
+    return (values % 3).astype(np.uint64), values.astype(np.uint64)
+
+
+@pytest.mark.parametrize("kind", ["texts", "numbers", "alike in their first word"])
+@pytest.mark.parametrize("longest", [7, 1 << 20])
+@given(batches=BATCHES)
+def test_first_places_are_those_of_a_dict_whatever_the_batches(
+    kind: str, longest: int, batches: list[list[int]]
+) -> None:
+    model: dict[int, int] = {}
+    places, row = FirstPlaces(), 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seen, "MERGED_UP_TO", longest)
+        for keys in batches:
+            rows = place(np.arange(row, row + len(keys), dtype=np.int64))
+            expected = [model.setdefault(k, int(r)) for k, r in zip(keys, rows, strict=True)]
+            assert places.add(words_of(kind, keys), rows).tolist() == expected
+            row += len(keys)
+        asked = list(range(70))
+        found = places.find(words_of(kind, asked)).tolist()
+    assert found == [model.get(key, -1) for key in asked]
+    assert len(places) == len(model)
+
+
+def test_files_are_told_apart_and_the_first_of_them_wins() -> None:
+    known = Seen()
+    for name, keys in (("a.csv", [1, 2]), ("b.csv", [2, 3])):
+        sighting = Sighting(name, FirstPlaces(), FirstPlaces())
+        rows = np.arange(5, 5 + len(keys), dtype=np.int64)
+        sighting.phones.add(numbers(np.array(keys)), place(rows, 4))
+        sighting.keys.add(digests([str(key) for key in keys]), place(rows))
+        known.take(sighting)
+    phones = known.phones.find(numbers(np.array([1, 2, 3, 4]))).tolist()
+    assert [known.told(at) for at in phones[:3]] == [
+        "row 5, contact 4 of a.csv",
+        "row 6, contact 4 of a.csv",
+        "row 6, contact 4 of b.csv",
+    ]
+    assert phones[3] == -1
+    assert known.told(int(known.keys.find(digests(["3"]))[0])) == "row 6 of b.csv"
+    assert known.told(int(place(np.array([9]))[0])) == "row 9"
+
+
+def test_a_key_costs_no_more_than_32_bytes() -> None:
+    places, count = FirstPlaces(), 100_000
+    for start in range(0, count, 8192):
+        rows = np.arange(start, min(start + 8192, count), dtype=np.int64)
+        places.add(digests([f"+36{row}" for row in rows]), place(rows))
+    held = sum(array.nbytes for run in places._runs for array in (*run.words, run.places))
+    assert held <= 32 * count
+    assert len(places._runs) < 12
