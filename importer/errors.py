@@ -38,6 +38,17 @@ class MappingError(ImporterError):
         self.mistakes = tuple(mistakes)
 
 
+class PreflightError(ImporterError):
+    """The project lacks what a file needs: nothing was sent; `mistakes` names everything.
+
+    A line of `mistakes` begins with its place in the mapping where it has one.
+    """
+
+    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.mistakes = tuple(mistakes)
+
+
 class SourceError(ImporterError):
     """A source file is missing, unreadable, empty, or over a limit."""
 

@@ -1,0 +1,158 @@
+"""The gate: a file's ready rows compared with the live project, and what keeps it from being sent.
+
+Here mapping, sheet and project meet; the comparison itself is :mod:`importer.survey.live`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from importer.api.client import Client
+from importer.errors import PreflightError
+from importer.loop import run_loop
+from importer.mapping.load import LoadedMapping
+from importer.mapping.plan import Plan
+from importer.mapping.records import Evaluated
+from importer.mapping.spec import MappingSpec
+from importer.model import Checkup, Problem, Project, Severity, Status
+from importer.settings import Pace, Target
+from importer.survey.callbacks import past_callbacks
+from importer.survey.live import Comparison, Needs
+from importer.survey.live_values import Filled, NewValue
+from importer.survey.surveyor import Decision
+
+CALLDATE = "%Y-%m-%d %H:%M:%S"
+"""How the service wants the time of a call-back."""
+NAMED = 20
+"""New values of each field that are named on the terminal; reports have them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a file is compared with, and whether it may create values that are not listed."""
+
+    project: Project
+    allow_new_values: bool = False
+
+
+class Refused(PreflightError):  # noqa: N818 - it says what became of the file
+    """A file that is not sent, with what the check found in it."""
+
+    def __init__(self, checkup: Checkup) -> None:
+        super().__init__(
+            f"{checkup.info.path}: not sent, since the project lacks what it needs",
+            checkup.refused,
+            "Mend the mapping or the sheet. New values may be created where the mapping lists "
+            "them under new_values, or with --allow-new-values; --no-preflight compares nothing.",
+        )
+        self.checkup = checkup
+
+
+class Preflight:
+    """The comparison of one file with one project, while the file is surveyed."""
+
+    def __init__(self, gate: Gate, mapping: LoadedMapping, plan: Plan) -> None:
+        self._mapping = mapping
+        headers = {name: program.header for name, (program, _) in plan.disposition.items()}
+        self._comparison = Comparison(
+            gate.project,
+            Needs(
+                form=tuple(_filled(mapping.spec, plan, name) for name in plan.form),
+                stamp=mapping.spec.stamp,
+                disposition=headers or None,
+                allow_new_values=gate.allow_new_values,
+            ),
+        )
+
+    def add(self, done: Evaluated, decisions: Sequence[Decision]) -> None:
+        """Take in a batch; `decisions` say which of its rows will not be sent."""
+        rows = done.checked.rows
+        kept_back = [d.row for d in decisions if d.status is not Status.PENDING]
+        ready = ~np.isin(rows, np.array(kept_back, dtype=np.int64))
+        form = {name: cooked.column.values for name, cooked in done.form.items()}
+        self._comparison.add_form(rows, ready, form)
+        parts = {name: cooked.column.values for name, cooked in done.disposition.items()}
+        self._comparison.add_dispositions(rows, ready & done.has_disposition, parts)
+
+    def finish(self) -> Found:
+        """What does not fit, and why the file is not sent, if it is not."""
+        difference = self._comparison.finish()
+        lines = _lines(self._mapping, difference.problems, difference.new_values)
+        return Found(difference.problems, tuple(lines), len(difference.new_values))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a comparison; `refused` says in lines for people what keeps the file back."""
+
+    problems: tuple[Problem, ...]
+    refused: tuple[str, ...]
+    new_values: int
+
+
+def fetch_project(target: Target, pace: Pace) -> Project:
+    """Ask for the project; raises ServiceError, and UsageError for a target that is unusable."""
+
+    async def ask() -> Project:
+        async with Client(target, pace) as client:
+            return await client.project()
+
+    return run_loop(ask())
+
+
+def with_past_callbacks(done: Evaluated, plan: Plan, now: datetime) -> Evaluated:
+    """A batch with a warning of each call-back before `now`, which has an offset.
+
+    Dates without an offset are in the mapping's time zone, and in local time where it has none.
+    """
+    dates = done.disposition.get("next_calldate")
+    if dates is None:
+        return done
+    zone, checked = plan.spec.timezone, done.checked
+    unfiltered = ~np.isin(checked.rows, np.array(list(checked.filtered), dtype=np.int64))
+    late = past_callbacks(
+        checked.rows,
+        dates.column.values,
+        done.has_disposition & unfiltered,
+        format_=dates.rule.output[0] if dates.rule.output else CALLDATE,
+        now=now.astimezone(ZoneInfo(zone) if zone else None).replace(tzinfo=None),
+        header=plan.disposition["next_calldate"][0].header,
+    )
+    return replace(done, checked=replace(checked, problems=(*checked.problems, *late)))
+
+
+def _filled(spec: MappingSpec, plan: Plan, name: str) -> Filled:
+    program, type_ = plan.form[name]
+    return Filled(
+        name,
+        program.header,
+        multiple=program.rule.multiple,
+        valueid=type_ == "valueid",
+        listed=frozenset(spec.new_values.get(name, ())),
+    )
+
+
+def _lines(
+    mapping: LoadedMapping, problems: Sequence[Problem], new: Sequence[NewValue]
+) -> Iterator[str]:
+    """Everything that keeps the file back, with its place in the mapping."""
+    for problem in problems:
+        if problem.severity is Severity.ERROR and problem.code != "new_value":
+            hint = f": {problem.hint}" if problem.hint else ""
+            place = tuple((problem.target or "").split(".", 1))
+            yield mapping.mistake(place, f"{problem.message}{hint}")
+    forbidden: dict[str, list[NewValue]] = {}
+    for value in new:
+        if not value.allowed:
+            forbidden.setdefault(value.filled.name, []).append(value)
+    for name, values in forbidden.items():
+        count = "1 value" if len(values) == 1 else f"{len(values):,} values"
+        yield mapping.mistake(("form", name), f"{count} would be created")
+        yield from (f"  {value}" for value in values[:NAMED])
+        if len(values) > NAMED:
+            yield f"  … and {len(values) - NAMED:,} more: a report (--report FILE) has them all"
