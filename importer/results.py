@@ -11,21 +11,26 @@ a formula.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from io import BytesIO
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import orjson
 
+from importer.csvlines import csv_line, harmless, open_csv
 from importer.errors import JournalError
 from importer.files import replacing
 from importer.model import Batch, Outcome, Status, Summary
-
-if TYPE_CHECKING:
-    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+from importer.textbook import (
+    GREY,
+    RED,
+    SHEET_COLUMNS,
+    SHEET_ROWS,
+    YELLOW,
+    TextBook,
+    fitting_width,
+)
 
 RESULTS = "results.csv"
 FAILURES = "failures.csv"
@@ -35,16 +40,6 @@ SUMMARY = "summary.json"
 
 RESULT_COLUMNS = ("row", "status", "numberid", "attempts", "http_status", "code", "message")
 NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
-
-SHEET_ROWS = 1_048_576
-SHEET_COLUMNS = 16_384
-CELL_LENGTH = 32_767
-"""The limits of a sheet in the xlsx format."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NEEDS_QUOTES = re.compile('[",\r\n]')
-# What XML 1.0 cannot hold; openpyxl refuses the first of these.
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 def write_results(
@@ -65,19 +60,19 @@ def write_results(
     columns = [*(headers[i] for i in kept), *NOTE_COLUMNS]
     with ExitStack() as files:
         results, failures, uncertain = (
-            files.enter_context(_text(files.enter_context(replacing(directory / name))))
+            files.enter_context(open_csv(files.enter_context(replacing(directory / name))))
             for name in (RESULTS, FAILURES, UNCERTAIN)
         )
         workbook = _Workbook(files.enter_context(replacing(directory / WORKBOOK)), columns)
         files.callback(workbook.discard)
-        results.write(_line(RESULT_COLUMNS))
-        failures.write(_line(columns))
-        uncertain.write(_line(columns))
+        results.write(csv_line(RESULT_COLUMNS))
+        failures.write(csv_line(columns))
+        uncertain.write(csv_line(columns))
         for batch, found in _merged(batches, outcomes):
             results.writelines(map(_result_line, found))
             for outcome, cells in _noted(batch, found, kept):
                 notes = _notes(outcome)
-                line = _line([*cells, *map(_harmless, notes)])
+                line = csv_line([*cells, *map(harmless, notes)])
                 if outcome.status is Status.UNCERTAIN:
                     uncertain.write(line)
                 else:
@@ -165,78 +160,56 @@ def _result_line(outcome: Outcome) -> str:
     start = f"{start},{outcome.attempts},{status}"
     if outcome.code is None and outcome.message is None:
         return f"{start},,\n"
-    texts = [_harmless(outcome.code or ""), _harmless(outcome.message or "")]
-    return f"{start},{_line(texts)}"
-
-
-def _line(cells: Iterable[str]) -> str:
-    # Not the csv module: before Python 3.13 it leaves a lone carriage return without quotes.
-    return (
-        ",".join([_quoted(cell) if _NEEDS_QUOTES.search(cell) else cell for cell in cells]) + "\n"
-    )
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"'
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _text(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    texts = [harmless(outcome.code or ""), harmless(outcome.message or "")]
+    return f"{start},{csv_line(texts)}"
 
 
 class _Workbook:
-    """failures.xlsx, row by row; every cell is text, so no program spoils a phone number."""
+    """failures.xlsx, row by row."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        import openpyxl
-
-        self._path = path
-        self._book = openpyxl.Workbook(write_only=True)
-        self._sheet: WriteOnlyWorksheet = self._book.create_sheet("failures")
-        self._sheet.freeze_panes = "A2"
+        self._book = TextBook(path)
+        self._sheet = self._book.add_sheet("failures")
         # A sheet cannot hold more: the source's last columns give way to the notes.
-        self._left_out = max(0, len(columns) - SHEET_COLUMNS)
+        self._kept = min(len(columns), SHEET_COLUMNS) - len(NOTE_COLUMNS)
+        self._colours = {
+            Status.INVALID.value: self._book.style(bg_color=RED),
+            Status.REJECTED.value: self._book.style(bg_color=YELLOW),
+        }
         self._rows = 0
         self._unwritten = 0
-        self.add(columns)
+        heading = self._book.style(bold=True, bg_color=GREY, bottom=1)
+        for column, header in enumerate(self._fitted(columns)):
+            width = _NOTE_WIDTHS.get(header) or max(12, fitting_width([header]))
+            self._sheet.set_width(column, width)
+        self._sheet.write_row(0, self._fitted(columns), heading)
+        self._sheet.sheet.freeze_panes(1, 0)
 
     def add(self, cells: Sequence[str]) -> None:
         """Append a row, while there is room for it and for a last one that says what is missing."""
-        if self._rows >= SHEET_ROWS - 1:
+        if self._rows >= SHEET_ROWS - 2:
             self._unwritten += 1
             return
         self._rows += 1
-        if self._left_out:
-            notes = len(NOTE_COLUMNS)
-            cells = [*cells[: SHEET_COLUMNS - notes], *cells[-notes:]]
-        self._sheet.append([self._cell(text) for text in cells])
+        cells = self._fitted(cells)
+        self._sheet.write_row(self._rows, cells)
+        status = self._kept + NOTE_COLUMNS.index("_status")
+        self._sheet.write(self._rows, status, cells[status], self._colours.get(cells[status]))
 
     def save(self) -> None:
         """Write the file itself."""
         if self._unwritten:
             words = f"{self._unwritten} more rows do not fit into a sheet: they are in {FAILURES}"
-            self._sheet.append([self._cell(words)])
-        self._book.save(self._path)
+            self._sheet.write(self._rows + 1, 0, words)
+        self._sheet.sheet.autofilter(0, 0, self._rows, self._kept + len(NOTE_COLUMNS) - 1)
+        self._book.save()
 
     def discard(self) -> None:
-        """Remove what openpyxl keeps in a file of its own until the workbook is saved."""
-        if not self._sheet.closed:
-            # Saving is the one public way to be rid of it, and of its half-written rows.
-            with suppress(OSError):
-                self._book.save(BytesIO())
+        """Leave nothing behind where it was not saved."""
+        self._book.discard()
 
-    def _cell(self, text: str) -> Any:
-        from openpyxl.cell import WriteOnlyCell
+    def _fitted(self, cells: Sequence[str]) -> list[str]:
+        return [*cells[: self._kept], *cells[-len(NOTE_COLUMNS) :]]
 
-        # Blank cells are text, too: someone may fill in the missing phone.
-        cell = WriteOnlyCell(self._sheet)
-        cell.number_format = "@"
-        if text:
-            cell.value = _NOT_IN_XML.sub("\ufffd", text)[:CELL_LENGTH]
-            # Set after the value, from which openpyxl takes formulas and error texts.
-            cell.data_type = "s"
-        return cell
+
+_NOTE_WIDTHS = {"_row": 8, "_status": 11, "_code": 20, "_message": 60, "_hint": 60}

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from python_calamine import CalamineWorkbook
 
 import importer.results
 from importer.errors import JournalError, OutputError
@@ -148,16 +149,43 @@ def test_every_cell_of_the_workbook_is_text_and_stays_what_it_was(tmp_path: Path
     assert [c.value for c in cells][:8] == texts
     assert cells[11].value == "=2+2"
     assert {c.data_type for c in cells if c.value} == {"s"}
-    assert {c.number_format for c in cells} == {"@"}
+    assert {c.number_format for c in cells if c.value} == {"@"}
+    # Cells that are blank have their column's format: a phone typed into one stays text.
+    book = openpyxl.load_workbook(tmp_path / "failures.xlsx")
+    assert {c.number_format for c in book["failures"].column_dimensions.values()} == {"@"}
 
 
-def test_what_a_workbook_cannot_hold_is_marked_or_cut_there_and_whole_in_the_csv(
-    tmp_path: Path,
-) -> None:
-    rows = batch(2, ["a\x00b\x1fc", "x" * 40_000])
+def test_a_cell_too_long_for_a_workbook_is_cut_there_and_whole_in_the_csv(tmp_path: Path) -> None:
+    texts = ["a\x00b\x1fc", "x" * 40_000]
+    rows = batch(2, texts)
     write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=[Outcome(2, Status.INVALID)])
-    assert lines(tmp_path / "failures.csv")[1][:2] == ["a\x00b\x1fc", "x" * 40_000]
-    assert sheet(tmp_path / "failures.xlsx")[1][:2] == ["a\ufffdb\ufffdc", "x" * 32_767]
+    assert lines(tmp_path / "failures.csv")[1][:2] == texts
+    [_, row] = (
+        CalamineWorkbook.from_path(tmp_path / "failures.xlsx").get_sheet_by_index(0).to_python()
+    )
+    assert row[:2] == ["a\x00b\x1fc", "x" * 32_767]
+
+
+def test_the_workbook_is_easy_to_read(tmp_path: Path) -> None:
+    rows = batch(2, ["Ann", "1"], ["Bea", "2"])
+    outcomes = [Outcome(2, Status.INVALID), Outcome(3, Status.REJECTED)]
+    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=outcomes)
+    found = openpyxl.load_workbook(tmp_path / "failures.xlsx")["failures"]
+    assert (found.freeze_panes, found.auto_filter.ref) == ("A2", "A1:G3")
+    [invalid, rejected] = [found.cell(row, 4).fill.fgColor.rgb for row in (2, 3)]
+    assert invalid != rejected
+    assert found["A2"].fill.fill_type is None
+
+
+def test_a_cell_with_the_marks_of_a_formatted_text_is_text_as_well(tmp_path: Path) -> None:
+    text = "<r><t>1</t></r></is></c><c><f>1+1</f></c><c><is><r></r>"
+    write_results(
+        tmp_path,
+        headers=HEADERS,
+        batches=[batch(2, [text, ""])],
+        outcomes=[Outcome(2, Status.INVALID)],
+    )
+    assert sheet(tmp_path / "failures.xlsx")[1][0] == text
 
 
 def test_rows_beyond_the_end_of_a_sheet_are_counted_in_its_last_row(
@@ -224,11 +252,11 @@ class TestNothingHalfWritten:
             yield batch(2, ["Ann", "1"])
             raise ZeroDivisionError
 
-        before = set(Path(gettempdir()).glob("openpyxl*"))
+        before = set(Path(gettempdir()).glob("vcc-import-*"))
         with pytest.raises(ZeroDivisionError):
             write_results(folder, headers=HEADERS, batches=batches(), outcomes=[], summary=SUMMARY)
         assert self.unchanged(folder)
-        assert set(Path(gettempdir()).glob("openpyxl*")) <= before
+        assert set(Path(gettempdir()).glob("vcc-import-*")) <= before
 
     def test_if_the_journal_has_a_row_that_the_source_lacks(self, folder: Path) -> None:
         outcomes = [Outcome(2, Status.INVALID), Outcome(9, Status.CREATED, ("6",), 1, 200)]

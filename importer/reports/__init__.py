@@ -1,1 +1,1 @@
-"""The Survey as text and JSON, for people and for programs."""
+"""What a check found, for people and for programs: a report by the suffix of its file."""

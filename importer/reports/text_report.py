@@ -1,0 +1,149 @@
+"""The report for the terminal and as .txt: the verdict first, then what to mend, in 100 columns."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+from importer.model import Checkup, Problem, Severity, Survey
+from importer.reports.verdict import (
+    EXAMPLES,
+    Kind,
+    Tone,
+    blocked,
+    columns,
+    count,
+    describe,
+    fates,
+    kinds,
+    percent,
+    place,
+    readiness,
+    verdict,
+    visible,
+)
+
+WIDTH = 100
+LOW_FILL = 0.5
+LOW_COLUMNS = 10
+"""Of the mapped columns that are less than half full, the emptiest are shown: so many."""
+_BAR = 20
+
+
+def as_text(checkup: Checkup, arguments: Sequence[str] | None = None) -> str:
+    """The report; with the `arguments` of the command that imports the file, it says what to do."""
+    return "\n".join(_lines(checkup, arguments)) + "\n"
+
+
+def _lines(checkup: Checkup, arguments: Sequence[str] | None) -> Iterator[str]:
+    info, survey = checkup.info, checkup.survey
+    yield from _wrapped(f"{visible(info.path)}: {verdict(checkup).headline}", "")
+    yield from _wrapped(describe(info), "  ")
+    yield f"  {fates(survey)}"
+    for line in checkup.refused:
+        yield from _wrapped(visible(line), "  ", hang=2)
+    yield from _readiness(survey)
+    yield from _problems(survey)
+    yield from _gaps(checkup)
+    if checkup.unused_columns:
+        names = ", ".join(map(visible, checkup.unused_columns))
+        yield ""
+        yield from _wrapped(f"Columns that the mapping does not use: {names}", "  ")
+    if arguments is not None:
+        yield ""
+        yield from _next(checkup, arguments)
+
+
+def _readiness(survey: Survey) -> Iterator[str]:
+    figures = readiness(survey)
+    if not figures:
+        return
+    yield ""
+    yield "  Dial readiness"
+    for name, figure in figures:
+        yield f"    {name:<34} {figure}"
+    if survey.readiness.contacts:
+        spread = ", ".join(
+            f"{count(rows, 'row')} with {contacts}"
+            for contacts, rows in sorted(survey.readiness.contacts.items())
+            if rows
+        )
+        yield from _wrapped(f"{'Contacts in a row':<34} {spread}", "    ", hang=39)
+
+
+def _problems(survey: Survey) -> Iterator[str]:
+    if not survey.problem_counts:
+        return
+    yield ""
+    yield f"  Problems: {count(survey.errors, 'error')}, {count(survey.warnings, 'warning')}"
+    for kind in kinds(survey):
+        yield ""
+        yield f"  {kind.code} ({kind.count:,})"
+        yield from _examples(kind)
+
+
+def _examples(kind: Kind) -> Iterator[str]:
+    hint: str | None = None
+    for problem in kind.examples[:EXAMPLES]:
+        if hint and problem.hint != hint:
+            yield from _wrapped(f"→ {visible(hint)}", "      ", hang=2)
+        yield from _wrapped(_told(problem), "    ", hang=2)
+        hint = problem.hint
+    if hint:
+        yield from _wrapped(f"→ {visible(hint)}", "      ", hang=2)
+    more = kind.count - min(len(kind.examples), EXAMPLES)
+    if more > 0:
+        yield f"    … and {more:,} more"
+
+
+def _told(problem: Problem) -> str:
+    warning = "warning: " if problem.severity is Severity.WARNING else ""
+    return f"{place(problem)}: {warning}{visible(problem.message)}"
+
+
+def _gaps(checkup: Checkup) -> Iterator[str]:
+    rows = checkup.survey.rows
+    low = [
+        (fill.filled, name)
+        for fill, name, used in columns(checkup)
+        if used and rows and fill.filled < LOW_FILL * rows
+    ]
+    if not low:
+        return
+    low.sort()
+    yield ""
+    yield "  Mapped columns that are less than half full"
+    for filled, name in low[:LOW_COLUMNS]:
+        bar = ("#" * round(_BAR * filled / rows)).ljust(_BAR, ".")
+        yield f"    {name[:40]:<40} {bar} {percent(filled, rows):>7}"
+    if len(low) > LOW_COLUMNS:
+        yield f"    … and {len(low) - LOW_COLUMNS} more"
+
+
+def _next(checkup: Checkup, arguments: Sequence[str]) -> Iterator[str]:
+    # Commands stand on one line, however long: they are there to be copied.
+    survey = checkup.survey
+    command = f"  vcc-import run {shlex.join(arguments)}"
+    if verdict(checkup).tone is Tone.GOOD:
+        yield "To import it:"
+        yield command
+        return
+    copy = f"{PurePath(arguments[0]).stem}-check.xlsx"
+    yield "To get a copy with the bad cells coloured, to be mended and checked again:"
+    yield f"  vcc-import check {shlex.join([*arguments, '--report', copy])}"
+    if survey.invalid and survey.ready and not blocked(checkup):
+        rows = "row" if survey.ready == 1 else f"{survey.ready:,} rows"
+        yield f"To import the {rows} that can be, and find the others in failures.xlsx:"
+        yield command
+
+
+def _wrapped(text: str, indent: str, hang: int = 2) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * (len(indent) + hang),
+        break_on_hyphens=False,
+    )

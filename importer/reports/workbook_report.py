@@ -1,0 +1,236 @@
+"""The report as .xlsx: a copy of the sheet in which what is wrong is marked, to be mended there.
+
+Row numbers, header row and name of the sheet are those of the source, so that the mended copy
+imports with the same mapping. What stood above the header is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path, PurePath
+from typing import Any
+
+from importer.model import Batch, Checkup, Problem, Severity
+from importer.reports.csv_report import all_problems
+from importer.reports.summary_sheet import write_summary
+from importer.reports.verdict import visible
+from importer.textbook import (
+    GREY,
+    RED,
+    SHEET_COLUMNS,
+    SHEET_ROWS,
+    YELLOW,
+    TextBook,
+    fitting_width,
+)
+
+NOTES = "_problems"
+"""The last column, which says of each row what is wrong with it; imports leave it out."""
+MOST_COMMENTS = 20_000
+"""Spreadsheet programs become slow with many more."""
+_FROZEN = 10
+"""A header further down is not frozen: nothing of the screen would be left."""
+_LONGEST_NOTE = 2000
+
+
+def write_workbook(path: Path, checkup: Checkup) -> list[str]:
+    """Write the copy and its summary; give what had to be left out, in words."""
+    book = TextBook(path)
+    try:
+        copy = _Copy(book, checkup)
+        copy.write()
+        write_summary(book, checkup, copy.left_out())
+        book.save()
+    finally:
+        book.discard()
+    return copy.left_out()
+
+
+class _Copy:
+    """The sheet with its marks; `write` once, in one go over rows and problems."""
+
+    def __init__(self, book: TextBook, checkup: Checkup) -> None:
+        info = checkup.info
+        self._checkup = checkup
+        self._places = _Places(info.headers)
+        wanted = [i for i, header in enumerate(info.headers) if header != NOTES]
+        self._kept = wanted[: SHEET_COLUMNS - 1]
+        self._columns_left_out = len(wanted) - len(self._kept)
+        self._rows_left_out = 0
+        self._comments = 0
+        self._comments_left_out = 0
+        self._styles = {
+            Severity.ERROR: book.style(bg_color=RED),
+            Severity.WARNING: book.style(bg_color=YELLOW),
+        }
+        self._heading = book.style(bold=True, bg_color=GREY, bottom=1)
+        self._headings = {
+            Severity.ERROR: book.style(bold=True, bg_color=RED, bottom=1),
+            Severity.WARNING: book.style(bold=True, bg_color=YELLOW, bottom=1),
+        }
+        self._aside = book.style(italic=True, font_color="#566072")
+        for number in range(1, min(info.sheet_number or 1, _MOST_BEFORE + 1)):
+            # A mapping may name the sheet by its number.
+            book.add_sheet(f"not read {number}").sheet.hide()
+        self._sheet = book.add_sheet(info.sheet or PurePath(info.path).stem)
+        self._sheet.sheet.activate()
+        self._sheet.sheet.set_first_sheet()
+
+    def write(self) -> None:
+        """Write header, rows and marks."""
+        header = self._checkup.info.header_row - 1
+        problems = _Coming(all_problems(self._checkup))
+        self._header(header, problems.up_to(header + 1))
+        last = header
+        for batch in self._batches():
+            cells = [batch.frame.iloc[:, i].tolist() for i in self._kept]
+            for n, number in enumerate(batch.rows.tolist()):
+                row = number - 1
+                if row >= SHEET_ROWS:
+                    self._rows_left_out += 1
+                    continue
+                self._row(row, [column[n] for column in cells], problems.up_to(number))
+                last = row
+        sheet = self._sheet.sheet
+        sheet.autofilter(header, 0, last, len(self._kept))
+        if header < _FROZEN:
+            sheet.freeze_panes(header + 1, 0)
+
+    def left_out(self) -> list[str]:
+        """What is in the source or was found, and is not in the copy."""
+        said = []
+        if self._rows_left_out:
+            said.append(
+                f"{self._rows_left_out:,} rows are not in this copy: a sheet ends at row "
+                f"{SHEET_ROWS:,}. Do not import it in place of the source."
+            )
+        if self._columns_left_out:
+            said.append(f"{self._columns_left_out:,} columns are not in this copy.")
+        if self._sheet.cut:
+            said.append(f"{self._sheet.cut:,} cells were too long for a sheet and are cut.")
+        if self._comments_left_out:
+            said.append(
+                f"{self._comments_left_out:,} marked cells have no comment, after the first "
+                f"{MOST_COMMENTS:,}: column {NOTES} says what is wrong."
+            )
+        return said
+
+    def _batches(self) -> Iterator[Batch]:
+        findings = self._checkup.findings
+        return iter(()) if findings is None else findings.batches()
+
+    def _header(self, row: int, problems: Sequence[Problem]) -> None:
+        headers = self._checkup.info.headers
+        texts = [headers[i] for i in self._kept]
+        self._sheet.write_row(row, texts, self._heading)
+        self._sheet.write(row, len(texts), NOTES, self._heading)
+        sample = next(self._batches(), None)
+        for column, text in enumerate(texts):
+            below = [] if sample is None else sample.frame.iloc[:200, self._kept[column]].tolist()
+            self._sheet.set_width(column, max(8, fitting_width([text, *below])))
+        self._sheet.set_width(len(texts), 60, self._aside)
+        for column, found in self._marks(problems, row_wide=False).items():
+            style = self._headings[_worst(found)]
+            self._mark(row, column, (texts[column], style), found)
+
+    def _row(self, row: int, texts: list[str], problems: Sequence[Problem]) -> None:
+        self._sheet.write_row(row, texts)
+        if problems:
+            for column, found in self._marks(problems, row_wide=True).items():
+                self._mark(row, column, (texts[column], self._styles[_worst(found)]), found)
+            self._sheet.write(row, len(texts), _note(problems, "; "))
+
+    def _marks(self, problems: Sequence[Problem], *, row_wide: bool) -> dict[int, list[Problem]]:
+        """The problems by the column of the copy in which they are shown."""
+        shown = {source: column for column, source in enumerate(self._kept)}
+        marks: dict[int, list[Problem]] = {}
+        for problem in problems:
+            found = [shown[i] for i in self._places.of(problem.column) if i in shown]
+            if not found and row_wide and self._kept:
+                found = [0]
+            for column in found:
+                marks.setdefault(column, []).append(problem)
+        return marks
+
+    def _mark(self, row: int, column: int, cell: tuple[str, Any], problems: list[Problem]) -> None:
+        self._sheet.write(row, column, *cell)
+        if self._comments >= MOST_COMMENTS:
+            self._comments_left_out += 1
+            return
+        self._comments += 1
+        note = _note(problems, "\n")
+        height = min(40 + 18 * (len(note) // 38 + note.count("\n") + 1), 400)
+        options = {"x_scale": 2.2, "height": height, "font_size": 9}
+        self._sheet.sheet.write_comment(row, column, note, options)
+
+
+_MOST_BEFORE = 50
+
+
+class _Places:
+    """Which columns a problem means by the headers it names; a header may stand twice."""
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        self._columns: dict[str, list[int]] = {}
+        for column, header in enumerate(headers):
+            if header:
+                self._columns.setdefault(header, []).append(column)
+
+    def of(self, named: str | None) -> list[int]:
+        """The columns of one header, or of several with commas between; a header may have some."""
+        if not named:
+            return []
+        if named in self._columns:
+            return self._columns[named]
+        found: list[int] = []
+        parts = named.split(", ")
+        while parts:
+            for length in range(len(parts), 0, -1):
+                columns = self._columns.get(", ".join(parts[:length]))
+                if columns is not None:
+                    found += columns
+                    break
+            parts = parts[length:]
+        return found
+
+
+class _Coming:
+    """Problems in the order of their rows, taken along with the rows."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self._groups = groupby(problems, key=lambda problem: problem.row or 0)
+        self._next = self._take()
+
+    def up_to(self, row: int) -> list[Problem]:
+        """The problems that were not taken yet, up to and with this row's."""
+        found: list[Problem] = []
+        while self._next is not None and self._next[0] <= row:
+            found += self._next[1]
+            self._next = self._take()
+        return found
+
+    def _take(self) -> tuple[int, list[Problem]] | None:
+        group = next(self._groups, None)
+        return None if group is None else (group[0], list(group[1]))
+
+
+def _worst(problems: Sequence[Problem]) -> Severity:
+    errors = any(problem.severity is Severity.ERROR for problem in problems)
+    return Severity.ERROR if errors else Severity.WARNING
+
+
+def _note(problems: Sequence[Problem], between: str) -> str:
+    """What is wrong and how to mend it; a cell that fills two targets is told once."""
+    told = dict.fromkeys(
+        " → ".join(
+            filter(None, (_placed(problem), visible(problem.hint))),
+        )
+        for problem in problems
+    )
+    return between.join(told)[:_LONGEST_NOTE]
+
+
+def _placed(problem: Problem) -> str:
+    message = visible(problem.message)
+    return f"{visible(problem.column)}: {message}" if problem.column else message

@@ -1,0 +1,179 @@
+"""Reports by suffix: the right kinds, each whole or not at all, and never in place of an input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from importer.errors import UsageError
+from importer.model import Checkup, Findings, Problem, Readiness, Severity
+from importer.reports.text_report import WIDTH, as_text
+from importer.reports.verdict import Tone, percent, verdict, visible
+from importer.reports.writing import SUFFIXES, Reported, check_reports, write_reports
+from tests.support.command import Cli
+
+
+def test_the_command_writes_every_kind(
+    cli: Cli, capsys: pytest.CaptureFixture[str], leads: Path, mapping: Path, tmp_path: Path
+) -> None:
+    reports = [tmp_path / f"r{suffix}" for suffix in SUFFIXES]
+    words = [word for report in reports for word in ("--report", report)]
+    assert cli("check", leads, "-m", mapping, *words) == 1
+    printed = capsys.readouterr().out
+    assert all(f"Report: {report}" in printed for report in reports)
+    assert all(report.stat().st_size for report in reports)
+    if os.name == "posix":
+        assert {stat.S_IMODE(report.stat().st_mode) for report in reports} == {0o600}
+    assert (tmp_path / "r.txt").read_text("utf-8") in printed
+
+
+def test_json_has_the_keys_of_old_first_and_the_new_ones_behind(
+    checkup: Checkup, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.json"
+    write_reports([path], [Reported(checkup)])
+    report = json.loads(path.read_text("utf-8"))
+    assert list(report) == [
+        *("file", "sheet", "encoding", "delimiter", "header_row", "rows", "ready", "invalid"),
+        *("skipped", "problems", "problem_counts", "unused_columns", "readiness", "fill"),
+    ]
+    assert (report["rows"], report["ready"], report["invalid"], report["skipped"]) == (5, 1, 3, 1)
+    assert set(report["problems"][0]) == {
+        *("row", "column", "target", "code", "message", "value", "hint", "severity"),
+    }
+    assert report["fill"][1] == {"header": "City", "filled": 5}
+    write_reports([path], [Reported(checkup), Reported(checkup)])
+    assert json.loads(path.read_text("utf-8")) == [report, report]
+
+
+def test_csv_has_every_problem_and_no_formula(checkup: Checkup, tmp_path: Path) -> None:
+    capped = replace(checkup, survey=replace(checkup.survey, problems=()))
+    write_reports([tmp_path / "r.csv"], [Reported(capped), Reported(capped)])
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * sum(checkup.survey.problem_counts.values())
+    assert {line["file"] for line in lines} == {checkup.info.path}
+    [phone] = [line for line in lines[: len(lines) // 2] if line["column"] == "Phone"]
+    assert (phone["row"], phone["value"], phone["severity"]) == ("4", "'=12", "error")
+    assert not any(text.startswith(tuple("=+-@")) for line in lines for text in line.values())
+
+
+def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup) -> None:
+    text = as_text(checkup, ("my leads.csv", "-m", "m.yaml"))
+    lines = text.splitlines()
+    assert lines[0] == f"{visible(checkup.info.path)}: 3 of 5 rows need mending" or (
+        " ".join(lines[:2]).endswith("mending")
+    )
+    assert "5 rows: 1 ready, 3 invalid, 1 skipped" in text
+    assert "E-mail" in text.split("less than half full")[1]
+    assert lines[-1] == "  vcc-import run 'my leads.csv' -m m.yaml"
+    assert max(map(len, lines)) <= WIDTH
+    assert as_text(checkup).splitlines()[-1].endswith("Extra")
+
+
+def test_text_of_a_stranger_cannot_steer_a_terminal_or_break_the_lines(checkup: Checkup) -> None:
+    nasty = Problem(4, "Ph\x1b[2Jone", None, "x", "bad \u202e\u200b\r\nrow 9: " + "y" * 5000)
+    survey = replace(checkup.survey, problem_counts={"x": 1}, examples={"x": (nasty,)})
+    text = as_text(replace(checkup, survey=survey))
+    assert not set(text) & set("\x1b\u202e\u200b\r")
+    assert "⟨U+202E⟩⟨U+200B⟩⏎row 9: y" in text
+    assert "(5,015 characters)" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_the_verdict_says_what_can_be_imported(checkup: Checkup) -> None:
+    ready = replace(checkup.survey, rows=7, ready=7, invalid=0, skipped=0, examples={})
+
+    def told(**changes: object) -> tuple[Tone, str]:
+        found = verdict(replace(checkup, survey=replace(ready, **changes)))  # type: ignore[arg-type]
+        return found.tone, found.headline
+
+    assert told() == (Tone.GOOD, "Ready to import: 7 rows")
+    assert told(ready=5, skipped=2) == (Tone.GOOD, "Ready to import: 5 of 7 rows")
+    assert told(ready=0, skipped=7)[0] is Tone.DOUBTFUL
+    assert told(ready=6, invalid=1) == (Tone.BAD, "1 of 7 rows needs mending")
+    unknown = Problem(None, None, "form.x", "unknown_field", "the project has no field x")
+    assert told(examples={"unknown_field": (unknown,)})[0] is Tone.BAD
+    remark = replace(unknown, severity=Severity.WARNING)
+    assert told(examples={"unknown_field": (remark,)})[0] is Tone.GOOD
+    assert verdict(replace(checkup, refused=("field x is not there",))).tone is Tone.BAD
+    assert "field x is not there" in as_text(replace(checkup, refused=("field x is not there",)))
+
+
+def test_dial_readiness_is_shown_where_it_is_known(checkup: Checkup) -> None:
+    found = Readiness(callable=1, contacts={0: 1, 2: 3}, phones=7, repeated=2, invalid=4)
+    unknown = as_text(replace(checkup, survey=replace(checkup.survey, readiness=Readiness())))
+    assert "Dial readiness" not in unknown
+    text = as_text(replace(checkup, survey=replace(checkup.survey, ready=4, readiness=found)))
+    assert "1 of 4 ready rows (25.0 %)" in text
+    assert "1 row with 0, 3 rows with 2" in text
+
+
+def test_a_share_is_never_rounded_to_none_or_all() -> None:
+    assert [percent(n, 100_000) for n in (0, 1, 99_999, 100_000)] == [
+        *("0 %", "0.1 %", "99.9 %", "100 %"),
+    ]
+
+
+def test_what_is_wrong_with_the_names_of_reports_is_said_at_once(
+    leads: Path, mapping: Path, tmp_path: Path
+) -> None:
+    reports = [tmp_path / "r.doc", tmp_path / "r.html", tmp_path / "." / "r.html", leads]
+    reports += [tmp_path / "gone" / "r.txt", tmp_path / "noend"]
+    with pytest.raises(UsageError) as caught:
+        check_reports(reports, [leads, mapping])
+    lines = caught.value.message.splitlines()
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        "no report is written as .doc",
+        "this file is named twice, or is read by the same command",
+        "this file is named twice, or is read by the same command",
+        "its folder does not exist",
+        "no report is written as a file without suffix",
+    ]
+    assert ".txt, .json, .csv, .html, .xlsx" in str(caught.value.hint)
+
+
+def test_an_input_is_never_replaced_by_its_report(cli: Cli, leads: Path, mapping: Path) -> None:
+    before = leads.read_bytes()
+    assert cli("check", leads, "-m", mapping, "--report", leads) == 2
+    assert leads.read_bytes() == before
+
+
+def test_a_report_takes_the_place_of_an_old_one_only_when_it_is_whole(
+    checkup: Checkup, tmp_path: Path
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    report = tmp_path / "r"
+    findings = Findings(broken, broken)  # type: ignore[arg-type]
+    for suffix in (".csv", ".html", ".xlsx"):
+        place = report.with_suffix(suffix)
+        place.write_text("the old one", "utf-8")
+        with pytest.raises(ZeroDivisionError):
+            write_reports([place], [Reported(replace(checkup, findings=findings))])
+        assert place.read_text("utf-8") == "the old one"
+        write_reports([place], [Reported(checkup)])
+        assert b"the old one" not in place.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_each_of_several_files_has_its_workbook_and_all_share_the_other_reports(
+    cli: Cli, leads: Path, mapping: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_bytes(leads.read_bytes())
+    words = ("--report", tmp_path / "r.html", "--report", tmp_path / "r.xlsx")
+    assert cli("check", leads, other, "-m", mapping, *words) == 1
+    assert {path.name for path in tmp_path.glob("r*")} == {
+        *("r.html", "r-leads.xlsx", "r-other.xlsx"),
+    }
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert 'id="file-1"' in page
+    assert 'href="#file-2"' in page
