@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.mapping.text import BLANKS
 from importer.model import EMPTY_FORMULA, ERROR_TEXTS, Batch
 
 Mask = npt.NDArray[np.bool_]
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+
+
+def text_series(texts: Any, index: pd.Index[Any]) -> pd.Series[str]:
+    """A pyarrow array of large strings as a column, without a copy."""
+    array = TEXT.__from_arrow__(texts)  # type: ignore[attr-defined] # pandas' extension interface
+    return pd.Series(array, index=index)
+
+
 JOINT = "\x1f"
 """Stands between the cells of several columns while they travel as one text."""
 
@@ -39,7 +50,10 @@ class Cells:
         """The cells as they stand in the sheet, in Unicode NFC: one spelling for one text."""
         if column not in self._raw:
             series: pd.Series[str] = self.batch.frame[column]
-            self._raw[column] = series.str.normalize("NFC")
+            texts = pa.array(series, pa.large_string())
+            if not pc.all(pc.string_is_ascii(texts)).as_py():
+                series = text_series(pc.utf8_normalize(texts, "NFC"), series.index)
+            self._raw[column] = series
         return self._raw[column]
 
     def trimmed(self, column: int) -> pd.Series[str]:

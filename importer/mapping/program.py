@@ -9,13 +9,18 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.mapping.cells import JOINT, TEXT, Cells, Mask, error_problem
-from importer.mapping.rule import TEMPLATE_COLUMN, Rule
+from importer.mapping.cells import JOINT, TEXT, Cells, Mask, error_problem, text_series
+from importer.mapping.fast import FastPath, fast_path
+from importer.mapping.faults import Fault
+from importer.mapping.finding import NOTHING, Finding
+from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import MappingSpec, PlacedRule
 from importer.mapping.text import BLANKS, trim
 from importer.mapping.values import Value, compile_value
@@ -97,7 +102,8 @@ class Program:
     rule: Rule
     columns: tuple[int, ...]
     names: tuple[str, ...]
-    value: Callable[[str], Value] | None
+    value: Callable[[str], Value] | None = None
+    fast: FastPath | None = None
     remembered: dict[str, Value] = field(default_factory=dict, repr=False)
 
     @property
@@ -117,7 +123,7 @@ class Program:
             return Column(cells.constant(rule.value), cells.nothing)
         problems: list[Problem] = []
         broken = self._broken(cells, problems)
-        values = self._fetch(cells)
+        values = self.fetch(cells)
         data = (values != "").to_numpy(dtype=bool)
         if broken.any():
             values = values.mask(broken, "")
@@ -148,40 +154,55 @@ class Program:
                 problems.append(Problem(row, name, self.target, code, message, text, hint))
         return broken
 
-    def _fetch(self, cells: Cells) -> pd.Series[str]:
+    def fetch(self, cells: Cells) -> pd.Series[str]:
+        """The texts of a batch that the rule takes from its columns, before anything is done."""
         read = cells.trimmed if self.rule.trim else cells.raw
+        columns = [read(column) for column in self.columns]
+        if self.rule.multiple:
+            # A cell's own joint is white space to people, and divides nothing.
+            columns = [column.str.replace(JOINT, " ", regex=False) for column in columns]
         if self.rule.template is not None:
-            return _fill(self.rule.template, [read(c) for c in self.columns], cells)
-        if len(self.columns) == 1:
-            return read(self.columns[0])
+            return _fill(self.rule.template, columns, cells)
+        if len(columns) == 1:
+            return columns[0]
         joint = JOINT if self.rule.multiple else self.rule.join
-        return _join([read(c) for c in self.columns], " " if joint is None else joint)
+        return _join(columns, " " if joint is None else joint)
 
     def _convert(
         self, cells: Cells, values: pd.Series[str], problems: list[Problem]
     ) -> tuple[pd.Series[str], Mask]:
         codes, distinct = pd.factorize(values)
-        found = [self._value(text) for text in distinct]
-        converted = pd.Series([value.text for value in found], dtype=TEXT).take(codes)
-        converted.index = values.index
-        faulty = np.fromiter((bool(value.faults) for value in found), dtype=bool, count=len(found))
+        texts = pa.array(distinct, pa.large_string())
+        settled = None if self.fast is None else self.fast(texts)
+        known = np.zeros(len(texts), dtype=bool) if settled is None else settled.known
+        left = np.flatnonzero(~known)
+        found = [self._value(text) for text in texts.take(pa.array(left)).to_pylist()]
+        sent = pa.array([value.text for value in found], pa.large_string())
+        if settled is not None:
+            sent = pc.replace_with_mask(settled.values, pa.array(~known), sent)
+        converted = text_series(sent.take(pa.array(codes)), values.index)
+        faulty = np.zeros(len(texts), dtype=bool)
+        faulty[left] = [bool(value.faults) for value in found]
         if faulty.any():
+            values_left = dict(zip(left.tolist(), found, strict=True))
             for i in np.flatnonzero(faulty[codes]):
-                row = int(cells.batch.rows[i])
-                for fault, severity in found[codes[i]].faults:
-                    problems.append(
-                        Problem(
-                            row,
-                            self.header,
-                            self.target,
-                            fault.code,
-                            fault.message,
-                            distinct[codes[i]].replace(JOINT, ", "),
-                            fault.hint,
-                            severity,
-                        )
-                    )
+                row, code = int(cells.batch.rows[i]), int(codes[i])
+                text = texts[code].as_py().replace(JOINT, ", ")
+                for fault, severity in values_left[code].faults:
+                    problems.append(self._problem(row, text, fault, severity))
         return converted, faulty[codes]
+
+    def _problem(self, row: int, text: str, fault: Fault, severity: Severity) -> Problem:
+        return Problem(
+            row,
+            self.header,
+            self.target,
+            fault.code,
+            fault.message,
+            text,
+            fault.hint,
+            severity,
+        )
 
     def _value(self, text: str) -> Value:
         if not text or self.value is None:
@@ -240,7 +261,20 @@ def bind(placed: PlacedRule, headers: Headers, spec: MappingSpec, target: str) -
     if missing:
         raise MissingColumn([headers.complain(name) for name in missing])
     columns = tuple(column for name in wanted if (column := found[name]) is not None)
-    value = None
-    if rule.value is None:
-        value = compile_value(rule, placed.type, spec.region, spec.timezone)
-    return Program(target, rule, columns, tuple(headers.names[c] for c in columns), value)
+    names = tuple(headers.names[column] for column in columns)
+    return compiled(Program(target, rule, columns, names), placed.type, spec)
+
+
+def compiled(
+    program: Program, type_: Type, spec: MappingSpec, finding: Finding = NOTHING
+) -> Program:
+    """The program with its rule compiled; `finding` is what the whole column says of its cells."""
+    rule = program.rule
+    if rule.value is not None:
+        return program
+    return replace(
+        program,
+        value=compile_value(rule, type_, spec.region, spec.timezone, finding),
+        fast=fast_path(rule, type_, spec.region, finding),
+        remembered={},
+    )
