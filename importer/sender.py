@@ -1,0 +1,213 @@
+"""The far end of an engine: ``python -m importer.sender`` sends what it is leased, and reports.
+
+Frames come on standard input and go on standard output (:mod:`importer.sending.frames`); the first
+one says where to send and as whom. Two threads do the blocking reads and writes, on every system
+alike. When standard input ends before it should, the coordinator is gone: nothing more begins, and
+what is in flight is finished, since cutting it off would make no row less uncertain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict
+from io import RawIOBase
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from importer.api.client import Client
+from importer.api.verdict import judge
+from importer.loop import run_loop
+from importer.model import Event, Lease, Outcome, Status
+from importer.sending.frames import (
+    HEAD,
+    Kind,
+    event_frame,
+    frame_length,
+    framed,
+    outcomes_frame,
+    parted,
+    read_lease,
+    stopped_frame,
+)
+from importer.sending.local import LocalEngine
+from importer.settings import Pace, RetryPolicy, Secret, Target
+
+Write = Callable[[bytes], None]
+"""Sends a frame back, without waiting."""
+
+
+def setup_of(target: Target, pace: Pace, policy: RetryPolicy) -> bytes:
+    """What a sender needs to know. Holds the key: for a pipe, and for nothing else."""
+    about = {
+        "target": {
+            "base_url": target.base_url,
+            "project": target.project,
+            "customer": target.customer,
+            "api_key": target.api_key.reveal(),
+            "ca_file": None if target.ca_file is None else str(target.ca_file),
+        },
+        "pace": asdict(pace),
+        # Failures are counted by the coordinator, over all senders.
+        "policy": {**asdict(policy), "max_failures": None, "retry_on": sorted(policy.retry_on)},
+    }
+    return orjson.dumps(about)
+
+
+def read_setup(content: bytes) -> tuple[Target, Pace, RetryPolicy]:
+    """The setup of a frame."""
+    about: dict[str, dict[str, Any]] = orjson.loads(content)
+    target, policy = about["target"], about["policy"]
+    ca_file = target["ca_file"]
+    secrets = {"api_key": Secret(target["api_key"]), "ca_file": ca_file and Path(ca_file)}
+    return (
+        Target(**{**target, **secrets}),
+        Pace(**about["pace"]),
+        RetryPolicy(**{**policy, "retry_on": frozenset(policy["retry_on"])}),
+    )
+
+
+class Sender:
+    """Sends leased rows from the loop it is made on, and says what becomes of them.
+
+    `write` takes frames and returns at once. :meth:`take` is given the frames that come, but for
+    the setup; None is that no more will come.
+    """
+
+    def __init__(self, client: Client, pace: Pace, policy: RetryPolicy, write: Write) -> None:
+        self._write = write
+        self._leases: asyncio.Queue[Lease | None] = asyncio.Queue()
+        self._stop = asyncio.Event()
+        self._last = asyncio.Event()
+        self._reported: list[Outcome] = []
+        self._loop = asyncio.get_running_loop()
+        self._engine = LocalEngine(
+            client.add, judge, policy, pace.concurrency, pace.rate, client.probe, self._tell
+        )
+
+    def take(self, frame: bytes | None) -> None:
+        """Take a frame that came."""
+        kind, content = (Kind.HALT, b"") if frame is None else parted(frame)
+        match kind:
+            case Kind.LEASE if content:
+                self._leases.put_nowait(Lease(read_lease(content)))
+            case Kind.LEASE:
+                self._leases.put_nowait(None)
+                self._last.set()
+            case Kind.HALT:
+                self._stop.set()
+                self._leases.put_nowait(None)
+                self._last.set()
+            case _:
+                raise ValueError(f"a sender is not sent {kind}")
+
+    async def work(self) -> None:
+        """Send until no more will come and all is reported."""
+        verdict = await self._engine.send(self._granted(), self._report, self._stop)
+        self._flush()
+        if verdict is not None:
+            self._write(stopped_frame(verdict))
+        await self._last.wait()
+        while not self._leases.empty():
+            if (lease := self._leases.get_nowait()) is not None:
+                self._write(
+                    outcomes_frame([Outcome(r.row, Status.PENDING) for r in lease.requests])
+                )
+        self._write(framed(Kind.END))
+
+    async def _granted(self) -> AsyncIterator[Lease]:
+        while (lease := await self._leases.get()) is not None:
+            yield lease
+
+    def _report(self, outcomes: Sequence[Outcome]) -> None:
+        if not self._reported:
+            # What comes in one turn of the loop goes in one frame.
+            self._loop.call_soon(self._flush)
+        self._reported += outcomes
+
+    def _flush(self) -> None:
+        if self._reported:
+            self._write(outcomes_frame(self._reported))
+            self._reported = []
+
+    def _tell(self, event: Event) -> None:
+        self._write(event_frame(event))
+
+
+def main() -> int:
+    """Serve one coordinator."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not buffered: a thread that waits in a buffer's lock keeps the program from ending.
+    source = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+    sink = sys.stdout.buffer
+    # Whatever else prints must not get among the frames.
+    sys.stdout = sys.stderr
+    first = _read(source)
+    if first is None:
+        return 0
+    _, content = parted(first)
+    outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    writer = threading.Thread(target=_write_all, args=(sink, outbox))
+    writer.start()
+    try:
+        run_loop(_serve(content, source, outbox.put))
+    except Exception as error:
+        outbox.put(framed(Kind.FAILED, f"failed: {type(error).__name__}".encode()))
+        raise
+    finally:
+        outbox.put(None)
+        writer.join()
+    return 0
+
+
+async def _serve(setup: bytes, source: RawIOBase, write: Write) -> None:
+    target, pace, policy = read_setup(setup)
+    loop = asyncio.get_running_loop()
+    async with Client(target, pace) as client:
+        sender = Sender(client, pace, policy, write)
+
+        def listen() -> None:
+            frame: bytes | None = b""
+            while frame is not None:
+                frame = _read(source)
+                with contextlib.suppress(RuntimeError):  # all is done, and the loop closed
+                    loop.call_soon_threadsafe(sender.take, frame)
+
+        # A daemon: nothing can wake it from its read when all is done.
+        threading.Thread(target=listen, daemon=True).start()
+        await sender.work()
+
+
+def _read(source: RawIOBase) -> bytes | None:
+    """The next frame; None where the other end is gone."""
+    head = _exactly(source, HEAD)
+    return None if head is None else _exactly(source, frame_length(head))
+
+
+def _exactly(source: RawIOBase, size: int) -> bytes | None:
+    parts: list[bytes] = []
+    while size and (part := source.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return None if size else b"".join(parts)
+
+
+def _write_all(sink: BinaryIO, outbox: queue.SimpleQueue[bytes | None]) -> None:
+    while (frame := outbox.get()) is not None:
+        try:
+            sink.write(frame)
+            if outbox.empty():
+                sink.flush()
+        except OSError:
+            return  # the coordinator is gone; its journal has the rows as uncertain
+
+
+if __name__ == "__main__":
+    sys.exit(main())

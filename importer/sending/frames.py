@@ -1,0 +1,137 @@
+"""What a coordinator and its senders elsewhere say to each other: frames, each with its kind.
+
+A frame is its length (4 bytes, without these), its kind (1 byte) and its content: for leases row
+numbers and bodies as they are, for all else JSON. Both ends are of the same version: a sender is
+started by the run that it serves.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from importer.model import (
+    Event,
+    Outcome,
+    PaceChanged,
+    Probing,
+    Request,
+    Resumed,
+    Status,
+    Stop,
+    Waiting,
+)
+
+_LENGTH = struct.Struct(">I")
+_ROW = struct.Struct(">QI")
+HEAD = _LENGTH.size
+LONGEST = 2**30
+"""Bytes of a frame; more is no frame, but something else on the same pipe."""
+
+
+class Kind(bytes, Enum):
+    """What a frame is; the first three go to the sender, the others come from it."""
+
+    SETUP = b"C"
+    LEASE = b"L"
+    HALT = b"H"
+    OUTCOMES = b"O"
+    EVENT = b"E"
+    STOPPED = b"S"
+    """The verdict that stopped the sender; what it still gets it gives back as pending."""
+    END = b"V"
+    """The last frame: all rows are reported."""
+    FAILED = b"F"
+    """The last frame of a sender that met a bug of ours: what Python calls it."""
+
+
+def framed(kind: Kind, content: bytes = b"") -> bytes:
+    """A frame, whole."""
+    return _LENGTH.pack(len(content) + 1) + kind.value + content
+
+
+def frame_length(head: bytes) -> int:
+    """How many bytes follow the first `HEAD` of a frame; raises ValueError for no frame's."""
+    length: int = _LENGTH.unpack(head)[0]
+    if not 1 <= length <= LONGEST:
+        raise ValueError(f"a frame of {length} bytes")
+    return length
+
+
+def parted(frame: bytes) -> tuple[Kind, bytes]:
+    """A frame without its length: kind and content."""
+    return Kind(frame[:1]), frame[1:]
+
+
+def lease_frame(requests: Sequence[Request]) -> bytes:
+    """Rows to send."""
+    parts = [part for r in requests for part in (_ROW.pack(r.row, len(r.body)), r.body)]
+    return framed(Kind.LEASE, b"".join(parts))
+
+
+def read_lease(content: bytes) -> tuple[Request, ...]:
+    """The rows of a lease's frame."""
+    return tuple(_requests(content))
+
+
+def _requests(content: bytes) -> Iterator[Request]:
+    place = 0
+    while place < len(content):
+        row, length = _ROW.unpack_from(content, place)
+        place += _ROW.size
+        yield Request(row, content[place : place + length])
+        place += length
+
+
+def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
+    """What became of some rows."""
+    return framed(Kind.OUTCOMES, orjson.dumps([_packed(outcome) for outcome in outcomes]))
+
+
+def _packed(o: Outcome) -> tuple[object, ...]:
+    texts = (_text(o.code), _text(o.message), _text(o.hint))
+    return (o.row, o.status.value, o.numberids, o.attempts, o.http_status, *texts)
+
+
+def _text(text: str | None) -> str | None:
+    """Half a surrogate pair is no text, and no JSON."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
+
+
+def read_outcomes(content: bytes) -> list[Outcome]:
+    """The outcomes of a frame."""
+    return [
+        Outcome(row, Status(status), tuple(numberids), *rest)
+        for row, status, numberids, *rest in orjson.loads(content)
+    ]
+
+
+_EVENTS = {kind.__name__: kind for kind in (Waiting, Probing, Resumed, PaceChanged)}
+
+
+def event_frame(event: Event) -> bytes:
+    """What a sender tells while it sends."""
+    return framed(Kind.EVENT, orjson.dumps([type(event).__name__, asdict(event)]))
+
+
+def read_event(content: bytes) -> Event:
+    """The event of a frame."""
+    name, about = orjson.loads(content)
+    event: Event = _EVENTS[name](**about)
+    return event
+
+
+def stopped_frame(verdict: Stop) -> bytes:
+    """The verdict that stopped a sender."""
+    return framed(Kind.STOPPED, orjson.dumps(asdict(verdict)))
+
+
+def read_stopped(content: bytes) -> Stop:
+    """The verdict of a frame."""
+    about: dict[str, Any] = orjson.loads(content)
+    return Stop(**about)

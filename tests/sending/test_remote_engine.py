@@ -1,0 +1,260 @@
+"""Senders in processes of their own: real processes, a real service, and what if one dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from importer.journal import Journal
+from importer.model import Event, Outcome, PaceChanged, Request, Status, Stop
+from importer.sender import read_setup, setup_of
+from importer.sending.coordinator import coordinate
+from importer.sending.frames import (
+    HEAD,
+    Kind,
+    event_frame,
+    framed,
+    lease_frame,
+    outcomes_frame,
+    parted,
+    read_event,
+    read_lease,
+    read_outcomes,
+    read_stopped,
+    stopped_frame,
+)
+from importer.sending.processes import sender_processes
+from importer.sending.protocol import End, Ending
+from importer.sending.remote import RemoteEngine, parts_of
+from importer.settings import MaxFailures, Pace, RetryPolicy, Secret, Target
+from tests.support.live_sandbox import LiveSandbox, live_sandbox
+
+POLICY = RetryPolicy(base=0.01, cap=0.05, give_up_after=2.0)
+
+
+BODY = b'{"form": {"name": "Lead %d"}}'
+
+
+Watch = Callable[[Counter[Status], "asyncio.Event"], None]
+
+
+def target_of(sandbox: LiveSandbox) -> Target:
+    return Target(sandbox.base_url, 134, sandbox.customer, Secret(sandbox.api_key))
+
+
+class Sending:
+    """One run over sender processes; `pids` are theirs, and `watch` sees what was recorded."""
+
+    def __init__(
+        self,
+        sandbox: LiveSandbox,
+        folder: Path,
+        pace: Pace,
+        *,
+        workers: int = 2,
+        policy: RetryPolicy = POLICY,
+        body: bytes = BODY,
+    ) -> None:
+        self.sandbox, self.folder, self.pace = sandbox, folder, pace
+        self.workers, self.policy, self.body = workers, policy, body
+        self.events: list[Event] = []
+        self.outcomes: list[Outcome] = []
+        self.counts: dict[Status, int] = {}
+
+    def run(self, rows: int, watch: Watch = lambda _, __: None) -> Ending:
+        with Journal.create(self.folder / "journal.sqlite3", {}) as journal:
+            ending = asyncio.run(self._run(rows, journal, watch))
+            self.counts = journal.counts()
+        return ending
+
+    async def _run(self, rows: int, journal: Journal, watch: Watch) -> Ending:
+        setups = [
+            setup_of(target_of(self.sandbox), part, self.policy)
+            for part in parts_of(self.pace, self.workers)
+        ]
+        engine = RemoteEngine(
+            lambda: sender_processes(setups),
+            self.workers,
+            self.pace,
+            self.policy.max_failures,
+            self.events.append,
+        )
+        requests = (Request(row, self.body % row) for row in range(2, rows + 2))
+        stop, seen = asyncio.Event(), Counter[Status]()
+
+        def take(outcomes: Sequence[Outcome]) -> None:
+            self.outcomes += outcomes
+            seen.update(outcome.status for outcome in outcomes)
+            watch(seen, stop)
+
+        return await coordinate(requests, journal, engine, stop=stop, on_outcomes=take)
+
+
+def children() -> list[int]:
+    """The sender processes of this one."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "importer.sender"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def test_every_row_is_sent_once_over_several_processes(tmp_path: Path) -> None:
+    with live_sandbox(log_requests=True) as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(9), workers=3)
+        ending = sending.run(600)
+        log = sandbox.requests()
+    assert ending == Ending(End.FINISHED)
+    assert sending.counts[Status.CREATED] == len(log) == 600
+    assert len({request.sha256 for request in log}) == 600
+    assert {o.numberids for o in sending.outcomes} == {(str(r.numberid),) for r in log}
+    assert children() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and pgrep")
+def test_the_rows_of_a_killed_process_are_uncertain_and_the_others_go_on(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill(seen: Counter[Status], _: asyncio.Event) -> None:
+        if not killed and seen[Status.CREATED] >= 200:
+            killed.append(children()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    with live_sandbox(latency="10ms", log_requests=True) as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(16))
+        ending = sending.run(1000, kill)
+        log = sandbox.requests()
+    counts = sending.counts
+    assert ending == Ending(End.FINISHED)
+    assert counts[Status.CREATED] + counts[Status.UNCERTAIN] == 1000
+    assert 0 < counts[Status.UNCERTAIN] <= 16, "at most twice what it had in flight"
+    assert max(Counter(request.sha256 for request in log).values()) == 1
+    lost = [o for o in sending.outcomes if o.status is Status.UNCERTAIN]
+    assert {o.code for o in lost} == {"sender_lost"}
+    assert f"sender process {killed[0]}" in str(lost[0].message)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and pgrep")
+def test_with_all_processes_killed_the_run_stops_and_can_go_on_later(tmp_path: Path) -> None:
+    def kill(seen: Counter[Status], _: asyncio.Event) -> None:
+        if seen[Status.CREATED] >= 100:
+            for pid in children():
+                os.kill(pid, signal.SIGKILL)
+
+    with live_sandbox(latency="10ms", log_requests=True) as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(8))
+        ending = sending.run(2000, kill)
+        log = sandbox.requests()
+    assert ending.end is End.STOPPED
+    assert ending.stop is not None
+    assert ending.stop.code == "senders_lost"
+    assert sum(sending.counts.values()) < 2000, "the others are pending"
+    assert sending.counts[Status.UNCERTAIN] <= 16
+    assert max(Counter(request.sha256 for request in log).values()) == 1
+
+
+def test_a_stop_lets_what_is_in_flight_finish(tmp_path: Path) -> None:
+    def pull(seen: Counter[Status], stop: asyncio.Event) -> None:
+        if seen[Status.CREATED] >= 100:
+            stop.set()
+
+    with live_sandbox(latency="20ms", log_requests=True) as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(8))
+        ending = sending.run(5000, pull)
+        log = sandbox.requests()
+    assert ending == Ending(End.INTERRUPTED)
+    assert sending.counts[Status.UNCERTAIN] == 0
+    assert 100 <= sending.counts[Status.CREATED] == len(log) < 5000
+
+
+def test_a_refusal_stops_all_and_leaves_nothing_uncertain(tmp_path: Path) -> None:
+    with live_sandbox(faults=[{"kind": "unauthorized", "from": 150}], log_requests=True) as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(8))
+        ending = sending.run(2000)
+        log = [request for request in sandbox.requests() if request.numberid is not None]
+    assert ending.end is End.STOPPED
+    assert sending.counts[Status.UNCERTAIN] == 0
+    assert sending.counts[Status.CREATED] == len(log) == 149
+
+
+def test_failures_are_counted_over_all_processes(tmp_path: Path) -> None:
+    policy = RetryPolicy(max_failures=MaxFailures(20))
+    with live_sandbox() as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(8), policy=policy, body=b'{"form": {"no": "%d"}}')
+        ending = sending.run(2000)
+    assert ending.stop is not None
+    assert ending.stop.code == "too_many_failures"
+    assert 20 < sending.counts[Status.REJECTED] <= 20 + 16
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_the_key_stands_in_no_command_line_and_no_environment(tmp_path: Path) -> None:
+    seen_of_children: list[bytes] = []
+
+    def look(_: Counter[Status], __: asyncio.Event) -> None:
+        for pid in children() if not seen_of_children else ():
+            for name in ("cmdline", "environ"):
+                seen_of_children.append(Path(f"/proc/{pid}/{name}").read_bytes())
+
+    with live_sandbox(api_key="vErY-sEcReT-7") as sandbox:
+        Sending(sandbox, tmp_path, Pace(4)).run(50, look)
+    assert len(seen_of_children) == 4
+    assert b"importer.sender" in seen_of_children[0]
+    assert not any(b"vErY-sEcReT-7" in text for text in seen_of_children)
+
+
+def test_what_a_sender_needs_to_know_arrives(tmp_path: Path) -> None:
+    target = Target("https://example.com/v2", 7, "c", Secret("k"), tmp_path / "ca.pem")
+    pace = Pace(3, 5.0, timeout=9.0)
+    policy = RetryPolicy(retry_on=frozenset({502}), max_failures=MaxFailures(2, percent=True))
+    found = read_setup(setup_of(target, pace, policy))
+    assert found[0].api_key.reveal() == "k"
+    assert replace(found[0], api_key=target.api_key) == target
+    assert found[1:] == (pace, replace(policy, max_failures=None))
+
+
+@pytest.mark.parametrize(
+    ("pace", "workers", "widths", "rates"),
+    [
+        (Pace(10), 3, [4, 3, 3], [None] * 3),
+        (Pace(1), 2, [1, 1], [None] * 2),
+        (Pace(None, 30.0), 2, [None, None], [15.0, 15.0]),
+    ],
+)
+def test_a_pace_is_divided_among_workers(
+    pace: Pace, workers: int, widths: list[int | None], rates: list[float | None]
+) -> None:
+    parts = parts_of(pace, workers)
+    assert [part.concurrency for part in parts] == widths
+    assert [part.rate for part in parts] == rates
+
+
+def test_frames_come_out_as_they_went_in() -> None:
+    lease = (Request(2, b"{}"), Request(2**40, b""), Request(3, "{ő}".encode()))
+    outcomes = [
+        Outcome(2, Status.CREATED, ("6", "7"), 1, 200),
+        Outcome(3, Status.UNCERTAIN, (), 2, None, "lost", "half a pair: \ud800", "hint"),
+    ]
+    event, verdict = PaceChanged(4, None), Stop("unauthorized", "no", "look")
+
+    def through(frame: bytes) -> tuple[Kind, bytes]:
+        return parted(frame[HEAD:])
+
+    assert read_lease(through(lease_frame(lease))[1]) == lease
+    assert read_event(through(event_frame(event))[1]) == event
+    assert read_stopped(through(stopped_frame(verdict))[1]) == verdict
+    found = read_outcomes(through(outcomes_frame(outcomes))[1])
+    assert found[0] == outcomes[0]
+    assert found[1].message == "half a pair: ?"
+    assert through(framed(Kind.HALT)) == (Kind.HALT, b"")
