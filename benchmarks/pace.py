@@ -27,7 +27,7 @@ from typing import Any
 from importer.api.client import Client
 from importer.api.verdict import judge
 from importer.journal import Journal
-from importer.line import run_loop
+from importer.loop import run_loop
 from importer.model import Event, Outcome, PaceChanged, Reply, Request, Status
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine

@@ -26,6 +26,7 @@ def mapping_reference() -> str:
         Contact,
         Contacts,
         Disposition,
+        DoNotCall,
         MappingSpec,
         Premium,
         Rows,
@@ -47,6 +48,7 @@ def mapping_reference() -> str:
                 ("`disposition`", Disposition),
                 ("`rows`", Rows),
                 ("An entry of `rows.skip_when`", SkipWhen),
+                ("An entry of `rows.do_not_call`", DoNotCall),
             )
         ),
     ]

@@ -8,9 +8,11 @@ checked here is thus what is sent later, from the same copy, by the same plan.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
+from importer.do_not_call import Lists, load_lists
 from importer.errors import RunInterruptedError
 from importer.line import Listener
 from importer.mapping.facts import Facts, Watch
@@ -18,13 +20,15 @@ from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
 from importer.model import Batch, Checkup, Findings, Progress, SourceInfo, Stage
+from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.stopping import StopSwitch
 from importer.survey.fill import FillCounter
-from importer.survey.surveyor import Decision, Seen, Surveyor
+from importer.survey.seen import Seen
+from importer.survey.surveyor import Decision, Surveyor
 
 COPY = "source.parquet"
 PROBLEMS = "problems.jsonl"
@@ -35,7 +39,10 @@ class Look:
     """How to examine a file.
 
     `copy` is where the copy of its cells goes; all problems are kept in `log`, if one is named.
-    `seen` is shared by the files of one command. `cap` bounds the problems that are listed.
+    `seen` is shared by the files of one command. `lists` are the mapping's do-not-call lists, where
+    they have been loaded already. `cap` bounds the problems that are listed.
+    With a `gate` the ready rows are compared with a project. Call-backs before `now`, which has an
+    offset, are warned of; None warns of none.
     """
 
     copy: Path
@@ -44,6 +51,9 @@ class Look:
     cap: int | None = PROBLEM_CAP
     stop: StopSwitch = field(default_factory=StopSwitch)
     listener: Listener = lambda _: None
+    gate: Gate | None = None
+    now: datetime | None = None
+    lists: Lists | None = None
 
 
 class Examination:
@@ -54,6 +64,9 @@ class Examination:
         self.look = look
         self.plan: Plan = compile_plan(mapping, info.headers)
         self.facts = Facts()
+        lists = look.lists if look.lists is not None else load_lists(mapping, look.stop)
+        self.plan = self.plan.with_do_not_call(lists.listed)
+        self._list_remarks = lists.remarks
         rules = mapping.spec.rows
         self.surveyor = Surveyor(
             info.path,
@@ -63,6 +76,8 @@ class Examination:
             cap=look.cap,
         )
         self._fill = FillCounter(info.headers)
+        self._mapping = mapping
+        self._found: Found | None = None
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
@@ -80,39 +95,55 @@ class Examination:
 
     def survey(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
         """Give the copy's batches, each mapped and decided upon; to be gone through whole."""
-        self.surveyor.note(self.info.problems)
-        self.surveyor.note(self.plan.remarks)
+        gate = self.look.gate
+        preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
+        remarks = (*self.info.problems, *self._list_remarks, *self.plan.remarks)
+        self.surveyor.note(remarks)
         with (
             ProblemLog(self.look.log) as log,
             Snapshot.open(self.look.copy) as snapshot,
         ):
-            log.add((*self.info.problems, *self.plan.remarks))
+            log.add(remarks)
             for batch in snapshot.batches(self.plan.used):
                 self._go_on()
                 evaluated = self.plan.evaluate(batch)
+                if self.look.now is not None:
+                    evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
                 decisions = self.surveyor.add(evaluated.checked)
                 for decision in decisions:
                     log.add(decision.problems)
+                if preflight is not None:
+                    preflight.add(evaluated, decisions)
                 yield evaluated, decisions
                 passed = Progress(Stage.CHECKING, snapshot.rows, passed=self.surveyor.rows)
                 self.look.listener(passed)
+            if preflight is not None:
+                self._found = preflight.finish()
+                self.surveyor.note(self._found.problems)
+                log.add(self._found.problems)
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""
         survey = self.surveyor.finish(self._fill.columns())
-        return Checkup(self.info, survey, self.plan.unused_columns, self._findings())
-
-    def _findings(self) -> Findings | None:
-        log, copy = self.look.log, self.look.copy
-        if log is None:
-            return None
-
-        def batches() -> Iterator[Batch]:
-            with Snapshot.open(copy) as snapshot:
-                yield from snapshot.batches()
-
-        return Findings(batches, lambda: logged_problems(log))
+        findings = findings_of(self.look.log, self.look.copy)
+        checkup = Checkup(self.info, survey, self.plan.unused_columns, findings)
+        if self._found is None:
+            return checkup
+        found = self._found
+        return replace(checkup, refused=found.refused, new_values=found.new_values)
 
     def _go_on(self) -> None:
         if self.look.stop.reason is not None:
             raise RunInterruptedError("interrupted while reading: nothing was sent")
+
+
+def findings_of(log: Path | None, copy: Path) -> Findings | None:
+    """All cells and problems, for as long as the log and the copy last; None without a log."""
+    if log is None:
+        return None
+
+    def batches() -> Iterator[Batch]:
+        with Snapshot.open(copy) as snapshot:
+            yield from snapshot.batches()
+
+    return Findings(batches, lambda: logged_problems(log))

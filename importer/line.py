@@ -5,14 +5,13 @@ A new run and a resumed one are the same here: what the journal does not know is
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import itertools
 import shlex
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,20 +20,23 @@ from importer.api.request import encode
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError
 from importer.journal import Journal
+from importer.loop import run_loop
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
 from importer.model import Batch, Checkup, Event, Outcome, Progress, Request, Stage, Status, Summary
 from importer.results import write_results
 from importer.rundir import RunDirectory
+from importer.sender import setup_of
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
-from importer.sending.protocol import Ending
-from importer.settings import RunSettings, SourceOptions, Target
+from importer.sending.processes import sender_processes
+from importer.sending.protocol import Ending, Engine
+from importer.sending.remote import RemoteEngine, parts_of
+from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
 from importer.sources.snapshot import Snapshot
 from importer.stopping import StopSwitch
 from importer.summary import Clock, Description, summarise
 
-Result = TypeVar("Result")
 Listener = Callable[[Progress | Event], None]
 
 EXAMPLES = 10
@@ -101,7 +103,6 @@ def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener)
 
 def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
-    pace, retry = line.job.settings.pace, line.job.settings.retry
     counts = _counts(line.run.journal, rows)
     listener(Progress(Stage.SENDING, rows, dict(counts)))
 
@@ -112,10 +113,7 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
         listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     async def through(requests: Iterator[Request]) -> Ending:
-        async with Client(line.job.target, pace) as client:
-            engine = LocalEngine(
-                client.add, judge, retry, pace.concurrency, pace.rate, client.probe, listener
-            )
+        async with _engine(line.job, listener) as engine:
             with stop.watched() as stopping:
                 return await coordinate(
                     requests,
@@ -132,6 +130,27 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     elapsed = line.run.clock.elapsed()
     line.run.journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
     return ending
+
+
+@contextlib.asynccontextmanager
+async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
+    """The engine that the settings ask for."""
+    pace, policy, target = job.settings.pace, job.settings.retry, job.target
+    if job.settings.engine == "processes":
+        workers = job.settings.workers or DEFAULT_WORKERS
+        setups = [setup_of(target, part, policy) for part in parts_of(pace, workers)]
+        yield RemoteEngine(
+            lambda: sender_processes(setups),
+            workers,
+            pace,
+            policy.max_failures,
+            listener,
+        )
+        return
+    async with Client(target, pace) as client:
+        yield LocalEngine(
+            client.add, judge, policy, pace.concurrency, pace.rate, client.probe, listener
+        )
 
 
 def _counts(journal: Journal, rows: int) -> dict[Status, int]:
@@ -175,13 +194,3 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
 
 
 _FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})
-
-
-def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine on the fastest event loop there is: uvloop's, where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)

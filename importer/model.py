@@ -65,7 +65,8 @@ class Problem:
 class SourceInfo:
     """What a source file turned out to be.
 
-    `sheet` is None for text files, `encoding` and `delimiter` are None for workbooks.
+    `sheet` and `sheet_number`, from 1, are None for text files, `encoding` and `delimiter` for
+    workbooks.
     `headers` are trimmed and in Unicode NFC, in sheet order; blank and repeated ones are kept.
     `header_row` is the row number of the header. `problems` are those of the file as a whole.
     """
@@ -78,6 +79,7 @@ class SourceInfo:
     encoding: str | None = None
     delimiter: str | None = None
     problems: tuple[Problem, ...] = ()
+    sheet_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +101,39 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Phones:
+    """Whom a batch's rows would have called: every valid number of their contacts.
+
+    `places` (positions in the batch), `contacts` (1 to 9), `numbers` (the digits of E.164) and
+    `given` are as long as there are numbers; `given` tells those that stand in a cell from
+    constants and defaults. `counts` says how many contacts each row has, `refused` how many texts
+    of it are no phones. `headers` has the columns of each contact's phone. Integers are int64.
+    """
+
+    places: npt.NDArray[np.int64]
+    contacts: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
+    given: npt.NDArray[np.bool_]
+    counts: npt.NDArray[np.int64]
+    refused: npt.NDArray[np.int64]
+    headers: Mapping[int, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What the mapping alone says of a batch's rows; duplicates are the Survey's to find.
 
     `filtered` gives, by row number, why a filter leaves the row out. `problems` are those of all
     other rows. `keys` has a text for each row that is equal where ``rows.unique`` says two rows
     are the same, and blank where the row has no key; it is None where nothing is unique.
+    `phones` is None where the mapping has no contacts.
     """
 
     rows: npt.NDArray[np.int64]
     filtered: Mapping[int, Problem]
     problems: tuple[Problem, ...]
     keys: Sequence[str] | None
+    phones: Phones | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +195,72 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What a dry run found in one file."""
+    """What a dry run found in one file.
+
+    `refused` says, in lines for people, why a run of it would not begin: what the project that it
+    was compared with lacks. `new_values` are the values that would be created there; None where
+    nothing was compared.
+    """
 
     info: SourceInfo
     survey: Survey
     unused_columns: tuple[str, ...]
     findings: Findings | None = None
+    refused: tuple[str, ...] = ()
+    new_values: int | None = None
+
+
+class FieldType(StrEnum):
+    """What a field of a project takes."""
+
+    TEXT = "text"
+    SIMPLE = "simple"
+    """One of the field's values; other text becomes a new one."""
+    MULTIPLE = "multiple"
+    """Any number of the field's values; text is divided at ``|``."""
+    OTHER = "other"
+    """A type that the service's description does not name: nothing is said about its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A value of a simple or multiple field; `valueid` is None where the service gave none."""
+
+    name: str
+    valueid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a project; a mapping names it by `name`, agents see `label`."""
+
+    name: str
+    label: str
+    type: FieldType
+    values: tuple[FieldValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """How a call ended, or what shall happen next; a call-back wants a date."""
+
+    dispositionid: str
+    name: str
+    label: str
+    callback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as the service describes it.
+
+    `dispositions` and `users` (userids) are None where the reply does not speak of them.
+    """
+
+    projectid: int
+    fields: tuple[Field, ...]
+    dispositions: tuple[Disposition, ...] | None = None
+    users: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

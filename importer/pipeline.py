@@ -11,22 +11,26 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from importer.api.client import Client
 from importer.api.request import base_url_for, encode
-from importer.examination import COPY, Examination, Look
+from importer.do_not_call import Lists, keep_numbers, load_lists
+from importer.examination import COPY, Examination, Look, findings_of
 from importer.files import make_private_folder, write_private
 from importer.journal import Journal
-from importer.line import Job, Line, Listener, Run, RunResult, run_loop, send_and_finish
+from importer.line import Job, Line, Listener, Run, RunResult, send_and_finish
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
 from importer.mapping.plan import compile_plan
 from importer.mapping.schema import mapping_schema
-from importer.model import Checkup, Preview, SourceInfo, Status
+from importer.model import Checkup, Preview, Status
+from importer.preflight import Gate, Refused, fetch_project
 from importer.rundir import RunDirectory, new_run_id
-from importer.settings import SourceOptions
+from importer.settings import RunSettings, SourceOptions, Target
 from importer.sources import file_sha256, open_source
+from importer.sources.source import Source
 from importer.stopping import StopSwitch
 from importer.summary import (
     Clock,
@@ -35,16 +39,19 @@ from importer.summary import (
     describe_source,
     describe_target,
 )
-from importer.survey.surveyor import Seen
+from importer.survey.seen import Seen
 
 __all__ = [
+    "Gate",
     "Job",
     "LoadedMapping",
     "Look",
+    "Refused",
     "RunResult",
     "Seen",
     "base_url_for",
     "check",
+    "gate_of",
     "load_mapping",
     "mapping_schema",
     "needed_project",
@@ -65,12 +72,13 @@ def check(
     Raises SourceError and MappingError. Without a `look`, the working copy is gone afterwards.
     """
     with _working_folder() as folder, open_source(path, _reading(mapping, reading)) as source:
-        examination = Examination(source.info, mapping, look or Look(folder / COPY))
+        look = look or Look(folder / COPY)
+        examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
         examination.read(source)
         for _ in examination.survey():
             pass
         if examination.look.seen is not None:
-            examination.look.seen.take(examination.surveyor)
+            examination.look.seen.take(examination.surveyor.sighting)
         return examination.finish()
 
 
@@ -108,28 +116,35 @@ def run(
     stop, clock = stop or StopSwitch(), Clock()
     with open_source(job.source, _reading(job.mapping, job.reading)) as source:
         compile_plan(job.mapping, source.info.headers)  # refuses a sheet that does not fit
-        client = Client(job.target, job.settings.pace)  # refuses a target it cannot use
-        if job.settings.preflight:
-            run_loop(_preflight(client))
-        description = _describe(job, source.info)
+        Client(job.target, job.settings.pace)  # refuses a target it cannot use
+        gate = gate_of(job.target, job.settings) if job.settings.preflight else None
+        lists = load_lists(job.mapping, stop)
+        description = _describe(job, source, lists)
         with _prepared(job, description) as (directory, journal):
-            look = Look(directory.snapshot, log, seen, stop=stop, listener=listener)
+            look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
+            look = replace(look, gate=gate, now=_now())
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
             for _, decisions in examination.survey():
                 # What is refused is in the journal before the first request leaves.
                 journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
             checkup = examination.finish()
+            if checkup.refused:
+                raise Refused(_kept(checkup, log, directory.snapshot))
+            description = description.but(new_values=checkup.new_values)
+            dropped = keep_numbers(lists, directory.do_not_call)
             journal.set_meta(
                 {
+                    **description.as_meta(),
                     "rows": str(checkup.survey.rows),
                     "facts": examination.facts.as_json(),
                     "snapshot_sha256": file_sha256(directory.snapshot),
+                    "do_not_call_sha256": dropped or "",
                     "started_at": clock.started_at.isoformat(),
                 }
             )
     if seen is not None:
-        seen.take(examination.surveyor)
+        seen.take(examination.surveyor.sighting)
     line = Line(job, examination.plan, Run(description, clock, directory, journal))
     with journal:
         result = send_and_finish(line, checkup.survey.rows, stop, listener)
@@ -143,10 +158,22 @@ def _working_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def _preflight(client: Client) -> None:
-    """Ask for the project: a wrong key or project id stops the run before it has begun."""
-    async with client:
-        await client.project()
+def gate_of(target: Target, settings: RunSettings) -> Gate:
+    """Ask for the project: a wrong key or project id stops all before it has begun."""
+    return Gate(fetch_project(target, settings.pace), settings.allow_new_values)
+
+
+def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:
+    """The checkup of a run of which nothing else is kept; its copy lives on beside the log."""
+    if log is None:
+        return replace(checkup, findings=None)
+    beside = log.with_suffix(".parquet")
+    shutil.move(copy, beside)
+    return replace(checkup, findings=findings_of(log, beside))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @contextlib.contextmanager
@@ -166,10 +193,13 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         undo.pop_all()
 
 
-def _describe(job: Job, info: SourceInfo) -> Description:
+def _describe(job: Job, source: Source, lists: Lists) -> Description:
+    about = describe_source(source.info, source.sha256)
+    if lists.about:
+        about["do_not_call"] = list(lists.about)
     return Description(
-        run_id=new_run_id(info.path),
-        source=describe_source(info, file_sha256(job.source)),
+        run_id=new_run_id(source.info.path),
+        source=about,
         mapping={"path": str(job.mapping.path), "sha256": job.mapping.sha256},
         target=describe_target(job.target),
         settings=describe_settings(job.settings),

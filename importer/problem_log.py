@@ -1,6 +1,7 @@
 """All problems of one check, in a file: there may be more than memory should hold.
 
-One JSON object a line, in the order in which they were found: those of the file, then by row.
+One JSON object a line, in the order in which they were found: some of a whole column are known
+only when all rows were seen.
 """
 
 from __future__ import annotations
@@ -53,11 +54,17 @@ class ProblemLog:
 
 
 def logged_problems(path: Path) -> Iterator[Problem]:
-    """Read the problems back, one by one."""
+    """Read the problems back, one by one: those of whole columns first, then by row."""
     with path.open("rb") as file:
-        for line in file:
-            about = orjson.loads(line)
-            yield Problem(**{**about, "severity": Severity(about["severity"])})
+        for of_file in (True, False):
+            file.seek(0)
+            for line in file:
+                if line.startswith(_OF_FILE) is of_file:
+                    about = orjson.loads(line)
+                    yield Problem(**{**about, "severity": Severity(about["severity"])})
+
+
+_OF_FILE = b'{"row":null,'
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

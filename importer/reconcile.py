@@ -4,22 +4,27 @@ The service can only be asked for a record by its numberid, so records are looke
 those between the numberids that the run got and were not its own, some before, and those after
 until many in a row are missing. A stamp is compared exactly, so a record that is found is proof.
 One that is not found proves nothing by itself: it is *not found, if ids grow*, and only after a
-settling time, since a request that timed out may be worked off late.
+settling time, since a request that timed out may be worked off late. Nor does it mean anything
+where looking does not work: a service that answers 404 to every look, or gives the stamp's field
+back in another form. So records that surely exist are looked up first, and unless the stamp of
+one of them is found as it was sent, no row is released. A row for which the service gave a
+numberid together with an error is never released: it may exist without its stamp.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from importer.api.client import Client
 from importer.errors import UsageError
-from importer.journal import Journal
-from importer.line import run_loop
+from importer.journal import ENDED_KEY, Journal
+from importer.journal_file import wal_of
+from importer.loop import run_loop
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
 from importer.recovery import past_run, report, settled
@@ -29,6 +34,9 @@ from importer.settings import Pace, Target
 AT_ONCE = 8
 SETTLING_SECONDS = 120.0
 """How long after the run a request that timed out may still be worked off: twice a long timeout."""
+
+_CONTROLS = 5
+"""Records that surely exist, and are looked up to see whether looking works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Findings:
     """What came of a search; `complete` says that the whole range was looked at.
 
     `settles_in` is how many seconds are left of the settling time. `released` rows are pending.
+    `doubt` says why *not found* means nothing here, where that is so.
     """
 
     found: tuple[Outcome, ...]
@@ -63,6 +72,7 @@ class Findings:
     complete: bool
     settles_in: float
     released: tuple[int, ...] = ()
+    doubt: str | None = None
 
 
 def reconcile(
@@ -73,13 +83,13 @@ def reconcile(
     Raises UsageError where the mapping has no stamp, or the run gives no place to look, or rows
     are to be released that may yet turn up.
     """
-    past = past_run(path)
     directory = RunDirectory(path)
+    written = _last_written(directory.journal)
+    past = past_run(path)
     spec = load_mapping(directory.mapping).spec
     with Journal.open(directory.journal) as journal:
         outcomes = [o for o in journal.outcomes() if o.status is Status.UNCERTAIN or o.numberids]
         uncertain = [o.row for o in outcomes if o.status is Status.UNCERTAIN]
-        ended = float(journal.meta().get("ended_at", directory.journal.stat().st_mtime))
         if not uncertain:
             return Findings((), (), 0, 0, 0, complete=True, settles_in=0.0)
         if spec.stamp is None:
@@ -89,40 +99,89 @@ def reconcile(
                 f"each: vcc-import mark {path} --row N --created ID, or --absent. For the next "
                 "run, add `stamp:` to the mapping.",
             )
-        created = (o for o in outcomes if o.status is Status.CREATED)
-        known = {int(n) for o in created for n in o.numberids if n.isdigit()}
-        wanted = {f"{past.description.run_id}:{row}": row for row in uncertain}
-        findings = run_loop(_search(target, search, spec.stamp, wanted, known))
+        if ENDED_KEY not in journal.meta():
+            # Killed. Noted, since opening the journal has changed the times of its files.
+            journal.set_meta({ENDED_KEY: str(written)})
+        ended = float(journal.meta()[ENDED_KEY])
+        sought = _Sought.of(outcomes, past.description.run_id, spec.stamp)
+        findings = run_loop(_search(target, search, sought))
         # A clock that was set back must not make it longer.
         left = min(settling, max(0.0, ended + settling - time.time()))
         findings = replace(findings, settles_in=left)
         if findings.found:
             journal.amend("found by its stamp", outcomes=findings.found)
-        if release and findings.not_found:
-            if left or not findings.complete:
-                why = (
-                    f"a late request may still arrive: wait {left:.0f} s"
-                    if left
-                    else f"only {findings.looked} records were looked at: raise --most"
-                )
-                raise UsageError(f"{len(findings.not_found)} rows are not released yet: {why}")
+        in_part = {o.row for o in outcomes if o.status is Status.UNCERTAIN and o.numberids}
+        absent = tuple(row for row in findings.not_found if row not in in_part)
+        refusal = _refusal(findings) if release and absent else None
+        if release and absent and refusal is None:
             evidence = f"not found among numberids {findings.first} to {findings.last}"
-            journal.amend(evidence, released=findings.not_found)
-            findings = replace(findings, released=findings.not_found)
+            journal.amend(evidence, released=absent)
+            findings = replace(findings, released=absent)
     report(path)
+    if refusal is not None:
+        raise UsageError(f"{len(absent)} rows are not released: {refusal}")
     return findings
 
 
-async def _search(
-    target: Target, search: Search, stamp: str, wanted: dict[str, int], known: set[int]
-) -> Findings:
-    first, last = _range(search, known)
-    left, found = dict(wanted), []
+def _last_written(journal: Path) -> float:
+    """When a journal was last written to, by the calendar; to be asked before it is opened."""
+    times = [p.stat().st_mtime for p in (journal, wal_of(journal)) if p.exists()]
+    return max(times, default=0.0)
+
+
+def _refusal(findings: Findings) -> str | None:
+    """Why rows that were not found may not be sent again, if so."""
+    if findings.doubt is not None:
+        return findings.doubt
+    if findings.settles_in:
+        return f"a late request may still arrive: wait {findings.settles_in:.0f} s"
+    if not findings.complete:
+        return f"only {findings.looked} records were looked at: raise --most"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What is looked for: `wanted` rows by their stamps, and what is known already.
+
+    `known` are the run's own records by numberid, with their stamps where these are sure.
+    `hints` are numberids that came with errors.
+    """
+
+    stamp: str
+    wanted: dict[str, int]
+    known: dict[int, str | None]
+    hints: tuple[int, ...]
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome], run_id: str, stamp: str) -> _Sought:
+        wanted: dict[str, int] = {}
+        known: dict[int, str | None] = {}
+        hints: list[int] = []
+        for outcome in outcomes:
+            ids = [int(n) for n in outcome.numberids if n.isdigit()]
+            name = f"{run_id}:{outcome.row}"
+            if outcome.status is Status.UNCERTAIN:
+                wanted[name] = outcome.row
+                hints += ids
+            else:
+                known |= dict.fromkeys(ids, None if outcome.code == "marked" else name)
+        return cls(stamp, wanted, known, tuple(hints))
+
+    def stamp_of(self, record: dict[str, Any] | None) -> str | None:
+        """The stamp of a record as the service gives it back."""
+        data = record.get("data") if record is not None else None
+        return str(data.get(self.stamp)) if isinstance(data, dict) else None
+
+
+async def _search(target: Target, search: Search, sought: _Sought) -> Findings:
+    first, last = _range(search, set(sought.known))
+    left, found = dict(sought.wanted), []
     seen = _Seen(first, 0, 0)
     async with Client(target, Pace(concurrency=AT_ONCE)) as client:
-        async for numberid, record in _records(client, search, first, last, known, seen):
-            data = record.get("data")
-            row = left.pop(str(data.get(stamp)), None) if isinstance(data, dict) else None
+        doubt = await _doubt(client, sought)
+        async for numberid, record in _records(client, search, first, last, sought, seen):
+            row = left.pop(sought.stamp_of(record) or "", None)
             if row is not None:
                 found.append(settled(row, str(numberid), "reconciled"))
             if not left:
@@ -136,6 +195,22 @@ async def _search(
         seen.last,
         complete,
         0.0,
+        doubt=None if found else doubt,
+    )
+
+
+async def _doubt(client: Client, sought: _Sought) -> str | None:
+    """Why a stamp that is not found means nothing; None if one was found where it must be."""
+    sure = [(numberid, stamp) for numberid, stamp in sought.known.items() if stamp is not None]
+    by_hand = "look for them in the service, then settle each with vcc-import mark"
+    if not sure:
+        return f"no record of this run is known to exist, so looking cannot be tried: {by_hand}"
+    for numberid, stamp in sure[:: max(1, len(sure) // _CONTROLS)]:
+        if sought.stamp_of(await client.record(numberid)) == stamp:
+            return None
+    return (
+        f"looking proves nothing: record {numberid}, which the service gave for a row of this "
+        f"run, is not given back with {stamp!r} in {sought.stamp!r}: {by_hand}"
     )
 
 
@@ -160,12 +235,18 @@ def _range(search: Search, known: set[int]) -> tuple[int, int]:
 
 
 async def _records(
-    client: Client, search: Search, first: int, last: int, known: set[int], seen: _Seen
+    client: Client, search: Search, first: int, last: int, sought: _Sought, seen: _Seen
 ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
-    """Give the records of the range that exist and are not the run's, some at a time, paced."""
+    """Give the records of the range that exist and are not the run's, some at a time, paced.
+
+    Those that came with errors are given first, wherever they are.
+    """
     loop = asyncio.get_running_loop()
+    for numberid in sought.hints:
+        if (record := await client.record(numberid)) is not None:
+            yield numberid, record
     begun = loop.time()
-    ids = _ids(first, known)
+    ids = _ids(first, set(sought.known))
     while seen.looked < search.most:
         group = [next(ids) for _ in range(min(AT_ONCE, search.most - seen.looked))]
         await asyncio.sleep(max(0.0, begun + seen.looked / search.rate - loop.time()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from importer.do_not_call import kept_numbers
 from importer.errors import JournalError, UsageError
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
@@ -36,6 +37,7 @@ class PastRun:
     rows: int
     snapshot_sha256: str
     facts: Facts
+    do_not_call_sha256: str | None = None
 
     @property
     def project(self) -> int:
@@ -75,7 +77,14 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
             f"{directory.path}: {_NOT_BEGUN}", "Run the command again from the start."
         )
     facts = Facts.from_json(meta["facts"])
-    return PastRun(directory, description, int(meta["rows"]), meta["snapshot_sha256"], facts)
+    return PastRun(
+        directory,
+        description,
+        int(meta["rows"]),
+        meta["snapshot_sha256"],
+        facts,
+        meta.get("do_not_call_sha256") or None,
+    )
 
 
 def resume(
@@ -104,6 +113,8 @@ def resume(
         )
         with Snapshot.open(directory.snapshot) as snapshot:
             plan = compile_plan(job.mapping, snapshot.headers).with_facts(past.facts)
+        if past.do_not_call_sha256 is not None:
+            plan = plan.with_do_not_call([kept_numbers(directory.do_not_call)])
         clock = Clock.of_the_past(journal.meta(), at_work=True)
         line = Line(job, plan, Run(past.description, clock, directory, journal))
         return send_and_finish(line, past.rows, stop, listener)
@@ -132,6 +143,9 @@ def _refuse_differences(past: PastRun, target: Target) -> None:
         differences.append(f"{past.directory.mapping} was changed after the run began")
     if file_sha256(past.directory.snapshot) != past.snapshot_sha256:
         differences.append(f"{past.directory.snapshot} was changed after the run began")
+    numbers = past.directory.do_not_call
+    if past.do_not_call_sha256 is not None and file_sha256(numbers) != past.do_not_call_sha256:
+        differences.append(f"{numbers} was changed after the run began")
     if differences:
         raise UsageError(
             f"{past.directory.path} cannot be resumed: {'; '.join(differences)}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from importer.errors import UsageError
 
@@ -156,13 +157,20 @@ class RetryPolicy:
     max_failures: MaxFailures | None = None
 
 
+EngineName = Literal["local", "processes"]
+DEFAULT_WORKERS = 2
+"""Sender processes where none were asked for: beyond that, the coordinator is what limits."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """Everything about a run but its source, mapping and target.
 
     `out` is the run directory itself; left out, one is made in `runs_dir`. `limit` sends so many
-    rows and leaves the others pending. `sandbox` is the folder of the sandbox that stands in for
-    the service, where the run is a rehearsal.
+    rows and leaves the others pending. Without `preflight` nothing is compared with the project;
+    without `allow_new_values` nothing is sent that would create values the mapping does not list.
+    `sandbox` is the folder of the sandbox that stands in for the service, where the run is a
+    rehearsal.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -171,4 +179,7 @@ class RunSettings:
     out: Path | None = None
     limit: int | None = None
     preflight: bool = True
+    engine: EngineName = "local"
+    workers: int | None = None
+    allow_new_values: bool = False
     sandbox: Path | None = None

@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +56,10 @@ class Description:
         """The description that a journal holds; raises KeyError or ValueError for another's."""
         return cls(**{name.name: json.loads(meta[name.name]) for name in fields(cls)})
 
+    def but(self, **settings: Any) -> Description:
+        """The description with more to say of the settings."""
+        return replace(self, settings={**self.settings, **settings})
+
     def as_meta(self) -> dict[str, str]:
         """The description as the journal stores it: JSON by name."""
         return {name: json.dumps(value, default=str) for name, value in asdict(self).items()}
@@ -89,6 +93,7 @@ def describe_settings(settings: RunSettings) -> dict[str, Any]:
         **retry,
         "limit": settings.limit,
         "preflight": settings.preflight,
+        "allow_new_values": settings.allow_new_values,
         "sandbox": None if settings.sandbox is None else str(settings.sandbox.absolute()),
     }
 

@@ -8,6 +8,9 @@ agreed on. Everything else is LOST.
 Idle connections are closed after 4 seconds. Servers close theirs after 5 (Apache, Node.js) to
 75 seconds (nginx) without notice, and a request written at that very moment is lost in a way
 that cannot be told from one that arrived. Being first keeps those rows from being uncertain.
+
+An answer belongs to the request before it. A connection on which something came while nothing was
+asked (a late answer, a proxy's 408) is never used again: that would be read as the next answer.
 """
 
 from __future__ import annotations
@@ -21,18 +24,22 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
+from importer.api.project import read_project
 from importer.api.reply import clean, read_reply
 from importer.api.request import checked_base_url, is_loopback, project_url, records_url
 from importer.api.verdict import judge
 from importer.errors import ServiceError, UsageError
-from importer.model import Done, Rejected, Reply, Retry, Stop, Uncertain, Wire
+from importer.model import Done, Project, Rejected, Reply, Retry, Stop, Uncertain, Wire
 from importer.settings import WIDEST, Pace, RetryPolicy, Target
 
 IDLE_SECONDS = 4.0
 REPLY_CAP = 1024 * 1024
 """Bytes of a reply that are read; replies of Add record have some dozens."""
+PROJECT_CAP = 64 * 1024 * 1024
+"""Bytes of a project's description, which lists every value of every field."""
 
 _LOOKING_AGAIN = (0.5, 1.0, 2.0, 4.0)
 _LONGEST_LOOK = 30.0
@@ -60,6 +67,7 @@ class Client:
 
     def __init__(self, target: Target, pace: Pace) -> None:
         base_url = checked_base_url(target.base_url)
+        self._projectid = target.project
         self._records = URL(records_url(base_url, target.project), encoded=True)
         self._project = URL(project_url(base_url, target.project), encoded=True)
         self._pace = pace
@@ -79,7 +87,7 @@ class Client:
     async def __aenter__(self) -> Self:
         pace = self._pace
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 # One more, so that a probe never waits for a row that hangs.
                 limit=(pace.concurrency or WIDEST) + 1,
                 keepalive_timeout=IDLE_SECONDS,
@@ -117,15 +125,17 @@ class Client:
 
         Network trouble of every kind is part of the Reply and never raised.
         """
-        return (await self._exchange("GET", self._project, None))[0]
+        return (await self._exchange("GET", self._project, None, PROJECT_CAP))[0]
 
-    async def project(self) -> dict[str, Any]:
-        """The project as the service describes it: `fields`, `dispositions` and so on.
+    async def project(self) -> Project:
+        """The project as the service describes it.
 
         Raises ServiceError if the service refuses, cannot be reached or says something else.
         """
-        reply, project = await self._look_up(self._project)
-        return project if project is not None else _refused(reply, "project")
+        reply, described = await self._look_up(self._project, PROJECT_CAP)
+        if described is None:
+            return _refused(reply, "project")
+        return read_project(described, self._projectid)
 
     async def record(self, numberid: int) -> dict[str, Any] | None:
         """A record as the service describes it: `data`, `contacts` and so on; None for none.
@@ -146,8 +156,8 @@ class Client:
             await asyncio.sleep(min(max(wait, reply.retry_after or 0.0), _LONGEST_LOOK))
         return _refused(reply, "record")
 
-    async def _look_up(self, url: URL) -> tuple[Reply, dict[str, Any] | None]:
-        reply, envelope = await self._exchange("GET", url, None)
+    async def _look_up(self, url: URL, cap: int = REPLY_CAP) -> tuple[Reply, dict[str, Any] | None]:
+        reply, envelope = await self._exchange("GET", url, None, cap)
         match envelope["response"] if envelope else None:
             case dict() as found if reply.http_status == 200 and not reply.errors:
                 return reply, found
@@ -156,7 +166,7 @@ class Client:
         return reply, None
 
     async def _exchange(
-        self, method: str, url: URL, body: bytes | None
+        self, method: str, url: URL, body: bytes | None, cap: int = REPLY_CAP
     ) -> tuple[Reply, dict[str, Any] | None]:
         if self._session is None:
             raise RuntimeError("the client is used outside of its `async with` block")
@@ -172,11 +182,22 @@ class Client:
                 allow_redirects=False,
             ) as response:
                 status = response.status
-                return read_reply(status, response.headers, await _read(response))
+                return read_reply(status, response.headers, await _read(response, cap))
         except _BEFORE_SENDING as error:
             return Reply(Wire.NOT_SENT, detail=_told(error)), None
         except (aiohttp.ClientError, OSError, TimeoutError, EOFError) as error:
             return Reply(Wire.LOST, status, detail=_told(error)), None
+
+
+class _Connector(aiohttp.TCPConnector):
+    async def connect(self, *args: Any, **options: Any) -> Connection:
+        """A connection on which nothing has come yet; aiohttp would take any from its pool."""
+        for _ in range(self.limit):
+            connection = await super().connect(*args, **options)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+        raise aiohttp.ConnectionTimeoutError("the service speaks before it is asked")
 
 
 def _refused(reply: Reply, what: str) -> NoReturn:
@@ -201,16 +222,16 @@ def _refused(reply: Reply, what: str) -> NoReturn:
             )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def _read(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
     """The body, or None if it is longer than the cap; the connection is not used again then."""
     length = response.content_length
-    if length is not None and length <= REPLY_CAP:
+    if length is not None and length <= cap:
         return await response.read()
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > REPLY_CAP:
+        if size > cap:
             response.close()
             return None
         parts.append(part)

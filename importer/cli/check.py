@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from importer.cli.gate import (
+    allow_option,
+    compared_file_option,
+    gates,
+    is_online,
+    online_option,
+    project_option,
+)
 from importer.cli.live import progress_bar
 from importer.cli.options import (
     all_problems_option,
@@ -17,20 +27,25 @@ from importer.cli.options import (
     quiet_option,
     reading_options,
     reports_option,
+    service_options,
     source_options,
     verbose_option,
 )
-from importer.cli.outcome import each_file, say
-from importer.model import Checkup
+from importer.cli.outcome import each_file, say, tell
 from importer.settings import PROBLEM_CAP, SourceOptions
 
 
 @click.command(
     short_help="Check files without sending anything (dry run).",
-    epilog="Example: vcc-import check leads.xlsx -m leads.yaml --report problems.json",
+    epilog="Example: vcc-import check leads.xlsx -m leads.yaml --report report.html",
 )
 @files_argument
 @mapping_option
+@online_option
+@allow_option
+@project_option
+@compared_file_option
+@service_options
 @reading_options
 @reports_option
 @all_problems_option
@@ -42,56 +57,98 @@ def check(
     reports: tuple[Path, ...],
     all_problems: bool,
     quiet: bool,
-    **reading: Any,
+    **options: Any,
 ) -> int:
     """Read, map and check FILES as `run` does, and stop before anything is sent.
 
+    With --online the rows that would be sent are compared with the project: its fields, their
+    values, its dispositions.
+
     Ends with 0 where every row would be sent or skipped, 1 where rows are invalid, 2 where a
-    file or the mapping is unusable.
+    file or the mapping is unusable or the project lacks something, 3 where the service refuses.
     """
     mapping = need_mapping(mapping_path, files)
-    options = source_options(**reading)
+    names = ("sheet", "header_row", "encoding", "delimiter", "rows")
+    reading = source_options(**{name: options[name] for name in names})
+    online = options if is_online(options) else None
     cap = None if all_problems else PROBLEM_CAP
-    return check_files(files, mapping, options, reports, cap=cap, quiet=quiet)
+    return check_files(files, mapping, reading, Telling(reports, cap, quiet), online)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How to tell what was found: the files of reports, and how many problems they list."""
+
+    reports: tuple[Path, ...] = ()
+    cap: int | None = PROBLEM_CAP
+    quiet: bool = False
 
 
 def check_files(
     files: tuple[Path, ...],
     mapping_path: Path,
     options: SourceOptions,
-    reports: tuple[Path, ...],
-    *,
-    cap: int | None,
-    quiet: bool,
+    telling: Telling,
+    online: Mapping[str, Any] | None = None,
 ) -> int:
-    """Check files one after the other, print and write the reports; give the exit code."""
-    from importer import pipeline
-    from importer.reports.checkup import as_text, check_suffix, write_report
+    """Check files one after the other, print and write the reports; give the exit code.
 
-    for report in reports:
-        check_suffix(report)
+    They are compared with the project that the options `online` name, if there are any.
+    """
+    from importer import pipeline
+    from importer.reports.text_report import as_text
+    from importer.reports.writing import Reported, check_reports, write_reports
+
+    reports, cap, quiet = telling.reports, telling.cap, telling.quiet
+    check_reports(reports, (*files, mapping_path))
     mapping = pipeline.load_mapping(mapping_path)
     seen = pipeline.Seen()
-    checkups: list[Checkup] = []
-    with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
+    checked: list[Reported] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="vcc-import-") as folder,
+        gates(mapping, online, Path(folder)) as gate,
+    ):
 
         def check_one(path: Path) -> int:
-            copy, log = (Path(folder) / f"{len(checkups)}{suffix}" for suffix in _WORKING_FILES)
+            copy, log = (Path(folder) / f"{len(checked)}{suffix}" for suffix in _WORKING_FILES)
             with progress_bar(path.name, quiet=quiet) as listener:
-                look = pipeline.Look(copy, log, seen, cap, listener=listener)
+                wanted = log if reports else None
+                look = pipeline.Look(copy, wanted, seen, cap, listener=listener, gate=gate())
                 checkup = pipeline.check(path, mapping, options, look=look)
-            checkups.append(checkup)
+            arguments = _arguments(path, mapping_path, options)
+            checked.append(Reported(checkup, arguments))
             if not quiet:
-                say(as_text(checkup))
+                say(as_text(checkup, arguments))
+            if checkup.refused:
+                refused = pipeline.Refused(checkup)
+                if quiet:
+                    tell(refused)
+                elif refused.hint:
+                    # What is lacking stands in the report above.
+                    say(refused.hint, err=True)
+                return refused.exit_code
             return 1 if checkup.survey.invalid else 0
 
         code = each_file(files, check_one)
-        if checkups:
-            for report in reports:
-                write_report(report, checkups)
+        if checked:
+            for line in write_reports(reports, checked):
                 if not quiet:
-                    say(f"Report: {report}")
+                    say(line)
     return code
+
+
+def _arguments(path: Path, mapping: Path, options: SourceOptions) -> tuple[str, ...]:
+    """What stands behind ``vcc-import run`` to import a file as it was read."""
+    first, last = options.rows or (0, 0)
+    named = {
+        "--sheet": options.sheet,
+        "--header-row": options.header_row,
+        "--encoding": options.encoding,
+        "--delimiter": "tab" if options.delimiter == "\t" else options.delimiter,
+        "--rows": f"{first}-{last}" if options.rows else None,
+    }
+    words = [(name, str(value)) for name, value in named.items() if value is not None]
+    return (str(path), "-m", str(mapping), *(word for pair in words for word in pair))
 
 
 _WORKING_FILES = (".parquet", ".jsonl")

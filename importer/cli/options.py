@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
+from importer.cli.files import named_files
 from importer.errors import UsageError
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
+    DEFAULT_WORKERS,
+    EngineName,
     Pace,
     RetryPolicy,
     RunSettings,
@@ -24,7 +27,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
-files_argument = click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+files_argument = click.argument(
+    "files", nargs=-1, required=True, type=FILE, metavar="FILE...", callback=named_files
+)
 
 mapping_option = click.option(
     "-m",
@@ -46,6 +51,8 @@ def _concurrency(_: click.Context, __: click.Parameter, value: str) -> int | Non
 
 
 MOST_IN_FLIGHT = 1000
+MOST_WORKERS = 64
+ENGINES = get_args(EngineName)
 
 _READING = (
     click.option("--sheet", metavar="NAME", help="Sheet to read: its name, or its number from 1."),
@@ -67,7 +74,7 @@ def reading_options(command: Command) -> Command:
     return _with(_READING, command)
 
 
-_SENDING = (
+_SERVICE = (
     click.option("--base-url", metavar="URL", help="Where the service is, ending in /v2."),
     click.option("--customer", metavar="NAME", help=f"Customer; else {CUSTOMER_VARIABLE}."),
     click.option(
@@ -77,6 +84,16 @@ _SENDING = (
         help=f"File that holds the API key; else {API_KEY_VARIABLE}.",
     ),
     click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust."),
+)
+
+
+def service_options(command: Command) -> Command:
+    """Add the options that say where the service is, and as whom to speak to it."""
+    return _with(_SERVICE, command)
+
+
+_SENDING = (
+    *_SERVICE,
     click.option(
         "--concurrency",
         callback=_concurrency,
@@ -123,6 +140,20 @@ _SENDING = (
         help="Statuses of which you know that nothing was stored: such rows are sent again.",
     ),
     click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default=RunSettings().engine,
+        show_default=True,
+        metavar="|".join(ENGINES),
+        help="What sends: this process, or several of their own (docs/scaling.md).",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, MOST_WORKERS),
+        metavar="N",
+        help=f"Sender processes of --engine processes; {DEFAULT_WORKERS} if left out.",
+    ),
+    click.option(
         "--limit",
         type=click.IntRange(1),
         metavar="N",
@@ -154,7 +185,18 @@ def run_settings(options: Mapping[str, Any]) -> RunSettings:
             max_failures=parse_max_failures(too_many) if too_many is not None else None,
         ),
         limit=options["limit"],
+        engine=options["engine"],
+        workers=_workers(options),
     )
+
+
+def _workers(options: Mapping[str, Any]) -> int | None:
+    workers: int | None = options["workers"]
+    if workers is not None and options["engine"] == "local":
+        raise UsageError(
+            f"--workers {workers}: the local engine is one process", "Add --engine processes."
+        )
+    return workers
 
 
 def _statuses(text: str | None) -> frozenset[int]:
@@ -211,8 +253,8 @@ def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
     if path is None:
         raise UsageError(
             "a mapping is needed: -m MAPPING",
-            "Write one that says which column becomes which field, as in docs/mapping.md; "
-            f"mappings/leads.yaml is one to start from. Then: -m my.yaml {files[0]}",
+            f"Draft one from the file: vcc-import init {files[0]} -o my.yaml. "
+            "docs/mapping.md says what stands in it.",
         )
     return path
 
@@ -223,7 +265,8 @@ reports_option = click.option(
     type=FILE,
     multiple=True,
     metavar="FILE",
-    help="Write the report of the check to this .txt or .json file; may be given several times.",
+    help="Write the report of the check to this file; its suffix (.txt, .json, .csv, .html, .xlsx) "
+    "says as what. May be given several times.",
 )
 all_problems_option = click.option(
     "--all-problems", is_flag=True, help="List every problem, not only the first 1,000."

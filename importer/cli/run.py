@@ -10,7 +10,15 @@ from typing import Any
 
 import click
 
-from importer.cli.check import check_files
+from importer.cli.check import Telling, check_files
+from importer.cli.files import is_given
+from importer.cli.gate import (
+    allow_option,
+    allows_new_values,
+    is_online,
+    online_option,
+    project_option,
+)
 from importer.cli.live import progress_bar, stops_on_signals
 from importer.cli.options import (
     FILE,
@@ -26,9 +34,9 @@ from importer.cli.options import (
     source_options,
     verbose_option,
 )
-from importer.cli.outcome import describe_run, each_file, say
+from importer.cli.outcome import describe_run, each_file, say, tell
 from importer.cli.target import run_target
-from importer.model import Checkup
+from importer.errors import OutputError
 from importer.settings import (
     DEFAULT_RUNS_DIR,
     PROBLEM_CAP,
@@ -45,9 +53,7 @@ _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 )
 @files_argument
 @mapping_option
-@click.option(
-    "--project", type=click.IntRange(1), metavar="ID", help="Project id; beats the mapping's."
-)
+@project_option
 @click.option("--sandbox", is_flag=True, help="Send to a sandbox that is started for this run.")
 @click.option(
     "--sandbox-project",
@@ -70,8 +76,12 @@ _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
     metavar="DIR",
     help="Folder in which runs make theirs.",
 )
-@click.option("--no-preflight", is_flag=True, help="Do not ask for the project before sending.")
+@click.option(
+    "--no-preflight", is_flag=True, help="Do not compare with the project before sending."
+)
+@allow_option
 @click.option("--dry-run", is_flag=True, help="Stop before sending: the same as check.")
+@online_option
 @reports_option
 @all_problems_option
 @verbose_option
@@ -81,6 +91,9 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
 
     Each file is a run of its own, with a folder of its own for the results: results.csv has a
     line for every row, failures.csv the rows to mend and import again.
+
+    Before anything is sent, the rows are compared with the project: a field that it lacks, or a
+    value that would be created, ends the run, unless such values are allowed.
 
     Ends with 0 where every row was created or skipped, 1 where rows were rejected or invalid, 2
     where nothing could be sent, 3 where the run stopped early, 4 where rows are uncertain, 130
@@ -93,25 +106,29 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     if options["dry_run"]:
         cap = None if options["all_problems"] else PROBLEM_CAP
         return check_files(
-            files, mapping_file, reading, options["reports"], cap=cap, quiet=options["quiet"]
+            files,
+            mapping_file,
+            reading,
+            Telling(options["reports"], cap, options["quiet"]),
+            options if is_online(options) else None,
         )
     from importer import pipeline
-    from importer.reports.checkup import check_suffix, write_report
+    from importer.reports.writing import Reported, check_reports, write_reports
     from importer.stopping import StopSwitch
 
+    check_reports(options["reports"], (*files, mapping_file))
     mapping = pipeline.load_mapping(mapping_file)
     settings = dataclasses.replace(
         run_settings(options),
         runs_dir=options["runs_dir"],
         preflight=not options["no_preflight"],
+        allow_new_values=allows_new_values(options),
     )
-    if not any(path.exists() for path in files):
+    if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.
-        return check_files(files, mapping_file, reading, (), cap=0, quiet=True)
-    for report in options["reports"]:
-        check_suffix(report)
+        return check_files(files, mapping_file, reading, Telling(cap=0, quiet=True))
     stop, seen = StopSwitch(), pipeline.Seen()
-    checkups: list[Checkup] = []
+    checked: list[Reported] = []
     with (
         tempfile.TemporaryDirectory(prefix="vcc-import-") as logs,
         stops_on_signals(stop) as received,
@@ -123,18 +140,29 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
             own = dataclasses.replace(settings, sandbox=sandbox, out=next(folders))
             job = pipeline.Job(path, mapping, target, reading, own)
             with progress_bar(path.name, quiet=options["quiet"]) as listener:
-                log = Path(logs) / f"{len(checkups)}.jsonl" if options["reports"] else None
-                result = pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
+                log = Path(logs) / f"{len(checked)}.jsonl" if options["reports"] else None
+                try:
+                    result = pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
+                except pipeline.Refused as refused:
+                    checked.append(Reported(refused.checkup))
+                    raise
             if result.checkup is not None:
-                checkups.append(result.checkup)
+                checked.append(Reported(result.checkup))
             if not options["quiet"]:
                 say(describe_run(result))
             return received() or result.summary.exit_code
 
         code = each_file(files, run_one)
-        if checkups:
-            for report in options["reports"]:
-                write_report(report, checkups)
+        if checked:
+            # A run that was made keeps its exit code: its results are complete without a report.
+            try:
+                said = write_reports(options["reports"], checked)
+            except OutputError as error:
+                tell(error)
+                said, code = [], code or 3
+            for line in said:
+                if not options["quiet"]:
+                    say(line)
         return received() or code
 
 

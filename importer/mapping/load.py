@@ -24,9 +24,7 @@ Places = Mapping[KeyPath, tuple[int, int]]
 """Line and column of each part, 1-based."""
 
 _LATER = {
-    ("rows", "do_not_call"): "do-not-call lists",
     ("rows", "within"): "looking back over past runs",
-    ("new_values",): "listing values that may be created",
 }
 """Keys of the format that this version does not honour yet: refused, never ignored."""
 
@@ -141,7 +139,11 @@ def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mist
     """
     rest = {**data, "version": 1}
     cut = {path[: 2 if path[0] in {"form", "contacts"} else 1] for path in broken if path}
-    referring = {("rows",), ("phone_field",)} if any(len(path) > 1 for path in cut) else set()
+    referring = (
+        {("rows",), ("phone_field",), ("new_values",)}
+        if any(len(path) > 1 for path in cut)
+        else set()
+    )
     for path in cut | referring:
         if len(path) == 1:
             if path[0] not in {"version", "form"}:
@@ -214,7 +216,7 @@ def _keys_at(path: KeyPath) -> list[str]:
             return []
         if part == "form" and parts:
             parts.pop(0)
-        if part == "skip_when" and parts and parts[0].isdigit():
+        if part in {"skip_when", "do_not_call"} and parts and parts[0].isdigit():
             parts.pop(0)
         model = _model_in(info.annotation)
     return [f.alias or name for name, f in model.model_fields.items()] if model else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,10 @@ import pandas as pd
 from importer.errors import MappingError
 from importer.mapping.cells import Cells, Mask
 from importer.mapping.contacts import ContactsColumns, ContactsProgram, bind_contacts
+from importer.mapping.facts import Facts
+from importer.mapping.inform import inform
 from importer.mapping.keys import KeyPart, compile_keys, row_keys
+from importer.mapping.listed import Listed, leave_out
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
 from importer.mapping.records import Cooked, Evaluated, assemble
@@ -28,6 +31,7 @@ Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]
 
 _PHONE_FIELD = re.compile("phone([1-9])")
+_CONTACT_TYPES: Mapping[str, Type] = {"phone": "phone", "spread": "phone", "email": "email"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A mapping bound to a sheet's headers; `used` are the columns it reads."""
+    """A mapping bound to a sheet's headers; `used` are the columns it reads.
+
+    `remarks` are the problems of whole columns, where the plan knows what these show.
+    """
 
     spec: MappingSpec
     headers: tuple[str, ...]
@@ -54,10 +61,29 @@ class Plan:
     filters: tuple[Filter, ...]
     keys: tuple[KeyPart, ...]
     remarks: tuple[Problem, ...] = ()
+    do_not_call: tuple[Listed, ...] = ()
 
-    def with_facts(self, facts: object) -> Plan:
-        """The plan that decides by what the columns show as a whole."""
-        return self
+    def with_do_not_call(self, lists: Sequence[Listed]) -> Plan:
+        """The plan that leaves out the rows or contacts with numbers on these lists."""
+        return replace(self, do_not_call=tuple(lists))
+
+    def with_facts(self, facts: Facts) -> Plan:
+        """The plan that judges cells by what their whole columns show, too; asked of a plain plan.
+
+        `remarks` of what it gives are the problems of whole columns.
+        """
+        return inform(self, facts)
+
+    @property
+    def programs(self) -> Iterator[tuple[Program, Type]]:
+        """Every rule's program, with the type that the rule has in its place."""
+        for part in self._placed:
+            yield from part.values()
+        for program in self.contacts.programs:
+            last = program.target.rsplit(".", 1)[-1]
+            yield program, program.rule.type or _CONTACT_TYPES.get(last, "text")
+        if self.phone_field is not None:
+            yield self.phone_field, self.phone_field.rule.type or "text"
 
     @property
     def _placed(self) -> tuple[Placed, ...]:
@@ -76,7 +102,8 @@ class Plan:
         """Convert and check a batch."""
         cells = Cells(batch)
         form = _run(self.form, cells)
-        contacts = self.contacts.run(cells)
+        called = leave_out(self.do_not_call, self.contacts.run(cells), cells)
+        contacts = called.contacts
         premium, disposition = _run(self.premium, cells), _run(self.disposition, cells)
         chosen = self.phone_field.run(cells) if self.phone_field is not None else None
         has_disposition, incomplete = self._check_disposition(disposition, cells)
@@ -85,7 +112,7 @@ class Plan:
         ]
         if chosen is not None:
             columns.append(chosen)
-        filtered = self._filter(cells)
+        filtered = {**called.rows, **self._filter(cells)}
         problems = [problem for column in columns for problem in column.problems]
         problems += contacts.problems
         problems += incomplete
@@ -93,7 +120,7 @@ class Plan:
         problems += self._check_data(columns, contacts, cells)
         kept = [p for p in (*batch.problems, *problems) if p.row not in filtered]
         keys = row_keys(self.keys, cells, {n: c.column for n, c in form.items()}, contacts)
-        checked = Checked(batch.rows, filtered, tuple(kept), keys)
+        checked = Checked(batch.rows, filtered, tuple(kept), keys, contacts.phones)
         return Evaluated(
             cells, form, contacts, chosen, premium, disposition, has_disposition, checked
         )

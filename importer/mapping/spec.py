@@ -86,6 +86,24 @@ class SkipWhen(Strict):
     in_: Texts = Field(alias="in", description="The texts that filter a row out.")
 
 
+class DoNotCall(Strict):
+    """A list of numbers that must not be called, in a file of any kind that can be read."""
+
+    file: Text = Field(description="The list's file, relative to the mapping.")
+    column: Text | None = Field(
+        None, description="The column of the numbers; a list of one column needs none."
+    )
+    region: str | None = Field(
+        None,
+        pattern="^[A-Z]{2}$",
+        description="Where the list's national numbers are at home; the mapping's own region where "
+        "left out.",
+    )
+    action: Literal["skip", "drop"] = Field(
+        "skip", description="Leave out the row that has a listed number, or that contact only."
+    )
+
+
 class Rows(Strict):
     """Which rows are sent."""
 
@@ -97,6 +115,9 @@ class Rows(Strict):
     )
     on_duplicate: Literal["skip", "reject", "allow"] = Field(
         "skip", description="What becomes of a row that was seen before."
+    )
+    do_not_call: Annotated[list[DoNotCall], BeforeValidator(as_list)] = Field(
+        default=[], description="Lists of numbers that must not be called."
     )
 
 
@@ -143,6 +164,10 @@ class MappingSpec(Strict):
         None, description="Where call-back times that have an offset are converted to."
     )
     rows: Rows = Field(default=Rows(), description="Which rows are sent.")
+    new_values: dict[Text, Texts] = Field(
+        default={},
+        description="By field, values that may be created without --allow-new-values.",
+    )
 
     def placed_rules(self) -> Iterator[PlacedRule]:
         """Every rule with its path in the mapping and the type that its place gives it."""

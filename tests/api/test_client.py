@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import socket
 import ssl
 import struct
@@ -17,7 +18,7 @@ import pytest
 
 from importer.api.client import REPLY_CAP, Client
 from importer.errors import ServiceError, UsageError
-from importer.model import Reply, Wire
+from importer.model import Project, Reply, Wire
 from importer.settings import Pace, Secret, Target
 
 KEY = "s3cr3t-kéy"
@@ -421,6 +422,36 @@ class TestLost:
 
 
 class TestConnections:
+    def test_an_answer_that_was_there_before_its_question_is_nobodys(self) -> None:
+        """Read as the next row's answer, it would be a numberid that row never got."""
+        connections = 0
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            nonlocal connections
+            connections += 1
+            if connections == 1:
+                await request_of(reader)
+                writer.write(http(CREATED))
+                await unasked.wait()
+                writer.write(http(b'{"errors": [], "response": [999]}'))
+                written.set()
+                await reader.read()
+            else:
+                await answering(http(CREATED))(reader, writer)
+
+        async def main() -> tuple[Reply, Reply]:
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+                first = await client.add(BODY)
+                unasked.set()
+                await written.wait()
+                await asyncio.sleep(0.05)  # for the network to bring it: there is nothing to await
+                return first, await client.add(BODY)
+
+        unasked, written = asyncio.Event(), asyncio.Event()
+        first, second = asyncio.run(main())
+        assert first.numberids == second.numberids == ("6",)
+        assert connections == 2
+
     def test_one_that_the_server_closed_while_idle_is_not_used(self) -> None:
         connections = 0
 
@@ -519,8 +550,8 @@ class TestSecrets:
 
 
 class TestProject:
-    def project(self, behaviour: Behaviour) -> dict[str, Any]:
-        async def main() -> dict[str, Any]:
+    def project(self, behaviour: Behaviour) -> Project:
+        async def main() -> Project:
             async with serving(behaviour) as port, Client(target(port), PACE) as client:
                 return await client.project()
 
@@ -536,8 +567,17 @@ class TestProject:
             writer.write(http(b'{"errors": [], "response": ' + body + b"}"))
             await writer.drain()
 
-        assert self.project(behave) == {"fields": []}
+        assert self.project(behave) == Project(134, fields=())
         assert seen == ["GET /v2/projects/134 HTTP/1.1"]
+
+    def test_thousands_of_values_are_read_whole_and_probed(self) -> None:
+        values = [{"valueid": n, "name": f"Value {n} {'x' * 20}"} for n in range(50_000)]
+        field = {"name": "city", "type": "simple", "values": values}
+        reply = http(json.dumps({"errors": [], "response": {"fields": [field]}}).encode())
+        assert len(reply) > 2 * REPLY_CAP
+        [city] = self.project(answering(reply)).fields
+        assert len(city.values) == 50_000
+        assert TestProbe().probe(answering(reply)).understood
 
     @pytest.mark.parametrize(
         ("reply", "hint"),

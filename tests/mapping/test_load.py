@@ -108,9 +108,9 @@ def test_a_rule_that_contradicts_itself_is_a_mistake(
         ("region: XX", "XX is not a region"),
         ("rows: {unique: [form.y]}", 'did you mean "form.x"?'),
         ("rows: {on_duplicate: ignore}", "not one of 'skip', 'reject' or 'allow'"),
-        ("rows: {do_not_call: {file: a.csv}}", "not supported by this version yet"),
         ("rows: {within: 90d}", "not supported by this version yet"),
-        ("new_values: {x: [a]}", "not supported by this version yet"),
+        ("new_values: {y: [a]}", 'nothing here fills "form.y": one of x'),
+        ("new_values: {x: []}", "new_values.x: "),
         ("contacts: {each: {phone: Phone}}", "has no {n}"),
     ],
 )

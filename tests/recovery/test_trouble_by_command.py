@@ -45,7 +45,7 @@ def test_too_many_failures_stop_a_run_whose_mapping_is_wrong(
 ) -> None:
     mapping.write_text(mapping.read_text("utf-8").replace("Name}", "Name, nonsense: Phone}"))
     with live_sandbox() as sandbox:
-        options = ("--concurrency", 2, "--max-failures", limit)
+        options = ("--concurrency", 2, "--max-failures", limit, "--no-preflight")
         code, summary = run(cli, sandbox, tmp_path, 1000, *options)
     assert code == 3
     assert 3 < summary["counts"]["rejected"] < 200
