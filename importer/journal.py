@@ -51,6 +51,10 @@ from importer.journal_file import (
 from importer.journal_rows import CODES, STATUSES, json_list, packed, unpacked
 from importer.model import Outcome, Status
 
+ENDED_KEY = "ended_at"
+"""The meta key for when sending ended. The first intent of a sitting takes it away, so that a
+sitting that was killed has none, rather than that of the sitting before."""
+
 _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
 
@@ -73,6 +77,7 @@ class Journal:
         self._lock = lock
         self._mutex = threading.Lock()
         self._durable: bool | None = None
+        self._sending = False
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, str]) -> Self:
@@ -189,7 +194,10 @@ class Journal:
                 if done != len(withdrawn):
                     raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
             if intents:
+                if not self._sending:
+                    run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
                 run.execute(INTEND, (json_list(intents),))
+        self._sending = self._sending or bool(intents)
 
     def amend(
         self, evidence: str, *, outcomes: Sequence[Outcome] = (), released: Sequence[int] = ()

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import JournalError, OutputError
-from importer.journal import Journal
+from importer.journal import ENDED_KEY, Journal
 from importer.model import Outcome, Status
 
 FULL = Outcome(
@@ -115,6 +115,18 @@ class TestStates:
             assert [o.row for o in journal.outcomes()] == list(rows)
             assert list(journal.settled_rows()) == list(rows)
             assert journal.counts()[Status.CREATED] == len(rows)
+
+    def test_the_first_intent_of_a_sitting_takes_away_when_the_last_one_ended(
+        self, path: Path
+    ) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([2])
+            journal.set_meta({ENDED_KEY: "1.0"})
+        with Journal.open(path) as journal:
+            journal.settle([Outcome(2, Status.CREATED, ("1",), 1, 200)])
+            assert journal.meta()[ENDED_KEY] == "1.0"
+            journal.intend([3])
+            assert ENDED_KEY not in journal.meta()
 
     def test_meta_is_kept_and_can_be_added_to(self, path: Path) -> None:
         with Journal.create(path, {"run_id": "a", "sha256": "ß"}) as journal:

@@ -55,7 +55,8 @@ async def coordinate(
     from in a thread. Setting `stop` ends the run in order: nothing new is sent, what is in flight
     is recorded. `on_outcomes` is called on the loop with final outcomes once they are recorded.
     Raises what `work`, `ledger` or `engine` raised, after all that came back was recorded. When
-    cancelled, it records what had come back by then; the journal shows the rest as uncertain.
+    cancelled, it records what had come back by then, and what was not sent; the journal shows the
+    rest as uncertain. So too when all tasks of the loop are cancelled, as when it is interrupted.
     """
     run = _Run(work, ledger, lambda: engine.width, on_outcomes)
     with (
@@ -129,7 +130,7 @@ class _Run:
             watcher.cancel()
             await asyncio.gather(watcher, reader, writer, return_exceptions=True)
             self._reported += _withdrawn(self._granted.left())
-            if writer.exception() is None:
+            if writer.cancelled() or writer.exception() is None:
                 await self._round(writing)
             else:
                 # The disk may have room again: each answer recorded now is a row less uncertain.
@@ -206,18 +207,26 @@ class _Run:
             withdrawn=withdrawn,
             intents=[request.row for request in requests],
         )
+        recording = writing.submit(_error_of, record)
+        cut_off: asyncio.CancelledError | None = None
         try:
-            await asyncio.get_running_loop().run_in_executor(writing, record)
-        except BaseException:
+            await asyncio.shield(asyncio.wrap_future(recording))
+        except asyncio.CancelledError as cancelled:
+            cut_off = cancelled
+        # When cut off this waits: the journal ends what it began, and whether it did must be known.
+        error = recording.result()
+        if error is not None:
             self._reported[:0] = reported
             self._unsent[:0] = unsent
-            raise
+            raise error
         self._under_way += len(requests) - len(reported)
         self._returned = self._returned or bool(withdrawn)
         if requests:
             self._granted.grant(Lease(requests))
         if final:
             self._on_outcomes(final)
+        if cut_off is not None:
+            raise cut_off
 
     def _next(self, free: int) -> tuple[Request, ...]:
         """The rows of the next lease; none while the engine still has enough to draw from."""
@@ -265,6 +274,15 @@ def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], b
         if time.monotonic() >= until:
             return drawn, False
     return drawn, len(drawn) < _SLICE_ROWS
+
+
+def _error_of(work: Callable[[], None]) -> Exception | None:
+    """What `work` raised; called in the writer's thread."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001  raised again on the loop
+        return error
+    return None
 
 
 def _withdrawn(leases: Iterator[Lease]) -> list[Outcome]:

@@ -44,7 +44,9 @@ class Dispatcher:
 
     `turn` gives the seconds until another request may begin beside so many in flight: 0 is now,
     and the request counts as begun; None is not before something changes. `exchange` sends a row
-    once and gives its outcome, or None if it has put it back.
+    once and gives its outcome, or None if it has put it back. `failed` takes what one of them
+    raised, or what nobody expected to end a request: that is a bug, and it must not become a wait
+    without end.
     """
 
     def __init__(
@@ -52,12 +54,15 @@ class Dispatcher:
         turn: Callable[[int], float | None],
         exchange: Callable[[Row], Awaitable[Outcome | None]],
         report: Report,
+        failed: Callable[[Exception], None],
     ) -> None:
         self.in_flight = 0
         self.halted = False
         self._turn = turn
         self._exchange = exchange
         self._report = report
+        self._failed = failed
+        self._closing = False
         self._loop = asyncio.get_running_loop()
         self._ready: deque[Row] = deque()
         self._later: dict[Row, asyncio.TimerHandle] = {}
@@ -107,6 +112,7 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Cut off what is in flight: nobody reports those rows, so they read as uncertain."""
+        self._closing = True
         self.halt()
         tasks = list(self._tasks)
         for task in tasks:
@@ -115,7 +121,7 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Begin what may begin now, and see to what is due later."""
-        while (row := self._take()) is not None:
+        while (row := self._next()) is not None:
             self.start(self._serve(row))
         over = self.halted or (self._complete and not self._ready and not self._later)
         if over and not self.in_flight:
@@ -144,12 +150,29 @@ class Dispatcher:
     async def _serve(self, row: Row | None) -> None:
         """Send a row, and then others for as long as a request may begin."""
         while row is not None:
-            outcome = await self._exchange(row)
-            self.in_flight -= 1
+            try:
+                outcome = await self._exchange(row)
+            except asyncio.CancelledError:
+                # Nobody but `close` should, yet then this row must not be waited for for good.
+                if not self._closing:
+                    self._failed(RuntimeError("a request was cut off"))
+                raise
+            finally:
+                self.in_flight -= 1
+                if self.halted:
+                    self.pump()
             if outcome is not None:
                 self._report((outcome,))
-            row = self._take()
+            row = self._next()
             self.pump()
+
+    def _next(self) -> Row | None:
+        """As `_take`, but what goes wrong ends the run in order."""
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001  raised again when every row is reported
+            self._failed(error)
+            return None
 
     def _take(self) -> Row | None:
         """The row whose request begins now, if one may; otherwise it is asked again in time."""

@@ -33,6 +33,7 @@ from importer.model import (
     Wire,
 )
 from importer.sending.dispatch import Dispatcher, Row
+from importer.sending.failures import Failures
 from importer.sending.pace import Pacer
 from importer.sending.protocol import Report
 from importer.sending.trouble import Trouble
@@ -69,15 +70,24 @@ class LocalEngine:
     on_event: Callable[[Event], None] = lambda event: None
     clock: Callable[[], float] = time.monotonic
     pacer: Pacer = field(init=False)
+    untold: list[Exception] = field(init=False, default_factory=list)
+    """What `on_event` raised: a listener may fail, but not keep a row from its outcome."""
 
     def __post_init__(self) -> None:
         pacer = Pacer(
             self.concurrency,
             self.rate,
             self.clock(),
-            lambda width, rate: self.on_event(PaceChanged(width, rate)),
+            lambda width, rate: self.tell(PaceChanged(width, rate)),
         )
         object.__setattr__(self, "pacer", pacer)
+
+    def tell(self, event: Event) -> None:
+        """Tell the listener, and keep what it raises for the end of `send`."""
+        try:
+            self.on_event(event)
+        except Exception as error:  # noqa: BLE001  raised again when every row is reported
+            self.untold.append(error)
 
     @property
     def width(self) -> int:
@@ -89,7 +99,8 @@ class LocalEngine:
     ) -> Stop | None:
         """Send all leased rows; see :class:`importer.sending.protocol.Engine`.
 
-        Raises what `post` or `judge` raised, which is a bug, after every row was reported.
+        Raises what `post`, `judge` or `on_event` raised, which is a bug, after every row was
+        reported. Such a bug ends the run in order; what is in flight is awaited.
         """
         return await _Crew(self, report).work(leases, stop)
 
@@ -102,12 +113,12 @@ class _Crew:
         self._clock = engine.clock
         self._pacer = engine.pacer
         self._trouble = Trouble(engine.policy)
-        self._rows = Dispatcher(self._turn, self._exchange, report)
+        self._rows = Dispatcher(self._turn, self._exchange, report, self._fail)
         self._feeder: asyncio.Task[None] | None = None
         self._prober: asyncio.Task[None] | None = None
         self._verdict: Stop | None = None
         self._failure: Exception | None = None
-        self._failed = self._answered = 0
+        self._failures = Failures(engine.policy.max_failures)
         self._held, self._held_until = False, -math.inf
 
     async def work(self, leases: AsyncIterator[Lease], stop: asyncio.Event) -> Stop | None:
@@ -120,8 +131,9 @@ class _Crew:
                 task.cancel()
             await self._rows.close()
             await asyncio.gather(self._feeder, watcher, return_exceptions=True)
-        if self._failure is not None:
-            raise self._failure
+        for error in (self._failure, *self._engine.untold):
+            if error is not None:
+                raise error
         if not self._feeder.cancelled():
             self._feeder.result()
         return self._verdict
@@ -163,12 +175,17 @@ class _Crew:
         row.attempts += 1
         try:
             reply = await self._engine.post(row.request.body)
-            return self._settle(row, reply, began)
+            outcome = self._settle(row, reply, began)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._fail(error)
             message = f"sent, but the importer failed: {type(error).__name__}"
             hint = "It may exist: look for it in the service before sending it again."
             return row.outcome(Status.UNCERTAIN, (), "internal_error", message, hint)
+        if outcome is not None and (stop := self._failures.count(outcome)) is not None:
+            self._stop(stop)
+        if self._engine.untold:
+            self._fail(self._engine.untold[0])
+        return outcome
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -183,21 +200,18 @@ class _Crew:
         jitter = random.random()  # noqa: S311  spreads waits, keeps no secret
         verdict = self._engine.judge(reply, attempt, policy, jitter, row.throttles)
         if sent:
-            trouble.reached()
+            trouble.reached(began, answered=reply.wire is Wire.ANSWERED)
         match verdict:
             case Done(numberids):
                 self._certain(now, began)
-                self._count(failed=False)
                 return row.outcome(Status.CREATED, numberids)
             case Rejected(code, message, hint):
                 self._certain(now, began)
-                self._count(failed=True)
                 return row.outcome(Status.REJECTED, (), code, message, hint)
             case Uncertain(code, message, numberids, hint):
                 if reply.wire is Wire.LOST or reply.http_status in _STRAINED:
                     self._pacer.strained(now, began)
                 self._hold(trouble.uncertain(now, began, message), message, trouble.probe_at)
-                self._count(failed=True)
                 return row.outcome(Status.UNCERTAIN, numberids, code, message, hint)
             case Stop():
                 self._rows.put_back(row)
@@ -227,22 +241,7 @@ class _Crew:
             trouble.recovered(self._pacer.width)
             if trouble.at_once is None and trouble.gate <= now:
                 self._held = False
-                self._engine.on_event(Resumed())
-
-    def _count(self, *, failed: bool) -> None:
-        """Stop if too many rows have failed."""
-        self._answered += 1
-        self._failed += failed
-        most = self._engine.policy.max_failures
-        if failed and most is not None and most.exceeded(self._failed, self._answered):
-            self._stop(
-                Stop(
-                    "too_many_failures",
-                    f"{self._failed} of {self._answered} rows failed, and {most} may",
-                    "See failures.csv and uncertain.csv: is it the mapping? To go on all the same, "
-                    "resume the run with a higher --max-failures.",
-                )
-            )
+                self._engine.tell(Resumed())
 
     def _hold(self, stop: Stop | None, message: str, until: float | None) -> None:
         """Stop, or tell of a wait."""
@@ -251,11 +250,13 @@ class _Crew:
             return
         if self._trouble.probe_at is not None and self._prober is None and not self._rows.halted:
             self._prober = self._rows.start(self._probe())
+        if self._rows.halted:
+            return
         if until is not None and until > self._held_until + _TELL_SECONDS:
             self._held, self._held_until = True, until
             seconds = max(0.0, until - self._clock())
             total = self._trouble.throttled_seconds
-            self._engine.on_event(Waiting(seconds, message, total))
+            self._engine.tell(Waiting(seconds, message, total))
 
     def _stop(self, verdict: Stop) -> None:
         if self._verdict is None:
@@ -271,7 +272,7 @@ class _Crew:
                 if engine.probe is None:
                     trouble.probed(self._clock(), 0.0, well=True, message="")
                     break
-                engine.on_event(Probing("nobody knows what became of the last rows"))
+                engine.tell(Probing("nobody knows what became of the last rows"))
                 reply = await engine.probe()
                 jitter = random.random()  # noqa: S311  spreads waits, keeps no secret
                 verdict = engine.judge(reply, 1, engine.policy, jitter, 0)

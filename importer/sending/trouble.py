@@ -107,9 +107,9 @@ class Trouble:
         self._down_gate = now + min(after, left)
         return None
 
-    def reached(self) -> None:
-        """A connection was made, whatever became of the request."""
-        if self._down_since is not None:
+    def reached(self, began: float, *, answered: bool) -> None:
+        """A connection was made; one of before the trouble proves nothing unless it answered."""
+        if self._down_since is not None and (answered or began > self._down_since):
             self._down_since = None
             self._down_gate = -math.inf
             self.reaching = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -337,6 +338,46 @@ def test_cancelled_it_keeps_what_came_back_and_the_rest_reads_as_uncertain(
     assert {o.row: o.status for o in journal.outcomes()} == {
         **dict.fromkeys((2, 3), Status.CREATED),
         **dict.fromkeys((4, 5, 6, 7), Status.UNCERTAIN),
+    }
+
+
+def test_when_all_tasks_are_cancelled_only_what_is_in_flight_is_uncertain(
+    journal: Journal,
+) -> None:
+    """As a second Ctrl-C does it: also while a transaction is being written."""
+
+    class Slow(Watching):
+        def record(self, **what: Any) -> None:
+            if any(outcome.row == 4 for outcome in what["outcomes"]):
+                begun.set()
+                go_on.wait()
+            super().record(**what)
+
+    begun, go_on = threading.Event(), threading.Event()
+    posts: list[int] = []
+
+    async def main() -> None:
+        async def post(body: bytes) -> Reply:
+            posts.append(int(body))
+            if int(body) > 4:
+                await asyncio.Event().wait()
+            return CREATED
+
+        engine = LocalEngine(post, judge, FAST, 1)
+        task = asyncio.create_task(coordinate(requests(9), ledger, engine, stop=asyncio.Event()))
+        await asyncio.to_thread(begun.wait)
+        for other in asyncio.all_tasks() - {asyncio.current_task()}:
+            other.cancel()
+        # The loop itself waits for the journal then, so somebody else has to let it go on.
+        threading.Timer(0.05, go_on.set).start()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    ledger = Slow(journal)
+    asyncio.run(main())
+    assert {o.row: o.status for o in journal.outcomes()} == {
+        **dict.fromkeys((2, 3, 4), Status.CREATED),
+        **dict.fromkeys(posts[3:], Status.UNCERTAIN),
     }
 
 

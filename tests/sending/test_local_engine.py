@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from importer.api.verdict import judge
-from importer.model import Lease, Outcome, Reply, Request, Status, Stop, Wire
+from importer.model import Event, Lease, Outcome, Reply, Request, Status, Stop, Wire
 from importer.sending.local import LocalEngine
 from importer.settings import RetryPolicy
 from tests.support.virtual_time import clock, run_virtually
@@ -209,3 +209,69 @@ def test_cancelled_in_a_wait_it_gives_back_what_surely_did_not_arrive() -> None:
 
     asyncio.run(main())
     assert seen.statuses() == dict.fromkeys(range(2, 7), Status.PENDING)
+
+
+@pytest.mark.parametrize("concurrency", [2, None])
+def test_a_listener_that_fails_costs_no_row_its_outcome_and_is_raised_at_the_end(
+    concurrency: int | None,
+) -> None:
+    """As when its terminal has gone, or the disk of its log is full."""
+    reported: list[Outcome] = []
+
+    async def post(body: bytes) -> Reply:
+        await asyncio.sleep(0.01)
+        return THROTTLED if body == b"4" else CREATED
+
+    def failing(event: Event) -> None:
+        raise OSError("No space left on device")
+
+    async def main() -> None:
+        engine = LocalEngine(post, judge, RetryPolicy(), concurrency, on_event=failing, clock=clock)
+        await engine.send(leases_of(40), reported.extend, asyncio.Event())
+
+    with pytest.raises(OSError, match="No space"):
+        run_virtually(main())
+    assert sorted(outcome.row for outcome in reported) == list(range(2, 42))
+    statuses = {outcome.row: outcome.status for outcome in reported}
+    assert statuses[2] is statuses[3] is Status.CREATED
+    assert statuses[4] is Status.PENDING
+    assert Status.UNCERTAIN not in statuses.values()
+
+
+def test_a_request_that_is_cut_off_by_somebody_else_is_not_waited_for_for_good() -> None:
+    seen = Seen()
+
+    async def post(body: bytes) -> Reply:
+        await asyncio.sleep(0.01)
+        if body == b"3":
+            raise asyncio.CancelledError
+        return CREATED
+
+    async def main() -> None:
+        engine = LocalEngine(post, judge, RetryPolicy(), 2, clock=clock)
+        await engine.send(leases_of(9), seen.report, asyncio.Event())
+
+    with pytest.raises(RuntimeError, match="cut off"):
+        run_virtually(main())
+    statuses = seen.statuses()
+    assert 3 not in statuses, "nobody knows what became of it: the journal has its intent"
+    assert statuses == {
+        **dict.fromkeys((2, 4), Status.CREATED),
+        **dict.fromkeys(range(5, 11), Status.PENDING),
+    }
+
+
+def test_a_pace_that_fails_ends_the_run_and_does_not_leave_it_waiting() -> None:
+    seen, times = Seen(), iter([1.0] * 12)
+
+    async def post(body: bytes) -> Reply:
+        await asyncio.sleep(0.01)
+        return CREATED
+
+    async def main() -> None:
+        engine = LocalEngine(post, judge, RetryPolicy(), 1, clock=lambda: 1000 / next(times))
+        await engine.send(leases_of(50), seen.report, asyncio.Event())
+
+    with pytest.raises((StopIteration, RuntimeError)):
+        run_virtually(main())
+    assert set(seen.statuses()) == set(range(2, 52))

@@ -26,6 +26,7 @@ from importer.model import (
     Wire,
 )
 from importer.sending.local import LocalEngine
+from importer.sending.trouble import Trouble
 from importer.settings import MaxFailures, RetryPolicy
 from tests.support.virtual_time import clock, run_virtually
 
@@ -141,6 +142,17 @@ class TestUnreachable:
         assert world.send(2000) is None
         assert world.count(Status.CREATED) == 2000
         assert world.posts[-1][0] > 300
+
+    def test_requests_of_before_that_are_lost_do_not_count_as_a_connection(self) -> None:
+        trouble = Trouble(RetryPolicy())
+        assert trouble.unreachable(10.0, 9.9, 1.0, "refused") is None
+        trouble.reached(5.0, answered=False)
+        alone = trouble.at_once
+        trouble.reached(5.0, answered=True)
+        assert (alone, trouble.at_once) == (1, None)
+        assert trouble.unreachable(10.0, 9.9, 1.0, "refused") is None
+        trouble.reached(11.0, answered=False)
+        assert trouble.at_once is None
 
     def test_an_interrupt_ends_the_wait(self) -> None:
         world = World(lambda at, row: NOT_SENT)
