@@ -26,6 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -46,9 +47,20 @@ def make_private_folder(path: Path) -> bool:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700)
+        sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     return True
+
+
+def sync_folder(path: Path) -> None:
+    """Make what was made or renamed in a folder durable, where the system has such a thing."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -104,6 +104,7 @@ def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener)
 def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     counts = _counts(line.run.journal, rows)
+    listener = _while_it_listens(listener)
     listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     def tell(outcomes: Sequence[Outcome]) -> None:
@@ -130,6 +131,21 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     elapsed = line.run.clock.elapsed()
     line.run.journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
     return ending
+
+
+def _while_it_listens(listener: Listener) -> Listener:
+    """A listener that may fail: a terminal that is gone, a full disk. The rows matter more."""
+    deaf = False
+
+    def tell(news: Progress | Event) -> None:
+        nonlocal deaf
+        if not deaf:
+            try:
+                listener(news)
+            except OSError:
+                deaf = True
+
+    return tell
 
 
 @contextlib.asynccontextmanager

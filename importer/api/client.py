@@ -16,22 +16,20 @@ asked (a late answer, a proxy's 408) is never used again: that would be read as 
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import ssl
 from typing import Any, NoReturn, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
+from importer.api.network import basic_credentials, proxy_for, tls_context
 from importer.api.project import read_project
 from importer.api.reply import clean, read_reply
-from importer.api.request import checked_base_url, is_loopback, project_url, records_url
+from importer.api.request import checked_base_url, project_url, records_url
 from importer.api.verdict import judge
-from importer.errors import ServiceError, UsageError
+from importer.errors import ServiceError
 from importer.model import Done, Project, Rejected, Reply, Retry, Stop, Uncertain, Wire
 from importer.settings import WIDEST, Pace, RetryPolicy, Target
 
@@ -72,16 +70,16 @@ class Client:
         self._project = URL(project_url(base_url, target.project), encoded=True)
         self._pace = pace
         self._headers = {
-            "Authorization": _basic(target),
+            "Authorization": basic_credentials(target),
             "Accept": "application/json, text/plain;q=0.9",
             # Replies are tiny, and what is not unpacked cannot be a bomb.
             "Accept-Encoding": "identity",
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "vcc-importer",
         }
-        self._proxy, self._proxy_headers = _proxy_for(base_url)
+        self._proxy, self._proxy_headers = proxy_for(base_url)
         secure = self._records.scheme == "https"
-        self._tls: ssl.SSLContext | bool = _tls_context(target) if secure else True
+        self._tls: ssl.SSLContext | bool = tls_context(target) if secure else True
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -266,50 +264,3 @@ def _told(error: BaseException) -> str:
             return clean(error.strerror)
         case _:
             return type(error).__name__
-
-
-def _basic(target: Target) -> str:
-    if ":" in target.customer:
-        raise UsageError(
-            "the customer holds a colon, which Basic authentication cannot send",
-            "Check VCC_CUSTOMER.",
-        )
-    pair = f"{target.customer}:{target.api_key.reveal()}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}"
-
-
-def _proxy_for(base_url: str) -> tuple[str | None, dict[str, str] | None]:
-    """The environment's proxy for the service, and the headers it wants; loopback has none."""
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if is_loopback(host) or proxy_bypass(host):
-        return None, None
-    proxies = getproxies()
-    text = proxies.get(parts.scheme) or proxies.get("all")
-    if not text:
-        return None, None
-    hint = "Mend HTTPS_PROXY, as http://proxy.example:3128, or set NO_PROXY for the service's host."
-    try:
-        proxy = urlsplit(text if "://" in text else f"http://{text}")
-        port = proxy.port
-    except ValueError as error:
-        raise UsageError("the proxy in the environment cannot be read", hint) from error
-    if proxy.scheme not in ("http", "https") or not proxy.hostname:
-        raise UsageError("the proxy in the environment is not an HTTP proxy", hint)
-    name = f"[{proxy.hostname}]" if ":" in proxy.hostname else proxy.hostname
-    place = name if port is None else f"{name}:{port}"
-    headers = None
-    if proxy.username is not None:
-        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
-        headers = {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    return urlunsplit((proxy.scheme, place, "", "", "")), headers
-
-
-def _tls_context(target: Target) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=target.ca_file)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"the CA file {target.ca_file} cannot be used: {error}",
-            "It is a PEM file with one or more certificates (-----BEGIN CERTIFICATE-----).",
-        ) from error

@@ -142,7 +142,9 @@ def _tell(run_dir: Path, findings: Findings) -> None:
         state = "pending, resume sends it" if row in findings.released else "still uncertain"
         say(f"  row {row}: not found, if ids grow ({state})")
     if findings.not_found and not findings.released:
-        if not findings.complete:
+        if findings.doubt is not None:
+            say(f"Not found means nothing here: {findings.doubt}")
+        elif not findings.complete:
             say("Not the whole range was looked at: raise --most.")
         elif findings.settles_in:
             say(f"A late request may still arrive: look again in {findings.settles_in:.0f} s.")
