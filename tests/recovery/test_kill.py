@@ -47,17 +47,19 @@ def killed(process: subprocess.Popen[bytes], sandbox: LiveSandbox, target: int) 
     return True
 
 
+@pytest.mark.parametrize(("engine", "most"), [("local", KILLS), ("processes", max(6, KILLS // 5))])
 def test_no_row_is_lost_and_none_doubled_however_often_the_process_is_killed(
-    mapping: Path, tmp_path: Path
+    mapping: Path, tmp_path: Path, engine: str, most: int
 ) -> None:
     leads = write_leads(tmp_path / "leads.csv", ROWS)
     run = tmp_path / "out"
     chance = random.Random(int(os.environ.get("SOAK_SEED", "1")))
     with live_sandbox(log_requests=True) as sandbox:
         url = ("--base-url", sandbox.base_url)
-        process = start(tmp_path, "run", str(leads), "-m", str(mapping), "--out", "out", *url)
+        how = ("--engine", engine)
+        process = start(tmp_path, "run", str(leads), "-m", str(mapping), "--out", "out", *url, *how)
         kills, uncertain = 0, 0
-        step = ROWS / KILLS
+        step = ROWS / most
         while killed(process, sandbox, int(kills * step + 1 + chance.random() * step * 0.8)):
             process.communicate()
             kills += 1
@@ -65,11 +67,11 @@ def test_no_row_is_lost_and_none_doubled_however_often_the_process_is_killed(
                 now = journal.counts()[Status.UNCERTAIN]
             assert now - uncertain <= 2 * CONCURRENCY
             uncertain = now
-            process = start(tmp_path, "resume", "out")
+            process = start(tmp_path, "resume", "out", *how)
         _, error = process.communicate()
         assert error == b""
         assert process.returncode == (4 if uncertain else 0)
-        assert kills >= KILLS * 0.9
+        assert kills >= most * 0.8
 
         requests = Counter(request.stamp for request in sandbox.requests())
         stored = {r.stamp: r.numberid for r in sandbox.requests() if r.numberid is not None}
