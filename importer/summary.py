@@ -91,6 +91,8 @@ def describe_settings(settings: RunSettings) -> dict[str, Any]:
     return {
         **pace,
         **retry,
+        "engine": settings.engine,
+        "workers": settings.workers,
         "limit": settings.limit,
         "preflight": settings.preflight,
         "allow_new_values": settings.allow_new_values,

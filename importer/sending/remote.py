@@ -93,12 +93,13 @@ class RemoteEngine:
 
 
 def parts_of(pace: Pace, workers: int) -> list[Pace]:
-    """A pace divided among workers; none has less than one request in flight."""
+    """A pace divided among workers, of whom there are no more than may be in flight at once."""
+    workers = min(workers, pace.concurrency or workers)
     rate = None if pace.rate is None else pace.rate / workers
     widths: list[int | None] = [None] * workers
     if pace.concurrency is not None:
         each, over = divmod(pace.concurrency, workers)
-        widths = [max(1, each + (place < over)) for place in range(workers)]
+        widths = [each + (place < over) for place in range(workers)]
     return [replace(pace, concurrency=width, rate=rate) for width in widths]
 
 

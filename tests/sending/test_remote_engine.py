@@ -228,7 +228,7 @@ def test_what_a_sender_needs_to_know_arrives(tmp_path: Path) -> None:
     ("pace", "workers", "widths", "rates"),
     [
         (Pace(10), 3, [4, 3, 3], [None] * 3),
-        (Pace(1), 2, [1, 1], [None] * 2),
+        (Pace(1), 2, [1], [None]),
         (Pace(None, 30.0), 2, [None, None], [15.0, 15.0]),
     ],
 )
