@@ -44,6 +44,11 @@ _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9][0-9.,'’ ]*|[.,][0-9]+)"
 _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
+_WHOLE = "write it without decimals; or set type: decimal in the mapping"
+_DIGITS = "write digits and one decimal mark only, without a unit"
+_VALUEID = "write the id of the value; or leave type: valueid out to send its name"
+
+
 class Place(NamedTuple):
     """What a converter needs to know of the mapping around its rule, and of the rule's column."""
 
@@ -79,7 +84,7 @@ def _integer(rule: Rule, place: Place) -> Converter:
         if isinstance(number, Fault):
             return Converted(text, number)
         if number != number.to_integral_value():
-            return Converted(text, Fault("not_integer", f'"{text}" is not a whole number'))
+            return Converted(text, Fault("not_integer", f'"{text}" is not a whole number', _WHOLE))
         return Converted(f"{number:.0f}")
 
     return convert
@@ -103,7 +108,7 @@ def _parse_number(text: str, mark: str | None, found: str | None) -> Decimal | F
     """
     match = _NUMBER.fullmatch(re.sub(r"\s", " ", text))
     if match is None:
-        return Fault("not_number", f'"{text}" is not a number')
+        return Fault("not_number", f'"{text}" is not a number', _DIGITS)
     digits = match["digits"]
     if mark is None:
         if not _AMBIGUOUS.fullmatch(digits):
@@ -123,7 +128,7 @@ def _parse_number(text: str, mark: str | None, found: str | None) -> Decimal | F
         1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
     )
     if not grouped or not re.fullmatch("[0-9]*", fraction):
-        return Fault("not_number", f'"{text}" is not a number')
+        return Fault("not_number", f'"{text}" is not a number', _DIGITS)
     number = Decimal(f"{match['sign']}{''.join(groups) or '0'}{'.' + fraction if fraction else ''}")
     return number or abs(number)  # there is no -0
 
@@ -179,7 +184,7 @@ def _valueid(_: Rule, __: Place) -> Converter:
         if re.fullmatch(r"[0-9]{1,18}", text):
             return Converted(str(int(text)))
         return Converted(
-            text, Fault("bad_valueid", f'"{text}" is not a valueid, which is a number')
+            text, Fault("bad_valueid", f'"{text}" is not a valueid, which is a number', _VALUEID)
         )
 
     return convert

@@ -27,6 +27,7 @@ _FIRST_YEAR = 1000
 """Earlier years are slips of the hand, and are not written with four digits everywhere."""
 _SPACED = re.compile(r"(?<=\d\.) (?=\d{1,2}\.|\d{4}\b)")
 """The blanks in 2024. 05. 17., but not that before a time."""
+_YEAR = "check the year"
 _DECLARE = 'declare the format in the mapping, as input: ["%d/%m/%Y"]'
 
 
@@ -69,9 +70,11 @@ def date_converter(
             try:
                 moment = moment.astimezone(zone)
             except (OverflowError, ValueError):
-                return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time'))
+                return Converted(
+                    text, Fault("bad_date", f'"{text}" is not a date in our time', _YEAR)
+                )
         if moment.year < _FIRST_YEAR:
-            return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time'))
+            return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time', _YEAR))
         fault = None
         if finding.swapped and is_real_date(plain):
             moment, fault = swap_back(text, moment, repair)

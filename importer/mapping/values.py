@@ -27,6 +27,11 @@ PIPE_FAULT = "pipe_in_value"
 """Never sent with a warning: the service would quietly make two values of one."""
 
 
+_BOUND = "check the value; or change min and max in the mapping"
+_FORM = "write it in that form; or change pattern in the mapping"
+_LENGTH = "check the value; or change min_length and max_length in the mapping"
+
+
 class Value(NamedTuple):
     """The text to send, and what was found wrong on the way to it."""
 
@@ -123,9 +128,9 @@ def _bounds(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
         if found is None:
             return Converted(text)
         if low is not None and found < low:
-            return Converted(text, Fault("too_small", f'"{text}" is below {rule.min}'))
+            return Converted(text, Fault("too_small", f'"{text}" is below {rule.min}', _BOUND))
         if high is not None and found > high:
-            return Converted(text, Fault("too_large", f'"{text}" is above {rule.max}'))
+            return Converted(text, Fault("too_large", f'"{text}" is above {rule.max}', _BOUND))
         return Converted(text)
 
     yield check
@@ -162,7 +167,7 @@ def _checks(rule: Rule) -> Iterator[Step]:
             text,
             None
             if pattern.fullmatch(text)
-            else Fault("pattern", f'"{text}" is not of the form {rule.pattern}'),
+            else Fault("pattern", f'"{text}" is not of the form {rule.pattern}', _FORM),
         )
     if rule.choices is not None:
         choices = frozenset(rule.choices)
@@ -174,10 +179,14 @@ def _checks(rule: Rule) -> Iterator[Step]:
 def _length_fault(text: str, rule: Rule) -> Fault | None:
     if rule.min_length is not None and len(text) < rule.min_length:
         return Fault(
-            "too_short", f'"{text}" has {len(text)} characters, fewer than {rule.min_length}'
+            "too_short",
+            f'"{text}" has {len(text)} characters, fewer than {rule.min_length}',
+            _LENGTH,
         )
     if rule.max_length is not None and len(text) > rule.max_length:
-        return Fault("too_long", f"has {len(text)} characters, more than {rule.max_length}")
+        return Fault(
+            "too_long", f"has {len(text)} characters, more than {rule.max_length}", _LENGTH
+        )
     return None
 
 
