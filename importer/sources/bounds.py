@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.sources.grid import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, TEXT_LIMIT, Scan
+from importer.sources.grid import (
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    TEXT_LIMIT,
+    Scan,
+)
 
 if TYPE_CHECKING:
     from importer.sources.inputfile import InputFile
@@ -56,9 +63,13 @@ def too_much_text(file: InputFile) -> SourceError:
     )
 
 
-def too_long_cell(file: InputFile, limit: int) -> SourceError:
-    """The error for a cell, or a text shared by cells, that no spreadsheet program can hold."""
+def too_long_cell(place: str, cell: str | None = None) -> SourceError:
+    """The error for a cell beyond `LONGEST_CELL`, which no spreadsheet program can hold.
+
+    `place` names the file, and the sheet where it is known; `cell` is a reference such as ``B7``.
+    """
     return SourceError(
-        f"{file}: a cell is longer than {limit:,} characters.",
+        f"{place}: {f'cell {cell}' if cell else 'a cell'} is longer than {LONGEST_CELL:,}"
+        " characters.",
         "Shorten it or delete its column; a spreadsheet program holds 32,767 in a cell.",
     )

@@ -13,7 +13,7 @@ from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
 from importer.sources.delimiter import SAMPLE, find_delimiter, separator_line
 from importer.sources.detect import Kind
-from importer.sources.encoding import find_encoding, text_blocks
+from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
 from importer.sources.header import BLANKS
 from importer.sources.records import records
 from importer.sources.source import Layout, Reading
@@ -36,8 +36,9 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         _refuse_binary(file, sample)
         delimiter = find_delimiter(sample, options.delimiter)
         stream.seek(0)
-        blocks = text_blocks(stream, file, encoding)
-        rows = records(blocks, file.name, delimiter, separator_line(sample) is not None)
+        blocks = utf8_blocks(stream, file, encoding)
+        sep_line = separator_line(sample) is not None
+        rows = records(blocks, file.name, delimiter, sep_line=sep_line)
         table = read_table(rows, Layout(place=file.name), options)
     except BaseException:
         stream.close()

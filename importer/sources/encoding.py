@@ -1,14 +1,7 @@
 """Which encoding a text file is in.
 
 A byte-order mark decides; then, if the **whole** file is valid UTF-8, it is UTF-8. Otherwise it
-is one of the code pages that spreadsheet programs of the region write, and the one is taken in
-which the words with accents look most like words. Each such word is scored, in each code page,
-under the language that explains it best: the sum of the logarithms of how frequent each
-accented letter is among that language's accented letters (`_LETTERS`, in per mille). A letter
-foreign to the language, a sign inside a word (``³``, ``¹``) or a capital after a small letter
-costs a lot, and languages from outside the region cost a little. So byte F5 in ``Gy?r`` is Győr
-rather than Gyõr, and F4 in ``c?té`` is côté. A byte that a code page lacks rules it out. On
-equal scores, the texts being the same, the first code page is taken.
+is a code page, and :mod:`importer.sources.codepage` says which.
 
 A file that is UTF-8 but for a few bytes is refused rather than read as a code page: that would
 spoil every accent in it.
@@ -17,13 +10,10 @@ spoil every accent in it.
 from __future__ import annotations
 
 import codecs
-import math
-import re
-from collections import Counter
-from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import SourceError
+from importer.sources.codepage import best_code_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +23,6 @@ if TYPE_CHECKING:
 BLOCK = 2**20
 """Bytes read at once."""
 
-_CODE_PAGES = ("cp1250", "cp1252", "iso8859-2")
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -44,33 +33,6 @@ _MARKS = (
 _NO_FILE_ENCODINGS = frozenset(
     {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
 )
-_WORD = re.compile(
-    rb"(?<![A-Za-z\x80-\xff])[A-Za-z]{0,40}+[\x80-\xff][A-Za-z\x80-\xff]{0,40}+"
-    rb"(?![A-Za-z\x80-\xff])"
-)
-"""A word with an accent. Longer runs of letters are none, and could cost minutes and gigabytes."""
-_MOST_WORDS = 20_000
-
-_LETTERS = {
-    "hu": "á 270 é 260 ö 90 ó 90 ő 80 í 60 ü 55 ú 50 ű 25",
-    "de": "ü 400 ä 280 ö 200 ß 120",
-    "cs": "í 200 á 190 é 100 ě 90 ř 80 č 80 š 75 ž 75 ý 70 ů 50 ú 20 ň 15 ó 10 ť 10 ď 10",
-    "sk": "á 210 í 130 é 110 č 110 š 90 ž 90 ý 80 ú 80 ľ 50 ť 30 ô 20 ň 20 ó 10 ď 10 ä 10 ĺ 5 ŕ 5",
-    "pl": "ł 250 ó 140 ą 130 ę 130 ż 110 ś 100 ć 60 ń 60 ź 20",
-    "hr": "š 270 ć 270 č 260 ž 170 đ 80",
-    "ro": "ă 400 ţ 200 ş 200 î 130 â 120",
-    "fr": "é 600 è 140 à 110 ê 60 ç 40 ô 30 î 20 â 20 û 10 ë 10 ï 10 ù 10",
-    "es": "ó 270 í 240 á 200 é 150 ñ 90 ú 60 ü 5",
-    "it": "à 300 è 300 ò 150 ù 150 ì 80 é 70",
-    "pt": "ã 250 ç 180 á 150 é 130 í 90 ó 80 õ 60 ê 50 ú 40 â 20 ô 20 à 20",
-    "nordic": "ä 250 ö 200 å 200 ø 180 æ 110 é 40",
-}
-_REGION = frozenset({"hu", "de", "cs", "sk", "pl", "hr", "ro"})
-_OUTSIDE_REGION = -0.3
-_FOREIGN_LETTER = -8.0
-_SIGN_IN_WORD = -6.0
-_ODD_CAPITAL = -4.0
-_PLAIN_SIGNS = frozenset("„“”‚‘’‹›«»–—…•€§°·®™\xa0\xad")
 
 
 def find_encoding(file: InputFile, option: str | None) -> str:
@@ -87,7 +49,10 @@ def find_encoding(file: InputFile, option: str | None) -> str:
     if _is_utf8(file):
         return "utf-8"
     _refuse_broken_utf8(file)
-    return _best_code_page(file)
+    found = best_code_page(_blocks(file))
+    if found is None:
+        _demand(file, "utf-8")
+    return found or "utf-8"
 
 
 def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[str]:
@@ -113,6 +78,11 @@ def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[st
             yield text
         if not block:
             return
+
+
+def utf8_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[bytes]:
+    """The same text, as UTF-8."""
+    return map(str.encode, text_blocks(stream, file, encoding))
 
 
 def _demand(file: InputFile, encoding: str) -> None:
@@ -202,64 +172,3 @@ def _refuse_broken_utf8(file: InputFile) -> None:
             good += len(text) - len(text.encode("ascii", "ignore")) - text.count("\ufffd")
     if good > 4 * bad:
         _demand(file, "utf-8")
-
-
-def _best_code_page(file: InputFile) -> str:
-    words: Counter[bytes] = Counter()
-    seen: set[int] = set()
-    for block in _blocks(file):
-        seen.update(block)
-        if len(words) < _MOST_WORDS:
-            words.update(_WORD.findall(block))
-    high = bytes(sorted(byte for byte in seen if byte >= 0x80))
-    scores = {name: _score(words, name) for name in _CODE_PAGES if _has_all(name, high)}
-    if not scores:
-        _demand(file, "utf-8")
-    return max(scores, key=scores.__getitem__)
-
-
-def _has_all(code_page: str, high: bytes) -> bool:
-    try:
-        text = high.decode(code_page)
-    except UnicodeDecodeError:
-        return False
-    return not any("\x80" <= char <= "\x9f" for char in text)
-
-
-def _score(words: Counter[bytes], code_page: str) -> float:
-    """The likelihood of the words in a code page; each counts once, however often it stands."""
-    return sum(_word_score(word.decode(code_page)) for word in words)
-
-
-def _word_score(word: str) -> float:
-    fixed = 0.0
-    letters = []
-    for before, char in zip("." + word, word, strict=False):
-        if char.isascii() or char in _PLAIN_SIGNS:
-            continue
-        if not char.isalpha() or char in "ªº":
-            fixed += _SIGN_IN_WORD
-            continue
-        letters.append(char.lower())
-        if char.isupper() and before.islower():
-            fixed += _ODD_CAPITAL
-    if not letters:
-        return fixed
-    return fixed + max(
-        sum(table.get(letter, _FOREIGN_LETTER) for letter in letters) + prior
-        for table, prior in _tables()
-    )
-
-
-@cache
-def _tables() -> tuple[tuple[dict[str, float], float], ...]:
-    """For each language, the logarithms of its letters' frequencies, and what it costs itself."""
-    tables = []
-    for language, text in _LETTERS.items():
-        parts = text.split()
-        table = {
-            letter: math.log(int(per_mille) / 1000)
-            for letter, per_mille in zip(parts[::2], parts[1::2], strict=True)
-        }
-        tables.append((table, 0.0 if language in _REGION else _OUTSIDE_REGION))
-    return tuple(tables)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import python_calamine as calamine
 
+from importer.errors import SourceError
 from importer.settings import BATCH_ROWS
 from importer.sources.detect import Kind
 from importer.sources.package import SHEET_LIMIT, Package, Sheet
@@ -84,7 +85,7 @@ def _rows(sheet: calamine.CalamineSheet, scan: Scan, package: Package) -> Iterat
     height = sheet.end[0] + 1 if sheet.end else 0
     rows = sheet.iter_rows() if sheet.end else iter(())
     first = 0
-    while cells := _padded(list(islice(rows, BATCH_ROWS)), left, width):
+    while cells := _padded(_taken(rows, first, package), left, width):
         stop = first + len(cells)
         while special and special[-1][0] < stop:
             row, column, text = special.pop()
@@ -102,6 +103,21 @@ def _rows(sheet: calamine.CalamineSheet, scan: Scan, package: Package) -> Iterat
             _, column, text = special.pop()
             blank[column] = text
         yield Rows(row + 1, [blank])
+
+
+def _taken(rows: Iterator[list[Any]], first: int, package: Package) -> list[list[Any]]:
+    """The next rows; a number that no date or length of time can be is where this stops."""
+    try:
+        return list(islice(rows, BATCH_ROWS))
+    except BaseException as error:
+        # A panic in the Rust library derives from BaseException, and has no public name.
+        if not isinstance(error, OverflowError) and type(error).__name__ != "PanicException":
+            raise
+    raise SourceError(
+        f"{package.file}: a cell in rows {first + 1:,} to {first + BATCH_ROWS:,} is formatted as a"
+        " date or time, but its number is out of all bounds.",
+        "Format that column as text or as a number, and save it again.",
+    )
 
 
 def _padded(rows: list[list[Any]], left: int, width: int) -> list[list[Any]]:

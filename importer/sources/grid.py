@@ -17,6 +17,9 @@ TEXT_LIMIT = 512 * 2**20
 each, since a file of some kilobytes can so ask for many gigabytes."""
 LONGEST_CELL = 131_072
 """Characters; four times what a cell of a spreadsheet program can hold."""
+LONGEST_TEXT = 16 * 2**20
+"""Bytes of one text in a workbook's file, tags and all. Beyond it the file is refused at once;
+below, the text is read, so that the cell can be named that is over `LONGEST_CELL`."""
 
 MERGES_KEPT = 10_000
 DEEPEST_HEADER = 1_000

@@ -14,11 +14,12 @@ from xml.parsers import expat
 from importer.model import EMPTY_FORMULA, ERROR_TEXTS
 from importer.sources.bounds import too_long_cell
 from importer.sources.celltext import cell_text
-from importer.sources.grid import LONGEST_CELL, Hidden
+from importer.sources.grid import LONGEST_CELL, Hidden, column_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from importer.errors import SourceError
     from importer.sources.zipped import Archive
 
 _LONGEST_TOKEN = 16 * 2**20
@@ -83,10 +84,10 @@ def tables(archive: Archive, limit: int) -> Iterator[Table | Row]:
             parser.Parse(piece, False)
             fed += len(piece)
             if fed - parser.CurrentByteIndex > _LONGEST_TOKEN:
-                raise too_long_cell(archive.file, LONGEST_CELL)
+                raise too_long_cell(str(archive.file))
             yield from reader.taken()
         parser.Parse(b"", True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise archive.damaged(f"content.xml: {error}") from None
     yield from reader.taken()
 
@@ -131,7 +132,7 @@ class _Reader:
         self._text.append(text)
         self._length += len(text)
         if self._length > LONGEST_CELL:
-            raise too_long_cell(self._archive.file, LONGEST_CELL)
+            raise self._too_long()
 
     def start(self, tag: str, given: dict[str, str]) -> None:
         if self._depth or tag in _ASIDE or tag.startswith(_DRAWING):
@@ -176,6 +177,11 @@ class _Reader:
                 )
             self._row += repeated
 
+    def _too_long(self) -> SourceError:
+        sheet = self._table.name if self._table is not None else ""
+        cell = f"{column_letters(self._column)}{self._row + 1}"
+        return too_long_cell(f"{self._archive.file}: sheet {sheet!r}", cell)
+
     def _begin_table(self, given: Mapping[str, str]) -> None:
         hidden = given.get(_TABLE + "style-name") in self._hidden_styles
         self._table = Table(given.get(_TABLE + "name", ""), hidden, self._tables)
@@ -195,7 +201,7 @@ class _Reader:
         formula = given.get(_TABLE + "formula")
         if text := _value(given, "".join(self._text), formula is not None):
             if len(text) > LONGEST_CELL:
-                raise too_long_cell(self._archive.file, LONGEST_CELL)
+                raise self._too_long()
             self._cells.append((self._column, text, repeated))
         if formula is not None and "'file:" in formula:
             self._linked = True

@@ -1,126 +1,185 @@
 """The records of a text file, in parts, under limits that keep memory flat.
 
-The file comes in blocks, so that memory does not depend on its length. A quote that is never
-closed cannot swallow it, since a cell has a greatest length; nor can a record of cells without
-number, since it has one too; and a part ends where its text is long, however few its records.
+The file comes in pieces, so that memory does not depend on its length. A piece that is plain is
+divided as a whole (:mod:`importer.sources.plain`), any other record by record. A quote that is
+never closed cannot swallow the file, since a cell has a greatest length; nor can a record of cells
+without number, since it has one too; and a part ends where its text is long, however few its
+records.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from importer.errors import SourceError
 from importer.settings import BATCH_ROWS
+from importer.sources.feed import LONGEST_LINE, EndlessLine, Feed
 from importer.sources.grid import LONGEST_CELL
-from importer.sources.source import Rows
+from importer.sources.plain import plain_columns
+from importer.sources.source import Columns, Part, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST_LINE = 4 * 2**20
-"""Characters of a record, or of a line; a row of 16,384 columns takes far fewer."""
 MOST_CELLS_IN_ROW = 16_384
 """As many as a sheet has columns; some programs export all of them, most of them blank."""
 
 _PART = 8 * 2**20
-"""Characters after which a part of the file ends, though it has fewer rows than others."""
-_STEP = 8
-_END = "\ue000\ue001\ue002"
-"""Fed to the parser after the file: it comes back as a record of its own unless a quote is open."""
+"""Bytes after which a part of the file ends, though it has fewer rows than others."""
+_FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
 
 
-class _EndlessLine(Exception):  # noqa: N818 -- a signal to the caller, who knows the row
-    """No end of a record within `LONGEST_LINE` characters."""
-
-
-@dataclass(slots=True)
-class _Feed:
-    """What has been fed to the parser; `cells` are the records it has made of it since."""
-
-    cells: list[list[str]] = field(default_factory=list)
-    fed: int = 0
-
-    def lines(self, blocks: Iterator[str]) -> Iterator[io.StringIO]:
-        """The text in pieces that end at a line break and can be iterated by lines, then `_END`."""
-        rest = ""
-        known, since = (self.cells, 0), 0
-        for block in blocks:
-            text = rest + block
-            # A CR that is the last character may be the first half of a CR LF.
-            cut = text.rfind("\n") + 1 or text.rfind("\r", 0, -1) + 1
-            rest = text[cut:]
-            if len(rest) > LONGEST_LINE:
-                raise _EndlessLine
-            if not cut:
-                continue
-            made = (self.cells, len(self.cells))
-            if made[0] is known[0] and made[1] == known[1]:
-                since += cut
-                if since > 2 * LONGEST_LINE:
-                    raise _EndlessLine
-            else:
-                known, since = made, 0
-            self.fed += cut
-            yield io.StringIO(text[:cut], newline="")
-        if rest:
-            yield io.StringIO(rest, newline="")
-            if not rest.endswith(("\r", "\n")):
-                # Within a quote the break becomes part of the cell, and the cell is refused anyway.
-                yield io.StringIO("\n", newline="")
-        yield io.StringIO(_END, newline="")
-
-
-def records(blocks: Iterator[str], place: str, delimiter: str, sep_line: bool) -> Iterator[Rows]:
-    """All records, blank ones too, in parts of at most `BATCH_ROWS`.
+def records(
+    blocks: Iterator[bytes], place: str, delimiter: str, *, sep_line: bool
+) -> Iterator[Part]:
+    """All records, blank ones too, in parts of at most `BATCH_ROWS`; `blocks` are UTF-8.
 
     With `sep_line`, the first line is no row. Raises SourceError, naming the row, where a record
     cannot be read or is over a limit; `place` names the file.
     """
-    feed = _Feed()
-    lines = chain.from_iterable(feed.lines(blocks))
-    reader = csv.reader(lines, delimiter=delimiter)
-    first = 1
-    while True:
-        cells: list[list[str]] = []
-        feed.cells = cells
-        ended = False
-        try:
-            with _cell_limit():
-                # What was parsed before an error stays in the list, and so tells the row.
-                ended = _fill(reader, feed)
-        except (csv.Error, _EndlessLine, OSError) as error:
-            raise _unreadable(place, first + len(cells), error) from None
-        widest = max(map(len, cells), default=0)
-        if widest > MOST_CELLS_IN_ROW:
-            row = first + next(i for i, row in enumerate(cells) if len(row) == widest)
-            raise _too_wide(place, row, widest)
-        if ended and cells and cells.pop() != [_END]:
-            raise _unclosed(place, first + len(cells))
-        if first == 1 and sep_line and cells:
-            del cells[0]
-        if cells:
-            yield Rows(first, cells)
-        if ended:
+    return _Records(Feed(blocks), place, delimiter).parts(sep_line)
+
+
+class _Records:
+    """Gathers records until they make a part; `_first` is the row number of the next part."""
+
+    def __init__(self, feed: Feed, place: str, delimiter: str) -> None:
+        self._feed = feed
+        self._place = place
+        self._delimiter = delimiter
+        self._first = 1
+        self._cells: list[list[str]] = []  # either these wait to be given, or the tables
+        self._tables: list[Any] = []
+        self._size = 0
+
+    def parts(self, sep_line: bool) -> Iterator[Part]:
+        if sep_line:
+            piece = self._piece()
+            line = _FIRST_LINE.match(piece)
+            self._feed.put_back(piece[line.end() if line else 0 :])
+        while piece := self._piece():
+            plain = plain_columns(piece, self._delimiter)
+            if plain is None:
+                yield from self._given_tables(least=1)
+                yield from self._carefully(piece)
+                continue
+            if self._cells:
+                yield self._given_cells()
+            if self._tables and self._tables[0].num_columns != plain.columns.num_columns:
+                yield from self._given_tables(least=1)
+            self._feed.put_back(piece[plain.size :])
+            self._tables.append(plain.columns)
+            self._size += plain.size
+            yield from self._given_tables(least=BATCH_ROWS if self._size < _PART else 1)
+        yield from self._given_tables(least=1)
+        if self._cells:
+            yield self._given_cells()
+
+    def _piece(self) -> bytes:
+        with self._told():
+            return self._feed.piece()
+
+    def _given_tables(self, least: int) -> Iterator[Columns]:
+        """What the tables hold, in parts, as long as that is `least` rows."""
+        if sum(map(len, self._tables)) < least:
             return
-        first += len(cells)
+        rest = pa.concat_tables(self._tables)
+        while len(rest) >= least:
+            # Copied where they are but a piece of something, so that no more is kept than needed.
+            arrays = [pa.concat_arrays(column.chunks) for column in rest[:BATCH_ROWS].columns]
+            yield Columns(self._first, arrays)
+            self._first += len(arrays[0])
+            rest = rest[BATCH_ROWS:]
+        self._tables, self._size = ([rest], rest.nbytes) if len(rest) else ([], 0)
+
+    def _given_cells(self) -> Rows:
+        rows = Rows(self._first, self._cells)
+        self._first += len(rows)
+        self._cells, self._size = [], 0
+        return rows
+
+    def _carefully(self, piece: bytes) -> Iterator[Rows]:
+        """Divide a piece record by record, and what more of the text its last record takes."""
+        lines = _Lines(self._feed, piece)
+        reader = csv.reader(iter(lines), delimiter=self._delimiter)
+        ended = False
+        while not ended:
+            with self._told(), _cell_limit():
+                ended = self._parse(reader, lines)
+            if not ended or len(self._cells) >= BATCH_ROWS or self._size > _PART:
+                yield self._given_cells()
+        self._feed.put_back(lines.left())
+
+    def _parse(self, reader: Iterator[list[str]], lines: _Lines) -> bool:
+        """Parse until a part is full, or, which is then told, where the piece ends."""
+        cells, before = self._cells, lines.taken
+        for record in reader:
+            cells.append(record)
+            if len(record) > MOST_CELLS_IN_ROW:
+                raise _too_wide(self._place, self._first + len(cells) - 1, len(record))
+            if lines.ran_out:
+                break
+            if lines.are_enough():
+                self._size += lines.taken - before
+                return True
+            if len(cells) >= BATCH_ROWS or self._size + lines.taken - before > _PART:
+                return False
+        raise _unclosed(self._place, self._first + len(cells) - 1)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell the row in which something goes wrong."""
+        try:
+            yield
+        except (csv.Error, EndlessLine, OSError) as error:
+            waiting = len(self._cells) + sum(map(len, self._tables))
+            raise _unreadable(self._place, self._first + waiting, error) from None
 
 
-def _fill(reader: Iterator[list[str]], feed: _Feed) -> bool:
-    """Parse a part into `feed.cells`; say whether the file has ended."""
-    cells, start = feed.cells, feed.fed
-    while len(cells) < BATCH_ROWS and feed.fed - start < _PART:
-        before = len(cells)
-        cells.extend(islice(reader, _STEP))
-        if len(cells) - before < _STEP:
-            return True
-        if len(cells[-1]) > MOST_CELLS_IN_ROW:
-            break
-    return bool(cells[-1]) and cells[-1][-1].endswith(_END)
+class _Lines:
+    """The lines of a piece, and beyond it for as long as a record asks for more.
+
+    `taken` is how many characters of them the parser has taken; `ran_out` says that it asked for
+    more than the file has, which it does only within a quote.
+    """
+
+    def __init__(self, feed: Feed, piece: bytes) -> None:
+        self._feed = feed
+        self._piece = piece
+        self._text = ""
+        self._end = 0
+        self._is_beyond = False
+        self.taken = 0
+        self.ran_out = False
+
+    def __iter__(self) -> Iterator[str]:
+        fed = 0
+        while self._piece:
+            self._text = self._piece.decode()
+            self._end += len(self._text)
+            for line in io.StringIO(self._text, newline=""):
+                self.taken += len(line)
+                yield line
+            self._is_beyond = True
+            self._piece = self._feed.piece()
+            fed += len(self._piece)
+            if fed > 2 * LONGEST_LINE:
+                raise EndlessLine
+        self.ran_out = True
+
+    def are_enough(self) -> bool:
+        """Whether the lines of the piece have been taken; to be asked at the end of a record."""
+        return self._is_beyond or self.taken == self._end
+
+    def left(self) -> bytes:
+        """What has not been taken of the text that was begun."""
+        return self._text[len(self._text) - (self._end - self.taken) :].encode()
 
 
 @contextmanager
@@ -139,7 +198,7 @@ def _unreadable(place: str, row: int, error: Exception) -> SourceError:
             f"{place}: cannot be read beyond row {row - 1} ({error.strerror or error}).",
             "Is the drive or network it is on still there? Copy the file to this machine.",
         )
-    if isinstance(error, _EndlessLine):
+    if isinstance(error, EndlessLine):
         return SourceError(
             f"{place}: row {row} is longer than {LONGEST_LINE:,} characters without a line break.",
             "This is not a list, or its line breaks were lost: export it again.",

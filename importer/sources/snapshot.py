@@ -74,8 +74,15 @@ class SnapshotWriter:
             raise self._unwritable(error) from None
         self._file = os.fdopen(descriptor, "wb")
         try:
+            # Statistics and dictionaries would cost more than they save: each row is written once
+            # and read a few times, whole.
             self._writer = pq.ParquetWriter(
-                self._file, self._schema, compression="zstd", write_page_checksum=True
+                self._file,
+                self._schema,
+                compression="lz4",
+                use_dictionary=False,
+                write_statistics=False,
+                write_page_checksum=True,
             )
         except OSError as error:
             self._discard()

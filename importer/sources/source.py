@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+import pyarrow as pa
+
 from importer.errors import SourceError
 
 if TYPE_CHECKING:
@@ -25,6 +27,44 @@ class Rows:
 
     first: int
     cells: list[list[Any]]
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def between(self, start: int, stop: int) -> Rows:
+        """Those from index `start` up to `stop`."""
+        return Rows(self.first + start, self.cells[start:stop])
+
+    def as_rows(self) -> Rows:
+        """The same."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Consecutive rows of a text file, blank ones too, as columns: Arrow arrays of large strings.
+
+    There is at least one; no cell holds NUL or is over a limit.
+    """
+
+    first: int
+    arrays: list[Any]
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def between(self, start: int, stop: int) -> Columns:
+        """The rows from index `start` up to `stop`."""
+        parts = [pa.concat_arrays([array[start:stop]]) for array in self.arrays]
+        return Columns(self.first + start, parts)
+
+    def as_rows(self) -> Rows:
+        """The same row by row."""
+        columns = (array.to_pylist() for array in self.arrays)
+        return Rows(self.first, list(map(list, zip(*columns, strict=True))))
+
+
+Part = Rows | Columns
 
 
 @dataclass(frozen=True, slots=True)

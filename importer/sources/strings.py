@@ -14,7 +14,7 @@ import numpy as np
 
 from importer.errors import SourceError
 from importer.sources.bounds import too_long_cell, too_much_text
-from importer.sources.grid import LONGEST_CELL, TEXT_LIMIT
+from importer.sources.grid import LONGEST_TEXT, TEXT_LIMIT
 from importer.sources.package import STRINGS, STRINGS_LIMIT, STRINGS_MOST
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from importer.sources.grid import Scan
     from importer.sources.package import Package, Sheet
 
-_MARKUP = 16 * 1024
-"""Bytes that tags and properties of a rich text may add to its characters, of 4 bytes each."""
 _SHARED = re.compile(
     rb"<(?:[\w.-]+:)?c\s[^>]*?\bt\s*=\s*[\"']s[\"'][^>]*>\s*"
     rb"<(?:[\w.-]+:)?v(?:\s[^>]*)?>\s*([0-9]{1,9})"
@@ -48,8 +46,6 @@ def check_strings(package: Package, sheet: Sheet, scan: Scan, limit: int) -> Non
                 f"{package.file}: this workbook has more than {STRINGS_MOST:,} texts.",
                 "Divide the list into several files, or save the sheet as CSV.",
             )
-        if longest > 4 * LONGEST_CELL + _MARKUP:
-            raise too_long_cell(package.file, LONGEST_CELL)
     if scan.text + longest * scan.shared <= TEXT_LIMIT:
         return
     table = np.concatenate([*_lengths(package), np.zeros(1, np.int64)])
@@ -76,6 +72,6 @@ def _lengths(package: Package) -> Iterator[npt.NDArray[np.int64]]:
             *whole, rest = _END_OR_EMPTY.split(part)
         else:
             *whole, rest = part.replace(b"<si/>", b"</si>").split(b"</si>")
-        if len(rest) > 8 * LONGEST_CELL + _MARKUP:
-            raise too_long_cell(package.file, LONGEST_CELL)
+        if len(rest) > LONGEST_TEXT:
+            raise too_long_cell(str(package.file))
         yield np.fromiter(map(len, whole), np.int64, len(whole))

@@ -1,6 +1,6 @@
 """From rows as a file has them to headers and Batches: the same for every kind of file.
 
-A reader gives `Rows`, consecutive rows with the number of the first; here the header is found,
+A reader gives parts of consecutive rows, with the number of the first; here the header is found,
 blank rows are left out, rows of another width are reported, and cells become columns of text.
 """
 
@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.errors import SourceError
 from importer.model import Batch, Problem, Severity
-from importer.sources.bounds import too_many_columns
-from importer.sources.grid import MOST_COLUMNS
+from importer.sources.blanks import filled_rows
+from importer.sources.bounds import too_long_cell, too_many_columns
+from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
 from importer.sources.header import LOOKED_AT, is_blank
 from importer.sources.heading import find_heading
+from importer.sources.source import Columns, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from importer.settings import SourceOptions
-    from importer.sources.source import Layout, Rows
+    from importer.sources.source import Layout, Part
 
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 """The dtype of every column of a Batch."""
@@ -48,7 +51,7 @@ class Table:
     batches: Iterator[Batch]
 
 
-def read_table(rows: Iterator[Rows], layout: Layout, options: SourceOptions) -> Table:
+def read_table(parts: Iterator[Part], layout: Layout, options: SourceOptions) -> Table:
     """Find the header and the first data row, and give the rest as Batches.
 
     Raises SourceError where there is no header or no data row.
@@ -56,11 +59,14 @@ def read_table(rows: Iterator[Rows], layout: Layout, options: SourceOptions) -> 
     wanted = options.header_row
     if wanted is not None and wanted < 1:
         raise SourceError(f"header row {wanted} does not exist.", "Rows are counted from 1.")
-    head, anything = _first_rows(rows, wanted)
+    parts = _short_first(parts)
+    head, anything = _first_rows(parts, wanted)
     filled = []
     for part in head:
         for number, row in enumerate(part.cells, part.first):
             texts = layout.texts(row)
+            if (at := _overlong(texts)) is not None:
+                raise too_long_cell(layout.place, f"{column_letters(at)}{number}")
             if not all(map(is_blank, texts)):
                 filled.append((number, texts))
     if not filled and not (anything and wanted):
@@ -69,24 +75,42 @@ def read_table(rows: Iterator[Rows], layout: Layout, options: SourceOptions) -> 
     header_row, headers = heading.row, heading.names
     if len(headers) > MOST_COLUMNS:
         raise too_many_columns(layout.place, len(headers))
-    batches = _Batches(headers, layout, header_row, options.rows).read(chain(head, rows))
+    batches = _Batches(headers, layout, header_row, options.rows).read(chain(head, parts))
     first = next(batches, None)
     if first is None:
         raise _no_data(layout.place, header_row, options.rows)
     return Table(headers, header_row, heading.problems, chain((first,), batches))
 
 
-def _first_rows(rows: Iterator[Rows], header_row: int | None) -> tuple[list[Rows], bool]:
+def _short_first(parts: Iterator[Part]) -> Iterator[Part]:
+    """The same, the first in two: the header is looked for row by row, which takes room."""
+    if (first := next(parts, None)) is None:
+        return
+    if len(first) > 2 * LOOKED_AT:
+        yield first.between(0, 2 * LOOKED_AT)
+        yield first.between(2 * LOOKED_AT, len(first))
+    else:
+        yield first
+    del first
+    yield from parts
+
+
+def _overlong(texts: Sequence[str]) -> int | None:
+    """The index of the first cell that is over the limit, if one is."""
+    return next((at for at, text in enumerate(texts) if len(text) > LONGEST_CELL), None)
+
+
+def _first_rows(parts: Iterator[Part], header_row: int | None) -> tuple[list[Rows], bool]:
     """Rows enough to find the header in, and whether any row holds something.
 
     Blank stretches are dropped, and so is what is above a header row that was named.
     """
     head: list[Rows] = []
     filled, anything = 0, False
-    for part in rows:
+    for part in (part.as_rows() for part in parts):
         full = sum(any(cell != "" for cell in row) for row in part.cells)
         anything = anything or full > 0
-        if header_row is not None and part.first + len(part.cells) <= header_row:
+        if header_row is not None and part.first + len(part) <= header_row:
             continue
         if full:
             head.append(part)
@@ -118,35 +142,33 @@ class _Batches:
     header_row: int
     taken: tuple[int, int] | None
 
-    def read(self, rows: Iterator[Rows]) -> Iterator[Batch]:
+    def read(self, parts: Iterator[Part]) -> Iterator[Batch]:
         low, high = self.taken or (1, None)
         low = max(low, self.header_row + 1)
-        for part in rows:
+        for part in parts:
             if high is not None and part.first > high:
                 return
             skip = max(low - part.first, 0)
-            stop = len(part.cells) if high is None else high - part.first + 1
-            cells = part.cells[skip:stop] if skip or high is not None else part.cells
-            if cells and (batch := self._batch(part.first + skip, cells)) is not None:
+            stop = len(part) if high is None else min(high - part.first + 1, len(part))
+            if skip >= stop:
+                continue
+            wanted = part if stop - skip == len(part) else part.between(skip, stop)
+            if (batch := self._batch(wanted)) is not None:
                 yield batch
 
-    def _batch(self, first: int, cells: list[list[Any]]) -> Batch | None:
+    def _batch(self, part: Part) -> Batch | None:
         """The rows as columns; None if all are blank."""
-        width = len(self.headers)
-        numbers = np.arange(first, first + len(cells), dtype=np.int64)
         problems: list[Problem] = []
-        if set(map(len, cells)) != {width}:
-            cells = [
-                row if len(row) == width else self._fitted(first + index, row, problems)
-                for index, row in enumerate(cells)
-            ]
-        columns = [self.layout.texts(column) for column in zip(*cells, strict=True)]
-        keep = self._filled(columns, {problem.row for problem in problems}, first)
+        arrays = self._columns(part)
+        if arrays is None:
+            arrays = self._from_rows(part.as_rows(), problems)
+        keep = filled_rows(arrays)
+        for problem in problems:
+            keep[(problem.row or part.first) - part.first] = True
         if not keep.any():
             return None
-        arrays = [pa.array(column, pa.large_string()) for column in columns]
-        for column, array in enumerate(arrays):
-            problems += self._nul_problems(column, array, first)
+        self._check_lengths(arrays, part.first)
+        numbers = np.arange(part.first, part.first + len(part), dtype=np.int64)
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
             arrays = [array.filter(mask) for array in arrays]
@@ -156,17 +178,40 @@ class _Batches:
         problems.sort(key=lambda problem: problem.row or 0)
         return Batch(numbers, frame, tuple(problems))
 
-    @staticmethod
-    def _filled(columns: Sequence[list[str]], reported: set[int | None], first: int) -> Any:
-        """Which rows to keep: those that show something, or have a problem that must be seen."""
-        keep = np.ones(len(columns[0]), dtype=np.bool_)
-        for index, cell in enumerate(columns[0]):
-            # Few rows are blank in their first column, so few are looked at whole.
-            if (not cell or not cell[0].isalnum()) and is_blank(cell):
-                keep[index] = first + index in reported or any(
-                    not is_blank(column[index]) for column in columns
-                )
-        return keep
+    def _columns(self, part: Part) -> list[Any] | None:
+        """The columns of a part that has them, if they are as many as the headers.
+
+        Others beyond them may be there if they are blank.
+        """
+        if not isinstance(part, Columns) or len(part.arrays) < len(self.headers):
+            return None
+        beyond = part.arrays[len(self.headers) :]
+        if any(pc.max(pc.binary_length(array)).as_py() for array in beyond):
+            return None
+        return part.arrays[: len(self.headers)]
+
+    def _from_rows(self, rows: Rows, problems: list[Problem]) -> list[Any]:
+        width = len(self.headers)
+        cells = rows.cells
+        if set(map(len, cells)) != {width}:
+            cells = [
+                row if len(row) == width else self._fitted(number, row, problems)
+                for number, row in enumerate(cells, rows.first)
+            ]
+        columns = [self.layout.texts(column) for column in zip(*cells, strict=True)]
+        arrays = [pa.array(column, pa.large_string()) for column in columns]
+        for column, array in enumerate(arrays):
+            problems += self._nul_problems(column, array, rows.first)
+        return arrays
+
+    def _check_lengths(self, arrays: Sequence[Any], first: int) -> None:
+        """Raise SourceError where a cell is over the limit."""
+        for column, array in enumerate(arrays):
+            if pc.max(pc.binary_length(array)).as_py() > LONGEST_CELL:
+                row = _overlong(array.to_pylist())
+                if row is not None:
+                    cell = f"{column_letters(column)}{first + row}"
+                    raise too_long_cell(self.layout.place, cell)
 
     def _fitted(self, number: int, row: list[Any], problems: list[Problem]) -> list[Any]:
         """A row of another width than the header, made as wide; what is lost is reported."""

@@ -173,7 +173,7 @@ def guarded(file: InputFile, load: Callable[[], calamine.CalamineSheet]) -> cala
             f"{file}: this workbook is protected by a password.",
             "Save it without a password and import that copy.",
         ) from None
-    except (calamine.CalamineError, OSError, ValueError) as error:
+    except (calamine.CalamineError, LookupError, OSError, ValueError) as error:
         raise _damaged(file, str(error)) from None
     except BaseException as error:
         # A panic in the Rust library derives from BaseException, and has no public name.

@@ -21,6 +21,7 @@ from xlrd.compdoc import CompDocError
 from importer.errors import SourceError
 from importer.settings import BATCH_ROWS
 from importer.sources.bounds import check_bounds, too_much_text
+from importer.sources.compound import workbook_stream
 from importer.sources.detect import Kind
 from importer.sources.grid import TEXT_LIMIT, Merge, Scan
 from importer.sources.source import Rows
@@ -45,6 +46,7 @@ _PART_TEXT = 8 * MIB
 _STUMBLES = (
     *(XLRDError, CompDocError, struct.error, AssertionError, LookupError),
     *(ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError),
+    *(RecursionError, MemoryError),
 )
 """What xlrd raises for damaged files."""
 _MIDNIGHT = dt.datetime(2000, 1, 1)  # noqa: DTZ001 -- cells have no time zone
@@ -67,7 +69,10 @@ def open_old_excel(file: InputFile, options: SourceOptions) -> Reading:
         )
     try:
         book = xlrd.open_workbook(
-            str(file.path), logfile=io.StringIO(), on_demand=True, formatting_info=True
+            file_contents=workbook_stream(file),
+            logfile=io.StringIO(),
+            on_demand=True,
+            formatting_info=True,
         )
     except _STUMBLES as error:
         raise _unreadable(file, error) from None

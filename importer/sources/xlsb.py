@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from importer.sources.bounds import check_bounds, too_long_cell
-from importer.sources.grid import LONGEST_CELL, Merge, Scan
+from importer.sources.grid import LONGEST_TEXT, Merge, Scan
 from importer.sources.package import PART_LIMIT, STRINGS_LIMIT, STRINGS_MOST, Package, Sheet
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _ROW, _BLANK, _ERROR, _TEXT, _SHARED, _FORMULA_TEXT, _FORMULA_ERROR = 0, 1, 3, 6
 _RICH_TEXT = 62
 _CELLS = frozenset((*range(1, 12), _RICH_TEXT))
 _STRING, _COLUMNS, _SHEET, _MERGE = 19, 60, 156, 176
-_LONGEST_RECORD = 8 * LONGEST_CELL
 _SHORTEST = {_ROW: 12, _COLUMNS: 18, _MERGE: 16, _ERROR: 9, _FORMULA_ERROR: 9, _SHARED: 12}
 _SHORTEST |= {_TEXT: 12, _FORMULA_TEXT: 12, _RICH_TEXT: 13}
 
@@ -64,8 +63,8 @@ class BinaryPackage(Package):
             data, at = data[at:] + piece, 0
             while (head := _head(data, at)) is not None:
                 kind, start, length = head
-                if length > _LONGEST_RECORD:
-                    raise too_long_cell(self.file, LONGEST_CELL)
+                if length > LONGEST_TEXT:
+                    raise too_long_cell(str(self.file))
                 if start + length > len(data):
                     break
                 if length < _SHORTEST.get(kind, 0):

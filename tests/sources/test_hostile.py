@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -96,6 +97,36 @@ def long_shared_text(path: Path) -> Path:
     return write_raw(path, cells(body), strings=strings)
 
 
+def long_text(path: Path) -> Path:
+    body = f'<row r="2"><c r="B2" t="inlineStr"><is><t>{"x1" * 4_000_000}</t></is></c></row>'
+    return write_raw(path, cells(body))
+
+
+def endless_shared_text(path: Path) -> Path:
+    strings = f'<sst xmlns="{MAIN}"><si><t>{"x1" * 20_000_000}</t></si></sst>'
+    return write_raw(path, cells('<row r="2"><c r="A2" t="s"><v>0</v></c></row>'), strings=strings)
+
+
+def circular_chain(path: Path) -> Path:
+    """An old workbook whose first short sector follows on its second, and that on the first."""
+
+    def entry(name: str, kind: int, root: int, first: int, size: int) -> bytes:
+        text = name.encode("utf-16-le")
+        head = text.ljust(64, b"\0") + struct.pack("<HBBiii", len(text) + 2, kind, 1, -1, -1, root)
+        return head.ljust(116, b"\0") + struct.pack("<ii", first, size) + b"\0" * 4
+
+    def table(*sectors: int) -> bytes:
+        return struct.pack("<128i", *sectors, *[-1] * (128 - len(sectors)))
+
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(24, b"\0")
+    head += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6).ljust(20, b"\0")
+    head += struct.pack("<iiiiiiii", 1, 1, 0, 4096, 2, 1, -2, 0) + table(0)[: 4 * 109]
+    entries = entry("Root Entry", 5, 1, 3, 512) + entry("Workbook", 2, -1, 0, 128)
+    sectors = table(-3, -2, -2, -2) + entries.ljust(512, b"\0") + table(1, 0) + b"x" * 512
+    path.write_bytes(head + sectors)
+    return path
+
+
 def lying_dimension(path: Path) -> Path:
     """What the sheet says of its own size is not believed."""
     body = '<row r="2"><c r="A2"><v>1</v></c></row>'
@@ -127,7 +158,10 @@ def large_sheet(path: Path) -> Path:
         (word_without_end, "rows, 1 columns"),
         (shared_text, "more than 512 MiB of text"),
         (shared_text_oddly, "more than 512 MiB of text"),
-        (long_shared_text, "longer than 131,072 characters"),
+        (long_shared_text, "sheet 'S': cell A2 is longer than 131,072 characters"),
+        (long_text, "sheet 'S': cell B2 is longer than 131,072 characters"),
+        (endless_shared_text, "a cell is longer than 131,072 characters"),
+        (circular_chain, "leads back to itself"),
         (lying_dimension, "1 rows, 2 columns"),
         (entities, "leads.xlsx"),
         (large_sheet, "do harm"),

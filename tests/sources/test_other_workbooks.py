@@ -167,6 +167,9 @@ def test_a_binary_workbook_is_read(tmp_path: Path, since_1904: bool, day: str) -
         (b"".join(row(n) + shared(0, 0) for n in range(1, 6000)), ["x" * 60_000], "MiB of text"),
         (record(6, b"\0" * 11), (), "too short"),
         (b"\x06\xff\xff\xff\x7f", (), "longer than"),
+        (row(1) + cell(0, "x") + row(2) + cell(0, "x" * 131_073), (), "cell A3 is longer than"),
+        (row(1) + shared(1, 0), ["x" * 131_073], "'Leads': cell B2 is longer than 131,072 char"),
+        (row(1) + cell(0, "x" * 9_000_000), (), "a cell is longer than"),
         (b"\x06\x7f", (), "cut short"),
     ],
 )
@@ -228,8 +231,8 @@ def test_repeated_rows_and_cells_are_as_many_as_they_say(tmp_path: Path) -> None
         (said("x", 'table:number-columns-repeated="16384"'), "16,384 columns"),
         (said("x", 'table:number-columns-repeated="1000"'), "more than 20,000,000 cells"),
         (said("x" * 1000), "MiB of text"),
-        (said("x" * 200_000), "longer than"),
-        (said("<text:s text:c='999999999'/>"), "longer than"),
+        (said("x") + said("x" * 200_000), "sheet 'Leads': cell B2 is longer than"),
+        (said("<text:s text:c='999999999'/>"), "cell A2 is longer than 131,072 characters"),
     ],
 )
 def test_a_document_that_means_more_than_memory_holds_is_refused(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
-from importer.sources import delimited, encoding, open_source, records
+from importer.sources import delimited, encoding, feed, open_source
 
 Row = tuple[int, list[str]]
 
@@ -116,6 +116,12 @@ def test_the_encoding_is_found(file: Path, codec: str, found: str) -> None:
         ("cp1250", "Škoda, Žilina, Košice, Ľubomír, Nováková, Piešťany"),
         ("iso8859-2", "Škoda, Žilina, Košice, Ľubomír, Piešťany, Šaľa, Žiar, Levoča"),
         ("iso8859-2", "Wałęsa, Łódź, Świątek, Żywiec, Ślęza, Gąsior, Ćwikła"),
+        ("iso8859-2", "Ľubomír Škoda, Žilina, Mária Šťastná, Košice, Žofia Ťapáková, Piešťany"),
+        ("iso8859-2", "MUŽ, ŽENA"),
+        ("iso8859-2", "Ťahanovce, Masťan, Kosťov"),
+        ("iso8859-2", "Byť, Zavolať, Poslať, Robiť, Nechať, Písať, Kúpiť, Šéf, Škola"),
+        ("cp1250", "«Győr», »Fűzfő«, Kőszeg®, Tűz«gép»kőmű"),
+        ("cp1252", "« Château », «Forêt», «Noël, à côté», Crème®"),
         ("cp1252", "Françoise, Hélène, Château, Forêt, Benoît, Noël, à côté, Crème, Où"),
         ("cp1252", "Muñoz, Peña, Núñez, España, Coruña, García, León"),
         ("cp1252", "João, São Paulo, Conceição, Simões, Brandão, Gonçalves"),
@@ -280,7 +286,7 @@ def test_a_quote_does_not_swallow_a_long_file(file: Path) -> None:
 
 
 def test_a_line_without_end_is_refused(file: Path) -> None:
-    file.write_bytes(b"a,b\n1,2\n" + b"x," * records.LONGEST_LINE)
+    file.write_bytes(b"a,b\n1,2\n" + b"x," * feed.LONGEST_LINE)
     with pytest.raises(SourceError, match="without a line break"):
         read(file)
 
@@ -289,16 +295,16 @@ def test_a_drive_that_goes_away_while_reading_is_a_source_error(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read before is no reason to go on: the rest of the list is unknown."""
-    whole = encoding.text_blocks
+    whole = encoding.utf8_blocks
 
-    def cut(*given: object) -> Iterator[str]:
+    def cut(*given: object) -> Iterator[bytes]:
         for number, block in enumerate(whole(*given)):  # type: ignore[arg-type]
             if number == 2:
                 raise OSError(5, "Input/output error")
             yield block
 
     file.write_text("a,b\n" + "1,2\n" * 1_000_000, encoding="utf-8")
-    monkeypatch.setattr(delimited, "text_blocks", cut)
+    monkeypatch.setattr(delimited, "utf8_blocks", cut)
     with pytest.raises(SourceError, match=r"beyond row \d+ \(Input/output error\)"):
         read(file)
 

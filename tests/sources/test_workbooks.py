@@ -443,3 +443,25 @@ def test_a_plain_sheet_is_measured_as_one_read_tag_by_tag(file: Path) -> None:
     assert replace(plain, text=0) == replace(by_tags, text=0) == replace(in_pieces, text=0)
     assert (plain.rows, plain.columns, plain.cells) == (399, 26, 2 + 2 * 398)
     assert len(plain.special) == 398
+
+
+def test_a_cell_of_the_greatest_length_is_read_and_a_longer_one_is_named(file: Path) -> None:
+    """In the header, in the first rows and far below them."""
+    for size, row in ((131_072, 1), (131_073, 1), (131_073, 2), (131_073, 20_000)):
+        text = "é" * size
+
+        def fill(row: int, text: str) -> str:
+            rows = "".join(f'<row r="{n}"><c r="A{n}"><v>1</v></c></row>' for n in range(2, row))
+            long = f'<c r="C{row}" t="inlineStr"><is><t>{text}</t></is></c>'
+            return rows + (f'<row r="{row}">{long}</row>' if row > 1 else "")
+
+        content = cells(fill(row, text) or '<row r="2"><c r="A2"><v>1</v></c></row>')
+        if row == 1:
+            content = content.replace("<t>Phone</t>", f"<t>{text}</t>")
+        write_raw(file, content)
+        if size == 131_072:
+            assert read(file)[0].headers[1] == text
+            continue
+        cell = f"{'B' if row == 1 else 'C'}{row}"
+        with pytest.raises(SourceError, match=f"sheet 'S': cell {cell} is longer than 131,072 "):
+            read(file)
