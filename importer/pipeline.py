@@ -17,8 +17,10 @@ from pathlib import Path
 from importer.api.client import Client
 from importer.api.request import base_url_for, encode
 from importer.do_not_call import Lists, keep_numbers, load_lists
+from importer.errors import OutputError
 from importer.examination import COPY, Examination, Look, findings_of
 from importer.files import make_private_folder, write_private
+from importer.incoming import open_incoming
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, send_and_finish
 from importer.mapping.load import LoadedMapping, load_mapping
@@ -29,7 +31,7 @@ from importer.model import Checkup, Preview, Status
 from importer.preflight import Gate, Refused, fetch_project
 from importer.rundir import RunDirectory, new_run_id
 from importer.settings import RunSettings, SourceOptions, Target
-from importer.sources import file_sha256, open_source
+from importer.sources import file_sha256
 from importer.sources.source import Source
 from importer.stopping import StopSwitch
 from importer.summary import (
@@ -71,21 +73,22 @@ def check(
 
     Raises SourceError and MappingError. Without a `look`, the working copy is gone afterwards.
     """
-    with _working_folder() as folder, open_source(path, _reading(mapping, reading)) as source:
+    with _working_folder() as folder, open_incoming(path, mapping, reading) as source:
         look = look or Look(folder / COPY)
         examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
         examination.read(source)
         for _ in examination.survey():
             pass
-        if examination.look.seen is not None:
-            examination.look.seen.take(examination.surveyor.sighting)
-        return examination.finish()
+        checkup = examination.finish()
+        if look.seen is not None and not checkup.refused:
+            look.seen.take(examination.surveyor.sighting)
+        return checkup
 
 
 def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Iterator[Preview]:
     """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
-        with open_source(path, _reading(mapping, reading)) as source:
+        with open_incoming(path, mapping, reading) as source:
             examination = Examination(source.info, mapping, Look(folder / COPY, cap=0))
             examination.read(source)
         for evaluated, decisions in examination.survey():
@@ -114,7 +117,7 @@ def run(
     from the thread that runs this, at the pace of the replies.
     """
     stop, clock = stop or StopSwitch(), Clock()
-    with open_source(job.source, _reading(job.mapping, job.reading)) as source:
+    with open_incoming(job.source, job.mapping, job.reading) as source:
         compile_plan(job.mapping, source.info.headers)  # refuses a sheet that does not fit
         Client(job.target, job.settings.pace)  # refuses a target it cannot use
         gate = gate_of(job.target, job.settings) if job.settings.preflight else None
@@ -155,7 +158,12 @@ def run(
 def _working_folder() -> Iterator[Path]:
     """A folder of the owner's alone for what lasts no longer than the command."""
     with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except OutputError as error:
+            # The hints of a run name its own folder.
+            error.hint = "Make room on the disk of temporary files (TMPDIR says where that is)."
+            raise
 
 
 def gate_of(target: Target, settings: RunSettings) -> Gate:
@@ -168,7 +176,11 @@ def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:
     if log is None:
         return replace(checkup, findings=None)
     beside = log.with_suffix(".parquet")
-    shutil.move(copy, beside)
+    try:
+        shutil.move(copy, beside)
+    except OSError:
+        # Why the file is refused matters more than a report of all its cells.
+        return replace(checkup, findings=None)
     return replace(checkup, findings=findings_of(log, beside))
 
 
@@ -203,16 +215,4 @@ def _describe(job: Job, source: Source, lists: Lists) -> Description:
         mapping={"path": str(job.mapping.path), "sha256": job.mapping.sha256},
         target=describe_target(job.target),
         settings=describe_settings(job.settings),
-    )
-
-
-def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:
-    """How to read the source: what was given beats what the mapping says."""
-    said = mapping.spec.source
-    return replace(
-        given,
-        sheet=given.sheet if given.sheet is not None else said.sheet,
-        header_row=given.header_row or (None if said.header_row == "auto" else said.header_row),
-        encoding=given.encoding or said.encoding,
-        delimiter=given.delimiter or said.delimiter,
     )

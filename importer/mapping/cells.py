@@ -25,6 +25,12 @@ def text_series(texts: Any, index: pd.Index[Any]) -> pd.Series[str]:
     return pd.Series(array, index=index)
 
 
+def arrow_texts(texts: Any) -> Any:
+    """A column, or other texts of pandas, as one Arrow array of large strings."""
+    array = pa.array(texts, pa.large_string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
 JOINT = "\x1f"
 """Stands between the cells of several columns while they travel as one text."""
 

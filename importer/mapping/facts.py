@@ -17,8 +17,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells
-from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, PHONES, Kinds, Places, code_numbers
+from importer.mapping.cells import Cells, arrow_texts
+from importer.mapping.kinds import (
+    CODES,
+    DATES,
+    FALLS,
+    NUMBERS,
+    OTHER,
+    PHONES,
+    Kinds,
+    Places,
+    code_numbers,
+)
 from importer.mapping.text import BLANKS
 from importer.mapping.values import marks_of
 
@@ -29,14 +39,23 @@ if TYPE_CHECKING:
     from importer.model import Batch
 
 _LONGEST_EXAMPLE = 80
+_MOST_DISTINCT = 64
+"""Distinct texts of a kind that are told apart: more of them make no judgement surer."""
+_TIME = "[T ].*$"
+"""What follows a date in its cell: the same day at another time shows nothing new."""
 
 
 class Tally(NamedTuple):
-    """How many cells of one kind a column has; the first of them, and its row."""
+    """How many cells of one kind a column has; the first of them, and its row.
+
+    `distinct` says how many of them differ, up to `_MOST_DISTINCT`: a day that stands in every
+    row is no more evidence than one that stands once.
+    """
 
     total: int
     example: str = ""
     row: int = 0
+    distinct: int = 0
 
 
 Tallies = Mapping[str, Tally]
@@ -114,6 +133,7 @@ class _Watched:
     kinds: Kinds
     tallies: dict[str, Tally] = field(default_factory=dict)
     last: int | None = None
+    _distinct: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, cells: Cells) -> None:
         texts, places = self._texts(cells)
@@ -125,17 +145,30 @@ class _Watched:
                 first = int(found[0])
                 example = texts[first].as_py()[:_LONGEST_EXAMPLE]
                 known = Tally(0, example, int(cells.batch.rows[places[first]]))
-            self.tallies[kind] = known._replace(total=known.total + len(found))
+            distinct = self._count_distinct(kind, texts, found)
+            self.tallies[kind] = known._replace(total=known.total + len(found), distinct=distinct)
         if self.kinds is CODES:
             self._compare(texts)
+
+    def _count_distinct(self, kind: str, texts: Any, found: Places) -> int:
+        distinct = self._distinct.setdefault(kind, set())
+        if len(distinct) < _MOST_DISTINCT and kind != OTHER:
+            some = texts.take(pa.array(found))
+            if self.kinds is DATES:
+                some = pc.replace_substring_regex(some, _TIME, "")
+            for text in pc.unique(some).to_pylist():
+                distinct.add(text[:_LONGEST_EXAMPLE])
+                if len(distinct) == _MOST_DISTINCT:
+                    break
+        return len(distinct)
 
     def _texts(self, cells: Cells) -> tuple[Any, Places]:
         """The texts that the rule's type would see, without blanks, and their rows' places."""
         rule = self.program.rule
         if len(self.program.columns) == 1 and rule.template is None and not rule.multiple:
-            texts = _arrow(cells.batch.frame[self.program.columns[0]])
+            texts = arrow_texts(cells.batch.frame[self.program.columns[0]])
         else:
-            texts = _arrow(self.program.fetch(cells))
+            texts = arrow_texts(self.program.fetch(cells))
         places = np.arange(len(texts), dtype=np.int64)
         if rule.multiple:
             pieces = pc.split_pattern_regex(texts, "|".join(map(re.escape, marks_of(rule))))
@@ -157,8 +190,3 @@ class _Watched:
         if falls:
             known = self.tallies.get(FALLS, Tally(0))
             self.tallies[FALLS] = known._replace(total=known.total + falls)
-
-
-def _arrow(series: Any) -> Any:
-    array = pa.array(series, from_pandas=True)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

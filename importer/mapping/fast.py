@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from importer.mapping.emails_fast import fast_emails
 from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
 from importer.mapping.rule import Rule, Type
+from importer.mapping.text import BLANKS
+from importer.mapping.values import PIPE, marks_of
 
 FastPath = Callable[[Any], Settled]
 """From a pyarrow array of texts to what is certain of them, without faults of any kind."""
@@ -26,7 +29,6 @@ _ASKS_MORE = [
     "max",
     "min_length",
     "max_length",
-    "multiple",
     "output",
     "input",
 ]
@@ -39,6 +41,13 @@ def fast_path(rule: Rule, type_: Type, region: str | None, finding: Finding) -> 
     """
     if any(getattr(rule, name) for name in _ASKS_MORE):
         return None
+    settle = _fast_type(rule, type_, region, finding)
+    if settle is None or not rule.multiple:
+        return settle
+    return _of_pieces(settle, marks_of(rule))
+
+
+def _fast_type(rule: Rule, type_: Type, region: str | None, finding: Finding) -> FastPath | None:
     if type_ == "email":
         return fast_emails
     if type_ != "phone" or rule.format not in {None, "digits", "e164"}:
@@ -56,6 +65,33 @@ def _with_plus(settle: FastPath) -> FastPath:
         known, digits = settle(texts)
         plus, nothing = pa.scalar("+", pa.large_string()), pa.scalar("", pa.large_string())
         return Settled(known, pc.binary_join_element_wise(plus, digits, nothing))
+
+    return settled
+
+
+def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
+    """Cells of many values, settled where all of their pieces are."""
+    pattern = "|".join(map(re.escape, marks))
+
+    def settled(texts: Any) -> Settled:
+        parts = pc.split_pattern_regex(texts, pattern)
+        pieces = pc.utf8_trim(pc.list_flatten(parts), BLANKS)
+        cell = pc.list_parent_indices(parts).to_numpy(zero_copy_only=False)
+        filled = pc.not_equal(pieces, "")
+        pieces, cell = pieces.filter(filled), cell[filled.to_numpy(zero_copy_only=False)]
+        sure, values = settle(pieces)
+        known = np.bincount(cell, minlength=len(texts)) > 0
+        known[cell[~sure]] = False
+        kept = known[cell]
+        values, cell = values.filter(pa.array(kept)), cell[kept]
+        # A value that a cell has twice is sent once, where it stands first.
+        codes = values.dictionary_encode().indices.to_numpy()
+        _, first = np.unique(cell * (len(values) + 1) + codes, return_index=True)
+        first.sort()
+        ends = np.zeros(len(texts) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(cell[first], minlength=len(texts)), out=ends[1:])
+        lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values.take(pa.array(first)))
+        return Settled(known, pc.binary_join(lists, pa.scalar(PIPE, pa.large_string())))
 
     return settled
 

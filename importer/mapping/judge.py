@@ -25,7 +25,7 @@ _LOW_DAYS, _HIGH_DAYS = 0.395, 0.605
 _SURE, _LIKELY = 1e-6, 1e-2
 """How probable a column may be by chance for it to count as damaged, or as a thing to look at."""
 _FEWEST_DATES = 6
-"""Of each sort, before a column can count as damaged."""
+"""Distinct ones of each sort, before a column can count as damaged."""
 _SHARE_OF_REAL = (0.05, 0.85)
 """Between these lies the share of the dates that a program with the other order understood."""
 _FEWEST_CODES, _ALIKE, _ALL = 10, 0.8, 0.95
@@ -54,6 +54,9 @@ class _Column:
 
     def count(self, *kinds: str) -> int:
         return sum(self[kind].total for kind in kinds)
+
+    def distinct(self, *kinds: str) -> int:
+        return sum(self[kind].distinct for kind in kinds)
 
     def remark(self, code: str, message: str, hint: str | None) -> Problem:
         return Problem(
@@ -127,24 +130,24 @@ def _judge_swap(column: _Column) -> tuple[bool, tuple[Problem, ...]]:
     Such a program makes real dates of all texts whose day it can take for a month, and leaves the
     others as texts: so no text is left with two small numbers, and no real date has a great one.
     """
-    texts = {
-        order: column.count(f"{order}_first", f"short_{order}_first") for order in ("day", "month")
-    }
-    texts["day"] += column.count("dotted_high")
-    real, left = column["real_low"], sum(texts.values())
+    day_first = ("day_first", "short_day_first", "dotted_high")
+    month_first = ("month_first", "short_month_first")
+    real, kinds = column["real_low"], (*day_first, *month_first)
+    left, left_distinct = column.count(*kinds), column.distinct(*kinds)
     contrary = column.count("real_high", "either", "same", "dotted_low", "short_either")
-    if contrary or not real.total or 0 not in texts.values() or not left:
+    both = column.count(*day_first) and column.count(*month_first)
+    if contrary or both or not real.total or not left:
         return False, ()
-    chance = _LOW_DAYS**real.total * _HIGH_DAYS**left
+    # The day on which a whole list was signed says no more than one row of it.
+    chance = _LOW_DAYS**real.distinct * _HIGH_DAYS**left_distinct
     share = real.total / (real.total + left)
-    kinds = ("day_first", "month_first", "short_day_first", "short_month_first", "dotted_high")
     example = next(column[kind] for kind in kinds if column[kind].total)
     message = (
         f"all {_number(real.total, 'real date')} have a day up to 12, and all "
         f"{_number(left, 'text')} such as {_quoted(example)} one above 12: "
     )
     hint = "get the file again with all dates as yyyy-mm-dd"
-    enough = min(real.total, left) >= _FEWEST_DATES
+    enough = min(real.distinct, left_distinct) >= _FEWEST_DATES
     if enough and chance < _SURE and _SHARE_OF_REAL[0] <= share <= _SHARE_OF_REAL[1]:
         message += "a spreadsheet program took the days for months"
         if not column.program.rule.repair:
@@ -216,7 +219,8 @@ def _judge_zeros(column: _Column) -> tuple[Finding, tuple[Problem, ...]] | None:
         width < _SHORTEST_CODE
         or width < max(lengths)
         or not shorter
-        or lengths[width].total < max(_FEWEST_CODES, _ALIKE * codes)
+        or lengths[width].distinct < _FEWEST_CODES
+        or lengths[width].total < _ALIKE * codes
         or codes < _ALL * (codes + column.count(OTHER))
         or column.count(FALLS) <= (1 - _RISING) * codes
     ):
@@ -239,7 +243,7 @@ def _judge_zeros(column: _Column) -> tuple[Finding, tuple[Problem, ...]] | None:
 def _cut_codes(column: _Column) -> Iterator[Problem]:
     """Find columns of long codes that a spreadsheet program cut after fifteen digits."""
     cut = column["cut"]
-    if cut.total >= _FEWEST_CUT and not column.count("long"):
+    if cut.distinct >= _FEWEST_CUT and not column.count("long"):
         yield column.remark(
             "digits_lost",
             f"all {cut.total} codes of more than 15 digits end in zeros, such as {_quoted(cut)}: "

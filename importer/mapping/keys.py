@@ -1,6 +1,6 @@
 """What makes two rows the same: the key texts of ``rows.unique``.
 
-Phones are compared in one normal form whatever form is sent, e-mails without regard to case.
+Phones are compared as numbers whatever form is sent, e-mails without regard to case.
 A row in which any part is blank has no key: it is never a duplicate.
 """
 
@@ -11,20 +11,27 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from importer.mapping.cells import JOINT, Cells
+from importer.mapping.cells import JOINT, TEXT, Cells
 from importer.mapping.contacts import ContactsColumns, ContactsProgram
-from importer.mapping.program import Column, Program, compiled
+from importer.mapping.numbers import normal_program
+from importer.mapping.program import Column, Program
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
+from importer.model import Phones
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPart:
-    """One entry of ``rows.unique``; `normal` computes its normal form where that is not sent."""
+    """One entry of ``rows.unique``.
+
+    Where a phone is not sent as a number, `normal` gives that of a form field, and `by_number`
+    says that it is to be taken from the contacts.
+    """
 
     target: str
     type: Type
     normal: Program | None = None
+    by_number: bool = False
 
     @property
     def path(self) -> list[str]:
@@ -35,11 +42,13 @@ class KeyPart:
         self, cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns
     ) -> pd.Series[str]:
         """The key texts of a batch."""
-        if self.normal is not None:
-            numbers = _with_data(self.normal.run(cells))
-            # A contact that was left out makes no two rows the same.
-            return numbers.mask((self._sent(form, contacts) == "").to_numpy(dtype=bool), "")
         values = self._sent(form, contacts)
+        if self.normal is not None:
+            numbers = self.normal.run(cells).values
+            # What is no number is compared as it is sent, and what is not sent is no key.
+            return values.where((values == "") | (numbers == ""), numbers)
+        if self.by_number and contacts.phones is not None:
+            return _numbers(values, contacts.phones, int(self.path[1]))
         return values.str.lower() if self.type == "email" else values
 
     def _sent(self, form: Mapping[str, Column], contacts: ContactsColumns) -> pd.Series[str]:
@@ -56,6 +65,14 @@ class KeyPart:
 def _with_data(column: Column) -> pd.Series[str]:
     """The values that come from cells: a default is no data, and makes no two rows the same."""
     return column.values.mask(~column.data, "")
+
+
+def _numbers(values: pd.Series[str], phones: Phones, contact: int) -> pd.Series[str]:
+    """A contact's phones as numbers, where they stand in cells and are such."""
+    texts = values.to_numpy(dtype=object, copy=True)
+    mine = phones.given & (phones.contacts == contact)
+    texts[phones.places[mine]] = phones.numbers[mine].astype(str)
+    return pd.Series(texts, dtype=TEXT, index=values.index)
 
 
 def row_keys(
@@ -89,7 +106,17 @@ def compile_keys(
             continue
         each = ".".join(["contacts", "each", target.split(".")[-1]])
         type_ = types.get(program.target) or types.get(each) or "text"
-        parts.append(KeyPart(target, type_, _normal(program, type_, spec)))
+        # Of a spread cell it is known which contact has which number only if all are numbers.
+        told_apart = program is not contacts.spread or program.rule.on_error != "warn"
+        if program.target in contacts.normal and told_apart:
+            parts.append(KeyPart(target, type_, by_number=True))
+        else:
+            normal = (
+                normal_program(program, spec)
+                if type_ == "phone" and not program.rule.multiple
+                else None
+            )
+            parts.append(KeyPart(target, type_, normal))
     return parts, missing
 
 
@@ -98,12 +125,3 @@ def _program(target: str, form: Mapping[str, Program], contacts: ContactsProgram
         return form[target.removeprefix("form.")]
     _, number, part = target.split(".")
     return contacts.numbered.get(int(number), {}).get(part)
-
-
-def _normal(program: Program, type_: Type, spec: MappingSpec) -> Program | None:
-    rule = program.rule
-    if type_ != "phone" or rule.format in {None, "digits", "e164"} or rule.multiple:
-        return None
-    plain = rule.model_copy(update={"format": "digits", "required": False})
-    bare = Program(program.target, plain, program.columns, program.names)
-    return compiled(bare, type_, spec)

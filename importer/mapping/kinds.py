@@ -83,17 +83,22 @@ def _by_pattern(patterns: Sequence[tuple[str, str]]) -> Kinds:
 
     def kinds(texts: Any) -> Iterator[tuple[str, Places]]:
         """Tell the places of each kind, in the patterns' order."""
-        places = np.arange(len(texts), dtype=np.int64)
-        for kind, pattern in patterns:
-            if not len(texts):
-                return
-            fits = pc.match_substring_regex(texts, pattern)
+        # A day or a price stands in many rows, and is looked at once.
+        encoded = texts.dictionary_encode()
+        left, places = encoded.dictionary, np.arange(len(encoded.dictionary))
+        of = np.full(len(left), len(patterns))
+        for number, (_, pattern) in enumerate(patterns):
+            if not len(left):
+                break
+            fits = pc.match_substring_regex(left, pattern)
             found = fits.to_numpy(zero_copy_only=False)
             if found.any():
-                yield kind, places[found]
-                places, texts = places[~found], texts.filter(pc.invert(fits))
-        if len(texts):
-            yield OTHER, places
+                of[places[found]] = number
+                places, left = places[~found], left.filter(pc.invert(fits))
+        kind_of_row = of[encoded.indices.to_numpy()]
+        for number in np.unique(of).tolist():
+            kind = patterns[number][0] if number < len(patterns) else OTHER
+            yield kind, np.flatnonzero(kind_of_row == number)
 
     return kinds
 

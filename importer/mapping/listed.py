@@ -12,7 +12,7 @@ import pandas as pd
 
 from importer.mapping.cells import TEXT, Cells, Mask
 from importer.mapping.contacts import ContactsColumns
-from importer.mapping.numbers import count_pieces
+from importer.mapping.numbers import count_pieces, with_unread
 from importer.mapping.program import Column
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
@@ -52,8 +52,9 @@ def leave_out(lists: Sequence[Listed], contacts: ContactsColumns, cells: Cells) 
     phones = contacts.phones
     if phones is None or not lists:
         return LeftOut(contacts, {})
+    phones = with_unread(phones, contacts, cells)
     rows: dict[int, Problem] = {}
-    warnings: list[Problem] = []
+    told: dict[tuple[int | None, str | None], Problem] = {}
     gone = np.zeros(len(phones.numbers), dtype=bool)
     for one in lists:
         hits = one.has(phones.numbers)
@@ -62,10 +63,11 @@ def leave_out(lists: Sequence[Listed], contacts: ContactsColumns, cells: Cells) 
             for problem in problems:
                 rows.setdefault(int(problem.row or 0), problem)
         else:
-            told = {(p.row, p.target) for p in warnings}
-            warnings += (p for p in problems if (p.row, p.target) not in told)
+            for problem in problems:
+                told.setdefault((problem.row, problem.target), problem)
             gone |= hits
     if gone.any():
+        warnings = list(told.values())
         contacts = _without(contacts, phones, gone, warnings, cells)
         left = contacts.phones.counts if contacts.phones is not None else phones.counts
         for problem in warnings:
@@ -108,8 +110,9 @@ def _without(
     warnings: Sequence[Problem],
     cells: Cells,
 ) -> ContactsColumns:
-    """The contacts without those whose numbers are `gone`."""
+    """The contacts without those whose numbers are `gone`; `phones` are all that may be listed."""
     numbered, spread = dict(contacts.numbered), contacts.spread
+    valid = 0 if contacts.phones is None else len(contacts.phones.numbers)
     for n in numbered.keys() & set(phones.contacts[gone].tolist()):
         out = cells.nothing.copy()
         out[phones.places[gone & (phones.contacts == n)]] = True
@@ -119,7 +122,8 @@ def _without(
         parts = {**one.parts, "phone": (silent, rule)}
         numbered[n] = replace(one, parts=parts, exists=one.exists & ~out)
     if spread is not None:
-        spread, gone, unclear = _without_pieces(spread, contacts.free, phones, gone)
+        spread, gone, unclear = _without_pieces(spread, contacts.free, phones, gone, valid)
+        phones = _moved_up(phones, gone, contacts.free)
         warnings = [*warnings, *(_unclear(phones, place, cells) for place in unclear)]
     left_out = {(p.row, (p.target or "").rpartition(".")[0]) for p in warnings}
     problems = tuple(
@@ -130,6 +134,7 @@ def _without(
     if spread is not None:
         counts += np.minimum(count_pieces(spread.values), len(contacts.free))
     kept = ~gone
+    kept[valid:] = False
     remaining = Phones(
         phones.places[kept],
         phones.contacts[kept],
@@ -142,13 +147,24 @@ def _without(
     return ContactsColumns(numbered, spread, contacts.free, (*problems, *warnings), remaining)
 
 
+def _moved_up(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
+    """Phones of spread cells under the contacts that they have without those that are `gone`."""
+    spread_out = np.isin(phones.contacts, free)
+    contacts = phones.contacts.copy()
+    for place in np.unique(phones.places[gone & spread_out]).tolist():
+        left = np.flatnonzero(spread_out & ~gone & (phones.places == place))
+        left = left[np.argsort(phones.contacts[left])]
+        contacts[left] = free[: len(left)]
+    return replace(phones, contacts=contacts)
+
+
 def _without_pieces(
-    spread: Column, free: tuple[int, ...], phones: Phones, gone: Mask
+    spread: Column, free: tuple[int, ...], phones: Phones, gone: Mask, valid: int
 ) -> tuple[Column, Mask, list[int]]:
     """Spread cells without their listed numbers; those after them move up.
 
     Where texts that are no numbers are sent among them, it cannot be told which piece is listed:
-    all of that cell is left out. These places come last.
+    all of that cell is left out. These places come last. The first `valid` phones are numbers.
     """
     unclear: list[int] = []
     texts = spread.values.to_numpy(dtype=object, copy=True)
@@ -157,7 +173,7 @@ def _without_pieces(
         mine = spread_out & (phones.places == place)
         pieces = texts[place].split(PIPE)
         out = {free.index(int(n)) for n in phones.contacts[mine & gone]}
-        if int(mine.sum()) != len(pieces):
+        if int(mine[:valid].sum()) != len(pieces):
             out, gone = set(range(len(pieces))), gone | mine
             unclear.append(place)
         texts[place] = PIPE.join(piece for i, piece in enumerate(pieces) if i not in out)

@@ -6,6 +6,7 @@ Where a rule sends that form, what it sends is read; the others are run once mor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells
+from importer.mapping.cells import Cells, arrow_texts
 from importer.mapping.program import Column, Program, compiled
 from importer.mapping.values import PIPE
 from importer.model import Phones, Severity
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 Integers = npt.NDArray[np.int64]
 
 _NUMBER = "^[1-9][0-9]{3,14}$"
+_LONG = "^[0-9]{7,15}$"
+"""Digits that can be a number of any country: shorter ones are extensions, or no phone."""
 _READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
 """Problems of a phone's column that do not say of a text that it is no phone."""
 
@@ -39,30 +42,33 @@ def read_numbers(texts: Any) -> Integers:
 
 
 def normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
-    """By target, the programs that give numbers where the rules themselves do not.
+    """By target, the programs that give numbers where the rules themselves do not."""
+    found = ((program.target, normal_program(program, spec)) for program in programs)
+    return {target: normal for target, normal in found if normal is not None}
+
+
+def normal_program(program: Program, spec: MappingSpec) -> Program | None:
+    """The program that gives the numbers of a phone's rule; None where the rule itself does.
 
     What a rule lets pass that is no phone is blank here, and so are defaults.
     """
-    normal: dict[str, Program] = {}
-    for program in programs:
-        rule = program.rule
-        sends_numbers = rule.type in {None, "phone"} and rule.format in {None, "digits", "e164"}
-        if rule.value is not None or (sends_numbers and rule.on_error != "warn"):
-            continue
-        plain = rule.model_copy(
-            update={
-                "type": "phone",
-                "format": "digits",
-                "on_error": "blank",
-                "required": False,
-                "default": None,
-                **dict.fromkeys(("choices", "pattern", "min", "max"), None),
-                **dict.fromkeys(("min_length", "max_length", "output", "input"), None),
-            }
-        )
-        bare = Program(program.target, plain, program.columns, program.names)
-        normal[program.target] = compiled(bare, "phone", spec)
-    return normal
+    rule = program.rule
+    sends_numbers = rule.type in {None, "phone"} and rule.format in {None, "digits", "e164"}
+    if rule.value is not None or (sends_numbers and rule.on_error != "warn"):
+        return None
+    plain = rule.model_copy(
+        update={
+            "type": "phone",
+            "format": "digits",
+            "on_error": "blank",
+            "required": False,
+            "default": None,
+            **dict.fromkeys(("choices", "pattern", "min", "max"), None),
+            **dict.fromkeys(("min_length", "max_length", "output", "input"), None),
+        }
+    )
+    bare = Program(program.target, plain, program.columns, program.names)
+    return compiled(bare, "phone", spec)
 
 
 def fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, int]:
@@ -102,6 +108,40 @@ def batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cell
     if program.spread is not None and columns.spread is not None:
         _spread(program, program.spread, columns.spread, cells, found)
     return found.phones()
+
+
+def with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
+    """Phones, and behind them the digits of what is sent though it is no valid number.
+
+    A text that is sent with a warning may be dialled as it stands, whatever is wrong with it.
+    """
+    found = _Found(len(cells))
+    for n, contact in contacts.numbered.items():
+        phone = contact.parts["phone"][0]
+        known = np.isin(np.arange(len(cells)), phones.places[phones.contacts == n])
+        wrong = [p.row or 0 for p in phone.problems if p.severity is Severity.ERROR]
+        at = np.flatnonzero(contact.exists & ~known & ~np.isin(cells.batch.rows, wrong))
+        if len(at):
+            found.add_given(at, np.full(len(at), n), arrow_texts(phone.values).take(pa.array(at)))
+    if contacts.spread is not None:
+        free = np.array(contacts.free, dtype=np.int64)
+        read = np.bincount(phones.places[np.isin(phones.contacts, free)], minlength=len(cells))
+        at = np.flatnonzero(np.minimum(count_pieces(contacts.spread.values), len(free)) != read)
+        if len(at):
+            pieces = pc.split_pattern(arrow_texts(contacts.spread.values).take(pa.array(at)), PIPE)
+            inner = pc.list_parent_indices(pieces).to_numpy(False)
+            order = np.arange(len(inner)) - np.searchsorted(inner, inner)
+            some = order < len(free)
+            texts = pc.list_flatten(pieces).filter(pa.array(some))
+            found.add_given(at[inner[some]], free[order[some]], texts)
+    more = found.phones()
+    return replace(
+        phones,
+        places=np.concatenate([phones.places, more.places]),
+        contacts=np.concatenate([phones.contacts, more.contacts]),
+        numbers=np.concatenate([phones.numbers, more.numbers]),
+        given=np.concatenate([phones.given, more.given]),
+    )
 
 
 def _spread(
@@ -152,6 +192,13 @@ class _Found:
         contacts = np.broadcast_to(np.asarray(contact, dtype=np.int64), at.shape)
         self._parts.append((at, contacts, numbers, given))
 
+    def add_given(self, at: Integers, contacts: Integers, texts: Any) -> None:
+        """Add the digits of texts from cells, where they may be those of a whole number."""
+        digits = pc.replace_substring_regex(texts, "^[^0-9]*(?:00)?|[^0-9]", "")
+        numbers = read_numbers(pc.if_else(pc.match_substring_regex(digits, _LONG), digits, ""))
+        some = numbers > 0
+        self.add(at[some], contacts[some], numbers[some], np.ones(int(some.sum()), dtype=bool))
+
     def phones(self) -> Phones:
         empty = np.zeros(0, dtype=np.int64)
         parts = self._parts or [(empty, empty, empty, empty.astype(bool))]
@@ -160,12 +207,6 @@ class _Found:
         )
         headers: Mapping[int, str | None] = self.headers
         return Phones(at, contacts, numbers, given.astype(bool), self.counts, self.refused, headers)
-
-
-def arrow_texts(values: pd.Series[str]) -> Any:
-    """A column's texts as one Arrow array."""
-    array = pa.array(values, from_pandas=True)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def count_pieces(values: pd.Series[str]) -> Integers:

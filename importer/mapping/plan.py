@@ -6,12 +6,10 @@ does not fail, whatever the cells hold.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from importer.errors import MappingError
 from importer.mapping.cells import Cells, Mask
@@ -21,6 +19,7 @@ from importer.mapping.inform import inform
 from importer.mapping.keys import KeyPart, compile_keys, row_keys
 from importer.mapping.listed import Listed, leave_out
 from importer.mapping.load import LoadedMapping
+from importer.mapping.phone_field import check_phone_field
 from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
 from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
@@ -30,7 +29,6 @@ from importer.model import Batch, Checked, Problem, Record, Severity
 Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]
 
-_PHONE_FIELD = re.compile("phone([1-9])")
 _CONTACT_TYPES: Mapping[str, Type] = {"phone": "phone", "spread": "phone", "email": "email"}
 
 
@@ -116,7 +114,8 @@ class Plan:
         problems = [problem for column in columns for problem in column.problems]
         problems += contacts.problems
         problems += incomplete
-        problems += self._check_phone_field(chosen, contacts, cells)
+        if chosen is not None and self.phone_field is not None:
+            problems += check_phone_field(chosen, self.phone_field.header, contacts, cells)
         problems += self._check_data(columns, contacts, cells)
         kept = [p for p in (*batch.problems, *problems) if p.row not in filtered]
         keys = row_keys(self.keys, cells, {n: c.column for n, c in form.items()}, contacts)
@@ -161,31 +160,6 @@ class Plan:
             message = "no cell that the mapping uses has anything in it"
             hint = "fill the row in, or delete it"
             yield Problem(row, None, None, "nothing_to_send", message, None, hint)
-
-    def _check_phone_field(
-        self, chosen: Column | None, contacts: ContactsColumns, cells: Cells
-    ) -> Iterator[Problem]:
-        """Find rows whose phone_field names a contact that has no phone: the service refuses it."""
-        if chosen is None or self.phone_field is None:
-            return
-        codes, distinct = pd.factorize(chosen.values)
-        for code, text in enumerate(distinct):
-            if not text:
-                continue
-            match = _PHONE_FIELD.fullmatch(text)
-            has = contacts.has_phone(int(match[1]), cells) if match else cells.nothing
-            for i in np.flatnonzero((codes == code) & ~has):
-                yield Problem(
-                    int(cells.batch.rows[i]),
-                    self.phone_field.header,
-                    "phone_field",
-                    "phone_field_without_phone" if match else "bad_phone_field",
-                    f"contact {match[1]} has no phone to call"
-                    if match
-                    else f'"{text}" is not one of phone1 to phone9',
-                    text,
-                    "fill in that phone, or choose another phone_field",
-                )
 
     def _check_disposition(
         self, parts: Mapping[str, Cooked], cells: Cells

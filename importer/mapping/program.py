@@ -16,7 +16,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import JOINT, TEXT, Cells, Mask, error_problem, text_series
+from importer.mapping.cells import (
+    JOINT,
+    TEXT,
+    Cells,
+    Mask,
+    arrow_texts,
+    error_problem,
+    text_series,
+)
 from importer.mapping.fast import FastPath, fast_path
 from importer.mapping.faults import Fault
 from importer.mapping.finding import NOTHING, Finding
@@ -172,7 +180,7 @@ class Program:
         self, cells: Cells, values: pd.Series[str], problems: list[Problem]
     ) -> tuple[pd.Series[str], Mask]:
         codes, distinct = pd.factorize(values)
-        texts = pa.array(distinct, pa.large_string())
+        texts = arrow_texts(distinct)
         settled = None if self.fast is None else self.fast(texts)
         known = np.zeros(len(texts), dtype=bool) if settled is None else settled.known
         left = np.flatnonzero(~known)

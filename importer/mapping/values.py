@@ -62,7 +62,7 @@ def compile_value(
     def many(text: str) -> Value:
         pieces: dict[str, None] = {}
         faults: list[tuple[Fault, Severity]] = []
-        for piece in divide(text):
+        for piece in dict.fromkeys(divide(text)):
             value = _through(piece, steps, rule)
             faults += value.faults
             if value.text:

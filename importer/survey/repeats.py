@@ -44,13 +44,13 @@ class Repeats:
         """The duplicates among the ready rows of a batch, by position."""
         if checked.keys is None:
             return {}
-        keys = checked.keys
-        with_key = [i for i in np.flatnonzero(ready).tolist() if keys[i]]
-        places = place(checked.rows[with_key])
-        words = digests([keys[i] for i in with_key])
-        first = _first(words, places, self._seen.keys, self.own.keys)
+        keys = np.array(checked.keys, dtype=object)
+        with_key = np.flatnonzero(ready & (keys != ""))
+        rows = checked.rows[with_key]
+        places = place(rows)
+        first = _first(digests(keys[with_key].tolist()), places, self._seen.keys, self.own.keys)
         return {
-            with_key[i]: self._duplicate(int(checked.rows[with_key[i]]), keys[with_key[i]], told)
+            int(with_key[i]): self._duplicate(int(rows[i]), keys[with_key[i]], told)
             for i, told in self._told(first, places)
         }
 
@@ -60,22 +60,17 @@ class Repeats:
         if phones is None:
             return RepeatedPhones(0, {})
         taken = np.flatnonzero(ready[phones.places] & phones.given)
-        order = np.lexsort((phones.contacts[taken], phones.numbers[taken], phones.places[taken]))
-        taken = taken[order]
-        at, calls = phones.places[taken], phones.numbers[taken]
-        twice = np.zeros(len(taken), dtype=bool)
-        twice[1:] = (at[1:] == at[:-1]) & (calls[1:] == calls[:-1])
+        taken = taken[np.argsort(place(phones.places[taken], phones.contacts[taken]))]
         told: ByPosition = {}
-        for later in np.flatnonzero(twice).tolist():
-            before = int(phones.contacts[taken[later - 1]])
-            problem = _twice(checked, phones, int(taken[later]), before)
-            told.setdefault(int(at[later]), []).append(problem)
-        once = taken[~twice]
-        once = once[np.lexsort((phones.contacts[once], phones.places[once]))]
+        later, before = _twice_in_row(phones, taken)
+        for i, first_contact in zip(taken[later], phones.contacts[taken[before]], strict=True):
+            problem = _twice(checked, phones, int(i), int(first_contact))
+            told.setdefault(int(phones.places[i]), []).append(problem)
+        once = np.delete(taken, later)
         rows = checked.rows[phones.places[once]]
         places = place(rows, phones.contacts[once])
         first = _first(numbers(phones.numbers[once]), places, self._seen.phones, self.own.phones)
-        count = int(twice.sum())
+        count = len(later)
         for i, where in self._told(first, places):
             count += 1
             problem = _repeated(checked, phones, int(once[i]), where)
@@ -110,6 +105,18 @@ class RepeatedPhones:
     def __init__(self, count: int, problems: ByPosition) -> None:
         self.count = count
         self.problems = problems
+
+
+def _twice_in_row(phones: Phones, taken: Places) -> tuple[Places, Places]:
+    """Where, among the `taken`, a number stands that its row has already, and where it has it.
+
+    `taken` are in the order of their rows and contacts.
+    """
+    calls, at = phones.numbers[taken], phones.places[taken]
+    order = np.argsort(calls, kind="stable")
+    calls, at = calls[order], at[order]
+    twice = (calls[1:] == calls[:-1]) & (at[1:] == at[:-1])
+    return order[1:][twice], order[:-1][twice]
 
 
 def _first(words: Words, places: Places, before: FirstPlaces, own: FirstPlaces) -> Places:

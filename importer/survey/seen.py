@@ -2,7 +2,9 @@
 
 Keys are remembered as sorted arrays ("runs"), newest last, that are merged as they grow alike; so a
 batch is looked up by a few binary searches. A text is remembered by its 128-bit digest: two of a
-billion texts share one with a chance of about 1 in 10²⁰. A number is remembered as it is.
+billion texts share one with a chance of about 1 in 10²⁰. A number is remembered as it is, and so
+is a text that is nothing but one, as the keys of phones are: their digests would take longer than
+all else.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 Words = tuple[npt.NDArray[np.uint64], ...]
 """Keys as columns of words, all of a length; equal keys are equal in every word."""
@@ -23,6 +27,7 @@ MERGED_UP_TO = 1 << 20
 """Keys in the longest run: so merging never needs much room beside what is remembered."""
 
 _CONTACT_BITS, _ROW_BITS = 4, 36
+_NUMBER = "^[1-9][0-9]{0,17}$"
 
 
 def place(rows: Places, contacts: Places | int = 0) -> Places:
@@ -36,12 +41,18 @@ def row_and_contact(at: int) -> tuple[int, int]:
 
 
 def digests(texts: Sequence[str]) -> Words:
-    """The words of texts: 16-byte digests, the same in every process."""
-    joined = b"".join(
-        [blake2b(t.encode("utf-8", "surrogatepass"), digest_size=16).digest() for t in texts]
-    )
-    pairs = np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
-    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    """The words of texts: numbers, or 16-byte digests, the same in every process."""
+    array = pa.array(texts, pa.large_string())
+    is_number = pc.match_substring_regex(array, _NUMBER)
+    short = pc.cast(pc.if_else(is_number, array, "0"), pa.uint64()).to_numpy()
+    first, second = np.array(short), np.zeros(len(array), dtype=np.uint64)
+    others = array.filter(pc.invert(is_number)).to_pylist()
+    if others:
+        joined = b"".join([blake2b(t.encode(), digest_size=16).digest() for t in others])
+        pairs = np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
+        at = first == 0
+        first[at], second[at] = pairs[:, 0], pairs[:, 1]
+    return first, second
 
 
 def numbers(values: npt.NDArray[np.int64]) -> Words:

@@ -196,6 +196,17 @@ def test_a_rehearsal_may_create_values_unless_it_has_a_project_file(cli: Cli, wr
     assert cli("run", leads, "-m", mapping, "--sandbox", "--sandbox-project", file) == 2
 
 
+def test_a_file_that_a_check_would_refuse_makes_no_row_of_another_a_duplicate(
+    cli: Cli, fresh: LiveSandbox, write: Write
+) -> None:
+    mapping = write("c.yaml", CITIES + "rows: {unique: contacts.1.phone}\n")
+    refused, good = write("a.csv", cities("Budapset")), write("b.csv", cities("Graz"))
+    online = ("check", refused, good, "-m", mapping, "--online", *to(fresh))
+    assert cli(*online, "--report", "r.csv") == 2
+    assert "duplicate" not in Path("r.csv").read_text("utf-8")
+    assert "new_value" in Path("r.csv").read_text("utf-8")
+
+
 def test_a_refused_file_keeps_no_other_from_being_sent_nor_hides_its_rows(
     cli: Cli, fresh: LiveSandbox, write: Write
 ) -> None:

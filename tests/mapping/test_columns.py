@@ -99,6 +99,25 @@ def test_dates_that_were_turned_day_for_month_are_found_and_can_be_turned_back(
     assert "repair" not in (remark.hint or "")
 
 
+@pytest.mark.parametrize("repair", ["", ", repair: true"])
+def test_a_day_that_stands_in_many_rows_is_no_evidence_of_damage(repair: str) -> None:
+    """Two lists signed on one day each, one with real dates and one with texts, put together."""
+    for real, text in (("2024-05-03", "17/04/2024"), ("2024-05-03 08:30:00", "17/04/2024 9:15")):
+        cells = [real] * 50 + [text] * 50
+        rule = DATE.replace("}", repair + "}")
+        sent, remarks, codes = outcome(rule, cells)
+        assert set(sent) == {"2024-05-03", "2024-04-17"}
+        assert codes == []
+        assert "dates_swapped" not in [remark.code for remark in remarks]
+
+
+def test_the_same_days_at_many_times_are_still_few_days() -> None:
+    cells = [f"2024-05-03 08:{n:02}:00" for n in range(40)]
+    cells += [f"17/04/2024 9:{n:02}" for n in range(40)]
+    _, _, codes = outcome("{column: A, type: datetime}", cells)
+    assert codes == []
+
+
 def test_bounds_are_compared_with_the_date_that_was_turned_back_and_are_not_turned_themselves() -> (
     None
 ):
@@ -224,3 +243,13 @@ def test_codes_cut_after_fifteen_digits_are_told() -> None:
     _, [remark], codes = outcome("A", cells)
     assert (remark.code, codes) == ("digits_lost", [])
     assert outcome("A", [*cells, "5555444433332221"])[1] == []
+
+
+def test_a_few_codes_that_come_again_and_again_have_lost_no_zeros() -> None:
+    cells = ["1001", "2002", "3003", "1001", "2002"] * 8 + ["900"] * 4
+    sent, remarks, codes = outcome("{column: A, repair: true}", cells)
+    assert (sent, remarks, codes) == (cells, [], [])
+
+
+def test_one_long_number_in_all_rows_is_not_taken_for_a_cut_one() -> None:
+    assert outcome("{column: A}", ["1234567890123450"] * 9)[1] == []

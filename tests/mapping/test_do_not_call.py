@@ -151,6 +151,73 @@ def test_where_it_cannot_be_told_which_number_of_a_cell_is_listed_all_are_left_o
     assert ann.status == "skipped"
 
 
+@pytest.mark.parametrize("action", ["skip", "drop"])
+@pytest.mark.parametrize("region", ["", "region: HU\n"])
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "1: {phone: {column: Phone, on_error: warn}}",
+        "1: {phone: {column: Phone, type: text}}",
+        "spread: {column: Phone, on_error: warn, pipe: split}",
+    ],
+)
+def test_a_listed_number_is_not_called_because_it_is_sent_with_a_warning(
+    tmp_path: Path, action: str, region: str, phone: str
+) -> None:
+    """Digits as the service takes them reach that number, whatever the mapping makes of them."""
+    listing(tmp_path, "Phone", "+43 1 2345678", "+49 30 123456")
+    entry = f"{{file: robinson.csv, region: HU, action: {action}}}"
+    mapping = mapping_file(tmp_path, entry, f"contacts: {{{phone}}}\n")
+    mapping.write_text(mapping.read_text("utf-8").replace("region: HU\nform", f"{region}form"))
+    leads = sheet(tmp_path, "Name,Phone", "Ann,4312345678", "Bob,0049 30/123456", "Cy,4312345679")
+    ann, bob, cy = previews(leads, mapping)
+    assert [p.status for p in (ann, bob, cy)] == ["skipped", "skipped", "ready"]
+
+
+def test_a_listed_number_is_told_once_though_a_cell_has_it_in_two_forms(tmp_path: Path) -> None:
+    listing(tmp_path, "Phone", PEST)
+    contacts = "contacts: {1: {phone: Mobile}, spread: {column: Phones, format: raw}}\n"
+    mapping = mapping_file(tmp_path, "{file: robinson.csv, action: drop}", contacts)
+    leads = sheet(tmp_path, "Name,Mobile,Phones", f"Ann,{BUDA},{PEST};+36 30 123 4567")
+    [ann] = previews(leads, mapping)
+    assert ann.status == "ready"
+    assert list(json.loads(ann.body or b"")["contacts"]) == ["1"]
+    told = [(p.code, p.target, p.message) for p in ann.problems]
+    assert len(told) == len(set(told))
+
+
+def test_a_row_that_is_invalid_stays_so_though_its_bad_phone_looks_like_a_listed_number(
+    tmp_path: Path,
+) -> None:
+    listing(tmp_path, "Phone", "+43 1 2345678")
+    mapping = mapping_file(tmp_path, "{file: robinson.csv}")
+    [ann] = previews(sheet(tmp_path, "Name,Phone", "Ann,4312345678"), mapping)
+    assert ann.status == "invalid"
+
+
+def test_numbers_that_move_up_in_a_cell_are_told_under_their_new_contacts(tmp_path: Path) -> None:
+    listing(tmp_path, "Phone", PEST)
+    contacts = "contacts: {spread: {column: Phones, format: national}}\n"
+    mapping = mapping_file(tmp_path, "{file: robinson.csv, action: drop}", contacts)
+    text = mapping.read_text("utf-8").replace("rows: {", "rows: {unique: contacts.1.phone, ")
+    mapping.write_text(text, "utf-8")
+    leads = sheet(tmp_path, "Name,Phones", f"Ann,{PEST};{BUDA}", f"Bob,{BUDA}", f"Cy,{DEBRECEN}")
+    ann, bob, cy = previews(leads, mapping)
+    assert [p.status for p in (ann, bob, cy)] == ["ready", "skipped", "ready"]
+    assert "row 2" in bob.problems[0].message
+
+
+def test_a_row_that_chooses_a_contact_left_out_is_told_why(tmp_path: Path) -> None:
+    listing(tmp_path, "Phone", PEST)
+    mapping = mapping_file(tmp_path, "{file: robinson.csv, action: drop}", TWO)
+    mapping.write_text(mapping.read_text("utf-8") + "phone_field: phone1\n", "utf-8")
+    [ann] = previews(sheet(tmp_path, "Name,Phone,Mail,Mobile", f"Ann,{PEST},,{BUDA}"), mapping)
+    assert ann.status == "invalid"
+    [problem] = [p for p in ann.problems if p.code == "phone_field_without_phone"]
+    assert "do-not-call list" in problem.message
+    assert "fill in" not in (problem.hint or "")
+
+
 def test_a_list_that_skips_beats_one_that_drops(tmp_path: Path) -> None:
     listing(tmp_path, "Phone", PEST)
     listing(tmp_path, "Number", PEST, name="own.csv")

@@ -81,7 +81,7 @@ def test_a_fact_has_its_count_its_first_example_and_that_one_s_row() -> None:
     rows = [["", "", "", ""], ["13/04/2024", "", "", ""], ["14/04/2024", "", "", ""]]
     tallies = facts_of(PLAN, rows).targets["form.day"]
     assert {kind: tuple(tally) for kind, tally in tallies.items()} == {
-        "day_first": (2, "13/04/2024", 3)
+        "day_first": (2, "13/04/2024", 3, 2)
     }
 
 

@@ -11,11 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.mapping.cells import JOINT
 from importer.mapping.convert import CONVERTERS, Place
 from importer.mapping.emails_fast import fast_emails
+from importer.mapping.fast import fast_path
 from importer.mapping.faults import Converter
+from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
 from importer.mapping.rule import Rule, Type
+from importer.mapping.values import Value, compile_value
+from importer.model import Batch
+from tests.support.sheets import batch_of, plan_of
 
 REGIONS = [
     "HU",
@@ -210,3 +216,53 @@ def test_any_text_like_a_phone_is_settled_rightly_or_not_at_all(texts: list[str]
         settle = fast_phones(region)
         assert settle is not None
         assert_alike(texts, settle(column), one_by_one("phone", region))
+
+
+PIECES = st.one_of(
+    st.from_regex(r"[+0]?[0-9]{1,3}[ -]?[0-9]{3} ?[0-9]{3,5}", fullmatch=True),
+    st.sampled_from(["06301234567", "+36 30 123 4567", "0036301234567", "a@b.hu", "A@B.HU", "12"]),
+    st.sampled_from(["", " ", "\u00a0", "x", "#", "2024-05-17", "36301234567"]),
+)
+CELLS = st.lists(st.lists(PIECES, max_size=5), max_size=5)
+RULES = [
+    Rule(column=["A"], multiple=True, split=[";", ",", "|"]),
+    Rule(column=["A"], multiple=True, split=[";"], pipe="split", format="e164"),
+    Rule(column=["A"], multiple=True, split=[".", "||", ";"], pipe="replace", on_error="warn"),
+    Rule(column=["A"], multiple=True, pipe="error", on_error="blank"),
+]
+
+
+@given(CELLS, st.sampled_from([";", ",", "|", " ; ", JOINT, ".", "||", ";;"]), st.booleans())
+def test_cells_of_many_values_come_out_as_one_by_one(
+    cells: list[list[str]], mark: str, plus: bool
+) -> None:
+    texts = [mark.join(pieces) for pieces in cells]
+    finding = Finding(international=plus)
+    types: tuple[Type, ...] = ("phone", "email")
+    for rule in RULES:
+        for type_ in types:
+            settle = fast_path(rule, type_, "HU", finding)
+            value = compile_value(rule, type_, "HU", None, finding)
+            assert settle is not None
+            assert value is not None
+            known, values = settle(pa.array(texts, pa.large_string()))
+            for text, sure, sent in zip(texts, known, values.to_pylist(), strict=True):
+                assert not sure or value(text) == Value(sent)
+
+
+def test_a_cell_whose_pieces_are_all_plain_is_settled_at_once() -> None:
+    settle = fast_path(RULES[0], "phone", "HU", Finding())
+    assert settle is not None
+    texts = ["06301234567; +36 1 234 5678;;06301234567", "06301234567;12", "", "06301234567"]
+    known, values = settle(pa.array(texts, pa.large_string()))
+    assert known.tolist() == [True, False, False, True]
+    assert values.to_pylist()[0] == "36301234567|3612345678"
+    assert values.to_pylist()[3] == "36301234567"
+
+
+def test_a_batch_of_no_rows_is_no_obstacle() -> None:
+    """A run whose rows of one batch were all kept back, or all sent before it was resumed."""
+    plan = plan_of("region: HU\nform: {x: A}\ncontacts: {1: {phone: B}, spread: C}", list("ABC"))
+    batch = batch_of([["x", "06301234567", "06301234567;06301234568"]])
+    nothing = Batch(batch.rows[:0], batch.frame[:0].reset_index(drop=True))
+    assert list(plan.records(plan.evaluate(nothing), "run")) == []

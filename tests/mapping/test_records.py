@@ -133,6 +133,41 @@ def test_keys_compare_phones_in_normal_form_and_blank_ones_never() -> None:
     assert bodies(text, ["X", "A"], rows[1])[0]["contacts"]["1"]["phone"] == "+36 30 1234567"
 
 
+@pytest.mark.parametrize(
+    ("part", "unique"),
+    [
+        ("contacts: {1: {phone: {column: A, format: national, pattern: '06.*'}}}", "contacts.1"),
+        ("contacts: {1: {phone: {column: A, format: raw, max_length: 20}}}", "contacts.1"),
+        ("contacts: {1: {phone: {column: A, type: text}}}", "contacts.1"),
+        ("contacts: {spread: {column: A, format: raw}}", "contacts.1"),
+        ("contacts: {spread: {column: A, format: national}}", "contacts.1"),
+    ],
+)
+def test_keys_compare_phones_as_numbers_whatever_else_the_rule_asks(part: str, unique: str) -> None:
+    text = FORM + f"{part}\nrows: {{unique: [{unique}.phone]}}"
+    rows = [["x", P1], ["y", "+36 30 1234567"], ["z", ""]]
+    assert plan_of(text, ["X", "A"]).evaluate(batch_of(rows)).checked.keys == [S1, S1, ""]
+
+
+def test_a_form_field_s_phones_are_keys_as_numbers_where_they_are_such() -> None:
+    rule = "{column: A, type: phone, format: national, pattern: '0.*', on_error: warn}"
+    text = f"region: HU\nform: {{x: X, p: {rule}}}\nrows: {{unique: [form.p]}}"
+    rows = [["x", P1], ["y", "+36 30 1234567"], ["z", ""], ["z", "12"]]
+    assert plan_of(text, ["X", "A"]).evaluate(batch_of(rows)).checked.keys == [S1, S1, "", "12"]
+
+
+def test_a_spread_cell_s_first_text_is_its_key_though_it_is_no_number() -> None:
+    part = "contacts: {spread: {column: A, on_error: warn, pipe: split}}"
+    text = FORM + f"{part}\nrows: {{unique: [contacts.1.phone]}}"
+    rows = [["x", f"12;{P1}"], ["y", P1]]
+    assert plan_of(text, ["X", "A"]).evaluate(batch_of(rows)).checked.keys == ["12", S1]
+
+
+def test_what_is_wrong_with_a_text_is_told_once_though_a_cell_has_it_twice() -> None:
+    text = FORM + "contacts: {spread: {column: A}}\n"
+    assert codes(text, ["X", "A"], ["x", "12;12;12"]) == ["bad_phone"]
+
+
 def test_several_unique_entries_mean_all_of_them_together() -> None:
     text = "form: {x: X, y: {column: Y, type: email}}\nrows: {unique: [form.x, form.y]}"
     rows = [["a", "E@example.com"], ["a", "e@example.com"], ["a", ""], ["b", "e@example.com"]]
