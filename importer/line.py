@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,31 @@ import numpy as np
 from importer.api.client import Client
 from importer.api.request import encode
 from importer.api.verdict import judge
-from importer.errors import JournalError, OutputError
+from importer.errors import JournalError, OutputError, ServiceError
 from importer.journal import Journal
 from importer.loop import run_loop
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
-from importer.model import Batch, Checkup, Event, Outcome, Progress, Request, Stage, Status, Summary
+from importer.model import (
+    Batch,
+    Checkup,
+    Event,
+    Outcome,
+    Progress,
+    Request,
+    Stage,
+    Status,
+    Stop,
+    Summary,
+)
 from importer.results import write_results
 from importer.rundir import RunDirectory
 from importer.sender import setup_of
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.processes import sender_processes
-from importer.sending.protocol import Ending, Engine
-from importer.sending.remote import RemoteEngine, parts_of
+from importer.sending.protocol import End, Ending, Engine
+from importer.sending.remote import Links, RemoteEngine, parts_of
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
 from importer.sources.snapshot import Snapshot
 from importer.stopping import StopSwitch
@@ -114,6 +126,12 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
         listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     async def through(requests: Iterator[Request]) -> Ending:
+        try:
+            return await sent(requests)
+        except ServiceError as error:
+            return Ending(End.STOPPED, Stop("no_senders", error.message, error.hint or ""))
+
+    async def sent(requests: Iterator[Request]) -> Ending:
         async with _engine(line.job, listener) as engine:
             with stop.watched() as stopping:
                 return await coordinate(
@@ -152,21 +170,34 @@ def _while_it_listens(listener: Listener) -> Listener:
 async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
     """The engine that the settings ask for."""
     pace, policy, target = job.settings.pace, job.settings.retry, job.target
-    if job.settings.engine == "processes":
-        workers = job.settings.workers or DEFAULT_WORKERS
-        setups = [setup_of(target, part, policy) for part in parts_of(pace, workers)]
-        yield RemoteEngine(
-            lambda: sender_processes(setups),
-            workers,
-            pace,
-            policy.max_failures,
-            listener,
-        )
-        return
-    async with Client(target, pace) as client:
-        yield LocalEngine(
-            client.add, judge, policy, pace.concurrency, pace.rate, client.probe, listener
-        )
+    workers = job.settings.workers
+    match job.settings.engine:
+        case "local":
+            async with Client(target, pace) as client:
+                yield LocalEngine(
+                    client.add, judge, policy, pace.concurrency, pace.rate, client.probe, listener
+                )
+        case "processes":
+            count = workers or DEFAULT_WORKERS
+            setups = [setup_of(target, part, policy) for part in parts_of(pace, count)]
+            links: Links = partial(sender_processes, setups)
+            yield RemoteEngine(links, count, pace, policy.max_failures, listener)
+        case "dask":
+            from importer.sending.cluster import cluster_senders
+
+            def keyless(count: int) -> list[bytes]:
+                parts = parts_of(pace, count)
+                return [setup_of(target, part, policy, keyless=True) for part in parts]
+
+            # Before the first row is granted: a cluster may be out of reach.
+            async with cluster_senders(target, job.settings.scheduler, workers, keyless) as placed:
+                yield RemoteEngine(
+                    lambda: contextlib.nullcontext(placed),
+                    len(placed),
+                    pace,
+                    policy.max_failures,
+                    listener,
+                )
 
 
 def _counts(journal: Journal, rows: int) -> dict[Status, int]:

@@ -44,14 +44,17 @@ Write = Callable[[bytes], None]
 """Sends a frame back, without waiting."""
 
 
-def setup_of(target: Target, pace: Pace, policy: RetryPolicy) -> bytes:
-    """What a sender needs to know. Holds the key: for a pipe, and for nothing else."""
+def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool = False) -> bytes:
+    """What a sender needs to know.
+
+    It holds the key, unless `keyless`: for a pipe, and for nothing else.
+    """
     about = {
         "target": {
             "base_url": target.base_url,
             "project": target.project,
             "customer": target.customer,
-            "api_key": target.api_key.reveal(),
+            "api_key": None if keyless else target.api_key.reveal(),
             "ca_file": None if target.ca_file is None else str(target.ca_file),
         },
         "pace": asdict(pace),
@@ -61,12 +64,12 @@ def setup_of(target: Target, pace: Pace, policy: RetryPolicy) -> bytes:
     return orjson.dumps(about)
 
 
-def read_setup(content: bytes) -> tuple[Target, Pace, RetryPolicy]:
-    """The setup of a frame."""
+def read_setup(content: bytes, key: Secret | None = None) -> tuple[Target, Pace, RetryPolicy]:
+    """The setup of a frame; `key` is for one that is keyless."""
     about: dict[str, dict[str, Any]] = orjson.loads(content)
     target, policy = about["target"], about["policy"]
     ca_file = target["ca_file"]
-    secrets = {"api_key": Secret(target["api_key"]), "ca_file": ca_file and Path(ca_file)}
+    secrets = {"api_key": key or Secret(target["api_key"]), "ca_file": ca_file and Path(ca_file)}
     return (
         Target(**{**target, **secrets}),
         Pace(**about["pace"]),

@@ -157,9 +157,9 @@ class RetryPolicy:
     max_failures: MaxFailures | None = None
 
 
-EngineName = Literal["local", "processes"]
+EngineName = Literal["local", "processes", "dask"]
 DEFAULT_WORKERS = 2
-"""Sender processes where none were asked for: beyond that, the coordinator is what limits."""
+"""Senders on this machine where no number was given: beyond it, the coordinator limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,8 @@ class RunSettings:
     rows and leaves the others pending. Without `preflight` nothing is compared with the project;
     without `allow_new_values` nothing is sent that would create values the mapping does not list.
     `sandbox` is the folder of the sandbox that stands in for the service, where the run is a
-    rehearsal.
+    rehearsal. `scheduler` is the address of a Dask cluster whose workers are to send; without it,
+    the dask engine starts a cluster on this machine.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -181,5 +182,6 @@ class RunSettings:
     preflight: bool = True
     engine: EngineName = "local"
     workers: int | None = None
+    scheduler: str | None = None
     allow_new_values: bool = False
     sandbox: Path | None = None

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 
+from importer.cli.engine_options import ENGINE_OPTIONS, scheduler_of, workers_of
 from importer.cli.files import named_files
 from importer.errors import UsageError
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
-    DEFAULT_WORKERS,
-    EngineName,
     Pace,
     RetryPolicy,
     RunSettings,
@@ -51,8 +50,6 @@ def _concurrency(_: click.Context, __: click.Parameter, value: str) -> int | Non
 
 
 MOST_IN_FLIGHT = 1000
-MOST_WORKERS = 64
-ENGINES = get_args(EngineName)
 
 _READING = (
     click.option("--sheet", metavar="NAME", help="Sheet to read: its name, or its number from 1."),
@@ -139,20 +136,7 @@ _SENDING = (
         metavar="502,503",
         help="Statuses of which you know that nothing was stored: such rows are sent again.",
     ),
-    click.option(
-        "--engine",
-        type=click.Choice(ENGINES),
-        default=RunSettings().engine,
-        show_default=True,
-        metavar="|".join(ENGINES),
-        help="What sends: this process, or several of their own (docs/scaling.md).",
-    ),
-    click.option(
-        "--workers",
-        type=click.IntRange(1, MOST_WORKERS),
-        metavar="N",
-        help=f"Sender processes of --engine processes; {DEFAULT_WORKERS} if left out.",
-    ),
+    *ENGINE_OPTIONS,
     click.option(
         "--limit",
         type=click.IntRange(1),
@@ -186,17 +170,9 @@ def run_settings(options: Mapping[str, Any]) -> RunSettings:
         ),
         limit=options["limit"],
         engine=options["engine"],
-        workers=_workers(options),
+        workers=workers_of(options),
+        scheduler=scheduler_of(options),
     )
-
-
-def _workers(options: Mapping[str, Any]) -> int | None:
-    workers: int | None = options["workers"]
-    if workers is not None and options["engine"] == "local":
-        raise UsageError(
-            f"--workers {workers}: the local engine is one process", "Add --engine processes."
-        )
-    return workers
 
 
 def _statuses(text: str | None) -> frozenset[int]:

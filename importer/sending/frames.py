@@ -2,7 +2,7 @@
 
 A frame is its length (4 bytes, without these), its kind (1 byte) and its content: for leases row
 numbers and bodies as they are, for all else JSON. Both ends are of the same version: a sender is
-started by the run that it serves.
+started by the run that it serves, or asked for its version first.
 """
 
 from __future__ import annotations
@@ -66,6 +66,17 @@ def frame_length(head: bytes) -> int:
 def parted(frame: bytes) -> tuple[Kind, bytes]:
     """A frame without its length: kind and content."""
     return Kind(frame[:1]), frame[1:]
+
+
+def split(content: bytes) -> Iterator[bytes]:
+    """The frames that stand one after the other, without their lengths; raises ValueError."""
+    place = 0
+    while place < len(content):
+        start = place + HEAD
+        place = start + frame_length(content[place:start])
+        if place > len(content):
+            raise ValueError("a frame is cut off")
+        yield content[start:place]
 
 
 def lease_frame(requests: Sequence[Request]) -> bytes:

@@ -167,8 +167,10 @@ class _Crew:
             self._report([Outcome(request.row, Status.PENDING) for request in requests])
             return
         widths = self._engine._widths
-        room = [2 * widths.get(s.link.name, 1) - len(s.owed) for s in senders]
-        room = [max(1, free) for free in room]
+        room = [max(0, 2 * widths.get(s.link.name, 1) - len(s.owed)) for s in senders]
+        if sum(room) < len(requests):
+            # Widths have fallen since these were granted.
+            room = [widths.get(s.link.name, 1) for s in senders]
         total, start, given = sum(room), 0, 0
         for sender, free in zip(senders, room, strict=True):
             given += free
@@ -184,7 +186,8 @@ class _Crew:
         try:
             async for frame in sender.link.frames():
                 if self._hear(sender, *parted(frame)):
-                    why = None
+                    asked = self._complete or self._halt.is_set()
+                    why = None if asked else "ended before it was asked to"
                     break
         except (ValueError, KeyError, TypeError) as error:
             self._fail(f"{sender.link.name} sent nonsense: {error}")
@@ -244,7 +247,7 @@ class _Crew:
             self._stop(
                 Stop(
                     "senders_lost",
-                    "all sender processes have ended",
+                    "all senders have ended",
                     "Is there memory enough? The rows that were not sent are pending: resume.",
                 )
             )
