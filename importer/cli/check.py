@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from importer.cli.files import as_argument
 from importer.cli.gate import (
     allow_option,
     compared_file_option,
@@ -31,7 +32,7 @@ from importer.cli.options import (
     source_options,
     verbose_option,
 )
-from importer.cli.outcome import each_file, say, tell
+from importer.cli.outcome import each_file, say, tell, tell_missing
 from importer.settings import PROBLEM_CAP, SourceOptions
 
 
@@ -71,16 +72,16 @@ def check(
     names = ("sheet", "header_row", "encoding", "delimiter", "rows")
     reading = source_options(**{name: options[name] for name in names})
     online = options if is_online(options) else None
-    cap = None if all_problems else PROBLEM_CAP
-    return check_files(files, mapping, reading, Telling(reports, cap, quiet), online)
+    telling = Telling(reports, None if all_problems else PROBLEM_CAP, quiet)
+    return check_files(files, mapping, reading, telling, online)
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How to tell what was found: the files of reports, and how many problems they list."""
+    """How to tell what was found: the files of reports, and how many problems `.json` lists."""
 
     reports: tuple[Path, ...] = ()
-    cap: int | None = PROBLEM_CAP
+    most: int | None = PROBLEM_CAP
     quiet: bool = False
 
 
@@ -99,11 +100,12 @@ def check_files(
     from importer.reports.text_report import as_text
     from importer.reports.writing import Reported, check_reports, write_reports
 
-    reports, cap, quiet = telling.reports, telling.cap, telling.quiet
+    reports, quiet = telling.reports, telling.quiet
     check_reports(reports, (*files, mapping_path))
     mapping = pipeline.load_mapping(mapping_path)
     seen = pipeline.Seen()
     checked: list[Reported] = []
+    reported: set[Path] = set()
     with (
         tempfile.TemporaryDirectory(prefix="vcc-import-") as folder,
         gates(mapping, online, Path(folder)) as gate,
@@ -113,10 +115,11 @@ def check_files(
             copy, log = (Path(folder) / f"{len(checked)}{suffix}" for suffix in _WORKING_FILES)
             with progress_bar(path.name, quiet=quiet) as listener:
                 wanted = log if reports else None
-                look = pipeline.Look(copy, wanted, seen, cap, listener=listener, gate=gate())
+                look = pipeline.Look(copy, wanted, seen, listener=listener, gate=gate())
                 checkup = pipeline.check(path, mapping, options, look=look)
             arguments = _arguments(path, mapping_path, options)
             checked.append(Reported(checkup, arguments))
+            reported.add(path)
             if not quiet:
                 say(as_text(checkup, arguments))
             if checkup.refused:
@@ -131,9 +134,11 @@ def check_files(
 
         code = each_file(files, check_one)
         if checked:
-            for line in write_reports(reports, checked):
+            for line in write_reports(reports, checked, telling.most):
                 if not quiet:
                     say(line)
+        if reports:
+            tell_missing(files, reported)
     return code
 
 
@@ -148,7 +153,12 @@ def _arguments(path: Path, mapping: Path, options: SourceOptions) -> tuple[str, 
         "--rows": f"{first}-{last}" if options.rows else None,
     }
     words = [(name, str(value)) for name, value in named.items() if value is not None]
-    return (str(path), "-m", str(mapping), *(word for pair in words for word in pair))
+    return (
+        as_argument(path),
+        "-m",
+        as_argument(mapping),
+        *(word for pair in words for word in pair),
+    )
 
 
 _WORKING_FILES = (".parquet", ".jsonl")

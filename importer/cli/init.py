@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer.cli.files import as_argument
 from importer.cli.options import FILE, reading_options, source_options, verbose_option
 from importer.cli.outcome import say
 from importer.cli.target import credentials, environment
@@ -64,7 +66,8 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
 
     text = draft(file, reading, target)
     if output is None:
-        click.echo(text, nl=False)
+        # In a file it is UTF-8, whatever the terminal's code page; the mapping is read so.
+        click.echo(text if sys.stdout.isatty() else text.encode(), nl=False)
     else:
         from importer.files import write_private
 
@@ -74,8 +77,8 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
     if unsure:
         lines = "line" if unsure == 1 else "lines"
         say(f"Look at the {unsure} {lines} marked unsure, and mend what is wrong.", err=True)
-    written = shlex.quote(str(output)) if output is not None else "MAPPING"
-    say(f"Then: vcc-import check {shlex.quote(str(file))} -m {written}", err=True)
+    written = as_argument(output) if output is not None else "MAPPING"
+    say(f"Then: vcc-import check {shlex.join([as_argument(file), '-m', written])}", err=True)
     return 0
 
 

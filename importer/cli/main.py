@@ -1,34 +1,40 @@
-"""The command line: which commands there are, and how exceptions become exit codes."""
+"""The command line: which commands there are, and how exceptions become exit codes.
+
+It is imported at every start, for `--version` and for completion too: what only a command or an
+error needs is imported there.
+"""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
+import signal
 import sys
-import traceback
+import threading
+from types import FrameType
 
 import click
 
 from importer import __version__
-from importer.cli.outcome import tell
 from importer.errors import ImporterError
 
 COMMANDS = {
-    "run": "run",
-    "check": "check",
-    "preview": "preview",
-    "init": "init",
-    "resume": "past",
-    "reconcile": "past",
-    "mark": "past",
-    "report": "past",
-    "sandbox": "sandbox",
-    "schema": "schema",
+    "run": ("run", "Import files: read, check, send, write results."),
+    "check": ("check", "Check files without sending anything (dry run)."),
+    "preview": ("preview", "Show the records that would be sent, as JSON lines."),
+    "init": ("init", "Draft a mapping from a file's headers and data."),
+    "resume": ("past", "Go on with a run that stopped or was cut off."),
+    "reconcile": ("past", "Look for uncertain rows in the service."),
+    "mark": ("past", "Settle an uncertain row by hand."),
+    "report": ("past", "Write the result files of a run again."),
+    "sandbox": ("sandbox", "Run a local Add record service to try things on."),
+    "schema": ("schema", "Print the JSON Schema of the mapping, for editors."),
 }
-"""Commands and the modules of this package that hold them, imported when they are used."""
+"""Commands: the module of this package that holds each, imported when it is used, and its
+`short_help`, so that listing them imports none."""
 
 _INTERRUPTED = 130
+_TERMINATED = 143
 _UNUSABLE = 2
 _BUG = 3
 """An error of ours stops a run early; what was sent is in the journal."""
@@ -41,11 +47,15 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"importer.cli.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(f"importer.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, cmd_name)
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_, says) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -53,6 +63,8 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib
+
             close = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise click.UsageError(f"{error.message}{hint}", ctx) from None
@@ -72,12 +84,22 @@ def cli() -> None:
     """
 
 
+def _terminate(_: int, __: FrameType | None) -> None:
+    """End as Ctrl-C does, so that no copy of the cells is left in the folder of temporary files."""
+    raise SystemExit(_TERMINATED)
+
+
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run a command line (the program's own where None) and give its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's code page lacks must not end a run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         result = cli.main(args=arguments, prog_name="vcc-import", standalone_mode=False)
     except click.Abort:
@@ -86,12 +108,16 @@ def run_cli(arguments: list[str] | None = None) -> int:
         error.show()
         return _UNUSABLE
     except ImporterError as error:
+        from importer.cli.outcome import tell
+
         tell(error)
         return error.exit_code
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
     except Exception:  # noqa: BLE001 - the program's last boundary
+        import traceback
+
         traceback.print_exc()
         click.echo("This is a bug in vcc-import: please report the lines above.", err=True)
         return _BUG

@@ -6,18 +6,21 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from importer.errors import ImporterError
-from importer.model import Status
+from importer.model import Severity, Status
 
 if TYPE_CHECKING:
+    from importer.model import Checkup
     from importer.pipeline import RunResult
 
+FAILURES = "failures.xlsx"
 WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
 
 
@@ -52,6 +55,13 @@ def say(text: str, *, err: bool = False) -> None:
     except BrokenPipeError:
         stream = sys.stderr if err else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def tell_missing(files: Sequence[Path], reported: Collection[Path]) -> None:
+    """Say which files the reports do not tell of: that none is in them is no good news."""
+    missing = [str(path) for path in files if path not in reported]
+    if missing:
+        say(f"Not in the report: {', '.join(missing)}", err=True)
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -106,13 +116,12 @@ def _lines(result: RunResult) -> Iterator[str]:
             if failed <= len(result.examples)
             else (f"The first {len(result.examples)} of {failed:,} rows that need a look:")
         )
-        for outcome in result.examples:
-            yield f"  row {outcome.row} {outcome.status}: {outcome.message}"
-            if outcome.hint:
-                yield f"    → {outcome.hint}"
-    if result.checkup is not None and (warnings := result.checkup.survey.warnings):
-        yield ""
-        yield f"{warnings:,} warnings about rows: `vcc-import check` lists them, or --report FILE."
+        for hint, alike in groupby(result.examples, key=lambda outcome: outcome.hint):
+            yield from (f"  row {o.row} {o.status}: {o.message}" for o in alike)
+            if hint:
+                yield f"    → {hint}"
+    if result.checkup is not None:
+        yield from _warnings(result.checkup)
     yield ""
     if summary.reason is not None:
         yield f"Stopped: {summary.reason}"
@@ -123,3 +132,23 @@ def _lines(result: RunResult) -> Iterator[str]:
         yield f"To go on: vcc-import resume {shlex.quote(str(directory.path))}"
     if summary.counts.get(Status.UNCERTAIN):
         yield f"To look for uncertain rows: vcc-import reconcile {shlex.quote(str(directory.path))}"
+    if summary.counts.get(Status.INVALID) or summary.counts.get(Status.REJECTED):
+        target = ["--sandbox"] if summary.settings.get("sandbox") else ["--project", str(project)]
+        mended = [str(directory.path / FAILURES), "-m", str(summary.mapping["path"]), *target]
+        yield "To mend rows: correct their cells in failures.xlsx, save it, and run it alone:"
+        yield f"  vcc-import run {shlex.join(mended)}"
+
+
+def _warnings(checkup: Checkup) -> Iterator[str]:
+    """The kinds of warnings, each with its first."""
+    from importer.reports.verdict import count, kinds, place, visible
+
+    found = [kind for kind in kinds(checkup.survey) if kind.severity is Severity.WARNING]
+    if not found:
+        return
+    yield ""
+    yield f"{count(checkup.survey.warnings, 'warning')}:"
+    for kind in found:
+        first = kind.examples[0]
+        others = f" (and {kind.count - 1:,} more)" if kind.count > 1 else ""
+        yield f"  {kind.code}: {place(first)}: {visible(first.message)}{others}"

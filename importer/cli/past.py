@@ -16,7 +16,9 @@ from importer.errors import UsageError
 if TYPE_CHECKING:
     from importer.reconcile import Findings
 
-run_argument = click.argument("run_dir", type=FILE, metavar="RUN_DIR")
+run_argument = click.argument(
+    "run_dir", type=click.Path(path_type=Path, file_okay=False), metavar="RUN_DIR"
+)
 
 
 @click.command(

@@ -34,7 +34,7 @@ from importer.cli.options import (
     source_options,
     verbose_option,
 )
-from importer.cli.outcome import describe_run, each_file, say, tell
+from importer.cli.outcome import describe_run, each_file, say, tell, tell_missing
 from importer.cli.target import run_target
 from importer.errors import OutputError
 from importer.settings import (
@@ -103,13 +103,13 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
         **{name: options[name] for name in ("sheet", "header_row", "encoding", "delimiter", "rows")}
     )
     mapping_file = need_mapping(mapping_path, files)
+    most = None if options["all_problems"] else PROBLEM_CAP
     if options["dry_run"]:
-        cap = None if options["all_problems"] else PROBLEM_CAP
         return check_files(
             files,
             mapping_file,
             reading,
-            Telling(options["reports"], cap, options["quiet"]),
+            Telling(options["reports"], most, options["quiet"]),
             options if is_online(options) else None,
         )
     from importer import pipeline
@@ -126,9 +126,10 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     )
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.
-        return check_files(files, mapping_file, reading, Telling(cap=0, quiet=True))
+        return check_files(files, mapping_file, reading, Telling(quiet=True))
     stop, seen = StopSwitch(), pipeline.Seen()
     checked: list[Reported] = []
+    reported: set[Path] = set()
     with (
         tempfile.TemporaryDirectory(prefix="vcc-import-") as logs,
         stops_on_signals(stop) as received,
@@ -145,9 +146,11 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
                     result = pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
                 except pipeline.Refused as refused:
                     checked.append(Reported(refused.checkup))
+                    reported.add(path)
                     raise
             if result.checkup is not None:
                 checked.append(Reported(result.checkup))
+                reported.add(path)
             if not options["quiet"]:
                 say(describe_run(result))
             return received() or result.summary.exit_code
@@ -156,13 +159,15 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
         if checked:
             # A run that was made keeps its exit code: its results are complete without a report.
             try:
-                said = write_reports(options["reports"], checked)
+                said = write_reports(options["reports"], checked, most)
             except OutputError as error:
                 tell(error)
                 said, code = [], code or 3
             for line in said:
                 if not options["quiet"]:
                     say(line)
+        if options["reports"]:
+            tell_missing(files, reported)
         return received() or code
 
 

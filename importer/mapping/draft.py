@@ -6,6 +6,7 @@ the sheet are personal data: remarks tell their kind and number, not the texts.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from importer.mapping.draft_contacts import (
     Contacts,
     Read,
     draft_contacts,
-    guess_region,
     phone_columns,
 )
 from importer.mapping.draft_form import Form, Person, draft_form, find_person, money
 from importer.mapping.draft_kinds import fit, guess_type
+from importer.mapping.draft_region import guess_region
 from importer.mapping.draft_sample import Column, Sample
 from importer.mapping.draft_words import Role, meaning_of
 from importer.mapping.draft_yaml import UNSURE, Line, comment, flow, of_rule, scalar, shown
@@ -29,7 +30,19 @@ from importer.settings import SourceOptions
 _LISTED = 100
 """Columns without a field that are listed one by one."""
 _FEW = 40
+_DATA = re.compile(r"\S@\S+\.\S|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
+"""An e-mail address, or digits as phones, dates and ids have them."""
 _SCHEMA = "# yaml-language-server: $schema=mapping.schema.json"
+
+
+_NOBODY = (
+    Line(
+        "1",
+        "{phone: Phone}",
+        (f"{UNSURE}no column was taken for phones, so nobody could be called: name it here",),
+        active=False,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
         [
             *_head(sheet, project, region, doubt),
             *_section("form", form.lines),
-            *_section("contacts", contacts.lines),
+            *_section("contacts", contacts.lines or _NOBODY),
             *_section("premium", premium),
             *_call_backs(calls, project),
             *_section("rows", (*rows, *_unique(contacts, form))),
@@ -83,10 +96,19 @@ def _head(
     yield _SCHEMA
     yield "#"
     yield from comment(
-        f"Drafted from {name}: {sheet.sample.rows:,} rows, {len(sheet.sample.headers):,} columns. "
+        f"Drafted from {name}: {_count(sheet.sample.rows, 'row')}, "
+        f"{_count(len(sheet.sample.headers), 'column')}. "
         "Look at the lines marked unsure, then check the file with this mapping. What a remark "
         "says was so in that file; the next one may differ."
     )
+    data = [column_letter(c.index) for c in sheet.sample.columns if _DATA.search(c.header)]
+    if data:
+        yield "#"
+        yield from comment(
+            f"{UNSURE}row {info.header_row} was taken for the column headers, but column {data[0]} "
+            "of it looks like data. If the list has no headers, write a row of them above it, and "
+            "draft again; otherwise a person is missing from the import."
+        )
     yield ""
     yield "version: 1"
     if project is not None:
@@ -98,6 +120,10 @@ def _head(
     elif doubt is not None:
         yield from Line("region", "HU", (doubt,), active=False).write()
     yield from _source(sheet)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _source(sheet: Sheet) -> Iterator[str]:

@@ -1,14 +1,13 @@
-"""Whom to call: which columns hold phones, where they are at home, and whose they are."""
+"""Whom to call: which columns hold phones, and whose they are."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-from importer.mapping.draft_kinds import Fit, fit
+from importer.mapping.draft_kinds import fit
 from importer.mapping.draft_sample import Column, Sample
 from importer.mapping.draft_values import phone_marks
 from importer.mapping.draft_words import Meaning, Role
@@ -21,10 +20,6 @@ Read = tuple[Column, Meaning]
 _PLAUSIBLE = 0.5
 _SURE = 0.9
 _RARELY = 0.05
-_TRIED = 200
-_HOMES = {"hu": ("HU",), "de": ("DE", "AT", "CH"), "en": ("GB", "US")}
-_ELSEWHERE = ("SK", "CZ", "PL", "RO", "SI", "HR", "FR", "IT", "ES", "NL")
-_ABROAD = ("+", "00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,57 +56,6 @@ def phone_columns(columns: Sequence[Read], region: str | None) -> list[Read]:
             if abroad > _SURE * len(texts) and fit(texts, "phone", region).share >= _SURE:
                 found.append((column, meaning))
     return found
-
-
-def guess_region(columns: Sequence[Read], language: str | None) -> tuple[str | None, str | None]:
-    """Where phones without a country's code are at home, and how sure that is.
-
-    Each candidate is tried on these phones; among equals the country wins that most of the
-    international phones belong to, then those where the headers' language is spoken.
-    """
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
-    texts = [
-        text
-        for column, meaning in columns
-        if meaning.role in {Role.PHONE, Role.MOBILE}
-        for text in column.texts
-    ]
-    home = [text for text in texts if not text.startswith(_ABROAD)][:_TRIED]
-    if not home:
-        return None, None
-    abroad = [text for text in texts if text.startswith("+")][:_TRIED]
-    prefixes: Counter[str] = Counter()
-    for value in fit(abroad, "phone").values:
-        for length in (1, 2, 3) if value else ():
-            regions = COUNTRY_CODE_TO_REGION_CODE.get(int(str(value)[:length]))
-            if regions:
-                prefixes[regions[0]] += 1
-                break
-    spoken = _HOMES.get(language or "", ())
-    others = [region for regions in _HOMES.values() for region in regions]
-    candidates = dict.fromkeys([*dict(prefixes.most_common(8)), *spoken, *others, *_ELSEWHERE])
-    fits = {region: fit(home, "phone", region) for region in candidates}
-    order = list(candidates)
-    best = max(
-        order,
-        key=lambda region: (
-            round(fits[region].good / len(home), 2),
-            region in spoken,
-            prefixes[region],
-            -order.index(region),
-        ),
-    )
-    if fits[best].share < _PLAUSIBLE:
-        return None, f"{UNSURE}{len(home):,} phones have no country code: name the country's region"
-    rivals = [
-        region
-        for region in order
-        if region != best and fits[region].good >= fits[best].good * _SURE
-    ][:3]
-    also = f", as they would be in {' or '.join(rivals)}" if rivals else ""
-    figures = f"{fits[best].good:,} of {len(home):,} phones without a country code are valid there"
-    return best, f"{UNSURE}{figures}{also}"
 
 
 class _Table:
@@ -172,12 +116,16 @@ def draft_contacts(
     used = {column.index for column, _ in spread}
     used |= {column.index for column, _ in table.numbered.values()}
     if (stem := table.stem(sample)) is not None:
-        every, taken = _each(sample, table, stem, columns)
+        every, taken, alone = _each(sample, table, stem, columns)
         used |= taken
-        lines.append(Line("each", flow(every), _how_good(table.numbered.values(), region)))
+        told = (*alone, *_how_good(table.numbered.values(), region))
+        lines.append(Line("each", flow(every), told))
     else:
         for n, (column, meaning) in sorted(table.numbered.items()):
-            parts, remarks = _contact(sample, n, (column, meaning), columns, person)
+            # Another phone of the row can be called, so that no row may be lost for want of this.
+            most = 0 if len(phones) > 1 else _RARELY * sample.rows
+            wanted = _wanted(n, columns, person)
+            parts, remarks = _contact(sample, (n, column, meaning), wanted, most)
             used |= {c.index for c, _ in columns if parts.get("email") == {"column": c.header}}
             written = ", ".join(f"{key}: {of_rule(rule)}" for key, rule in parts.items())
             told = (*remarks, *_how_good([(column, meaning)], region))
@@ -204,20 +152,19 @@ def _many(column: Column, region: str | None) -> list[str]:
     return marks if several >= 2 and several > _RARELY * len(texts) else []
 
 
-def _contact(
-    sample: Sample,
+_Part = tuple[str, Mapping[str, Any], Sequence[Column]]
+"""A key of a contact, its rule, and the columns that the rule takes."""
+
+
+def _wanted(
     n: int,
-    phone: Read,
     columns: Sequence[Read],
     person: tuple[Mapping[str, Any], Sequence[Column]] | None,
-) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-    """The parts of one contact, and what to know of them."""
-    column, meaning = phone
-    parts: dict[str, Mapping[str, Any]] = {}
-    remarks: list[str] = []
+) -> list[_Part]:
+    """What the sheet knows of a contact besides its phone."""
     own = [read for read in columns if read[1].number == n]
     name = next((c for c, m in own if m.role is Role.NAME), None)
-    wanted: list[tuple[str, Mapping[str, Any], Sequence[Column]]] = []
+    wanted: list[_Part] = []
     if name is not None:
         wanted.append(("name", {"column": name.header}, [name]))
     elif n == 1 and person is not None:
@@ -226,9 +173,22 @@ def _contact(
     email = next((c for c, m in (*own, *unnumbered) if m.role is Role.EMAIL), None)
     if email is not None:
         wanted.append(("email", {"column": email.header}, [email]))
+    return wanted
+
+
+def _contact(
+    sample: Sample, phone: tuple[int, Column, Meaning], wanted: Sequence[_Part], most: float
+) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+    """The parts of one contact, and what to know of them.
+
+    A part is left out that is filled without the phone in more than `most` rows.
+    """
+    n, column, meaning = phone
+    parts: dict[str, Mapping[str, Any]] = {}
+    remarks: list[str] = []
     for key, rule, sources in wanted:
         alone = max(sample.filled_without(source, column) for source in sources)
-        if alone > _RARELY * sample.rows:
+        if alone > most:
             remarks.append(
                 f"the {key} is not part of this contact: in {alone:,} of {sample.rows:,} rows it "
                 "stands without this phone, and a contact needs one"
@@ -247,9 +207,11 @@ def _contact(
 
 def _each(
     sample: Sample, table: _Table, stem: str, columns: Sequence[Read]
-) -> tuple[dict[str, str], set[int]]:
-    """The ``each`` of phones that share a header, and the columns of names and e-mails it uses."""
-    parts, used = {"phone": stem}, set()
+) -> tuple[dict[str, str], set[int], list[str]]:
+    """The ``each`` of phones that share a header, the columns it uses besides, and remarks."""
+    parts: dict[str, str] = {"phone": stem}
+    used: set[int] = set()
+    remarks: list[str] = []
     for key, role in (("name", Role.NAME), ("email", Role.EMAIL)):
         stems: dict[str, list[Column]] = {}
         for column, meaning in columns:
@@ -268,11 +230,17 @@ def _each(
             if whole and alone <= _RARELY * sample.rows and key not in parts:
                 parts[key] = other
                 used |= {column.index for column in found}
-    return parts, used
+                if alone:
+                    remarks.append(
+                        f"{UNSURE}{alone:,} of {sample.rows:,} rows have the {key} of a contact but"
+                        " not its phone: they are invalid"
+                    )
+    return parts, used, remarks
 
 
 def _how_good(phones: Iterable[Read], region: str | None) -> tuple[str, ...]:
     """How many of the phones are none, where any is."""
-    texts = [text for column, _ in phones for text in islice(column.texts, _TRIED)]
-    found: Fit = fit(texts, "phone", region)
-    return found.remark("valid phones")
+    cells: Counter[str] = Counter()
+    for column, _ in phones:
+        cells.update(column.texts)
+    return fit(cells, "phone", region).remark("valid phones", cells)

@@ -80,11 +80,17 @@ class Fit:
         """Which part of the texts was taken; 0 where there are none."""
         return self.good / len(self.values) if self.values else 0.0
 
-    def remark(self, what: str) -> tuple[str, ...]:
-        """How far the guess holds, where that is not wholly so."""
+    def remark(self, what: str, cells: Mapping[str, int]) -> tuple[str, ...]:
+        """How far the guess holds, where that is not wholly so; `cells` counts those of a text."""
         if self.good == len(self.values):
             return ()
-        return (f"{UNSURE}{self.good:,} of {len(self.values):,} values are {what}",)
+        # A few texts may be very many cells: "none" where there is no phone.
+        others = sum(
+            cells[text] for text, value in zip(self.texts, self.values, strict=True) if not value
+        )
+        different = f"{self.good:,} of {len(self.values):,} different values are {what}"
+        looked = f"{others:,} of {sum(cells.values()):,} cells looked at"
+        return (f"{UNSURE}{different}; the others stand in {looked}",)
 
 
 def fit(texts: Iterable[str], type_: Type, region: str | None = None, **options: Any) -> Fit:
@@ -144,7 +150,7 @@ def _email(texts: Mapping[str, int], role: Role | None) -> Guess | None:
     found = fit(texts, "email")
     if found.share < _enough(told):
         return None
-    return Guess("email", {}, found.remark("e-mail addresses"))
+    return Guess("email", {}, found.remark("e-mail addresses", texts))
 
 
 def _url(texts: Mapping[str, int], role: Role | None) -> Guess | None:
@@ -153,7 +159,7 @@ def _url(texts: Mapping[str, int], role: Role | None) -> Guess | None:
     found = fit(texts, "url")
     if found.share < _enough(role is Role.URL):
         return None
-    return Guess("url", {}, found.remark("web addresses"))
+    return Guess("url", {}, found.remark("web addresses", texts))
 
 
 def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
@@ -182,7 +188,7 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
     type_: Type = (
         "datetime" if any(v and not v.endswith(" 00:00:00") for v in found.values) else "date"
     )
-    remarks = found.remark("dates")
+    remarks = found.remark("dates", texts)
     if any("%y" in format_ for format_ in formats):
         remarks += (f"{UNSURE}years have two digits: 69 to 99 are read as 1969 to 1999",)
     return Guess(type_, {"input": formats} if formats else {}, remarks)
@@ -245,8 +251,8 @@ def _number(column: Column, role: Role | None) -> Guess | None:
                 'a mark that is decimal or parts thousands: add type: decimal, input: "," or "."'
             )
             return Guess(remarks=(f"{UNSURE}{remark}",))
-        return Guess("decimal", {}, best.remark("numbers"))
-    remarks = best.remark("numbers")
+        return Guess("decimal", {}, best.remark("numbers", texts))
+    remarks = best.remark("numbers", texts)
     if not told and not remarks:
         remarks = (f"{UNSURE}all {len(texts):,} different values are numbers",)
     return Guess("decimal", {"input": "." if best is point else ","}, remarks)

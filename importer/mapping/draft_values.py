@@ -72,7 +72,8 @@ def remarks_on(column: Column, meaning: Meaning) -> tuple[str, ...]:
         [text] = column.texts
         return ("the same in every row" + ("" if personal else f": {shown(text)}"),)
     if meaning.role is Role.CITY and (ways := _ways(column.texts)):
-        return (f"{ways:,} places are written in several ways: case: title makes them one",)
+        places = "1 place is" if ways == 1 else f"{ways:,} places are"
+        return (f"{places} written in several ways: case: title makes them one",)
     often = [text for text, count in Counter(column.texts).most_common(_FEW) if count > 1]
     few = len(column.texts) <= _FEW and len(column.texts) * 4 <= sum(column.texts.values())
     if personal or not few or not often or meaning.role in {Role.CITY, Role.ZIP}:

@@ -130,7 +130,7 @@ def _next(checkup: Checkup, arguments: Sequence[str]) -> Iterator[str]:
         yield "To import it:"
         yield command
         return
-    copy = f"{PurePath(arguments[0]).stem}-check.xlsx"
+    copy = f"{PurePath(arguments[0]).stem.lstrip('-') or 'report'}-check.xlsx"
     yield "To get a copy with the bad cells coloured, to be mended and checked again:"
     yield f"  vcc-import check {shlex.join([*arguments, '--report', copy])}"
     if survey.invalid and survey.ready and not blocked(checkup):

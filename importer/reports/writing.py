@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from importer.errors import UsageError
 from importer.files import replacing
 from importer.model import Checkup
+from importer.settings import PROBLEM_CAP
 
 SUFFIXES = (".txt", ".json", ".csv", ".html", ".xlsx")
 
@@ -44,17 +45,20 @@ def check_reports(reports: Sequence[Path], inputs: Sequence[Path]) -> None:
         raise UsageError("\n".join(mistakes), " ".join(hints))
 
 
-def write_reports(reports: Sequence[Path], found: Sequence[Reported]) -> list[str]:
+def write_reports(
+    reports: Sequence[Path], found: Sequence[Reported], most: int | None = PROBLEM_CAP
+) -> list[str]:
     """Write all reports, over those that are there, mode 0600; give a line about each.
 
-    One report tells of all files, but for .xlsx: each file has its own, with the file's name
-    behind the report's. Raises OutputError.
+    As JSON a report lists `most` problems of a file, all where that is None. One report tells of
+    all files, but for .xlsx: each file has its own, with the file's name behind the report's.
+    Raises OutputError.
     """
     said: list[str] = []
     for report in reports:
         if report.suffix.lower() != ".xlsx":
             with replacing(report) as path:
-                _write(report.suffix.lower(), path, found)
+                _write(path, found, most, report.suffix.lower())
             said.append(f"Report: {report}")
             continue
         from importer.reports.workbook_report import write_workbook
@@ -67,7 +71,7 @@ def write_reports(reports: Sequence[Path], found: Sequence[Reported]) -> list[st
     return said
 
 
-def _write(suffix: str, path: Path, found: Sequence[Reported]) -> None:
+def _write(path: Path, found: Sequence[Reported], most: int | None, suffix: str) -> None:
     checkups = [one.checkup for one in found]
     match suffix:
         case ".txt":
@@ -78,7 +82,7 @@ def _write(suffix: str, path: Path, found: Sequence[Reported]) -> None:
         case ".json":
             from importer.reports.json_report import write_json
 
-            write_json(path, checkups)
+            write_json(path, checkups, most)
         case ".csv":
             from importer.reports.csv_report import write_csv
 

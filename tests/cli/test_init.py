@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,23 @@ def test_a_run_without_a_mapping_tells_of_init(
 ) -> None:
     assert cli("check", leads) == 2
     assert "vcc-import init" in capsys.readouterr().err
+
+
+def test_what_is_to_be_typed_next_works_for_a_file_whose_name_begins_like_an_option(
+    cli: Cli, tmp_path: Path, leads: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "-x.csv").write_bytes(leads.read_bytes())
+    assert cli("init", "-o", "m.yaml", "--", "-x.csv") == 0
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert cli(*line.removeprefix("Then: vcc-import ").split()) == 1
+    told = [line.split() for line in capsys.readouterr().out.splitlines() if "vcc-import" in line]
+    for command in told:
+        assert command[2] == "./-x.csv"
+
+
+def test_a_draft_sent_to_a_file_is_utf_8_whatever_the_code_page(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("Név,Őrző,Phone\nA,b,+36301234567\n", "utf-8")
+    command = [sys.executable, "-m", "importer", "init", str(tmp_path / "l.csv")]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert "orzo: Őrző" in done.stdout.decode("utf-8")

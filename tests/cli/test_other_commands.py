@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -167,6 +168,29 @@ def test_the_sandbox_keeps_its_records_from_one_start_to_the_next(
         _, error = process.communicate(timeout=20)
         assert (process.returncode, error) == (0, "")
     assert len(set(ids)) == 6
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_check_that_is_terminated_leaves_no_copy_of_the_cells(
+    mapping: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "importer", "check", "-", "-m", str(mapping)],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"Name,City,Phone\n")
+    process.stdin.flush()
+    while not any(path.is_file() for path in (tmp_path / "temporary").rglob("*")):
+        assert process.poll() is None
+        time.sleep(0.001)  # the condition is awaited, not a time
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=20)
+    assert (process.returncode, error) == (143, b"")
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:

@@ -94,6 +94,63 @@ def test_failures_keep_their_cells_and_can_be_mended_and_run_again(
     assert summary_of(tmp_path / "second")["counts"]["created"] == 1
 
 
+@pytest.mark.parametrize("kind", ["failures.csv", "failures.xlsx"])
+@pytest.mark.parametrize(
+    "source",
+    ["encoding: cp1250", 'delimiter: ";"', "header_row: 3", "{sheet: Leads, header_row: 3}"],
+)
+def test_failures_fit_the_same_mapping_whatever_it_says_of_the_supplier_s_files(
+    cli: Cli, sandbox: LiveSandbox, mapping: Path, tmp_path: Path, source: str, kind: str
+) -> None:
+    above = "List;;\nof today;;\n" if "header_row" in source else ""
+    rows = "".join(f"Győző {n};Pécs;{n}\n" for n in range(1, 7))
+    (tmp_path / "leads.csv").write_text(f"{above}Name;City;Phone\n{rows}", "cp1250")
+    text = mapping.read_text("utf-8")
+    said = source if source.startswith("{") else f"{{{source}}}"
+    mapping.write_text(f"{text}source: {said}\n", "utf-8")
+    assert cli("run", "leads.csv", "-m", mapping, "--out", "first", *to(sandbox)) == 1
+    failures = tmp_path / "first" / kind
+    if kind == "failures.xlsx":
+        book = openpyxl.load_workbook(failures)
+        assert book.active is not None
+        for n, (cell,) in enumerate(book.active["C2:C7"]):
+            cell.value = f"06 30 765 432{n}"
+        book.save(failures)
+    else:
+        lines = failures.read_text("utf-8").splitlines()
+        mended = [re.sub(r",([1-6]),", r",06 30 765 433\1,", line, count=1) for line in lines]
+        failures.write_text("\n".join(mended), "utf-8")
+    assert cli("check", failures, "-m", mapping, "--report", "r.json") == 0
+    assert cli("preview", failures, "-m", mapping) == 0
+    assert cli("run", failures, "-m", mapping, "--out", "second", *to(sandbox)) == 0
+    assert summary_of(tmp_path / "second")["counts"]["created"] == 6
+    told = json.loads((tmp_path / "r.json").read_bytes())
+    assert (told["header_row"], told["encoding"] in {"utf-8", None}) == (1, True)
+
+
+def test_a_run_ends_with_its_warnings_and_the_way_to_mend_what_failed(
+    cli: Cli,
+    sandbox: LiveSandbox,
+    mapping: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = mapping.read_text("utf-8")
+    rule = "city: {column: City, choices: [Budapest], on_error: warn}"
+    mapping.write_text(text.replace("city: City", rule), "utf-8")
+    rows = "".join(f"P{n},Budapest,x{n}\n" for n in range(3))
+    (tmp_path / "leads.csv").write_text(f"Name,City,Phone\n{rows}A,Pest,0630123456\n", "utf-8")
+    assert cli("run", "leads.csv", "-m", mapping, "--out", "first", *to(sandbox)) == 1
+    said = capsys.readouterr().out
+    assert "1 warning:\n  not_a_choice: row 5, City: " in said
+    hints = [line for line in said.splitlines() if line.startswith("    → ")]
+    assert len(hints) == len(set(hints)), "a hint that many rows share stands once"
+    [command] = [line for line in said.splitlines() if "failures.xlsx -m" in line]
+    words = command.split()[1:]
+    assert words[:2] == ["run", "first/failures.xlsx"]
+    assert cli("check", *words[1:]) == 1
+
+
 def test_result_files_are_their_owner_s_alone(
     cli: Cli, sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path
 ) -> None:

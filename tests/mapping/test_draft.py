@@ -164,6 +164,36 @@ def test_a_name_joins_a_contact_only_if_its_phone_is_hardly_ever_blank(tmp_path:
     assert rule(spec, "name") == {"column": ["Name"]}
 
 
+def test_no_row_with_a_phone_is_lost_for_want_of_another(tmp_path: Path) -> None:
+    headers = ["Name", "Phone", "Mobile", "E-mail"]
+    rows = [
+        [f"P{n}", f"06 30 123 45{n:02}" if n else "", f"06 30 765 43{n:02}", f"p{n}@x.example"]
+        for n in range(40)
+    ]
+    assert problems(headers, rows, tmp_path / "m.yaml") == []
+    spec = loaded(drafted(headers, rows), tmp_path / "m.yaml").spec
+    assert {"name", "email"} <= set(spec.form)
+
+
+def test_texts_that_fit_no_type_are_counted_by_their_cells() -> None:
+    rows = [[f"P{n}", "none" if n % 2 else f"+36 30 123 45{n:02}"] for n in range(20)]
+    told = "10 of 11 different values are valid phones; the others stand in 10 of 20 cells"
+    assert told in " ".join(drafted(["Name", "Phone"], rows).replace("#", "").split())
+
+
+@pytest.mark.parametrize("data", ["06 30 123 4567", "a@b.example", "2024-01-31", "12345678"])
+def test_a_list_without_headers_is_said_to_look_like_one(data: str) -> None:
+    text = " ".join(drafted(["Ann", data], [["Bob", data]]).replace("#", "").split())
+    assert "unsure: row 1 was taken for the column headers, but column B of it looks like" in text
+    assert "looks like data" not in drafted(["Phone 1", "2024", "Sales 2023/24"], [["1", "2", "3"]])
+
+
+def test_a_draft_that_calls_nobody_says_so(tmp_path: Path) -> None:
+    text = drafted(["Name", "City"], [["Ann", "Pécs"]])
+    assert "unsure: no column was taken for phones" in text
+    assert loaded(text, tmp_path / "m.yaml").spec.contacts.numbered() == {}
+
+
 def test_who_may_not_be_called_is_skipped_only_where_the_header_says_so(tmp_path: Path) -> None:
     rows = [["Ann", "tilos", "x", "no"], ["Bob", "nem", "", "yes"], ["C", "", "", ""]]
     text = drafted(["Name", "Ne hívd", "Blocked", "Consent"], rows)

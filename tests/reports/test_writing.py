@@ -177,3 +177,29 @@ def test_each_of_several_files_has_its_workbook_and_all_share_the_other_reports(
     page = (tmp_path / "r.html").read_text("utf-8")
     assert 'id="file-1"' in page
     assert 'href="#file-2"' in page
+
+
+def test_a_file_that_could_not_be_read_is_said_to_be_missing_from_the_report(
+    cli: Cli, leads: Path, mapping: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.csv").touch()
+    for quiet in ((), ("-q",)):
+        assert cli("check", leads, "empty.csv", "-m", mapping, "--report", "r.html", *quiet) == 2
+        assert "Not in the report: empty.csv\n" in capsys.readouterr().err
+    assert cli("run", "empty.csv", "-m", mapping, "--sandbox", "--report", "run.html") == 2
+    assert "Not in the report: empty.csv\n" in capsys.readouterr().err
+    assert not (tmp_path / "run.html").exists()
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "--sandbox")])
+def test_json_lists_every_problem_where_all_are_asked_for(
+    cli: Cli, mapping: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    odd = '"""problems"": []",Pécs,x,\n'
+    rows = "".join(f"P{n},Pécs,x{n},\n" for n in range(1100))
+    (tmp_path / "l.csv").write_text(f"Name,City,Phone,E-mail\n{rows}{odd}", "utf-8")
+    words = (command[0], "l.csv", "-m", mapping, *command[1:], "--report", "r.json", "-q")
+    for option, listed in (((), 1000), (("--all-problems",), 1101)):
+        assert cli(*words, *option) == 1
+        report = json.loads((tmp_path / "r.json").read_bytes())
+        assert [len(report["problems"]), sum(report["problem_counts"].values())] == [listed, 1101]
