@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types soak docs clean
+.PHONY: help demo test lint types soak bench docs clean
 
 help:
 	@echo "make demo   import samples/leads.xlsx into a local Add record service"
 	@echo "make test   check style and types, run the tests"
 	@echo "make soak   kill a long import again and again, and count what arrived"
+	@echo "make bench  measure what docs/performance.md promises, about 40 minutes"
 	@echo "make docs   write the pages that come from the code"
 
 demo: $(VENV)/.demo
@@ -34,6 +35,9 @@ types: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	SOAK_ROWS=100000 SOAK_KILLS=200 $(BIN)/python -m pytest -q tests/recovery/test_kill.py -k killed
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -174,7 +174,7 @@ async def _measure(target: Target, pace: Pace, seconds: float, folder: Path) -> 
 
     def tell(event: Event) -> None:
         if isinstance(event, PaceChanged) and VERBOSE:
-            print(f"    {time.monotonic() - began:6.2f} s: {event}")  # noqa: T201
+            print(f"    {time.monotonic() - began:6.2f} s: {event}")
 
     with Journal.create(folder / "journal.sqlite3", {}) as journal:
         async with Client(target, pace) as client:
@@ -201,7 +201,7 @@ VERBOSE = False
 
 def say(*cells: object) -> None:
     """A row of a Markdown table."""
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)  # noqa: T201
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 def widths(capacities: Sequence[int], seconds: float, repeats: int) -> None:
@@ -266,14 +266,14 @@ def main() -> None:
     options = parser.parse_args()
     global VERBOSE  # noqa: PLW0603
     VERBOSE = options.v
-    print(f"{platform.platform()}, Python {platform.python_version()}\n")  # noqa: T201
+    print(f"{platform.platform()}, Python {platform.python_version()}\n")
     if options.capacity:
         capacities = [int(part) for part in options.capacity.split(",")]
         widths(capacities, options.seconds, options.repeats)
-        print()  # noqa: T201
+        print()
     if options.rates:
         limits([float(part) for part in options.rates.split(",")], options.seconds)
-        print()  # noqa: T201
+        print()
     if options.asked:
         asked([float(part) for part in options.asked.split(",")])
 

@@ -1,0 +1,1 @@
+"""Programs that measure; each prints Markdown. Run from the project's folder: see README.md."""

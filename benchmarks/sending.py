@@ -1,0 +1,106 @@
+"""Sending as fast as can be, and to a service that takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from benchmarks.contest import Contest, Work
+from benchmarks.measuring import Ran, Result, in_turn, middle, ratio, table
+from benchmarks.service import fast_service, slow_service
+from benchmarks.setting import Findings, Setting
+
+PROCESSES = ("--engine", "processes", "--workers", 2)
+LATENCY = 0.05
+IN_FLIGHT = 64
+
+_LOCAL, _PROCESSES = "vcc-import run", "vcc-import run, 2 processes"
+_BARE, _TWO = "bare aiohttp loop", "two bare loops"
+_PANDAS, _CSV2HTTP, _DLT = "pandas script", "csv2http", "dlt destination"
+
+
+def sending(setting: Setting) -> Findings:
+    """Rows a second, each contestant from start to end, start-up left out.
+
+    The slow ones send fewer rows: their speed does not depend on how many there are.
+    """
+    many, few = (20_000, 4_000) if setting.quick else (100_000, 20_000)
+    with fast_service() as service:
+        large = Contest(service, setting.csv(many), many, setting.folder)
+        small = Contest(service, setting.csv(few), few, setting.folder)
+        single = Contest(service, setting.csv(1), 1, setting.folder)
+        rows = {
+            **dict.fromkeys((_BARE, _TWO, _LOCAL, _PROCESSES, _PANDAS), many),
+            **dict.fromkeys((_CSV2HTTP, _DLT), few),
+        }
+        works: dict[str, Work] = {
+            _BARE: large.bare,
+            _LOCAL: lambda: _without_start(large.run(), single.run()),
+            _PROCESSES: lambda: _without_start(large.run(*PROCESSES), single.run(*PROCESSES)),
+            _TWO: large.two_bare,
+            _PANDAS: lambda: _without_start(large.pandas(), single.pandas()),
+            _CSV2HTTP: lambda: _without_start(small.csv2http(), single.csv2http()),
+            _DLT: lambda: _without_start(small.dlt(), single.dlt()),
+        }
+        found = in_turn(setting.rounds, works)
+        return Findings(_compared(found, rows), _speeds(found, rows, service.name))
+
+
+def _without_start(run: Ran, start: Ran) -> Ran:
+    """A run less what the same program takes for a file of one row."""
+    return replace(run, wall=run.wall - start.wall, cpu=run.cpu - start.cpu)
+
+
+def _compared(found: Mapping[str, Sequence[Ran]], rows: Mapping[str, int]) -> tuple[Result, ...]:
+    def against(us: str, them: str, target: float, goal: float | None = None) -> Result:
+        # Seconds a row, theirs by ours; where it is about sending alone, see the details.
+        slower = ratio(found[them], found[us], lambda r: r.wall) * rows[us] / rows[them]
+        return Result(us, _speed(us), f"{them}: {_speed(them)}", slower, target, goal)
+
+    def _speed(name: str) -> str:
+        return f"{rows[name] / middle(found[name], lambda r: r.wall):,.0f}/s"
+
+    return (
+        against(_LOCAL, _BARE, 0.85),
+        against(_PROCESSES, _BARE, 1.3, 1.5),
+        against(_LOCAL, _PANDAS, 2.2),
+        against(_LOCAL, _CSV2HTTP, 6),
+        against(_LOCAL, _DLT, 6),
+    )
+
+
+def _speeds(found: Mapping[str, Sequence[Ran]], rows: Mapping[str, int], service: str) -> str:
+    lines = []
+    for name, runs in found.items():
+        count = rows[name]
+        lines.append(
+            (
+                name,
+                f"{count:,}",
+                f"{count / middle(runs, lambda r: r.wall):,.0f}",
+                f"{count / middle(runs, lambda r: r.sent):,.0f}",
+                f"{middle(runs, lambda r: r.cpu) / count * 1e6:,.0f}",
+                f"{middle(runs, lambda r: r.peak):,.0f}",
+            )
+        )
+    head = ("sending", "rows", "rows/s, all", "rows/s, first to last", "CPU µs/row", "peak MiB")
+    return f"Service: {service}.\n\n{table(head, lines)}"
+
+
+def latency(setting: Setting) -> Findings:
+    """Rows a second where 64 requests in flight wait 50 ms each: the client may not be felt."""
+    best = IN_FLIGHT / LATENCY
+    rows = int(best * (5 if setting.quick else 20))
+    with slow_service(LATENCY) as service:
+        contest = Contest(service, setting.csv(rows), rows, setting.folder)
+        works: dict[str, Work] = {
+            _BARE: contest.bare,
+            _LOCAL: lambda: contest.run("--concurrency", IN_FLIGHT),
+        }
+        found = in_turn(setting.rounds, works)
+    speeds = {name: rows / middle(runs, lambda r: r.sent) for name, runs in found.items()}
+    ours = speeds[_LOCAL]
+    beside = f"64 / 0.05 s: {best:,.0f}/s"
+    result = Result("50 ms service, 64 in flight", f"{ours:,.0f}/s", beside, ours / best, 0.98)
+    lines = [(name, f"{speed:,.0f}", f"{speed / best:.3f}") for name, speed in speeds.items()]
+    return Findings((result,), table(("50 ms service", "rows/s", "of 64 / 0.05 s"), lines))

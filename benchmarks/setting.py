@@ -1,0 +1,37 @@
+"""What all benchmarks of a run share, and what each gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.leads import write_csv, write_xlsx
+from benchmarks.measuring import Result
+
+FAULTS = 200
+"""In files that are checked one row in so many is wrong; in those that are sent none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where files go, and how much is done: `quick` is for seeing that all works."""
+
+    folder: Path
+    quick: bool
+    rounds: int
+
+    def csv(self, rows: int, faults: int = 0) -> Path:
+        """A CSV file of leads, made once."""
+        return write_csv(self.folder / f"leads-{rows}-{faults}.csv", rows, faults)
+
+    def xlsx(self, rows: int, faults: int = 0) -> Path:
+        """A workbook of leads, made once."""
+        return write_xlsx(self.folder / f"leads-{rows}-{faults}.xlsx", rows, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Figures held against targets, and all that was measured on the way, in Markdown."""
+
+    results: tuple[Result, ...]
+    details: str
