@@ -80,6 +80,9 @@ def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
         filled = pc.not_equal(pieces, "")
         pieces, cell = pieces.filter(filled), cell[filled.to_numpy(zero_copy_only=False)]
         sure, values = settle(pieces)
+        # Good as a value of its own, as in an e-mail, and yet the service would divide it.
+        piped = pc.match_substring(pieces, PIPE).to_numpy(zero_copy_only=False)
+        sure = np.logical_and(sure, ~piped)
         known = np.bincount(cell, minlength=len(texts)) > 0
         known[cell[~sure]] = False
         kept = known[cell]

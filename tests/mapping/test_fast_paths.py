@@ -250,6 +250,13 @@ def test_cells_of_many_values_come_out_as_one_by_one(
                 assert not sure or value(text) == Value(sent)
 
 
+def test_an_address_with_a_stray_pipe_in_it_is_not_settled() -> None:
+    settle = fast_path(RULES[3], "email", None, Finding())
+    assert settle is not None
+    known, _ = settle(pa.array(["a|b@example.hu", "b@example.hu"], pa.large_string()))
+    assert known.tolist() == [False, True]
+
+
 def test_a_cell_whose_pieces_are_all_plain_is_settled_at_once() -> None:
     settle = fast_path(RULES[0], "phone", "HU", Finding())
     assert settle is not None
