@@ -247,6 +247,7 @@ def _column(info: SourceInfo, entry: DoNotCall) -> int:
         found = headers.find(entry.column)
         if found is None:
             complaint = headers.complain(entry.column).replace("the sheet", entry.file)
+            complaint += f" (it has {headers.told()})"
             raise _Unusable("column", complaint)
         return found
     if len(info.headers) == 1:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.do_not_call import Lists, load_lists
-from importer.errors import RunInterruptedError
+from importer.errors import MappingError, RunInterruptedError
 from importer.line import Listener
 from importer.mapping.facts import Facts, Watch
 from importer.mapping.load import LoadedMapping
@@ -25,6 +25,7 @@ from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
+from importer.sources.workbook import OTHER_SHEETS
 from importer.stopping import StopSwitch
 from importer.survey.fill import FillCounter
 from importer.survey.seen import Seen
@@ -56,13 +57,28 @@ class Look:
     lists: Lists | None = None
 
 
+def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
+    """Bind a mapping to a source; raise MappingError with all that the source lacks."""
+    try:
+        return compile_plan(mapping, info.headers)
+    except MappingError as error:
+        # The first sheet of many a workbook is a cover.
+        others = [
+            f"{p.message[0].upper()}{p.message[1:]}. {p.hint}"
+            for p in info.problems
+            if p.code == OTHER_SHEETS
+        ]
+        error.hint = "\n".join(filter(None, (error.hint, *others)))
+        raise
+
+
 class Examination:
     """A file on its way to the gate; raises MappingError where mapping and sheet do not fit."""
 
     def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: Look) -> None:
         self.info = info
         self.look = look
-        self.plan: Plan = compile_plan(mapping, info.headers)
+        self.plan = fitted_plan(mapping, info)
         self.facts = Facts()
         lists = look.lists if look.lists is not None else load_lists(mapping, look.stop)
         self.plan = self.plan.with_do_not_call(lists.listed)

@@ -18,14 +18,13 @@ from importer.api.client import Client
 from importer.api.request import base_url_for, encode
 from importer.do_not_call import Lists, keep_numbers, load_lists
 from importer.errors import OutputError
-from importer.examination import COPY, Examination, Look, findings_of
+from importer.examination import COPY, Examination, Look, findings_of, fitted_plan
 from importer.files import make_private_folder, write_private
 from importer.incoming import open_incoming
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, send_and_finish
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
-from importer.mapping.plan import compile_plan
 from importer.mapping.schema import mapping_schema
 from importer.model import Checkup, Preview, Status
 from importer.preflight import Gate, Refused, fetch_project
@@ -118,7 +117,7 @@ def run(
     """
     stop, clock = stop or StopSwitch(), Clock()
     with open_incoming(job.source, job.mapping, job.reading) as source:
-        compile_plan(job.mapping, source.info.headers)  # refuses a sheet that does not fit
+        fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
         Client(job.target, job.settings.pace)  # refuses a target it cannot use
         gate = gate_of(job.target, job.settings) if job.settings.preflight else None
         lists = load_lists(job.mapping, stop)

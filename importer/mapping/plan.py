@@ -217,13 +217,13 @@ def compile_plan(mapping: LoadedMapping, headers: Sequence[str]) -> Plan:
     contacts = bind_contacts(spec, sheet, missing)
     filters = _bind_filters(spec, sheet, missing)
     if missing:
-        raise _unfit(mapping, missing)
+        raise _unfit(mapping, sheet, missing)
     form = bound.get("form", {})
     keys, missing = compile_keys(spec, {n: p for n, (p, _) in form.items()}, contacts)
     if spec.phone_field is not None and (constant := spec.phone_field.value) is not None:
         missing += _check_constant_phone_field(constant, contacts)
     if missing:
-        raise _unfit(mapping, missing)
+        raise _unfit(mapping, sheet, missing)
     programs = [program for part in bound.values() for program, _ in part.values()]
     used = {c for program in (*programs, *contacts.programs) for c in program.columns}
     used |= {rule.column for rule in filters}
@@ -259,10 +259,11 @@ def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list
     return filters
 
 
-def _unfit(mapping: LoadedMapping, missing: Missing) -> MappingError:
+def _unfit(mapping: LoadedMapping, sheet: Headers, missing: Missing) -> MappingError:
     lines = tuple(dict.fromkeys(mapping.mistake(path, message) for path, message in missing))
     return MappingError(
         f"{mapping.path}: the mapping does not fit the sheet",
         lines,
-        hint="Name the columns as the sheet does, or choose another sheet or header row.",
+        hint=f"The sheet has: {sheet.told()}. Name the columns as it does, or choose another sheet"
+        " or header row.",
     )

@@ -84,12 +84,17 @@ class Headers:
             return f'the header "{name}" stands twice in the sheet ({letters}): rename one'
         folded = {header.casefold(): header for header in self.names if header}
         close = difflib.get_close_matches(trim(name).casefold(), folded, 2, 0.6)
-        if close:
-            hint = "nearest: " + ", ".join(f'"{folded[c]}"' for c in close)
-        else:
-            listed = [f'"{h}"' for h in self.names if h]
-            hint = "it has " + ", ".join(listed[:12]) + (" …" if len(listed) > 12 else "")
-        return f'the sheet has no column "{name}": {hint}'
+        nearest = ": nearest: " + ", ".join(f'"{folded[c]}"' for c in close) if close else ""
+        return f'the sheet has no column "{name}"{nearest}'
+
+    def told(self) -> str:
+        """The headers that there are, for people."""
+        listed = [f'"{header}"' for header in self.names if header]
+        more = f" and {len(listed) - _TOLD} more" if len(listed) > _TOLD else ""
+        return ", ".join(listed[:_TOLD]) + more
+
+
+_TOLD = 30
 
 
 def column_letter(index: int) -> str:

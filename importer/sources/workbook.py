@@ -38,6 +38,9 @@ class NamedSheet(Protocol):
 
 AnySheet = TypeVar("AnySheet", bound=NamedSheet)
 
+OTHER_SHEETS = "other_sheets"
+HIDDEN_SHEETS = "hidden_sheets"
+
 
 def chosen_sheet(file: InputFile, sheets: Sequence[AnySheet], wanted: str | int | None) -> AnySheet:
     """The sheet wanted, by name (exactly, then in any case) or number from 1.
@@ -95,9 +98,16 @@ def reading_of(
     scan, linked = found
     place = f"{file}: sheet {sheet.name!r}"
     layout = Layout(place, text=cell_texts, open_ended=False, merges=tuple(scan.merges))
-    table = read_table(rows, layout, options)
+    remarks = tuple(_sheet_remarks(sheet, sheets, options))
+    try:
+        table = read_table(rows, layout, options)
+    except SourceError as error:
+        # The first sheet of many a workbook is a cover.
+        others = [_sentence(remark) for remark in remarks if _of_sheets(remark)]
+        error.hint = "\n".join(filter(None, (error.hint, *others)))
+        raise
     problems = (
-        *_sheet_remarks(sheet, sheets, options),
+        *remarks,
         *_hidden_remarks(scan.hidden_rows, scan.hidden_columns, len(table.headers)),
         *_link_remarks(linked),
         *table.problems,
@@ -121,14 +131,22 @@ def _sheet_remarks(
     others = [other for other in sheets if other is not sheet]
     name_it = "Name the sheet that is to be read: --sheet NAME."
     if hidden := [repr(other.name) for other in others if other.hidden]:
-        yield remark("hidden_sheets", f"hidden sheets were not read: {', '.join(hidden)}", name_it)
+        yield remark(HIDDEN_SHEETS, f"hidden sheets were not read: {', '.join(hidden)}", name_it)
     visible = [repr(other.name) for other in others if not other.hidden]
     if visible and options.sheet is None:
         message = f"only sheet {sheet.name!r} was read; there are also: {', '.join(visible)}"
-        yield remark("other_sheets", message, name_it)
+        yield remark(OTHER_SHEETS, message, name_it)
     for name in ("encoding", "delimiter"):
         if getattr(options, name) is not None:
             yield remark("option_ignored", f"a workbook has no {name}, so it was ignored")
+
+
+def _sentence(remark: Problem) -> str:
+    return f"{remark.message[0].upper()}{remark.message[1:]}. {remark.hint}"
+
+
+def _of_sheets(problem: Problem) -> bool:
+    return problem.code in {OTHER_SHEETS, HIDDEN_SHEETS}
 
 
 def _hidden_remarks(rows: Hidden, columns: Hidden, width: int) -> Iterator[Problem]:

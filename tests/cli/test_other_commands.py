@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import click
+import openpyxl
 import pytest
 
 from importer.cli.main import COMMANDS
@@ -202,3 +203,19 @@ def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "in use" in error
     assert "Traceback" not in error
+
+
+def test_a_mapping_that_does_not_fit_the_first_sheet_is_told_of_the_others(
+    cli: Cli, capsys: pytest.CaptureFixture[str], mapping: Path, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    book["Sheet"].append(["Supplier", "Date"])
+    book["Sheet"].append(["Acme", "May"])
+    book.create_sheet("Leads").append(["Name"])
+    book.save(tmp_path / "cover.xlsx")
+    for command in ("check", "run"):
+        more = ["--sandbox"] if command == "run" else []
+        assert cli(command, tmp_path / "cover.xlsx", "-m", mapping, *more) == 2
+        told = capsys.readouterr().err
+        assert 'The sheet has: "Supplier", "Date".' in told
+        assert "there are also: 'Leads'. Name the sheet" in told

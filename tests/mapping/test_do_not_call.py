@@ -298,7 +298,7 @@ def test_all_unusable_lists_are_named_at_once_with_their_lines(tmp_path: Path) -
     path.write_text(f"{HEAD}{ONE}rows:\n  do_not_call:{entries.replace('  -', '    -')}\n", "utf-8")
     first, second = refusal(path)
     assert f"{path}:8:" in first
-    assert 'robinson.csv has no column "Phone": nearest: "Phones"' in first
+    assert 'robinson.csv has no column "Phone": nearest: "Phones" (it has "Phones")' in first
     assert f"{path}:9:" in second
     assert "there is no file" in second
 

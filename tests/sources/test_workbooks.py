@@ -325,6 +325,17 @@ def test_an_unknown_sheet_is_refused_with_those_there_are(file: Path, wanted: st
         assert "'Leads'" in caught.value.hint
 
 
+def test_a_cover_sheet_that_comes_first_is_refused_with_the_sheets_there_are(file: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Cover"  # type: ignore[union-attr]
+    book["Cover"]["B2"] = "Leads of May"
+    book.create_sheet("Data").append(["Name"])
+    book.save(file)
+    with pytest.raises(SourceError, match="no data below") as caught:
+        read(file)
+    assert "Only sheet 'Cover' was read; there are also: 'Data'" in str(caught.value.hint)
+
+
 def test_options_of_text_files_are_ignored_with_a_warning(file: Path) -> None:
     write_raw(file, cells('<row r="2"><c r="A2"><v>1</v></c></row>'))
     info, _ = read(file, encoding="utf-8", delimiter=";")
