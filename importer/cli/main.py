@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import signal
 import sys
 import threading
@@ -91,6 +92,8 @@ def _terminate(_: int, __: FrameType | None) -> None:
 
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run a command line (the program's own where None) and give its exit code."""
+    # Arrow's own allocator keeps what it was given: a third more memory, and no faster here.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's code page lacks must not end a run.
         if isinstance(stream, io.TextIOWrapper):

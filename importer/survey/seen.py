@@ -1,10 +1,11 @@
 """What was seen before: where each key stood first, in a few bytes a key, over many files.
 
-Keys are remembered as sorted arrays ("runs"), newest last, that are merged as they grow alike; so a
-batch is looked up by a few binary searches. A text is remembered by its 128-bit digest: two of a
-billion texts share one with a chance of about 1 in 10²⁰. A number is remembered as it is, and so
-is a text that is nothing but one, as the keys of phones are: their digests would take longer than
-all else.
+Keys are remembered in sorted runs (see :mod:`importer.survey.runs`), newest last, that are merged
+as they grow alike and go to a file when they are many; so a batch is looked up by a few binary
+searches, and a million keys take some megabytes. A text is remembered by its 128-bit digest: two
+of a billion texts share one with a chance of about 1 in 10²⁰. A number is remembered as it is, and
+so is a text that is nothing but one, as the keys of phones are: their digests would take longer
+than all else.
 """
 
 from __future__ import annotations
@@ -18,13 +19,25 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.errors import OutputError
+from importer.survey.runs import (
+    Entries,
+    FileRun,
+    Filter,
+    MemoryRun,
+    Prints,
+    RunFile,
+    find_in,
+    fingerprints,
+)
+
 Words = tuple[npt.NDArray[np.uint64], ...]
 """Keys as columns of words, all of a length; equal keys are equal in every word."""
 Places = npt.NDArray[np.int64]
 """Where keys stand: source, row and contact in one number each, as :func:`place` makes them."""
 
-MERGED_UP_TO = 1 << 20
-"""Keys in the longest run: so merging never needs much room beside what is remembered."""
+IN_MEMORY = 1 << 16
+"""Keys that are in memory as a whole; when there are as many, they go to the file."""
 
 _CONTACT_BITS, _ROW_BITS = 4, 36
 _NUMBER = "^[1-9][0-9]{0,17}$"
@@ -60,51 +73,36 @@ def numbers(values: npt.NDArray[np.int64]) -> Words:
     return (values.astype(np.uint64),)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Keys sorted by their first word, those alike in it in the order in which they came."""
-
-    words: Words
-    places: Places
-
-    def find(self, wanted: Words, found: Places) -> None:
-        """Put the places of the keys that stand here into `found`, where that is still -1."""
-        first, rest = self.words[0], self.words[1:]
-        at = np.searchsorted(first, wanted[0])
-        open_ = np.flatnonzero((found < 0) & (at < len(first)))
-        while len(open_):
-            there = at[open_]
-            near = first[there] == wanted[0][open_]
-            same = near.copy()
-            for mine, theirs in zip(rest, wanted[1:], strict=True):
-                same &= mine[there] == theirs[open_]
-            found[open_[same]] = self.places[there[same]]
-            open_ = open_[near & ~same]
-            at[open_] += 1
-            open_ = open_[at[open_] < len(first)]
-
-    def merged(self, later: _Run) -> _Run:
-        """Both in one; of equal keys, this run's come first."""
-        words = tuple(map(np.concatenate, zip(self.words, later.words, strict=True)))
-        order = np.argsort(words[0], kind="stable")
-        places = np.concatenate((self.places, later.places))
-        return _Run(tuple(word[order] for word in words), places[order])
-
-
 class FirstPlaces:
-    """Where each key stood first: 24 bytes for each distinct text, 16 for each number."""
+    """Where each key stood first: 5 to 6 bytes in memory for each, and 16 or 24 on the disk."""
 
     def __init__(self) -> None:
-        self._runs: list[_Run] = []
+        self._old: list[FileRun] = []
+        self._young: list[MemoryRun] = []
+        self._filter = Filter()
+        self._file: RunFile | None = None
 
     def __len__(self) -> int:
-        return sum(len(run.places) for run in self._runs)
+        return sum(len(old.prints) for old in self._old) + self._in_memory()
+
+    def _in_memory(self) -> int:
+        return sum(len(young.prints) for young in self._young)
 
     def find(self, words: Words) -> Places:
         """The place of each key, or -1 for one that was not seen."""
-        found = np.full(len(words[0]), -1, dtype=np.int64)
-        for run in self._runs:
-            run.find(words, found)
+        keys = np.column_stack(words)
+        return self._find(keys, fingerprints(keys))
+
+    def _find(self, keys: Entries, prints: Prints) -> Places:
+        found = np.full(len(keys), -1, dtype=np.int64)
+        maybe = np.flatnonzero(self._filter.may_have(prints))
+        if len(maybe):
+            some = found[maybe]
+            for old in self._old:
+                find_in(old, keys[maybe], prints[maybe], some)
+            found[maybe] = some
+        for young in self._young:
+            find_in(young, keys, prints, found)
         return found
 
     def add(self, words: Words, places: Places) -> Places:
@@ -112,14 +110,16 @@ class FirstPlaces:
         if not len(places):
             return places
         order = np.lexsort(words[::-1])
-        ordered = tuple(word[order] for word in words)
+        ordered = np.column_stack([word[order] for word in words])
         new = np.ones(len(places), dtype=bool)
-        new[1:] = np.any([word[1:] != word[:-1] for word in ordered], axis=0)
-        distinct = tuple(word[new] for word in ordered)
-        firsts = self.find(distinct)
+        new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+        distinct = ordered[new]
+        prints = fingerprints(distinct)
+        firsts = self._find(distinct, prints)
         unknown = firsts < 0
         firsts[unknown] = places[order[new]][unknown]
-        self._append(_Run(tuple(word[unknown] for word in distinct), firsts[unknown]))
+        entries = np.column_stack((distinct[unknown], firsts[unknown].astype(np.uint64)))
+        self._append(MemoryRun.of(prints[unknown], entries))
         result = np.empty_like(places)
         result[order] = firsts[np.cumsum(new) - 1]
         return result
@@ -127,19 +127,41 @@ class FirstPlaces:
     def take(self, other: FirstPlaces, source: int) -> None:
         """See all that another saw, as what stands in the source of that number."""
         mark = source << (_ROW_BITS + _CONTACT_BITS)
-        for run in other._runs:
-            self._append(_Run(run.words, run.places | mark))
+        # In the order in which they were seen: what stood first is found first.
+        self._keep_young()
+        for old in other._old:
+            self._old.append(old.marked(mark))
+            self._filter.add(old.prints)
+        for young in other._young:
+            entries = young.all_entries.copy()
+            entries[:, -1] |= np.uint64(mark)
+            self._append(MemoryRun(young.prints, entries))
 
-    def _append(self, run: _Run) -> None:
-        if not len(run.places):
+    def _append(self, run: MemoryRun) -> None:
+        if not len(run.prints):
             return
-        self._runs.append(run)
-        while len(self._runs) > 1:
-            before, last = self._runs[-2:]
-            together = len(before.places) + len(last.places)
-            if len(before.places) > 2 * len(last.places) or together > MERGED_UP_TO:
-                break
-            self._runs[-2:] = [before.merged(last)]
+        young = self._young
+        young.append(run)
+        while len(young) > 1 and len(young[-2].prints) <= 2 * len(young[-1].prints):
+            young[-2:] = [young[-2].merged(young[-1])]
+        if self._in_memory() >= IN_MEMORY:
+            self._keep_young()
+
+    def _keep_young(self) -> None:
+        """Move what is in memory to the file; raises OutputError where the disk has no room."""
+        while len(self._young) > 1:
+            self._young[-2:] = [self._young[-2].merged(self._young[-1])]
+        try:
+            for run in self._young:
+                self._file = self._file or RunFile()
+                self._old.append(self._file.keep(run))
+                self._filter.add(run.prints)
+        except OSError as error:
+            raise OutputError(
+                f"the keys of the rows cannot be kept in a temporary file: {error.strerror}",
+                "Make room on the disk of temporary files (TMPDIR says where that is).",
+            ) from None
+        self._young.clear()
 
 
 @dataclass(frozen=True, slots=True)

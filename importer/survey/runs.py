@@ -1,0 +1,179 @@
+"""Sorted runs of keys: the young ones in memory, the old ones in a private file.
+
+An entry is a row of unsigned 64-bit words, the key's own and then its place, and a run is sorted by
+the 32-bit fingerprints of its keys. Of a run in the file only the fingerprints stay in memory, and
+its entries are read where one of these is asked for: nearly always, that is a key seen before.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Entries = npt.NDArray[np.uint64]
+"""Keys and places, an entry in each row."""
+Prints = npt.NDArray[np.uint32]
+Positions = npt.NDArray[np.int64]
+
+_ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
+_HALF = np.uint64(32)
+_NEAR, _AT_ONCE = 256, 1 << 14
+"""Entries that lie no farther apart are read together, up to so many at once."""
+
+
+def fingerprints(keys: Entries) -> Prints:
+    """The fingerprints of keys, a key in each row: evenly spread however alike the keys are."""
+    mixed = np.zeros(len(keys), dtype=np.uint64)
+    for word in keys.T:
+        mixed = (mixed ^ word) * _ODD[0]
+        mixed ^= mixed >> _HALF
+    return ((mixed * _ODD[1]) >> _HALF).astype(np.uint32)
+
+
+class Run(Protocol):
+    """Entries in the order of their fingerprints."""
+
+    @property
+    def prints(self) -> Prints:
+        """The fingerprints, ascending."""
+
+    def entries(self, positions: Positions) -> Entries:
+        """The entries at these positions."""
+
+
+def find_in(run: Run, keys: Entries, prints: Prints, found: Positions) -> None:
+    """Put the places of the keys that a run has into `found`, where that is still -1."""
+    open_ = np.flatnonzero(found < 0)
+    at = np.searchsorted(run.prints, prints[open_])
+    while True:
+        inside = at < len(run.prints)
+        open_, at = open_[inside], at[inside]
+        alike = run.prints[at] == prints[open_]
+        open_, at = open_[alike], at[alike]
+        if not len(open_):
+            return
+        entries = run.entries(at)
+        same = (entries[:, :-1] == keys[open_]).all(axis=1)
+        found[open_[same]] = entries[same, -1].astype(np.int64)
+        open_, at = open_[~same], at[~same] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRun:
+    """A run in memory."""
+
+    prints: Prints
+    all_entries: Entries
+
+    @classmethod
+    def of(cls, prints: Prints, entries: Entries) -> MemoryRun:
+        """Entries in any order, sorted."""
+        order = np.argsort(prints, kind="stable")
+        return cls(prints[order], entries[order])
+
+    def entries(self, positions: Positions) -> Entries:
+        """The entries at these positions."""
+        return self.all_entries[positions]
+
+    def merged(self, later: MemoryRun) -> MemoryRun:
+        """Both in one; of equal keys, this run's come first."""
+        return MemoryRun.of(
+            np.concatenate((self.prints, later.prints)),
+            np.concatenate((self.all_entries, later.all_entries)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileRun:
+    """A run whose entries stand in a file, from `start` on; `mark` is added to their places."""
+
+    prints: Prints
+    file: RunFile
+    start: int
+    width: int
+    mark: int = 0
+
+    def entries(self, positions: Positions) -> Entries:
+        """The entries at these positions."""
+        order = np.argsort(positions, kind="stable")
+        ascending = positions[order]
+        found = np.empty((len(positions), self.width), dtype=np.uint64)
+        apart = (np.diff(ascending) > _NEAR) | (np.diff(ascending // _AT_ONCE) > 0)
+        bounds = [0, *(np.flatnonzero(apart) + 1).tolist(), len(ascending)]
+        for begin, end in pairwise(bounds):
+            first, last = int(ascending[begin]), int(ascending[end - 1])
+            found[order[begin:end]] = self._read(first, last + 1)[ascending[begin:end] - first]
+        found[:, -1] |= np.uint64(self.mark)
+        return found
+
+    def _read(self, first: int, last: int) -> Entries:
+        size = self.width * 8
+        content = self.file.read(self.start + first * size, (last - first) * size)
+        return np.frombuffer(content, dtype=np.uint64).reshape(-1, self.width)
+
+    def marked(self, mark: int) -> FileRun:
+        """The same entries, at the places of another source."""
+        return replace(self, mark=self.mark | mark)
+
+
+class RunFile:
+    """A file for runs that only this process sees, and that is gone with what stands in it."""
+
+    def __init__(self) -> None:
+        # Unbuffered, so that what is read is what was asked for, and no more.
+        self._file = tempfile.TemporaryFile(prefix="vcc-import-", buffering=0)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+
+    def keep(self, run: MemoryRun) -> FileRun:
+        """Move a run into the file; raises OSError where the disk has no room for it."""
+        start = self._file.seek(0, 2)
+        rest = memoryview(run.all_entries.tobytes())
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        return FileRun(run.prints, self, start, run.all_entries.shape[1])
+
+    def read(self, start: int, length: int) -> bytes:
+        """So many bytes from there on, which were kept."""
+        self._file.seek(start)
+        return self._file.read(length)
+
+
+class Filter:
+    """Tells most fingerprints that were never added: a bit for each of 8 to 16 times as many."""
+
+    def __init__(self) -> None:
+        self._log = 16
+        self._bits = np.zeros(1 << (self._log - 3), dtype=np.uint8)
+        self._added: list[Prints] = []
+
+    def add(self, prints: Prints) -> None:
+        """Add the fingerprints of a run, which are kept: they are added anew when room is made."""
+        self._added.append(prints)
+        count = sum(map(len, self._added))
+        if 8 * count > 1 << self._log:
+            self._log = min(32, (16 * count - 1).bit_length())
+            self._bits = np.zeros(1 << (self._log - 3), dtype=np.uint8)
+            for earlier in self._added:
+                self._set(earlier)
+        else:
+            self._set(prints)
+
+    def _set(self, prints: Prints) -> None:
+        slots = prints >> np.uint32(32 - self._log)
+        which, bits = slots >> np.uint32(3), np.uint8(1) << (slots & np.uint32(7)).astype(np.uint8)
+        # Ascending, as a run's fingerprints are.
+        starts = np.flatnonzero(np.concatenate(([True], which[1:] != which[:-1])))
+        self._bits[which[starts]] |= np.bitwise_or.reduceat(bits, starts)
+
+    def may_have(self, prints: Prints) -> npt.NDArray[np.bool_]:
+        """Whether each may have been added: if not, it was not."""
+        slots = prints >> np.uint32(32 - self._log)
+        bits = self._bits[slots >> np.uint32(3)] >> (slots & np.uint32(7)).astype(np.uint8)
+        found: npt.NDArray[np.bool_] = (bits & np.uint8(1)).astype(bool)
+        return found
