@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Mask = npt.NDArray[np.bool_]
 
-_PLAIN = r"^\+?[0-9][0-9 ()/.-]{4,30}$"
+_PLAIN = r"^[(]?\+?[0-9][0-9 ()/.-]{4,30}$"
 _DOUBTFUL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}|[.][0-9]{0,2}$|[.]0+$"
 """Dates, and numbers that a spreadsheet program has spoilt: they are looked at one by one."""
 _IS_DIGIT_OR_PLUS = np.isin(np.arange(256), list(b"0123456789+"))
