@@ -1,5 +1,143 @@
-"""Bulk importer for call-centre lead lists: spreadsheets in, Add record calls out."""
+"""Bulk importer for call-centre lead lists: spreadsheets in, Add record calls out.
+
+The names of `__all__` are the library, for programs; docs/library.md shows its use. They are
+imported when they are first used, since the command line starts faster without most of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importer.credentials import target_for
+    from importer.errors import (
+        ImporterError,
+        JournalError,
+        MappingError,
+        OutputError,
+        PreflightError,
+        RunInterruptedError,
+        ServiceError,
+        SourceError,
+        UsageError,
+    )
+    from importer.library import (
+        Listener,
+        LoadedMapping,
+        Refused,
+        Running,
+        RunResult,
+        Seen,
+        StopSwitch,
+        base_url_for,
+        check,
+        check_async,
+        load_mapping,
+        preview,
+        resume,
+        resume_async,
+        run,
+        run_async,
+        start,
+    )
+    from importer.model import (
+        Checkup,
+        Event,
+        Outcome,
+        PaceChanged,
+        Preview,
+        Probing,
+        Problem,
+        Progress,
+        Resumed,
+        Severity,
+        Stage,
+        Status,
+        Summary,
+        Survey,
+        Waiting,
+    )
+    from importer.settings import (
+        MaxFailures,
+        Pace,
+        RetryPolicy,
+        RunSettings,
+        Secret,
+        SourceOptions,
+        Target,
+    )
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = [
+    "Checkup",
+    "Event",
+    "ImporterError",
+    "JournalError",
+    "Listener",
+    "LoadedMapping",
+    "MappingError",
+    "MaxFailures",
+    "Outcome",
+    "OutputError",
+    "Pace",
+    "PaceChanged",
+    "PreflightError",
+    "Preview",
+    "Probing",
+    "Problem",
+    "Progress",
+    "Refused",
+    "Resumed",
+    "RetryPolicy",
+    "RunInterruptedError",
+    "RunResult",
+    "RunSettings",
+    "Running",
+    "Secret",
+    "Seen",
+    "ServiceError",
+    "Severity",
+    "SourceError",
+    "SourceOptions",
+    "Stage",
+    "Status",
+    "StopSwitch",
+    "Summary",
+    "Survey",
+    "Target",
+    "UsageError",
+    "Waiting",
+    "__version__",
+    "base_url_for",
+    "check",
+    "check_async",
+    "load_mapping",
+    "preview",
+    "resume",
+    "resume_async",
+    "run",
+    "run_async",
+    "start",
+    "target_for",
+]
+
+_LIGHT = ("errors", "model", "settings", "credentials")
+"""Modules with public names that import nothing heavy; all other names are the library's."""
+
+if not TYPE_CHECKING:  # a type checker would take every misspelt name for one of these
+
+    def __getattr__(name: str) -> object:
+        """Import a public name where it is first used."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        for home in (*_LIGHT, "library"):
+            module = import_module(f"{__name__}.{home}")
+            if name in vars(module):
+                return globals().setdefault(name, getattr(module, name))
+        raise AssertionError(name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

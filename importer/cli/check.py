@@ -13,8 +13,9 @@ import click
 from importer.cli.files import as_argument
 from importer.cli.gate import (
     allow_option,
+    allows_new_values,
     compared_file_option,
-    gates,
+    compared_with,
     is_online,
     online_option,
     project_option,
@@ -33,7 +34,7 @@ from importer.cli.options import (
     verbose_option,
 )
 from importer.cli.outcome import each_file, say, tell, tell_missing
-from importer.settings import PROBLEM_CAP, SourceOptions
+from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions
 
 
 @click.command(
@@ -96,34 +97,41 @@ def check_files(
 
     They are compared with the project that the options `online` name, if there are any.
     """
-    from importer import pipeline
+    from importer import library
     from importer.reports.text_report import as_text
     from importer.reports.writing import Reported, check_reports, write_reports
 
     reports, quiet = telling.reports, telling.quiet
     check_reports(reports, (*files, mapping_path))
-    mapping = pipeline.load_mapping(mapping_path)
-    seen = pipeline.Seen()
+    mapping = library.load_mapping(mapping_path)
+    seen = library.Seen()
+    settings = RunSettings(allow_new_values=online is not None and allows_new_values(online))
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
         tempfile.TemporaryDirectory(prefix="vcc-import-") as folder,
-        gates(mapping, online, Path(folder)) as gate,
+        compared_with(mapping, online, Path(folder)) as target,
     ):
 
         def check_one(path: Path) -> int:
-            copy, log = (Path(folder) / f"{len(checked)}{suffix}" for suffix in _WORKING_FILES)
             with progress_bar(path.name, quiet=quiet) as listener:
-                wanted = log if reports else None
-                look = pipeline.Look(copy, wanted, seen, listener=listener, gate=gate())
-                checkup = pipeline.check(path, mapping, options, look=look)
+                checkup = library.check(
+                    path,
+                    mapping,
+                    target=target,
+                    reading=options,
+                    settings=settings,
+                    seen=seen,
+                    log=Path(folder) / f"{len(checked)}.jsonl" if reports else None,
+                    listener=listener,
+                )
             arguments = _arguments(path, mapping_path, options)
             checked.append(Reported(checkup, arguments))
             reported.add(path)
             if not quiet:
                 say(as_text(checkup, arguments))
             if checkup.refused:
-                refused = pipeline.Refused(checkup)
+                refused = library.Refused(checkup)
                 if quiet:
                     tell(refused)
                 elif refused.hint:
@@ -159,6 +167,3 @@ def _arguments(path: Path, mapping: Path, options: SourceOptions) -> tuple[str, 
         as_argument(mapping),
         *(word for pair in words for word in pair),
     )
-
-
-_WORKING_FILES = (".parquet", ".jsonl")

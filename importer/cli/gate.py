@@ -1,9 +1,9 @@
-"""Comparing with the project: the options for it, and the gate that a check asks for."""
+"""Comparing with the project: the options for it, and the target that they name."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,10 @@ import click
 
 from importer.cli.options import FILE
 from importer.cli.target import run_target
-from importer.settings import RunSettings
 
 if TYPE_CHECKING:
-    from importer.pipeline import Gate, LoadedMapping
+    from importer.library import LoadedMapping
+    from importer.settings import Target
 
 project_option = click.option(
     "--project", type=click.IntRange(1), metavar="ID", help="Project id; beats the mapping's."
@@ -49,20 +49,17 @@ def is_online(options: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def gates(
+def compared_with(
     mapping: LoadedMapping, options: Mapping[str, Any] | None, folder: Path
-) -> Iterator[Callable[[], Gate | None]]:
-    """Give a function that asks for the project, anew for each file; None compares nothing.
+) -> Iterator[Target | None]:
+    """Give the target whose project files are compared with; None compares nothing.
 
     `folder` is for the sandbox, where one is started: nothing of it is kept. Raises UsageError
     where something lacks.
     """
     if options is None:
-        yield lambda: None
+        yield None
         return
-    from importer.pipeline import gate_of
-
-    settings = RunSettings(allow_new_values=allows_new_values(options))
     wanted = {"sandbox": False, **options, "runs_dir": folder, "quiet": True}
     with run_target(mapping, wanted) as (target, _):
-        yield lambda: gate_of(target, settings)
+        yield target

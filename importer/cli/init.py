@@ -12,7 +12,8 @@ import click
 from importer.cli.files import as_argument
 from importer.cli.options import FILE, reading_options, source_options, verbose_option
 from importer.cli.outcome import say
-from importer.cli.target import credentials, environment
+from importer.cli.target import warn
+from importer.credentials import credentials, environment
 from importer.errors import OutputError, UsageError
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE
 
@@ -89,6 +90,6 @@ def _target(options: dict[str, Any]) -> Target:
 
     if options["project"] is None:
         raise UsageError("no project is named", "Give --project ID with --online.")
-    customer, key = credentials(options["customer"], options["api_key_file"], environment())
+    customer, key = credentials(options["customer"], options["api_key_file"], environment(), warn)
     base_url = options["base_url"] or base_url_for(customer)
     return Target(base_url, options["project"], customer, key, options["ca_file"])

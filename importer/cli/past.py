@@ -36,15 +36,19 @@ def resume(run_dir: Path, **options: Any) -> int:
     since. Uncertain rows are left alone: see reconcile. The result files are written anew and
     cover the whole file. Exit codes are those of run.
     """
-    from importer import recovery
-    from importer.stopping import StopSwitch
+    from importer import library
 
-    past = recovery.past_run(run_dir)
-    stop = StopSwitch()
+    past = library.past_run(run_dir)
+    stop = library.StopSwitch()
     with past_target(past, options) as target, stops_on_signals(stop) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
-            settings = run_settings(options)
-            result = recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
+            result = library.resume(
+                run_dir,
+                target=target,
+                settings=run_settings(options),
+                stop=stop,
+                listener=listener,
+            )
         if not options["quiet"]:
             say(describe_run(result))
         return received() or result.summary.exit_code

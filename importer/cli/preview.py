@@ -39,10 +39,10 @@ def preview(file: Path, mapping_path: Path | None, limit: int | None, **reading:
 
     The body of a ready row is exactly what would be sent. Nothing is sent.
     """
-    from importer import pipeline
+    from importer import library
 
-    mapping = pipeline.load_mapping(need_mapping(mapping_path, (file,)))
-    previews = pipeline.preview(file, mapping, source_options(**reading))
+    mapping = library.load_mapping(need_mapping(mapping_path, (file,)))
+    previews = library.preview(file, mapping, reading=source_options(**reading))
     with contextlib.suppress(BrokenPipeError):
         _print(itertools.islice(previews, limit))
         return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,6 @@ from importer.settings import (
     PROBLEM_CAP,
     RUNS_DIR_VARIABLE,
 )
-
-_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 @click.command(
@@ -112,12 +109,11 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
             Telling(options["reports"], most, options["quiet"]),
             options if is_online(options) else None,
         )
-    from importer import pipeline
+    from importer import library
     from importer.reports.writing import Reported, check_reports, write_reports
-    from importer.stopping import StopSwitch
 
     check_reports(options["reports"], (*files, mapping_file))
-    mapping = pipeline.load_mapping(mapping_file)
+    mapping = library.load_mapping(mapping_file)
     settings = dataclasses.replace(
         run_settings(options),
         runs_dir=options["runs_dir"],
@@ -127,7 +123,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.
         return check_files(files, mapping_file, reading, Telling(quiet=True))
-    stop, seen = StopSwitch(), pipeline.Seen()
+    stop, seen = library.StopSwitch(), library.Seen()
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
@@ -139,12 +135,21 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
 
         def run_one(path: Path) -> int:
             own = dataclasses.replace(settings, sandbox=sandbox, out=next(folders))
-            job = pipeline.Job(path, mapping, target, reading, own)
             with progress_bar(path.name, quiet=options["quiet"]) as listener:
                 log = Path(logs) / f"{len(checked)}.jsonl" if options["reports"] else None
                 try:
-                    result = pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
-                except pipeline.Refused as refused:
+                    result = library.run(
+                        path,
+                        mapping,
+                        target=target,
+                        reading=reading,
+                        settings=own,
+                        seen=seen,
+                        log=log,
+                        stop=stop,
+                        listener=listener,
+                    )
+                except library.Refused as refused:
                     checked.append(Reported(refused.checkup))
                     reported.add(path)
                     raise

@@ -1,0 +1,130 @@
+"""Where records go and as whom: what is given, the environment, ``.env``, key file, keyring.
+
+The key comes from the first of: the key file, the environment, a ``.env`` file in the working
+directory, the system's keyring. It is never an option's value, since those stand in process lists
+and shell histories.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from importer.errors import UsageError
+from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, Secret, Target
+
+if TYPE_CHECKING:
+    from importer.mapping.load import LoadedMapping
+
+KEYRING_SERVICE = "vcc-importer"
+
+Warn = Callable[[str], None]
+
+
+def _log(words: str) -> None:
+    logging.getLogger(__name__).warning("%s", words)
+
+
+def environment() -> dict[str, str]:
+    """The variables of ours: the environment's, and below them those of a ``.env`` file."""
+    from dotenv import dotenv_values
+
+    found: dict[str, str] = {}
+    try:
+        dotenv = dotenv_values(Path(".env"), interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f".env cannot be read: {reason}", "Mend or remove the file.") from None
+    for source in (dotenv, os.environ):
+        for name in (CUSTOMER_VARIABLE, API_KEY_VARIABLE):
+            if value := source.get(name):
+                found[name] = value
+    return found
+
+
+def credentials(
+    customer: str | None,
+    api_key_file: Path | None,
+    variables: Mapping[str, str],
+    warn: Warn = _log,
+) -> tuple[str, Secret]:
+    """The customer and its key; raises UsageError that names all places where one may stand.
+
+    `variables` are those of :func:`environment`. `warn` gets words for people; left out, they are
+    logged.
+    """
+    customer = customer or variables.get(CUSTOMER_VARIABLE)
+    if not customer:
+        raise UsageError(
+            "no customer is named",
+            f"Set {CUSTOMER_VARIABLE} (in the environment or in .env) or give --customer; to try "
+            "without an account, add --sandbox.",
+        )
+    key = _key_from_file(api_key_file, warn) if api_key_file is not None else None
+    key = key or variables.get(API_KEY_VARIABLE) or _key_from_keyring(customer)
+    if not key:
+        raise UsageError(
+            f"no API key for {customer}",
+            f"Set {API_KEY_VARIABLE} (in the environment or in .env) or give --api-key-file; to "
+            "try without an account, add --sandbox.",
+        )
+    return customer, Secret(key)
+
+
+def target_for(  # noqa: PLR0913 (each is an option of the commands)
+    mapping: LoadedMapping,
+    *,
+    project: int | None = None,
+    base_url: str | None = None,
+    customer: str | None = None,
+    api_key_file: Path | None = None,
+    ca_file: Path | None = None,
+    warn: Warn = _log,
+) -> Target:
+    """Where a file with this mapping goes, and as whom.
+
+    What is not given comes from the mapping and from :func:`environment`. Raises UsageError
+    where no project, customer or key is named anywhere.
+    """
+    from importer.api.request import base_url_for
+
+    project = project or mapping.spec.project
+    if project is None:
+        raise UsageError(
+            "no project is named", "Write project: into the mapping, or give --project ID."
+        )
+    customer, key = credentials(customer, api_key_file, environment(), warn)
+    return Target(base_url or base_url_for(customer), project, customer, key, ca_file)
+
+
+def _key_from_file(path: Path, warn: Warn) -> str:
+    try:
+        text = path.read_text("utf-8").strip()
+        mode = path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise UsageError(
+            f"{path}: the API key cannot be read: {reason}", "Check the path after --api-key-file."
+        ) from None
+    if not text or "\n" in text:
+        raise UsageError(f"{path}: must hold the API key and nothing else")
+    if os.name == "posix" and mode & 0o077:
+        warn(f"Warning: others can read {path}: run chmod 600 {path}")
+    return text
+
+
+def _key_from_keyring(customer: str) -> str | None:
+    """The key that the system's keyring has, where the extra is installed."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return None
+    try:
+        key: str | None = keyring.get_password(KEYRING_SERVICE, customer)
+    except KeyringError:
+        return None
+    return key

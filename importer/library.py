@@ -1,0 +1,263 @@
+"""The importer for programs: check, run, resume, and what they take and give.
+
+The command line stands on this and nothing deeper. `check`, `run` and `resume` may be called from
+anywhere: where an event loop is running, as in a notebook, they work in a thread of their own and
+block the caller. Their twins that end in ``_async`` do not block it. :func:`start` gives the work
+while it is under way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from importer import pipeline, recovery
+from importer.credentials import credentials, environment, target_for
+from importer.errors import UsageError
+from importer.examination import COPY, Look
+from importer.line import Job, Listener, RunResult
+from importer.mapping.load import LoadedMapping
+from importer.model import Checkup, Preview
+from importer.pipeline import Refused, base_url_for, gate_of, needed_project
+from importer.recovery import PastRun, past_run
+from importer.running import Running, heard, in_a_thread, on_a_loop, sent, start
+from importer.settings import RunSettings, SourceOptions, Target
+from importer.stopping import StopSwitch
+from importer.survey.seen import Seen
+
+__all__ = [
+    "CheckOptions",
+    "File",
+    "Listener",
+    "LoadedMapping",
+    "PastRun",
+    "Refused",
+    "ResumeOptions",
+    "RunOptions",
+    "RunResult",
+    "Running",
+    "Seen",
+    "StopSwitch",
+    "base_url_for",
+    "check",
+    "check_async",
+    "load_mapping",
+    "needed_project",
+    "past_run",
+    "preview",
+    "resume",
+    "resume_async",
+    "run",
+    "run_async",
+    "start",
+    "target_for",
+]
+
+File = str | os.PathLike[str]
+
+
+class CheckOptions(TypedDict, total=False):
+    """What may go along with a check.
+
+    `listener` is told of progress, in the thread that works, at the pace of the work. `stop` is
+    pulled to end early. `seen` is shared by files that must not repeat each other's rows. `log`
+    is a file for all problems; beside it stays a copy of the cells, and with both the checkup has
+    `findings`.
+    """
+
+    listener: Listener
+    stop: StopSwitch
+    seen: Seen | None
+    log: Path | None
+
+
+class RunOptions(CheckOptions, total=False):
+    """What may go along with a run."""
+
+
+class ResumeOptions(TypedDict, total=False):
+    """What may go along with a resumed run; see :class:`RunOptions`."""
+
+    listener: Listener
+    stop: StopSwitch
+
+
+def load_mapping(path: File) -> LoadedMapping:
+    """Load a mapping file; raise MappingError with all mistakes where it is unusable."""
+    return pipeline.load_mapping(Path(path))
+
+
+def preview(
+    file: File, mapping: File | LoadedMapping, *, reading: SourceOptions | None = None
+) -> Iterator[Preview]:
+    """Give every row of a file as it would be sent, in order; raises as :func:`check` does."""
+    return pipeline.preview(Path(file), _loaded(mapping), reading or SourceOptions())
+
+
+def check(
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    target: Target | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[CheckOptions],
+) -> Checkup:
+    """Read, map and check a file as :func:`run` does, and send nothing.
+
+    With a `target` the rows are compared with its project, and `settings` say whether it may get
+    new values. Bad rows are in the checkup; SourceError, MappingError or ServiceError is raised
+    where there can be none.
+    """
+    path, loaded = Path(file), _loaded(mapping)
+
+    def work(
+        *,
+        stop: StopSwitch | None = None,
+        listener: Listener = lambda _: None,
+        seen: Seen | None = None,
+        log: Path | None = None,
+    ) -> Checkup:
+        gate = gate_of(target, settings or RunSettings()) if target is not None else None
+        with _beside(log) as copy:
+            look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)
+            return pipeline.check(path, loaded, reading or SourceOptions(), look=look)
+
+    if on_a_loop():
+        return in_a_thread(work, **options)
+    return work(**options)
+
+
+def run(
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    target: Target | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[RunOptions],
+) -> RunResult:
+    """Import one file: read, check, send, and write the results into a folder of its own.
+
+    Without a `target` it goes to the mapping's project, as whom the environment names. Raises
+    ImporterError where nothing was sent (Refused, a PreflightError, has the checkup), and where
+    the disk fails. Rows that fail, and a run that stops early, are results: their summary says so.
+    """
+    loaded = _loaded(mapping)
+    job = Job(
+        Path(file),
+        loaded,
+        target or target_for(loaded),
+        reading or SourceOptions(),
+        settings or RunSettings(),
+    )
+
+    def work(**given: Any) -> RunResult:
+        return pipeline.run(job, **given)
+
+    return sent(work, **options)
+
+
+def resume(
+    run_dir: File,
+    *,
+    target: Target | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[ResumeOptions],
+) -> RunResult:
+    """Send the pending rows of a run, and no others; its result files are written anew.
+
+    Without a `target` it goes where the run was sent, as whom the environment names. Raises
+    UsageError where target or copies are not those the run began with, and JournalError where the
+    journal cannot be trusted or the run is still alive.
+    """
+    path = Path(run_dir)
+    where = target or _target_of(past_run(path))
+
+    def work(**given: Any) -> RunResult:
+        return recovery.resume(path, where, settings or RunSettings(), **given)
+
+    return sent(work, **options)
+
+
+async def check_async(
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    target: Target | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[CheckOptions],
+) -> Checkup:
+    """As :func:`check`, without blocking the running event loop; cancelling it ends the check.
+
+    Its listener is called on that loop, with the newest progress only.
+    """
+    listener = options.pop("listener", None)
+    running = start(
+        check, file, mapping, target=target, reading=reading, settings=settings, **options
+    )
+    return await heard(running, listener)
+
+
+async def run_async(
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    target: Target | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[RunOptions],
+) -> RunResult:
+    """As :func:`run`, without blocking the running event loop.
+
+    Cancelling it stops the run: CancelledError comes once what was in flight is recorded. Its
+    listener is called on that loop, with the newest progress only.
+    """
+    listener = options.pop("listener", None)
+    running = start(
+        run, file, mapping, target=target, reading=reading, settings=settings, **options
+    )
+    return await heard(running, listener)
+
+
+async def resume_async(
+    run_dir: File,
+    *,
+    target: Target | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[ResumeOptions],
+) -> RunResult:
+    """As :func:`resume`, without blocking the running event loop; see :func:`run_async`."""
+    listener = options.pop("listener", None)
+    running = start(resume, run_dir, target=target, settings=settings, **options)
+    return await heard(running, listener)
+
+
+@contextlib.contextmanager
+def _beside(log: Path | None) -> Iterator[Path]:
+    """Where a check's copy of the cells goes: beside its log, or it is gone afterwards."""
+    if log is not None:
+        yield log.with_suffix(".parquet")
+        return
+    with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
+        yield Path(folder) / COPY
+
+
+def _loaded(mapping: File | LoadedMapping) -> LoadedMapping:
+    return mapping if isinstance(mapping, LoadedMapping) else load_mapping(mapping)
+
+
+def _target_of(past: PastRun) -> Target:
+    if past.sandbox is not None:
+        raise UsageError(
+            f"{past.directory.path} was a rehearsal: the sandbox it was sent to must run again",
+            f"Use vcc-import resume {shlex.quote(str(past.directory.path))}, or name a target.",
+        )
+    customer, key = credentials(None, None, environment())
+    return Target(past.base_url, past.project, customer, key)
