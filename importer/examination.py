@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from importer.ahead import in_order, side_by_side
 from importer.do_not_call import Lists, load_lists
 from importer.errors import MappingError, RunInterruptedError
 from importer.line import Listener
@@ -99,11 +100,13 @@ class Examination:
         """Copy the source, once, and learn what its columns show as a whole."""
         watch, rows = Watch(self.plan), 0
         with SnapshotWriter(self.look.copy, self.info.headers, self.info) as snapshot:
-            for batch in source.batches():
-                self._go_on()
-                snapshot.write(batch)
+
+            def look(batch: Batch) -> None:
                 watch.add(batch)
                 self._fill.add(batch)
+
+            for batch in side_by_side(source.batches(), (snapshot.write, look)):
+                self._go_on()
                 rows += len(batch)
                 self.look.listener(Progress(Stage.READING, None, passed=rows))
         self.facts = watch.facts()
@@ -120,11 +123,8 @@ class Examination:
             Snapshot.open(self.look.copy) as snapshot,
         ):
             log.add(remarks)
-            for batch in snapshot.batches(self.plan.used):
+            for evaluated in in_order(snapshot.batches(self.plan.used), self._evaluate):
                 self._go_on()
-                evaluated = self.plan.evaluate(batch)
-                if self.look.now is not None:
-                    evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
                 decisions = self.surveyor.add(evaluated.checked)
                 for decision in decisions:
                     log.add(decision.problems)
@@ -137,6 +137,12 @@ class Examination:
                 self._found = preflight.finish()
                 self.surveyor.note(self._found.problems)
                 log.add(self._found.problems)
+
+    def _evaluate(self, batch: Batch) -> Evaluated:
+        evaluated = self.plan.evaluate(batch)
+        if self.look.now is None:
+            return evaluated
+        return with_past_callbacks(evaluated, self.plan, self.look.now)
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""

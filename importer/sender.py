@@ -36,6 +36,7 @@ from importer.sending.frames import (
     parted,
     read_lease,
     stopped_frame,
+    width_frame,
 )
 from importer.sending.local import LocalEngine
 from importer.settings import Pace, RetryPolicy, Secret, Target
@@ -94,6 +95,7 @@ class Sender:
         self._engine = LocalEngine(
             client.add, judge, policy, pace.concurrency, pace.rate, client.probe, self._tell
         )
+        self._told = self._engine.width
 
     def take(self, frame: bytes | None) -> None:
         """Take a frame that came."""
@@ -136,6 +138,10 @@ class Sender:
         self._reported += outcomes
 
     def _flush(self) -> None:
+        if (width := self._engine.width) != self._told:
+            # A width that is tried shows what it brings only if there are rows enough to fill it.
+            self._told = width
+            self._write(width_frame(width))
         if self._reported:
             self._write(outcomes_frame(self._reported))
             self._reported = []

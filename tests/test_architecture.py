@@ -70,6 +70,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "examination": ("*",),
     "incoming": ("*",),
     "loop": (),
+    "ahead": (),
     "credentials": (*FOUNDATION, "api.request", "mapping"),
     "library": ("*",),
     "news": FOUNDATION,

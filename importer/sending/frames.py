@@ -42,6 +42,8 @@ class Kind(bytes, Enum):
     HALT = b"H"
     OUTCOMES = b"O"
     EVENT = b"E"
+    WIDTH = b"W"
+    """How many requests it may have in flight from now on, if only to try what that brings."""
     STOPPED = b"S"
     """The verdict that stopped the sender; what it still gets it gives back as pending."""
     END = b"V"
@@ -135,6 +137,17 @@ def read_event(content: bytes) -> Event:
     name, about = orjson.loads(content)
     event: Event = _EVENTS[name](**about)
     return event
+
+
+def width_frame(width: int) -> bytes:
+    """How many requests a sender may have in flight."""
+    return framed(Kind.WIDTH, orjson.dumps(width))
+
+
+def read_width(content: bytes) -> int:
+    """The width of a frame."""
+    width: int = orjson.loads(content)
+    return width
 
 
 def stopped_frame(verdict: Stop) -> bytes:

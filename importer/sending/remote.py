@@ -26,6 +26,7 @@ from importer.sending.frames import (
     read_event,
     read_outcomes,
     read_stopped,
+    read_width,
 )
 from importer.sending.protocol import Report
 from importer.sending.width import START
@@ -200,6 +201,8 @@ class _Crew:
                 self._take(sender, read_outcomes(content))
             case Kind.EVENT:
                 self._tell(sender, read_event(content))
+            case Kind.WIDTH:
+                self._engine.take_width(sender.link.name, read_width(content))
             case Kind.STOPPED:
                 self._stop(read_stopped(content))
             case Kind.FAILED:

@@ -110,6 +110,14 @@ def children() -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
+def test_a_width_that_is_tried_gets_the_rows_to_fill_it(tmp_path: Path) -> None:
+    with live_sandbox(latency="50ms") as sandbox:
+        sending = Sending(sandbox, tmp_path, Pace(), workers=1)
+        assert sending.run(1500) == Ending(End.FINISHED)
+    widths = [event.width for event in sending.events if isinstance(event, PaceChanged)]
+    assert max(widths, default=0) >= 32
+
+
 def test_every_row_is_sent_once_over_several_processes(tmp_path: Path) -> None:
     with live_sandbox(log_requests=True) as sandbox:
         sending = Sending(sandbox, tmp_path, Pace(9), workers=3)
