@@ -112,7 +112,7 @@ class Result:
         sign = "≤" if self.at_most else "≥"
         goal = f" (goal {self.goal:g})" if self.goal is not None else ""
         target = f"{sign} {self.target:g}{goal}"
-        verdict = "met" if self.met else "**missed**"
+        verdict = "yes" if self.met else "**no**"
         return self.what, self.figure, self.beside, f"{self.ratio:.2f}", target, verdict
 
 

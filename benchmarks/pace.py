@@ -5,7 +5,7 @@ HTTP over a loopback socket, so that it is not what is measured. It serves `capa
 once, each for 20 ms, and lets others queue; or it lets `rate` requests a second through, from a
 bucket of `burst`, and answers 429 with `Retry-After: 1` to all others.
 
-    python benchmarks/pace.py [--seconds 20] [--repeats 3] [--capacity 4,16,64,200] [--rates 300]
+    python -m benchmarks.pace [--seconds 20] [--repeats 3] [--capacity 4,16,64,200] [--rates 300]
 """
 
 from __future__ import annotations

@@ -11,11 +11,13 @@ from benchmarks.service import fast_service, slow_service
 from benchmarks.setting import Findings, Setting
 
 PROCESSES = ("--engine", "processes", "--workers", 2)
+DASK = ("--engine", "dask", "--workers")
 LATENCY = 0.05
 IN_FLIGHT = 64
 
 _LOCAL, _PROCESSES = "vcc-import run", "vcc-import run, 2 processes"
 _BARE, _TWO = "bare aiohttp loop", "two bare loops"
+_ONE_WORKER, _TWO_WORKERS = "Dask, 1 worker × 32", "Dask, 2 workers × 32"
 _PANDAS, _CSV2HTTP, _DLT = "pandas script", "csv2http", "dlt destination"
 
 
@@ -104,3 +106,30 @@ def latency(setting: Setting) -> Findings:
     result = Result("50 ms service, 64 in flight", f"{ours:,.0f}/s", beside, ours / best, 0.98)
     lines = [(name, f"{speed:,.0f}", f"{speed / best:.3f}") for name, speed in speeds.items()]
     return Findings((result,), table(("50 ms service", "rows/s", "of 64 / 0.05 s"), lines))
+
+
+def cluster(setting: Setting) -> Findings:
+    """Rows a second over Dask workers with 32 in flight each, who wait 50 ms for each answer."""
+    each = IN_FLIGHT // 2
+    best = each / LATENCY
+    few = int(best * (4 if setting.quick else 10))
+    with slow_service(LATENCY) as service:
+        one = Contest(service, setting.csv(few), few, setting.folder)
+        two = Contest(service, setting.csv(2 * few), 2 * few, setting.folder)
+        works: dict[str, Work] = {
+            _ONE_WORKER: lambda: one.run(*DASK, 1, "--concurrency", each),
+            _TWO_WORKERS: lambda: two.run(*DASK, 2, "--concurrency", 2 * each),
+        }
+        found = in_turn(setting.rounds, works)
+    speeds = {
+        _ONE_WORKER: few / middle(found[_ONE_WORKER], lambda r: r.sent),
+        _TWO_WORKERS: 2 * few / middle(found[_TWO_WORKERS], lambda r: r.sent),
+    }
+    gain = 2 * ratio(found[_ONE_WORKER], found[_TWO_WORKERS], lambda r: r.sent)
+    beside = f"{_ONE_WORKER}: {speeds[_ONE_WORKER]:,.0f}/s"
+    result = Result(_TWO_WORKERS, f"{speeds[_TWO_WORKERS]:,.0f}/s", beside, gain, 1.8)
+    lines = [
+        (name, f"{speed:,.0f}", f"{speed / best / workers:.3f}")
+        for workers, (name, speed) in enumerate(speeds.items(), 1)
+    ]
+    return Findings((result,), table(("50 ms service", "rows/s", "of the possible"), lines))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from importer.api.client import Client
 from importer.mapping.draft import Sheet, draft_mapping
 from importer.mapping.draft_sample import Sampler
 from importer.model import Project
@@ -32,5 +31,7 @@ def draft(
 
 
 async def _project(target: Target, pace: Pace) -> Project:
+    from importer.api.client import Client
+
     async with Client(target, pace) as client:
         return await client.project()

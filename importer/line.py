@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from importer.api.client import Client
 from importer.api.request import encode
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
@@ -38,7 +37,6 @@ from importer.model import (
 )
 from importer.results import write_results
 from importer.rundir import RunDirectory
-from importer.sender import setup_of
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.processes import sender_processes
@@ -169,6 +167,10 @@ def _while_it_listens(listener: Listener) -> Listener:
 @contextlib.asynccontextmanager
 async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
     """The engine that the settings ask for."""
+    # A check, which sends nothing, starts faster without the HTTP library.
+    from importer.api.client import Client
+    from importer.sender import setup_of
+
     pace, policy, target = job.settings.pace, job.settings.retry, job.target
     workers = job.settings.workers
     match job.settings.engine:

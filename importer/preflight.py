@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from importer.api.client import Client
 from importer.errors import PreflightError
 from importer.loop import run_loop
 from importer.mapping.load import LoadedMapping
@@ -99,6 +98,8 @@ def fetch_project(target: Target, pace: Pace) -> Project:
     """Ask for the project; raises ServiceError, and UsageError for a target that is unusable."""
 
     async def ask() -> Project:
+        from importer.api.client import Client
+
         async with Client(target, pace) as client:
             return await client.project()
 
