@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from importer.api.client import Client
 from importer.api.request import base_url_for, encode
 from importer.do_not_call import Lists, keep_numbers, load_lists
 from importer.errors import OutputError
@@ -23,6 +22,7 @@ from importer.files import make_private_folder, write_private
 from importer.incoming import open_incoming
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, send_and_finish
+from importer.logmarks import note_run
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
 from importer.mapping.schema import mapping_schema
@@ -115,6 +115,8 @@ def run(
     where nothing was sent; a run that stops later is a result that says so. `listener` is called
     from the thread that runs this, at the pace of the replies.
     """
+    from importer.api.client import Client
+
     stop, clock = stop or StopSwitch(), Clock()
     with open_incoming(job.source, job.mapping, job.reading) as source:
         fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
@@ -122,6 +124,7 @@ def run(
         gate = gate_of(job.target, job.settings) if job.settings.preflight else None
         lists = load_lists(job.mapping, stop)
         description = _describe(job, source, lists)
+        note_run(description.run_id)
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
             look = replace(look, gate=gate, now=_now())

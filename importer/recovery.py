@@ -13,6 +13,7 @@ from importer.do_not_call import kept_numbers
 from importer.errors import JournalError, UsageError
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
+from importer.logmarks import note_run
 from importer.mapping.facts import Facts
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
@@ -104,6 +105,7 @@ def resume(
     stop, directory = stop or StopSwitch(), RunDirectory(path)
     with Journal.open(directory.journal) as journal:
         past = _described(directory, journal)
+        note_run(past.description.run_id)
         _refuse_differences(past, target)
         job = Job(
             Path(past.description.source["path"]),

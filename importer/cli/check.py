@@ -21,6 +21,7 @@ from importer.cli.gate import (
     project_option,
 )
 from importer.cli.live import progress_bar
+from importer.cli.logs import verbose_option
 from importer.cli.options import (
     all_problems_option,
     files_argument,
@@ -31,7 +32,6 @@ from importer.cli.options import (
     reports_option,
     service_options,
     source_options,
-    verbose_option,
 )
 from importer.cli.outcome import each_file, say, tell, tell_missing
 from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli.files import as_argument
-from importer.cli.options import FILE, reading_options, source_options, verbose_option
+from importer.cli.logs import verbose_option
+from importer.cli.options import FILE, reading_options, source_options
 from importer.cli.outcome import say
 from importer.cli.target import warn
 from importer.credentials import credentials, environment

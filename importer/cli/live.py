@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from importer.cli.logs import as_json, put_progress
 from importer.cli.outcome import FAILED, say
 from importer.model import Probing, Progress, Resumed, Stage, Status, Waiting
 
@@ -56,6 +57,9 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
     """
     if quiet:
         yield lambda _: None
+        return
+    if as_json():
+        yield put_progress(name, _tell)
         return
     if not sys.stderr.isatty():
         yield _tell

@@ -108,7 +108,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except click.Abort:
         return _INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return _UNUSABLE
     except ImporterError as error:
         from importer.cli.outcome import tell
@@ -116,12 +116,34 @@ def run_cli(arguments: list[str] | None = None) -> int:
         tell(error)
         return error.exit_code
     except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
+        from importer.cli.outcome import say
+
+        say("Interrupted.", err=True)
         return _INTERRUPTED
     except Exception:  # noqa: BLE001 - the program's last boundary
-        import traceback
-
-        traceback.print_exc()
-        click.echo("This is a bug in vcc-import: please report the lines above.", err=True)
+        _report_bug()
         return _BUG
     return result if isinstance(result, int) else 0
+
+
+def _show(error: click.ClickException) -> None:
+    """Say what is wrong with a command line."""
+    from importer.cli.logs import as_json, put
+
+    if as_json():
+        put("error", error.format_message(), exit_code=_UNUSABLE)
+    else:
+        error.show()
+
+
+def _report_bug() -> None:
+    """Say where the exception came from that is being handled."""
+    import traceback
+
+    from importer.cli.logs import as_json, put_bug
+
+    if as_json():
+        put_bug()
+        return
+    traceback.print_exc()
+    click.echo("This is a bug in vcc-import: please report the lines above.", err=True)

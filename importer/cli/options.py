@@ -249,20 +249,4 @@ all_problems_option = click.option(
 )
 
 
-def _log(_: click.Context, __: click.Parameter, verbose: bool) -> None:
-    """Let the libraries' and our own logs through; at the default level they hold warnings."""
-    import logging
-
-    level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
-
-
-verbose_option = click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    expose_value=False,
-    callback=_log,
-    help="Log what happens, for a report of a fault.",
-)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

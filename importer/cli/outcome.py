@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from importer.cli.logs import as_json, put
 from importer.errors import ImporterError
 from importer.model import Severity, Status
 
@@ -50,6 +51,9 @@ def say(text: str, *, err: bool = False) -> None:
 
     A reader that has gone, as `| head` does, changes nothing about the work.
     """
+    if err and as_json():
+        put("info", text.strip())
+        return
     try:
         click.echo(_UNPRINTABLE.sub("\ufffd", text), err=err)
     except BrokenPipeError:
@@ -69,6 +73,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def tell(error: ImporterError) -> None:
     """Print an error for the user: what, where, and what to do next."""
+    if as_json():
+        mistakes = list(getattr(error, "mistakes", ()))
+        more = {"mistakes": mistakes} if mistakes else {}
+        put("error", error.message, hint=error.hint, exit_code=error.exit_code, **more)
+        return
     say(f"Error: {error.message}", err=True)
     for mistake in getattr(error, "mistakes", ()):
         say(f"  {mistake}", err=True)

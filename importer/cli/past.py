@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli.live import progress_bar, stops_on_signals
-from importer.cli.options import FILE, quiet_option, run_settings, sending_options, verbose_option
+from importer.cli.logs import as_json, log_options, put_result, verbose_option
+from importer.cli.options import (
+    FILE,
+    quiet_option,
+    run_settings,
+    sending_options,
+)
 from importer.cli.outcome import describe_run, say
 from importer.cli.target import past_target
 from importer.errors import UsageError
@@ -27,7 +33,7 @@ run_argument = click.argument(
 )
 @run_argument
 @sending_options
-@verbose_option
+@log_options
 @quiet_option
 def resume(run_dir: Path, **options: Any) -> int:
     """Send the pending rows of a run, and no others.
@@ -49,9 +55,12 @@ def resume(run_dir: Path, **options: Any) -> int:
                 stop=stop,
                 listener=listener,
             )
+        code = received() or result.summary.exit_code
+        if as_json():
+            put_result(result, code)
         if not options["quiet"]:
             say(describe_run(result))
-        return received() or result.summary.exit_code
+        return code
 
 
 @click.command(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer.cli.logs import verbose_option
 from importer.cli.options import (
     FILE,
     mapping_option,
     need_mapping,
     reading_options,
     source_options,
-    verbose_option,
 )
 
 if TYPE_CHECKING:

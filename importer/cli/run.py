@@ -19,6 +19,7 @@ from importer.cli.gate import (
     project_option,
 )
 from importer.cli.live import progress_bar, stops_on_signals
+from importer.cli.logs import as_json, log_options, put_result
 from importer.cli.options import (
     FILE,
     all_problems_option,
@@ -31,7 +32,6 @@ from importer.cli.options import (
     run_settings,
     sending_options,
     source_options,
-    verbose_option,
 )
 from importer.cli.outcome import describe_run, each_file, say, tell, tell_missing
 from importer.cli.target import run_target
@@ -81,7 +81,7 @@ from importer.settings import (
 @online_option
 @reports_option
 @all_problems_option
-@verbose_option
+@log_options
 @quiet_option
 def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> int:
     """Import FILES: read, map, check, send, and write a result for every row.
@@ -156,9 +156,12 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
             if result.checkup is not None:
                 checked.append(Reported(result.checkup))
                 reported.add(path)
+            code = received() or result.summary.exit_code
+            if as_json():
+                put_result(result, code)
             if not options["quiet"]:
                 say(describe_run(result))
-            return received() or result.summary.exit_code
+            return code
 
         code = each_file(files, run_one)
         if checked:
