@@ -11,7 +11,8 @@ import click
     short_help="Print the JSON Schema of the mapping, for editors.",
     epilog="Example: vcc-import schema > mapping.schema.json",
 )
-def schema() -> None:
+@click.option("--jobs", is_flag=True, help="Print the schema of the jobs file (batch) instead.")
+def schema(jobs: bool) -> None:
     """Print the JSON Schema of the mapping format.
 
     An editor that is told of it completes keys and underlines mistakes. In VS Code with the YAML
@@ -19,6 +20,12 @@ def schema() -> None:
 
     # yaml-language-server: $schema=mapping.schema.json
     """
-    from importer.pipeline import mapping_schema
+    if jobs:
+        from importer.operations.jobs import jobs_schema
 
-    click.echo(json.dumps(mapping_schema(), ensure_ascii=False, indent=2))
+        found = jobs_schema()
+    else:
+        from importer.pipeline import mapping_schema
+
+        found = mapping_schema()
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2))

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from importer.errors import MappingError
+from importer.mapping.complaints import Places, in_order, mistake_line, shape_mistakes
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
 from importer.mapping.semantics import find_mistakes
 from importer.mapping.spec import MappingSpec
 
 MAX_BYTES = 1 << 20
-
-Places = Mapping[KeyPath, tuple[int, int]]
-"""Line and column of each part, 1-based."""
 
 _LATER = {
     ("rows", "within"): "looking back over past runs",
@@ -41,7 +38,7 @@ class LoadedMapping:
 
     def mistake(self, path: KeyPath, message: str) -> str:
         """One line of complaint about the part at `path`: file, line, column, path, message."""
-        return _mistake(self.path, self.places, path, message)
+        return mistake_line(self.path, self.places, path, message)
 
 
 def load_mapping(path: Path) -> LoadedMapping:
@@ -73,15 +70,10 @@ def load_mapping(path: Path) -> LoadedMapping:
         what = "a mapping file is a set of keys: version, form, contacts …"
         raise _unusable(path, mistakes or [f"{path}:1:1: {what}"])
     spec, found = _validate(data)
-    mistakes += [_mistake(path, places, where, what) for where, what in found]
+    mistakes += [mistake_line(path, places, where, what) for where, what in found]
     if mistakes or spec is None:
-        raise _unusable(path, sorted(dict.fromkeys(mistakes), key=_line))
+        raise _unusable(path, in_order(mistakes))
     return LoadedMapping(spec, path, text, hashlib.sha256(raw).hexdigest(), places)
-
-
-def _line(mistake: str) -> tuple[int, int]:
-    match = re.search(r":(\d+):(\d+): ", mistake)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _unusable(path: Path, mistakes: Iterable[str]) -> MappingError:
@@ -103,16 +95,6 @@ def _similar_file(path: Path) -> str:
     return f"Did you mean {path.with_name(close[0])}?" if close else "Check the path after -m."
 
 
-def _mistake(
-    path: Path, places: Mapping[KeyPath, tuple[int, int]], where: KeyPath, what: str
-) -> str:
-    known = where
-    while known and known not in places:
-        known = known[:-1]
-    line, column = places.get(known, (1, 1))
-    return f"{path}:{line}:{column}: {'.'.join(where) + ': ' if where else ''}{what}"
-
-
 def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
     """Validate the shape of a mapping, then its sense; give all mistakes of both kinds."""
     mistakes: list[Mistake] = []
@@ -125,8 +107,7 @@ def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
     try:
         spec = MappingSpec.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        shape = [mistake for detail in details for mistake in _explain(detail, data)]
+        shape = shape_mistakes(error, data, MappingSpec)
         return None, [*mistakes, *shape, *_sense_of_the_rest(data, [path for path, _ in shape])]
     return spec, [*mistakes, *find_mistakes(spec)]
 
@@ -154,78 +135,3 @@ def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mist
         return [m for m in find_mistakes(MappingSpec.model_validate(rest)) if m[0] != ("form",)]
     except ValidationError:
         return []
-
-
-def _explain(detail: Any, data: Any) -> Iterator[tuple[KeyPath, str]]:
-    """Say one of pydantic's errors in words for the author of a mapping."""
-    where = tuple(str(part) for part in _real_path(detail["loc"], data))
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "extra_forbidden":
-            key = where[-1]
-            if where[:-1] == ("contacts",) and key.isdigit():
-                yield where, f"no contact {key}: contacts are numbered 1 to 9"
-                return
-            close = difflib.get_close_matches(key, _keys_at(where[:-1]), 1, 0.6)
-            hint = f': did you mean "{close[0]}"?' if close else ""
-            if not close and (keys := _keys_at(where[:-1])):
-                hint = f": the keys here are {', '.join(keys)}"
-            yield where, f'unknown key "{key}"{hint}'
-        case "missing":
-            yield where[:-1], f'"{where[-1]}" is missing'
-        case "literal_error":
-            close = difflib.get_close_matches(str(detail["input"]), context["expected"].split("'"))
-            hint = f': did you mean "{close[0]}"?' if close else ""
-            yield where, f"{detail['input']!r} is not one of {context['expected']}{hint}"
-        case "string_pattern_mismatch" if "A-Z" in context["pattern"]:
-            yield where, f"{detail['input']!r} is not a region such as HU or DE"
-        case "int_parsing" | "int_type":
-            yield where, f"{detail['input']!r:.60} is not a whole number"
-        case "bool_parsing" | "bool_type":
-            yield where, f"{detail['input']!r:.60} is neither true nor false"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            yield where, "must be a set of keys"
-        case _:
-            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            yield where, f"{message[0].lower()}{message[1:]} (found {detail['input']!r:.60})"
-
-
-def _real_path(loc: tuple[int | str, ...], data: Any) -> Iterator[str]:
-    """Drop from pydantic's location what is not a key in the file, as the tags of a union."""
-    for i, part in enumerate(loc):
-        inside = (isinstance(data, dict) and str(part) in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        )
-        if inside:
-            data = data[int(part)] if isinstance(data, list) else data[str(part)]
-            yield str(part)
-        elif i == len(loc) - 1 and isinstance(data, dict) and isinstance(part, str):
-            yield part
-
-
-def _keys_at(path: KeyPath) -> list[str]:
-    """Give the keys that the format allows in the object at `path`."""
-    model: type[BaseModel] | None = MappingSpec
-    parts = list(path)
-    while parts and model is not None:
-        part = parts.pop(0)
-        info = next(
-            (f for name, f in model.model_fields.items() if (f.alias or name) == part), None
-        )
-        if info is None:
-            return []
-        if part == "form" and parts:
-            parts.pop(0)
-        if part in {"skip_when", "do_not_call"} and parts and parts[0].isdigit():
-            parts.pop(0)
-        model = _model_in(info.annotation)
-    return [f.alias or name for name, f in model.model_fields.items()] if model else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        if (model := _model_in(part)) is not None:
-            return model
-    return None

@@ -1,0 +1,244 @@
+"""Which files of an inbox are whole, so that they can be taken.
+
+Rules:
+- A file is taken when its size and time have been still for a while, and were the same at a second
+  look; or at once when its marker (``leads.csv.done`` beside ``leads.csv``) is no older than it.
+- A file's time may lie in the future, where clocks differ: such a file is watched instead.
+- Names of temporary files, hidden files and markers are passed over, and so is what is ours.
+- Links are not followed out of the inbox: whoever may write into it could else have any file of
+  this machine sent. A link to a file is never taken, and is told of; a folder that a wildcard
+  finds is looked into if it is below the folder that the pattern names. That one may be a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import stat
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer.errors import SourceError
+from importer.operations.jobs_paths import fixed_part
+from importer.operations.remote_names import is_unfinished
+
+MARKER = ".done"
+
+_PASSED_OVER = ("~", MARKER)
+_NOT_FILES = {"thumbs.db", "desktop.ini"}
+_SECOND_LOOK = 0.5
+"""Seconds between two looks at a file: clocks of servers run late, and hide that it is written."""
+_LONGEST_WATCH = 60.0
+"""Seconds for which files are watched at most whose time lies in the future."""
+_TRIES = 3
+_GRAIN = 2.0
+"""Seconds to which the coarsest file systems keep times."""
+
+_WRITING = "is still being written"
+_LINK = "is a link, and links are not followed: put the file itself here"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file that is not taken in this round; `why` goes on after its name."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What was found: `ready` files, oldest first, then by name, and those that wait."""
+
+    ready: tuple[Path, ...]
+    waiting: tuple[Waiting, ...]
+
+
+def arrivals(
+    patterns: Sequence[str],
+    settle: float,
+    *,
+    never: Collection[Path] = (),
+    now: Callable[[], float] = time.time,
+    pause: Callable[[float], object] = time.sleep,
+) -> Inbox:
+    """Find the files of absolute globs and folders that have arrived whole.
+
+    `never` are files and folders of ours: what is in them is not taken, unless a pattern names
+    the very folder. `pause` waits between two looks, for a minute at most. Raises SourceError
+    where the folder of a pattern is not there: perhaps a share is not mounted.
+    """
+    looks, waiting = _found(patterns, never)
+    moment = now()
+    judged = [_judge(look, settle, moment) for look in looks]
+    waiting += [
+        Waiting(look.path, _WRITING)
+        for look, wait in zip(looks, judged, strict=True)
+        if wait is None
+    ]
+    taken = [look for look, wait in zip(looks, judged, strict=True) if wait is not None]
+    if taken:
+        pause(max(wait for wait in judged if wait is not None))
+    ready, late = _looked_at_again(taken, pause)
+    return Inbox(
+        tuple(look.path for look in sorted(ready, key=lambda look: (look.mtime, str(look.path)))),
+        tuple(sorted([*waiting, *late], key=lambda each: str(each.path))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A file as it was at one moment; times are nanoseconds since 1970."""
+
+    path: Path
+    size: int
+    mtime: int
+    inode: int
+    marked: bool
+
+
+def _found(patterns: Sequence[str], never: Collection[Path]) -> tuple[list[_Look], list[Waiting]]:
+    """All files that the patterns mean, each once; and those of which there is a word to say."""
+    roots = {pattern: fixed_part(pattern) for pattern in patterns}
+    if missing := [trouble for root in roots.values() if (trouble := _trouble(*root))]:
+        raise SourceError(
+            "; ".join(dict.fromkeys(missing)),
+            "Check the path, and that its disk or share is mounted.",
+        )
+    looks: dict[str, _Look] = {}
+    waiting: dict[str, Waiting] = {}
+    for pattern, (root, rest) in roots.items():
+        ours = [path for path in never if not root.is_relative_to(path)]
+        for path in _files(pattern, root, rest):
+            key = os.path.normcase(path)
+            if key in looks or key in waiting or _is_passed_over(path, ours):
+                continue
+            if path.is_symlink() and not path.is_dir():
+                waiting[key] = Waiting(path, _LINK)
+                continue
+            try:
+                look = _look(path)
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError):
+                    waiting[key] = Waiting(path, _why(error))
+                continue
+            if look is not None:
+                looks[key] = look
+    return list(looks.values()), list(waiting.values())
+
+
+def _trouble(folder: Path, rest: str) -> str | None:
+    """Why the folder of a pattern cannot be looked into."""
+    if not rest and not folder.is_dir():
+        folder = folder.parent
+    try:
+        with os.scandir(folder):
+            return None
+    except FileNotFoundError:
+        return f"{folder}: there is no such folder"
+    except OSError as error:
+        return f"{folder}: cannot be looked into: {error.strerror}"
+
+
+def _files(pattern: str, root: Path, rest: str) -> Iterator[Path]:
+    """What a pattern means; of a folder, all that is in it."""
+    if not rest and not root.is_dir():
+        if os.path.lexists(root):
+            yield root
+        return
+    inside: dict[Path, bool] = {}
+    home = root.resolve()
+    # Path.glob would find hidden files, too.
+    for name in glob.iglob(rest or "*", root_dir=root, recursive=True):  # noqa: PTH207
+        path = root / name
+        folder = path.parent
+        if folder not in inside:
+            inside[folder] = folder.resolve().is_relative_to(home)
+        if inside[folder]:
+            yield path
+
+
+def _is_passed_over(path: Path, ours: Collection[Path]) -> bool:
+    name = path.name.lower()
+    return (
+        is_unfinished(name)
+        or name.endswith(_PASSED_OVER)
+        or name in _NOT_FILES
+        or any(path.is_relative_to(own) for own in ours)
+    )
+
+
+def _look(path: Path) -> _Look | None:
+    """The file as it is now; None for a folder, a pipe or the like."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return _Look(path, found.st_size, found.st_mtime_ns, found.st_ino, _is_marked(path, found))
+
+
+def _is_marked(path: Path, found: os.stat_result) -> bool:
+    """Whether the marker says that the file is whole; one from before it speaks of another."""
+    try:
+        marker = path.with_name(path.name + MARKER).lstat()
+    except OSError:
+        return False
+    return marker.st_mtime >= found.st_mtime - _GRAIN
+
+
+def _judge(look: _Look, settle: float, now: float) -> float | None:
+    """How long to wait for the second look; None where the file is still being written."""
+    age = now - look.mtime / 1e9
+    if look.marked or settle <= 0:
+        return 0.0
+    if age >= settle:
+        return min(settle, _SECOND_LOOK)
+    if age < -settle:
+        # It will look new for long, if not for ever: so its being still is seen, not reckoned.
+        return min(settle, _LONGEST_WATCH)
+    return None
+
+
+def _looked_at_again(
+    looks: Sequence[_Look], pause: Callable[[float], object]
+) -> tuple[list[_Look], list[Waiting]]:
+    """Those that are as before and can be opened; trouble may pass, so it is tried again."""
+    ready: list[_Look] = []
+    waiting: list[Waiting] = []
+    for attempt in range(1, _TRIES + 1):
+        troubled: list[_Look] = []
+        for look in looks:
+            try:
+                same = _look(look.path)
+                with look.path.open("rb"):
+                    pass
+            except OSError as error:
+                troubled.append(look)
+                if attempt == _TRIES:
+                    waiting.append(Waiting(look.path, _why(error)))
+                continue
+            if same is not None and _is_same(look, same):
+                ready.append(look)
+            else:
+                waiting.append(Waiting(look.path, _WRITING))
+        looks = troubled
+        if looks and attempt < _TRIES:
+            pause(_SECOND_LOOK)
+    return ready, waiting
+
+
+def _is_same(one: _Look, other: _Look) -> bool:
+    return (one.size, one.mtime, one.inode) == (other.size, other.mtime, other.inode)
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "was there, and has gone: perhaps somebody takes files away, or replaces it"
+    if isinstance(error, PermissionError) or error.errno == errno.EBUSY:
+        return (
+            "cannot be opened: another program has it open, or its permissions forbid it "
+            f"({error.strerror})"
+        )
+    return f"cannot be read: {error.strerror or type(error).__name__}"

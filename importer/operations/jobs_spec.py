@@ -1,0 +1,238 @@
+"""The jobs file's format, declared once: validation and JSON Schema come from here."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+
+from importer.errors import UsageError
+from importer.mapping.rule import Strict, Text, Texts, as_list
+from importer.mapping.schema import schema_of
+from importer.settings import EngineName, MaxFailures, parse_max_failures
+
+MOST_IN_FLIGHT = 1000
+MOST_WORKERS = 64
+
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(s|m|min|h|)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_SHARE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?%", re.ASCII)
+
+
+def _time(value: Any) -> time:
+    """Read a time of day; 24:00 is the midnight at a day's end."""
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        return time(int(match[1]), int(match[2]))
+    if value == "24:00":
+        return time()
+    raise ValueError('is no time of day: write it as "22:00"')
+
+
+def _seconds(value: Any) -> float:
+    match = None if isinstance(value, bool) else _SPAN.fullmatch(str(value))
+    if match is None:
+        raise ValueError("is no length of time: write it as 30s, 5m or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _share(value: Any) -> float | None:
+    """Read a percentage; false is None: not looked at."""
+    if value is False or value == "off":
+        return None
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("is no percentage: write it as 20%, or false to leave it out")
+    return float(match[1]) / 100
+
+
+def _rows(value: Any) -> Any:
+    """Take one percentage as the bound in both directions."""
+    return value if isinstance(value, dict) else {"fewer": value, "more": value}
+
+
+def _drift(value: Any) -> Any:
+    """Take true as all bounds as they are by default, false as none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+def _most(value: Any) -> MaxFailures:
+    try:
+        return parse_max_failures(str(value))
+    except UsageError:
+        raise ValueError(
+            "is neither a number of rows nor a percentage: write it as 50 or 2%"
+        ) from None
+
+
+def _like(pattern: str, otherwise: str) -> AfterValidator:
+    """Check a text, and say in words what it is not."""
+
+    def check(value: str) -> str:
+        if re.search(pattern, value) is None:
+            raise ValueError(otherwise)
+        return value
+
+    return AfterValidator(check)
+
+
+_NUMBER_OR_TEXT = {"type": ["string", "number"]}
+_PERCENTAGE = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?%$"}, {"const": False}]}
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(_time),
+    WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-4]):[0-5][0-9]$"}),
+]
+Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_NUMBER_OR_TEXT)]
+Share = Annotated[float | None, BeforeValidator(_share), WithJsonSchema(_PERCENTAGE)]
+TooMany = Annotated[MaxFailures, BeforeValidator(_most), WithJsonSchema(_NUMBER_OR_TEXT)]
+OpenStatus = Literal[408, 500, 502, 503, 504]
+On = Literal["success", "failure", "held", "always"]
+
+
+class RowDrift(Strict):
+    """How many rows are too few or too many, as shares of the usual number."""
+
+    fewer: Share = Field(default_factory=lambda: 0.5, description="So much less than usual passes.")
+    more: Share = Field(default_factory=lambda: 1.0, description="So much more than usual passes.")
+
+
+class Drift(Strict):
+    """How far a file may be from the job's last ones; `false` does not look at a figure."""
+
+    rows: Annotated[
+        RowDrift,
+        BeforeValidator(_rows, json_schema_input_type=Share | RowDrift),
+    ] = Field(
+        default=RowDrift(),
+        description="Number of rows, more or fewer than usual; 50% fewer, 100% more by default.",
+    )
+    fill: Share = Field(
+        default_factory=lambda: 0.2, description="Difference in how full a column is, in points."
+    )
+    phones: Share = Field(
+        default_factory=lambda: 0.1,
+        description="Difference in the share of valid phones, in points.",
+    )
+    headers: bool = Field(default=True, description="Whether headers that come or go are drift.")
+
+
+class Notify(Strict):
+    """Who is told of a job's end, and of which."""
+
+    on: Annotated[
+        list[On],
+        BeforeValidator(as_list, json_schema_input_type=On | list[On]),
+        Field(min_length=1),
+    ] = Field(default=["failure", "held"], description="What is told.")
+    urls: (
+        Annotated[
+            list[SecretStr],
+            BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+            Field(min_length=1),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Addresses as Apprise has them; `${NAME}` comes from the environment.",
+    )
+
+
+class JobKeys(Strict):
+    """What a job says of its own or takes from `defaults`; what a job says beats them."""
+
+    mapping: Text | None = Field(None, description="The mapping's path.")
+    project: int | None = Field(None, ge=1, le=2**53, description="Beats the mapping's.")
+    base_url: Annotated[str, _like("^https?://[^/]", "is no address: https://…")] | None = Field(
+        None, description="Where the service is, ending in /v2."
+    )
+    customer: Text | None = Field(None, description="Customer; else VCC_CUSTOMER.")
+    concurrency: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | Literal["auto"] | None = Field(
+        None, description="Requests in flight; found by itself where left out."
+    )
+    rate: float | None = Field(None, ge=0.01, description="At most so many requests a second.")
+    timeout: Seconds | None = Field(None, description="How long one request may take.")
+    retries: int | None = Field(None, ge=0, description="Tries beyond the first.")
+    retry_on: (
+        Annotated[
+            list[OpenStatus],
+            BeforeValidator(as_list, json_schema_input_type=OpenStatus | list[OpenStatus]),
+        ]
+        | None
+    ) = Field(None, description="Statuses of which you know that nothing was stored.")
+    give_up_after: Seconds | None = Field(
+        None, description="Stop when the service has let nothing through for so long."
+    )
+    max_failures: TooMany | None = Field(
+        None, description="Stop when more rows than this were rejected or are uncertain."
+    )
+    allow_new_values: bool | None = Field(
+        None, description="Whether values may be created that the mapping does not list."
+    )
+    not_before: TimeOfDay | None = Field(None, description='Begin no earlier, as "22:00".')
+    not_after: TimeOfDay | None = Field(None, description='Stop then, as "06:30".')
+    settle: Seconds | None = Field(
+        None, description="How long a file must be still before it is taken; 30s by default."
+    )
+    done: Text | None = Field(None, description="Where imported files go; left out: they stay.")
+    failed: Text | None = Field(None, description="Where unusable files go.")
+    held: Text | None = Field(None, description="Where files go that are unlike the last ones.")
+    drift: Annotated[
+        Drift | None,
+        BeforeValidator(_drift, json_schema_input_type=Drift | bool | None),
+    ] = Field(None, description="Bounds of the comparison with the job's last files.")
+    notify: Notify | None = Field(None, description="Who is told of the job's end.")
+    sheet: str | int | None = Field(None, description="A sheet's name, or its 1-based number.")
+    header_row: int | None = Field(None, ge=1, description="The row of the column headers.")
+    encoding: str | None = Field(None, description="A text file's encoding, as `cp1250`.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="What stands between a text file's cells."
+    )
+    engine: EngineName | None = Field(None, description="What sends; `local` by default.")
+    workers: int | None = Field(
+        None, ge=1, le=MOST_WORKERS, description="Senders of the other engines."
+    )
+    scheduler: (
+        Annotated[
+            str, _like(r"^[a-z]+://[^\s/]+(/\S*)?$", "is no address: write it as tcp://host:8786")
+        ]
+        | None
+    ) = Field(None, description="The Dask cluster that sends.")
+
+
+class Job(JobKeys):
+    """Files that are imported in the same way."""
+
+    name: Annotated[
+        Text,
+        _like(
+            r"^\w[\w .-]{0,59}$", "is no name: up to 60 letters, digits, blanks, dots and dashes"
+        ),
+    ] = Field(description="What the job is called: in logs, metrics and the ledger.")
+    files: Texts = Field(
+        description="Paths with wildcards, folders, or addresses (sftp, s3, https)."
+    )
+
+
+class JobsSpec(Strict):
+    """What is imported unattended."""
+
+    version: Literal[1] = Field(description="The version of this format.")
+    runs_dir: Text = Field("runs", description="Where runs and the ledger are kept.")
+    metrics: Annotated[Text, _like(r"\.prom$", "must end in .prom: others are not read")] | None = (
+        Field(None, description="A file for Prometheus; its name ends in .prom.")
+    )
+    defaults: JobKeys = Field(
+        default=JobKeys(), description="What holds for every job that does not say otherwise."
+    )
+    jobs: Annotated[list[Job], Field(min_length=1)] = Field(description="The jobs, in their order.")
+
+
+def jobs_schema() -> dict[str, Any]:
+    """The JSON Schema, draft 2020-12; a null takes back what `defaults` says."""
+    return schema_of(JobsSpec, "vcc-importer jobs", nulls=True)

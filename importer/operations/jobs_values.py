@@ -1,0 +1,122 @@
+"""The jobs file as the rest of unattended operation sees it: whole, checked, paths absolute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import time
+from pathlib import Path
+
+from importer.operations.drift import DriftBounds
+from importer.operations.window import Window
+from importer.settings import (
+    EngineName,
+    MaxFailures,
+    Pace,
+    RetryPolicy,
+    RunSettings,
+    Secret,
+    SourceOptions,
+)
+
+SETTLE = 30.0
+"""Seconds that a file must be still, where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyRule:
+    """Who is told of a job's end; `on` are success, failure, held and always."""
+
+    on: frozenset[str]
+    urls: tuple[Secret, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job.
+
+    `files` are absolute globs or absolute folders, or else addresses; never both. `done`,
+    `failed` and `held` are paths for the one, and texts that the server understands for the
+    other. Times are of the local clock, `settle`, `timeout` and `give_up_after` are seconds.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    mapping: Path
+    project: int | None = None
+    base_url: str | None = None
+    customer: str | None = None
+    concurrency: int | None = None
+    rate: float | None = None
+    timeout: float = Pace().timeout
+    retries: int = RetryPolicy().retries
+    retry_on: frozenset[int] = frozenset()
+    give_up_after: float = RetryPolicy().give_up_after
+    max_failures: MaxFailures | None = None
+    allow_new_values: bool = False
+    not_before: time | None = None
+    not_after: time | None = None
+    settle: float = SETTLE
+    done: Path | str | None = None
+    failed: Path | str | None = None
+    held: Path | str | None = None
+    drift: DriftBounds | None = None
+    notify: NotifyRule | None = None
+    sheet: str | int | None = None
+    header_row: int | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    engine: EngineName = "local"
+    workers: int | None = None
+    scheduler: str | None = None
+
+    @property
+    def hours(self) -> Window:
+        """When it may work."""
+        return Window(self.not_before, self.not_after)
+
+    @property
+    def reading(self) -> SourceOptions:
+        """How its files are read."""
+        return SourceOptions(self.sheet, self.header_row, self.encoding, self.delimiter)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this machine in which its files are put away."""
+        found = (self.done, self.failed, self.held)
+        return tuple(dict.fromkeys(folder for folder in found if isinstance(folder, Path)))
+
+    def settings(self, runs_dir: Path) -> RunSettings:
+        """How its files are sent."""
+        return RunSettings(
+            pace=Pace(self.concurrency, self.rate, timeout=self.timeout),
+            retry=RetryPolicy(
+                retries=self.retries,
+                give_up_after=self.give_up_after,
+                retry_on=self.retry_on,
+                max_failures=self.max_failures,
+            ),
+            runs_dir=runs_dir,
+            engine=self.engine,
+            workers=self.workers,
+            scheduler=self.scheduler,
+            allow_new_values=self.allow_new_values,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsFile:
+    """A jobs file; `remarks` are for people: what is no mistake and yet wants mending."""
+
+    path: Path
+    runs_dir: Path
+    jobs: tuple[JobSpec, ...]
+    metrics: Path | None = None
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """Files and folders that are ours, and that no wildcard may take for an inbox's."""
+        found = [self.path, self.runs_dir, *([self.metrics] if self.metrics else [])]
+        for job in self.jobs:
+            found += [job.mapping, *job.folders]
+        return tuple(dict.fromkeys(found))

@@ -1,0 +1,165 @@
+"""Addresses of files elsewhere, as a jobs file has them.
+
+Rules:
+- A password stands in a jobs file as ``${VARIABLE}`` only; its value comes from the environment.
+- What is shown of an address has neither password nor query: both may let somebody in.
+- Paths of SFTP and S3 are taken as they stand; those of https are percent-encoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import quote
+
+from importer.api.request import is_loopback
+from importer.errors import UsageError
+from importer.settings import Secret
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_EXAMPLES = {
+    "sftp": "sftp://user@files.example/inbox/*.xlsx",
+    "s3": "s3://bucket/inbox/*.csv",
+    "https": "https://files.example/leads.csv",
+    "http": "http://127.0.0.1:8000/leads.csv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteURL:
+    """Where files are, and as whom they are asked for.
+
+    `host` is the bucket for S3. `path` begins with a slash and may hold wildcards; `query`
+    (https only) has no question mark at its begin.
+    """
+
+    scheme: str
+    user: str | None
+    password: Secret | None
+    host: str
+    port: int | None
+    path: str
+    query: Secret | None = None
+
+    @property
+    def origin(self) -> str:
+        """The server without user or password, as ``https://files.example:8443``."""
+        return f"{self.scheme}://{self.host}{'' if self.port is None else f':{self.port}'}"
+
+    def at(self, path: str) -> str:
+        """The address of a path on this server, fit for messages and logs."""
+        user = "" if self.user is None else f"{printable(self.user)}@"
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.scheme}://{user}{self.host}{port}{printable(path)}"
+
+    def __str__(self) -> str:
+        return self.at(self.path)
+
+
+def is_remote(pattern: str) -> bool:
+    """Whether a jobs file's `files` entry is an address and not a path."""
+    return _SCHEME.match(pattern) is not None
+
+
+def parse(text: str, variables: Mapping[str, str]) -> RemoteURL:
+    """Read an address and put the variables' values into it.
+
+    Raises UsageError; its message never repeats a password.
+    """
+    scheme, rest = _scheme(text)
+    place, slash, path = rest.partition("/")
+    if not slash:
+        place, path = rest, ""
+    userinfo, at, where = place.rpartition("@")
+    user, password = _credentials(scheme, userinfo, variables) if at else (None, None)
+    host, port = _server(scheme, where)
+    if not path and scheme in ("s3", "sftp"):
+        _refuse(scheme, "names no file or folder")
+    query = None
+    if scheme in ("https", "http"):
+        path, _, asked = path.partition("#")[0].partition("?")
+        query = Secret(_filled(scheme, asked, variables)) if asked else None
+        path = quote(path, safe="/%:@!$&'()*+,;=[]~")
+        _check_clear(scheme, host)
+    if "**" in path:
+        _refuse(scheme, "has ** in it: a wildcard stands for one folder or file name")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+        _refuse(scheme, "has control characters in it")
+    return RemoteURL(scheme, user, password, host, port, f"/{path}", query)
+
+
+def printable(text: str) -> str:
+    """A text of somebody else's, without what would steer a terminal or break a log's line."""
+    return "".join(
+        letter if letter.isprintable() else quote(letter, errors="surrogatepass") for letter in text
+    )
+
+
+def _scheme(text: str) -> tuple[str, str]:
+    match = _SCHEME.match(text)
+    if match is None:
+        raise UsageError("an address without a scheme", f"It looks like {_EXAMPLES['sftp']}.")
+    scheme = match[1].lower()
+    if scheme not in _EXAMPLES:
+        raise UsageError(
+            f"files cannot be fetched by {scheme}://",
+            "Use sftp://, s3:// or https://, or the path of a folder on this machine.",
+        )
+    return scheme, text[match.end() :]
+
+
+def _credentials(
+    scheme: str, userinfo: str, variables: Mapping[str, str]
+) -> tuple[str | None, Secret | None]:
+    if scheme == "s3":
+        _refuse(scheme, "holds credentials; S3's come from AWS_ACCESS_KEY_ID or a profile")
+    user, colon, password = userinfo.partition(":")
+    if colon and not _VARIABLE.fullmatch(password):
+        _refuse(
+            scheme,
+            "holds a password; write ${NAME} in its place and put the password into the "
+            "environment under that name",
+        )
+    secret = Secret(_filled(scheme, password, variables)) if colon else None
+    return _filled(scheme, user, variables) or None, secret
+
+
+def _server(scheme: str, where: str) -> tuple[str, int | None]:
+    if scheme == "s3":
+        if not _BUCKET.fullmatch(where):
+            _refuse(scheme, "has no usable bucket")
+        return where, None
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?", where)
+    if match is None or not _HOST.fullmatch(match[1]):
+        _refuse(scheme, "has no usable host")
+    port = None if match[2] is None else int(match[2])
+    if port is not None and not 0 < port < 65536:
+        _refuse(scheme, "has no usable port")
+    return match[1].lower(), port
+
+
+def _filled(scheme: str, text: str, variables: Mapping[str, str]) -> str:
+    """The text with the values of its variables; raises UsageError for one that is not set."""
+    missing = sorted({name for name in _VARIABLE.findall(text) if not variables.get(name)})
+    if missing:
+        raise UsageError(
+            f"the {scheme} address needs {', '.join(missing)}, which the environment lacks",
+            "Set it where this is started: cron and services have an environment of their own.",
+        )
+    return _VARIABLE.sub(lambda match: variables[match[1]], text)
+
+
+def _check_clear(scheme: str, host: str) -> None:
+    if scheme == "http" and not is_loopback(host.strip("[]")):
+        raise UsageError(
+            f"plain http to {host} would carry personal data in the clear", "Use https."
+        )
+
+
+def _refuse(scheme: str, what: str) -> NoReturn:
+    raise UsageError(f"the {scheme} address {what}", f"It looks like {_EXAMPLES[scheme]}.")

@@ -1,0 +1,107 @@
+"""The time of day in which a job may work, and a run that stops when it is over.
+
+A window is a span between two instants, reckoned anew for each night. So on the nights on which
+clocks change it opens once and closes once, and lasts an hour more or less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time as clocks
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+
+from importer.stopping import StopSwitch
+
+WINDOW_CLOSED = "not_after"
+"""Why a run was stopped whose time was over."""
+
+_LOOK_UP = 20.0
+"""Seconds between looks at the clock on the wall, which may be set, or sleep with its machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Times of day by the local clock; None is midnight. Equal ones, or none, leave no bounds."""
+
+    not_before: time | None = None
+    not_after: time | None = None
+    zone: tzinfo | None = None
+
+    def closes(self, now: float) -> float | None:
+        """When the window that is open closes, or None where none is open; infinity: never.
+
+        Times are seconds since 1970.
+        """
+        if self.not_before == self.not_after:
+            return float("inf")
+        for opens, closes in self._around(now):
+            if opens <= now < closes:
+                return closes
+        return None
+
+    def opens(self, now: float) -> float:
+        """When the next window opens; now, where one is open."""
+        if self.closes(now) is not None:
+            return now
+        return min(opens for opens, _ in self._around(now) if opens > now)
+
+    def _around(self, now: float) -> Iterator[tuple[float, float]]:
+        """The windows of the days around a moment."""
+        today = datetime.fromtimestamp(now, self.zone).date()
+        first, last = self.not_before or time(), self.not_after or time()
+        for day in (today + timedelta(days) for days in range(-1, 3)):
+            after = day if last > first else day + timedelta(1)
+            yield self._instant(day, first), self._instant(after, last)
+
+    def _instant(self, day: date, at: time) -> float:
+        """The first moment at which clocks show it; skipped times count as if they had not been."""
+        moment = datetime.combine(day, at)
+        return (moment if self.zone is None else moment.replace(tzinfo=self.zone)).timestamp()
+
+
+@contextlib.contextmanager
+def stopped_at(closes: float, stop: StopSwitch) -> Iterator[StopSwitch]:
+    """Give a switch that is pulled when `stop` is, and when the clock shows `closes`."""
+    own = StopSwitch()
+    ready = threading.Event()
+    ending: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def watch() -> None:
+        over = asyncio.Event()
+        ending.append((asyncio.get_running_loop(), over))
+        with stop.watched() as stopped:
+            ready.set()
+            ended = asyncio.ensure_future(over.wait())
+            pulled = asyncio.ensure_future(stopped.wait())
+            while not over.is_set() and not stopped.is_set():
+                left = closes - clocks.time()
+                if left <= 0:
+                    own.pull(WINDOW_CLOSED)
+                    break
+                await asyncio.wait(
+                    [ended, pulled],
+                    timeout=min(left, _LOOK_UP),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            if stop.reason is not None:
+                own.pull(stop.reason)
+            for waiting in (ended, pulled):
+                waiting.cancel()
+            await asyncio.gather(ended, pulled, return_exceptions=True)
+
+    thread = threading.Thread(target=asyncio.run, args=(watch(),), name="vcc-import-window")
+    thread.start()
+    ready.wait()
+    if closes <= clocks.time():
+        own.pull(WINDOW_CLOSED)
+    try:
+        yield own
+    finally:
+        loop, over = ending[0]
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            loop.call_soon_threadsafe(over.set)
+        thread.join()
