@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from importer.library import (
+        AlreadyImported,
+        Guard,
         Listener,
         LoadedMapping,
         Refused,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
         RunResult,
         Seen,
         StopSwitch,
+        TargetBusy,
+        Unfinished,
         base_url_for,
         check,
         check_async,
@@ -70,8 +74,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AlreadyImported",
     "Checkup",
     "Event",
+    "Guard",
     "ImporterError",
     "JournalError",
     "Listener",
@@ -106,6 +112,8 @@ __all__ = [
     "Summary",
     "Survey",
     "Target",
+    "TargetBusy",
+    "Unfinished",
     "UsageError",
     "Waiting",
     "__version__",

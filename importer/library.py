@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from importer import pipeline, recovery
+from importer import pipeline
 from importer.credentials import credentials, environment, target_for
 from importer.errors import UsageError
 from importer.examination import COPY, Look
 from importer.line import Job, Listener, RunResult
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview
+from importer.operations import guarded
+from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished
 from importer.pipeline import Refused, base_url_for, gate_of, needed_project
 from importer.recovery import PastRun, past_run
 from importer.running import Running, heard, in_a_thread, on_a_loop, sent, start
@@ -31,8 +33,10 @@ from importer.stopping import StopSwitch
 from importer.survey.seen import Seen
 
 __all__ = [
+    "AlreadyImported",
     "CheckOptions",
     "File",
+    "Guard",
     "Listener",
     "LoadedMapping",
     "PastRun",
@@ -43,6 +47,8 @@ __all__ = [
     "Running",
     "Seen",
     "StopSwitch",
+    "TargetBusy",
+    "Unfinished",
     "base_url_for",
     "check",
     "check_async",
@@ -77,7 +83,9 @@ class CheckOptions(TypedDict, total=False):
 
 
 class RunOptions(CheckOptions, total=False):
-    """What may go along with a run."""
+    """What may go along with a run; `guard` says how it minds the runs of the past."""
+
+    guard: Guard
 
 
 class ResumeOptions(TypedDict, total=False):
@@ -85,6 +93,7 @@ class ResumeOptions(TypedDict, total=False):
 
     listener: Listener
     stop: StopSwitch
+    guard: Guard
 
 
 def load_mapping(path: File) -> LoadedMapping:
@@ -145,8 +154,9 @@ def run(
     """Import one file: read, check, send, and write the results into a folder of its own.
 
     Without a `target` it goes to the mapping's project, as whom the environment names. Raises
-    ImporterError where nothing was sent (Refused, a PreflightError, has the checkup), and where
-    the disk fails. Rows that fail, and a run that stops early, are results: their summary says so.
+    ImporterError where nothing was sent (Refused, a PreflightError, has the checkup; and
+    AlreadyImported, Unfinished and TargetBusy are of its `guard`), and where the disk fails. Rows
+    that fail, and a run that stops early, are results: their summary says so.
     """
     loaded = _loaded(mapping)
     job = Job(
@@ -158,7 +168,7 @@ def run(
     )
 
     def work(**given: Any) -> RunResult:
-        return pipeline.run(job, **given)
+        return guarded.run(job, **given)
 
     return sent(work, **options)
 
@@ -180,7 +190,7 @@ def resume(
     where = target or _target_of(past_run(path))
 
     def work(**given: Any) -> RunResult:
-        return recovery.resume(path, where, settings or RunSettings(), **given)
+        return guarded.resume(path, where, settings or RunSettings(), **given)
 
     return sent(work, **options)
 

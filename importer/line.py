@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -68,13 +69,15 @@ class Job:
 class RunResult:
     """How a run ended and where its results are; `examples` are the first rows that failed.
 
-    `checkup` is what the check found, where the run was not one of the past.
+    `checkup` is what the check found, where the run was not one of the past. `stop` is why nothing
+    more was sent, where the run stopped early.
     """
 
     summary: Summary
     directory: RunDirectory
     examples: tuple[Outcome, ...]
     checkup: Checkup | None = None
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,16 @@ class Line:
     job: Job
     plan: Plan
     run: Run
+
+
+class Register(Protocol):
+    """Keeps account of runs."""
+
+    def admit(self, description: Description) -> None:
+        """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""
+
+    def begins(self, description: Description, directory: RunDirectory, rows: int) -> None:
+        """Note, durably, a run that is about to send; where this raises, nothing is sent."""
 
 
 def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> RunResult:
@@ -239,7 +252,8 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
             summary=summary,
         )
     failed = (o for o in run.journal.outcomes() if o.status in _FAILED)
-    return RunResult(summary, run.directory, tuple(itertools.islice(failed, EXAMPLES)))
+    examples = tuple(itertools.islice(failed, EXAMPLES))
+    return RunResult(summary, run.directory, examples, stop=ending.stop)
 
 
 _FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})

@@ -21,7 +21,7 @@ from importer.examination import COPY, Examination, Look, findings_of, fitted_pl
 from importer.files import make_private_folder, write_private
 from importer.incoming import open_incoming
 from importer.journal import Journal
-from importer.line import Job, Line, Listener, Run, RunResult, send_and_finish
+from importer.line import Job, Line, Listener, Register, Run, RunResult, send_and_finish
 from importer.logmarks import note_run
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
@@ -108,10 +108,12 @@ def run(
     log: Path | None = None,
     stop: StopSwitch | None = None,
     listener: Listener = lambda _: None,
+    register: Register | None = None,
 ) -> RunResult:
     """Import one file: read, check, send, and write the results.
 
-    All problems found on the way go to the file `log`, where one is named. Raises ImporterError
+    All problems found on the way go to the file `log`, where one is named. The `register` may
+    refuse the run, and is told that it begins to send. Raises ImporterError
     where nothing was sent; a run that stops later is a result that says so. `listener` is called
     from the thread that runs this, at the pace of the replies.
     """
@@ -125,6 +127,8 @@ def run(
         lists = load_lists(job.mapping, stop)
         description = _describe(job, source, lists)
         note_run(description.run_id)
+        if register is not None:
+            register.admit(description)
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
             look = replace(look, gate=gate, now=_now())
@@ -148,6 +152,8 @@ def run(
                     "started_at": clock.started_at.isoformat(),
                 }
             )
+            if register is not None:
+                register.begins(description, directory, checkup.survey.rows)
     if seen is not None:
         seen.take(examination.surveyor.sighting)
     line = Line(job, examination.plan, Run(description, clock, directory, journal))

@@ -96,7 +96,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "dotenv": ("credentials",),
     "distributed": ("sending.cluster",),
     "aiohttp": ("api.client", "operations.remote_https", "sandbox", "summary"),
-    "sqlite3": ("journal", "journal_file", "sandbox"),
+    "sqlite3": ("journal", "journal_file", "operations.ledger", "sandbox"),
     "ruamel": ("mapping.reader", "sandbox.document"),
     "pydantic": (
         "mapping",

@@ -66,7 +66,7 @@ ONE_BY_ONE = importer.RunSettings(pace=importer.Pace(concurrency=1))
 
 
 def the_run() -> Path:
-    (run_dir,) = Path("runs").iterdir()
+    (run_dir,) = Path("runs").glob("leads-*")
     return run_dir
 
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_run_is_raised_sync_and_async(sandbox: LiveSandbox) -> No
         importer.run("leads.csv", "field.yaml", target=target(sandbox))
     assert refused.value.checkup.refused
     assert isinstance(refused.value, importer.ImporterError)
-    assert list(Path("runs").iterdir()) == []
+    assert list(Path("runs").glob("leads-*")) == []
 
 
 def test_an_unknown_option_is_a_type_error(sandbox: LiveSandbox) -> None:

@@ -249,4 +249,7 @@ all_problems_option = click.option(
 )
 
 
+again_option = click.option(
+    "--again", is_flag=True, help="Send what past runs have sent already, too."
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

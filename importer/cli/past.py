@@ -11,6 +11,7 @@ from importer.cli.live import progress_bar, stops_on_signals
 from importer.cli.logs import as_json, log_options, put_result, verbose_option
 from importer.cli.options import (
     FILE,
+    again_option,
     quiet_option,
     run_settings,
     sending_options,
@@ -33,6 +34,7 @@ run_argument = click.argument(
 )
 @run_argument
 @sending_options
+@again_option
 @log_options
 @quiet_option
 def resume(run_dir: Path, **options: Any) -> int:
@@ -52,6 +54,7 @@ def resume(run_dir: Path, **options: Any) -> int:
                 run_dir,
                 target=target,
                 settings=run_settings(options),
+                guard=library.Guard(again=options["again"]),
                 stop=stop,
                 listener=listener,
             )

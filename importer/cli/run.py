@@ -22,6 +22,7 @@ from importer.cli.live import progress_bar, stops_on_signals
 from importer.cli.logs import as_json, log_options, put_result
 from importer.cli.options import (
     FILE,
+    again_option,
     all_problems_option,
     files_argument,
     mapping_option,
@@ -81,6 +82,7 @@ from importer.settings import (
 @online_option
 @reports_option
 @all_problems_option
+@again_option
 @log_options
 @quiet_option
 def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> int:
@@ -145,6 +147,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
                         reading=reading,
                         settings=own,
                         seen=seen,
+                        guard=library.Guard(again=options["again"]),
                         log=log,
                         stop=stop,
                         listener=listener,

@@ -43,10 +43,14 @@ _LINK = "is a link, and links are not followed: put the file itself here"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A file that is not taken in this round; `why` goes on after its name."""
+    """A file that is not taken in this round; `why` goes on after its name.
+
+    `amiss` are those that time alone does not mend: a link, or a file that cannot be opened.
+    """
 
     path: Path
     why: str
+    amiss: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,13 @@ def _found(patterns: Sequence[str], never: Collection[Path]) -> tuple[list[_Look
             if key in looks or key in waiting or _is_passed_over(path, ours):
                 continue
             if path.is_symlink() and not path.is_dir():
-                waiting[key] = Waiting(path, _LINK)
+                waiting[key] = Waiting(path, _LINK, amiss=True)
                 continue
             try:
                 look = _look(path)
             except OSError as error:
                 if not isinstance(error, FileNotFoundError):
-                    waiting[key] = Waiting(path, _why(error))
+                    waiting[key] = Waiting(path, _why(error), amiss=True)
                 continue
             if look is not None:
                 looks[key] = look
@@ -217,7 +221,8 @@ def _looked_at_again(
             except OSError as error:
                 troubled.append(look)
                 if attempt == _TRIES:
-                    waiting.append(Waiting(look.path, _why(error)))
+                    gone = isinstance(error, FileNotFoundError)
+                    waiting.append(Waiting(look.path, _why(error), amiss=not gone))
                 continue
             if same is not None and _is_same(look, same):
                 ready.append(look)

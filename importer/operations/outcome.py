@@ -62,13 +62,17 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a round did for one job. Times are seconds since 1970."""
+    """What a round did for one job; `left` says why it did nothing at all, where it is so.
+
+    Times are seconds since 1970.
+    """
 
     name: str
     files: tuple[FileOutcome, ...]
     started_at: float
     elapsed_s: float
     trouble: Trouble | None = None
+    left: str = ""
 
     @property
     def exit_code(self) -> int:

@@ -233,7 +233,9 @@ def test_limit_leaves_the_other_rows_pending_and_rows_takes_a_range(
     assert cli("run", leads, "-m", mapping, "--limit", 1, "--out", "one", *to(sandbox)) == 1
     counts = summary_of(tmp_path / "one")["counts"]
     assert (counts["created"], counts["pending"], counts["invalid"]) == (1, 2, 1)
-    assert cli("run", leads, "-m", mapping, "--rows", "3-3", "--out", "two", *to(sandbox)) == 0
+    arguments = ("run", leads, "-m", mapping, "--rows", "3-3", "--out", "two", *to(sandbox))
+    assert cli(*arguments) == 2, "row 3 is another run's to send"
+    assert cli(*arguments, "--again") == 0
     assert [row["row"] for row in rows_of(tmp_path / "two" / "results.csv")] == ["3"]
 
 
@@ -302,7 +304,7 @@ class TestBadInput:
         error = capsys.readouterr().err
         assert words in error
         assert "Traceback" not in error
-        assert not [p for p in Path("here").glob("*") if not p.name.startswith("sandbox")]
+        assert not [p for p in Path("here").glob("*-*") if not p.name.startswith("sandbox")]
 
     def test_a_missing_file_and_a_missing_mapping(
         self, cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str], mapping: Path
@@ -377,7 +379,7 @@ class TestBadInput:
         self.refused(cli, capsys, 2, "cannot be written", *arguments, "--out", "file/out")
         assert len(sandbox.records(134)) == before
         assert cli("run", *arguments, "--out", "out") == 1
-        self.refused(cli, capsys, 2, "holds a run already", *arguments, "--out", "out")
+        self.refused(cli, capsys, 2, "holds a run already", *arguments, "--again", "--out", "out")
         assert len(sandbox.records(134)) == before + 3
 
     def test_a_folder_that_was_there_before_keeps_its_files(
@@ -402,7 +404,8 @@ def test_a_file_that_was_never_sent_hides_no_row_of_the_next(
 def test_the_same_file_twice_has_two_folders(
     cli: Cli, sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path
 ) -> None:
-    assert cli("run", leads, leads, "-m", mapping, "--out", "all", *to(sandbox)) == 1
+    arguments = ("run", leads, leads, "-m", mapping, "--out", "all", "--again", *to(sandbox))
+    assert cli(*arguments) == 1
     assert summary_of(tmp_path / "all" / "leads-1")["counts"]["created"] == 3
     assert summary_of(tmp_path / "all" / "leads-2")["counts"]["skipped"] == 4
 

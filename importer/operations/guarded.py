@@ -1,0 +1,254 @@
+"""A run with its guards: what was imported before is not imported again, and all is entered.
+
+A run is compared with the ledger of its runs folder once its source is open and before anything
+is made; and it is entered there before its first request. A run of which no row is, or may be, in
+the service guards nothing. Rehearsals go their own way, and are not entered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from importer import pipeline, recovery
+from importer.errors import ImporterError, OutputError, UsageError
+from importer.line import Job, Listener, RunResult
+from importer.model import Status, Summary
+from importer.operations.ledger import FILE, RUNNING, Entry, Ledger
+from importer.operations.target_lock import TargetBusy, target_lock
+from importer.recovery import past_run
+from importer.rundir import RunDirectory
+from importer.settings import RunSettings, Target
+from importer.stopping import StopSwitch
+from importer.summary import Description
+from importer.survey.seen import Seen
+
+__all__ = ["AlreadyImported", "Guard", "TargetBusy", "Unfinished", "resume", "run"]
+
+_log = logging.getLogger(__name__)
+
+
+class AlreadyImported(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
+    """Rows of the same content are in the same project already; `entry` is the run that sent."""
+
+    def __init__(self, message: str, hint: str, entry: Entry) -> None:
+        super().__init__(message, hint)
+        self.entry = entry
+
+
+class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
+    """A run of the same content has rows to send; `run_dir` is what to resume."""
+
+    def __init__(self, message: str, hint: str, run_dir: Path) -> None:
+        super().__init__(message, hint)
+        self.run_dir = run_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How a run is guarded.
+
+    `again` sends in spite of what the ledger knows; `label` is the job it is entered under; `wait`
+    are the seconds for which it lets another run to the same project come to its end.
+    """
+
+    again: bool = False
+    label: str | None = None
+    wait: float = 0.0
+
+
+class _Register:
+    """Keeps account of one run: refuses it, or enters it when it begins; a context manager.
+
+    The project is its own from its admission on. Before that, nothing is made.
+    """
+
+    def __init__(self, job: Job, guard: Guard, stop: StopSwitch) -> None:
+        self._job, self._guard, self._stop = job, guard, stop
+        self._open = contextlib.ExitStack()
+        self._ledger: Ledger | None = None
+        self._begun: tuple[Ledger, Entry] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._open:
+            if self._begun is not None and isinstance(error, ImporterError):
+                ledger, entry = self._begun
+                _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
+
+    def admit(self, description: Description) -> None:
+        """Refuse rows that were sent before; raises TargetBusy, AlreadyImported or Unfinished."""
+        runs_dir, target = self._job.settings.runs_dir, self._job.target
+        self._open.enter_context(
+            target_lock(
+                runs_dir, target.base_url, target.project, wait=self._guard.wait, stop=self._stop
+            )
+        )
+        self._ledger = self._open.enter_context(Ledger.open(runs_dir))
+        if not self._guard.again:
+            entry = self._described(description, RunDirectory(Path()))
+            for past in self._ledger.alike(entry):
+                _refuse(past, entry)
+
+    def begins(self, description: Description, directory: RunDirectory, rows: int) -> None:
+        """Enter the run; from here on it may send."""
+        if self._ledger is not None:
+            pending = {Status.PENDING.value: rows}
+            entry = replace(self._described(description, directory), rows=rows, counts=pending)
+            self._ledger.enter(entry)
+            self._begun = self._ledger, entry
+
+    def ends(self, summary: Summary) -> None:
+        """Enter how the run ended."""
+        if self._begun is not None:
+            ledger, entry = self._begun
+            _enter(ledger, _ended(entry, summary))
+
+    def _described(self, description: Description, directory: RunDirectory) -> Entry:
+        first, last = self._job.reading.rows or (None, None)
+        return Entry(
+            run_id=description.run_id,
+            label=self._guard.label,
+            file=str(self._job.source.absolute()),
+            sha256=description.source["sha256"],
+            sheet=description.source["sheet"],
+            first_row=first,
+            last_row=last,
+            mapping_sha256=description.mapping["sha256"],
+            base_url=description.target["base_url"],
+            project=description.target["project"],
+            run_dir=directory.path.absolute(),
+            status=RUNNING,
+            exit_code=None,
+            counts={},
+            rows=0,
+            started_at=datetime.now(UTC),
+            elapsed_s=0.0,
+        )
+
+
+def _refuse(past: Entry, entry: Entry) -> None:
+    """Refuse what a past run has sent or begun to send."""
+    when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+    what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
+    folder = shlex.quote(str(past.run_dir))
+    if past.unfinished and RunDirectory(past.run_dir).journal.exists():
+        raise Unfinished(
+            f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
+            f"Go on with: vcc-import resume {folder}\nTo send all of them again, the"
+            f" {past.count(Status.CREATED)} that were created too: --again.",
+            past.run_dir,
+        )
+    if past.sent:
+        name = "" if past.file == entry.file else f", as {past.file}"
+        raise AlreadyImported(
+            f"{what}{name}: {past.count(Status.CREATED)} rows were created",
+            f"Its results: {folder}\nRows that failed are in its failures.csv: mend and import"
+            " that. To send all of it a second time: --again.",
+            past,
+        )
+
+
+def run(
+    job: Job,
+    *,
+    guard: Guard = Guard(),
+    seen: Seen | None = None,
+    log: Path | None = None,
+    stop: StopSwitch | None = None,
+    listener: Listener = lambda _: None,
+) -> RunResult:
+    """Import one file as :func:`importer.pipeline.run` does, guarded and entered.
+
+    Raises AlreadyImported, Unfinished and TargetBusy besides what that raises.
+    """
+    if job.settings.sandbox is not None:
+        return pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
+    stop = stop or StopSwitch()
+    with _Register(job, guard, stop) as register:
+        result = pipeline.run(
+            job, seen=seen, log=log, stop=stop, listener=listener, register=register
+        )
+        register.ends(result.summary)
+        return result
+
+
+def resume(
+    run_dir: Path,
+    target: Target,
+    settings: RunSettings,
+    *,
+    guard: Guard = Guard(),
+    stop: StopSwitch | None = None,
+    listener: Listener = lambda _: None,
+) -> RunResult:
+    """Go on with a run as :func:`importer.recovery.resume` does, guarded and entered.
+
+    Raises AlreadyImported where another run has sent the same content since, and TargetBusy. The
+    ledger is the one that knows the run: of the folder it lies in, or that `settings` name.
+    """
+    past, stop = past_run(run_dir), stop or StopSwitch()
+    if past.sandbox is not None:
+        return recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
+    run_id = past.description.run_id
+    runs_dir = _home(run_id, run_dir.absolute().parent, settings.runs_dir)
+    with (
+        target_lock(runs_dir, target.base_url, target.project, wait=guard.wait, stop=stop),
+        Ledger.open(runs_dir) as ledger,
+    ):
+        entry = ledger.find(run_id)
+        if entry is not None and not guard.again:
+            _refuse_overtaken(entry, ledger)
+        result = recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
+        if entry is not None:
+            _enter(ledger, replace(_ended(entry, result.summary), run_dir=run_dir.absolute()))
+        return result
+
+
+def _home(run_id: str, *folders: Path) -> Path:
+    """The first of the folders whose ledger has the run, or the first of all."""
+    for folder in folders:
+        if (folder / FILE).exists():
+            with Ledger.open(folder) as ledger:
+                if ledger.find(run_id) is not None:
+                    return folder
+    return folders[0]
+
+
+def _refuse_overtaken(entry: Entry, ledger: Ledger) -> None:
+    """Refuse to send what a later run has sent."""
+    for other in ledger.alike(entry):
+        if other.started_at > entry.started_at and other.sent:
+            raise AlreadyImported(
+                f"{entry.run_dir}: the same content was sent to project {entry.project} since, by"
+                f" {other.run_id}",
+                f"Look at its results: {shlex.quote(str(other.run_dir))}\nTo send what is pending"
+                " here in spite of it: --again.",
+                other,
+            )
+
+
+def _ended(entry: Entry, summary: Summary) -> Entry:
+    return replace(
+        entry,
+        status=summary.status,
+        exit_code=summary.exit_code,
+        rows=summary.rows,
+        counts={state.value: count for state, count in summary.counts.items()},
+        elapsed_s=summary.elapsed_s,
+    )
+
+
+def _enter(ledger: Ledger, entry: Entry) -> None:
+    """Enter how a run ended; its rows are accounted for in its journal, whatever comes of it."""
+    try:
+        ledger.enter(entry)
+    except OutputError as error:
+        _log.warning("%s. How this run ended is not entered; its own folder has it.", error)

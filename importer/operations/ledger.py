@@ -1,0 +1,286 @@
+"""The ledger: every run of a runs folder, with what it read, where it sent, and how it ended.
+
+A run is entered before its first request, so that a run that is cut off is known; how it ended is
+added afterwards. Each run's own journal stays the truth about its rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from importer.errors import JournalError, OutputError
+from importer.files import make_private_folder
+from importer.journal import Journal
+from importer.model import Status
+from importer.rundir import RunDirectory
+
+FILE = "history.sqlite3"
+RUNNING = "running"
+"""The status of a run whose end was never entered: it is at work, or was cut off."""
+
+_VERSION = 1
+_PATIENCE = 30.0
+"""Seconds to wait for another command that writes."""
+
+_SCHEMA = """
+CREATE TABLE runs (
+  run_id TEXT PRIMARY KEY, label TEXT, file TEXT NOT NULL, sha256 TEXT NOT NULL, sheet TEXT,
+  first_row INTEGER, last_row INTEGER, mapping_sha256 TEXT NOT NULL, base_url TEXT NOT NULL,
+  project INTEGER NOT NULL, run_dir TEXT NOT NULL, status TEXT NOT NULL,
+  exit_code INTEGER, counts TEXT NOT NULL, rows INTEGER NOT NULL, started_at TEXT NOT NULL,
+  elapsed_s REAL NOT NULL, profile TEXT
+) WITHOUT ROWID;
+CREATE INDEX runs_by_content ON runs (sha256, project);
+CREATE INDEX runs_by_start ON runs (started_at);
+CREATE TABLE notes (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run as the ledger has it.
+
+    `label` is the job of a batch, null for none. `sha256` is that of the file's content, and
+    `sheet`, `first_row` and `last_row` say which part of it was taken, null for all of it. `counts`
+    are the rows by state; `exit_code` is null as long as the run has not ended. `profile` is what
+    the drift of later files is measured by.
+    """
+
+    run_id: str
+    label: str | None
+    file: str
+    sha256: str
+    sheet: str | None
+    first_row: int | None
+    last_row: int | None
+    mapping_sha256: str
+    base_url: str
+    project: int
+    run_dir: Path
+    status: str
+    exit_code: int | None
+    counts: dict[str, int]
+    rows: int
+    started_at: datetime
+    elapsed_s: float
+    profile: dict[str, Any] | None = None
+
+    def count(self, *states: Status) -> int:
+        """How many rows are in these states."""
+        return sum(self.counts.get(state.value, 0) for state in states)
+
+    @property
+    def sent(self) -> bool:
+        """Whether any of its rows is, or may be, in the service."""
+        return self.count(Status.CREATED, Status.UNCERTAIN) > 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether rows are left that `resume` would send."""
+        return self.count(Status.PENDING) > 0
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether its journal may know more by now than the ledger."""
+        return self.status == RUNNING or self.count(Status.PENDING, Status.UNCERTAIN) > 0
+
+    def overlaps(self, other: Entry) -> bool:
+        """Whether both take rows of the same content to the same place."""
+        same = (
+            (self.sha256, self.sheet, self.base_url, self.project)
+            == (other.sha256, other.sheet, other.base_url, other.project)
+        )  # fmt: skip
+        first = max(self.first_row or 0, other.first_row or 0)
+        ends = [end for end in (self.last_row, other.last_row) if end is not None]
+        return same and (not ends or first <= min(ends))
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as ``history --json`` has it."""
+        line = {**asdict(self), "run_dir": str(self.run_dir), "job": self.label}
+        line["started_at"] = self.started_at.isoformat().replace("+00:00", "Z")
+        for name in ("label", "profile"):
+            del line[name]
+        return line
+
+
+class Ledger:
+    """The runs of one folder; a context manager, for one thread."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, runs_dir: Path) -> Self:
+        """Open a folder's ledger, made where there is none; raises OutputError."""
+        make_private_folder(runs_dir)
+        path = runs_dir / FILE
+        with _translated(path):
+            # The file is its owner's alone from its first byte on.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            try:
+                _set_up(connection, path)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
+
+    def enter(self, entry: Entry) -> None:
+        """Put a run in, or what has become of it since; durable on return."""
+        values = asdict(entry)
+        values["run_dir"] = str(entry.run_dir)
+        values["counts"] = json.dumps(entry.counts)
+        values["profile"] = None if entry.profile is None else json.dumps(entry.profile)
+        values["started_at"] = entry.started_at.isoformat()
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        self._execute(f"INSERT OR REPLACE INTO runs ({names}) VALUES ({marks})", values)  # noqa: S608
+
+    def runs(
+        self, *, label: str | None = None, since: datetime | None = None, limit: int | None = None
+    ) -> list[Entry]:
+        """The runs, newest first: of one job, begun since then, and no more than so many."""
+        return self._entries(
+            "WHERE (:label IS NULL OR label = :label) AND started_at >= :since"
+            " ORDER BY started_at DESC, run_id DESC LIMIT :limit",
+            label=label,
+            since=since.isoformat() if since is not None else "",
+            limit=-1 if limit is None else limit,
+        )
+
+    def find(self, run_id: str) -> Entry | None:
+        """The run of that id."""
+        return next(iter(self._entries("WHERE run_id = :run_id", run_id=run_id)), None)
+
+    def named(self, beginning: str) -> list[Entry]:
+        """The runs whose ids begin so, newest first."""
+        return [entry for entry in self.runs() if entry.run_id.startswith(beginning)]
+
+    def alike(self, entry: Entry) -> list[Entry]:
+        """The other runs of the same rows of the same content at the same place, newest first."""
+        same = self._entries(
+            "WHERE sha256 = :sha256 AND project = :project ORDER BY started_at DESC, run_id DESC",
+            sha256=entry.sha256,
+            project=entry.project,
+        )
+        return [self.current(e) for e in same if e.run_id != entry.run_id and e.overlaps(entry)]
+
+    def unfinished(self, sha256: str, base_url: str, project: int) -> Entry | None:
+        """The newest run of that content at that place which has rows to send, and can."""
+        for entry in self._entries(
+            "WHERE sha256 = :sha256 AND base_url = :base_url AND project = :project"
+            " ORDER BY started_at DESC, run_id DESC",
+            sha256=sha256,
+            base_url=base_url,
+            project=project,
+        ):
+            now = self.current(entry)
+            if now.unfinished and RunDirectory(now.run_dir).journal.exists():
+                return now
+        return None
+
+    def current(self, entry: Entry) -> Entry:
+        """The entry as the run's own journal has it now, where it has not come to an end."""
+        if not entry.unsettled:
+            return entry
+        try:
+            with Journal.read(RunDirectory(entry.run_dir).journal) as journal:
+                counts = {state.value: count for state, count in journal.counts().items()}
+        except (JournalError, OSError):
+            return entry
+        counts[Status.PENDING.value] = entry.rows - sum(
+            count for state, count in counts.items() if state != Status.PENDING.value
+        )
+        return entry if counts == entry.counts else replace(entry, counts=counts)
+
+    def set_profile(self, run_id: str, profile: Mapping[str, Any]) -> None:
+        """Keep what the drift of later files is measured by."""
+        self._execute(
+            "UPDATE runs SET profile = :profile WHERE run_id = :run_id",
+            {"profile": json.dumps(profile), "run_id": run_id},
+        )
+
+    def note(self, kind: str, key: str, value: str) -> None:
+        """Keep a small fact, in place of an earlier one of that kind and key."""
+        self._execute(
+            "INSERT OR REPLACE INTO notes VALUES (:kind, :key, :value)",
+            {"kind": kind, "key": key, "value": value},
+        )
+
+    def noted(self, kind: str, key: str) -> str | None:
+        """The fact of that kind and key."""
+        found = self._execute(
+            "SELECT value FROM notes WHERE kind = :kind AND key = :key", {"kind": kind, "key": key}
+        )
+        return str(found[0][0]) if found else None
+
+    def _entries(self, where: str, **values: object) -> list[Entry]:
+        names = ", ".join(Entry.__slots__)
+        return [
+            _entry(row)
+            for row in self._execute(f"SELECT {names} FROM runs {where}", values)  # noqa: S608
+        ]
+
+    def _execute(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        with _translated(self.path):
+            return self._connection.execute(sql, dict(values)).fetchall()
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    values = dict(zip(Entry.__slots__, row, strict=True))
+    values["run_dir"] = Path(values["run_dir"])
+    values["counts"] = json.loads(values["counts"])
+    values["profile"] = None if values["profile"] is None else json.loads(values["profile"])
+    values["started_at"] = datetime.fromisoformat(values["started_at"])
+    return Entry(**values)
+
+
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+    if version > _VERSION:
+        raise OutputError(
+            f"{path} was written by a later vcc-import", "Install that version, or a later one."
+        )
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Say for people what the disk or the file does not do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+        hint = (
+            "Another command is writing it: try again."
+            if busy
+            else "Make room on the disk, or let the file be written. If it is damaged, put it"
+            " aside: a new one begins, which knows nothing of past runs."
+        )
+        raise OutputError(f"{path}, the ledger of past runs: {error}", hint) from None
+    except OSError as error:
+        raise OutputError(
+            f"{path}, the ledger of past runs: {error.strerror}",
+            "Let the folder be written, or name another with --runs-dir.",
+        ) from None
