@@ -79,7 +79,7 @@ class Contest:
         shutil.rmtree(out, ignore_errors=True)
         found = self._watched(
             (
-                *(*IMPORTER, "run", self.file, "-m", MAPPING, "--out", out, "--quiet"),
+                *(*IMPORTER, "run", self.file, "-m", MAPPING, "--out", out, "--again", "--quiet"),
                 *("--base-url", self.service.base_url, "--no-preflight", *options),
             )
         )

@@ -72,6 +72,14 @@ class RunDirectory:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
+    def remove_all(self) -> None:
+        """Remove what a run has made, and the folder if nothing else is in it."""
+        self.remove_files()
+        for name in RESULT_FILES:
+            (self.path / name).unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
 
 def new_run_id(source: str, now: datetime | None = None) -> str:
     """A name for a run: the file's stem, the time in UTC, and six random hex digits."""

@@ -28,6 +28,7 @@ COMMANDS = {
     "reconcile": ("past", "Look for uncertain rows in the service."),
     "mark": ("past", "Settle an uncertain row by hand."),
     "report": ("past", "Write the result files of a run again."),
+    "history": ("history", "Show past runs, and remove the old ones' data."),
     "sandbox": ("sandbox", "Run a local Add record service to try things on."),
     "schema": ("schema", "Print the JSON Schema of the mapping, for editors."),
 }

@@ -15,6 +15,8 @@ from importer.errors import UsageError
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
+    DEFAULT_RUNS_DIR,
+    RUNS_DIR_VARIABLE,
     Pace,
     RetryPolicy,
     RunSettings,
@@ -249,6 +251,16 @@ all_problems_option = click.option(
 )
 
 
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=FILE,
+    default=DEFAULT_RUNS_DIR,
+    show_default=True,
+    envvar=RUNS_DIR_VARIABLE,
+    show_envvar=True,
+    metavar="DIR",
+    help="Folder in which runs make theirs.",
+)
 again_option = click.option(
     "--again", is_flag=True, help="Send what past runs have sent already, too."
 )

@@ -31,6 +31,7 @@ from importer.cli.options import (
     reading_options,
     reports_option,
     run_settings,
+    runs_dir_option,
     sending_options,
     source_options,
 )
@@ -38,9 +39,7 @@ from importer.cli.outcome import describe_run, each_file, say, tell, tell_missin
 from importer.cli.target import run_target
 from importer.errors import OutputError
 from importer.settings import (
-    DEFAULT_RUNS_DIR,
     PROBLEM_CAP,
-    RUNS_DIR_VARIABLE,
 )
 
 
@@ -64,16 +63,7 @@ from importer.settings import (
 @click.option(
     "--out", type=FILE, metavar="DIR", help="Folder for the results; else one in --runs-dir."
 )
-@click.option(
-    "--runs-dir",
-    type=FILE,
-    default=DEFAULT_RUNS_DIR,
-    show_default=True,
-    envvar=RUNS_DIR_VARIABLE,
-    show_envvar=True,
-    metavar="DIR",
-    help="Folder in which runs make theirs.",
-)
+@runs_dir_option
 @click.option(
     "--no-preflight", is_flag=True, help="Do not compare with the project before sending."
 )

@@ -1,0 +1,94 @@
+"""Run directories hold personal data: the old ones are removed, but for what is still needed.
+
+The ledger keeps its lines, so that the same content is refused even after its run is gone.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from importer.errors import JournalError, OutputError
+from importer.journal import Journal
+from importer.model import Status
+from importer.operations.ledger import Ledger
+from importer.rundir import RunDirectory
+
+_RUN_ID = re.compile(r"-(\d{8}T\d{6}Z)-[0-9a-f]{6}$")
+_SANDBOX = "sandbox-"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed, and what was kept in spite of its age, with the reason."""
+
+    removed: tuple[Path, ...]
+    kept: tuple[tuple[Path, str], ...]
+
+
+def prune(runs_dir: Path, before: datetime) -> Pruned:
+    """Remove the directories of runs that began before that time; raises OutputError.
+
+    Kept are runs with pending rows, which can be resumed, runs with uncertain rows, which can be
+    reconciled, and runs at work. Of a folder that is not the run's alone only its files go.
+    """
+    removed, kept = [], []
+    for path in dict.fromkeys(_old(runs_dir, before)):
+        if reason := _needed(path):
+            kept.append((path, reason))
+        else:
+            _remove(path)
+            removed.append(path)
+    return Pruned(tuple(removed), tuple(kept))
+
+
+def _old(runs_dir: Path, before: datetime) -> Iterator[Path]:
+    """The directories of old runs: those the ledger knows, and rehearsals with their sandboxes."""
+    with Ledger.open(runs_dir) as ledger:
+        for entry in ledger.runs():
+            if entry.started_at < before and entry.run_dir.exists():
+                yield entry.run_dir
+    for path in sorted(runs_dir.absolute().iterdir()):
+        found = _RUN_ID.search(path.name)
+        if found is not None and path.is_dir() and not path.is_symlink():
+            began = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            if began < before:
+                yield path
+
+
+def _needed(path: Path) -> str | None:
+    """Why a run's directory is to stay, if it is."""
+    if path.name.startswith(_SANDBOX):
+        return None
+    try:
+        # Opened as for writing: a run that is at work has it.
+        with Journal.open(RunDirectory(path).journal) as journal:
+            counts, meta = journal.counts(), journal.meta()
+    except JournalError as error:
+        return error.message
+    except OSError as error:
+        return f"its journal cannot be read: {error.strerror}"
+    if '"sandbox": "' in meta.get("settings", ""):
+        return None
+    if counts.get(Status.UNCERTAIN):
+        return f"{counts[Status.UNCERTAIN]} uncertain rows: vcc-import reconcile {path}"
+    pending = int(meta.get("rows", 0)) - sum(
+        count for status, count in counts.items() if status is not Status.PENDING
+    )
+    return f"{pending} pending rows: vcc-import resume {path}" if pending > 0 else None
+
+
+def _remove(path: Path) -> None:
+    try:
+        if _RUN_ID.search(path.name):
+            shutil.rmtree(path)
+        else:
+            RunDirectory(path).remove_all()
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be removed: {error.strerror}", "Let the folder be written."
+        ) from None

@@ -1,0 +1,142 @@
+"""`vcc-import history`: what past runs did, and removing what they left."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from importer.operations.ledger import Ledger
+from tests.cli.conftest import MAPPING
+from tests.support.command import Cli
+from tests.support.live_sandbox import LiveSandbox
+
+RUNS = Path("runs")
+
+
+def imported(cli: Cli, sandbox: LiveSandbox, name: str, rows: int = 2, *more: object) -> int:
+    lines = ["Name,City,Phone", *(f"{name} {n},,+3620123400{n}" for n in range(rows)), ""]
+    Path(name).write_text("\n".join(lines), "utf-8")
+    Path("m.yaml").write_text(MAPPING, "utf-8")
+    return cli("run", name, "-m", "m.yaml", "--base-url", sandbox.base_url, *more)
+
+
+def runs(capsys: pytest.CaptureFixture[str], cli: Cli, *more: object) -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert cli("history", "--json", *more) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, list)
+    return found
+
+
+def made_old(days: int) -> None:
+    """Let all runs have begun so long ago."""
+    with Ledger.open(RUNS) as ledger:
+        for entry in ledger.runs():
+            ledger.enter(replace(entry, started_at=datetime.now(UTC) - timedelta(days=days)))
+
+
+def test_runs_are_listed_newest_first_with_totals_of_each_day(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imported(cli, sandbox, "a.csv", 2) == 0
+    assert imported(cli, sandbox, "b.csv", 3) == 0
+    assert [(Path(str(r["file"])).name, r["rows"]) for r in runs(capsys, cli)] == [
+        ("b.csv", 3),
+        ("a.csv", 2),
+    ]
+    assert cli("history") == 0
+    listed, totals = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[3] for line in listed.splitlines()[1:]] == ["b.csv", "a.csv"]
+    [total] = totals.splitlines()[1:]
+    assert total.split()[1:] == ["-", "2", "5", "0", "0", "0", "0", "0"]
+
+
+def test_json_has_what_a_run_read_and_where_it_sent(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv")
+    (run,) = runs(capsys, cli)
+    assert (run["job"], run["project"], run["base_url"]) == (None, 134, sandbox.base_url)
+    assert (run["status"], run["exit_code"]) == ("finished", 0)
+    summary = json.loads((Path(str(run["run_dir"])) / "summary.json").read_text("utf-8"))
+    assert run["sha256"] == summary["source"]["sha256"]
+    assert run["mapping_sha256"] == summary["mapping"]["sha256"]
+    assert run["counts"] == summary["counts"]
+
+
+def test_one_run_is_shown_by_the_beginning_of_its_name(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv")
+    imported(cli, sandbox, "b.csv")
+    capsys.readouterr()
+    assert cli("history", "a-2") == 0
+    told = capsys.readouterr().out
+    assert "a.csv" in told
+    assert "b.csv" not in told
+    assert cli("history", "c-2") == 2
+
+
+def test_where_no_run_was_made(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("history") == 2
+    assert "--runs-dir" in capsys.readouterr().err
+    assert runs(capsys, cli) == []
+    assert not RUNS.exists()
+
+
+def test_older_runs_are_not_listed(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv")
+    made_old(40)
+    assert runs(capsys, cli) == []
+    assert len(runs(capsys, cli, "--since", "6w")) == 1
+
+
+def test_pruning_removes_data_and_goes_on_refusing_the_content(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv")
+    assert cli("history", "--prune", "90d") == 0
+    assert len(list(RUNS.glob("a-*"))) == 1
+    made_old(91)
+    capsys.readouterr()
+    assert cli("history", "--prune", "90d") == 0
+    assert "1 removed, 0 kept" in capsys.readouterr().out
+    assert list(RUNS.glob("a-*")) == []
+    assert len(runs(capsys, cli, "--since", "20w")) == 1
+    assert imported(cli, sandbox, "a.csv") == 2
+
+
+def test_pruning_keeps_what_can_be_resumed_and_what_is_not_the_run_s(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv", 2, "--limit", 1)
+    imported(cli, sandbox, "b.csv", 2, "--out", "mine")
+    Path("mine/notes.txt").write_text("mine", "utf-8")
+    made_old(91)
+    capsys.readouterr()
+    assert cli("history", "--prune", "90d") == 0
+    told = capsys.readouterr().out
+    assert "1 pending rows: vcc-import resume" in told
+    assert len(list(RUNS.glob("a-*"))) == 1
+    assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_old_rehearsals_are_removed(
+    cli: Cli, mapping: Path, leads: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli("run", leads, "-m", mapping, "--sandbox") == 1
+    for path in RUNS.iterdir():
+        path.rename(path.with_name(path.name.replace(f"-{datetime.now(UTC):%Y}", "-2020", 1)))
+    assert cli("history", "--prune", "90d") == 0
+    assert "2 removed" in capsys.readouterr().out
+
+
+def test_an_age_that_is_none(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("history", "--prune", "soon") == 2
+    assert "no age such as 90d" in capsys.readouterr().err
