@@ -24,6 +24,7 @@ What a disk that confirms writes it has not made does to these rules is outside 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -246,6 +247,19 @@ class Journal:
         after = -1
         sql = "SELECT row FROM rows WHERE row > ? ORDER BY row LIMIT ?"
         while page := self._all(sql, (after, _PAGE)):
+            for (row,) in page:
+                yield row
+            after = page[-1][0]
+
+    def rows_in(self, *states: Status) -> Iterator[int]:
+        """The numbers of the rows in these states, ascending."""
+        after = -1
+        codes = json.dumps([code for code, state in STATUSES.items() if state in states])
+        sql = (
+            "SELECT row FROM rows WHERE row > ? AND status IN (SELECT value FROM json_each(?))"
+            " ORDER BY row LIMIT ?"
+        )
+        while page := self._all(sql, (after, codes, _PAGE)):
             for (row,) in page:
                 yield row
             after = page[-1][0]

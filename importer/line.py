@@ -47,6 +47,7 @@ from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Targe
 from importer.sources.snapshot import Snapshot
 from importer.stopping import StopSwitch
 from importer.summary import Clock, Description, summarise
+from importer.survey.seen import Sighting
 
 Listener = Callable[[Progress | Event], None]
 
@@ -105,7 +106,9 @@ class Register(Protocol):
     def admit(self, description: Description) -> None:
         """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""
 
-    def begins(self, description: Description, directory: RunDirectory, rows: int) -> None:
+    def begins(
+        self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
+    ) -> None:
         """Note, durably, a run that is about to send; where this raises, nothing is sent."""
 
 

@@ -153,7 +153,8 @@ def run(
                 }
             )
             if register is not None:
-                register.begins(description, directory, checkup.survey.rows)
+                sighting = examination.surveyor.sighting
+                register.begins(description, directory, checkup.survey.rows, sighting)
     if seen is not None:
         seen.take(examination.surveyor.sighting)
     line = Line(job, examination.plan, Run(description, clock, directory, journal))

@@ -41,6 +41,11 @@ class RunDirectory:
         return self.path / "do_not_call.npy"
 
     @property
+    def keys(self) -> Path:
+        """What ``rows.unique`` compares, of the ready rows, where later runs look back at it."""
+        return self.path / "keys.bin"
+
+    @property
     def failures(self) -> Path:
         """The rows to mend and run again."""
         return self.path / "failures.csv"
@@ -56,7 +61,7 @@ class RunDirectory:
             raise OutputError(
                 f"{self.path} holds a run already", "Choose another folder with --out."
             )
-        own = (self.snapshot, self.mapping, self.do_not_call)
+        own = (self.snapshot, self.mapping, self.do_not_call, self.keys)
         names = (*own, *(self.path / name for name in RESULT_FILES))
         if taken := [path.name for path in names if path.exists()]:
             raise OutputError(
@@ -67,7 +72,7 @@ class RunDirectory:
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
         beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock"))
-        own = (self.journal, self.snapshot, self.mapping, self.do_not_call)
+        own = (self.journal, self.snapshot, self.mapping, self.do_not_call, self.keys)
         for path in (*own, *map(self.path.joinpath, beside)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)

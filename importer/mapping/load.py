@@ -20,11 +20,6 @@ from importer.mapping.spec import MappingSpec
 
 MAX_BYTES = 1 << 20
 
-_LATER = {
-    ("rows", "within"): "looking back over past runs",
-}
-"""Keys of the format that this version does not honour yet: refused, never ignored."""
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedMapping:
@@ -97,19 +92,12 @@ def _similar_file(path: Path) -> str:
 
 def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
     """Validate the shape of a mapping, then its sense; give all mistakes of both kinds."""
-    mistakes: list[Mistake] = []
-    for later, what in _LATER.items():
-        parent: Any = data
-        for key in later[:-1]:
-            parent = parent.get(key) if isinstance(parent, dict) else None
-        if isinstance(parent, dict) and parent.pop(later[-1], None) is not None:
-            mistakes.append((later, f"{what}: not supported by this version yet, remove this key"))
     try:
         spec = MappingSpec.model_validate(data)
     except ValidationError as error:
         shape = shape_mistakes(error, data, MappingSpec)
-        return None, [*mistakes, *shape, *_sense_of_the_rest(data, [path for path, _ in shape])]
-    return spec, [*mistakes, *find_mistakes(spec)]
+        return None, [*shape, *_sense_of_the_rest(data, [path for path, _ in shape])]
+    return spec, list(find_mistakes(spec))
 
 
 def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mistake]:

@@ -92,6 +92,8 @@ def _in_rows(spec: MappingSpec) -> Iterator[Mistake]:
             yield ("rows", "unique", str(i)), f'nothing here fills "{target}": {hint}'
         elif target in constants:
             yield ("rows", "unique", str(i)), f"{target} is the same in every row"
+    if spec.rows.within is not None and not spec.rows.unique:
+        yield ("rows", "within"), 'looks back for rows alike: "unique" must say what makes them so'
     yield from _in_do_not_call(spec)
 
 

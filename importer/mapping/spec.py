@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from importer.mapping.rule import AnyRule, Rule, SpreadRule, Strict, Text, Texts, Type, as_list
 
@@ -104,6 +105,21 @@ class DoNotCall(Strict):
     )
 
 
+_DAYS = re.compile(r"([1-9]\d{0,3}) ?(?:d|days?)")
+
+
+def _days(value: Any) -> int:
+    match = _DAYS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("is no number of days: write it as 90d")
+    return int(match[1])
+
+
+Days = Annotated[
+    int, BeforeValidator(_days), WithJsonSchema({"type": "string", "pattern": _DAYS.pattern})
+]
+
+
 class Rows(Strict):
     """Which rows are sent."""
 
@@ -115,6 +131,11 @@ class Rows(Strict):
     )
     on_duplicate: Literal["skip", "reject", "allow"] = Field(
         "skip", description="What becomes of a row that was seen before."
+    )
+    within: Days | None = Field(
+        None,
+        description="How far back rows are compared with what was imported, as `90d`; else with "
+        "the files of the same command only.",
     )
     do_not_call: Annotated[list[DoNotCall], BeforeValidator(as_list)] = Field(
         default=[], description="Lists of numbers that must not be called."

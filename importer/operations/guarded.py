@@ -11,7 +11,7 @@ import contextlib
 import logging
 import shlex
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -20,13 +20,14 @@ from importer.errors import ImporterError, OutputError, UsageError
 from importer.line import Job, Listener, RunResult
 from importer.model import Status, Summary
 from importer.operations.ledger import FILE, RUNNING, Entry, Ledger
+from importer.operations.lookback import keep_keys, look_back
 from importer.operations.target_lock import TargetBusy, target_lock
 from importer.recovery import past_run
 from importer.rundir import RunDirectory
 from importer.settings import RunSettings, Target
 from importer.stopping import StopSwitch
 from importer.summary import Description
-from importer.survey.seen import Seen
+from importer.survey.seen import Seen, Sighting
 
 __all__ = ["AlreadyImported", "Guard", "TargetBusy", "Unfinished", "resume", "run"]
 
@@ -68,8 +69,8 @@ class _Register:
     The project is its own from its admission on. Before that, nothing is made.
     """
 
-    def __init__(self, job: Job, guard: Guard, stop: StopSwitch) -> None:
-        self._job, self._guard, self._stop = job, guard, stop
+    def __init__(self, job: Job, guard: Guard, stop: StopSwitch, seen: Seen) -> None:
+        self._job, self._guard, self._stop, self._seen = job, guard, stop, seen
         self._open = contextlib.ExitStack()
         self._ledger: Ledger | None = None
         self._begun: tuple[Ledger, Entry] | None = None
@@ -92,13 +93,22 @@ class _Register:
             )
         )
         self._ledger = self._open.enter_context(Ledger.open(runs_dir))
+        entry = self._described(description, RunDirectory(Path()))
         if not self._guard.again:
-            entry = self._described(description, RunDirectory(Path()))
             for past in self._ledger.alike(entry):
                 _refuse(past, entry)
+        rules = self._job.mapping.spec.rows
+        if rules.within is not None:
+            since = entry.started_at - timedelta(days=rules.within)
+            look_back(self._seen, self._ledger, entry, rules.unique or (), since)
 
-    def begins(self, description: Description, directory: RunDirectory, rows: int) -> None:
+    def begins(
+        self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
+    ) -> None:
         """Enter the run; from here on it may send."""
+        rules = self._job.mapping.spec.rows
+        if rules.within is not None:
+            keep_keys(directory, rules.unique or (), sighting.keys)
         if self._ledger is not None:
             pending = {Status.PENDING.value: rows}
             entry = replace(self._described(description, directory), rows=rows, counts=pending)
@@ -172,7 +182,8 @@ def run(
     if job.settings.sandbox is not None:
         return pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
     stop = stop or StopSwitch()
-    with _Register(job, guard, stop) as register:
+    seen = seen if seen is not None else Seen()
+    with _Register(job, guard, stop, seen) as register:
         result = pipeline.run(
             job, seen=seen, log=log, stop=stop, listener=listener, register=register
         )

@@ -10,7 +10,7 @@ than all else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -26,6 +26,7 @@ from importer.survey.runs import (
     Filter,
     MemoryRun,
     Prints,
+    Run,
     RunFile,
     find_in,
     fingerprints,
@@ -51,6 +52,11 @@ def place(rows: Places, contacts: Places | int = 0) -> Places:
 def row_and_contact(at: int) -> tuple[int, int]:
     """The row and contact of a place; contact 0 is the row as a whole."""
     return (at >> _CONTACT_BITS) & ((1 << _ROW_BITS) - 1), at & ((1 << _CONTACT_BITS) - 1)
+
+
+def row_of(places: Places) -> Places:
+    """The rows of places."""
+    return (places >> _CONTACT_BITS) & ((1 << _ROW_BITS) - 1)
 
 
 def digests(texts: Sequence[str]) -> Words:
@@ -137,6 +143,13 @@ class FirstPlaces:
             entries[:, -1] |= np.uint64(mark)
             self._append(MemoryRun(young.prints, entries))
 
+    def blocks(self, size: int) -> Iterator[Entries]:
+        """All keys with their first places, an entry in each row, so many at a time."""
+        runs: list[Run] = [*self._old, *self._young]
+        for run in runs:
+            for start in range(0, len(run.prints), size):
+                yield run.entries(np.arange(start, min(start + size, len(run.prints))))
+
     def _append(self, run: MemoryRun) -> None:
         if not len(run.prints):
             return
@@ -176,11 +189,13 @@ class Sighting:
 class Seen:
     """Keys and phones of the ready rows of sources that were imported, over all files of a command.
 
-    `sources` are their names for people, as ``a.csv``.
+    `sources` are their names for people, as ``a.csv``; `past` are the ids of runs of the past that
+    are among them.
     """
 
     def __init__(self) -> None:
         self.sources: list[str] = []
+        self.past: set[str] = set()
         self.keys = FirstPlaces()
         self.phones = FirstPlaces()
 

@@ -310,7 +310,7 @@ def test_all_unusable_lists_are_named_at_once_with_their_lines(tmp_path: Path) -
         (f"{ONE}rows: {{do_not_call: {{file: a.csv, region: QQ}}}}", "QQ is not a region"),
         (f"{ONE}rows: {{do_not_call: {{file: a.csv, actoin: drop}}}}", 'did you mean "action"'),
         (f"{ONE}rows: {{do_not_call: {{column: Phone}}}}", '"file" is missing'),
-        (f"{ONE}rows: {{within: 90d}}", "not supported by this version yet"),
+        (f"{ONE}rows: {{within: soon}}", "is no number of days"),
     ],
 )
 def test_mistakes_in_an_entry_are_found_before_its_file_is_read(

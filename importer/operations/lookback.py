@@ -1,0 +1,73 @@
+"""What past runs have sent, by the keys of ``rows.unique``, for ``rows.within``.
+
+A run keeps the keys of its ready rows beside its journal; whether a row is in the service says the
+journal, at the time of asking. A run whose directory was pruned is not looked back at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from importer.errors import JournalError, SourceError
+from importer.files import replacing
+from importer.journal import Journal
+from importer.model import Status
+from importer.operations.ledger import Entry, Ledger
+from importer.rundir import RunDirectory
+from importer.survey.seen import FirstPlaces, Seen, Sighting, row_of
+
+_WIDTH = 3
+"""Words of an entry: two of the key, one of its place."""
+_AT_ONCE = 1 << 16
+
+
+def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstPlaces) -> None:
+    """Write a run's keys, with what they are keys of; raises OutputError."""
+    with replacing(directory.keys) as path, path.open("wb") as file:
+        file.write(json.dumps({"unique": list(unique)}).encode() + b"\n")
+        for entries in keys.blocks(_AT_ONCE):
+            file.write(entries.astype("<u8").tobytes())
+
+
+def look_back(
+    seen: Seen, ledger: Ledger, now: Entry, unique: Sequence[str], since: datetime
+) -> None:
+    """Let `seen` know what runs to the same place have sent since then, the oldest first."""
+    for entry in reversed(ledger.runs(since=since)):
+        same_place = (entry.base_url, entry.project) == (now.base_url, now.project)
+        if same_place and entry.run_id not in seen.past:
+            keys = _sent_keys(RunDirectory(entry.run_dir), unique)
+            if keys is not None:
+                seen.past.add(entry.run_id)
+                when = f"{entry.started_at.astimezone():%Y-%m-%d}"
+                name = f"{Path(entry.file).name}, imported on {when}"
+                seen.take(Sighting(name, keys, FirstPlaces()))
+
+
+def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | None:
+    """The keys of the rows that are, or may be, in the service; None where none are of use."""
+    if not directory.keys.exists():
+        return None
+    try:
+        with Journal.read(directory.journal) as journal:
+            sent = np.fromiter(journal.rows_in(Status.CREATED, Status.UNCERTAIN), dtype=np.int64)
+    except JournalError as error:
+        raise SourceError(
+            f"{directory.path}: what this run sent is not known: {error.message}",
+            "rows.within looks back at it: mend it, or remove its folder to leave it out.",
+        ) from None
+    keys = FirstPlaces()
+    with directory.keys.open("rb") as file:
+        if json.loads(file.readline()).get("unique") != list(unique):
+            return None
+        while block := file.read(_AT_ONCE * _WIDTH * 8):
+            entries = np.frombuffer(block, dtype="<u8").reshape(-1, _WIDTH).astype(np.uint64)
+            places = entries[:, -1].astype(np.int64)
+            taken = np.isin(row_of(places), sent)
+            keys.add((entries[taken, 0], entries[taken, 1]), places[taken])
+    return keys if len(keys) else None

@@ -1,0 +1,132 @@
+"""`rows.within`: leads of past runs in today's file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import importer
+from importer import recovery
+from importer.model import Status
+from importer.operations.ledger import Ledger
+from importer.survey.seen import FirstPlaces, digests, place
+from tests.support.live_sandbox import LiveSandbox, live_sandbox
+
+MAPPING = """\
+version: 1
+project: 134
+region: HU
+form: {{name: Name}}
+contacts: {{1: {{phone: Phone}}}}
+rows: {{unique: [{unique}], within: {within}}}
+"""
+RUNS = Path("runs")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[LiveSandbox]:
+    with live_sandbox() as live:
+        yield live
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(
+    live: LiveSandbox,
+    name: str,
+    phones: list[str],
+    *,
+    within: str = "90d",
+    unique: str = "contacts.1.phone",
+    limit: int | None = None,
+) -> importer.RunResult:
+    lines = ["Name,Phone", *(f"{name} {phone},{phone}" for phone in phones), ""]
+    Path(name).write_text("\n".join(lines), "utf-8")
+    Path("m.yaml").write_text(MAPPING.format(within=within, unique=unique), "utf-8")
+    settings = importer.RunSettings(limit=limit)
+    return importer.run(name, "m.yaml", target=target(live), settings=settings)
+
+
+def target(live: LiveSandbox) -> importer.Target:
+    return importer.Target(live.base_url, 134, "sandbox", importer.Secret("sandbox"))
+
+
+def phone(n: int) -> str:
+    return f"+3620{1230000 + n}"
+
+
+def created(result: importer.RunResult) -> int:
+    return result.summary.counts[Status.CREATED]
+
+
+def test_yesterday_s_leads_in_today_s_file_are_skipped_and_say_where_they_were(
+    sandbox: LiveSandbox,
+) -> None:
+    run(sandbox, "monday.csv", [phone(1), phone(2)])
+    result = run(sandbox, "tuesday.csv", [phone(2), phone(3)])
+    assert created(result) == 1
+    assert result.checkup is not None
+    (problem,) = result.checkup.survey.problems
+    assert f"row 3 of monday.csv, imported on {datetime.now():%Y-%m-%d}" in problem.message  # noqa: DTZ005
+
+
+def test_only_rows_that_were_or_may_have_been_created_count(sandbox: LiveSandbox) -> None:
+    first = run(sandbox, "monday.csv", [phone(n) for n in range(4)], limit=2)
+    assert created(run(sandbox, "tuesday.csv", [phone(1), phone(2)])) == 1
+    importer.resume(first.directory.path, target=target(sandbox))
+    assert created(run(sandbox, "wednesday.csv", [phone(3), phone(4)])) == 1
+
+
+def test_a_row_that_was_marked_absent_is_new_again(sandbox: LiveSandbox) -> None:
+    result = run(sandbox, "monday.csv", [phone(1), phone(2)])
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(result.directory.journal)) as journal, journal:
+        journal.execute("UPDATE rows SET status = 5 WHERE row = 3")
+    assert created(run(sandbox, "tuesday.csv", [phone(2)])) == 0
+    recovery.mark(result.directory.path, 3, None)
+    assert created(run(sandbox, "wednesday.csv", [phone(2), phone(9)])) == 2
+
+
+def test_runs_of_longer_ago_are_forgotten(sandbox: LiveSandbox) -> None:
+    run(sandbox, "monday.csv", [phone(1)])
+    with Ledger.open(RUNS) as ledger:
+        for entry in ledger.runs():
+            ledger.enter(replace(entry, started_at=datetime.now(UTC) - timedelta(days=8)))
+    assert created(run(sandbox, "late.csv", [phone(1)], within="7 days")) == 1
+
+
+def test_keys_of_another_kind_are_not_compared(sandbox: LiveSandbox) -> None:
+    run(sandbox, "monday.csv", [phone(1)])
+    assert created(run(sandbox, "tuesday.csv", [phone(1)], unique="form.name")) == 1
+
+
+def test_files_of_one_command_look_back_too(sandbox: LiveSandbox) -> None:
+    run(sandbox, "monday.csv", [phone(1)])
+    seen = importer.Seen()
+    for name, phones, count in (("a.csv", [1, 2], 1), ("b.csv", [1, 2, 3], 1)):
+        lines = ["Name,Phone", *(f"{name} {n},{phone(n)}" for n in phones), ""]
+        Path(name).write_text("\n".join(lines), "utf-8")
+        result = importer.run(name, "m.yaml", target=target(sandbox), seen=seen)
+        assert created(result) == count
+
+
+def test_all_keys_are_given_block_by_block_whether_in_memory_or_in_the_file() -> None:
+    keys, texts = FirstPlaces(), [str(n) for n in range(1, 200_001)]
+    for start in range(0, len(texts), 30_000):
+        part = texts[start : start + 30_000]
+        keys.add(digests(part), place(np.arange(start, start + len(part))))
+    blocks = list(keys.blocks(7_000))
+    assert max(map(len, blocks)) <= 7_000
+    entries = np.concatenate(blocks)
+    assert sorted(entries[:, 0].tolist()) == list(range(1, 200_001))
+    assert ((entries[:, 2] >> np.uint64(4)) + np.uint64(1) == entries[:, 0]).all()
