@@ -9,6 +9,8 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import posixpath
 import stat
@@ -26,6 +28,8 @@ SSH_CONFIG_VARIABLE = "VCC_SSH_CONFIG"
 
 _KEEPALIVE_SECONDS = 15
 _HOME = "/~"
+
+_CLOSE_SECONDS = 1.0
 
 
 class SftpOrigin:
@@ -95,10 +99,16 @@ class SftpOrigin:
 
     async def blocks(self, path: str) -> AsyncGenerator[bytes, None]:
         """The bytes of a file."""
-        async with self._sftp.open(_there(path), "rb") as file:
+        file = await self._sftp.open(_there(path), "rb")
+        try:
             # Bytes, since the mode says so.
             while block := cast("bytes", await file.read(BLOCK)):
                 yield block
+        finally:
+            # A server that has stopped answering does not answer this either.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await file.close()
 
     async def move(self, entry: Entry, path: str) -> None:
         """Rename on the server."""

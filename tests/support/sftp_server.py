@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -119,3 +120,6 @@ def loop_in_thread() -> Iterator[Callable[[Any], Any]]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()
+        # What connections leave in cycles has finalizers, and CPython 3.11 may fail to compile a
+        # module if they run in the middle of it.
+        gc.collect()
