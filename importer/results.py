@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -63,7 +65,7 @@ def write_results(
             files.enter_context(open_csv(files.enter_context(replacing(directory / name))))
             for name in (RESULTS, FAILURES, UNCERTAIN)
         )
-        workbook = _Workbook(files.enter_context(replacing(directory / WORKBOOK)), columns)
+        workbook = _Failures(files.enter_context(replacing(directory / WORKBOOK)), columns)
         files.callback(workbook.discard)
         results.write(csv_line(RESULT_COLUMNS))
         failures.write(csv_line(columns))
@@ -164,8 +166,50 @@ def _result_line(outcome: Outcome) -> str:
     return f"{start},{csv_line(texts)}"
 
 
+class _Failures:
+    """failures.xlsx, which has a heading only where nothing failed: that is made once and copied.
+
+    To write a workbook, however small, takes longer than all else that a small file takes here.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self._path = path
+        self._columns = tuple(columns)
+        self._book: _Workbook | None = None
+
+    def add(self, cells: Sequence[str]) -> None:
+        """Append a row."""
+        if self._book is None:
+            self._book = _Workbook(self._path, self._columns)
+        self._book.add(cells)
+
+    def save(self) -> None:
+        """Write the file itself."""
+        if self._book is None:
+            self._path.write_bytes(_heading_only(self._columns))
+        else:
+            self._book.save()
+
+    def discard(self) -> None:
+        """Leave nothing behind where it was not saved."""
+        if self._book is not None:
+            self._book.discard()
+
+
+@lru_cache(maxsize=4)
+def _heading_only(columns: tuple[str, ...]) -> bytes:
+    with TemporaryDirectory(prefix="vcc-import-") as folder:
+        path = Path(folder) / WORKBOOK
+        book = _Workbook(path, columns)
+        try:
+            book.save()
+        finally:
+            book.discard()
+        return path.read_bytes()
+
+
 class _Workbook:
-    """failures.xlsx, row by row."""
+    """A workbook of failed rows, row by row."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._book = TextBook(path)

@@ -29,6 +29,7 @@ COMMANDS = {
     "mark": ("past", "Settle an uncertain row by hand."),
     "report": ("past", "Write the result files of a run again."),
     "history": ("history", "Show past runs, and remove the old ones' data."),
+    "batch": ("batch", "Import what has arrived, unattended, as a jobs file says."),
     "sandbox": ("sandbox", "Run a local Add record service to try things on."),
     "schema": ("schema", "Print the JSON Schema of the mapping, for editors."),
 }

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from pathlib import Path
 from typing import Final
 
 from importer.errors import (
@@ -50,8 +52,7 @@ class Ends(Enum):
     """What is not gone on with, besides the file."""
 
     TARGET = 1
-    JOB = 2
-    ROUND = 3
+    ROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ def interrupted(stop: StopSwitch) -> Judgement:
     """What it means for a file that work on it was stopped."""
     if (code := code_of_stop(stop)) == 0:
         text = "its time was over; the next night goes on"
-        return Judgement(Fate.CLOSED, 0, text, "the job's time was over", ends=Ends.JOB)
+        return Judgement(Fate.CLOSED, 0, text, "the job's time was over")
     text = "stopped by a signal"
-    return Judgement(Fate.STOPPED, code, text, text, _NEXT_ROUND, ends=Ends.ROUND)
+    return Judgement(Fate.STOPPED, code, text, text, _NEXT_ROUND)
 
 
 def must_be_seen(folder: str) -> Judgement:
@@ -127,6 +128,20 @@ def must_be_seen(folder: str) -> Judgement:
         "too many of its rows failed",
         f"Look at its failures.xlsx first. To go on all the same: vcc-import resume {folder}",
         Aside.FAILED,
+    )
+
+
+def held(differences: Sequence[str], jobs: Path) -> Judgement:
+    """What it means for a file to be far from the last ones of its job."""
+    lines = "\n".join(f"  {line}" for line in differences)
+    return Judgement(
+        Fate.HELD,
+        1,
+        f"far from what the last files of this job were like\n{lines}",
+        "far from what the last files of this job were like",
+        "The log says in what it differs. To import it all the same: vcc-import batch "
+        f"{shlex.quote(str(jobs))} --release FILE",
+        Aside.HELD,
     )
 
 
@@ -179,7 +194,8 @@ def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
             return Judgement(Fate.FAILED, 2, text, cause, remedy, Aside.FAILED)
         case UsageError():
             # Nothing of the file's: it stays, and the job waits for somebody.
-            return Judgement(Fate.WAITING, 2, text, error.message, error.hint or "", ends=Ends.JOB)
+            hint = error.hint or ""
+            return Judgement(Fate.WAITING, 2, text, error.message, hint, ends=Ends.TARGET)
         case _:
             cause = "it ended with an error that the log tells"
             return Judgement(Fate.STOPPED, max(error.exit_code, 2), text, cause)

@@ -1,0 +1,248 @@
+"""One file of a job: compared with the last ones, imported, and put away."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from importer import library
+from importer.errors import ImporterError, MappingError, SourceError
+from importer.line import RunResult
+from importer.mapping.load import LoadedMapping
+from importer.model import Status
+from importer.operations.batch_fate import (
+    TOO_MANY,
+    Ends,
+    Judgement,
+    held,
+    interrupted,
+    is_disk_full,
+    must_be_seen,
+    of_error,
+    of_result,
+    said,
+)
+from importer.operations.batch_gate import drift_of
+from importer.operations.batch_place import Arrived, Parcel
+from importer.operations.batch_work import HELD, MUST_BE_SEEN, SEEN, Work
+from importer.operations.drift import profile_of
+from importer.operations.guarded import Unfinished
+from importer.operations.moving import ReplacedError
+from importer.operations.outcome import Fate, FileOutcome, worst
+from importer.operations.remote import StillArrivingError
+from importer.recovery import past_run
+from importer.sources import file_sha256
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done with a file, before it is put away."""
+
+    judgement: Judgement
+    sha256: str | None = None
+    run_dir: Path | None = None
+    counts: Mapping[Status, int] = field(default_factory=dict)
+
+
+def import_file(work: Work, file: Arrived, mapping: LoadedMapping) -> FileOutcome | None:
+    """Import a file and put it away; whatever goes wrong is in what is given back.
+
+    None for a file that stays, and was told of before.
+    """
+    if work.stop.reason is not None:
+        return outcome_of(file.shown, Done(interrupted(work.stop)), None)
+    if (why := work.round.obstacle(work.target)) is not None:
+        return not_tried(file.shown, why)
+    try:
+        with work.place.taken(file) as path:
+            done = _worked_on(work, file, path, mapping)
+    except StillArrivingError as error:
+        done = Done(Judgement(Fate.WAITING, 0, said(error), "is still being written"))
+    except SourceError as error:
+        cause, remedy = "it could not be fetched", "The next round tries it again."
+        done = Done(Judgement(Fate.WAITING, 3, said(error), cause, remedy))
+    except ImporterError as error:
+        done = Done(of_error(error, work.stop))
+    except Exception:  # noqa: BLE001 - a boundary
+        # One file that shows a fault of ours must not keep the others back.
+        _log.exception("This is a bug in vcc-import: please report these lines.")
+        done = Done(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
+    if done.judgement.fate is Fate.DUPLICATE and not _aside(work, done):
+        noted = _seen(work, file)
+        _note_seen(work, file, done)
+        if noted is not None and noted[1] == done.sha256:
+            return None
+    return put_away(work, file, done)
+
+
+def resume_run(work: Work, run_dir: Path) -> Done:
+    """Go on with a run of the past; raises JournalError where nothing can be known of it."""
+    past = past_run(run_dir)
+    sha256 = past.description.source["sha256"]
+    run_id = past.description.run_id
+    if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
+        return Done(must_be_seen(shlex.quote(str(run_dir))), sha256, run_dir)
+    target = replace(work.target, base_url=past.base_url, project=past.project)
+    with work.round.given.telling.progress(Path(past.description.source["path"]).name) as listener:
+        try:
+            result = library.resume(
+                run_dir,
+                target=target,
+                settings=work.settings,
+                guard=work.guard,
+                stop=work.stop,
+                listener=listener,
+            )
+        except ImporterError as error:
+            return Done(of_error(error, work.stop), sha256, run_dir)
+    return _done(work, result)
+
+
+def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
+    """Move a file where its fate asks for, or remember that it stays."""
+    judgement, moved = done.judgement, None
+    _note_ends(work, judgement)
+    if judgement.aside is not None:
+        run_id = done.run_dir.name if done.run_dir is not None else "none"
+        results = done.run_dir if judgement.fate in {Fate.IMPORTED, Fate.STOPPED} else None
+        parcel = Parcel(run_id, done.sha256, results, judgement.message)
+        try:
+            moved = work.place.put(file, judgement.aside, parcel)
+        except (ReplacedError, StillArrivingError) as error:
+            judgement = replace(judgement, message=_lines(judgement.message, said(error)))
+        except ImporterError as error:
+            judgement = replace(
+                judgement,
+                exit_code=worst([judgement.exit_code, 3]),
+                message=_lines(judgement.message, said(error)),
+                cause=_lines(judgement.cause, "it could not be put away", mark=", and "),
+                remedy=judgement.remedy or "The log says why; the next round moves it.",
+            )
+            if is_disk_full(error):
+                work.round.end("the disk is full")
+        else:
+            _note_place(work, file, done, moved)
+    return outcome_of(file.shown, replace(done, judgement=judgement), moved)
+
+
+def is_dealt_with(work: Work, file: Arrived) -> bool:
+    """Whether a file that stays is the one that was imported before, without a look into it."""
+    noted = _seen(work, file)
+    return noted is not None and file.identity is not None and noted[0] == file.identity
+
+
+def not_tried(shown: str, why: str) -> FileOutcome:
+    """What is told of a file that something in the round keeps from being tried."""
+    text = f"not tried: {why}"
+    return FileOutcome(shown, Fate.WAITING, 3, {}, text, why, "The next round tries it.")
+
+
+def outcome_of(shown: str, done: Done, moved: str | None) -> FileOutcome:
+    """What is told of a file."""
+    judgement, folder = done.judgement, done.run_dir
+    return FileOutcome(
+        shown,
+        judgement.fate,
+        judgement.exit_code,
+        done.counts,
+        judgement.message,
+        judgement.cause,
+        judgement.remedy,
+        moved,
+        str(folder) if folder is not None else None,
+        folder.name if folder is not None else None,
+    )
+
+
+def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) -> Done:
+    sha256 = None
+    try:
+        sha256 = file_sha256(path)
+        if lines := drift_of(work, path, mapping, sha256):
+            return Done(held(lines, work.round.jobs.path), sha256)
+        work.place.remember(file, sha256)
+        with work.round.given.telling.progress(path.name) as listener:
+            result = library.run(
+                path,
+                mapping,
+                target=work.target,
+                reading=work.job.reading,
+                settings=work.settings,
+                guard=work.guard,
+                stop=work.stop,
+                listener=listener,
+            )
+    except Unfinished as unfinished:
+        return resume_run(work, unfinished.run_dir)
+    except (SourceError, MappingError) as error:
+        if not work.place.is_unchanged(file):
+            cause = "it has changed or gone, or another program has it open"
+            return Done(Judgement(Fate.WAITING, 0, _lines(cause, said(error)), cause))
+        return Done(of_error(error, work.stop), sha256)
+    except ImporterError as error:
+        return Done(of_error(error, work.stop), sha256)
+    return _done(work, result)
+
+
+def _done(work: Work, result: RunResult) -> Done:
+    """What a run has come to; what later rounds must know of it is noted."""
+    run_id, ledger = result.summary.run_id, work.round.ledger
+    if result.stop is not None and result.stop.code == TOO_MANY:
+        ledger.note(MUST_BE_SEEN, run_id, work.job.name)
+    elif result.checkup is not None:
+        ledger.set_profile(run_id, profile_of(result.checkup).as_json())
+    judgement, summary = of_result(result, work.stop), result.summary
+    return Done(judgement, summary.source["sha256"], result.directory.path, summary.counts)
+
+
+def _note_ends(work: Work, judgement: Judgement) -> None:
+    if judgement.ends is Ends.TARGET:
+        work.round.give_up(work.target, judgement.cause)
+    elif judgement.ends is Ends.ROUND:
+        work.round.end(judgement.cause)
+
+
+def _note_place(work: Work, file: Arrived, done: Done, moved: str | None) -> None:
+    ledger, fate = work.round.ledger, done.judgement.fate
+    if fate is Fate.HELD and done.sha256 is not None:
+        # Where to put it back, when somebody releases it.
+        origin = {"job": work.job.name, "file": file.key}
+        ledger.note(HELD, done.sha256, json.dumps(origin))
+        ledger.note(HELD, file.key, done.sha256)
+    if moved is None and fate in {Fate.IMPORTED, Fate.DUPLICATE}:
+        _note_seen(work, file, done)
+
+
+def _note_seen(work: Work, file: Arrived, done: Done) -> None:
+    value = json.dumps([file.identity, done.sha256])
+    work.round.ledger.note(SEEN, _key(work, file), value)
+
+
+def _seen(work: Work, file: Arrived) -> tuple[str | None, str] | None:
+    """Identity and content of the file of that name that was dealt with, and has stayed."""
+    noted = work.round.ledger.noted(SEEN, _key(work, file))
+    if noted is None:
+        return None
+    identity, sha256 = json.loads(noted)
+    return identity, sha256
+
+
+def _key(work: Work, file: Arrived) -> str:
+    # Another project has not had it.
+    return f"{work.job.name}\n{work.target.base_url}\n{work.target.project}\n{file.key}"
+
+
+def _aside(work: Work, done: Done) -> bool:
+    """Whether the job names a folder for the file."""
+    aside = done.judgement.aside
+    return aside is not None and getattr(work.job, aside) is not None
+
+
+def _lines(*texts: str, mark: str = "\n") -> str:
+    return mark.join(filter(None, texts))

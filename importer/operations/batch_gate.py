@@ -1,0 +1,43 @@
+"""Whether a file is held: its comparison with the job's last imports, before anything is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from importer import library
+from importer.mapping.load import LoadedMapping
+from importer.operations.batch_work import RELEASED, Work
+from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_of
+
+
+def drift_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> tuple[str, ...]:
+    """In what a file is far from the last ones, in lines; nothing lets it pass.
+
+    Raises what a check raises.
+    """
+    bounds, ledger = work.job.drift, work.round.ledger
+    if bounds is None or ledger.noted(RELEASED, sha256) is not None:
+        return ()
+    past = _profiles(work)
+    if len(past) < FEWEST:
+        return ()
+    checkup = library.check(path, mapping, reading=work.job.reading, stop=work.stop)
+    lines = compare(profile_of(checkup), past, bounds)
+    return () if lines and _is_known(work, sha256) else lines
+
+
+def _profiles(work: Work) -> list[Profile]:
+    """What the job's last imports were like, newest first."""
+    entries = work.round.ledger.runs(label=work.job.name, limit=5 * LATEST)
+    found = (Profile.from_json(entry.profile) for entry in entries if entry.profile is not None)
+    return [profile for profile in found if profile is not None][:LATEST]
+
+
+def _is_known(work: Work, sha256: str) -> bool:
+    """Whether the project has the content, or a run of it is unfinished: nothing new would come."""
+    base_url, project = work.target.base_url, work.target.project
+    return any(
+        (entry.sha256, entry.base_url, entry.project) == (sha256, base_url, project)
+        and (entry.sent or entry.unfinished)
+        for entry in work.round.ledger.runs()
+    )

@@ -1,0 +1,66 @@
+"""What is told when a job has ended: word to people, and figures for Prometheus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from importer.errors import ImporterError, UsageError
+from importer.operations.batch_fate import said
+from importer.operations.batch_round import Round
+from importer.operations.jobs import JobsFile, JobSpec
+from importer.operations.metrics import write_metrics
+from importer.operations.notify import send_word
+from importer.operations.outcome import JobResult
+from importer.operations.target_lock import FOLDER, held
+from importer.operations.wording import fingerprint, word_of
+from importer.stopping import StopSwitch
+
+QUIET_SECONDS = 20 * 3600.0
+"""For how long the same trouble is not told again."""
+
+_TOLD = "told"
+_LOCK_SECONDS = 10.0
+
+
+def spread_word(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
+    """Tell of a job by its rule; give whom it did not reach, in lines."""
+    rule = job.notify
+    if rule is None or (word := word_of(result, rule.on)) is None:
+        return []
+    now, mark = round_.given.now(), fingerprint(result)
+    told = _told(round_, job.name, now) if word.event != "success" else {}
+    if mark in told:
+        return []
+    complaints = send_word(rule.urls, word)
+    if word.event != "success" and len(complaints) < len(rule.urls):
+        round_.ledger.note(_TOLD, job.name, json.dumps({**told, mark: now}))
+    return complaints
+
+
+def _told(round_: Round, job: str, now: float) -> dict[str, float]:
+    """What was told of the job of late, and when."""
+    noted = round_.ledger.noted(_TOLD, job)
+    found = json.loads(noted) if noted is not None else {}
+    return {mark: at for mark, at in found.items() if 0 <= now - at < QUIET_SECONDS}
+
+
+def keep_figures(jobs: JobsFile, results: Sequence[JobResult]) -> tuple[list[str], int]:
+    """Write the metrics of the jobs that were worked on; give complaints and their exit code."""
+    worked_on = [result for result in results if not result.left]
+    if jobs.metrics is None or not worked_on:
+        return [], 0
+    try:
+        _write(jobs.metrics, worked_on, {job.name for job in jobs.jobs}, jobs.runs_dir)
+    except ImporterError as error:
+        return [said(error)], 2 if isinstance(error, UsageError) else 3
+    return [], 0
+
+
+def _write(path: Path, results: Sequence[JobResult], known: Collection[str], runs: Path) -> None:
+    busy = UsageError(f"{path}: another round has been writing it for {_LOCK_SECONDS:.0f} s")
+    lock = runs / FOLDER / "metrics.lock"
+    # The file is read first: what it says of other jobs stays.
+    with held(lock, busy, wait=_LOCK_SECONDS, stop=StopSwitch()):
+        write_metrics(path, results, known=known)
