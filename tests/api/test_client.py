@@ -522,10 +522,9 @@ class TestConnections:
 
 async def until_idle_connections_are_gone(client: Client) -> None:
     """Let the loop run until the pool has seen that its connections were closed."""
-    session = client._session
-    assert session is not None
-    connector = session.connector
-    assert connector is not None
+    connections = client._connections
+    assert connections is not None
+    connector = connections._connector
     for _ in range(10_000):
         pools = connector._conns.values()
         if all(not proto.is_connected() for pool in pools for proto, _ in pool):
