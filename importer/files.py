@@ -49,6 +49,8 @@ def make_private_folder(path: Path) -> bool:
         path.mkdir(mode=0o700)
         sync_folder(path.parent)
     except OSError as error:
+        if isinstance(error, FileExistsError) and path.is_dir():
+            return False  # another process was faster
         raise _unwritable(path, error) from error
     return True
 
