@@ -26,10 +26,11 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
 
 
 class _SeldomCollected:
-    """Looks for rings of garbage less often while a loop runs, and not among what was before.
+    """Looks for rings of garbage less often while a loop runs.
 
     What a row leaves behind is freed at once, without being looked for. The program's own choice
-    comes back with the end of the last of all loops, which may run in several threads.
+    comes back with the end of the last of all loops, which may run in several threads. What was
+    there before is not frozen: the rings among it would be kept, loop after loop.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,6 @@ class _SeldomCollected:
             self._loops += 1
             if self._loops == 1:
                 self._before = gc.get_threshold()
-                gc.freeze()
                 gc.set_threshold(_ALLOCATIONS, *self._before[1:])
 
     def __exit__(self, *exception: object) -> None:
@@ -50,7 +50,6 @@ class _SeldomCollected:
             self._loops -= 1
             if self._loops == 0:
                 gc.set_threshold(*self._before)
-                gc.unfreeze()
 
 
 _SELDOM = _SeldomCollected()
