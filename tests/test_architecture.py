@@ -95,7 +95,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "tqdm": ("cli",),
     "dotenv": ("credentials",),
     "distributed": ("sending.cluster",),
-    "aiohttp": ("api.connections", "operations.remote_https", "sandbox", "summary"),
+    "aiohttp": ("api.connections", "api.peer", "operations.remote_https", "sandbox", "summary"),
     "sqlite3": ("journal", "journal_file", "operations.ledger", "sandbox"),
     "ruamel": ("mapping.reader", "sandbox.document"),
     "pydantic": (

@@ -73,14 +73,16 @@ class Client:
 
         Network trouble of every kind is part of the Reply and never raised.
         """
-        return (await self._exchange("POST", self._records, body))[0]
+        reply, _ = await self._open.exchange("POST", self._records, body, REPLY_CAP)
+        return reply
 
     async def probe(self) -> Reply:
         """Ask for the project, which changes nothing, to see how the service is.
 
         Network trouble of every kind is part of the Reply and never raised.
         """
-        return (await self._exchange("GET", self._project, cap=PROJECT_CAP))[0]
+        reply, _ = await self._open.exchange("GET", self._project, b"", PROJECT_CAP)
+        return reply
 
     async def project(self) -> Project:
         """The project as the service describes it.
@@ -112,7 +114,7 @@ class Client:
         return _refused(reply, "record")
 
     async def _look_up(self, url: URL, cap: int = REPLY_CAP) -> tuple[Reply, dict[str, Any] | None]:
-        reply, envelope = await self._exchange("GET", url, cap=cap)
+        reply, envelope = await self._open.exchange("GET", url, b"", cap)
         match envelope["response"] if envelope else None:
             case dict() as found if reply.http_status == 200 and not reply.errors:
                 return reply, found
@@ -120,12 +122,11 @@ class Client:
                 return reply, found
         return reply, None
 
-    async def _exchange(
-        self, method: str, url: URL, body: bytes = b"", cap: int = REPLY_CAP
-    ) -> tuple[Reply, dict[str, Any] | None]:
+    @property
+    def _open(self) -> Connections:
         if self._connections is None:
             raise RuntimeError("the client is used outside of its `async with` block")
-        return await self._connections.exchange(method, url, body, cap)
+        return self._connections
 
 
 def _refused(reply: Reply, what: str) -> NoReturn:

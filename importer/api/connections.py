@@ -1,8 +1,9 @@
 """Requests over connections that are kept open, and how far each exchange got.
 
-Connections, with their TLS, proxies, names and pool, are aiohttp's, and so is the parser of what
-comes back. A request is written as it stands: its head is the same for every row, and building it
-anew through a session's request and response takes twice the time of the exchange itself.
+Connections, with their TLS, proxies and names, are aiohttp's, and so is the parser of what comes
+back (`peer.py`). A request is written as it stands: its head is the same for every row, and
+building it anew through a session's request and response takes twice the time of the exchange
+itself. For the same reason idle connections are kept here and not in aiohttp's pool.
 
 An exchange that failed is a value, not an exception, since what matters is whether the service
 may have seen the request. It is NOT_SENT only for errors that can arise solely before its first
@@ -25,10 +26,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from importer.api.peer import Peer
 from importer.api.reply import clean, read_reply
 from importer.model import Reply, Wire
 from importer.settings import WIDEST, Pace
@@ -72,10 +73,11 @@ class Connections:
         )
         self._seconds = pace.timeout
         self._limit = _TimeLimit(self._loop)
+        self._idle = _Idle(self._loop)
         self._connector = aiohttp.TCPConnector(
             # One more, so that a probe never waits for a row that hangs.
             limit=(pace.concurrency or WIDEST) + 1,
-            keepalive_timeout=IDLE_SECONDS,
+            force_close=True,  # none comes back to its pool
             ttl_dns_cache=_DNS_SECONDS,
             ssl=tls,
         )
@@ -83,6 +85,7 @@ class Connections:
     async def close(self) -> None:
         """Close all connections."""
         self._limit.close()
+        self._idle.close()
         await self._connector.close()
 
     async def exchange(
@@ -94,29 +97,22 @@ class Connections:
         part of the Reply and never raised.
         """
         until = self._loop.time() + self._seconds
-        connection: Connection | None = None
-        status: int | None = None
+        peer = self._idle.take()
         try:
-            connection = await self._connected(until)
-            self._limit.begin(connection, until)
-            message, payload = await _answer(connection, self._written(method, url, body))
-            status = message.code
-            content = await _content(payload, cap)
-            if not self._limit.end(connection):
-                raise TimeoutError
-            if content is not None:
-                connection.release()
+            if peer is None:
+                peer = await self._connected(until)
+            self._limit.begin(peer, until)
+            status, headers, content = await peer.ask(self._written(method, url, body), cap)
         except _BEFORE_SENDING as error:
             return Reply(Wire.NOT_SENT, detail=_told(error)), None
         except _LOST as error:
-            cut_off = connection is not None and not self._limit.end(connection)
-            detail = _told(TimeoutError() if cut_off else error)
-            return Reply(Wire.LOST, status, detail=detail), None
+            begun = None if peer is None else peer.status
+            return Reply(Wire.LOST, begun, detail=_told(error)), None
         finally:
-            if connection is not None:
-                self._limit.end(connection)
-                connection.close()  # nothing, where it was released
-        return read_reply(status, message.headers, content)
+            if peer is not None:
+                self._limit.end(peer)
+                self._idle.keep(peer)
+        return read_reply(status, headers, content)
 
     def _written(self, method: str, url: URL, body: bytes) -> bytes:
         """The request as it goes through the connection."""
@@ -136,8 +132,8 @@ class Connections:
             proxy_headers=proxy_headers and dict(proxy_headers),
         )
 
-    async def _connected(self, until: float) -> Connection:
-        """A connection on which nothing has come yet; aiohttp would take any from its pool."""
+    async def _connected(self, until: float) -> Peer:
+        """A new connection on which nothing has come yet."""
         for _ in range(self._connector.limit):
             # The connector writes into a request that goes through a proxy.
             request = self._place if self._proxy[0] is None else self._any_request()
@@ -147,11 +143,59 @@ class Connections:
                 raise aiohttp.ConnectionTimeoutError from error
             protocol = connection.protocol
             if protocol is not None and protocol.is_connected() and not protocol.should_close:
-                return connection
+                return Peer(connection, self._loop)
             connection.close()
             if self._loop.time() >= until:
                 break
         raise aiohttp.ConnectionTimeoutError("the service speaks before it is asked")
+
+
+class _Idle:
+    """Connections that wait for their next request; the one used last is the first to be taken."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._peers: list[Peer] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self) -> Peer | None:
+        """One that may be asked, if there is any."""
+        oldest = self._loop.time() - IDLE_SECONDS
+        while self._peers:
+            peer = self._peers.pop()
+            if peer.usable and peer.idle_since > oldest:
+                return peer
+            peer.close()
+        return None
+
+    def keep(self, peer: Peer) -> None:
+        """Keep one whose answer has come, and close any other."""
+        if not peer.usable or peer.asked:
+            peer.close()
+            return
+        peer.idle_since = self._loop.time()
+        self._peers.append(peer)
+        if self._timer is None:
+            self._timer = self._loop.call_later(IDLE_SECONDS, self._look)
+
+    def close(self) -> None:
+        """Close them all."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for peer in self._peers:
+            peer.close()
+        self._peers.clear()
+
+    def _look(self) -> None:
+        """Close those whose time is over, the first in the list."""
+        self._timer = None
+        oldest = self._loop.time() - IDLE_SECONDS
+        kept = [peer for peer in self._peers if peer.usable and peer.idle_since > oldest]
+        for peer in set(self._peers).difference(kept):
+            peer.close()
+        self._peers = kept
+        if kept:
+            self._timer = self._loop.call_at(kept[0].idle_since + IDLE_SECONDS, self._look)
 
 
 class _TimeLimit:
@@ -159,19 +203,19 @@ class _TimeLimit:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._ends: dict[Connection, float] = {}
+        self._ends: dict[Peer, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
 
-    def begin(self, connection: Connection, until: float) -> None:
-        """Cut the connection off then, unless that is ended before."""
-        self._ends[connection] = until
+    def begin(self, peer: Peer, until: float) -> None:
+        """Cut the peer off then, unless that is ended before."""
+        self._ends[peer] = until
         if self._timer is None or until < self._next:
             self._wait(until)
 
-    def end(self, connection: Connection) -> bool:
-        """Let a connection go; False if it was cut off."""
-        return self._ends.pop(connection, None) is not None
+    def end(self, peer: Peer) -> None:
+        """Let a peer go."""
+        self._ends.pop(peer, None)
 
     def close(self) -> None:
         """Cut nothing off any more."""
@@ -186,41 +230,11 @@ class _TimeLimit:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for connection in [late for late, until in self._ends.items() if until <= now]:
-            del self._ends[connection]
-            if connection.transport is not None:
-                connection.transport.abort()
+        for peer in [late for late, until in self._ends.items() if until <= now]:
+            del self._ends[peer]
+            peer.cut_off()
         if self._ends:
             self._wait(min(self._ends.values()))
-
-
-async def _answer(
-    connection: Connection, request: bytes
-) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
-    """Write a request and wait for the head of its answer."""
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-    transport.write(request)
-    message, payload = await protocol.read()
-    while 100 <= message.code < 200 and message.code != 101:
-        message, payload = await protocol.read()
-    return message, payload
-
-
-async def _content(payload: aiohttp.StreamReader, cap: int) -> bytes | None:
-    """The body, or None if it is longer than the cap; the connection is not used again then."""
-    parts: list[bytes] = []
-    size = 0
-    while part := await payload.readany():
-        size += len(part)
-        if size > cap:
-            return None
-        parts.append(part)
-        if payload.at_eof():
-            break
-    return b"".join(parts)
 
 
 def _told(error: BaseException) -> str:

@@ -521,13 +521,11 @@ class TestConnections:
 
 
 async def until_idle_connections_are_gone(client: Client) -> None:
-    """Let the loop run until the pool has seen that its connections were closed."""
+    """Let the loop run until the client has seen that its idle connections were closed."""
     connections = client._connections
     assert connections is not None
-    connector = connections._connector
     for _ in range(10_000):
-        pools = connector._conns.values()
-        if all(not proto.is_connected() for pool in pools for proto, _ in pool):
+        if not any(peer.usable for peer in connections._idle._peers):
             return
         await asyncio.sleep(0)
     pytest.fail("the end of the stream never came")
