@@ -34,12 +34,12 @@ from typing import Any, Self
 
 from importer.errors import JournalError
 from importer.journal_file import (
+    AGAIN,
     BUG,
-    INTEND,
     OPEN_KEY,
+    RECORD,
     RELEASE,
     SCHEMA,
-    SETTLE,
     WITHDRAW,
     check,
     connected,
@@ -49,7 +49,7 @@ from importer.journal_file import (
     translated,
     wal_of,
 )
-from importer.journal_rows import CODES, STATUSES, json_list, packed, unpacked
+from importer.journal_rows import CODES, STATUSES, grouped, json_list, unpacked
 from importer.model import Outcome, Status
 
 ENDED_KEY = "ended_at"
@@ -184,21 +184,23 @@ class Journal:
 
         Waits for the disk only if there are intents.
         """
-        with self._mutex, translated(self.path), self._transaction(durable=bool(intents)):
+        content, rows = grouped(outcomes, intents)
+        if rows != len(outcomes) + len(intents):
+            raise JournalError(f"{self.path}: {AGAIN}", BUG)
+        with self._mutex, translated(self.path):
+            self._synchronous(durable=bool(intents))
             run = self._connection
-            if outcomes:
-                done = run.execute(SETTLE, (json_list(map(packed, outcomes)),)).rowcount
-                if done != len(outcomes):
-                    raise JournalError(f"{self.path}: a row would get a second outcome", BUG)
-            if withdrawn:
+            if intents and not self._sending:
+                run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
+                self._sending = True
+            if not withdrawn:
+                run.execute(RECORD, (content,))
+                return
+            with self._transaction():
+                run.execute(RECORD, (content,))
                 done = run.execute(WITHDRAW, (json_list(withdrawn),)).rowcount
                 if done != len(withdrawn):
                     raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
-            if intents:
-                if not self._sending:
-                    run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
-                run.execute(INTEND, (json_list(intents),))
-        self._sending = self._sending or bool(intents)
 
     def amend(
         self, evidence: str, *, outcomes: Sequence[Outcome] = (), released: Sequence[int] = ()
@@ -211,16 +213,18 @@ class Journal:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         notes = [(now, o.row, o.status.value, "|".join(o.numberids), evidence) for o in outcomes]
         notes += [(now, row, Status.PENDING.value, "", evidence) for row in released]
-        with self._mutex, translated(self.path), self._transaction(durable=True):
-            for row in (*(outcome.row for outcome in outcomes), *released):
-                if self._connection.execute(RELEASE, (row,)).rowcount != 1:
-                    raise JournalError(
-                        f"{self.path}: row {row} is not uncertain",
-                        "Only uncertain rows can be settled: see uncertain.csv.",
-                    )
-            if outcomes:
-                self._connection.execute(SETTLE, (json_list(map(packed, outcomes)),))
-            self._connection.executemany("INSERT INTO amendments VALUES (?, ?, ?, ?, ?)", notes)
+        content, _ = grouped(outcomes, ())
+        with self._mutex, translated(self.path):
+            self._synchronous(durable=True)
+            with self._transaction():
+                for row in (*(outcome.row for outcome in outcomes), *released):
+                    if self._connection.execute(RELEASE, (row,)).rowcount != 1:
+                        raise JournalError(
+                            f"{self.path}: row {row} is not uncertain",
+                            "Only uncertain rows can be settled: see uncertain.csv.",
+                        )
+                self._connection.execute(RECORD, (content,))
+                self._connection.executemany("INSERT INTO amendments VALUES (?, ?, ?, ?, ?)", notes)
 
     def counts(self) -> dict[Status, int]:
         """How many rows are in each state but pending, which the journal cannot know."""
@@ -274,15 +278,20 @@ class Journal:
         sql = (
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         )
-        with self._mutex, translated(self.path), self._transaction(durable=True):
-            self._connection.executemany(sql, values.items())
+        with self._mutex, translated(self.path):
+            self._synchronous(durable=True)
+            with self._transaction():
+                self._connection.executemany(sql, values.items())
+
+    def _synchronous(self, *, durable: bool) -> None:
+        """Whether what is committed next waits for the disk."""
+        if durable is not self._durable:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
 
     @contextlib.contextmanager
-    def _transaction(self, *, durable: bool) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         run = self._connection
-        if durable is not self._durable:
-            run.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
         run.execute("BEGIN IMMEDIATE")
         try:
             yield

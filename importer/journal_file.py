@@ -40,28 +40,36 @@ PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 
-# One statement for all rows of a group: sqlite3 lets go of the interpreter's lock for each step,
-# and to get it back from a busy event loop takes up to 5 ms. Intents have status 0.
-INTEND = "INSERT INTO rows (row, status) SELECT value, 0 FROM json_each(?)"
-SETTLE = """
+# One statement for all rows of a round, which is a transaction by itself: sqlite3 lets go of the
+# interpreter's lock for each, and to get it back from a busy event loop takes up to 5 ms. It takes
+# rows by what is the same of them (journal_rows.grouped); intents have status 0. A row that has an
+# entry may only get an outcome for its intent: NULL breaks the table's rule, and all is refused.
+RECORD = """
+WITH alike AS MATERIALIZED (
+    SELECT
+        json_extract(value, '$[0]') AS status, json_extract(value, '$[1]') AS attempts,
+        json_extract(value, '$[2]') AS http_status, json_extract(value, '$[3]') AS code,
+        json_extract(value, '$[4]') AS message, json_extract(value, '$[5]') AS hint,
+        json_extract(value, '$[6]') AS members
+    FROM json_each(?)
+)
 INSERT INTO rows (row, status, attempts, http_status, numberids, code, message, hint)
 SELECT
-    json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-    json_extract(value, '$[6]'), json_extract(value, '$[7]')
-FROM json_each(?)
+    CAST(member.key AS INTEGER), status, attempts, http_status, member.value, code, message, hint
+FROM alike, json_each(members) AS member
 WHERE true
 ON CONFLICT (row) DO UPDATE SET
-    status = excluded.status, attempts = excluded.attempts, http_status = excluded.http_status,
+    status = CASE WHEN rows.status = 0 AND excluded.status > 0 THEN excluded.status END,
+    attempts = excluded.attempts, http_status = excluded.http_status,
     numberids = excluded.numberids, code = excluded.code, message = excluded.message,
     hint = excluded.hint
-WHERE rows.status = 0
 """
 RELEASE = "DELETE FROM rows WHERE row = ? AND status IN (0, 5)"
 WITHDRAW = """
 DELETE FROM rows WHERE status = 0 AND row IN (SELECT value FROM json_each(?))
 """
 
+AGAIN = "a row would be sent a second time, or get a second outcome"
 BUG = "Nothing more was sent. Please report this, with the run directory."
 
 _UNTRUSTED = "Nothing was sent. Restore the run directory as a whole, or look in the service first."
@@ -166,7 +174,7 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise JournalError(f"{path}: a row would be sent a second time", BUG) from error
+        raise JournalError(f"{path}: {AGAIN}", BUG) from error
     except sqlite3.Error as error:
         # SQLite's own codes, without what they add about the place in its code.
         match getattr(error, "sqlite_errorcode", 0) & 0xFF:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -33,16 +33,30 @@ def json_list(values: Iterable[object]) -> str:
     return orjson.dumps(list(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
-def packed(outcome: Outcome) -> tuple[object, ...]:
-    """An outcome as the table's columns."""
-    return (
-        outcome.row,
-        CODES[outcome.status],
-        outcome.attempts,
-        outcome.http_status,
-        "|".join(outcome.numberids) or None,
-        *map(_storable, (outcome.code, outcome.message, outcome.hint)),
-    )
+def grouped(outcomes: Iterable[Outcome], intents: Iterable[int]) -> tuple[str, int]:
+    """Rows by what is the same of them, as journal_file.RECORD takes them, and how many they are.
+
+    Nearly all outcomes of a round differ in their row and numberids alone. A row that was given
+    twice with the same outcome counts once.
+    """
+    groups: dict[_Alike, dict[str, str | None]] = {}
+    for o in outcomes:
+        alike = _Alike(CODES[o.status], o.attempts, o.http_status, o.code, o.message, o.hint)
+        groups.setdefault(alike, {})[str(o.row)] = "|".join(o.numberids) or None
+    groups[_Alike(_INTENT)] = dict.fromkeys(map(str, intents))
+    rows = [(*alike[:3], *map(_storable, alike[3:]), members) for alike, members in groups.items()]
+    return orjson.dumps(rows).decode(), sum(map(len, groups.values()))
+
+
+class _Alike(NamedTuple):
+    """All of a row but its number and numberids."""
+
+    status: int
+    attempts: int = 0
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
 
 
 def _storable(text: str | None) -> str | None:

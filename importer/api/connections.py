@@ -85,8 +85,9 @@ class Connections:
     async def close(self) -> None:
         """Close all connections."""
         self._limit.close()
-        self._idle.close()
+        # It waits for the end of all connections that it has given out, and those here are.
         await self._connector.close()
+        self._idle.close()
 
     async def exchange(
         self, method: str, url: URL, body: bytes, cap: int
