@@ -1,5 +1,8 @@
 """The values that flow along the line, frozen: each stage makes new ones and fills in nothing.
 
+Those of which there is one for each row that is sent are tuples, which are made in a third of the
+time; all others are dataclasses.
+
 Row numbers are those a spreadsheet program shows (1-based, the header row counts). They are
 given once, by the source, and carried from there on.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -289,8 +292,7 @@ class Preview:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One record, encoded: `body` is the JSON that is sent, UTF-8."""
 
     row: int
@@ -325,8 +327,7 @@ class ReplyError:
     index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back for one request, or what became of it.
 
     `understood` says that the body was the JSON envelope `{"errors": [...], "response": ...}`.
@@ -342,8 +343,7 @@ class Reply:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """The record was created."""
 
     numberids: tuple[str, ...]
@@ -393,8 +393,7 @@ class Stop:
 Verdict = Done | Retry | Rejected | Uncertain | Stop
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one row, as the journal keeps it and results.csv shows it.
 
     `attempts` counts requests that left or tried to; it is 0 for rows that were never sent.
