@@ -9,8 +9,8 @@ its outcome is recorded, and there are 2 per request in flight. So whatever kill
 most that many rows are uncertain. One half is in flight, the other is what the engine draws from
 while the next group is written. Intents and outcomes of a group share one transaction and one
 wait for the disk; groups form by themselves, of about half the concurrency. Where the engine
-chooses its concurrency, credits and groups follow: when it falls, nothing is granted until the
-rows under way are within twice of it again.
+chooses its concurrency, credits and groups follow its `width`: when that falls, nothing is granted
+until the rows under way are within twice of it again.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Kind(bytes, Enum):
     OUTCOMES = b"O"
     EVENT = b"E"
     WIDTH = b"W"
-    """How many requests it may have in flight from now on, if only to try what that brings."""
+    """How many rows it has use for from now on, if only to try what more bring."""
     STOPPED = b"S"
     """The verdict that stopped the sender; what it still gets it gives back as pending."""
     END = b"V"
@@ -140,7 +140,7 @@ def read_event(content: bytes) -> Event:
 
 
 def width_frame(width: int) -> bytes:
-    """How many requests a sender may have in flight."""
+    """How many rows a sender has use for at once."""
     return framed(Kind.WIDTH, orjson.dumps(width))
 
 

@@ -91,8 +91,8 @@ class LocalEngine:
 
     @property
     def width(self) -> int:
-        """How many requests may be in flight, as of now."""
-        return self.pacer.width
+        """How many rows it has use for at once, as of now."""
+        return self.pacer.at_hand
 
     async def send(
         self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event

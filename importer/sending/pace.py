@@ -68,6 +68,11 @@ class Pacer:
         return self._auto.width if self._auto is not None else self._fixed or 1
 
     @property
+    def at_hand(self) -> int:
+        """How many rows to have at hand, so that none is waited for."""
+        return self._auto.at_hand if self._auto is not None else self.width
+
+    @property
     def rate(self) -> float | None:
         """How many may begin in a second; None is any number."""
         return self._bucket.rate

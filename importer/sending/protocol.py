@@ -24,7 +24,11 @@ class Engine(Protocol):
 
     @property
     def width(self) -> int:
-        """How many requests it has in flight at most, as of now: what it is granted follows it."""
+        """How many rows it has use for at once, as of now: it is granted up to twice as many.
+
+        That is how many requests may be in flight; where it finds that number by itself and the
+        service is swift, it may be more.
+        """
         ...
 
     async def send(

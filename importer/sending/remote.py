@@ -72,7 +72,7 @@ class RemoteEngine:
 
     @property
     def width(self) -> int:
-        """How many requests are in flight at most, over all senders that are left."""
+        """How many rows the senders that are left have use for at once; see :class:`Engine`."""
         return max(1, sum(self._widths.values())) if self._widths else self.workers * START
 
     async def send(
@@ -86,7 +86,7 @@ class RemoteEngine:
             return await crew.work(leases, stop)
 
     def take_width(self, name: str, width: int) -> None:
-        """A sender's width has changed; 0 is that it is gone."""
+        """A sender has use for so many rows at once; 0 is that it is gone."""
         if width:
             self._widths[name] = width
         else:
@@ -109,6 +109,7 @@ class _Sender:
     """One sender and the rows it owes outcomes for."""
 
     link: Link
+    width: int = START
     owed: set[int] = field(default_factory=set)
     ended: bool = False
 
@@ -226,9 +227,10 @@ class _Crew:
 
     def _tell(self, sender: _Sender, event: Event) -> None:
         if isinstance(event, PaceChanged):
-            self._engine.take_width(sender.link.name, event.width)
+            sender.width = event.width
+            width = sum(other.width for other in self._senders if not other.ended)
             rate = None if event.rate is None else event.rate * len(self._senders)
-            event = PaceChanged(self._engine.width, rate)
+            event = PaceChanged(width, rate)
         self._engine.on_event(event)
 
     def _over(self, sender: _Sender, why: str | None) -> None:

@@ -14,7 +14,9 @@ Its rules:
 4. *Settled*: now and then a quarter more is tried, and kept if it brings at least half of what it
    could; each trial in vain doubles the time until the next. If the latency is over twice the
    best seen, less is tried, and kept if it costs nothing.
-5. Trouble (503, 504, lost answers) takes 3 tenths off, once for all that was in flight then, and
+5. A service that answers at once is given few requests at a time, and yet many a second. So what
+   is to be had at hand is the width, or what is answered in `MOMENT`, if that is more.
+6. Trouble (503, 504, lost answers) takes 3 tenths off, once for all that was in flight then, and
    lets nothing be tried for some seconds.
 """
 
@@ -25,6 +27,8 @@ from enum import Enum
 
 START = 8
 RAMP_GAIN = 1.5
+MOMENT = 0.01
+"""Seconds."""
 _HEADROOM = 1.25
 _STEP = 1.25
 _LESS = 0.7
@@ -59,6 +63,14 @@ class AutoWidth:
         self._cut_at = -math.inf
         self._measure(now)
 
+    @property
+    def at_hand(self) -> int:
+        """How many rows to have at hand for it (rule 5)."""
+        if not self._base:
+            return self.width
+        in_a_moment = int(MOMENT * self.settled / self._base)
+        return min(max(self.width, in_a_moment), self._widest)
+
     def answered(self, now: float, began: float, in_flight: int) -> None:
         """Take note of an answer; `in_flight` counts its own request, too."""
         if began < self._since:
@@ -77,6 +89,7 @@ class AutoWidth:
         if began < self._cut_at:
             return
         self._cut_at = now
+        self._base = 0.0
         self._settle(now, max(1, int(self.settled * _LESS)))
         self._next_trial = now + _TROUBLE_SECONDS
 
