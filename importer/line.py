@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from importer.api.request import encode
+from importer.api.bodies import encode
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
 from importer.journal import Journal
@@ -232,8 +232,8 @@ def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
         pending = ~np.isin(batch.rows, settled, assume_unique=True)
         frame = batch.frame[pending].reset_index(drop=True)
         evaluated = line.plan.evaluate(Batch(batch.rows[pending], frame))
-        for record in line.plan.records(evaluated, line.run.description.run_id):
-            yield Request(record.row, encode(record))
+        records = line.plan.records(evaluated, line.run.description.run_id)
+        yield from map(Request, records.rows.tolist(), encode(records))
 
 
 def finish(run: Run, rows: int, ending: Ending) -> RunResult:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
+    import pyarrow as pa
 
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
@@ -267,19 +268,31 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One row as Add record wants it, not yet encoded; keys are those of the service's contract.
+class ContactTexts:
+    """One contact of many rows: its parts as texts, and the rows in which it exists."""
 
-    `contacts` is keyed "1" to "9". An empty `contacts` or `premium` and a None are left out of
-    the body.
+    parts: Mapping[str, pa.Array]
+    exists: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows as Add record wants them, by column, not yet encoded; keys are those of its contract.
+
+    `rows` are the row numbers, int64. Texts are pyarrow arrays of large strings, as long as `rows`;
+    a null is left out of its row's object. `valueids` are the form's fields whose digits go as
+    integers. `contacts` is keyed "1" to "9", in this order. A row has a `disposition` where
+    `disposed` says so; contacts and a premium of which a row has nothing are left out.
     """
 
-    row: int
-    form: Mapping[str, str | int]
-    contacts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    phone_field: str | None = None
-    premium: Mapping[str, str] = field(default_factory=dict)
-    disposition: Mapping[str, str] | None = None
+    rows: npt.NDArray[np.int64]
+    form: Mapping[str, pa.Array]
+    valueids: frozenset[str]
+    contacts: Mapping[str, ContactTexts]
+    phone_field: pa.Array
+    premium: Mapping[str, pa.Array]
+    disposition: Mapping[str, pa.Array]
+    disposed: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

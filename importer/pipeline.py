@@ -14,7 +14,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from importer.api.request import base_url_for, encode
+from importer.api.bodies import encode
+from importer.api.request import base_url_for
 from importer.do_not_call import Lists, keep_numbers, load_lists
 from importer.errors import OutputError
 from importer.examination import COPY, Examination, Look, findings_of, fitted_plan
@@ -92,13 +93,14 @@ def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Itera
             examination.read(source)
         for evaluated, decisions in examination.survey():
             decided = {decision.row: decision for decision in decisions}
-            for record in examination.plan.records(evaluated, "preview"):
-                decision = decided.get(record.row)
+            records = examination.plan.records(evaluated, "preview")
+            for row, body in zip(records.rows.tolist(), encode(records), strict=True):
+                decision = decided.get(row)
                 problems = decision.problems if decision is not None else ()
                 if decision is None or decision.status is Status.PENDING:
-                    yield Preview(record.row, "ready", encode(record), problems)
+                    yield Preview(row, "ready", body, problems)
                 else:
-                    yield Preview(record.row, decision.status.value, None, problems)
+                    yield Preview(row, decision.status.value, None, problems)
 
 
 def run(

@@ -22,8 +22,8 @@ import pandas as pd
 import pytest
 
 import importer
+from importer.api.bodies import encode
 from importer.api.client import Client
-from importer.api.request import encode
 from importer.api.verdict import judge
 from importer.journal import Journal
 from importer.mapping.load import load_mapping
@@ -171,7 +171,7 @@ def test_a_batch_is_mapped_by_columns_and_not_by_rows(plan: Plan) -> None:
 
 def test_a_record_costs_few_calls(plan: Plan) -> None:
     evaluated = plan.evaluate(batch(0))
-    found = calls(lambda: [encode(record) for record in plan.records(evaluated, "run")])
+    found = calls(lambda: encode(plan.records(evaluated, "run")))
     assert found.total() / BATCH_ROWS < 20, found.most_common(5)
 
 

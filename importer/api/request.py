@@ -1,45 +1,18 @@
-"""What is sent, and where: bodies and URLs of the Add record call. Pure."""
+"""Where records are sent: the URLs of the Add record call. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from importer.errors import UsageError
-from importer.model import Record
 from importer.settings import BASE_URL
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?")
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _EXAMPLE = BASE_URL.format(customer="mycompany")
-
-
-def body_of(record: Record) -> dict[str, Any]:
-    """A record as the JSON object that Add record takes.
-
-    `form` is always there; `contacts`, `premium`, `phone_field` and `disposition` only if they
-    hold something. The project is part of the URL, not of the body.
-    """
-    body: dict[str, Any] = {"form": dict(record.form)}
-    if record.contacts:
-        body["contacts"] = {key: dict(contact) for key, contact in record.contacts.items()}
-    if record.phone_field is not None:
-        body["phone_field"] = record.phone_field
-    if record.premium:
-        body["premium"] = dict(record.premium)
-    if record.disposition is not None:
-        body["disposition"] = dict(record.disposition)
-    return body
-
-
-def encode(record: Record) -> bytes:
-    """The body of a record as UTF-8 JSON without blanks."""
-    return orjson.dumps(body_of(record))
 
 
 def base_url_for(customer: str) -> str:

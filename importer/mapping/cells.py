@@ -31,6 +31,11 @@ def arrow_texts(texts: Any) -> Any:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
+def or_null(texts: Any) -> Any:
+    """An Arrow array of texts, the blank ones null."""
+    return pc.if_else(pc.not_equal(texts, ""), texts, pa.scalar(None, texts.type))
+
+
 JOINT = "\x1f"
 """Stands between the cells of several columns while they travel as one text."""
 

@@ -24,7 +24,7 @@ from importer.mapping.program import Column, Headers, MissingColumn, Program, bi
 from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
-from importer.model import Batch, Checked, Problem, Record, Severity
+from importer.model import Batch, Checked, Problem, Records, Severity
 
 Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]
@@ -124,7 +124,7 @@ class Plan:
             cells, form, contacts, chosen, premium, disposition, has_disposition, checked
         )
 
-    def records(self, evaluated: Evaluated, run_id: str) -> Iterator[Record]:
+    def records(self, evaluated: Evaluated, run_id: str) -> Records:
         """Put together the records of an evaluated batch; `run_id` goes into the stamp."""
         return assemble(evaluated, self.spec.stamp, run_id)
 

@@ -1,16 +1,18 @@
-"""Records put together from columns, row by row: the only per-row work, for rows that are sent."""
+"""Records put together from the columns of a batch, for rows that are sent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from importer.mapping.cells import Cells, Mask
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.mapping.cells import Cells, Mask, arrow_texts, or_null
 from importer.mapping.contacts import ContactsColumns
 from importer.mapping.program import Column
 from importer.mapping.rule import Rule, Type
-from importer.mapping.values import PIPE
-from importer.model import Checked, Record
+from importer.model import Checked, ContactTexts, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,10 @@ class Cooked:
     rule: Rule
     type: Type
 
-    def texts(self) -> list[str | None]:
-        """The texts to send, None where the key is left out."""
-        if self.rule.empty == "send":
-            return list(self.column.values.tolist())
-        return [text or None for text in self.column.values.tolist()]
+    def texts(self) -> pa.Array:
+        """The texts to send, null where the key is left out."""
+        texts = arrow_texts(self.column.values)
+        return texts if self.rule.empty == "send" else or_null(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,60 +43,43 @@ class Evaluated:
     checked: Checked
 
 
-def assemble(done: Evaluated, stamp: str | None, run_id: str) -> Iterator[Record]:
-    """Give the records of all rows of a batch, in order; for invalid rows they mean nothing."""
-    rows: list[int] = done.cells.batch.rows.tolist()
-    forms = _dicts(done.form, len(rows))
-    contacts = _contacts(done, len(rows))
-    premiums = _dicts(done.premium, len(rows))
-    dispositions = _dicts(done.disposition, len(rows))
-    chosen = done.phone_field.values.tolist() if done.phone_field is not None else [""] * len(rows)
-    for i, row in enumerate(rows):
-        if stamp is not None:
-            forms[i][stamp] = f"{run_id}:{row}"
-        called = dict(sorted(contacts[i].items()))
-        yield Record(
-            row=row,
-            form=forms[i],
-            contacts=called,
-            phone_field=chosen[i] or (f"phone{next(iter(called))}" if called else None),
-            premium={key: str(value) for key, value in premiums[i].items()},
-            disposition=(
-                {key: str(value) for key, value in dispositions[i].items()}
-                if done.has_disposition[i]
-                else None
-            ),
-        )
+def assemble(done: Evaluated, stamp: str | None, run_id: str) -> Records:
+    """The records of all rows of a batch, in order; for invalid rows they mean nothing."""
+    rows = done.cells.batch.rows
+    form = {name: cooked.texts() for name, cooked in done.form.items()}
+    if stamp is not None:
+        form[stamp] = pa.array([f"{run_id}:{row}" for row in rows.tolist()], pa.large_string())
+    contacts = dict(sorted(_contacts(done.contacts)))
+    return Records(
+        rows=rows,
+        form=form,
+        valueids=frozenset(name for name, cooked in done.form.items() if cooked.type == "valueid"),
+        contacts=contacts,
+        phone_field=_phone_field(done.phone_field, contacts, len(rows)),
+        premium={name: cooked.texts() for name, cooked in done.premium.items()},
+        disposition={name: cooked.texts() for name, cooked in done.disposition.items()},
+        disposed=done.has_disposition,
+    )
 
 
-def _dicts(columns: Mapping[str, Cooked], count: int) -> list[dict[str, str | int]]:
-    dicts: list[dict[str, str | int]] = [{} for _ in range(count)]
-    for name, cooked in columns.items():
-        number = cooked.type == "valueid"
-        for into, text in zip(dicts, cooked.texts(), strict=True):
-            if text is not None:
-                into[name] = int(text) if number and text.isdigit() else text
-    return dicts
-
-
-def _contacts(done: Evaluated, count: int) -> list[dict[str, dict[str, str]]]:
-    contacts: list[dict[str, dict[str, str]]] = [{} for _ in range(count)]
-    for n, columns in done.contacts.numbered.items():
-        key = str(n)
-        parts = [
-            (part, Cooked(column, rule, "text").texts())
+def _contacts(contacts: ContactsColumns) -> Iterator[tuple[str, ContactTexts]]:
+    for n, columns in contacts.numbered.items():
+        parts = {
+            part: Cooked(column, rule, "text").texts()
             for part, (column, rule) in columns.parts.items()
-        ]
-        for i, exists in enumerate(columns.exists.tolist()):
-            if exists:
-                contacts[i][key] = {
-                    part: text for part, texts in parts if (text := texts[i]) is not None
-                }
-    spread = done.contacts.spread
-    if spread is not None:
-        keys = [str(n) for n in done.contacts.free]
-        for into, text in zip(contacts, spread.values.tolist(), strict=True):
-            if text:
-                phones = zip(keys, text.split(PIPE), strict=False)
-                into |= {key: {"phone": phone} for key, phone in phones}
-    return contacts
+        }
+        yield str(n), ContactTexts(parts, columns.exists)
+    for n in contacts.free:
+        phones = contacts.phone_texts(n)
+        if phones is not None:
+            there = (phones != "").to_numpy(dtype=bool)
+            yield str(n), ContactTexts({"phone": arrow_texts(phones)}, there)
+
+
+def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count: int) -> pa.Array:
+    """What the rule says, or else the lowest contact that there is."""
+    field = pa.nulls(count, pa.large_string())
+    for key in reversed(contacts):
+        name = pa.scalar(f"phone{key}", pa.large_string())
+        field = pc.if_else(pa.array(contacts[key].exists), name, field)
+    return field if chosen is None else pc.coalesce(or_null(arrow_texts(chosen.values)), field)

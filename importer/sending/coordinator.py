@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +31,7 @@ AHEAD = 4096
 """Rows kept ready: at thousands a second enough to bridge the preparation of a batch."""
 
 _SLICE_ROWS = 256
-_SLICE_SECONDS = 0.002
-"""The reader gives the interpreter back after so long, since a request in flight may wait."""
+"""Rows that the reader takes at a time. They come in batches, so it seldom has to wait for them."""
 
 _LINGER = 0.01
 """Seconds an outcome waits at most for others to share its transaction."""
@@ -267,12 +265,7 @@ class _Granted:
 
 def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], bool]:
     """Some items of work, and whether that was all; called in the reader's thread."""
-    drawn: list[Request | Outcome] = []
-    until = time.monotonic() + _SLICE_SECONDS
-    for item in islice(work, _SLICE_ROWS):
-        drawn.append(item)
-        if time.monotonic() >= until:
-            return drawn, False
+    drawn = list(islice(work, _SLICE_ROWS))
     return drawn, len(drawn) < _SLICE_ROWS
 
 

@@ -1,63 +1,16 @@
-"""Bodies and URLs of the Add record call."""
+"""URLs of the Add record call."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 
 from importer.api.request import (
     base_url_for,
-    body_of,
     checked_base_url,
-    encode,
     project_url,
     records_url,
 )
 from importer.errors import UsageError
-from importer.model import Record
-
-VECTOR = Path(__file__).parents[1] / "vectors" / "add_record.json"
-
-FULL = Record(
-    row=2,
-    form={"name": "Peter Green", "city": "Budapest", "likes": "sports|movies"},
-    contacts={
-        "1": {
-            "title": "Supervisor",
-            "name": "Peter Green",
-            "phone": "3619997400",
-            "email": "peter.green@email.com",
-        },
-        "4": {"phone": "3619996400"},
-    },
-    phone_field="phone4",
-    premium={"price": "100", "commission": "50"},
-    disposition={"dispositionid": "1", "userid": "7", "next_calldate": "2015-07-20 10:26:55"},
-)
-
-
-def test_a_record_with_everything_is_the_documents_example() -> None:
-    assert json.loads(encode(FULL)) == json.loads(VECTOR.read_text("utf-8"))["request"]
-
-
-def test_what_is_empty_is_left_out_but_form_is_always_there() -> None:
-    assert body_of(Record(row=2, form={})) == {"form": {}}
-    assert body_of(Record(row=2, form={"a": ""}, contacts={}, premium={})) == {"form": {"a": ""}}
-
-
-def test_text_is_utf_8_and_value_ids_are_integers() -> None:
-    assert encode(Record(row=2, form={"name": "Ő🙂", "city": 12})) == (
-        '{"form":{"name":"Ő🙂","city":12}}'.encode()
-    )
-
-
-def test_a_body_is_a_copy_that_the_record_does_not_share() -> None:
-    body = body_of(FULL)
-    body["contacts"]["1"]["phone"] = body["form"]["name"] = "spoilt"
-    assert FULL.contacts["1"]["phone"] == "3619997400"
-    assert FULL.form["name"] == "Peter Green"
 
 
 @pytest.mark.parametrize(

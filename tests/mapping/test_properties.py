@@ -9,7 +9,7 @@ from unicodedata import normalize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.request import encode
+from importer.api.bodies import encode
 from importer.mapping.plan import Plan
 from importer.mapping.text import BLANKS
 from importer.model import ERROR_TEXTS, Severity
@@ -27,8 +27,7 @@ def plan(text: str, headers: tuple[str, ...]) -> Plan:
 def forms(text: str, headers: tuple[str, ...], rows: list[list[str]]) -> list[dict[str, str]]:
     compiled = plan(text, headers)
     evaluated = compiled.evaluate(batch_of(rows))
-    records = compiled.records(evaluated, "run")
-    return [json.loads(encode(record))["form"] for record in records]
+    return [json.loads(body)["form"] for body in encode(compiled.records(evaluated, "run"))]
 
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=20))
@@ -83,11 +82,11 @@ LIKELY = st.one_of(
 def test_no_cell_makes_a_plan_fail_and_every_row_has_one_record(rows: list[list[str]]) -> None:
     compiled = plan(FULL, ("A", "B", "C"))
     evaluated = compiled.evaluate(batch_of(rows))
-    records = list(compiled.records(evaluated, "run"))
-    assert [record.row for record in records] == list(range(2, 2 + len(rows)))
+    records = compiled.records(evaluated, "run")
+    assert records.rows.tolist() == list(range(2, 2 + len(rows)))
     bad = {p.row for p in evaluated.checked.problems if p.severity is Severity.ERROR}
-    for record in records:
-        body = json.loads(encode(record))
-        if record.row not in bad | set(evaluated.checked.filtered):
+    for row, encoded in zip(records.rows.tolist(), encode(records), strict=True):
+        body = json.loads(encoded)
+        if row not in bad | set(evaluated.checked.filtered):
             assert all("phone" in contact for contact in body.get("contacts", {}).values())
             assert not any("|" in piece for piece in body["form"].get("many", "").split("|"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from importer.api.request import body_of
+from importer.api.bodies import encode
 from importer.mapping.cells import TEXT
 from importer.mapping.facts import Watch
 from importer.mapping.load import LoadedMapping, load_mapping
@@ -45,7 +46,7 @@ def bodies(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[dict
     """Give the bodies of these rows, whatever is wrong with them."""
     plan = plan_of(text, headers)
     evaluated = plan.evaluate(batch_of(rows))
-    return [body_of(record) for record in plan.records(evaluated, "run")]
+    return [json.loads(body) for body in encode(plan.records(evaluated, "run"))]
 
 
 def body(text: str, headers: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
@@ -53,8 +54,9 @@ def body(text: str, headers: Sequence[str], row: Sequence[str]) -> dict[str, Any
     plan = plan_of(text, headers)
     evaluated = plan.evaluate(batch_of([row]))
     assert [p for p in evaluated.checked.problems if p.severity is Severity.ERROR] == []
-    [record] = plan.records(evaluated, "run")
-    return body_of(record)
+    [sent] = encode(plan.records(evaluated, "run"))
+    found: dict[str, Any] = json.loads(sent)
+    return found
 
 
 def problems(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[Problem]:
@@ -78,4 +80,4 @@ def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -
 def bodies_of(plan: Plan, rows: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """Give the bodies that a plan makes of these rows, whatever is wrong with them."""
     evaluated = plan.evaluate(batch_of(rows))
-    return [body_of(record) for record in plan.records(evaluated, "run")]
+    return [json.loads(body) for body in encode(plan.records(evaluated, "run"))]
