@@ -24,10 +24,9 @@ What a disk that confirms writes it has not made does to these rules is outside 
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -58,9 +57,6 @@ sitting that was killed has none, rather than that of the sitting before."""
 
 _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
-
-
-_READ = "SELECT * FROM rows WHERE row > ? ORDER BY row LIMIT ?"
 
 
 class Journal:
@@ -238,34 +234,27 @@ class Journal:
         sql = "SELECT coalesce(sum(CASE status WHEN 0 THEN 1 ELSE attempts END), 0) FROM rows"
         return int(self._all(sql)[0][0])
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What became of each row that is not pending, by row number."""
-        after = -1
-        while page := self._all(_READ, (after, _PAGE)):
-            for values in page:
-                yield unpacked(values)
-            after = page[-1][0]
+    def outcomes(self, *states: Status) -> Iterator[Outcome]:
+        """What became of each row that is not pending, or of those in these states, by row."""
+        return map(unpacked, self._pages("*", states))
 
     def settled_rows(self) -> Iterator[int]:
         """The numbers of the rows that are not pending, ascending: not to be sent (again)."""
-        after = -1
-        sql = "SELECT row FROM rows WHERE row > ? ORDER BY row LIMIT ?"
-        while page := self._all(sql, (after, _PAGE)):
-            for (row,) in page:
-                yield row
-            after = page[-1][0]
+        return (row for (row,) in self._pages("row", ()))
 
     def rows_in(self, *states: Status) -> Iterator[int]:
         """The numbers of the rows in these states, ascending."""
+        return (row for (row,) in self._pages("row", states))
+
+    def _pages(self, columns: str, states: Collection[Status]) -> Iterator[tuple[Any, ...]]:
+        """Rows of the table in these states, or in any, by row number."""
+        codes = ",".join(str(code) for code, state in STATUSES.items() if state in states)
+        among = f"AND status IN ({codes}) " if states else ""
+        # Nothing of this comes from outside: columns are named above, codes are numbers of ours.
+        sql = f"SELECT {columns} FROM rows WHERE row > ? {among}ORDER BY row LIMIT ?"  # noqa: S608
         after = -1
-        codes = json.dumps([code for code, state in STATUSES.items() if state in states])
-        sql = (
-            "SELECT row FROM rows WHERE row > ? AND status IN (SELECT value FROM json_each(?))"
-            " ORDER BY row LIMIT ?"
-        )
-        while page := self._all(sql, (after, codes, _PAGE)):
-            for (row,) in page:
-                yield row
+        while page := self._all(sql, (after, _PAGE)):
+            yield from page
             after = page[-1][0]
 
     def meta(self) -> dict[str, str]:

@@ -254,9 +254,6 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
             outcomes=run.journal.outcomes(),
             summary=summary,
         )
-    failed = (o for o in run.journal.outcomes() if o.status in _FAILED)
+    failed = run.journal.outcomes(Status.INVALID, Status.REJECTED, Status.UNCERTAIN)
     examples = tuple(itertools.islice(failed, EXAMPLES))
     return RunResult(summary, run.directory, examples, stop=ending.stop)
-
-
-_FAILED = frozenset({Status.INVALID, Status.REJECTED, Status.UNCERTAIN})
