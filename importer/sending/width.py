@@ -8,12 +8,13 @@ Its rules:
 2. A measurement takes the mean latency of requests that began since the width was set, without
    the first `w` of them, which met the service as it was before. It counts only if the width is
    what held sending back, and not the rows, the rate or a wait.
-3. *Ramp*: from `START` the width doubles as long as that brings `RAMP_GAIN`. Then it is set to
-   what the last gain shows to be of use, and a quarter more, so that the service never idles
-   while an answer is on its way.
+3. *Ramp*: from `START` the width doubles as long as that brings `RAMP_GAIN`, or answers come
+   within `QUICK`: what waits no longer than that presses nobody, and our side takes less time for
+   many at once. Then it is set to what the last gain shows to be of use, and a quarter more, so
+   that the service never idles while an answer is on its way.
 4. *Settled*: now and then a quarter more is tried, and kept if it brings at least half of what it
    could; each trial in vain doubles the time until the next. If the latency is over twice the
-   best seen, less is tried, and kept if it costs nothing.
+   best seen, and not within `QUICK`, less is tried, and kept if it costs nothing.
 5. A service that answers at once is given few requests at a time, and yet many a second. So what
    is to be had at hand is the width, or what is answered in `MOMENT`, if that is more.
 6. Trouble (503, 504, lost answers) takes 3 tenths off, once for all that was in flight then, and
@@ -27,8 +28,10 @@ from enum import Enum
 
 START = 8
 RAMP_GAIN = 1.5
+QUICK = 0.005
 MOMENT = 0.01
 """Seconds."""
+_COUNTING_SECONDS = 0.05
 _HEADROOM = 1.25
 _STEP = 1.25
 _LESS = 0.7
@@ -61,18 +64,21 @@ class AutoWidth:
         self._hold = _HOLD_SECONDS[0]
         self._next_trial = 0.0
         self._cut_at = -math.inf
+        self._counting_since = now
+        self._answers = self._in_a_moment = 0
         self._measure(now)
 
     @property
     def at_hand(self) -> int:
         """How many rows to have at hand for it (rule 5)."""
-        if not self._base:
-            return self.width
-        in_a_moment = int(MOMENT * self.settled / self._base)
-        return min(max(self.width, in_a_moment), self._widest)
+        return max(self.width, min(self._in_a_moment, self._widest))
 
     def answered(self, now: float, began: float, in_flight: int) -> None:
         """Take note of an answer; `in_flight` counts its own request, too."""
+        self._answers += 1
+        if now >= self._counting_since + _COUNTING_SECONDS:
+            self._in_a_moment = int(self._answers * MOMENT / (now - self._counting_since))
+            self._counting_since, self._answers = now, 0
         if began < self._since:
             return
         self._seen += 1
@@ -89,7 +95,7 @@ class AutoWidth:
         if began < self._cut_at:
             return
         self._cut_at = now
-        self._base = 0.0
+        self._in_a_moment = 0
         self._settle(now, max(1, int(self.settled * _LESS)))
         self._next_trial = now + _TROUBLE_SECONDS
 
@@ -115,7 +121,7 @@ class AutoWidth:
             case _Phase.RAMP if self.width == self.settled:  # the first of all
                 self._base = latency
                 self._try(self.width * 2)
-            case _Phase.RAMP if gain >= RAMP_GAIN:
+            case _Phase.RAMP if gain >= RAMP_GAIN or latency < QUICK:
                 self.settled, self._base = self.width, latency
                 self._try(self.width * 2)
             case _Phase.RAMP:
@@ -141,7 +147,7 @@ class AutoWidth:
                 self._floor = min(self._floor, latency)
                 if now < self._next_trial:
                     return
-                if latency > 2 * self._floor and self.width > 1:
+                if latency > max(2 * self._floor, QUICK) and self.width > 1:
                     self.width = max(1, int(self.width * _LESS))
                     self._phase = _Phase.LESS
                 elif self.width < self._widest:
