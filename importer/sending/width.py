@@ -64,8 +64,9 @@ class AutoWidth:
         self._hold = _HOLD_SECONDS[0]
         self._next_trial = 0.0
         self._cut_at = -math.inf
-        self._counting_since = now
-        self._answers = self._in_a_moment = 0
+        self._counted_at = now
+        self._in_flight = self._in_a_moment = 0
+        self._under_way = 0.0
         self._measure(now)
 
     @property
@@ -75,10 +76,12 @@ class AutoWidth:
 
     def answered(self, now: float, began: float, in_flight: int) -> None:
         """Take note of an answer; `in_flight` counts its own request, too."""
-        self._answers += 1
-        if now >= self._counting_since + _COUNTING_SECONDS:
-            self._in_a_moment = int(self._answers * MOMENT / (now - self._counting_since))
-            self._counting_since, self._answers = now, 0
+        self._in_flight += in_flight
+        self._under_way += now - began
+        if now >= self._counted_at + _COUNTING_SECONDS:
+            # By rule 1, since there may have been no rows for much of that time.
+            self._in_a_moment = int(MOMENT * self._in_flight / max(self._under_way, 1e-9))
+            self._counted_at, self._in_flight, self._under_way = now, 0, 0.0
         if began < self._since:
             return
         self._seen += 1
