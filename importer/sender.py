@@ -78,6 +78,10 @@ def read_setup(content: bytes, key: Secret | None = None) -> tuple[Target, Pace,
     )
 
 
+_LINGER = 0.002
+"""Seconds an outcome waits at most for others to go with it in one frame."""
+
+
 class Sender:
     """Sends leased rows from the loop it is made on, and says what becomes of them.
 
@@ -91,6 +95,7 @@ class Sender:
         self._stop = asyncio.Event()
         self._last = asyncio.Event()
         self._reported: list[Outcome] = []
+        self._linger: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._engine = LocalEngine(
             client.add, judge, policy, pace.concurrency, pace.rate, client.probe, self._tell
@@ -132,12 +137,16 @@ class Sender:
             yield lease
 
     def _report(self, outcomes: Sequence[Outcome]) -> None:
-        if not self._reported:
-            # What comes in one turn of the loop goes in one frame.
-            self._loop.call_soon(self._flush)
         self._reported += outcomes
+        if len(self._reported) >= self._engine.width // 2:
+            self._flush()
+        elif self._linger is None:
+            self._linger = self._loop.call_later(_LINGER, self._flush)
 
     def _flush(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
         if (width := self._engine.width) != self._told:
             # A width that is tried shows what it brings only if there are rows enough to fill it.
             self._told = width

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 import orjson
@@ -28,7 +30,7 @@ from importer.model import (
 )
 
 _LENGTH = struct.Struct(">I")
-_ROW = struct.Struct(">QI")
+_COUNT = struct.Struct(">I")
 HEAD = _LENGTH.size
 LONGEST = 2**30
 """Bytes of a frame; more is no frame, but something else on the same pipe."""
@@ -83,22 +85,29 @@ def split(content: bytes) -> Iterator[bytes]:
 
 def lease_frame(requests: Sequence[Request]) -> bytes:
     """Rows to send."""
-    parts = [part for r in requests for part in (_ROW.pack(r.row, len(r.body)), r.body)]
-    return framed(Kind.LEASE, b"".join(parts))
+    if not requests:
+        return framed(Kind.LEASE)
+    rows, bodies = zip(*requests, strict=True)
+    head = _COUNT.pack(len(rows)) + _lease_head(len(rows)).pack(*rows, *map(len, bodies))
+    return framed(Kind.LEASE, b"".join((head, *bodies)))
 
 
 def read_lease(content: bytes) -> tuple[Request, ...]:
     """The rows of a lease's frame."""
-    return tuple(_requests(content))
+    if not content:
+        return ()
+    (count,) = _COUNT.unpack_from(content)
+    head = _lease_head(count)
+    numbers = head.unpack_from(content, _COUNT.size)
+    ends = [*accumulate(numbers[count:], initial=_COUNT.size + head.size)]
+    bodies = (content[start:end] for start, end in pairwise(ends))
+    return tuple(map(Request, numbers[:count], bodies))
 
 
-def _requests(content: bytes) -> Iterator[Request]:
-    place = 0
-    while place < len(content):
-        row, length = _ROW.unpack_from(content, place)
-        place += _ROW.size
-        yield Request(row, content[place : place + length])
-        place += length
+@lru_cache(maxsize=1024)
+def _lease_head(count: int) -> struct.Struct:
+    """So many row numbers, then the length of each body."""
+    return struct.Struct(f">{count}Q{count}I")
 
 
 def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
@@ -107,8 +116,10 @@ def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
 
 
 def _packed(o: Outcome) -> tuple[object, ...]:
+    if o.code is None and o.message is None and o.hint is None:
+        return (o.row, o.status, o.numberids, o.attempts, o.http_status)
     texts = (_text(o.code), _text(o.message), _text(o.hint))
-    return (o.row, o.status.value, o.numberids, o.attempts, o.http_status, *texts)
+    return (o.row, o.status, o.numberids, o.attempts, o.http_status, *texts)
 
 
 def _text(text: str | None) -> str | None:
@@ -119,11 +130,12 @@ def _text(text: str | None) -> str | None:
 def read_outcomes(content: bytes) -> list[Outcome]:
     """The outcomes of a frame."""
     return [
-        Outcome(row, Status(status), tuple(numberids), *rest)
+        Outcome(row, _STATUSES[status], tuple(numberids), *rest)
         for row, status, numberids, *rest in orjson.loads(content)
     ]
 
 
+_STATUSES: dict[str, Status] = {status.value: status for status in Status}
 _EVENTS = {kind.__name__: kind for kind in (Waiting, Probing, Resumed, PaceChanged)}
 
 
