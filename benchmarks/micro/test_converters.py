@@ -58,6 +58,6 @@ def test_a_batch_of_bodies(benchmark: BenchmarkFixture, batch: Batch) -> None:
     evaluated = plan.evaluate(batch)
 
     def bodies() -> list[bytes]:
-        return encode(plan.records(evaluated, "run"))
+        return list(encode(plan.records(evaluated, "run")))
 
     assert len(benchmark(bodies)) == BATCH_ROWS

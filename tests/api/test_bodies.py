@@ -86,19 +86,23 @@ def test_a_record_with_everything_is_the_documents_example() -> None:
 
 
 def test_what_is_empty_is_left_out_but_form_is_always_there() -> None:
-    assert encode(records(2)) == [b'{"form":{}}'] * 2
+    assert encoded(records(2)) == [b'{"form":{}}'] * 2
     nobody = {"1": ({"phone": ["3612345678"]}, [False])}
-    found = encode(records(1, form={"a": [""]}, contacts=nobody, premium={"price": [None]}))
+    found = encoded(records(1, form={"a": [""]}, contacts=nobody, premium={"price": [None]}))
     assert found == [b'{"form":{"a":""}}']
-    assert encode(records(0, form={"a": []})) == []
+    assert encoded(records(0, form={"a": []})) == []
 
 
 def test_text_is_utf_8_and_value_ids_are_integers() -> None:
     form: dict[str, Texts] = {"name": ["Ő🙂", "b"], "city": ["12", None], "plan": ["007", "Gold"]}
-    assert encode(records(2, form=form, valueids=["city", "plan"])) == [
+    assert encoded(records(2, form=form, valueids=["city", "plan"])) == [
         '{"form":{"name":"Ő🙂","city":12,"plan":7}}'.encode(),
         b'{"form":{"name":"b","plan":"Gold"}}',
     ]
+
+
+def encoded(made: Records) -> list[bytes]:
+    return list(encode(made))
 
 
 def body_of(made: Records, i: int) -> dict[str, Any]:
@@ -159,7 +163,7 @@ def some_records(draw: st.DrawFn) -> Records:
 @given(some_records())
 def test_bodies_are_to_the_byte_what_an_encoder_makes_of_each_record(made: Records) -> None:
     expected = [orjson.dumps(body_of(made, i)) for i in range(len(made.rows))]
-    assert encode(made) == expected
+    assert encoded(made) == expected
 
 
 def test_a_part_of_a_longer_column_is_taken_for_what_it_is() -> None:
@@ -176,4 +180,11 @@ def test_a_part_of_a_longer_column_is_taken_for_what_it_is() -> None:
         {},
         made.disposed,
     )
-    assert encode(made) == [b'{"form":{"x":"a"}}', rb'{"form":{"x":"b\"c"}}', b'{"form":{}}']
+    assert encoded(made) == [b'{"form":{"x":"a"}}', rb'{"form":{"x":"b\"c"}}', b'{"form":{}}']
+
+
+def test_many_rows_are_all_there_and_in_order() -> None:
+    numbers = [str(n) for n in range(5000)]
+    assert encoded(records(5000, form={"n": numbers})) == [
+        b'{"form":{"n":"%d"}}' % n for n in range(5000)
+    ]

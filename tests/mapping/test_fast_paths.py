@@ -282,4 +282,4 @@ def test_a_batch_of_no_rows_is_no_obstacle() -> None:
     plan = plan_of("region: HU\nform: {x: A}\ncontacts: {1: {phone: B}, spread: C}", list("ABC"))
     batch = batch_of([["x", "06301234567", "06301234567;06301234568"]])
     nothing = Batch(batch.rows[:0], batch.frame[:0].reset_index(drop=True))
-    assert encode(plan.records(plan.evaluate(nothing), "run")) == []
+    assert list(encode(plan.records(plan.evaluate(nothing), "run"))) == []
