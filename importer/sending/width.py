@@ -80,7 +80,7 @@ class AutoWidth:
         self._under_way += now - began
         if now >= self._counted_at + _COUNTING_SECONDS:
             # By rule 1, since there may have been no rows for much of that time.
-            self._in_a_moment = int(MOMENT * self._in_flight / max(self._under_way, 1e-9))
+            self._in_a_moment = round(MOMENT * self._in_flight / max(self._under_way, 1e-9))
             self._counted_at, self._in_flight, self._under_way = now, 0, 0.0
         if began < self._since:
             return

@@ -133,6 +133,33 @@ class TestWidth:
     def test_it_never_goes_beyond_the_widest(self) -> None:
         assert Simulated(10_000).send(5) == WIDEST
 
+    def test_a_service_that_answers_at_once_gets_what_it_answers_within_5_ms(self) -> None:
+        service = Simulated(2, latency=0.0002)  # 10,000 a second: 50 of them in 5 ms
+        service.send(5)
+        told = [e.width for e in service.events if isinstance(e, PaceChanged)]
+        assert 32 <= told[-1] <= 100
+
+    @pytest.mark.parametrize(
+        ("latency", "expected"), [(0.001, 80), (0.0001, WIDEST), (0.004, 20), (1.0, 8)]
+    )
+    def test_rows_are_at_hand_for_what_is_answered_in_10_ms_or_for_the_width(
+        self, latency: float, expected: int
+    ) -> None:
+        pacer = Pacer(None, None, 0.0, lambda width, rate: None)
+        for n in range(30):
+            # Seven others are under way, and now and then there was nothing to send.
+            pacer.answered(n / 100 + latency, n / 100, 8)
+            assert pacer.at_hand >= pacer.width
+        assert pacer.at_hand == max(expected, pacer.width)
+        pacer.strained(10.0, 9.0)
+        assert pacer.at_hand == pacer.width
+
+    def test_of_a_fixed_one_as_many_rows_are_at_hand(self) -> None:
+        pacer = Pacer(12, None, 0.0, lambda width, rate: None)
+        for n in range(100):
+            pacer.answered(n / 100 + 0.0001, n / 100, 8)
+        assert pacer.at_hand == pacer.width == 12
+
     def test_trouble_narrows_it_once_for_all_that_was_in_flight(self) -> None:
         told: list[int] = []
         pacer = Pacer(None, None, 0.0, lambda width, rate: told.append(width))
