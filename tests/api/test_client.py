@@ -479,6 +479,64 @@ class TestConnections:
         asyncio.run(main())
         assert connections == 3
 
+    def test_an_idle_one_is_closed_before_the_server_would(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("importer.api.connections.IDLE_SECONDS", 0.05)
+
+        async def main() -> None:
+            ended = asyncio.Event()
+
+            async def behave(reader: Reader, writer: Writer) -> None:
+                await request_of(reader)
+                writer.write(http(CREATED))
+                await writer.drain()
+                assert await reader.read() == b""
+                ended.set()
+
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+                assert (await client.add(BODY)).wire is Wire.ANSWERED
+                await asyncio.wait_for(ended.wait(), 10)
+
+        asyncio.run(main())
+
+    def test_one_that_was_idle_for_too_long_is_not_used(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whether or not the timer has come to close it yet."""
+        monkeypatch.setattr("importer.api.connections.IDLE_SECONDS", 0.0)
+        connections = 0
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            nonlocal connections
+            connections += 1
+            await answering(http(CREATED))(reader, writer)
+
+        async def main() -> None:
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+                for _ in range(3):
+                    assert (await client.add(BODY)).wire is Wire.ANSWERED
+
+        asyncio.run(main())
+        assert connections == 3
+
+    def test_of_two_answers_to_one_request_the_second_is_nobodys(self) -> None:
+        connections = 0
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            nonlocal connections
+            connections += 1
+            await request_of(reader)
+            writer.write(http(b'{"errors": [], "response": [%d]}' % connections) + http(CREATED))
+            await writer.drain()
+            await reader.read()
+
+        async def main() -> list[Reply]:
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+                return [await client.add(BODY) for _ in range(3)]
+
+        assert [reply.numberids for reply in asyncio.run(main())] == [("1",), ("2",), ("3",)]
+
     def test_a_ca_file_is_trusted_instead_of_the_systems(self) -> None:
         reply = add_to(answering(http(CREATED)), tls=server_tls(), ca_file=CERTIFICATE)
         assert reply.numberids == ("6",)
