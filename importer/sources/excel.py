@@ -17,6 +17,7 @@ from importer.errors import SourceError
 from importer.settings import BATCH_ROWS
 from importer.sources.detect import Kind
 from importer.sources.package import SHEET_LIMIT, Package, Sheet
+from importer.sources.plainsheet import read_plain
 from importer.sources.sheet import scan_sheet, with_known_errors
 from importer.sources.source import Rows
 from importer.sources.strings import check_strings
@@ -24,7 +25,7 @@ from importer.sources.workbook import chosen_sheet, guarded, reading_of
 from importer.sources.xlsb import BinaryPackage, scan_binary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from importer.settings import SourceOptions
     from importer.sources.grid import Scan
@@ -38,12 +39,19 @@ def open_excel(file: InputFile, options: SourceOptions) -> Reading:
         sheets = package.sheets()
         sheet = chosen_sheet(file, sheets, options.sheet)
         package.check_shared()
-        scan = scan_sheet(package.unpack(sheet.part, SHEET_LIMIT), package)
-        check_strings(package, sheet, scan, SHEET_LIMIT)
-        cells = guarded(file, lambda: _load(package, sheets.index(sheet), sheet, scan))
-        rows = _rows(cells, scan, package)
+        scan, rows = read_plain(package, sheet, SHEET_LIMIT) or _read_any(package, sheets, sheet)
         found = scan, package.has_external_links()
     return reading_of(file, Kind.XLSX, (sheet, sheets), rows, found, options)
+
+
+def _read_any(
+    package: Package, sheets: Sequence[Sheet], sheet: Sheet
+) -> tuple[Scan, Iterator[Rows]]:
+    """What is found in a sheet, and its rows, by the workbook library."""
+    scan = scan_sheet(package.unpack(sheet.part, SHEET_LIMIT), package)
+    check_strings(package, sheet, scan, SHEET_LIMIT)
+    cells = guarded(package.file, lambda: _load(package, sheets.index(sheet), sheet, scan))
+    return scan, _rows(cells, scan, package)
 
 
 def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:

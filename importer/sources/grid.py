@@ -79,7 +79,8 @@ class Scan:
     `rows` and `columns` reach to the last cell that holds something. `special` gives texts for
     cells by (row, column), in order. `text` is how many bytes of text the cells hold in all, where
     that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says that
-    there are error cells that the workbook library stumbles over.
+    there are error cells that the workbook library stumbles over. `head` is the sheet's XML before
+    its first row.
     """
 
     rows: int = 0
@@ -87,6 +88,7 @@ class Scan:
     cells: int = 0
     special: tuple[tuple[int, int, str], ...] = ()
     unknown_errors: bool = False
+    head: bytes = b""
     shared: int = 0
     text: int = 0
     hidden_rows: Hidden = field(default_factory=Hidden)

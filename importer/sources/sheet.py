@@ -67,7 +67,7 @@ def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
     scan = Scan()
     special: list[tuple[int, int, str]] = []
     row = -1
-    for part in _whole_rows(pieces, package, scan):
+    for part in whole_rows(pieces, package, scan):
         last_row = _LAST_ROW.search(part, max(part.rfind(b"<row "), 0))
         if last_row and b"</c" not in part and b":c" not in part:
             # No cell here has an end, so none holds anything: formats below the data, most likely.
@@ -83,29 +83,44 @@ def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
             _find_special(part, found, extent.has_errors)
             if last_row:
                 row = int(last_row[1]) - 1
-        scan.rows = max(scan.rows, found.rows)
-        scan.columns = max(scan.columns, found.columns)
-        scan.cells += found.cells
-        scan.shared += found.shared
-        # Besides its text, a cell takes this much at least; numbers in it are not text.
-        scan.text += max(len(part) - 32 * found.cells, 0) if _HAS_TEXT.search(part) else 0
         special += found.special
         scan.unknown_errors = scan.unknown_errors or found.unknown_errors
+        take_in(part, found, scan)
         check_bounds(scan, package.file)
     scan.special = tuple(sorted(special))
     check_bounds(scan, package.file, whole=True)
     return scan
 
 
+def take_in(part: bytes, found: Scan, scan: Scan) -> None:
+    """Add what was found in a piece to what was found before it: extent, cells and text."""
+    scan.rows = max(scan.rows, found.rows)
+    scan.columns = max(scan.columns, found.columns)
+    scan.cells += found.cells
+    scan.shared += found.shared
+    # Besides its text, a cell takes this much at least; numbers in it are not text.
+    scan.text += max(len(part) - 32 * found.cells, 0) if _HAS_TEXT.search(part) else 0
+
+
+def special_text(cell: bytes) -> str | None:
+    """The text of an error cell, or of a formula without a stored value; None for other cells.
+
+    The cell is given as it stands after its reference, in a plain sheet.
+    """
+    tag_end = cell.index(b">")
+    attributes = dict(_ATTRIBUTE.findall(cell, 0, tag_end))
+    return _special_text(attributes, cell[tag_end + 1 : -len(b"</c>")], Scan())
+
+
 def with_known_errors(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
     """The same cells as a sheet whose every error is one that the workbook library knows."""
     yield b"<worksheet><sheetData>"
-    for part in _whole_rows(pieces, package, Scan()):
+    for part in whole_rows(pieces, package, Scan()):
         yield _ERROR_VALUE.sub(rb"\1#N/A", part)
     yield b"</sheetData></worksheet>"
 
 
-def _whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterator[bytes]:
+def whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterator[bytes]:
     """The inside of ``sheetData`` in pieces that end where a row does.
 
     What stands before and after it, columns and merged cells, goes into `scan`.
@@ -123,6 +138,7 @@ def _whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterat
             raise package.damaged("the sheet is missing or is not one")
         return
     before_cells(head[: start.start()], scan)
+    scan.head = head[: start.end()]
     row_end = b"</" + (start["prefix"] or b"") + b"row>"
     row_start = b"<" + (start["prefix"] or b"") + b"row "
     data_end = b"</" + (start["prefix"] or b"") + b"sheetData"

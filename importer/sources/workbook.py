@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from importer.sources.detect import Kind
     from importer.sources.grid import Hidden, Scan
     from importer.sources.inputfile import InputFile
-    from importer.sources.source import Rows
+    from importer.sources.source import Part
 
 
 class NamedSheet(Protocol):
@@ -86,7 +86,7 @@ def reading_of(
     file: InputFile,
     kind: Kind,
     chosen: tuple[NamedSheet, Sequence[NamedSheet]],
-    rows: Iterator[Rows],
+    rows: Iterator[Part],
     found: tuple[Scan, bool],
     options: SourceOptions,
 ) -> Reading:

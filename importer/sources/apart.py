@@ -1,0 +1,178 @@
+"""Cells and shared strings that are not plain, read by the workbook library apart from their sheet.
+
+They are put into a small workbook with the formats and properties of the whole one, so that the
+library reads them as it would in their place: dates by their formats, texts by its own rules. In
+each row a number stands before the cell; what comes back without it was not read as it should be.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import python_calamine as calamine
+
+from importer.sources.celltext import cell_texts
+from importer.sources.package import STRINGS
+from importer.sources.sheet import special_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from importer.sources.package import Package, Sheet
+
+Answer = TypeVar("Answer")
+
+_FIXED_LIMIT = 2 * 2**20
+"""Bytes of formats and properties, which each small workbook has."""
+_MOST_BLANKS = 64
+_MOST_WAITING = 16_384
+"""Odd cells that are asked for together."""
+_NUMBER = b"<v>1.5</v></c>"
+_SHEET_END = b"</sheetData></worksheet>"
+
+
+class NotPlain(Exception):  # noqa: N818 -- a signal to the caller, who has another way
+    """The workbook is to be read by the library as a whole."""
+
+
+class Apart:
+    """Asks the library; raises NotPlain for whatever it refuses or reads in an unexpected way.
+
+    `head` is the sheet's XML up to its first row.
+    """
+
+    def __init__(self, package: Package, sheet: Sheet, head: bytes) -> None:
+        self._part = sheet.part
+        self._name = sheet.name
+        self._head = head
+        fixed = package.fixed_parts(_FIXED_LIMIT)
+        if fixed is None:
+            raise NotPlain
+        self._fixed = fixed
+        self._blanks: dict[bytes, bool] = {}
+
+    def is_number(self, head: bytes) -> bool:
+        """Whether a number in a cell with these attributes is no date or length of time."""
+        (value,) = self._values((head + _NUMBER,))
+        return type(value) is float and value == 1.5
+
+    def cells(self, cells: Sequence[bytes]) -> list[str | None]:
+        """The texts of cells, given as they stand after the reference; None for no cell at all."""
+        texts: list[str | None] = list(cell_texts(self._values(cells)))
+        for index, cell in enumerate(cells):
+            if not texts[index] and self._is_blank(cell):
+                texts[index] = None
+        return texts
+
+    def strings(self, strings: Sequence[bytes]) -> list[str]:
+        """The texts of shared strings, given as their elements."""
+        both = [part for number, text in enumerate(strings) for part in (text, _known(number))]
+        table = b"<sst>" + b"".join(both) + b"</sst>"
+        rows = self._read([_shared(number) for number in range(len(both))], table)
+        texts = cell_texts(rows)
+        if texts[1::2] != [str(number) for number in range(len(strings))]:
+            raise NotPlain
+        return texts[::2]
+
+    def _is_blank(self, cell: bytes) -> bool:
+        """Whether the library does not count the cell among those of the sheet."""
+        if cell not in self._blanks:
+            if len(self._blanks) == _MOST_BLANKS:
+                raise NotPlain
+            sheet = _asked(lambda: self._open(_rows((cell,)), None))
+            self._blanks[cell] = sheet.end == (1, 0)
+        return self._blanks[cell]
+
+    def _values(self, cells: Sequence[bytes]) -> list[Any]:
+        return self._read(cells, None)
+
+    def _read(self, cells: Sequence[bytes], strings: bytes | None) -> list[Any]:
+        """The values of cells, which must be as many as were given."""
+        rows = _asked(lambda: self._open(_rows(cells), strings).to_python())
+        if [row[0] for row in rows] != list(range(len(cells) + 1)):
+            raise NotPlain
+        return [row[1] if len(row) > 1 else "" for row in rows[:-1]]
+
+    def _open(self, rows: bytes, strings: bytes | None) -> calamine.CalamineSheet:
+        with io.BytesIO() as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, content in self._fixed.items():
+                    archive.writestr(name, content)
+                if strings is not None:
+                    archive.writestr(STRINGS, strings)
+                archive.writestr(self._part, b"".join((self._head, rows, _SHEET_END)))
+            file.seek(0)
+            return calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_name(self._name)
+
+
+class OddCells:
+    """Odd cells on their way to the library: alike ones are asked for once, and many together."""
+
+    def __init__(self, apart: Apart) -> None:
+        self.apart = apart
+        self._waiting: dict[bytes, int] = {}
+        self._answered: list[Any] = []
+        self._count = 0
+
+    def add(self, cells: Sequence[bytes]) -> npt.NDArray[np.int64]:
+        """Take in cells, given as they stand after the reference; the numbers of their texts."""
+        waiting, count = self._waiting, self._count
+        numbers = np.fromiter(
+            (waiting.setdefault(cell, count + len(waiting)) for cell in cells), np.int64, len(cells)
+        )
+        if len(waiting) >= _MOST_WAITING:
+            self._ask()
+        return numbers
+
+    def texts(self) -> Any:
+        """The texts of all that were taken in, as an Arrow array; null for what is no cell."""
+        self._ask()
+        return pa.concat_arrays([*self._answered, pa.array([], pa.large_string())])
+
+    def _ask(self) -> None:
+        cells = list(self._waiting)
+        # To the library, error cells and formulas without a value are blank.
+        texts = [special_text(cell) if b'="e"' in cell or b"<f" in cell else None for cell in cells]
+        others = [index for index, text in enumerate(texts) if text is None]
+        if others:
+            answers = self.apart.cells([cells[index] for index in others])
+            for index, answer in zip(others, answers, strict=True):
+                texts[index] = answer
+        self._answered.append(pa.array(texts, pa.large_string()))
+        self._count += len(cells)
+        self._waiting.clear()
+
+
+def _asked(ask: Callable[[], Answer]) -> Answer:
+    try:
+        return ask()
+    except BaseException as error:
+        # A panic in the Rust library derives from BaseException, and has no public name.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise NotPlain from None
+
+
+def _rows(cells: Sequence[bytes]) -> bytes:
+    """A sheet's rows: a number and a cell in each, and a number at the end."""
+    rows = [
+        b'<row r="%d"><c r="A%d"><v>%d</v></c><c r="B%d"%b</row>' % (row, row, row - 1, row, cell)
+        for row, cell in enumerate(cells, 1)
+    ]
+    end = len(rows)
+    rows.append(b'<row r="%d"><c r="A%d"><v>%d</v></c></row>' % (end + 1, end + 1, end))
+    return b"".join(rows)
+
+
+def _known(number: int) -> bytes:
+    return b"<si><t>%d</t></si>" % number
+
+
+def _shared(number: int) -> bytes:
+    return b' t="s"><v>%d</v></c>' % number

@@ -1,0 +1,110 @@
+"""What stands between a cell's reference and its value, and how the value is thus to be read.
+
+A sheet has few different ones (types and formats), so each is looked at once, and then found
+again by comparing words.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from importer.sources.bytewise import FIRST, word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from importer.sources.bytewise import Piece, Places
+
+_MOST_HEADS = 256
+_LONGEST = 64
+_HEAD = re.compile(rb'(?: [A-Za-z:]+="[^"<>&]*")* ?(/?)>')
+_ATTRIBUTE = re.compile(rb' ([A-Za-z:]+)="([^"]*)"')
+
+
+class Form(IntEnum):
+    """How a cell's value is to be read."""
+
+    EMPTY = 0
+    """It has none: a format only."""
+    NUMBER = 1
+    INLINE = 2
+    """A text of its own."""
+    RESULT = 3
+    """A text that a formula gave."""
+    SHARED = 4
+    """A number among the shared strings."""
+    ODD = 5
+    """In another way: a date, a truth value, an error."""
+
+
+class Heads:
+    """The heads of a sheet's cells, as they are met.
+
+    `is_number` says whether a number in a cell with such attributes is read as one, not as a date.
+    """
+
+    def __init__(self, is_number: Callable[[bytes], bool]) -> None:
+        self._is_number = is_number
+        self._known: list[tuple[bytes, Form]] = []
+
+    def forms(self, piece: Piece, begin: Places, end: Places) -> npt.NDArray[np.uint8] | None:
+        """The forms of cells with heads there; None where one is malformed, or they are many."""
+        forms = np.zeros(len(begin), np.uint8)
+        left = np.arange(len(begin))
+        for head, form in self._known:
+            left = _found(piece, (begin, end), head, form, (forms, left))
+        while len(left):
+            head = piece.part[begin[left[0]] : end[left[0]]]
+            learned = self._form(head)
+            if learned is None or len(self._known) == _MOST_HEADS:
+                return None
+            self._known.append((head, learned))
+            left = _found(piece, (begin, end), head, learned, (forms, left))
+        return forms
+
+    def _form(self, head: bytes) -> Form | None:
+        if len(head) > _LONGEST or not (match := _HEAD.fullmatch(head)):
+            return None
+        pairs = _ATTRIBUTE.findall(head)
+        given = dict(pairs)
+        if len(given) != len(pairs) or b"r" in given:
+            return None
+        if match[1]:
+            return Form.EMPTY
+        match given.get(b"t", b"n"):
+            case b"n":
+                return Form.NUMBER if self._is_number(head) else Form.ODD
+            case b"inlineStr":
+                return Form.INLINE
+            case b"str":
+                return Form.RESULT
+            case b"s":
+                return Form.SHARED
+        return Form.ODD
+
+
+def _found(
+    piece: Piece,
+    ends: tuple[Places, Places],
+    head: bytes,
+    form: Form,
+    looked_at: tuple[npt.NDArray[np.uint8], Places],
+) -> Places:
+    """Note the form of the cells that have this head; those that have another are given."""
+    forms, left = looked_at
+    begin, length = ends[0][left], (ends[1] - ends[0])[left]
+    same = length == len(head)
+    if len(head) <= 8:
+        same &= (piece.words[begin] & FIRST[len(head)]) == word(head)
+    else:
+        for at in (*range(0, len(head) - 8, 8), len(head) - 8):
+            same &= piece.words[begin + at] == word(head[at : at + 8])
+    forms[left[same]] = form
+    others: Places = left[~same]
+    return others
