@@ -8,6 +8,7 @@ each row a number stands before the cell; what comes back without it was not rea
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ import python_calamine as calamine
 
 from importer.sources.celltext import cell_texts
 from importer.sources.package import STRINGS
-from importer.sources.sheet import special_text
+from importer.sources.sheet import special_text, with_known_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ _MOST_BLANKS = 64
 _MOST_WAITING = 16_384
 """Odd cells that are asked for together."""
 _NUMBER = b"<v>1.5</v></c>"
+_STRUCTURE = re.compile(rb"</?(?:[\w.-]+:)?(?:c|row|sheetData)(?=[\s/>])")
+"""Tags of cells and of what they are in."""
 _SHEET_END = b"</sheetData></worksheet>"
 
 
@@ -64,7 +67,7 @@ class Apart:
 
     def cells(self, cells: Sequence[bytes]) -> list[str | None]:
         """The texts of cells, given as they stand after the reference; None for no cell at all."""
-        texts: list[str | None] = list(cell_texts(self._values(cells)))
+        texts: list[str | None] = [*_readable(self._values(cells))]
         for index, cell in enumerate(cells):
             if not texts[index] and self._is_blank(cell):
                 texts[index] = None
@@ -75,10 +78,14 @@ class Apart:
         both = [part for number, text in enumerate(strings) for part in (text, _known(number))]
         table = b"<sst>" + b"".join(both) + b"</sst>"
         rows = self._read([_shared(number) for number in range(len(both))], table)
-        texts = cell_texts(rows)
+        texts = _readable(rows)
         if texts[1::2] != [str(number) for number in range(len(strings))]:
             raise NotPlain
         return texts[::2]
+
+    def check_tail(self, tail: bytes) -> None:
+        """See whether the library takes a sheet that ends like this."""
+        _asked(lambda: self._open(_rows(()), None, tail))
 
     def _is_blank(self, cell: bytes) -> bool:
         """Whether the library does not count the cell among those of the sheet."""
@@ -99,14 +106,16 @@ class Apart:
             raise NotPlain
         return [row[1] if len(row) > 1 else "" for row in rows[:-1]]
 
-    def _open(self, rows: bytes, strings: bytes | None) -> calamine.CalamineSheet:
+    def _open(
+        self, rows: bytes, strings: bytes | None, tail: bytes = _SHEET_END
+    ) -> calamine.CalamineSheet:
         with io.BytesIO() as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 for name, content in self._fixed.items():
                     archive.writestr(name, content)
                 if strings is not None:
                     archive.writestr(STRINGS, strings)
-                archive.writestr(self._part, b"".join((self._head, rows, _SHEET_END)))
+                archive.writestr(self._part, b"".join((self._head, rows, tail)))
             file.seek(0)
             return calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_name(self._name)
 
@@ -137,13 +146,13 @@ class OddCells:
 
     def _ask(self) -> None:
         cells = list(self._waiting)
-        # To the library, error cells and formulas without a value are blank.
-        texts = [special_text(cell) if b'="e"' in cell or b"<f" in cell else None for cell in cells]
-        others = [index for index, text in enumerate(texts) if text is None]
-        if others:
-            answers = self.apart.cells([cells[index] for index in others])
-            for index, answer in zip(others, answers, strict=True):
-                texts[index] = answer
+        if len(_STRUCTURE.findall(b"".join(cells))) != len(cells):
+            raise NotPlain  # more than the end of each
+        texts = self.apart.cells([with_known_error(cell) for cell in cells])
+        for index, cell in enumerate(cells):
+            # To the library, error cells and formulas without a value are blank.
+            if b'="e"' in cell or b"<f" in cell:
+                texts[index] = special_text(cell) or texts[index]
         self._answered.append(pa.array(texts, pa.large_string()))
         self._count += len(cells)
         self._waiting.clear()
@@ -157,6 +166,14 @@ def _asked(ask: Callable[[], Answer]) -> Answer:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise NotPlain from None
+
+
+def _readable(values: Sequence[Any]) -> list[str]:
+    """The texts of values; one with a NUL is to be reported, which is done elsewhere."""
+    texts = cell_texts(values)
+    if any("\0" in text for text in texts):
+        raise NotPlain
+    return texts
 
 
 def _rows(cells: Sequence[bytes]) -> bytes:

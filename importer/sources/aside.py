@@ -21,6 +21,8 @@ _MERGE = re.compile(
     rb"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
 )
 _LONGEST_TAG = 4096
+LONGEST_TAIL = 8 * 2**20
+"""Bytes of XML behind the cells that are kept."""
 
 
 def hidden_rows(part: bytes, row: int, hidden: Hidden) -> None:
@@ -47,9 +49,11 @@ def before_cells(head: bytes, scan: Scan) -> None:
 
 
 def after_cells(rest: bytes, pieces: Iterable[bytes], scan: Scan) -> None:
-    """Take in the merged cells; all pieces are taken."""
+    """Take in the merged cells, and the XML itself where it is short; all pieces are taken."""
     _merges(rest, scan)
+    scan.tail = rest
     for piece in pieces:
+        scan.tail = scan.tail + piece if 0 < len(scan.tail) <= LONGEST_TAIL else b""
         rest = rest[-_LONGEST_TAG:] + piece
         _merges(rest, scan)
 

@@ -88,14 +88,26 @@ class Piece:
         first, last = self.bytes[begin], self.bytes[end - 1]
         return (end > begin) & ((first <= _SPACE) | (last <= _SPACE))
 
+    def is_utf8(self) -> bool:
+        """Whether all of it is."""
+        try:
+            self._between(np.array([0, self.size])).validate(full=True)
+        except pa.ArrowInvalid:
+            return False
+        return True
+
     def texts(self, begin: Places, end: Places) -> Any:
-        """The texts as an Arrow array; raises ArrowInvalid where they are not UTF-8."""
+        """The texts as an Arrow array of large strings, in order."""
         if not len(begin):
             return pa.array([], pa.large_string())
+        # Every other one is what stands between two of them.
         offsets = np.stack((begin, end), axis=1).reshape(-1)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.part)]
-        between = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
-        return between.take(pa.array(np.arange(0, len(offsets), 2))).cast(pa.large_string())
+        return self._between(offsets).take(pa.array(np.arange(0, len(offsets), 2)))
+
+    def _between(self, offsets: Places) -> Any:
+        """What stands between each offset and the next one."""
+        buffers = pa.py_buffer(offsets), pa.py_buffer(self.part)
+        return pa.LargeStringArray.from_buffers(len(offsets) - 1, *buffers)
 
     def _sixteen(self, begin: Places, length: Places) -> tuple[Words, Words]:
         """The first 16 bytes of each text; a shorter one is filled with zeros of its digits."""

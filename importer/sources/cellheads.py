@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 _MOST_HEADS = 256
 _LONGEST = 64
-_HEAD = re.compile(rb'(?: [A-Za-z:]+="[^"<>&]*")* ?(/?)>')
-_ATTRIBUTE = re.compile(rb' ([A-Za-z:]+)="([^"]*)"')
+_GREATER = ord(">")
+_HEAD = re.compile(rb'(?: [\w:]+="[^"<>&]*")* ?/?>')
+_ATTRIBUTE = re.compile(rb' ([\w:]+)="([^"]*)"')
 
 
 class Form(IntEnum):
@@ -52,6 +53,7 @@ class Heads:
     def __init__(self, is_number: Callable[[bytes], bool]) -> None:
         self._is_number = is_number
         self._known: list[tuple[bytes, Form]] = []
+        self._rows: set[bytes] = set()
 
     def forms(self, piece: Piece, begin: Places, end: Places) -> npt.NDArray[np.uint8] | None:
         """The forms of cells with heads there; None where one is malformed, or they are many."""
@@ -68,16 +70,23 @@ class Heads:
             left = _found(piece, (begin, end), head, learned, (forms, left))
         return forms
 
+    def have_rows(self, piece: Piece, begin: Places, end: Places) -> bool:
+        """Whether the tags of rows, from the number's end, are well formed."""
+        plain = (end - begin == 1) & (piece.bytes[begin] == _GREATER)
+        rest = zip(begin[~plain].tolist(), end[~plain].tolist(), strict=True)
+        heads = {piece.part[first:last] for first, last in rest} - self._rows
+        if not all(map(_is_head, heads)):
+            return False
+        if len(self._rows) < _MOST_HEADS:
+            self._rows |= heads
+        return True
+
     def _form(self, head: bytes) -> Form | None:
-        if len(head) > _LONGEST or not (match := _HEAD.fullmatch(head)):
+        if len(head) > _LONGEST or not _is_head(head):
             return None
-        pairs = _ATTRIBUTE.findall(head)
-        given = dict(pairs)
-        if len(given) != len(pairs) or b"r" in given:
-            return None
-        if match[1]:
+        if head.endswith(b"/>"):
             return Form.EMPTY
-        match given.get(b"t", b"n"):
+        match dict(_ATTRIBUTE.findall(head)).get(b"t", b"n"):
             case b"n":
                 return Form.NUMBER if self._is_number(head) else Form.ODD
             case b"inlineStr":
@@ -87,6 +96,12 @@ class Heads:
             case b"s":
                 return Form.SHARED
         return Form.ODD
+
+
+def _is_head(head: bytes) -> bool:
+    """Whether these are attributes, each once, and the end of a tag that began with ``r``."""
+    names = [name for name, _ in _ATTRIBUTE.findall(head)]
+    return _HEAD.fullmatch(head) is not None and len({*names, b"r"}) == len(names) + 1
 
 
 def _found(

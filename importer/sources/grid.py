@@ -79,8 +79,8 @@ class Scan:
     `rows` and `columns` reach to the last cell that holds something. `special` gives texts for
     cells by (row, column), in order. `text` is how many bytes of text the cells hold in all, where
     that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says that
-    there are error cells that the workbook library stumbles over. `head` is the sheet's XML before
-    its first row.
+    there are error cells that the workbook library stumbles over. `head` and `tail` are the sheet's
+    XML before its first row and behind its last, where they are short.
     """
 
     rows: int = 0
@@ -89,6 +89,7 @@ class Scan:
     special: tuple[tuple[int, int, str], ...] = ()
     unknown_errors: bool = False
     head: bytes = b""
+    tail: bytes = b""
     shared: int = 0
     text: int = 0
     hidden_rows: Hidden = field(default_factory=Hidden)

@@ -29,7 +29,7 @@ COLUMN_BITS = 14
 TEXT, SHARED, ODD = range(3)
 """What a cell holds: a text, the number of a shared string, or something else."""
 
-_LONGEST_PIECE = 8 * 2**20
+_LONGEST_PIECE = 4 * 2**20
 _ROW, _ROW_END, _CELL, _CELL_END = map(sign, (b"<row", b"</ro", b"<c r", b"</c>"))
 _V, _V_END, _IS, _IS_END = map(sign, (b"<v>", b"</v>", b"<is>", b"</is"))
 T, T_END = map(sign, (b"<t>", b"</t>"))
@@ -37,7 +37,7 @@ THREE = np.uint32(0xFFFFFF)
 _ROW_START, _CELL_START, _ROW_ENDING = word(b'<row r="'), word(b'<c r="'), sign(b"row>")
 PRESERVED = b'<t xml:space="preserve">'
 _PRESERVED = [(at, word(PRESERVED[at : at + 8])) for at in (0, 8, 16)]
-_QUOTE, _GREATER, _LESS, _A, _Z = b'"><AZ'
+_QUOTE, _GREATER, _LESS, _SLASH, _A, _Z = b'"></AZ'
 _IS_IN_V = np.isin(np.arange(len(Form)), (Form.NUMBER, Form.RESULT, Form.SHARED))
 _MOST_TAGS = 6
 """Of a cell: its own, its text's, what is around that, and the ends of the three."""
@@ -93,6 +93,8 @@ def plain_cells(part: bytes, heads: Heads) -> Cells | None:
     if (b"!" in part and b"<!" in part) or (b"?" in part and b"<?" in part):
         return None
     piece = Piece(part)
+    if not piece.is_utf8():
+        return None
     tags = Tags(piece)
     index = np.flatnonzero(tags.signs == _CELL)
     row_index = np.flatnonzero(tags.signs == _ROW)
@@ -102,9 +104,9 @@ def plain_cells(part: bytes, heads: Heads) -> Cells | None:
         return None
     spans = np.diff(bounds, append=tags.count)
     of_cells = tags.signs[bounds] == _CELL
-    if (spans[~of_cells] != 1).any() or not _rows_end(piece, tags, row_index):
+    if (spans[~of_cells] != 1).any() or not _rows_are_plain(piece, tags):
         return None
-    if (located := _located(piece, tags, index, row_index)) is None:
+    if (located := _located(piece, tags, index, row_index, heads)) is None:
         return None
     places, head = located
     forms = heads.forms(piece, head, tags.at[index + 1])
@@ -121,15 +123,24 @@ def plain_cells(part: bytes, heads: Heads) -> Cells | None:
     return _valued(piece, tags, places[full], found)
 
 
-def _rows_end(piece: Piece, tags: Tags, row_index: Places) -> bool:
-    """Whether the tags of rows end before what follows them."""
-    ends = tags.at[np.flatnonzero(tags.signs == _ROW_END)]
-    starts_closed = piece.bytes[tags.at[row_index + 1] - 1] == _GREATER
-    return bool(starts_closed.all() and (piece.halves[ends + 2] == _ROW_ENDING).all())
+def _rows_are_plain(piece: Piece, tags: Tags) -> bool:
+    """Whether rows begin and end in turn, by plain tags, and cells stand in rows only.
+
+    A row without cells may have no end of its own.
+    """
+    index = np.flatnonzero((tags.signs == _ROW) | (tags.signs == _ROW_END))
+    is_end = tags.signs[index] == _ROW_END
+    is_open = ~is_end & (piece.bytes[tags.at[index + 1] - 2] != _SLASH)
+    inside = np.cumsum(is_open) - np.cumsum(is_end)
+    if len(index) and (inside[-1] or (inside != is_open).any()):
+        return False
+    if (tags.signs[index[~is_open] + 1] == _CELL).any():
+        return False
+    return bool((piece.halves[tags.at[index[is_end]] + 2] == _ROW_ENDING).all())
 
 
 def _located(
-    piece: Piece, tags: Tags, index: Places, row_index: Places
+    piece: Piece, tags: Tags, index: Places, row_index: Places, heads: Heads
 ) -> tuple[Places, Places] | None:
     """The places of all cells, and where their references end; None if one is not as it should be.
 
@@ -138,6 +149,8 @@ def _located(
     row_at = tags.at[row_index] + len('<row r="')
     row, digits = _row_numbers(piece, row_at)
     if (piece.words[tags.at[row_index]] != _ROW_START).any() or (digits == 0).any():
+        return None
+    if not heads.have_rows(piece, row_at + digits + 1, tags.at[row_index + 1]):
         return None
     first_cells = np.searchsorted(index, row_index)
     row_of = np.repeat(np.arange(len(row)), np.diff(first_cells, append=len(index)))
@@ -173,8 +186,8 @@ def _row_numbers(piece: Piece, at: Places) -> tuple[Places, Places]:
     return number, digits
 
 
-def _valued(piece: Piece, tags: Tags, places: Places, found: _Found) -> Cells | None:
-    """The cells with what they hold; None where that is no UTF-8."""
+def _valued(piece: Piece, tags: Tags, places: Places, found: _Found) -> Cells:
+    """The cells with what they hold."""
     holds = np.full(len(places), ODD, np.uint8)
     begin, end = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
     for cells, first, last in (_in_v(tags, found), _in_is(piece, tags, found)):
@@ -193,16 +206,13 @@ def _valued(piece: Piece, tags: Tags, places: Places, found: _Found) -> Cells | 
     odd_end = tags.at[found.index[odd] + found.span[odd] - 1] + len("</c>")
     spans = zip(found.head[odd].tolist(), odd_end.tolist(), strict=True)
     texts, shared = holds == TEXT, holds == SHARED
-    try:
-        return Cells(
-            places=places,
-            holds=holds,
-            texts=piece.texts(begin[texts], end[texts]),
-            shared=piece.texts(begin[shared], end[shared]).cast(pa.int64()).to_numpy(),
-            odd=[piece.part[first:last] for first, last in spans],
-        )
-    except pa.ArrowInvalid:
-        return None
+    return Cells(
+        places=places,
+        holds=holds,
+        texts=piece.texts(begin[texts], end[texts]),
+        shared=piece.texts(begin[shared], end[shared]).cast(pa.int64()).to_numpy(),
+        odd=[piece.part[first:last] for first, last in spans],
+    )
 
 
 def _is_plain(piece: Piece, form: Form, begin: Places, end: Places) -> npt.NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from importer.sources.bounds import check_bounds
 from importer.sources.cellheads import Heads
 from importer.sources.grid import Scan
 from importer.sources.plaincells import COLUMN_BITS, ODD, SHARED, TEXT, Cells, plain_cells
-from importer.sources.plainstrings import plain_strings
+from importer.sources.plainstrings import is_utf8, plain_strings
 from importer.sources.sheet import take_in, whole_rows
 from importer.sources.source import Columns
 from importer.sources.strings import check_strings
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from importer.sources.package import Package, Sheet
 
-_LONGEST_HEAD = 64 * 2**10
 _COLUMN = 2**COLUMN_BITS - 1
 
 
@@ -64,7 +63,7 @@ def _gathered(
     """All cells of the sheet; what was found on the way goes into `scan`."""
     pieces = whole_rows(package.unpack(sheet.part, limit), package, scan)
     first = next(pieces, None)
-    if first is None or len(scan.head) > _LONGEST_HEAD:
+    if first is None or not scan.head or not is_utf8(scan.head):
         raise NotPlain
     odd = OddCells(Apart(package, sheet, scan.head))
     heads = Heads(odd.apart.is_number)
@@ -82,6 +81,9 @@ def _gathered(
             held = (cells.places, cells.holds, cells.texts, cells.shared, odd.add(cells.odd))
             parts.append(_Part(*held))
     check_bounds(scan, package.file, whole=True)
+    if not scan.tail:
+        raise NotPlain
+    odd.apart.check_tail(scan.tail)
     return parts, odd
 
 
@@ -129,7 +131,8 @@ class _Rows:
 
         They come `BATCH_ROWS` at a time, and are let go of.
         """
-        width = self._width()
+        if not (width := self._width()):
+            return
         block = 0
         held: list[_Part] = []
         while self.parts:

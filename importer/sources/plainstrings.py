@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from importer.sources.package import Package
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^<>]*\?>)?\s*<sst(?:\s[^<>]*)?>\s*")
+_ENCODING = re.compile(rb"encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
 _LONGEST_HEAD = 4096
 _LONGEST_PIECE = 8 * 2**20
 _SI, _SI_END, _END = sign(b"<si>"), sign(b"</si"), b"</si>"
@@ -40,6 +41,11 @@ def plain_strings(package: Package, apart: Apart) -> Any:
     )
 
 
+def is_utf8(head: bytes) -> bool:
+    """Whether XML that begins like this declares no other encoding."""
+    return not _ENCODING.search(head)
+
+
 def _whole_strings(package: Package) -> Iterator[bytes]:
     """The strings' XML in pieces that end where a string does."""
     rest, begun = b"", False
@@ -47,7 +53,7 @@ def _whole_strings(package: Package) -> Iterator[bytes]:
         rest += piece
         if not begun:
             head = _HEAD.match(rest)
-            if head is None or head.end() > _LONGEST_HEAD:
+            if head is None or head.end() > _LONGEST_HEAD or not is_utf8(head[0]):
                 raise NotPlain
             rest, begun = rest[head.end() :], True
         cut = rest.rfind(_END) + len(_END)
@@ -64,6 +70,8 @@ def _texts(part: bytes, apart: Apart) -> Any:
     if b"\0" in part or b"<!" in part or b"<?" in part:
         raise NotPlain
     piece = Piece(part)
+    if not piece.is_utf8():
+        raise NotPlain
     tags = Tags(piece)
     index = np.flatnonzero(tags.signs == _SI)
     ends = np.flatnonzero(tags.signs == _SI_END)
@@ -81,10 +89,7 @@ def _texts(part: bytes, apart: Apart) -> Any:
     plain &= piece.plain_texts(begin, end)
     odd = np.flatnonzero(~plain)
     bounds = zip(tags.at[index[odd]].tolist(), tags.at[ends[odd]].tolist(), strict=True)
-    try:
-        texts = piece.texts(begin[plain], end[plain])
-    except pa.ArrowInvalid:
-        raise NotPlain from None
+    texts = piece.texts(begin[plain], end[plain])
     if not len(odd):
         return texts
     others = apart.strings([part[first : last + len(_END)] for first, last in bounds])

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LONGEST_ROW = 64 * 2**20
 """Bytes of XML."""
 
+LONGEST_HEAD = 64 * 2**10
+"""Bytes of XML before the first row that are kept."""
+
 KNOWN_ERRORS = frozenset(b"#NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A".split())
 """Errors that the workbook library understands; others stop it."""
 
@@ -47,7 +50,7 @@ _FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
 _VALUE = re.compile(rb"<(?:[\w.-]+:)?v(?:\s[^>]*)?(?:/>|>(.*?)</(?:[\w.-]+:)?v\s*>)", re.DOTALL)
 _LAST_ROW = re.compile(rb'<row r="([0-9]{1,7})"')
 _ERROR_VALUE = re.compile(
-    rb"(<(?:[\w.-]+:)?c\s[^>]*?\bt\s*=\s*[\"']e[\"'][^>]*>"
+    rb"(<(?:[\w.-]+:)?c\s[^>]*?\bt\s*=\s*[\"']e[\"'][^>]*(?<!/)>"
     rb"(?:(?!</(?:[\w.-]+:)?c\s*>).)*?<(?:[\w.-]+:)?v(?:\s[^>]*)?>)([^<]*)",
     re.DOTALL,
 )
@@ -112,6 +115,11 @@ def special_text(cell: bytes) -> str | None:
     return _special_text(attributes, cell[tag_end + 1 : -len(b"</c>")], Scan())
 
 
+def with_known_error(cell: bytes) -> bytes:
+    """The same cell, given as it stands after its reference, with an error the library knows."""
+    return _ERROR_VALUE.sub(rb"\1#N/A", b"<c" + cell)[len(b"<c") :] if b'="e"' in cell else cell
+
+
 def with_known_errors(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
     """The same cells as a sheet whose every error is one that the workbook library knows."""
     yield b"<worksheet><sheetData>"
@@ -138,7 +146,8 @@ def whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterato
             raise package.damaged("the sheet is missing or is not one")
         return
     before_cells(head[: start.start()], scan)
-    scan.head = head[: start.end()]
+    if start.end() <= LONGEST_HEAD:
+        scan.head = head[: start.end()]
     row_end = b"</" + (start["prefix"] or b"") + b"row>"
     row_start = b"<" + (start["prefix"] or b"") + b"row "
     data_end = b"</" + (start["prefix"] or b"") + b"sheetData"
@@ -171,6 +180,8 @@ def _find_special(part: bytes, scan: Scan, has_errors: bool) -> None:
             starts.add(part.rfind(b"<c ", 0, match.start() + 3))
     for start in starts:
         tag_end = part.index(b">", start)
+        if part[tag_end - 1] == ord("/"):
+            continue  # a format without content
         end = part.find(b"</c>", tag_end)
         attributes = dict(_ATTRIBUTE.findall(part, start, tag_end))
         place = _place(attributes[b"r"])
