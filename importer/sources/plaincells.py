@@ -3,7 +3,7 @@
 Plain is XML as spreadsheet programs write it: every row begins with ``<row r="1"``, every cell
 with ``<c r="A1"``, in order. Of such a piece all cells are found, and the values of plain cells:
 texts without entities, and numbers that are written as they are shown. Other cells (dates, truth
-values, errors, formulas, rich text) are odd and given as they stand. A piece that is not plain is
+values, errors, rich text) are odd and given as they stand. A piece that is not plain is
 given up whole, so that a file made to deceive only makes its reader slower.
 """
 
@@ -32,6 +32,7 @@ TEXT, SHARED, ODD = range(3)
 _LONGEST_PIECE = 4 * 2**20
 _ROW, _ROW_END, _CELL, _CELL_END = map(sign, (b"<row", b"</ro", b"<c r", b"</c>"))
 _V, _V_END, _IS, _IS_END = map(sign, (b"<v>", b"</v>", b"<is>", b"</is"))
+_F, _F_END = map(sign, (b"<f>", b"</f>"))
 T, T_END = map(sign, (b"<t>", b"</t>"))
 THREE = np.uint32(0xFFFFFF)
 _ROW_START, _CELL_START, _ROW_ENDING = word(b'<row r="'), word(b'<c r="'), sign(b"row>")
@@ -227,13 +228,18 @@ def _is_plain(piece: Piece, form: Form, begin: Places, end: Places) -> npt.NDArr
 
 
 def _in_v(tags: Tags, found: _Found) -> tuple[Places, Places, Places]:
-    """The cells whose value is all they have, and where it begins and ends."""
-    cells = np.flatnonzero(_IS_IN_V[found.forms] & (found.span == 4))
-    index = found.index[cells]
-    plain = ((tags.signs[index + 1] & THREE) == _V) & (tags.signs[index + 2] == _V_END)
-    plain &= tags.follow(index + 2, len("</v>"))
+    """The cells that have a value, and before it a formula at most; where it begins and ends."""
+    fits = _IS_IN_V[found.forms] & (found.span == 4)
+    maybe = np.flatnonzero(_IS_IN_V[found.forms] & (found.span == 6))
+    index = found.index[maybe]
+    has_formula = ((tags.signs[index + 1] & THREE) == _F) & (tags.signs[index + 2] == _F_END)
+    fits[maybe] = has_formula & tags.follow(index + 2, len("</f>"))
+    cells = np.flatnonzero(fits)
+    index = found.index[cells] + found.span[cells] - 3
+    plain = ((tags.signs[index] & THREE) == _V) & (tags.signs[index + 1] == _V_END)
+    plain &= tags.follow(index + 1, len("</v>"))
     cells, index = cells[plain], index[plain]
-    return cells, tags.at[index + 1] + len("<v>"), tags.at[index + 2]
+    return cells, tags.at[index] + len("<v>"), tags.at[index + 1]
 
 
 def _in_is(piece: Piece, tags: Tags, found: _Found) -> tuple[Places, Places, Places]:
