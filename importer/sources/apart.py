@@ -127,11 +127,16 @@ class OddCells:
         self.apart = apart
         self._waiting: dict[bytes, int] = {}
         self._answered: list[Any] = []
-        self._count = 0
+        self._asked = 0
+
+    @property
+    def count(self) -> int:
+        """How many different ones there were."""
+        return self._asked + len(self._waiting)
 
     def add(self, cells: Sequence[bytes]) -> npt.NDArray[np.int64]:
         """Take in cells, given as they stand after the reference; the numbers of their texts."""
-        waiting, count = self._waiting, self._count
+        waiting, count = self._waiting, self._asked
         numbers = np.fromiter(
             (waiting.setdefault(cell, count + len(waiting)) for cell in cells), np.int64, len(cells)
         )
@@ -154,7 +159,7 @@ class OddCells:
             if b'="e"' in cell or b"<f" in cell:
                 texts[index] = special_text(cell) or texts[index]
         self._answered.append(pa.array(texts, pa.large_string()))
-        self._count += len(cells)
+        self._asked += len(cells)
         self._waiting.clear()
 
 

@@ -75,7 +75,7 @@ class Piece:
         plain = np.ones(len(begin), np.bool_)
         part, data = self.part, self.bytes
         marks = [np.flatnonzero(data == sign) for sign in (_AND, _CR) if sign in part]
-        if b"_x" in part:
+        if b"_" in part and b"_x" in part:  # one byte is found many times faster than two
             marks.append(np.flatnonzero((data[:-1] == _LINE) & (data[1:] == _X)))
         for at in marks:
             owner = np.searchsorted(begin, at, "right") - 1

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from importer.sources.package import Package, Sheet
 
+_ODD_FREE = 10_000
+_ODDEST = 4
+"""Beyond `_ODD_FREE` different odd cells, with one in `_ODDEST`, the library is faster."""
 _COLUMN = 2**COLUMN_BITS - 1
 
 
@@ -73,9 +76,11 @@ def _gathered(
             raise NotPlain
         if b"hidden=" in piece:
             hidden_rows(piece, -1, scan.hidden_rows)
-        take_in(piece, _extent(piece, cells), scan)
+        take_in(piece, _extent(cells), scan)
         check_bounds(scan, package.file)
         if parts and len(cells.places) and cells.places[0] <= parts[-1].places[-1]:
+            raise NotPlain
+        if odd.count > _ODD_FREE and odd.count * _ODDEST > scan.cells:
             raise NotPlain
         if len(cells.places):
             held = (cells.places, cells.holds, cells.texts, cells.shared, odd.add(cells.odd))
@@ -87,14 +92,14 @@ def _gathered(
     return parts, odd
 
 
-def _extent(piece: bytes, cells: Cells) -> Scan:
+def _extent(cells: Cells) -> Scan:
     """How far the cells of a piece reach, and how many there are."""
     count = len(cells.places)
     if not count:
         return Scan()
     columns = int((cells.places & _COLUMN).max()) + 1
     rows = int(cells.places[-1] >> COLUMN_BITS) + 1
-    return Scan(rows, columns, count, shared=piece.count(b't="s"'))
+    return Scan(rows, columns, count, shared=len(cells.shared))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Consecutive rows of a text file, blank ones too, as columns: Arrow arrays of large strings.
+    """Consecutive rows of a file, blank ones too, as columns: Arrow arrays of large strings.
 
-    There is at least one; no cell holds NUL or is over a limit.
+    There is at least one; no cell holds NUL.
     """
 
     first: int
