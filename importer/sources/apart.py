@@ -32,9 +32,9 @@ Answer = TypeVar("Answer")
 _FIXED_LIMIT = 2 * 2**20
 """Bytes of formats and properties, which each small workbook has."""
 _MOST_BLANKS = 64
+_FEW_STYLES = 64
 _MOST_WAITING = 16_384
 """Odd cells that are asked for together."""
-_NUMBER = b"<v>1.5</v></c>"
 _STRUCTURE = re.compile(rb"</?(?:[\w.-]+:)?(?:c|row|sheetData)(?=[\s/>])")
 """Tags of cells and of what they are in."""
 _SHEET_END = b"</sheetData></worksheet>"
@@ -59,11 +59,17 @@ class Apart:
             raise NotPlain
         self._fixed = fixed
         self._blanks: dict[bytes, bool] = {}
+        self._numbers: list[bool] = []
 
-    def is_number(self, head: bytes) -> bool:
-        """Whether a number in a cell with these attributes is no date or length of time."""
-        (value,) = self._values((head + _NUMBER,))
-        return type(value) is float and value == 1.5
+    def is_number(self, style: int) -> bool:
+        """Whether a number in a cell of this format is no date or length of time."""
+        known = len(self._numbers)
+        if style >= known:
+            # Opening a workbook takes longer than reading its cells.
+            styles = range(known, max(_FEW_STYLES, 2 * style))
+            values = self._values([b' s="%d"><v>1.5</v></c>' % style for style in styles])
+            self._numbers += [type(value) is float and value == 1.5 for value in values]
+        return self._numbers[style]
 
     def cells(self, cells: Sequence[bytes]) -> list[str | None]:
         """The texts of cells, given as they stand after the reference; None for no cell at all."""

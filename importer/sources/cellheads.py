@@ -25,6 +25,7 @@ _MOST_HEADS = 256
 _LONGEST = 64
 _GREATER = ord(">")
 _HEAD = re.compile(rb'(?: [\w:]+="[^"<>&]*")* ?/?>')
+_STYLE = re.compile(rb"[0-9]{1,5}")
 _ATTRIBUTE = re.compile(rb' ([\w:]+)="([^"]*)"')
 
 
@@ -47,10 +48,10 @@ class Form(IntEnum):
 class Heads:
     """The heads of a sheet's cells, as they are met.
 
-    `is_number` says whether a number in a cell with such attributes is read as one, not as a date.
+    `is_number` says whether a number in a cell of such a format is read as one, not as a date.
     """
 
-    def __init__(self, is_number: Callable[[bytes], bool]) -> None:
+    def __init__(self, is_number: Callable[[int], bool]) -> None:
         self._is_number = is_number
         self._known: list[tuple[bytes, Form]] = []
         self._rows: set[bytes] = set()
@@ -86,9 +87,14 @@ class Heads:
             return None
         if head.endswith(b"/>"):
             return Form.EMPTY
-        match dict(_ATTRIBUTE.findall(head)).get(b"t", b"n"):
+        given = dict(_ATTRIBUTE.findall(head))
+        style = given.get(b"s")
+        if style is not None and not _STYLE.fullmatch(style):
+            return None
+        match given.get(b"t", b"n"):
             case b"n":
-                return Form.NUMBER if self._is_number(head) else Form.ODD
+                plain = style is None or self._is_number(int(style))
+                return Form.NUMBER if plain else Form.ODD
             case b"inlineStr":
                 return Form.INLINE
             case b"str":

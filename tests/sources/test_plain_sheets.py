@@ -191,7 +191,7 @@ def sheets(draw: st.DrawFn) -> tuple[str, str | None, bool]:
     return content, "".join(strings) if strings else None, draw(st.booleans())
 
 
-OPTIONS = ({}, {}, {"header_row": 2}, {"rows": (3, 9)})
+OPTIONS: tuple[dict[str, Any], ...] = ({}, {}, {"header_row": 2}, {"rows": (3, 9)})
 FEW = settings(
     max_examples=150,
     deadline=None,
