@@ -1,7 +1,8 @@
 """Excel workbooks (.xlsx, .xlsm, .xlsb): one sheet of one, as text.
 
-python-calamine reads the cells. The sheet has been looked through before, which says where error
-cells and formulas without a value are, what is hidden, and that it is bearable:
+A sheet whose XML is plain is read by :mod:`importer.sources.plainsheet`, any other by
+python-calamine. Before that, such a sheet is looked through, which says where error cells and
+formulas without a value are, what is hidden, and that it is bearable:
 :mod:`importer.sources.sheet` does that for XML, :mod:`importer.sources.xlsb` for binary sheets.
 calamine gives rows from the sheet's first, but columns only from the first that is used.
 """
