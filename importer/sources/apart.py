@@ -33,7 +33,7 @@ _FIXED_LIMIT = 2 * 2**20
 """Bytes of formats and properties, which each small workbook has."""
 _MOST_BLANKS = 64
 _FEW_STYLES = 64
-_MOST_WAITING = 16_384
+_MOST_WAITING, _MOST_BYTES = 16_384, 16 * 2**20
 """Odd cells that are asked for together."""
 _STRUCTURE = re.compile(rb"</?(?:[\w.-]+:)?(?:c|row|sheetData)(?=[\s/>])")
 """Tags of cells and of what they are in."""
@@ -71,13 +71,9 @@ class Apart:
             self._numbers += [type(value) is float and value == 1.5 for value in values]
         return self._numbers[style]
 
-    def cells(self, cells: Sequence[bytes]) -> list[str | None]:
-        """The texts of cells, given as they stand after the reference; None for no cell at all."""
-        texts: list[str | None] = [*_readable(self._values(cells))]
-        for index, cell in enumerate(cells):
-            if not texts[index] and self._is_blank(cell):
-                texts[index] = None
-        return texts
+    def texts(self, cells: Sequence[bytes]) -> list[str]:
+        """The texts of cells, given as they stand after the reference."""
+        return _readable(self._values(cells))
 
     def strings(self, strings: Sequence[bytes]) -> list[str]:
         """The texts of shared strings, given as their elements."""
@@ -93,8 +89,8 @@ class Apart:
         """See whether the library takes a sheet that ends like this."""
         _asked(lambda: self._open(_rows(()), None, tail))
 
-    def _is_blank(self, cell: bytes) -> bool:
-        """Whether the library does not count the cell among those of the sheet."""
+    def is_none(self, cell: bytes) -> bool:
+        """Whether the library does not count a blank cell among those of the sheet."""
         if cell not in self._blanks:
             if len(self._blanks) == _MOST_BLANKS:
                 raise NotPlain
@@ -133,7 +129,7 @@ class OddCells:
         self.apart = apart
         self._waiting: dict[bytes, int] = {}
         self._answered: list[Any] = []
-        self._asked = 0
+        self._asked = self._bytes = 0
 
     @property
     def count(self) -> int:
@@ -146,7 +142,8 @@ class OddCells:
         numbers = np.fromiter(
             (waiting.setdefault(cell, count + len(waiting)) for cell in cells), np.int64, len(cells)
         )
-        if len(waiting) >= _MOST_WAITING:
+        self._bytes += sum(map(len, cells))
+        if len(waiting) >= _MOST_WAITING or self._bytes > _MOST_BYTES:
             self._ask()
         return numbers
 
@@ -159,14 +156,19 @@ class OddCells:
         cells = list(self._waiting)
         if len(_STRUCTURE.findall(b"".join(cells))) != len(cells):
             raise NotPlain  # more than the end of each
-        texts = self.apart.cells([with_known_error(cell) for cell in cells])
-        for index, cell in enumerate(cells):
+        known = [with_known_error(cell) for cell in cells]
+        given = self.apart.texts(known)
+        texts: list[str | None] = [*given]
+        for index, text in enumerate(given):
             # To the library, error cells and formulas without a value are blank.
-            if b'="e"' in cell or b"<f" in cell:
-                texts[index] = special_text(cell) or texts[index]
+            if not text.strip() and (special := special_text(cells[index])) is not None:
+                texts[index] = special
+            elif not text and self.apart.is_none(known[index]):
+                texts[index] = None
         self._answered.append(pa.array(texts, pa.large_string()))
         self._asked += len(cells)
         self._waiting.clear()
+        self._bytes = 0
 
 
 def _asked(ask: Callable[[], Answer]) -> Answer:

@@ -129,6 +129,7 @@ def any_cell(reference: str, strings: int) -> st.SearchStrategy[str]:
         "<c {}><f>A1>1</f><v>{number}</v></c>",
         "<c {}><f>A1</f></c>",
         "<c {}><f>A1</f><v></v></c>",
+        "<c {}><f>A1</f><v> </v></c>",
         '<c {} t="str"><f>A1</f><v></v></c>',
         '<c {}><f t="shared" si="0"/><v>{number}</v></c>',
         '<c {} t="e"><v>#N/A</v></c>',
@@ -292,6 +293,13 @@ def test_what_another_program_writes_is_plain(file: Path) -> None:
     rows = plainly(file)
     assert rows[0] == (2, ["Lead 2", "2024-01-02", "0.5", "TRUE"])
     assert rows[-1] == (30, ["#FORMULA!", "", "#FORMULA!", ""])
+
+
+def test_formulas_without_values_are_told_apart_however_many_they_are(file: Path) -> None:
+    rows = range(2, 500)
+    body = '<row r="{0}"><c r="A{0}"><f>B{0}</f></c><c r="B{0}"><f>A{0}</f><v> </v></c></row>'
+    write_raw(file, cells("".join(map(body.format, rows))))
+    assert plainly(file) == [(row, ["#FORMULA!", "#FORMULA!"]) for row in rows]
 
 
 def test_rows_far_apart_keep_their_numbers(file: Path) -> None:
