@@ -130,6 +130,8 @@ class OddCells:
         self._waiting: dict[bytes, int] = {}
         self._answered: list[Any] = []
         self._asked = self._bytes = 0
+        self.size = 0
+        """Bytes of all that were taken in."""
 
     @property
     def count(self) -> int:
@@ -142,7 +144,9 @@ class OddCells:
         numbers = np.fromiter(
             (waiting.setdefault(cell, count + len(waiting)) for cell in cells), np.int64, len(cells)
         )
-        self._bytes += sum(map(len, cells))
+        size = sum(map(len, cells))
+        self.size += size
+        self._bytes += size
         if len(waiting) >= _MOST_WAITING or self._bytes > _MOST_BYTES:
             self._ask()
         return numbers

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _ODD_FREE = 10_000
 _ODDEST = 4
 """Beyond `_ODD_FREE` different odd cells, with one in `_ODDEST`, the library is faster."""
+_ODD_LIMIT = 64 * 2**20
+"""Bytes of odd cells; they are copied several times on their way."""
 _COLUMN = 2**COLUMN_BITS - 1
 
 
@@ -80,7 +82,7 @@ def _gathered(
         check_bounds(scan, package.file)
         if parts and len(cells.places) and cells.places[0] <= parts[-1].places[-1]:
             raise NotPlain
-        if odd.count > _ODD_FREE and odd.count * _ODDEST > scan.cells:
+        if (odd.count > _ODD_FREE and odd.count * _ODDEST > scan.cells) or odd.size > _ODD_LIMIT:
             raise NotPlain
         if len(cells.places):
             held = (cells.places, cells.holds, cells.texts, cells.shared, odd.add(cells.odd))
@@ -171,18 +173,19 @@ class _Rows:
         holds = np.concatenate([part.holds for part in parts])
         shared = pa.array(np.concatenate([part.shared for part in parts]))
         odd = pa.array(np.concatenate([part.odd for part in parts]))
-        kinds = [
-            pa.concat_arrays([part.texts for part in parts]),
-            self.strings.take(shared),
-            pc.fill_null(self.odd.take(odd), ""),
-        ]
-        texts = pa.concat_arrays([*kinds, pa.array([""], pa.large_string())])
+        kinds = (
+            [part.texts for part in parts],
+            [self.strings.take(shared)],
+            [pc.fill_null(self.odd.take(odd), "")],
+        )
+        texts = pa.concat_arrays([*chain(*kinds), pa.array([""], pa.large_string())])
         # Cells count within their kind; here they count within all texts, of which the last is "".
         number = np.empty(len(places), np.int32)
         begin = 0
-        for kind, of_kind in zip((TEXT, SHARED, ODD), kinds, strict=True):
-            number[holds == kind] = np.arange(begin, begin + len(of_kind), dtype=np.int32)
-            begin += len(of_kind)
+        for kind, arrays in zip((TEXT, SHARED, ODD), kinds, strict=True):
+            end = begin + sum(map(len, arrays))
+            number[holds == kind] = np.arange(begin, end, dtype=np.int32)
+            begin = end
         rows, columns = (places >> COLUMN_BITS) - first, places & _COLUMN
         grid = np.full((width, int(rows[-1]) + 1), begin, np.int32)
         within = columns < width
