@@ -28,6 +28,18 @@ ERROR_TEXTS = frozenset(
 ).union(f"Err:{number}" for number in range(501, 541))
 """What Excel, Google Sheets and LibreOffice show for a calculation that failed."""
 
+BLANKS = "".join(
+    map(
+        chr,
+        (
+            *(*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
+            *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
+            *(0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x180E, 0xAD),  # these have no width
+        ),
+    )
+)
+"""White space of every kind and characters without a width: what trimming takes off both ends."""
+
 
 class Status(StrEnum):
     """What becomes of a row: exactly one of these."""

@@ -12,23 +12,34 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.text import BLANKS
-from importer.model import EMPTY_FORMULA, ERROR_TEXTS, Batch
+from importer.model import BLANKS, EMPTY_FORMULA, ERROR_TEXTS, Batch
+from importer.textbytes import Bytes, arrow_texts
 
 Mask = npt.NDArray[np.bool_]
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+BLANK = pa.scalar("", pa.large_string())
+_HASH, _E, _ERR = ord("#"), ord("E"), len("Err:501")
 
 
-def text_series(texts: Any, index: pd.Index[Any]) -> pd.Series[str]:
+def text_series(texts: Any, index: pd.Index[Any] | None = None) -> pd.Series[str]:
     """A pyarrow array of large strings as a column, without a copy."""
     array = TEXT.__from_arrow__(texts)  # type: ignore[attr-defined] # pandas' extension interface
     return pd.Series(array, index=index)
 
 
-def arrow_texts(texts: Any) -> Any:
-    """A column, or other texts of pandas, as one Arrow array of large strings."""
-    array = pa.array(texts, pa.large_string())
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+def trimmed(texts: Any) -> Any:
+    """Arrow texts without white space at their ends: the same array where there is none."""
+    return texts if Bytes(texts).is_trimmed else pc.utf8_trim(texts, BLANKS)
+
+
+def held(texts: Any) -> Mask:
+    """Which Arrow texts are not blank."""
+    return Bytes(texts).lengths > 0
+
+
+def blanked(texts: Any, mask: Mask) -> Any:
+    """Arrow texts, those of a mask made blank."""
+    return pc.if_else(pa.array(mask), BLANK, texts) if mask.any() else texts
 
 
 def or_null(texts: Any) -> Any:
@@ -45,8 +56,8 @@ class Cells:
     """The columns of one batch; each is trimmed and searched for errors the first time."""
 
     batch: Batch
-    _raw: dict[int, pd.Series[str]] = field(default_factory=dict)
-    _trimmed: dict[int, pd.Series[str]] = field(default_factory=dict)
+    _raw: dict[int, Any] = field(default_factory=dict)
+    _trimmed: dict[int, Any] = field(default_factory=dict)
     _errors: dict[int, Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -57,35 +68,43 @@ class Cells:
         """A mask of no row."""
         return np.zeros(len(self), dtype=bool)
 
-    def raw(self, column: int) -> pd.Series[str]:
+    def raw_texts(self, column: int) -> Any:
         """The cells as they stand in the sheet, in Unicode NFC: one spelling for one text."""
         if column not in self._raw:
-            series: pd.Series[str] = self.batch.frame[column]
-            texts = pa.array(series, pa.large_string())
-            if not pc.all(pc.string_is_ascii(texts)).as_py():
-                series = text_series(pc.utf8_normalize(texts, "NFC"), series.index)
-            self._raw[column] = series
+            texts = arrow_texts(self.batch.frame[column])
+            if not Bytes(texts).is_nfc:
+                texts = pc.utf8_normalize(texts, "NFC")
+            self._raw[column] = texts
         return self._raw[column]
 
-    def trimmed(self, column: int) -> pd.Series[str]:
-        """The cells without white space at their ends."""
+    def texts(self, column: int) -> Any:
+        """The cells without white space at their ends, as an Arrow array."""
         if column not in self._trimmed:
-            self._trimmed[column] = self.raw(column).str.strip(BLANKS)
+            self._trimmed[column] = trimmed(self.raw_texts(column))
         return self._trimmed[column]
+
+    def trimmed(self, column: int) -> pd.Series[str]:
+        """The same as a column of pandas."""
+        return text_series(self.texts(column), self.batch.frame.index)
 
     def errors(self, column: int) -> Mask:
         """Which cells hold a spreadsheet error such as ``#N/A``."""
         if column not in self._errors:
-            series = self.trimmed(column)
-            suspects = series.str.startswith(("#", "Err:")).to_numpy(dtype=bool)
-            self._errors[column] = (
-                series.isin(ERROR_TEXTS).to_numpy() if suspects.any() else suspects
-            )
+            texts = self.texts(column)
+            found = Bytes(texts)
+            suspects = found.first == _HASH
+            suspects |= (found.first == _E) & (found.lengths == _ERR)
+            if suspects.any():
+                places = np.flatnonzero(suspects)
+                some = texts.take(pa.array(places))
+                known = pc.is_in(some, pa.array(ERROR_TEXTS, pa.large_string()))
+                suspects[places] = known.to_numpy(zero_copy_only=False)
+            self._errors[column] = suspects
         return self._errors[column]
 
-    def constant(self, text: str) -> pd.Series[str]:
-        """One text for every row."""
-        return pd.Series([text] * len(self), dtype=TEXT, index=self.batch.frame.index)
+    def constant(self, text: str) -> Any:
+        """One text for every row, as an Arrow array."""
+        return pa.repeat(pa.scalar(text, pa.large_string()), len(self))
 
 
 def error_problem(text: str) -> tuple[str, str, str]:

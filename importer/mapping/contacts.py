@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from importer.mapping.cells import TEXT, Cells, Mask
+from importer.mapping.cells import Cells, Mask, held
 from importer.mapping.numbers import (
     batch_phones,
     count_pieces,
@@ -25,6 +25,7 @@ from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import CONTACT_NUMBERS, Contact, MappingSpec, PlacedRule
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
+from importer.textbytes import arrow_texts
 
 _PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
 
@@ -54,7 +55,7 @@ class ContactsColumns:
             return self.numbered[number].exists
         if self.spread is None or number not in self.free:
             return cells.nothing
-        return count_pieces(self.spread.values) > self.free.index(number)
+        return count_pieces(self.spread.texts) > self.free.index(number)
 
     def data(self, cells: Cells) -> Mask:
         """The rows in which any contact's cells have data."""
@@ -63,15 +64,15 @@ class ContactsColumns:
             found = found | contact.data
         return found
 
-    def phone_texts(self, number: int) -> pd.Series[str] | None:
-        """The phone column of contact `number`, where the sheet can give it one."""
+    def phone_texts(self, number: int) -> Any:
+        """The phones of contact `number`, an Arrow array; None where the sheet cannot give any."""
         if number in self.numbered:
-            return self.numbered[number].parts["phone"][0].values
+            return self.numbered[number].parts["phone"][0].texts
         if self.spread is None or number not in self.free:
             return None
         place = self.free.index(number)
-        spread = (text.split(PIPE) for text in self.spread.values.tolist())
-        return pd.Series([p[place] if place < len(p) else "" for p in spread], dtype=TEXT)
+        spread = (text.split(PIPE) for text in self.spread.texts.to_pylist())
+        return arrow_texts([p[place] if place < len(p) else "" for p in spread])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _run_one(
     for column in columns.values():
         data = data | column.data
     phone = columns["phone"]
-    without = data & (phone.values == "").to_numpy(dtype=bool)
+    without = data & ~held(phone.texts)
     rows: list[int] = cells.batch.rows[without].tolist()
     dropped = programs["phone"].rule.on_error == "blank"
     told = {p.row for p in phone.problems if p.severity is Severity.ERROR}
@@ -164,7 +165,7 @@ def _without_phone(row: int, n: int, header: str | None, dropped: bool) -> Probl
 
 
 def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iterator[Problem]:
-    counts = count_pieces(spread.values)
+    counts = count_pieces(spread.texts)
     for i in np.flatnonzero(counts > free):
         yield Problem(
             int(cells.batch.rows[i]),
@@ -172,7 +173,7 @@ def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iter
             "contacts.spread",
             "too_many_phones",
             f"{counts[i]} phones for {free} free contacts",
-            spread.values.iloc[i].replace(PIPE, ", "),
+            spread.texts[i].as_py().replace(PIPE, ", "),
             "a record has nine contacts: take the last numbers out",
         )
 

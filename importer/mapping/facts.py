@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, arrow_texts
+from importer.mapping.cells import Cells, held, trimmed
 from importer.mapping.kinds import (
     CODES,
     DATES,
@@ -29,8 +29,8 @@ from importer.mapping.kinds import (
     Places,
     code_numbers,
 )
-from importer.mapping.text import BLANKS
 from importer.mapping.values import marks_of
+from importer.textbytes import arrow_texts
 
 if TYPE_CHECKING:
     from importer.mapping.plan import Plan
@@ -168,15 +168,17 @@ class _Watched:
         if len(self.program.columns) == 1 and rule.template is None and not rule.multiple:
             texts = arrow_texts(cells.batch.frame[self.program.columns[0]])
         else:
-            texts = arrow_texts(self.program.fetch(cells))
+            texts = self.program.fetch(cells)
         places = np.arange(len(texts), dtype=np.int64)
         if rule.multiple:
             pieces = pc.split_pattern_regex(texts, "|".join(map(re.escape, marks_of(rule))))
             texts = pc.list_flatten(pieces)
             places = pc.list_parent_indices(pieces).to_numpy(zero_copy_only=False)
-        texts = pc.utf8_trim(texts, BLANKS)
-        filled = pc.not_equal(texts, "")
-        return texts.filter(filled), places[filled.to_numpy(zero_copy_only=False)]
+        texts = trimmed(texts)
+        filled = held(texts)
+        if filled.all():
+            return texts, places
+        return texts.filter(pa.array(filled)), places[filled]
 
     def _compare(self, texts: Any) -> None:
         """Count the codes that are no greater than the one before them."""

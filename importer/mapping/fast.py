@@ -10,16 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.mapping.cells import trimmed
 from importer.mapping.emails_fast import fast_emails
 from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
 from importer.mapping.rule import Rule, Type
-from importer.mapping.text import BLANKS
 from importer.mapping.values import PIPE, marks_of
+from importer.textbytes import Bytes
 
 FastPath = Callable[[Any], Settled]
 """From a pyarrow array of texts to what is certain of them, without faults of any kind."""
 
+_PREFIXES = [ord("+"), ord("0")]
 _ASKS_MORE = [
     "case",
     "map",
@@ -75,7 +77,7 @@ def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
 
     def settled(texts: Any) -> Settled:
         parts = pc.split_pattern_regex(texts, pattern)
-        pieces = pc.utf8_trim(pc.list_flatten(parts), BLANKS)
+        pieces = trimmed(pc.list_flatten(parts))
         cell = pc.list_parent_indices(parts).to_numpy(zero_copy_only=False)
         filled = pc.not_equal(pieces, "")
         pieces, cell = pieces.filter(filled), cell[filled.to_numpy(zero_copy_only=False)]
@@ -104,7 +106,6 @@ def _not_bare(settle: FastPath) -> FastPath:
 
     def settled(texts: Any) -> Settled:
         known, values = settle(texts)
-        prefixed = pc.match_substring_regex(texts, "^[+0]").to_numpy(zero_copy_only=False)
-        return Settled(np.logical_and(known, prefixed), values)
+        return Settled(known & np.isin(Bytes(texts).first, _PREFIXES), values)
 
     return settled

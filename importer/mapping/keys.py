@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.mapping.cells import JOINT, TEXT, Cells
+from importer.mapping.cells import JOINT, Cells, blanked, held
 from importer.mapping.contacts import ContactsColumns, ContactsProgram
 from importer.mapping.numbers import normal_program
 from importer.mapping.program import Column, Program
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
 from importer.model import Phones
+from importer.textbytes import arrow_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +41,18 @@ class KeyPart:
         """The target's parts."""
         return self.target.split(".", 2) if self.target[0] == "c" else self.target.split(".", 1)
 
-    def column(
-        self, cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns
-    ) -> pd.Series[str]:
-        """The key texts of a batch."""
-        values = self._sent(form, contacts)
+    def column(self, cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns) -> Any:
+        """The key texts of a batch, an Arrow array."""
+        texts = self._sent(form, contacts)
         if self.normal is not None:
-            numbers = self.normal.run(cells).values
+            numbers = self.normal.run(cells).texts
             # What is no number is compared as it is sent, and what is not sent is no key.
-            return values.where((values == "") | (numbers == ""), numbers)
+            return pc.if_else(pa.array(held(texts) & held(numbers)), numbers, texts)
         if self.by_number and contacts.phones is not None:
-            return _numbers(values, contacts.phones, int(self.path[1]))
-        return values.str.lower() if self.type == "email" else values
+            return _numbers(texts, contacts.phones, int(self.path[1]))
+        return pc.utf8_lower(texts) if self.type == "email" else texts
 
-    def _sent(self, form: Mapping[str, Column], contacts: ContactsColumns) -> pd.Series[str]:
+    def _sent(self, form: Mapping[str, Column], contacts: ContactsColumns) -> Any:
         match self.path:
             case ["form", name]:
                 return _with_data(form[name])
@@ -62,17 +63,17 @@ class KeyPart:
         raise ValueError(self.target)
 
 
-def _with_data(column: Column) -> pd.Series[str]:
+def _with_data(column: Column) -> Any:
     """The values that come from cells: a default is no data, and makes no two rows the same."""
-    return column.values.mask(~column.data, "")
+    return blanked(column.texts, ~column.data)
 
 
-def _numbers(values: pd.Series[str], phones: Phones, contact: int) -> pd.Series[str]:
+def _numbers(texts: Any, phones: Phones, contact: int) -> Any:
     """A contact's phones as numbers, where they stand in cells and are such."""
-    texts = values.to_numpy(dtype=object, copy=True)
+    numbers = texts.to_numpy(zero_copy_only=False).copy()
     mine = phones.given & (phones.contacts == contact)
-    texts[phones.places[mine]] = phones.numbers[mine].astype(str)
-    return pd.Series(texts, dtype=TEXT, index=values.index)
+    numbers[phones.places[mine]] = phones.numbers[mine].astype(str)
+    return arrow_texts(numbers)
 
 
 def row_keys(
@@ -81,7 +82,7 @@ def row_keys(
     """The key of each row of a batch, blank where it has none; None where nothing is unique."""
     if not parts:
         return None
-    columns = [part.column(cells, form, contacts).tolist() for part in parts]
+    columns: list[list[str]] = [part.column(cells, form, contacts).to_pylist() for part in parts]
     if len(columns) == 1:
         return columns[0]
     return [JOINT.join(texts) if all(texts) else "" for texts in zip(*columns, strict=True)]

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from importer.mapping.cells import TEXT, Cells, Mask
+from importer.mapping.cells import Cells, Mask, blanked
 from importer.mapping.contacts import ContactsColumns
 from importer.mapping.numbers import count_pieces, with_unread
 from importer.mapping.program import Column
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
+from importer.textbytes import arrow_texts
 
 Integers = npt.NDArray[np.int64]
 Action = Literal["skip", "drop"]
@@ -118,7 +118,7 @@ def _without(
         out[phones.places[gone & (phones.contacts == n)]] = True
         one = numbered[n]
         phone, rule = one.parts["phone"]
-        silent = replace(phone, values=phone.values.mask(out, ""))
+        silent = replace(phone, texts=blanked(phone.texts, out))
         parts = {**one.parts, "phone": (silent, rule)}
         numbered[n] = replace(one, parts=parts, exists=one.exists & ~out)
     if spread is not None:
@@ -132,7 +132,7 @@ def _without(
     counts = np.sum([one.exists for one in numbered.values()], axis=0, dtype=np.int64)
     counts = counts + np.zeros_like(phones.counts)
     if spread is not None:
-        counts += np.minimum(count_pieces(spread.values), len(contacts.free))
+        counts += np.minimum(count_pieces(spread.texts), len(contacts.free))
     kept = ~gone
     kept[valid:] = False
     remaining = Phones(
@@ -167,7 +167,7 @@ def _without_pieces(
     all of that cell is left out. These places come last. The first `valid` phones are numbers.
     """
     unclear: list[int] = []
-    texts = spread.values.to_numpy(dtype=object, copy=True)
+    texts = spread.texts.to_pylist()
     spread_out = np.isin(phones.contacts, free)
     for place in np.unique(phones.places[gone & spread_out]).tolist():
         mine = spread_out & (phones.places == place)
@@ -177,5 +177,4 @@ def _without_pieces(
             out, gone = set(range(len(pieces))), gone | mine
             unclear.append(place)
         texts[place] = PIPE.join(piece for i, piece in enumerate(pieces) if i not in out)
-    values = pd.Series(texts, dtype=TEXT, index=spread.values.index)
-    return replace(spread, values=values), gone, unclear
+    return replace(spread, texts=arrow_texts(texts)), gone, unclear

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, arrow_texts
+from importer.mapping.cells import Cells, held
 from importer.mapping.program import Column, Program, compiled
 from importer.mapping.values import PIPE
 from importer.model import Phones, Severity
+from importer.textbytes import Bytes, whole_numbers
 
 if TYPE_CHECKING:
     from importer.mapping.contacts import ContactsColumns, ContactsProgram
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 Integers = npt.NDArray[np.int64]
 
-_NUMBER = "^[1-9][0-9]{3,14}$"
+_PLUS = ord("+")
+_DIGITS = 4, 15
+"""The fewest and the most of a number in E.164."""
 _LONG = "^[0-9]{7,15}$"
 """Digits that can be a number of any country: shorter ones are extensions, or no phone."""
 _READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
@@ -35,10 +37,8 @@ _READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
 
 def read_numbers(texts: Any) -> Integers:
     """Texts in the form of E.164, with or without its plus, as numbers; 0 for any other text."""
-    bare = pc.utf8_ltrim(texts, "+")
-    sound = pc.match_substring_regex(bare, _NUMBER)
-    numbers = pc.cast(pc.if_else(sound, bare, "0"), pa.int64()).to_numpy(False)
-    return np.array(numbers, dtype=np.int64)
+    bare = pc.ascii_ltrim(texts, "+") if (Bytes(texts).first == _PLUS).any() else texts
+    return whole_numbers(bare, *_DIGITS).astype(np.int64)
 
 
 def normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
@@ -122,13 +122,13 @@ def with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phon
         wrong = [p.row or 0 for p in phone.problems if p.severity is Severity.ERROR]
         at = np.flatnonzero(contact.exists & ~known & ~np.isin(cells.batch.rows, wrong))
         if len(at):
-            found.add_given(at, np.full(len(at), n), arrow_texts(phone.values).take(pa.array(at)))
+            found.add_given(at, np.full(len(at), n), phone.texts.take(pa.array(at)))
     if contacts.spread is not None:
         free = np.array(contacts.free, dtype=np.int64)
         read = np.bincount(phones.places[np.isin(phones.contacts, free)], minlength=len(cells))
-        at = np.flatnonzero(np.minimum(count_pieces(contacts.spread.values), len(free)) != read)
+        at = np.flatnonzero(np.minimum(count_pieces(contacts.spread.texts), len(free)) != read)
         if len(at):
-            pieces = pc.split_pattern(arrow_texts(contacts.spread.values).take(pa.array(at)), PIPE)
+            pieces = pc.split_pattern(contacts.spread.texts.take(pa.array(at)), PIPE)
             inner = pc.list_parent_indices(pieces).to_numpy(False)
             order = np.arange(len(inner)) - np.searchsorted(inner, inner)
             some = order < len(free)
@@ -148,7 +148,7 @@ def _spread(
     program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _Found
 ) -> None:
     free = np.array(program.free, dtype=np.int64)
-    found.counts += np.minimum(count_pieces(column.values), len(free))
+    found.counts += np.minimum(count_pieces(column.texts), len(free))
     for problem in column.problems:
         if problem.code not in _READ_ALL_THE_SAME:
             found.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
@@ -163,8 +163,7 @@ def _numbers(
 ) -> tuple[Integers, Integers, Integers]:
     """The numbers of a column, where in the batch they stand, and their order in their cells."""
     normal = program.normal.get(phone.target)
-    values = column.values if normal is None else normal.run(cells).values
-    texts = arrow_texts(values)
+    texts = (column if normal is None else normal.run(cells)).texts
     at = np.arange(len(texts), dtype=np.int64)
     if not phone.rule.multiple:
         return read_numbers(texts), at, np.zeros_like(at)
@@ -209,9 +208,7 @@ class _Found:
         return Phones(at, contacts, numbers, given.astype(bool), self.counts, self.refused, headers)
 
 
-def count_pieces(values: pd.Series[str]) -> Integers:
+def count_pieces(texts: Any) -> Integers:
     """How many phones each spread cell came to."""
-    texts = arrow_texts(values)
-    filled = pc.not_equal(texts, "").to_numpy(False)
-    counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * filled
+    counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * held(texts)
     return counts.astype(np.int64)

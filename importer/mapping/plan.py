@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from importer.errors import MappingError
-from importer.mapping.cells import Cells, Mask
+from importer.mapping.cells import Cells, Mask, held
 from importer.mapping.contacts import ContactsColumns, ContactsProgram, bind_contacts
 from importer.mapping.facts import Facts
 from importer.mapping.inform import inform
@@ -179,7 +179,7 @@ class Plan:
         problems = []
         for name in ("dispositionid", "userid"):
             program, _ = self.disposition[name]
-            for i in np.flatnonzero(has & (parts[name].column.values == "").to_numpy(dtype=bool)):
+            for i in np.flatnonzero(has & ~held(parts[name].column.texts)):
                 problems.append(
                     Problem(
                         int(cells.batch.rows[i]),

@@ -10,44 +10,55 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import (
+    BLANK,
     JOINT,
-    TEXT,
     Cells,
     Mask,
-    arrow_texts,
+    blanked,
     error_problem,
+    held,
     text_series,
+    trimmed,
 )
 from importer.mapping.fast import FastPath, fast_path
 from importer.mapping.faults import Fault
 from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import MappingSpec, PlacedRule
-from importer.mapping.text import BLANKS, trim
+from importer.mapping.text import trim
 from importer.mapping.values import Value, compile_value
 from importer.model import Problem, Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REMEMBERED = 4096
 """Distinct texts whose values are kept from batch to batch, a program."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """What a program gives: texts to send (blank where nothing is), and which rows had data.
 
-    A constant or a default is no data.
+    The texts are an Arrow array of large strings. A constant or a default is no data.
     """
 
-    values: pd.Series[str]
+    texts: Any
     data: Mask
     problems: tuple[Problem, ...] = ()
+
+    @cached_property
+    def values(self) -> pd.Series[str]:
+        """The texts as a column of pandas."""
+        return text_series(self.texts)
 
 
 class MissingColumn(Exception):  # noqa: N818 - it says what is missing, and never leaves mapping/
@@ -136,22 +147,21 @@ class Program:
             return Column(cells.constant(rule.value), cells.nothing)
         problems: list[Problem] = []
         broken = self._broken(cells, problems)
-        values = self.fetch(cells)
-        data = (values != "").to_numpy(dtype=bool)
-        if broken.any():
-            values = values.mask(broken, "")
+        texts = self.fetch(cells)
+        data = held(texts)
+        texts = blanked(texts, broken)
         faulty = cells.nothing
         if self.value is not None:
-            values, faulty = self._convert(cells, values, problems)
+            texts, faulty = self._convert(cells, texts, problems)
         if rule.default is not None:
             # What an error has blanked stays blank.
-            blank = (values == "").to_numpy(dtype=bool) & ~broken & ~faulty
-            values = values.mask(blank, rule.default)
+            blank = ~(held(texts) | broken | faulty)
+            texts = pc.if_else(pa.array(blank), pa.scalar(rule.default, texts.type), texts)
         if rule.required:
-            missing = (values == "").to_numpy(dtype=bool) & ~broken
+            missing = ~(held(texts) | broken)
             for i in np.flatnonzero(missing):
                 problems.append(self._missing(int(cells.batch.rows[i])))
-        return Column(values, data, tuple(problems))
+        return Column(texts, data, tuple(problems))
 
     def _broken(self, cells: Cells, problems: list[Problem]) -> Mask:
         broken = cells.nothing
@@ -161,49 +171,51 @@ class Program:
                 continue
             broken = broken | errors
             for i in np.flatnonzero(errors):
-                text = cells.trimmed(column).iloc[i]
+                text = cells.texts(column)[i].as_py()
                 code, message, hint = error_problem(text)
                 row = int(cells.batch.rows[i])
                 problems.append(Problem(row, name, self.target, code, message, text, hint))
         return broken
 
-    def fetch(self, cells: Cells) -> pd.Series[str]:
+    def fetch(self, cells: Cells) -> Any:
         """The texts of a batch that the rule takes from its columns, before anything is done."""
-        read = cells.trimmed if self.rule.trim else cells.raw
+        read = cells.texts if self.rule.trim else cells.raw_texts
         columns = [read(column) for column in self.columns]
         if self.rule.multiple:
             # A cell's own joint is white space to people, and divides nothing.
-            columns = [column.str.replace(JOINT, " ", regex=False) for column in columns]
+            columns = [pc.replace_substring(column, JOINT, " ") for column in columns]
         if self.rule.template is not None:
-            return _fill(self.rule.template, columns, cells)
+            return _fill(self.rule.template, columns)
         if len(columns) == 1:
             return columns[0]
         joint = JOINT if self.rule.multiple else self.rule.join
         return _join(columns, " " if joint is None else joint)
 
-    def _convert(
-        self, cells: Cells, values: pd.Series[str], problems: list[Problem]
-    ) -> tuple[pd.Series[str], Mask]:
-        codes, distinct = pd.factorize(values)
-        texts = arrow_texts(distinct)
+    def _convert(self, cells: Cells, texts: Any, problems: list[Problem]) -> tuple[Any, Mask]:
+        """Settle what has a fast path, and take each distinct text of what is left on its own."""
         settled = None if self.fast is None else self.fast(texts)
-        known = np.zeros(len(texts), dtype=bool) if settled is None else settled.known
+        known = cells.nothing if settled is None else settled.known
         left = np.flatnonzero(~known)
-        found = [self._value(text) for text in texts.take(pa.array(left)).to_pylist()]
-        sent = pa.array([value.text for value in found], pa.large_string())
+        if settled is not None and not len(left):
+            return settled.values, cells.nothing
+        encoded = (texts if settled is None else texts.take(pa.array(left))).dictionary_encode()
+        codes = encoded.indices.to_numpy()
+        distinct: list[str] = encoded.dictionary.to_pylist()
+        found = [self._value(text) for text in distinct]
+        sent = pa.array([value.text for value in found], pa.large_string()).take(encoded.indices)
         if settled is not None:
             sent = pc.replace_with_mask(settled.values, pa.array(~known), sent)
-        converted = text_series(sent.take(pa.array(codes)), values.index)
-        faulty = np.zeros(len(texts), dtype=bool)
-        faulty[left] = [bool(value.faults) for value in found]
-        if faulty.any():
-            values_left = dict(zip(left.tolist(), found, strict=True))
-            for i in np.flatnonzero(faulty[codes]):
-                row, code = int(cells.batch.rows[i]), int(codes[i])
-                text = texts[code].as_py().replace(JOINT, ", ")
-                for fault, severity in values_left[code].faults:
+        faulty = cells.nothing
+        faults = np.array([bool(value.faults) for value in found], dtype=bool)
+        if faults.any():
+            faulty = faulty.copy()
+            faulty[left] = faults[codes]
+            for i in np.flatnonzero(faults[codes]):
+                row, code = int(cells.batch.rows[left[i]]), int(codes[i])
+                text = distinct[code].replace(JOINT, ", ")
+                for fault, severity in found[code].faults:
                     problems.append(self._problem(row, text, fault, severity))
-        return converted, faulty[codes]
+        return sent, faulty
 
     def _problem(self, row: int, text: str, fault: Fault, severity: Severity) -> Problem:
         return Problem(
@@ -241,24 +253,23 @@ class Program:
         )
 
 
-def _join(columns: Sequence[pd.Series[str]], joint: str) -> pd.Series[str]:
+def _join(columns: Sequence[Any], joint: str) -> Any:
     """Join cells, leaving out the blank ones."""
     joined = columns[0]
     for column in columns[1:]:
-        both = (joined != "") & (column != "")
-        joined = joined + pd.Series(np.where(both, joint, ""), dtype=TEXT) + column
+        both = pa.array(held(joined) & held(column))
+        between = pc.if_else(both, pa.scalar(joint, pa.large_string()), BLANK)
+        joined = pc.binary_join_element_wise(joined, between, column, BLANK)
     return joined
 
 
-def _fill(template: str, columns: Sequence[pd.Series[str]], cells: Cells) -> pd.Series[str]:
+def _fill(template: str, columns: Sequence[Any]) -> Any:
     """Fill a template; it is blank where all its cells are."""
-    parts = TEMPLATE_COLUMN.split(template)
-    filled = cells.constant(parts[0])
-    blank = ~cells.nothing
-    for column, text in zip(columns, parts[2::2], strict=True):
-        filled = filled + column + text
-        blank &= (column == "").to_numpy(dtype=bool)
-    return filled.mask(blank, "").str.strip(BLANKS)
+    texts = [pa.scalar(text, pa.large_string()) for text in TEMPLATE_COLUMN.split(template)[::2]]
+    parts = [part for pair in zip(texts[:-1], columns, strict=True) for part in pair]
+    filled = pc.binary_join_element_wise(*parts, texts[-1], BLANK)
+    some = np.logical_or.reduce([held(column) for column in columns])
+    return trimmed(blanked(filled, ~some))
 
 
 def bind(placed: PlacedRule, headers: Headers, spec: MappingSpec, target: str) -> Program:

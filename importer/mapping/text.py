@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u180e\u00ad"
-
-BLANKS = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace()) + _INVISIBLE
-"""Every character that trimming takes off both ends of a cell."""
+from importer.model import BLANKS
 
 _DELETE = dict.fromkeys(map(ord, BLANKS))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import SourceError
 from importer.sources.codepage import best_code_page
+from importer.sources.utf8 import BYTE_ORDER_MARK, NotUtf8, whole_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,22 @@ def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[st
 
 def utf8_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[bytes]:
     """The same text, as UTF-8."""
+    if encoding in {"utf-8", "utf-8-sig"}:
+        return _as_it_is(stream, file, encoding)
     return map(str.encode, text_blocks(stream, file, encoding))
+
+
+def _as_it_is(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[bytes]:
+    blocks = whole_characters(_blocks_of(stream))
+    try:
+        first = next(blocks, b"")
+        if encoding == "utf-8-sig":
+            first = first.removeprefix(BYTE_ORDER_MARK)
+        if first := first.removeprefix(BYTE_ORDER_MARK):
+            yield first
+        yield from blocks
+    except NotUtf8 as error:
+        raise _undecodable(file, encoding, error.at) from None
 
 
 def _demand(file: InputFile, encoding: str) -> None:
@@ -142,18 +158,19 @@ def _unmarked_utf16(head: bytes) -> str | None:
 
 def _blocks(file: InputFile) -> Iterator[bytes]:
     with file.path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            yield block
+        yield from _blocks_of(stream)
+
+
+def _blocks_of(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(BLOCK):
+        yield block
 
 
 def _is_utf8(file: InputFile) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
     try:
-        for block in _blocks(file):
-            if not block.isascii() or decoder.getstate()[0]:
-                decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
+        for _ in whole_characters(_blocks(file)):
+            pass
+    except NotUtf8:
         return False
     return True
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS
+from importer.textbytes import Bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,7 +44,7 @@ def plain_columns(piece: bytes, delimiter: str) -> Plain | None:
     # file's beginning.
     if b"\0" in piece or piece.startswith(_BYTE_ORDER_MARK):
         return None
-    if b"\r" in piece and piece.count(b"\r") != piece.count(b"\r\n"):
+    if b"\r" in piece and not _returns_end_lines(piece):
         return None
     quoted = b'"' in piece
     size = _regular_size(piece, ord(delimiter)) if quoted else len(piece)
@@ -67,9 +67,17 @@ def plain_columns(piece: bytes, delimiter: str) -> Plain | None:
     except pa.ArrowInvalid:
         return None
     # Bytes, of which a text has as many as characters or more.
-    if any(pc.max(pc.binary_length(column)).as_py() > LONGEST_CELL for column in table.columns):
+    chunks = (chunk for column in table.columns for chunk in column.chunks)
+    if any(Bytes(chunk).longest > LONGEST_CELL for chunk in chunks):
         return None
     return Plain(table, size)
+
+
+def _returns_end_lines(piece: bytes) -> bool:
+    """Whether each CR stands before an LF."""
+    data = np.frombuffer(piece, np.uint8)
+    returns = np.flatnonzero(data == _RETURN)
+    return bool(returns[-1] < len(data) - 1 and (data[returns + 1] == _LINE_END).all())
 
 
 def _width(piece: bytes, delimiter: str) -> int:

@@ -27,6 +27,7 @@ from importer.errors import OutputError, SourceError
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.source import file_sha256
 from importer.sources.table import text_column
+from importer.textbytes import arrow_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,10 +94,7 @@ class SnapshotWriter:
         """Append a batch as a row group; its frame has a column for every header."""
         arrays = [pa.array(batch.rows, pa.int64())]
         for label in range(self._width):
-            column = pa.array(batch.frame[label], pa.large_string())
-            arrays.append(
-                column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-            )
+            arrays.append(arrow_texts(batch.frame[label]))
         arrays.append(_problem_column(batch))
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         try:
@@ -233,7 +231,8 @@ class Snapshot:
 
     def _read(self, group: int, names: list[str]) -> Any:
         try:
-            return self._file.read_row_group(group, columns=names)
+            # Not worth threads of its own: a batch is small, and others are worked on meanwhile.
+            return self._file.read_row_group(group, columns=names, use_threads=False)
         except _UNREADABLE as error:
             raise _damaged(self.path, error) from None
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from importer.errors import SourceError
 from importer.model import Batch, Problem, Severity
@@ -23,6 +22,7 @@ from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
 from importer.sources.header import LOOKED_AT, is_blank
 from importer.sources.heading import find_heading
 from importer.sources.source import Columns, Rows
+from importer.textbytes import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -167,7 +167,8 @@ class _Batches:
             keep[(problem.row or part.first) - part.first] = True
         if not keep.any():
             return None
-        self._check_lengths(arrays, part.first)
+        if not isinstance(part, Columns):
+            self._check_lengths(arrays, part.first)
         numbers = np.arange(part.first, part.first + len(part), dtype=np.int64)
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
@@ -186,7 +187,7 @@ class _Batches:
         if not isinstance(part, Columns) or len(part.arrays) < len(self.headers):
             return None
         beyond = part.arrays[len(self.headers) :]
-        if any(pc.max(pc.binary_length(array)).as_py() for array in beyond):
+        if any(Bytes(array).longest for array in beyond):
             return None
         return part.arrays[: len(self.headers)]
 
@@ -207,7 +208,7 @@ class _Batches:
     def _check_lengths(self, arrays: Sequence[Any], first: int) -> None:
         """Raise SourceError where a cell is over the limit."""
         for column, array in enumerate(arrays):
-            if pc.max(pc.binary_length(array)).as_py() > LONGEST_CELL:
+            if Bytes(array).longest > LONGEST_CELL:
                 row = _overlong(array.to_pylist())
                 if row is not None:
                     cell = f"{column_letters(column)}{first + row}"

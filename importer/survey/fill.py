@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.model import Batch, ColumnFill
-
-_BLANKS = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace()) + (
-    "\u200b\u200c\u200d\u2060\ufeff\u180e\u00ad"
-)
-"""What shows nothing: a cell of these alone is as good as empty."""
+from importer.model import BLANKS, Batch, ColumnFill
+from importer.textbytes import Bytes, arrow_texts
 
 
 class FillCounter:
@@ -26,10 +23,19 @@ class FillCounter:
     def add(self, batch: Batch) -> None:
         """Count a batch, which has all columns of the sheet."""
         for label in range(len(self._headers)):
-            texts = pa.array(batch.frame[label], from_pandas=True)
-            shown = pc.not_equal(pc.utf8_trim(texts, _BLANKS), "")
-            self._filled[label] += pc.sum(shown).as_py() or 0
+            self._filled[label] += _count_filled(arrow_texts(batch.frame[label]))
 
     def columns(self) -> tuple[ColumnFill, ...]:
         """The counts so far, in the sheet's order."""
         return tuple(map(ColumnFill, self._headers, self._filled))
+
+
+def _count_filled(texts: Any) -> int:
+    found = Bytes(texts)
+    filled = int(np.count_nonzero(found.shows))
+    held = int(np.count_nonzero(found.lengths))
+    if filled == held:
+        return filled
+    unsure = texts.filter(pa.array((found.lengths > 0) & ~found.shows))
+    shown = pc.not_equal(pc.utf8_trim(unsure, BLANKS), "")
+    return filled + int(pc.sum(shown).as_py())

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from importer.api.bodies import encode
 from importer.mapping.plan import Plan
-from importer.mapping.text import BLANKS
-from importer.model import ERROR_TEXTS, Severity
+from importer.model import BLANKS, ERROR_TEXTS, Severity
 from tests.support.sheets import batch_of, plan_of
 
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from importer.mapping.cells import TEXT
-from importer.mapping.text import BLANKS
-from importer.model import Batch, ColumnFill
+from importer.model import BLANKS, Batch, ColumnFill
 from importer.survey.fill import FillCounter
 
 

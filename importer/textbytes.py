@@ -1,0 +1,114 @@
+"""A column of texts as the bytes that it is: what a few array operations tell of all its cells.
+
+Most cells need no trimming, no normalizing and no search for errors, and two or three of their
+bytes show that. What is told here is certain; where it is not, Arrow's own functions look closer.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.model import BLANKS
+
+Mask = npt.NDArray[np.bool_]
+
+_UNCHANGED_BY_NFC = 0xCC
+"""The first byte of U+0300, the first character that is not the same in Unicode NFC whatever is
+before it."""
+_NO_BREAK_SPACE = 0xC2
+"""The first byte of the only blanks of two bytes; others have one or three."""
+_LETTER_LEADS = (0xC3, 0xDF)
+"""The first bytes of characters of two bytes, none of which is blank."""
+
+
+def _table(*values: int) -> Mask:
+    table = np.zeros(256, np.bool_)
+    table[list(values)] = True
+    return table
+
+
+_SHOWS = _table(*range(0x21, 0x7F), *range(_LETTER_LEADS[0], _LETTER_LEADS[1] + 1))
+"""Whether a text that begins with this byte shows something for certain."""
+_MAY_BEGIN_BLANK = _table(*(blank.encode()[0] for blank in BLANKS))
+_MAY_END_BLANK = _table(*(blank.encode()[-1] for blank in BLANKS))
+
+
+def arrow_texts(texts: Any) -> Any:
+    """A column of pandas, or other texts, as one Arrow array of large strings."""
+    array = pa.array(texts, pa.large_string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def whole_numbers(texts: Any, fewest: int, most: int) -> npt.NDArray[np.uint64]:
+    """Texts that are numbers of so many digits (19 at most), of which the first is no 0.
+
+    0 for any other text.
+    """
+    found = Bytes(texts)
+    sound = (found.lengths >= fewest) & (found.lengths <= most) & (found.first != ord("0"))
+    sound &= pc.ascii_is_decimal(texts).to_numpy(zero_copy_only=False)
+    if not sound.all():
+        texts = pc.if_else(pa.array(sound), texts, pa.scalar("0", texts.type))
+    return np.asarray(pc.cast(texts, pa.uint64()).to_numpy(), np.uint64)
+
+
+class Bytes:
+    """The UTF-8 of an Arrow array of large strings without nulls, each thing told when asked for.
+
+    `starts` says where each text begins in `data`, and where the last one ends.
+    """
+
+    def __init__(self, texts: Any) -> None:
+        _, offsets, data = texts.buffers()
+        first = texts.offset
+        self.starts = (
+            np.frombuffer(offsets, np.int64)[first : first + len(texts) + 1]
+            if len(texts)
+            else np.zeros(1, np.int64)
+        )
+        self.data = np.frombuffer(data or b"\0", np.uint8)
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """The bytes of each text."""
+        return self.starts[1:] - self.starts[:-1]
+
+    @cached_property
+    def first(self) -> npt.NDArray[np.uint8]:
+        """The first byte of each text, 0 for one without any."""
+        at = np.minimum(self.starts[:-1], len(self.data) - 1)
+        return self.data[at] * (self.lengths > 0)
+
+    @property
+    def longest(self) -> int:
+        """The bytes of the longest text."""
+        return int(self.lengths.max(initial=0))
+
+    @property
+    def shows(self) -> Mask:
+        """Which texts show something for certain; of others that hold something it is open."""
+        return _SHOWS[self.first]
+
+    @property
+    def is_nfc(self) -> bool:
+        """Whether all of it is in Unicode NFC for certain."""
+        used = self.data[self.starts[0] : self.starts[-1]]
+        return int(used.max(initial=0)) < _UNCHANGED_BY_NFC
+
+    @property
+    def is_trimmed(self) -> bool:
+        """Whether no text has a blank at its ends for certain."""
+        if (_MAY_BEGIN_BLANK[self.first] & (self.lengths > 0)).any():
+            return False
+        ends = self.starts[1:][self.lengths > 0]
+        suspects = ends[_MAY_END_BLANK[self.data[ends - 1]]]
+        before = self.data[suspects - 2]
+        letters = (before >= _LETTER_LEADS[0]) & (before <= _LETTER_LEADS[1])
+        # A byte of ASCII is the whole of its character, whatever stands before it.
+        return bool((letters & (self.data[suspects - 1] >= 0x80)).all())
