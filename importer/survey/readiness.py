@@ -30,7 +30,7 @@ class ReadinessCounter:
             return
         kept = phones.places[ready[phones.places]]
         self._phones += len(kept)
-        self._callable += len(np.unique(kept))
+        self._callable += int(np.count_nonzero(np.bincount(kept)))
         self._repeated += repeated
         self._invalid += int(phones.refused[~filtered].sum())
         counts = np.minimum(phones.counts[ready], MOST_CONTACTS)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from importer.model import Checked, Phones, Problem, Severity
 from importer.survey.seen import (
@@ -19,6 +20,7 @@ from importer.survey.seen import (
     numbers,
     place,
 )
+from importer.textbytes import Bytes, arrow_texts
 
 OnDuplicate = Literal["skip", "reject", "allow"]
 Mask = npt.NDArray[np.bool_]
@@ -44,13 +46,14 @@ class Repeats:
         """The duplicates among the ready rows of a batch, by position."""
         if checked.keys is None:
             return {}
-        keys = np.array(checked.keys, dtype=object)
-        with_key = np.flatnonzero(ready & (keys != ""))
+        keys = arrow_texts(checked.keys)
+        with_key = np.flatnonzero(ready & (Bytes(keys).lengths > 0))
         rows = checked.rows[with_key]
         places = place(rows)
-        first = _first(digests(keys[with_key].tolist()), places, self._seen.keys, self.own.keys)
+        words = digests(keys.take(pa.array(with_key)))
+        first = _first(words, places, self._seen.keys, self.own.keys)
         return {
-            int(with_key[i]): self._duplicate(int(rows[i]), keys[with_key[i]], told)
+            int(with_key[i]): self._duplicate(int(rows[i]), keys[with_key[i]].as_py(), told)
             for i, told in self._told(first, places)
         }
 
@@ -60,7 +63,8 @@ class Repeats:
         if phones is None:
             return RepeatedPhones(0, {})
         taken = np.flatnonzero(ready[phones.places] & phones.given)
-        taken = taken[np.argsort(place(phones.places[taken], phones.contacts[taken]))]
+        order = place(phones.places[taken], phones.contacts[taken])
+        taken = taken[np.argsort(order, kind="stable")]
         told: ByPosition = {}
         later, before = _twice_in_row(phones, taken)
         for i, first_contact in zip(taken[later], phones.contacts[taken[before]], strict=True):
@@ -110,13 +114,20 @@ class RepeatedPhones:
 def _twice_in_row(phones: Phones, taken: Places) -> tuple[Places, Places]:
     """Where, among the `taken`, a number stands that its row has already, and where it has it.
 
-    `taken` are in the order of their rows and contacts.
+    `taken` are in the order of their rows and contacts, what is found in that of the numbers.
     """
     calls, at = phones.numbers[taken], phones.places[taken]
-    order = np.argsort(calls, kind="stable")
-    calls, at = calls[order], at[order]
-    twice = (calls[1:] == calls[:-1]) & (at[1:] == at[:-1])
-    return order[1:][twice], order[:-1][twice]
+    before = np.full(len(taken), -1, dtype=np.int64)
+    apart = 1
+    # A row has few phones: each is held against the one before it, then against that before these.
+    while (same_row := at[apart:] == at[:-apart]).any():
+        found = np.flatnonzero(same_row & (calls[apart:] == calls[:-apart]))
+        later = found[before[found + apart] < 0]
+        before[later + apart] = later
+        apart += 1
+    later = np.flatnonzero(before >= 0)
+    later = later[np.argsort(calls[later], kind="stable")]
+    return later, before[later]
 
 
 def _first(words: Words, places: Places, before: FirstPlaces, own: FirstPlaces) -> Places:

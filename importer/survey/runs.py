@@ -22,7 +22,7 @@ Prints = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int64]
 
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
-_HALF = np.uint64(32)
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(2**32 - 1)
 _NEAR, _AT_ONCE = 256, 1 << 14
 """Entries that lie no farther apart are read together, up to so many at once."""
 
@@ -34,6 +34,13 @@ def fingerprints(keys: Entries) -> Prints:
         mixed = (mixed ^ word) * _ODD[0]
         mixed ^= mixed >> _HALF
     return ((mixed * _ODD[1]) >> _HALF).astype(np.uint32)
+
+
+def by_print(prints: Prints) -> Positions:
+    """The order of keys by their fingerprints, those with the same one as they stand."""
+    packed = (prints.astype(np.uint64) << _HALF) | np.arange(len(prints), dtype=np.uint64)
+    packed.sort()
+    return (packed & _LOW_HALF).astype(np.int64)
 
 
 class Run(Protocol):
@@ -48,7 +55,10 @@ class Run(Protocol):
 
 
 def find_in(run: Run, keys: Entries, prints: Prints, found: Positions) -> None:
-    """Put the places of the keys that a run has into `found`, where that is still -1."""
+    """Put the places of the keys that a run has into `found`, where that is still -1.
+
+    In the order of their fingerprints keys are found several times as fast.
+    """
     open_ = np.flatnonzero(found < 0)
     at = np.searchsorted(run.prints, prints[open_])
     while True:

@@ -10,14 +10,14 @@ than all else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from importer.errors import OutputError
 from importer.survey.runs import (
@@ -25,12 +25,15 @@ from importer.survey.runs import (
     FileRun,
     Filter,
     MemoryRun,
+    Positions,
     Prints,
     Run,
     RunFile,
+    by_print,
     find_in,
     fingerprints,
 )
+from importer.textbytes import arrow_texts, whole_numbers
 
 Words = tuple[npt.NDArray[np.uint64], ...]
 """Keys as columns of words, all of a length; equal keys are equal in every word."""
@@ -41,7 +44,7 @@ IN_MEMORY = 1 << 16
 """Keys that are in memory as a whole; when there are as many, they go to the file."""
 
 _CONTACT_BITS, _ROW_BITS = 4, 36
-_NUMBER = "^[1-9][0-9]{0,17}$"
+_MOST_DIGITS = 18
 
 
 def place(rows: Places, contacts: Places | int = 0) -> Places:
@@ -59,18 +62,17 @@ def row_of(places: Places) -> Places:
     return (places >> _CONTACT_BITS) & ((1 << _ROW_BITS) - 1)
 
 
-def digests(texts: Sequence[str]) -> Words:
-    """The words of texts: numbers, or 16-byte digests, the same in every process."""
-    array = pa.array(texts, pa.large_string())
-    is_number = pc.match_substring_regex(array, _NUMBER)
-    short = pc.cast(pc.if_else(is_number, array, "0"), pa.uint64()).to_numpy()
-    first, second = np.array(short), np.zeros(len(array), dtype=np.uint64)
-    others = array.filter(pc.invert(is_number)).to_pylist()
-    if others:
-        joined = b"".join([blake2b(t.encode(), digest_size=16).digest() for t in others])
+def digests(texts: Any) -> Words:
+    """The words of texts, a list or an Arrow array: numbers, or 16-byte digests, the same in every process."""
+    array = arrow_texts(texts)
+    first = whole_numbers(array, 1, _MOST_DIGITS).copy()
+    second = np.zeros(len(array), dtype=np.uint64)
+    others = np.flatnonzero(first == 0)
+    if len(others):
+        found = array.take(pa.array(others)).to_pylist()
+        joined = b"".join([blake2b(t.encode(), digest_size=16).digest() for t in found])
         pairs = np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
-        at = first == 0
-        first[at], second[at] = pairs[:, 0], pairs[:, 1]
+        first[others], second[others] = pairs[:, 0], pairs[:, 1]
     return first, second
 
 
@@ -96,8 +98,13 @@ class FirstPlaces:
 
     def find(self, words: Words) -> Places:
         """The place of each key, or -1 for one that was not seen."""
-        keys = np.column_stack(words)
-        return self._find(keys, fingerprints(keys))
+        found = np.full(len(words[0]), -1, dtype=np.int64)
+        if self._old or self._young:
+            keys = np.column_stack(words)
+            prints = fingerprints(keys)
+            order = by_print(prints)
+            found[order] = self._find(keys[order], prints[order])
+        return found
 
     def _find(self, keys: Entries, prints: Prints) -> Places:
         found = np.full(len(keys), -1, dtype=np.int64)
@@ -115,17 +122,13 @@ class FirstPlaces:
         """See keys, in order, at their places; give the first place of each, maybe its own."""
         if not len(places):
             return places
-        order = np.lexsort(words[::-1])
-        ordered = np.column_stack([word[order] for word in words])
-        new = np.ones(len(places), dtype=bool)
-        new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-        distinct = ordered[new]
-        prints = fingerprints(distinct)
+        order, keys, prints, new = _ordered(np.column_stack(words))
+        distinct, prints = keys[new], prints[new]
         firsts = self._find(distinct, prints)
         unknown = firsts < 0
         firsts[unknown] = places[order[new]][unknown]
         entries = np.column_stack((distinct[unknown], firsts[unknown].astype(np.uint64)))
-        self._append(MemoryRun.of(prints[unknown], entries))
+        self._append(MemoryRun(prints[unknown], entries))
         result = np.empty_like(places)
         result[order] = firsts[np.cumsum(new) - 1]
         return result
@@ -175,6 +178,22 @@ class FirstPlaces:
                 "Make room on the disk of temporary files (TMPDIR says where that is).",
             ) from None
         self._young.clear()
+
+
+def _ordered(keys: Entries) -> tuple[Positions, Entries, Prints, npt.NDArray[np.bool_]]:
+    """Keys in the order of their fingerprints, equal ones together and as they came.
+
+    Also gives that order, the fingerprints, and which key is not the one before it.
+    """
+    prints = fingerprints(keys)
+    order = by_print(prints)
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    if (new[1:] & (prints[order[1:]] == prints[order[:-1]])).any():
+        # Different keys share a fingerprint, so equal ones may be apart.
+        order = np.lexsort((*keys.T, prints))
+        new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    return order, keys[order], prints[order], new
 
 
 @dataclass(frozen=True, slots=True)

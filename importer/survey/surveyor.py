@@ -7,10 +7,11 @@ leaves out is not complained about, and an invalid row makes no other row a dupl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from importer.model import Checked, ColumnFill, Outcome, Problem, Severity, Status, Survey
 from importer.settings import PROBLEM_CAP
@@ -113,8 +114,8 @@ class Surveyor:
     def _decide(self, checked: Checked) -> list[Decision]:
         said = _by_row(checked)
         invalid = [row for row, problems in said.items() if any(map(_is_error, problems))]
-        filtered = np.isin(checked.rows, list(checked.filtered))
-        ready = ~filtered & ~np.isin(checked.rows, invalid)
+        filtered = _these(checked, checked.filtered)
+        ready = ~filtered & ~_these(checked, invalid)
         duplicates = self._repeats.rows(checked, ready)
         if self._fate is not Status.PENDING:
             ready[list(duplicates)] = False
@@ -161,6 +162,13 @@ class Surveyor:
         examples = self._examples.setdefault(problem.code, [])
         if len(examples) < EXAMPLES:
             examples.append(problem)
+
+
+def _these(checked: Checked, rows: Iterable[int]) -> npt.NDArray[np.bool_]:
+    """Which rows of a batch, whose numbers ascend, are among the `rows`, all of which it has."""
+    found = np.zeros(len(checked.rows), dtype=bool)
+    found[np.searchsorted(checked.rows, list(rows))] = True
+    return found
 
 
 def _is_error(problem: Problem) -> bool:
