@@ -31,16 +31,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones
+from importer.textbytes import Bytes, matches
+
 if TYPE_CHECKING:
     from phonenumbers import PhoneMetadata
     from phonenumbers.phonemetadata import PhoneNumberDesc
 
 Mask = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
 
-_PLAIN = r"^[(]?\+?[0-9][0-9 ()/.-]{4,30}$"
-_DOUBTFUL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}|[.][0-9]{0,2}$|[.]0+$"
-"""Dates, and numbers that a spreadsheet program has spoilt: they are looked at one by one."""
-_IS_DIGIT_OR_PLUS = np.isin(np.arange(256), list(b"0123456789+"))
 _TYPES = [
     "premium_rate",
     "toll_free",
@@ -78,93 +78,79 @@ def fast_phones(region: str | None) -> FastPhones | None:
 class _Plan:
     """A region's rules: prefixes as digits, all else as patterns of RE2.
 
-    `abroad` is the prefix that goes before a country's code, `all_abroad` a pattern of all such.
-    `leading` says which numbers are the region's and not another's with the same code.
+    `abroad` is the prefix that goes before a country's code, `all_abroad` a pattern of all such, if
+    there are others. `leading` says which numbers are the region's and not another's with the same
+    code. `has_length` tells whether numbers are of a length, by that.
     """
 
     code: str
     abroad: str
-    all_abroad: str
+    all_abroad: str | None
     home: str
     other_home: tuple[str, ...]
     general: str
-    general_lengths: tuple[int, ...]
+    has_length: Mask
     types: str
     leading: str | None
 
     def settle(self, texts: Any) -> Settled:
         """Settle what is plain."""
-        plain = pc.match_substring_regex(texts, _PLAIN)
-        plain = pc.and_not(plain, pc.match_substring_regex(texts, _DOUBTFUL))
-        places = np.flatnonzero(plain.to_numpy(zero_copy_only=False))
-        known = np.zeros(len(texts), dtype=bool)
-        if not len(places):
+        known = plain_phones(texts)
+        if not known.any():
             return Settled(known, texts)
-        certain, national = self._nationals(_without_punctuation(texts.take(pa.array(places))))
-        known[places[certain]] = True
-        values = pa.nulls(len(texts), pa.large_string())
+        dialled = Dialled(texts)
+        places, behind = self._readings(dialled, known)
+        nationals = dialled.texts(places, behind)
+        valid = self._valid(nationals)
+        known = np.zeros(len(texts), dtype=bool)
+        known[places[valid]] = True
+        if not valid.all():
+            nationals = nationals.filter(pa.array(valid))
         code, nothing = pa.scalar(self.code, pa.large_string()), pa.scalar("", pa.large_string())
-        found = pc.binary_join_element_wise(code, national, nothing)
-        values = pc.replace_with_mask(values, pa.array(known), found)
+        values = pc.binary_join_element_wise(code, nationals, nothing)
+        if not known.all():
+            unknown = pa.nulls(len(texts), pa.large_string())
+            values = pc.replace_with_mask(unknown, pa.array(known), values)
         return Settled(known, values)
 
-    def _nationals(self, digits: Any) -> tuple[Mask, Any]:
-        """Which numbers are certain, and the national significant numbers of these."""
-        places, nationals = [np.empty(0, dtype=np.int64)], [pa.array([], pa.large_string())]
-        for mask, national in self._readings(digits):
-            if len(national):
-                valid = self._valid(national)
-                places.append(np.flatnonzero(mask)[valid])
-                nationals.append(_some(national, valid))
-        found = np.concatenate(places)
-        certain = np.zeros(len(digits), dtype=bool)
-        certain[found] = True
-        return certain, pa.concat_arrays(nationals).take(pa.array(np.argsort(found)))
-
-    def _readings(self, digits: Any) -> Iterator[tuple[Mask, Any]]:
-        """Each way to read a number, with those that are read so, and what is left of them."""
-        plus, dialled = _starts(digits, "+"), _starts(digits, self.abroad)
-        home = ~plus & ~_matches(digits, self.all_abroad)
-        own_code = home & _starts(digits, self.code)
-        matches = np.zeros(len(digits), dtype=bool)
-        if own_code.any():
-            matches[own_code] = self._general(_some(digits, own_code))
-        for mask, lead in (
-            (plus & _starts(digits, f"+{self.code}"), 1 + len(self.code)),
-            (dialled & _starts(digits, self.abroad + self.code), len(self.abroad + self.code)),
-            (own_code & ~matches, len(self.code)),
-        ):
-            yield self._without_prefix(digits, mask, lead)
-        national = home & (~own_code | matches)
-        prefixed = national & _starts(digits, self.home) if self.home else np.zeros_like(national)
-        yield self._without_prefix(digits, national & ~prefixed, 0)
-        if prefixed.any():
-            rest = pc.utf8_slice_codeunits(_some(digits, prefixed), len(self.home))
-            stripped = self._general(rest) & _has_length(rest, self.general_lengths)
-            prefixed[np.flatnonzero(prefixed)[~stripped]] = False
-            yield prefixed, rest.filter(pa.array(stripped))
-
-    def _without_prefix(self, digits: Any, mask: Mask, lead: int) -> tuple[Mask, Any]:
-        """The numbers without their first `lead` signs, but for those that a rule may shorten."""
-        rest = pc.utf8_slice_codeunits(_some(digits, mask), lead)
-        short = np.zeros(len(rest), dtype=bool)
+    def _readings(self, dialled: Dialled, plain: Mask) -> tuple[Integers, Integers]:
+        """Which numbers can be read, and behind how many signs the national number begins."""
+        plus = plain & dialled.begins("+")
+        home = plain & ~plus & ~self._goes_abroad(dialled, plain & ~plus)
+        own_code = home & dialled.begins(self.code)
+        # A number may begin as the region's own code does.
+        own = np.flatnonzero(own_code)
+        own_code[own[matches(dialled.texts(own), self.general)]] = False
+        behind = np.full(len(plain), -1, dtype=np.int64)
+        behind[home] = 0
+        behind[own_code] = len(self.code)
+        for prefix in (f"+{self.code}", self.abroad + self.code):
+            behind[plain & dialled.begins(prefix)] = len(prefix)
+        prefixed = (behind == 0) & dialled.begins(self.home) if self.home else np.zeros_like(plain)
         for prefix in (self.home, *self.other_home):
             if prefix:
-                short |= _starts(rest, prefix)
-        kept = mask.copy()
-        kept[np.flatnonzero(mask)[short]] = False
-        return kept, rest.filter(pa.array(~short))
+                # A rule may shorten what is left.
+                behind[(behind >= 0) & dialled.begins(prefix, behind)] = -1
+        behind[prefixed] = len(self.home)
+        places = np.flatnonzero(behind >= 0)
+        return places, behind[places]
 
-    def _general(self, numbers: Any) -> Mask:
-        return _matches(numbers, self.general)
+    def _goes_abroad(self, dialled: Dialled, numbers: Mask) -> Mask:
+        """Which of the numbers begin with any prefix that goes before a country's code."""
+        if self.all_abroad is None:
+            return dialled.begins(self.abroad)
+        found = np.zeros(len(numbers), dtype=bool)
+        places = np.flatnonzero(numbers)
+        found[places] = matches(dialled.texts(places), self.all_abroad)
+        return found
 
     def _valid(self, numbers: Any) -> Mask:
-        lengths = pc.binary_length(numbers).to_numpy(zero_copy_only=False)
-        valid = _has_length(numbers, self.general_lengths) & (lengths <= _LONGEST)
-        valid &= self._general(numbers) & _matches(numbers, self.types)
+        valid = matches(numbers, self.general)
+        valid &= self.has_length.take(Bytes(numbers).lengths, mode="clip")
+        valid &= matches(numbers, self.types)
         if self.leading is not None:
-            valid &= _matches(numbers, self.leading)
-        return np.asarray(valid, dtype=bool)
+            valid &= matches(numbers, self.leading)
+        return valid
 
 
 def _plan(region: str) -> _Plan | None:
@@ -186,6 +172,7 @@ def _plan(region: str) -> _Plan | None:
         or not abroad.isdigit()
         or not all(prefix.isdigit() for prefix in prefixes if prefix)
         or any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
+        or max(map(len, (f"{abroad}{metadata.country_code}", *prefixes))) > LONGEST_PREFIX
         or not general.national_number_pattern
     ):
         return None
@@ -196,11 +183,12 @@ def _plan(region: str) -> _Plan | None:
     return _Plan(
         code=str(metadata.country_code),
         abroad=abroad,
-        all_abroad=f"^(?:{all_abroad})",
+        all_abroad=None if all_abroad.isdigit() else f"^(?:{all_abroad})",
         home=prefixes[0],
         other_home=tuple(prefixes[1:]),
         general=_whole(general.national_number_pattern),
-        general_lengths=lengths,
+        has_length=np.isin(np.arange(_LONGEST + 2), lengths)
+        & (np.arange(_LONGEST + 2) <= _LONGEST),
         types=_whole("|".join(types)),
         leading=f"^(?:{metadata.leading_digits})" if shared and metadata.leading_digits else None,
     )
@@ -245,33 +233,3 @@ def _lengths(parsed: Any) -> set[int]:
 
 def _whole(pattern: str) -> str:
     return f"^(?:{pattern})$"
-
-
-def _without_punctuation(texts: Any) -> Any:
-    """The digits and pluses of plain texts: six times as fast as by a pattern."""
-    _, offsets, content = texts.buffers()
-    ends = np.frombuffer(offsets, np.int64)[: len(texts) + 1]
-    signs = np.frombuffer(content, np.uint8)[: ends[-1]]
-    kept = _IS_DIGIT_OR_PLUS[signs]
-    counts = np.zeros(len(signs) + 1, dtype=np.int64)
-    np.cumsum(kept, out=counts[1:])
-    return pa.LargeStringArray.from_buffers(
-        len(texts), pa.py_buffer(counts[ends]), pa.py_buffer(signs[kept])
-    )
-
-
-def _some(texts: Any, mask: Mask) -> Any:
-    return texts.filter(pa.array(mask))
-
-
-def _starts(texts: Any, prefix: str) -> Mask:
-    return np.asarray(pc.starts_with(texts, prefix).to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _matches(texts: Any, pattern: str) -> Mask:
-    found = pc.match_substring_regex(texts, pattern)
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _has_length(texts: Any, lengths: Sequence[int]) -> Mask:
-    return np.isin(pc.binary_length(texts).to_numpy(zero_copy_only=False), lengths)

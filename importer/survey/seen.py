@@ -63,7 +63,10 @@ def row_of(places: Places) -> Places:
 
 
 def digests(texts: Any) -> Words:
-    """The words of texts, a list or an Arrow array: numbers, or 16-byte digests, the same in every process."""
+    """The words of texts: numbers, or 16-byte digests, the same in every process.
+
+    The texts are a list or an Arrow array.
+    """
     array = arrow_texts(texts)
     first = whole_numbers(array, 1, _MOST_DIGITS).copy()
     second = np.zeros(len(array), dtype=np.uint64)

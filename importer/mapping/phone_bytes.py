@@ -1,0 +1,81 @@
+"""Texts like phones as bytes: which are plain, and the digits that they dial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from importer.textbytes import Bytes, between, matches
+
+Mask = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+_DOUBTFUL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}|[.][0-9]{0,2}$|[.]0+$"
+"""Dates, and numbers that a spreadsheet program has spoilt: they are looked at one by one."""
+_FEWEST, _MOST = 5, 31
+"""Signs of a plain text from its first digit on."""
+_PLUS, _OPEN, _DOT, _DASH, _SPACE = b"+(.- "
+LONGEST_PREFIX = 8
+"""Signs, so that a number's beginning is one integer."""
+
+
+def plain_phones(texts: Any) -> Mask:
+    """Which texts are digits with common punctuation, and look like nothing but a phone.
+
+    That is ``[(]?[+]?[0-9][0-9 ()/.-]{4,30}``, without what `_DOUBTFUL` finds.
+    """
+    found = Bytes(texts)
+    data, ends, last = found.data, found.starts[1:], len(found.data) - 1
+    odd = ~(between(data, "(", ")") | between(data, "-", "9") | (data == _SPACE))
+    begins = found.starts[:-1] + (found.first == _OPEN)
+    plus = (begins < ends) & (data[np.minimum(begins, last)] == _PLUS)
+    odd[begins[plus]] = False
+    begins += plus
+    plain = between(data[np.minimum(begins, last)], "0", "9") & ~found.holding(odd)
+    plain &= (ends - begins >= _FEWEST) & (ends - begins <= _MOST)
+    doubtful = data[np.minimum(found.starts[:-1] + 4, last)] == _DASH
+    doubtful |= found.holding(data == _DOT)
+    if len(places := np.flatnonzero(doubtful & plain)):
+        plain[places] = ~matches(texts.take(pa.array(places)), _DOUBTFUL)
+    return plain
+
+
+class Dialled:
+    """The digits and pluses of plain texts, and `lengths`, how many there are of them.
+
+    Of other texts in the same column nothing that is said here means anything.
+    """
+
+    def __init__(self, texts: Any) -> None:
+        found = Bytes(texts)
+        kept = between(found.data, "0", "9") | (found.data == _PLUS)
+        counts = np.zeros(len(kept) + 1, dtype=np.int64)
+        np.cumsum(kept, out=counts[1:])
+        self._starts = counts[found.starts]
+        self.lengths = self._starts[1:] - self._starts[:-1]
+        # Zeros behind the last text, so that all have as many signs as are compared at once.
+        size = int(counts[-1])
+        self._data = np.zeros(size + LONGEST_PREFIX, dtype=np.uint8)
+        self._data[:size] = found.data.take(np.flatnonzero(kept))
+        self._heads = np.ndarray(size + 1, ">u8", self._data.data, strides=(1,))
+
+    def begins(self, prefix: str, behind: Integers | int = 0) -> Mask:
+        """Which begin with a prefix of at most `LONGEST_PREFIX` signs, `behind` so many signs."""
+        heads = self._heads[self._starts[:-1] + np.minimum(behind, self.lengths)]
+        wanted = int.from_bytes(prefix.encode())
+        alike = heads >> np.uint64(8 * (LONGEST_PREFIX - len(prefix))) == wanted
+        return np.asarray(alike & (self.lengths - behind >= len(prefix)), dtype=bool)
+
+    def texts(self, places: Integers, behind: Integers | int = 0) -> Any:
+        """The texts at some places without their first signs, as an Arrow array."""
+        first = self._starts[:-1][places] + behind
+        lengths = self._starts[1:][places] - first
+        ends = np.zeros(len(places) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=ends[1:])
+        signs = self._data.take(np.repeat(first - ends[:-1], lengths) + np.arange(ends[-1]))
+        return pa.LargeStringArray.from_buffers(
+            len(places), pa.py_buffer(ends), pa.py_buffer(signs)
+        )
