@@ -131,6 +131,8 @@ class Examination:
                 if preflight is not None:
                     preflight.add(evaluated, decisions)
                 yield evaluated, decisions
+                # A batch that is kept while others are under way is memory for nothing.
+                del evaluated, decisions
                 passed = Progress(Stage.CHECKING, snapshot.rows, passed=self.surveyor.rows)
                 self.look.listener(passed)
             if preflight is not None:

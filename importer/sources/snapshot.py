@@ -41,6 +41,8 @@ VERSION = 2
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
+_TIDIED = 8
+"""Row groups after which freed memory is given back."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
@@ -57,6 +59,7 @@ class SnapshotWriter:
         self.path = path
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
         self._width = len(headers)
+        self._groups = 0
         about = asdict(info) if info is not None else {}
         about.pop("problems", None)
         content = {"version": VERSION, "headers": list(headers), "source": about}
@@ -101,6 +104,9 @@ class SnapshotWriter:
             self._writer.write_table(table, row_group_size=max(len(batch), 1))
         except OSError as error:
             raise self._unwritable(error) from None
+        self._groups += 1
+        if self._groups % _TIDIED == 0:
+            _tidy_memory()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -108,6 +114,7 @@ class SnapshotWriter:
             return
         try:
             self._writer.close()
+            _tidy_memory()
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -139,6 +146,11 @@ class SnapshotWriter:
             f"{self.path}: cannot be written ({error.strerror or error}).",
             "Choose a folder that you may write to: --out DIR.",
         )
+
+
+def _tidy_memory() -> None:
+    """Give the system what was freed, which its allocator keeps in pieces, more with each batch."""
+    pa.default_memory_pool().release_unused()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -212,14 +224,8 @@ class Snapshot:
         labels = list(range(len(self.headers)) if columns is None else columns)
         names = ["row", *(f"c{label}" for label in labels), _PROBLEMS]
         for group in range(self._file.num_row_groups):
-            table = self._read(group, names)
-            arrays = {
-                label: text_column(table.column(f"c{label}").combine_chunks()) for label in labels
-            }
-            index = pd.RangeIndex(table.num_rows)
-            frame = pd.DataFrame(arrays, index=index, columns=pd.Index(labels, dtype="int64"))
-            problems = _problems_in(table.column(_PROBLEMS))
-            yield Batch(table.column("row").to_numpy(), frame, problems)
+            # What is given is not kept here, so that it is gone once it is done with.
+            yield _batch(self._read(group, names), labels)
 
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row numbers of all rows, in order: 8 bytes a row."""
@@ -235,6 +241,13 @@ class Snapshot:
             return self._file.read_row_group(group, columns=names, use_threads=False)
         except _UNREADABLE as error:
             raise _damaged(self.path, error) from None
+
+
+def _batch(table: Any, labels: list[int]) -> Batch:
+    arrays = {label: text_column(table.column(f"c{label}").combine_chunks()) for label in labels}
+    index = pd.RangeIndex(table.num_rows)
+    frame = pd.DataFrame(arrays, index=index, columns=pd.Index(labels, dtype="int64"))
+    return Batch(table.column("row").to_numpy(), frame, _problems_in(table.column(_PROBLEMS)))
 
 
 def _problem_column(batch: Batch) -> Any:

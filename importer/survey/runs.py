@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
@@ -22,6 +23,7 @@ Prints = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int64]
 
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
+_MIX = np.uint32(0x9E3779B1)
 _HALF, _LOW_HALF = np.uint64(32), np.uint64(2**32 - 1)
 _NEAR, _AT_ONCE = 256, 1 << 14
 """Entries that lie no farther apart are read together, up to so many at once."""
@@ -155,7 +157,7 @@ class RunFile:
 
 
 class Filter:
-    """Tells most fingerprints that were never added: a bit for each of 8 to 16 times as many."""
+    """Tells most fingerprints that were never added: two of 5 to 10 bits for each tell of it."""
 
     def __init__(self) -> None:
         self._log = 16
@@ -166,8 +168,8 @@ class Filter:
         """Add the fingerprints of a run, which are kept: they are added anew when room is made."""
         self._added.append(prints)
         count = sum(map(len, self._added))
-        if 8 * count > 1 << self._log:
-            self._log = min(32, (16 * count - 1).bit_length())
+        if 5 * count > 1 << self._log:
+            self._log = min(32, (10 * count - 1).bit_length())
             self._bits = np.zeros(1 << (self._log - 3), dtype=np.uint8)
             for earlier in self._added:
                 self._set(earlier)
@@ -175,15 +177,18 @@ class Filter:
             self._set(prints)
 
     def _set(self, prints: Prints) -> None:
-        slots = prints >> np.uint32(32 - self._log)
-        which, bits = slots >> np.uint32(3), np.uint8(1) << (slots & np.uint32(7)).astype(np.uint8)
-        # Ascending, as a run's fingerprints are.
-        starts = np.flatnonzero(np.concatenate(([True], which[1:] != which[:-1])))
-        self._bits[which[starts]] |= np.bitwise_or.reduceat(bits, starts)
+        for which, bits in self._places(prints):
+            np.bitwise_or.at(self._bits, which, bits)
 
     def may_have(self, prints: Prints) -> npt.NDArray[np.bool_]:
         """Whether each may have been added: if not, it was not."""
-        slots = prints >> np.uint32(32 - self._log)
-        bits = self._bits[slots >> np.uint32(3)] >> (slots & np.uint32(7)).astype(np.uint8)
-        found: npt.NDArray[np.bool_] = (bits & np.uint8(1)).astype(bool)
+        found = np.ones(len(prints), dtype=bool)
+        for which, bits in self._places(prints):
+            found &= (self._bits[which] & bits) > 0
         return found
+
+    def _places(self, prints: Prints) -> Iterator[tuple[Prints, npt.NDArray[np.uint8]]]:
+        """The bits of each: by its upper half, and by all of it mixed once more."""
+        for mixed in (prints, prints * _MIX):
+            slots = mixed >> np.uint32(32 - self._log)
+            yield slots >> np.uint32(3), np.uint8(1) << (slots & np.uint32(7)).astype(np.uint8)
