@@ -57,7 +57,7 @@ class Cells:
 
     batch: Batch
     _raw: dict[int, Any] = field(default_factory=dict)
-    _trimmed: dict[int, Any] = field(default_factory=dict)
+    _trimmed: dict[int, tuple[Any, Bytes]] = field(default_factory=dict)
     _errors: dict[int, Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -79,8 +79,16 @@ class Cells:
 
     def texts(self, column: int) -> Any:
         """The cells without white space at their ends, as an Arrow array."""
+        return self._with_bytes(column)[0]
+
+    def _with_bytes(self, column: int) -> tuple[Any, Bytes]:
         if column not in self._trimmed:
-            self._trimmed[column] = trimmed(self.raw_texts(column))
+            texts = self.raw_texts(column)
+            found = Bytes(texts)
+            if not found.is_trimmed:
+                texts = pc.utf8_trim(texts, BLANKS)
+                found = Bytes(texts)
+            self._trimmed[column] = texts, found
         return self._trimmed[column]
 
     def trimmed(self, column: int) -> pd.Series[str]:
@@ -90,8 +98,7 @@ class Cells:
     def errors(self, column: int) -> Mask:
         """Which cells hold a spreadsheet error such as ``#N/A``."""
         if column not in self._errors:
-            texts = self.texts(column)
-            found = Bytes(texts)
+            texts, found = self._with_bytes(column)
             suspects = found.first == _HASH
             suspects |= (found.first == _E) & (found.lengths == _ERR)
             if suspects.any():

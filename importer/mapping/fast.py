@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import trimmed
+from importer.mapping.cells import BLANK, blanked, trimmed
 from importer.mapping.emails_fast import fast_emails
 from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
@@ -65,8 +65,8 @@ def _fast_type(rule: Rule, type_: Type, region: str | None, finding: Finding) ->
 def _with_plus(settle: FastPath) -> FastPath:
     def settled(texts: Any) -> Settled:
         known, digits = settle(texts)
-        plus, nothing = pa.scalar("+", pa.large_string()), pa.scalar("", pa.large_string())
-        return Settled(known, pc.binary_join_element_wise(plus, digits, nothing))
+        plus = pc.binary_join_element_wise(pa.scalar("+", digits.type), digits, BLANK)
+        return Settled(known, blanked(plus, ~known))
 
     return settled
 

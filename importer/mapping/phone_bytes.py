@@ -76,6 +76,24 @@ class Dialled:
         ends = np.zeros(len(places) + 1, dtype=np.int64)
         np.cumsum(lengths, out=ends[1:])
         signs = self._data.take(np.repeat(first - ends[:-1], lengths) + np.arange(ends[-1]))
-        return pa.LargeStringArray.from_buffers(
-            len(places), pa.py_buffer(ends), pa.py_buffer(signs)
-        )
+        return _texts(ends, signs)
+
+
+def with_code(code: str, nationals: Any, places: Integers, rows: int) -> Any:
+    """National numbers with a country's code before them, at their places among so many blanks."""
+    found = Bytes(nationals)
+    ends = np.zeros(rows + 1, dtype=np.int64)
+    ends[places + 1] = found.lengths + len(code)
+    np.cumsum(ends, out=ends)
+    signs = np.empty(ends[-1], dtype=np.uint8)
+    is_national = np.ones(ends[-1], dtype=bool)
+    for at, sign in enumerate(code.encode()):
+        signs[ends[places] + at] = sign
+        is_national[ends[places] + at] = False
+    signs[np.flatnonzero(is_national)] = found.data[: found.starts[-1]]
+    return _texts(ends, signs)
+
+
+def _texts(ends: Integers, signs: npt.NDArray[np.uint8]) -> Any:
+    count = len(ends) - 1
+    return pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(signs))

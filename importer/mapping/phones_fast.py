@@ -29,9 +29,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones
+from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones, with_code
 from importer.textbytes import Bytes, matches
 
 if TYPE_CHECKING:
@@ -57,7 +56,10 @@ _LONGEST = 17
 
 
 class Settled(NamedTuple):
-    """What is certain of a column of texts; `values` means something only where `known`."""
+    """What is certain of a column of texts.
+
+    `values` means something only where `known`, and is blank where the text is.
+    """
 
     known: Mask
     values: Any
@@ -95,23 +97,15 @@ class _Plan:
 
     def settle(self, texts: Any) -> Settled:
         """Settle what is plain."""
-        known = plain_phones(texts)
-        if not known.any():
-            return Settled(known, texts)
         dialled = Dialled(texts)
-        places, behind = self._readings(dialled, known)
+        places, behind = self._readings(dialled, plain_phones(texts))
         nationals = dialled.texts(places, behind)
         valid = self._valid(nationals)
-        known = np.zeros(len(texts), dtype=bool)
-        known[places[valid]] = True
         if not valid.all():
-            nationals = nationals.filter(pa.array(valid))
-        code, nothing = pa.scalar(self.code, pa.large_string()), pa.scalar("", pa.large_string())
-        values = pc.binary_join_element_wise(code, nationals, nothing)
-        if not known.all():
-            unknown = pa.nulls(len(texts), pa.large_string())
-            values = pc.replace_with_mask(unknown, pa.array(known), values)
-        return Settled(known, values)
+            places, nationals = places[valid], nationals.filter(pa.array(valid))
+        known = np.zeros(len(texts), dtype=bool)
+        known[places] = True
+        return Settled(known, with_code(self.code, nationals, places, len(texts)))
 
     def _readings(self, dialled: Dialled, plain: Mask) -> tuple[Integers, Integers]:
         """Which numbers can be read, and behind how many signs the national number begins."""

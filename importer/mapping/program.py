@@ -194,8 +194,8 @@ class Program:
     def _convert(self, cells: Cells, texts: Any, problems: list[Problem]) -> tuple[Any, Mask]:
         """Settle what has a fast path, and take each distinct text of what is left on its own."""
         settled = None if self.fast is None else self.fast(texts)
-        known = cells.nothing if settled is None else settled.known
-        left = np.flatnonzero(~known)
+        open_ = ~cells.nothing if settled is None else held(texts) & ~settled.known
+        left = np.flatnonzero(open_)
         if settled is not None and not len(left):
             return settled.values, cells.nothing
         encoded = (texts if settled is None else texts.take(pa.array(left))).dictionary_encode()
@@ -204,7 +204,7 @@ class Program:
         found = [self._value(text) for text in distinct]
         sent = pa.array([value.text for value in found], pa.large_string()).take(encoded.indices)
         if settled is not None:
-            sent = pc.replace_with_mask(settled.values, pa.array(~known), sent)
+            sent = pc.replace_with_mask(settled.values, pa.array(open_), sent)
         faulty = cells.nothing
         faults = np.array([bool(value.faults) for value in found], dtype=bool)
         if faults.any():
