@@ -24,7 +24,7 @@ def in_order(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[
     Items are drawn in the caller's thread, ahead of what is given by one.
     """
     under_way: deque[Future[Result]] = deque()
-    with _pool() as pool:
+    with _pool(THREADS) as pool:
         for item in items:
             under_way.append(pool.submit(work, item))
             if len(under_way) >= THREADS:
@@ -36,11 +36,12 @@ def in_order(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[
 def side_by_side(items: Iterable[Item], works: Iterable[Callable[[Item], None]]) -> Iterator[Item]:
     """Give each item once all of `works` are done with the one before it.
 
-    Each work sees the items one after the other, in order.
+    Each work sees the items one after the other, in order, in a thread beside the caller's: with
+    one thread for each they wait for the interpreter as long as they gain.
     """
     works = tuple(works)
     under_way: list[Future[None]] = []
-    with _pool() as pool:
+    with _pool(1) as pool:
         for item in items:
             for future in under_way:
                 future.result()
@@ -51,9 +52,9 @@ def side_by_side(items: Iterable[Item], works: Iterable[Callable[[Item], None]])
 
 
 @contextlib.contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that begin nothing more when the block is left by an exception."""
-    pool = ThreadPoolExecutor(THREADS, "vcc-import")
+    pool = ThreadPoolExecutor(threads, "vcc-import")
     try:
         yield pool
     finally:

@@ -53,7 +53,8 @@ def matches(texts: Any, pattern: str) -> Mask:
 
 def arrow_texts(texts: Any) -> Any:
     """A column of pandas, or other texts, as one Arrow array of large strings."""
-    array = pa.array(texts, pa.large_string())
+    # Of a column of pandas, its own array is nearly free; the column itself is converted slowly.
+    array = pa.array(getattr(texts, "array", texts), pa.large_string())
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 

@@ -82,6 +82,9 @@ def _returns_end_lines(piece: bytes) -> bool:
 
 def _width(piece: bytes, delimiter: str) -> int:
     """The number of cells in the first record; 0 if it is blank or cannot be read."""
+    line = piece[: piece.find(b"\n") + 1 or None].rstrip(b"\r\n")
+    if b'"' not in line:
+        return line.count(delimiter.encode()) + 1 if line else 0
     start = io.StringIO(piece[: 2 * LONGEST_CELL].decode(errors="replace"), newline="")
     try:
         return len(next(csv.reader(start, delimiter=delimiter)))

@@ -85,7 +85,7 @@ def numbers(values: npt.NDArray[np.int64]) -> Words:
 
 
 class FirstPlaces:
-    """Where each key stood first: 5 to 6 bytes in memory for each, and 16 or 24 on the disk."""
+    """Where each key stood first: about 5 bytes in memory for each, and 16 or 24 on the disk."""
 
     def __init__(self) -> None:
         self._old: list[FileRun] = []
