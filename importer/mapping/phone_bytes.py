@@ -79,15 +79,15 @@ class Dialled:
         return _texts(ends, signs)
 
 
-def with_code(code: str, nationals: Any, places: Integers, rows: int) -> Any:
+def with_country(country: str, nationals: Any, places: Integers, rows: int) -> Any:
     """National numbers with a country's code before them, at their places among so many blanks."""
     found = Bytes(nationals)
     ends = np.zeros(rows + 1, dtype=np.int64)
-    ends[places + 1] = found.lengths + len(code)
+    ends[places + 1] = found.lengths + len(country)
     np.cumsum(ends, out=ends)
     signs = np.empty(ends[-1], dtype=np.uint8)
     is_national = np.ones(ends[-1], dtype=bool)
-    for at, sign in enumerate(code.encode()):
+    for at, sign in enumerate(country.encode()):
         signs[ends[places] + at] = sign
         is_national[ends[places] + at] = False
     signs[np.flatnonzero(is_national)] = found.data[: found.starts[-1]]

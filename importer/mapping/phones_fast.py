@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones, with_code
+from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones, with_country
 from importer.textbytes import Bytes, matches
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class _Plan:
             places, nationals = places[valid], nationals.filter(pa.array(valid))
         known = np.zeros(len(texts), dtype=bool)
         known[places] = True
-        return Settled(known, with_code(self.code, nationals, places, len(texts)))
+        return Settled(known, with_country(self.code, nationals, places, len(texts)))
 
     def _readings(self, dialled: Dialled, plain: Mask) -> tuple[Integers, Integers]:
         """Which numbers can be read, and behind how many signs the national number begins."""
