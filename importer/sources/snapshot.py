@@ -42,7 +42,7 @@ VERSION = 2
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
 _TIDIED = 8
-"""Row groups after which freed memory is given back."""
+"""Row groups after which freed memory is given back: for fewer it takes longer than it is worth."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
@@ -114,7 +114,8 @@ class SnapshotWriter:
             return
         try:
             self._writer.close()
-            _tidy_memory()
+            if self._groups >= _TIDIED:
+                _tidy_memory()
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
