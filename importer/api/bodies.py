@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.model import ContactTexts, Records
+from importer.textbytes import Bytes
 
 Mask = npt.NDArray[np.bool_]
 
@@ -115,20 +116,14 @@ def _filled(texts: Any) -> Mask:
 
 def _escaped(texts: Any) -> Any:
     """Texts as they stand between the quotes of a JSON string."""
-    _, offsets, content = texts.buffers()
-    if content is None:
-        return texts
-    ends = np.frombuffer(offsets, np.int64)[texts.offset :][: len(texts) + 1]
-    signs = np.frombuffer(content, np.uint8)[ends[0] : ends[-1]]
+    content = Bytes(texts)
+    signs = content.data
     special = (signs < _FIRST_PRINTABLE) | (signs == _QUOTE) | (signs == _BACKSLASH)
     if not special.any():
         return texts
-    places = np.flatnonzero(special) + ends[0]
-    rows = np.unique(np.searchsorted(ends, places, side="right") - 1)
-    spelt = [orjson.dumps(text).decode()[1:-1] for text in texts.take(pa.array(rows)).to_pylist()]
-    mask = np.zeros(len(texts), dtype=bool)
-    mask[rows] = True
-    return pc.replace_with_mask(texts, pa.array(mask), pa.array(spelt, _TEXT))
+    mask = pa.array(content.holding(special))
+    spelt = [orjson.dumps(text).decode()[1:-1] for text in texts.filter(mask).to_pylist()]
+    return pc.replace_with_mask(texts, mask, pa.array(spelt, _TEXT))
 
 
 def _numbers(texts: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, Mask, arrow_texts, or_null
+from importer.mapping.cells import Cells, Mask, or_null
 from importer.mapping.contacts import ContactsColumns
 from importer.mapping.program import Column
 from importer.mapping.rule import Rule, Type
@@ -25,7 +25,7 @@ class Cooked:
 
     def texts(self) -> pa.Array:
         """The texts to send, null where the key is left out."""
-        texts = arrow_texts(self.column.values)
+        texts = self.column.texts
         return texts if self.rule.empty == "send" else or_null(texts)
 
 
@@ -72,8 +72,8 @@ def _contacts(contacts: ContactsColumns) -> Iterator[tuple[str, ContactTexts]]:
     for n in contacts.free:
         phones = contacts.phone_texts(n)
         if phones is not None:
-            there = (phones != "").to_numpy(dtype=bool)
-            yield str(n), ContactTexts({"phone": arrow_texts(phones)}, there)
+            there = pc.not_equal(phones, "").to_numpy(zero_copy_only=False)
+            yield str(n), ContactTexts({"phone": phones}, there)
 
 
 def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count: int) -> pa.Array:
@@ -82,4 +82,4 @@ def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count
     for key in reversed(contacts):
         name = pa.scalar(f"phone{key}", pa.large_string())
         field = pc.if_else(pa.array(contacts[key].exists), name, field)
-    return field if chosen is None else pc.coalesce(or_null(arrow_texts(chosen.values)), field)
+    return field if chosen is None else pc.coalesce(or_null(chosen.texts), field)
