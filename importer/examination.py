@@ -100,13 +100,9 @@ class Examination:
         """Copy the source, once, and learn what its columns show as a whole."""
         watch, rows = Watch(self.plan), 0
         with SnapshotWriter(self.look.copy, self.info.headers, self.info) as snapshot:
-
-            def look(batch: Batch) -> None:
-                watch.add(batch)
-                self._fill.add(batch)
-
-            for batch in side_by_side(source.batches(), (snapshot.write, look)):
+            for batch in side_by_side(source.batches(), (snapshot.write, watch.add)):
                 self._go_on()
+                self._fill.add(batch)
                 rows += len(batch)
                 self.look.listener(Progress(Stage.READING, None, passed=rows))
         self.facts = watch.facts()

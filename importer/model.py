@@ -9,7 +9,7 @@ given once, by the source, and carried from there on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -140,15 +140,16 @@ class Checked:
     """What the mapping alone says of a batch's rows; duplicates are the Survey's to find.
 
     `filtered` gives, by row number, why a filter leaves the row out. `problems` are those of all
-    other rows. `keys` has a text for each row that is equal where ``rows.unique`` says two rows
-    are the same, and blank where the row has no key; it is None where nothing is unique.
+    other rows. `keys`, a pyarrow array of large strings, has a text for each row that is equal
+    where ``rows.unique`` says two rows are the same, and blank where the row has no key; it is None
+    where nothing is unique.
     `phones` is None where the mapping has no contacts.
     """
 
     rows: npt.NDArray[np.int64]
     filtered: Mapping[int, Problem]
     problems: tuple[Problem, ...]
-    keys: Sequence[str] | None
+    keys: pa.Array | None
     phones: Phones | None = None
 
 

@@ -78,14 +78,16 @@ def _numbers(texts: Any, phones: Phones, contact: int) -> Any:
 
 def row_keys(
     parts: Sequence[KeyPart], cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns
-) -> list[str] | None:
+) -> Any | None:
     """The key of each row of a batch, blank where it has none; None where nothing is unique."""
     if not parts:
         return None
-    columns: list[list[str]] = [part.column(cells, form, contacts).to_pylist() for part in parts]
-    if len(columns) == 1:
-        return columns[0]
-    return [JOINT.join(texts) if all(texts) else "" for texts in zip(*columns, strict=True)]
+    columns = [part.column(cells, form, contacts) for part in parts]
+    keys = columns[0]
+    for column in columns[1:]:
+        joined = pc.binary_join_element_wise(keys, column, pa.scalar(JOINT, pa.large_string()))
+        keys = blanked(joined, ~(held(keys) & held(column)))
+    return keys
 
 
 def compile_keys(

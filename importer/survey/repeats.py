@@ -20,7 +20,7 @@ from importer.survey.seen import (
     numbers,
     place,
 )
-from importer.textbytes import Bytes, arrow_texts
+from importer.textbytes import Bytes
 
 OnDuplicate = Literal["skip", "reject", "allow"]
 Mask = npt.NDArray[np.bool_]
@@ -46,7 +46,7 @@ class Repeats:
         """The duplicates among the ready rows of a batch, by position."""
         if checked.keys is None:
             return {}
-        keys = arrow_texts(checked.keys)
+        keys = checked.keys
         with_key = np.flatnonzero(ready & (Bytes(keys).lengths > 0))
         rows = checked.rows[with_key]
         places = place(rows)

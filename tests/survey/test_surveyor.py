@@ -10,6 +10,7 @@ from importer.model import Checked, Problem, Severity, Status
 from importer.survey.repeats import OnDuplicate
 from importer.survey.seen import Seen
 from importer.survey.surveyor import Surveyor
+from importer.textbytes import arrow_texts
 
 
 def checked(
@@ -23,7 +24,7 @@ def checked(
         np.arange(first, first + len(keys), dtype=np.int64),
         {row: Problem(row, "F", "rows.skip_when", "filtered", "F is x") for row in filtered},
         tuple(Problem(row, "A", "form.a", "bad", "is bad") for row in errors),
-        keys,
+        arrow_texts(keys),
     )
 
 
