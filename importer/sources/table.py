@@ -167,8 +167,7 @@ class _Batches:
             keep[(problem.row or part.first) - part.first] = True
         if not keep.any():
             return None
-        if not isinstance(part, Columns):
-            self._check_lengths(arrays, part.first)
+        self._check_lengths(arrays, part.first)
         numbers = np.arange(part.first, part.first + len(part), dtype=np.int64)
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
