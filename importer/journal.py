@@ -176,9 +176,9 @@ class Journal:
         withdrawn: Sequence[int] = (),
         intents: Sequence[int] = (),
     ) -> None:
-        """Settle, withdraw and intend in one transaction: all of it is recorded, or nothing.
+        """Settle, intend and withdraw in one transaction: all of it is recorded, or nothing.
 
-        Waits for the disk only if there are intents.
+        Waits for the disk only if there are intents. A row stands in one of the three.
         """
         content, rows = grouped(outcomes, intents)
         if rows != len(outcomes) + len(intents):

@@ -120,8 +120,11 @@ class Sender:
 
     async def work(self) -> None:
         """Send until no more will come and all is reported."""
-        verdict = await self._engine.send(self._granted(), self._report, self._stop)
-        self._flush()
+        try:
+            verdict = await self._engine.send(self._granted(), self._report, self._stop)
+        finally:
+            # Whatever went wrong: each answer told now is a row less uncertain.
+            self._flush()
         if verdict is not None:
             self._write(stopped_frame(verdict))
         await self._last.wait()

@@ -122,8 +122,13 @@ def _escaped(texts: Any) -> Any:
     if not special.any():
         return texts
     mask = pa.array(content.holding(special))
-    spelt = [orjson.dumps(text).decode()[1:-1] for text in texts.filter(mask).to_pylist()]
+    spelt = map(_spelt, texts.filter(mask).to_pylist())
     return pc.replace_with_mask(texts, mask, pa.array(spelt, _TEXT))
+
+
+def _spelt(text: str | None) -> str | None:
+    """What is null may have bytes all the same."""
+    return None if text is None else orjson.dumps(text).decode()[1:-1]
 
 
 def _numbers(texts: Any) -> Any:

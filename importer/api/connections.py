@@ -50,7 +50,9 @@ _LOST = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, EOFErr
 class Connections:
     """A pool of connections to one service, made and used on one event loop.
 
-    `headers` go with every request to the service, and never to a proxy.
+    `headers` go with every request to the service, and never to a proxy. There may be as many
+    exchanges at once as the pace allows, and one more: others would wait in vain, since idle
+    connections are not aiohttp's to give.
     """
 
     def __init__(
@@ -164,14 +166,14 @@ class _Idle:
         oldest = self._loop.time() - IDLE_SECONDS
         while self._peers:
             peer = self._peers.pop()
-            if peer.usable and peer.idle_since > oldest:
+            if peer.ready and peer.idle_since > oldest:
                 return peer
             peer.close()
         return None
 
     def keep(self, peer: Peer) -> None:
         """Keep one whose answer has come, and close any other."""
-        if not peer.usable or peer.asked:
+        if peer.asked or not peer.ready:
             peer.close()
             return
         peer.idle_since = self._loop.time()
@@ -191,7 +193,7 @@ class _Idle:
         """Close those whose time is over, the first in the list."""
         self._timer = None
         oldest = self._loop.time() - IDLE_SECONDS
-        kept = [peer for peer in self._peers if peer.usable and peer.idle_since > oldest]
+        kept = [peer for peer in self._peers if peer.ready and peer.idle_since > oldest]
         for peer in set(self._peers).difference(kept):
             peer.close()
         self._peers = kept

@@ -51,6 +51,12 @@ class Peer(BaseProtocol):
         transport.set_protocol(self)
 
     @property
+    def ready(self) -> bool:
+        """Whether it may be asked now; what a transport that is closing is given is thrown away."""
+        transport = self.transport
+        return self.usable and transport is not None and not transport.is_closing()
+
+    @property
     def asked(self) -> bool:
         """Whether an answer is still to come."""
         return self._waiter is not None
@@ -67,7 +73,7 @@ class Peer(BaseProtocol):
         answer from coming: an OSError, a ClientError, a HttpProcessingError or a TimeoutError.
         """
         transport = self.transport
-        if transport is None or not self.usable:
+        if transport is None or not self.ready:
             raise aiohttp.ServerDisconnectedError
         self._cap = cap
         self._message = self._payload = None
@@ -107,11 +113,11 @@ class Peer(BaseProtocol):
             self._fail(error if isinstance(error, HttpProcessingError) else HttpProcessingError())
             return
         for message, payload in messages:
-            if message.code != 101 and message.code < 200:
-                continue  # it says that the answer is still to come
             if self._message is not None:
                 self.usable = False  # one answer too many
                 break
+            if message.code != 101 and message.code < 200:
+                continue  # it says that the answer is still to come
             self._message, self._payload = message, payload
         if self._message is not None and self._payload is not None:
             self._look(self._message, self._payload, ended=upgraded)
@@ -122,14 +128,19 @@ class Peer(BaseProtocol):
         """See whether the answer is whole."""
         if (error := payload.exception()) is not None:
             self._fail(error)
+        elif ended or message.code in _NO_BODY:
+            self._give(Answer(message.code, message.headers, b""))
+            self.usable = self.usable and not (ended or message.should_close)
         elif payload.total_bytes > self._cap:
             self.usable = False
             self._give(Answer(message.code, message.headers, None))
-        elif ended or payload.is_eof() or message.code in _NO_BODY:
-            if ended or message.should_close:
-                self.usable = False
-            content = payload.read_nowait() if payload.is_eof() else b""
-            self._give(Answer(message.code, message.headers, content))
+        elif payload.is_eof():
+            self.usable = self.usable and not message.should_close
+            self._give(Answer(message.code, message.headers, payload.read_nowait()))
+
+    def eof_received(self) -> None:
+        """The other end says nothing more: what is written from now on may never be read."""
+        self.usable = False
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection has ended: what has come is all, if that can be an answer."""
@@ -137,9 +148,13 @@ class Peer(BaseProtocol):
         self.transport = None
         # The connector waits for that when it is closed.
         self._handler.connection_lost(exc)
-        if self._waiter is not None:
-            self._end(exc)
-        self._connection.close()
+        try:
+            if self._waiter is not None:
+                self._end(exc)
+        finally:
+            # Nobody waits for what cannot come any more, whatever went wrong on the way.
+            self._fail(aiohttp.ClientPayloadError())
+            self._connection.close()
 
     def _end(self, exc: BaseException | None) -> None:
         if self._message is None or self._payload is None or self._parser is None:
@@ -151,7 +166,6 @@ class Peer(BaseProtocol):
             self._fail(aiohttp.ClientPayloadError())
             return
         self._look(self._message, self._payload, ended=False)
-        self._fail(aiohttp.ClientPayloadError())
 
     def _give(self, answer: Answer) -> None:
         waiter, self._waiter, self._parser = self._waiter, None, None

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,8 @@ AHEAD = 4096
 """Rows kept ready: at thousands a second enough to bridge the preparation of a batch."""
 
 _SLICE_ROWS = 256
-"""Rows that the reader takes at a time. They come in batches, so it seldom has to wait for them."""
+_SLICE_SECONDS = 0.002
+"""The reader shows what it has after so long: rows to be sent may be far between."""
 
 _LINGER = 0.01
 """Seconds an outcome waits at most for others to share its transaction."""
@@ -265,7 +267,12 @@ class _Granted:
 
 def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], bool]:
     """Some items of work, and whether that was all; called in the reader's thread."""
-    drawn = list(islice(work, _SLICE_ROWS))
+    drawn: list[Request | Outcome] = []
+    until = time.monotonic() + _SLICE_SECONDS
+    for item in islice(work, _SLICE_ROWS):
+        drawn.append(item)
+        if time.monotonic() >= until:
+            return drawn, False
     return drawn, len(drawn) < _SLICE_ROWS
 
 

@@ -80,9 +80,13 @@ class RemoteEngine:
     ) -> Stop | None:
         """Send all leased rows. Raises RuntimeError for a bug that a sender met, at the end."""
         async with self.links() as links:
-            for link, part in zip(links, parts_of(self.pace, len(links)), strict=True):
-                self._widths[link.name] = part.concurrency or START
-            crew = _Crew(self, [_Sender(link) for link in links], report)
+            parts = parts_of(self.pace, len(links))
+            senders = [
+                _Sender(link, part.concurrency or START)
+                for link, part in zip(links, parts, strict=True)
+            ]
+            self._widths.update((sender.link.name, sender.width) for sender in senders)
+            crew = _Crew(self, senders, report)
             return await crew.work(leases, stop)
 
     def take_width(self, name: str, width: int) -> None:
@@ -109,7 +113,7 @@ class _Sender:
     """One sender and the rows it owes outcomes for."""
 
     link: Link
-    width: int = START
+    width: int
     owed: set[int] = field(default_factory=set)
     ended: bool = False
 

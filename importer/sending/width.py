@@ -64,9 +64,8 @@ class AutoWidth:
         self._hold = _HOLD_SECONDS[0]
         self._next_trial = 0.0
         self._cut_at = -math.inf
-        self._counted_at = now
-        self._in_flight = self._in_a_moment = 0
-        self._under_way = 0.0
+        self._in_a_moment = 0
+        self._count_anew(now)
         self._measure(now)
 
     @property
@@ -76,12 +75,14 @@ class AutoWidth:
 
     def answered(self, now: float, began: float, in_flight: int) -> None:
         """Take note of an answer; `in_flight` counts its own request, too."""
+        if began < self._cut_at:
+            return
         self._in_flight += in_flight
         self._under_way += now - began
         if now >= self._counted_at + _COUNTING_SECONDS:
             # By rule 1, since there may have been no rows for much of that time.
             self._in_a_moment = round(MOMENT * self._in_flight / max(self._under_way, 1e-9))
-            self._counted_at, self._in_flight, self._under_way = now, 0, 0.0
+            self._count_anew(now)
         if began < self._since:
             return
         self._seen += 1
@@ -98,9 +99,14 @@ class AutoWidth:
         if began < self._cut_at:
             return
         self._cut_at = now
+        self._count_anew(now)
         self._in_a_moment = 0
         self._settle(now, max(1, int(self.settled * _LESS)))
         self._next_trial = now + _TROUBLE_SECONDS
+
+    def _count_anew(self, now: float) -> None:
+        self._counted_at = now
+        self._in_flight, self._under_way = 0, 0.0
 
     def _measure(self, now: float) -> None:
         self._since = now

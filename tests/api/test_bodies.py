@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -169,18 +171,16 @@ def test_bodies_are_to_the_byte_what_an_encoder_makes_of_each_record(made: Recor
 def test_a_part_of_a_longer_column_is_taken_for_what_it_is() -> None:
     """Arrow hands out columns that begin in the middle of another's memory."""
     whole = texts(['"', "a", 'b"c', None, "d\\"])
-    made = records(3)
-    made = Records(
-        made.rows,
-        {"x": whole[1:4]},
-        frozenset(),
-        {},
-        made.phone_field,
-        {},
-        {},
-        made.disposed,
-    )
+    made = replace(records(3), form={"x": whole[1:4]})
     assert encoded(made) == [b'{"form":{"x":"a"}}', rb'{"form":{"x":"b\"c"}}', b'{"form":{}}']
+
+
+def test_what_is_null_is_left_out_whatever_bytes_are_beneath_it() -> None:
+    """Arrow's own functions leave them there."""
+    there = pa.array([True, False, True])
+    some = pc.if_else(there, texts(['"1', '"2', '"3']), pa.scalar(None, pa.large_string()))
+    made = replace(records(3), form={"x": some})
+    assert encoded(made) == [rb'{"form":{"x":"\"1"}}', b'{"form":{}}', rb'{"form":{"x":"\"3"}}']
 
 
 def test_many_rows_are_all_there_and_in_order() -> None:

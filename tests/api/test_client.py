@@ -537,6 +537,39 @@ class TestConnections:
 
         assert [reply.numberids for reply in asyncio.run(main())] == [("1",), ("2",), ("3",)]
 
+    def test_one_that_the_server_is_closing_is_not_used(self) -> None:
+        """Its end came in the very turn of the loop in which another's answer did."""
+        answered = asyncio.Semaphore(0)
+        asked = asyncio.Event()
+        writers: list[Writer] = []
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            await request_of(reader)
+            writers.append(writer)
+            if len(writers) == 1:
+                asked.set()
+                for _ in range(3):
+                    await answered.acquire()
+                for other in writers[1:4]:
+                    other.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            writer.write(http(CREATED))
+            await answering(http(CREATED))(reader, writer)
+
+        async def main() -> list[Reply]:
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+
+                async def other() -> None:
+                    assert (await client.add(BODY)).wire is Wire.ANSWERED
+                    answered.release()
+
+                slow = asyncio.create_task(client.add(BODY))
+                await asked.wait()
+                await asyncio.gather(*(other() for _ in range(3)))
+                assert (await slow).wire is Wire.ANSWERED
+                return await asyncio.gather(*(client.add(BODY) for _ in range(4)))
+
+        assert [reply.wire for reply in asyncio.run(main())] == [Wire.ANSWERED] * 4
+
     def test_a_ca_file_is_trusted_instead_of_the_systems(self) -> None:
         reply = add_to(answering(http(CREATED)), tls=server_tls(), ca_file=CERTIFICATE)
         assert reply.numberids == ("6",)

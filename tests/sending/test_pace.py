@@ -153,6 +153,8 @@ class TestWidth:
         assert pacer.at_hand == max(expected, pacer.width)
         pacer.strained(10.0, 9.0)
         assert pacer.at_hand == pacer.width
+        pacer.answered(10.1, 9.9, 8)  # it began before the trouble, and says nothing of what is now
+        assert pacer.at_hand == pacer.width
 
     def test_of_a_fixed_one_as_many_rows_are_at_hand(self) -> None:
         pacer = Pacer(12, None, 0.0, lambda width, rate: None)

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from importer.api.client import Client
 from importer.journal import Journal
-from importer.model import Event, Outcome, PaceChanged, Request, Status, Stop
-from importer.sender import read_setup, setup_of
+from importer.model import Event, Lease, Outcome, PaceChanged, Reply, Request, Status, Stop, Wire
+from importer.sender import Sender, read_setup, setup_of
 from importer.sending.coordinator import coordinate
 from importer.sending.frames import (
     HEAD,
@@ -246,6 +249,74 @@ def test_a_pace_is_divided_among_workers(
     parts = parts_of(pace, workers)
     assert [part.concurrency for part in parts] == widths
     assert [part.rate for part in parts] == rates
+
+
+def test_with_a_fixed_concurrency_the_width_that_is_told_is_that() -> None:
+    @dataclass
+    class Ending:
+        """A link whose sender tells of a new rate, and ends when it is asked to."""
+
+        name: str
+        told: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+
+        def send(self, frame: bytes) -> None:
+            self.told.put_nowait(framed(Kind.END)[HEAD:])
+
+        async def frames(self) -> AsyncIterator[bytes]:
+            while True:
+                yield await self.told.get()
+
+    events: list[Event] = []
+
+    async def main() -> None:
+        links = [Ending("a"), Ending("b")]
+        links[0].told.put_nowait(event_frame(PaceChanged(32, 10.0))[HEAD:])
+        heard = asyncio.Event()
+
+        def hear(event: Event) -> None:
+            events.append(event)
+            heard.set()
+
+        async def leases() -> AsyncIterator[Lease]:
+            await heard.wait()
+            for lease in list[Lease]():
+                yield lease
+
+        engine = RemoteEngine(lambda: nullcontext(links), 2, Pace(64), on_event=hear)
+        await engine.send(leases(), lambda outcomes: None, asyncio.Event())
+
+    asyncio.run(main())
+    assert events == [PaceChanged(64, 20.0)]
+
+
+def test_a_sender_that_meets_a_bug_tells_first_what_was_answered() -> None:
+    frames: list[bytes] = []
+
+    class Buggy:
+        async def add(self, body: bytes) -> Reply:
+            if body == b"boom":
+                await asyncio.sleep(0)
+                raise ZeroDivisionError
+            return Reply(Wire.ANSWERED, 200, True, ("6",))
+
+        async def probe(self) -> Reply:
+            raise AssertionError("nothing is to be probed")
+
+    async def main() -> None:
+        sender = Sender(cast(Client, Buggy()), Pace(32), RetryPolicy(), frames.append)
+        bodies = [b"{}"] * 5 + [b"boom"]
+        sender.take(lease_frame([Request(n, body) for n, body in enumerate(bodies, 2)])[HEAD:])
+        await sender.work()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(main())
+    told = {
+        outcome.row: outcome.status
+        for kind, content in (parted(frame[HEAD:]) for frame in frames)
+        if kind is Kind.OUTCOMES
+        for outcome in read_outcomes(content)
+    }
+    assert told == {**dict.fromkeys(range(2, 7), Status.CREATED), 7: Status.UNCERTAIN}
 
 
 def test_frames_come_out_as_they_went_in() -> None:
