@@ -550,9 +550,11 @@ class TestConnections:
                 asked.set()
                 for _ in range(3):
                     await answered.acquire()
+                writer.write(http(CREATED))
                 for other in writers[1:4]:
                     other.get_extra_info("socket").shutdown(socket.SHUT_WR)
-            writer.write(http(CREATED))
+            else:
+                writer.write(http(CREATED))
             await answering(http(CREATED))(reader, writer)
 
         async def main() -> list[Reply]:

@@ -153,7 +153,13 @@ class TestWidth:
         assert pacer.at_hand == max(expected, pacer.width)
         pacer.strained(10.0, 9.0)
         assert pacer.at_hand == pacer.width
-        pacer.answered(10.1, 9.9, 8)  # it began before the trouble, and says nothing of what is now
+
+    def test_answers_from_before_a_trouble_say_nothing_of_what_is_at_hand_after_it(self) -> None:
+        pacer = Pacer(None, None, 0.0, lambda width, rate: None)
+        for n in range(400):
+            pacer.answered((n + 1) / 10_000, n / 10_000, 8)
+        pacer.strained(0.041, 0.0405)
+        pacer.answered(0.1, 0.0409, 8)
         assert pacer.at_hand == pacer.width
 
     def test_of_a_fixed_one_as_many_rows_are_at_hand(self) -> None:
