@@ -537,7 +537,7 @@ class TestConnections:
 
         assert [reply.numberids for reply in asyncio.run(main())] == [("1",), ("2",), ("3",)]
 
-    def test_one_that_the_server_is_closing_is_not_used(self) -> None:
+    def test_one_that_the_server_is_closing_is_not_ready(self) -> None:
         """Its end came in the very turn of the loop in which another's answer did."""
         answered = asyncio.Semaphore(0)
         asked = asyncio.Event()
@@ -557,20 +557,23 @@ class TestConnections:
                 writer.write(http(CREATED))
             await answering(http(CREATED))(reader, writer)
 
-        async def main() -> list[Reply]:
+        async def main() -> None:
             async with serving(behave) as port, Client(target(port), PACE) as client:
 
                 async def other() -> None:
+                    await asked.wait()
                     assert (await client.add(BODY)).wire is Wire.ANSWERED
                     answered.release()
 
-                slow = asyncio.create_task(client.add(BODY))
-                await asked.wait()
-                await asyncio.gather(*(other() for _ in range(3)))
-                assert (await slow).wire is Wire.ANSWERED
-                return await asyncio.gather(*(client.add(BODY) for _ in range(4)))
+                others = [asyncio.create_task(other()) for _ in range(3)]
+                assert (await client.add(BODY)).wire is Wire.ANSWERED
+                # What is asked in this very turn is not asked of them.
+                assert client._connections is not None
+                peers = client._connections._idle._peers
+                assert [peer.ready for peer in peers] == [False, False, False, True]
+                await asyncio.gather(*others)
 
-        assert [reply.wire for reply in asyncio.run(main())] == [Wire.ANSWERED] * 4
+        asyncio.run(main())
 
     def test_a_ca_file_is_trusted_instead_of_the_systems(self) -> None:
         reply = add_to(answering(http(CREATED)), tls=server_tls(), ca_file=CERTIFICATE)
