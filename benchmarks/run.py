@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.footprint import memory, start
+from benchmarks.limits import limits
 from benchmarks.measuring import Result, machine, table
 from benchmarks.reading import check, xlsx
 from benchmarks.sending import cluster, latency, sending
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "sending": sending,
     "latency": latency,
     "cluster": cluster,
+    "limits": limits,
     "check": check,
     "xlsx": xlsx,
     "memory": memory,
@@ -51,8 +53,8 @@ def main() -> int:
             findings = BENCHMARKS[name](setting)
             results += findings.results
             details.append(findings.details)
-    figures = table(_HEAD, [result.cells() for result in results])
-    text = "\n".join([setting_up, figures, *details])
+    figures = [table(_HEAD, [result.cells() for result in results])] if results else []
+    text = "\n".join([setting_up, *figures, *details])
     print(text)
     if options.write is not None:
         write(options.write, text)

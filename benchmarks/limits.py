@@ -1,0 +1,98 @@
+"""What the coordinator can do at most, however many send: rows prepared, and rows accounted for.
+
+There is no target. The figures say which limit comes next once sending is no longer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.leads import MAPPING
+from benchmarks.measuring import table
+from benchmarks.setting import Findings, Setting
+from importer.api.bodies import encode
+from importer.examination import Examination, Look
+from importer.incoming import open_incoming
+from importer.journal import Journal
+from importer.loop import run_loop
+from importer.mapping.load import load_mapping
+from importer.mapping.plan import Plan
+from importer.model import Lease, Outcome, Request, Status, Stop
+from importer.sending.coordinator import coordinate
+from importer.sending.protocol import Report
+from importer.settings import SourceOptions
+from importer.sources.snapshot import Snapshot
+
+_WIDTHS = (16, 64, 256)
+
+
+def limits(setting: Setting) -> Findings:
+    """Rows a second of the coordinator's two tasks, each by itself."""
+    rows = 20_000 if setting.quick else 100_000
+    copy = setting.folder / "limits.parquet"
+    mapping = load_mapping(MAPPING)
+    with open_incoming(setting.csv(rows), mapping, SourceOptions()) as source:
+        examination = Examination(source.info, mapping, Look(copy))
+        examination.read(source)
+    prepared: list[float] = []
+    recorded: dict[int, list[float]] = {width: [] for width in _WIDTHS}
+    for turn in range(setting.rounds):
+        prepared.append(_seconds_to_prepare(copy, examination.plan))
+        for width, found in recorded.items():
+            place = setting.folder / f"limits-{turn}-{width}.sqlite3"
+            found.append(_seconds_to_record(place, rows, width))
+    lines = [("rows prepared: mapped, and their bodies encoded", _speed(rows, prepared))]
+    lines += [
+        (f"rows intended, granted and recorded, {width} at once", _speed(rows, found))
+        for width, found in recorded.items()
+    ]
+    return Findings((), table(("the coordinator alone", "rows/s"), lines))
+
+
+def _speed(rows: int, seconds: list[float]) -> str:
+    return f"{rows / statistics.median(seconds):,.0f}"
+
+
+def _seconds_to_prepare(copy: Path, plan: Plan) -> float:
+    began = time.perf_counter()
+    with Snapshot.open(copy) as snapshot:
+        for batch in snapshot.batches(plan.used):
+            for _ in encode(plan.records(plan.evaluate(batch), "run")):
+                pass
+    return time.perf_counter() - began
+
+
+def _seconds_to_record(place: Path, rows: int, width: int) -> float:
+    """Seconds of a run whose requests are answered at once; intents wait for the disk."""
+    requests: Iterator[Request] = itertools.starmap(
+        Request, zip(range(2, rows + 2), itertools.repeat(b"{}"), strict=False)
+    )
+
+    async def run(journal: Journal) -> None:
+        await coordinate(requests, journal, _AnsweredAtOnce(width), stop=asyncio.Event())
+
+    with Journal.create(place, {}) as journal:
+        began = time.perf_counter()
+        run_loop(run(journal))
+        return time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class _AnsweredAtOnce:
+    """An engine that takes no time."""
+
+    width: int
+
+    async def send(
+        self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
+    ) -> Stop | None:
+        del stop
+        async for lease in leases:
+            report([Outcome(r.row, Status.CREATED, ("6",), 1, 200) for r in lease.requests])
+        return None
