@@ -24,7 +24,7 @@ from importer.model import Batch, Checkup, Findings, Progress, SourceInfo, Stage
 from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
-from importer.sources.snapshot import Snapshot, SnapshotWriter
+from importer.sources.snapshot import Snapshot, SnapshotWriter, tidy_memory
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
 from importer.stopping import StopSwitch
@@ -131,6 +131,7 @@ class Examination:
                 del evaluated, decisions
                 passed = Progress(Stage.CHECKING, snapshot.rows, passed=self.surveyor.rows)
                 self.look.listener(passed)
+            tidy_memory(snapshot.groups)
             if preflight is not None:
                 self._found = preflight.finish()
                 self.surveyor.note(self._found.problems)

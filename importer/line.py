@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from importer.api.bodies import encode
 from importer.api.verdict import judge
@@ -229,11 +230,21 @@ def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
     """Encode every row that the journal does not know, in source order."""
     settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
     for batch in snapshot.batches(line.plan.used):
-        pending = ~np.isin(batch.rows, settled, assume_unique=True)
-        frame = batch.frame[pending].reset_index(drop=True)
-        evaluated = line.plan.evaluate(Batch(batch.rows[pending], frame))
-        records = line.plan.records(evaluated, line.run.description.run_id)
-        yield from map(Request, records.rows.tolist(), encode(records))
+        yield from _requests_of(_pending(batch, settled), line)
+        del batch  # not kept while the next one is read
+
+
+def _pending(batch: Batch, settled: npt.NDArray[np.int64]) -> Batch:
+    """The rows of a batch that are not settled."""
+    pending = ~np.isin(batch.rows, settled, assume_unique=True)
+    if pending.all():
+        return batch
+    return Batch(batch.rows[pending], batch.frame[pending].reset_index(drop=True))
+
+
+def _requests_of(batch: Batch, line: Line) -> Iterator[Request]:
+    records = line.plan.records(line.plan.evaluate(batch), line.run.description.run_id)
+    return map(Request, records.rows.tolist(), encode(records))
 
 
 def finish(run: Run, rows: int, ending: Ending) -> RunResult:

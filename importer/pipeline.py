@@ -136,9 +136,10 @@ def run(
             look = replace(look, gate=gate, now=_now())
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
-            for _, decisions in examination.survey():
+            for evaluated, decisions in examination.survey():
                 # What is refused is in the journal before the first request leaves.
                 journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
+                del evaluated, decisions  # not kept while the next one is worked on
             checkup = examination.finish()
             if checkup.refused:
                 raise Refused(_kept(checkup, log, directory.snapshot))
@@ -160,6 +161,7 @@ def run(
     if seen is not None:
         seen.take(examination.surveyor.sighting)
     line = Line(job, examination.plan, Run(description, clock, directory, journal))
+    del examination  # what it knows of every row is not needed any more
     with journal:
         result = send_and_finish(line, checkup.survey.rows, stop, listener)
     return replace(result, checkup=checkup)

@@ -41,7 +41,7 @@ VERSION = 2
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
-_TIDIED = 8
+_MANY = 8
 """Row groups after which freed memory is given back: for fewer it takes longer than it is worth."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
@@ -105,8 +105,8 @@ class SnapshotWriter:
         except OSError as error:
             raise self._unwritable(error) from None
         self._groups += 1
-        if self._groups % _TIDIED == 0:
-            _tidy_memory()
+        if self._groups % _MANY == 0:
+            tidy_memory(self._groups)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -114,8 +114,7 @@ class SnapshotWriter:
             return
         try:
             self._writer.close()
-            if self._groups >= _TIDIED:
-                _tidy_memory()
+            tidy_memory(self._groups)
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -149,9 +148,13 @@ class SnapshotWriter:
         )
 
 
-def _tidy_memory() -> None:
-    """Give the system what was freed, which its allocator keeps in pieces, more with each batch."""
-    pa.default_memory_pool().release_unused()
+def tidy_memory(groups: int) -> None:
+    """Give the system what was freed, which its allocator keeps in pieces, more with each batch.
+
+    `groups` says how many have passed: after few of them it is not worth its time.
+    """
+    if groups >= _MANY:
+        pa.default_memory_pool().release_unused()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -227,6 +230,11 @@ class Snapshot:
         for group in range(self._file.num_row_groups):
             # What is given is not kept here, so that it is gone once it is done with.
             yield _batch(self._read(group, names), labels)
+
+    @property
+    def groups(self) -> int:
+        """How many batches there are."""
+        return int(self._file.num_row_groups)
 
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row numbers of all rows, in order: 8 bytes a row."""
