@@ -24,7 +24,7 @@ from importer.model import Batch, Checkup, Findings, Progress, SourceInfo, Stage
 from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
-from importer.sources.snapshot import Snapshot, SnapshotWriter, tidy_memory
+from importer.sources.snapshot import TIDIED, Snapshot, SnapshotWriter, tidy_memory
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
 from importer.stopping import StopSwitch
@@ -119,8 +119,11 @@ class Examination:
             Snapshot.open(self.look.copy) as snapshot,
         ):
             log.add(remarks)
-            for evaluated in in_order(snapshot.batches(self.plan.used), self._evaluate):
+            mapped = in_order(snapshot.batches(self.plan.used), self._evaluate)
+            for count, evaluated in enumerate(mapped, 1):
                 self._go_on()
+                if count % TIDIED == 0:
+                    tidy_memory(count)
                 decisions = self.surveyor.add(evaluated.checked)
                 for decision in decisions:
                     log.add(decision.problems)

@@ -41,7 +41,7 @@ VERSION = 2
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
-_MANY = 8
+TIDIED = 8
 """Row groups after which freed memory is given back: for fewer it takes longer than it is worth."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
@@ -105,7 +105,7 @@ class SnapshotWriter:
         except OSError as error:
             raise self._unwritable(error) from None
         self._groups += 1
-        if self._groups % _MANY == 0:
+        if self._groups % TIDIED == 0:
             tidy_memory(self._groups)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -153,7 +153,7 @@ def tidy_memory(groups: int) -> None:
 
     `groups` says how many have passed: after few of them it is not worth its time.
     """
-    if groups >= _MANY:
+    if groups >= TIDIED:
         pa.default_memory_pool().release_unused()
 
 
