@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from importer.sources.apart import Apart
     from importer.sources.package import Package
 
-_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^<>]*\?>)?\s*<sst(?:\s[^<>]*)?>\s*")
+_HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^<>]*\?>\s*)?<sst(?:\s[^<>]*)?>\s*")
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
 _LONGEST_HEAD = 4096
 _LONGEST_PIECE = 8 * 2**20
@@ -52,8 +52,8 @@ def _whole_strings(package: Package) -> Iterator[bytes]:
     for piece in package.unpack(STRINGS, STRINGS_LIMIT):
         rest += piece
         if not begun:
-            head = _HEAD.match(rest)
-            if head is None or head.end() > _LONGEST_HEAD or not is_utf8(head[0]):
+            head = _HEAD.match(rest[:_LONGEST_HEAD])
+            if head is None or not is_utf8(head[0]):
                 raise NotPlain
             rest, begun = rest[head.end() :], True
         cut = rest.rfind(_END) + len(_END)
