@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -37,6 +38,8 @@ _MOST_WAITING, _MOST_BYTES = 16_384, 16 * 2**20
 """Odd cells that are asked for together."""
 _STRUCTURE = re.compile(rb"</?(?:[\w.-]+:)?(?:c|row|sheetData)(?=[\s/>])")
 """Tags of cells and of what they are in."""
+_ODD_ERROR = re.compile(rb"<is[\s/>]|<v(?:\s[^<>]*)?>\s+</v")
+"""In an error cell: what the library reads in another way, or refuses."""
 _SHEET_END = b"</sheetData></worksheet>"
 
 
@@ -131,7 +134,7 @@ class OddCells:
         self._answered: list[Any] = []
         self._asked = self._bytes = 0
         self.size = 0
-        """Bytes of all that were taken in."""
+        """Bytes of the different ones that were taken in."""
 
     @property
     def count(self) -> int:
@@ -141,10 +144,11 @@ class OddCells:
     def add(self, cells: Sequence[bytes]) -> npt.NDArray[np.int64]:
         """Take in cells, given as they stand after the reference; the numbers of their texts."""
         waiting, count = self._waiting, self._asked
+        known = len(waiting)
         numbers = np.fromiter(
             (waiting.setdefault(cell, count + len(waiting)) for cell in cells), np.int64, len(cells)
         )
-        size = sum(map(len, cells))
+        size = sum(map(len, islice(waiting, known, None)))
         self.size += size
         self._bytes += size
         if len(waiting) >= _MOST_WAITING or self._bytes > _MOST_BYTES:
@@ -160,6 +164,8 @@ class OddCells:
         cells = list(self._waiting)
         if len(_STRUCTURE.findall(b"".join(cells))) != len(cells):
             raise NotPlain  # more than the end of each
+        if any(b'="e"' in cell and _ODD_ERROR.search(cell) for cell in cells):
+            raise NotPlain
         known = [with_known_error(cell) for cell in cells]
         given = self.apart.texts(known)
         texts: list[str | None] = [*given]

@@ -10,14 +10,13 @@ from importer.sources.grid import Hidden, Merge, Scan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ROW = re.compile(rb"<(?:[\w.-]+:)?row(?P<attributes>\s[^>]*)>")
-_ROW_END = re.compile(rb"</(?:[\w.-]+:)?row\s*>")
+_ROW = re.compile(rb"<(?P<end>/)?(?:[\w.-]+:)?row(?P<attributes>\s[^<>]*)?>")
 _HAS_CELL = re.compile(rb"<(?:[\w.-]+:)?(?:v|is)[\s>]")
-_COLUMN = re.compile(rb"<(?:[\w.-]+:)?col(?P<attributes>\s[^>]*)>")
+_COLUMN = re.compile(rb"<(?:[\w.-]+:)?col(?P<attributes>\s[^<>]*)>")
 _NUMBERS = re.compile(rb"(?<![\w:.-])(r|min|max)\s*=\s*[\"']([0-9]{1,7})[\"']")
 _HIDDEN = re.compile(rb"(?<![\w:.-])hidden\s*=\s*[\"'](?:1|true|on)[\"']")
 _MERGE = re.compile(
-    rb"<(?:[\w.-]+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']"
+    rb"<(?:[\w.-]+:)?mergeCell\s[^<>]*?ref\s*=\s*[\"']"
     rb"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
 )
 _LONGEST_TAG = 4096
@@ -27,15 +26,22 @@ LONGEST_TAIL = 8 * 2**20
 
 def hidden_rows(part: bytes, row: int, hidden: Hidden) -> None:
     """Take in the hidden rows that hold something; `row` is the last row before the piece."""
+    begin = -1  # of what is in a hidden row
     for tag in _ROW.finditer(part):
-        attributes = tag["attributes"]
+        # A row without an end ends where another begins, or each would be looked for to the end.
+        if begin >= 0 and _HAS_CELL.search(part, begin, tag.start()):
+            hidden.add(row, row)
+        begin = -1
+        if tag["end"]:
+            continue
+        attributes = tag["attributes"] or b""
         numbers = dict(_NUMBERS.findall(attributes))
         row = int(numbers[b"r"]) - 1 if b"r" in numbers else row + 1
         if attributes.endswith(b"/") or not _HIDDEN.search(attributes):
             continue
-        end = _ROW_END.search(part, tag.end())
-        if _HAS_CELL.search(part, tag.end(), end.start() if end else len(part)):
-            hidden.add(row, row)
+        begin = tag.end()
+    if begin >= 0 and _HAS_CELL.search(part, begin):
+        hidden.add(row, row)
 
 
 def before_cells(head: bytes, scan: Scan) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from importer.sources.bytewise import Piece, Places
 
-_MOST_HEADS = 256
+_MOST_HEADS = 64
+"""Each is compared with all cells; with more of them the library is faster."""
 _LONGEST = 64
 _GREATER = ord(">")
 _HEAD = re.compile(rb'(?: [\w:]+="[^"<>&]*")* ?/?>')

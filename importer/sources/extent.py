@@ -65,7 +65,10 @@ def _self_closed(data: npt.NDArray[np.uint8], cells: npt.NDArray[np.intp]) -> np
     index = np.searchsorted(ends, cells)
     if len(ends) == 0 or index.max(initial=0) >= len(ends):
         return np.zeros(len(cells), np.bool_)
-    return np.asarray(data[ends[index] - 1] == _SLASH)
+    # In quotes, neither a slash nor the sign behind it ends a tag.
+    quotes = np.flatnonzero(data == _QUOTE)
+    between = np.searchsorted(quotes, ends[index]) - np.searchsorted(quotes, cells)
+    return np.asarray((data[ends[index] - 1] == _SLASH) & (between % 2 == 1))
 
 
 def _reach(data: npt.NDArray[np.uint8], cells: npt.NDArray[np.intp]) -> tuple[int, int] | None:

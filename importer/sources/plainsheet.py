@@ -3,6 +3,7 @@
 What the library would give for each cell is given here, a column of a batch at once. It holds the
 sheet's cells as text and some bytes each until they have been given. Where anything in the sheet
 is not as spreadsheet programs write it, the sheet is given up and read by the library as a whole.
+Where nobody looks, between cells and in formulas, a stray ``&`` is not refused as the library does.
 """
 
 from __future__ import annotations

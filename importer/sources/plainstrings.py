@@ -7,6 +7,7 @@ library, apart. Whether the copies that cells have of them are bearable, :mod:`s
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^<>]*\?>\s*)?<sst(?:\s[^<>]*)?>\s*")
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
 _LONGEST_HEAD = 4096
+_ODD_FREE = 4_000
+_ODDEST = 4
+"""Beyond `_ODD_FREE` odd strings, with one in `_ODDEST`, the library is faster."""
 _LONGEST_PIECE = 8 * 2**20
 _SI, _SI_END, _END = sign(b"<si>"), sign(b"</si"), b"</si>"
 _GREATER = ord(">")
@@ -35,8 +39,9 @@ def plain_strings(package: Package, apart: Apart) -> Any:
     """All shared strings, in order; raises NotPlain for XML that is not plain."""
     if not package.has(STRINGS):
         return pa.array([], pa.large_string())
+    tally = _Tally()
     return pa.concat_arrays(
-        [_texts(part, apart) for part in _whole_strings(package)]
+        [_texts(part, apart, tally) for part in _whole_strings(package)]
         or [pa.array([], pa.large_string())]
     )
 
@@ -66,7 +71,21 @@ def _whole_strings(package: Package) -> Iterator[bytes]:
         raise NotPlain
 
 
-def _texts(part: bytes, apart: Apart) -> Any:
+@dataclass(slots=True)
+class _Tally:
+    """How many strings there were, and how many of them odd."""
+
+    strings: int = 0
+    odd: int = 0
+
+    def add(self, strings: int, odd: int) -> None:
+        self.strings += strings
+        self.odd += odd
+        if self.odd > _ODD_FREE and self.odd * _ODDEST > self.strings:
+            raise NotPlain
+
+
+def _texts(part: bytes, apart: Apart, tally: _Tally) -> Any:
     if b"\0" in part or b"<!" in part or b"<?" in part:
         raise NotPlain
     piece = Piece(part)
@@ -88,6 +107,7 @@ def _texts(part: bytes, apart: Apart) -> Any:
     plain &= (tags.signs[index + 2] == T_END) & tags.follow(index + 2, len("</t>"))
     plain &= piece.plain_texts(begin, end)
     odd = np.flatnonzero(~plain)
+    tally.add(len(index), len(odd))
     bounds = zip(tags.at[index[odd]].tolist(), tags.at[ends[odd]].tolist(), strict=True)
     texts = piece.texts(begin[plain], end[plain])
     if not len(odd):

@@ -14,17 +14,19 @@ by tag, which is slower. Columns and rows count from 0 here, as in the library.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from importer.model import EMPTY_FORMULA
 from importer.sources.aside import after_cells, before_cells, hidden_rows
 from importer.sources.bounds import check_bounds
 from importer.sources.extent import plain_extent
 from importer.sources.grid import Scan
+from importer.sources.wholetags import check_end, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from importer.errors import SourceError
     from importer.sources.package import Package
 
 LONGEST_ROW = 64 * 2**20
@@ -36,30 +38,39 @@ LONGEST_HEAD = 64 * 2**10
 KNOWN_ERRORS = frozenset(b"#NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A".split())
 """Errors that the workbook library understands; others stop it."""
 
-_START = re.compile(rb"<(?P<prefix>[\w.-]+:)?sheetData\s*(?P<end>/?)>")
+_FURTHEST_START = 8 * 2**20
+"""Bytes of XML before the cells; honest ones are columns and their widths."""
+_START = re.compile(rb"<(?P<prefix>[\w.-]+:)?sheetData(?:\s[^<>]*?)?(?P<end>/?)>")
 _CELL = re.compile(
-    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>"
-    rb"|<(?:[\w.-]+:)?(?P<tag>row|c)(?P<attributes>\s[^>]*?)?(?P<empty>/)?>",
+    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|</(?:[^\s<>/:=\"']+:)?(?P<closed>c)\s*>"
+    rb"|<(?:[^\s<>/:=\"']+:)?(?P<tag>row|c)(?P<attributes>\s[^<>]*?)?(?P<empty>/)?>",
     re.DOTALL,
 )
-_CELL_END = re.compile(rb"</(?:[\w.-]+:)?c\s*>")
 _ATTRIBUTE = re.compile(rb"(?<![\w:.-])([rt])\s*=\s*[\"']([^\"']*)[\"']")
 _REFERENCE = re.compile(rb"([A-Za-z]{1,3})([0-9]{1,7})$")
 _HAS_TEXT = re.compile(rb"""t\s*=\s*["'](?:inlineStr|str|d)["']""")
 _FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
-_VALUE = re.compile(rb"<(?:[\w.-]+:)?v(?:\s[^>]*)?(?:/>|>(.*?)</(?:[\w.-]+:)?v\s*>)", re.DOTALL)
+_VALUE = re.compile(rb"<(?:[\w.-]+:)?v(?:\s[^<>]*)?(?:/>|>([^<]*(?:<![^<]*)*)</(?:[\w.-]+:)?v\s*>)")
 _LAST_ROW = re.compile(rb'<row r="([0-9]{1,7})"')
 _ERROR_VALUE = re.compile(
-    rb"(<(?:[\w.-]+:)?c\s[^>]*?\bt\s*=\s*[\"']e[\"'][^>]*(?<!/)>"
-    rb"(?:(?!</(?:[\w.-]+:)?c\s*>).)*?<(?:[\w.-]+:)?v(?:\s[^>]*)?>)([^<]*)",
+    rb"(<(?:[\w.-]+:)?c\s(?>[^<>]*?\bt\s*=\s*[\"']e[\"'])[^<>]*(?<!/)>"
+    rb"(?:(?!</?(?:[\w.-]+:)?c[\s/>]).)*?<(?:[\w.-]+:)?v(?:\s[^<>]*)?>)([^<]*)",
     re.DOTALL,
 )
+_NO_VALUE = rb"\s*(?:<v(?:\s[^<>]*)?(?:/>|>\s*</v\s*>)\s*)?</c\s*>"
 _SUSPECT = (
-    re.compile(rb'<c [^>]*?t="e"'),
-    re.compile(rb"</f>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"),
-    re.compile(rb"<f(?:\s[^>]*)?/>\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"),
+    re.compile(rb'<c [^<>]*?t="e"'),
+    re.compile(rb"</f\s*>" + _NO_VALUE),
+    re.compile(rb"<f(?:\s[^<>]*)?/>" + _NO_VALUE),
 )
 """In a plain piece: error cells, and formulas followed by no value."""
+_NO_INDEX = (
+    rb"\s*(?:<(?:[\w.-]+:)?f(?:\s[^<>]*)?(?:/>|>[^<]*</(?:[\w.-]+:)?f\s*>)\s*)?"
+    rb"<(?:[\w.-]+:)?v(?:\s[^<>]*)?>(?!\s*<|[0-9]+<)"
+)
+_NO_SHARED = re.compile(rb't="s"[^<>]*>' + _NO_INDEX), re.compile(_NO_INDEX)
+"""A cell, and the inside of one, with a shared string that has no number: the library would give
+the first of all strings, which is another person's."""
 
 
 def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
@@ -80,10 +91,14 @@ def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
         if b"hidden=" in part:
             hidden_rows(part, row, scan.hidden_rows)
         if extent is None:
-            found, row = _by_tags(part, row)
+            if not is_whole(part):
+                raise package.damaged("the sheet has tags that no program writes")
+            found, row = _by_tags(part, row, package)
         else:
             found = Scan(extent.rows, extent.columns, extent.cells, shared=part.count(b't="s"'))
             _find_special(part, found, extent.has_errors)
+            if _NO_SHARED[0].search(part):
+                raise _no_shared(package)
             if last_row:
                 row = int(last_row[1]) - 1
         special += found.special
@@ -139,12 +154,13 @@ def whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterato
         head += piece
         if head.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise package.damaged("the sheet is not UTF-8")
-        if (start := _START.search(head)) is not None or len(head) > LONGEST_ROW:
+        if (start := _START.search(head)) is not None or len(head) > _FURTHEST_START:
             break
     if start is None:
-        if b"worksheet" not in head:
-            raise package.damaged("the sheet is missing or is not one")
-        return
+        raise package.damaged("the sheet is missing or is not one")
+    # The library may begin elsewhere, and what is not seen here is read there without limits.
+    if not is_whole(head[: start.end()]) or head.count(b"sheetData", 0, start.end()) != 1:
+        raise package.damaged("what stands before the sheet's cells is not as programs write it")
     before_cells(head[: start.start()], scan)
     if start.end() <= LONGEST_HEAD:
         scan.head = head[: start.end()]
@@ -154,12 +170,14 @@ def whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterato
     rest = head[start.end() :]
     while not start["end"]:
         if (end := rest.find(data_end)) >= 0:
+            check_end(rest[:end], package)
             yield rest[:end]
             rest = rest[end:]
             break
         # A row without cells may have no end of its own, and many may follow each other.
         cut = max(rest.rfind(row_end) + len(row_end), rest.rfind(row_start), 0)
         if cut >= len(row_end):
+            check_end(rest[:cut], package)
             yield rest[:cut]
             rest = rest[cut:]
         elif len(rest) > LONGEST_ROW:
@@ -171,18 +189,26 @@ def whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterato
     after_cells(rest, stream, scan)
 
 
+def _no_shared(package: Package) -> SourceError:
+    return package.damaged("the sheet has a cell whose text is none of the workbook's")
+
+
 def _find_special(part: bytes, scan: Scan, has_errors: bool) -> None:
     special = []
     starts = set()
     has_formulas = b"f" in part and b"<f" in part
     for pattern in _SUSPECT[0 if has_errors else 1 : 3 if has_formulas else 1]:
+        before = 0
         for match in pattern.finditer(part):
-            starts.add(part.rfind(b"<c ", 0, match.start() + 3))
-    for start in starts:
+            starts.add(part.rfind(b"<c ", before, match.start() + 3))
+            before = match.end()
+    for start in starts - {-1}:
         tag_end = part.index(b">", start)
         if part[tag_end - 1] == ord("/"):
             continue  # a format without content
-        end = part.find(b"</c>", tag_end)
+        following = part.find(b"<c ", tag_end) % (len(part) + 1)  # not found is at the end
+        end = part.find(b"</c", tag_end, following)
+        end = following if end < 0 else end
         attributes = dict(_ATTRIBUTE.findall(part, start, tag_end))
         place = _place(attributes[b"r"])
         text = _special_text(attributes, part[tag_end + 1 : end], scan)
@@ -218,12 +244,19 @@ def _place(reference: bytes) -> tuple[int, int] | None:
     return int(found[2]) - 1, column - 1
 
 
-def _by_tags(part: bytes, row: int) -> tuple[Scan, int]:
+def _by_tags(part: bytes, row: int, package: Package) -> tuple[Scan, int]:
     """Look through a piece tag by tag; `row` is the last row before it, and then in it."""
     scan = Scan()
-    special = []
+    special: list[tuple[int, int, str]] = []
     column = -1
+    cell: _Cell | None = None
     for match in _CELL.finditer(part):
+        if match["tag"] is None and match["closed"] is None:
+            continue
+        # A cell without an end ends where another begins, or each would be looked for to the end.
+        if cell is not None:
+            special += cell.special(part[cell.begin : match.start()], scan, package)
+            cell = None
         if match["tag"] is None:
             continue
         pairs = _ATTRIBUTE.findall(match["attributes"] or b"")
@@ -240,9 +273,24 @@ def _by_tags(part: bytes, row: int) -> tuple[Scan, int]:
         scan.columns = max(scan.columns, column + 1)
         scan.cells += 1
         scan.shared += (b"t", b"s") in pairs
-        end = _CELL_END.search(part, match.end())
-        inside = part[match.end() : end.start() if end else len(part)]
-        if (text := _special_text(attributes, inside, scan)) is not None:
-            special.append((*place, text))
+        cell = _Cell(place, attributes, match.end())
+    if cell is not None:
+        special += cell.special(part[cell.begin :], scan, package)
     scan.special = tuple(special)
     return scan, row
+
+
+class _Cell(NamedTuple):
+    """A cell whose end is looked for: what is in it begins at `begin`."""
+
+    place: tuple[int, int]
+    attributes: dict[bytes, bytes]
+    begin: int
+
+    def special(
+        self, inside: bytes, scan: Scan, package: Package
+    ) -> Iterator[tuple[int, int, str]]:
+        if self.attributes.get(b"t") == b"s" and _NO_SHARED[1].match(inside):
+            raise _no_shared(package)
+        if (text := _special_text(self.attributes, inside, scan)) is not None:
+            yield (*self.place, text)

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from importer.sources.package import Package, Sheet
 
 _SHARED = re.compile(
-    rb"<(?:[\w.-]+:)?c\s[^>]*?\bt\s*=\s*[\"']s[\"'][^>]*>\s*"
-    rb"<(?:[\w.-]+:)?v(?:\s[^>]*)?>\s*([0-9]{1,9})"
+    rb"<(?:[\w.-]+:)?c\s(?>[^<>]*?\bt\s*=\s*[\"']s[\"'])[^<>]*>\s*"
+    rb"<(?:[\w.-]+:)?v(?:\s[^<>]*)?>\s*([0-9]{1,9})"
 )
-_END_OR_EMPTY = re.compile(rb"</(?:[\w.-]+:)?si\s*>|<(?:[\w.-]+:)?si(?:\s[^>]*)?/>")
+_END_OR_EMPTY = re.compile(rb"</(?:[\w.-]+:)?si\s*>|<(?:[\w.-]+:)?si(?:\s[^<>]*)?/>")
 
 
 def check_strings(package: Package, sheet: Sheet, scan: Scan, limit: int) -> None:
