@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from importer.errors import SourceError
 from importer.settings import BATCH_ROWS, SourceOptions
-from importer.sources import excel, open_source, plainsheet
+from importer.sources import excel, open_source, plainsheet, plainstrings
 from importer.sources.bytewise import Piece
 from importer.sources.celltext import cell_text
 from importer.sources.grid import column_letters
@@ -384,3 +384,38 @@ def test_an_error_cell_without_content_is_none_and_spoils_no_other(file: Path) -
         (row + more, [(2, ["", "5"]), (3, ["#SPILL!", ""])]),
     ):
         assert plainly(write_raw(file, cells(body))) == rows
+
+
+def test_shared_strings_that_are_mostly_odd_are_left_to_the_library(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking for each apart takes longer; a few of them do not matter, however long the list."""
+    monkeypatch.setattr(plainstrings, "_ODD_FREE", 100)
+    for every, plainly_read in ((2, False), (5, True)):
+        rows = range(2, 600)
+        body = '<row r="{0}"><c r="A{0}" t="s"><v>{1}</v></c></row>'
+        strings = [f"<si><t>A {'&amp;' if n % every == 0 else '+'} {n}</t></si>" for n in rows]
+        content = cells("".join(body.format(row, row - 2) for row in rows))
+        ours, theirs, plain = read_both(book(file, content, "".join(strings)))
+        assert plain == plainly_read
+        assert ours == theirs
+
+
+def test_a_sheet_of_many_different_heads_is_left_to_the_library(file: Path) -> None:
+    """Every cell would be compared with all of them."""
+    rows = range(2, 302)
+    body = '<row r="{0}"><c r="A{0}" s="{1}"><v>{0}</v></c></row>'
+    for styles, plainly_read in ((40, True), (100, False)):
+        content = cells("".join(body.format(row, row % styles) for row in rows))
+        ours, theirs, plain = read_both(book(file, content))
+        assert plain == plainly_read
+        assert ours == theirs
+
+
+def test_dates_that_are_often_the_same_are_held_once(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plainsheet, "_ODD_LIMIT", 2000)
+    body = '<row r="{0}"><c r="A{0}" s="1"><v>{1}</v></c></row>'
+    content = "".join(body.format(row, 45_000 + row % 7) for row in range(2, 1000))
+    plainly(book(file, cells(content)))
