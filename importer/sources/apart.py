@@ -166,6 +166,8 @@ class OddCells:
             raise NotPlain  # more than the end of each
         if any(b'="e"' in cell and _ODD_ERROR.search(cell) for cell in cells):
             raise NotPlain
+        if any(b"<f" in cell and b"<is" in cell for cell in cells):
+            raise NotPlain  # a formula with a text of its own, which may be blank
         known = [with_known_error(cell) for cell in cells]
         given = self.apart.texts(known)
         texts: list[str | None] = [*given]

@@ -128,6 +128,13 @@ def test_an_odd_error_cell_is_left_to_the_library(file: Path, inside: str) -> No
     assert ours == theirs
 
 
+@pytest.mark.parametrize("inside", ["<is/>", "<is><t/></is>", "<is><t>x</t></is>"])
+def test_a_formula_with_a_text_of_its_own_is_left_to_the_library(file: Path, inside: str) -> None:
+    row = f'<row r="2"><c r="A2"><f>B1</f>{inside}</c><c r="B2"><v>1</v></c></row>'
+    ours, theirs, _ = read_both(write_raw(file, cells(row)))
+    assert ours == theirs
+
+
 @pytest.mark.parametrize("quote", ['"', "'"])
 @pytest.mark.parametrize("number", [" 1", "1 ", "1.0", "-1", "x"])
 def test_a_shared_string_without_a_number_is_not_the_first_one(
