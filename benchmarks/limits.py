@@ -1,5 +1,7 @@
 """What the coordinator can do at most, however many send: rows prepared, and rows accounted for.
 
+    python -m benchmarks.limits FILE ROWS ROUNDS FOLDER
+
 There is no target. The figures say which limit comes next once sending is no longer one.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -15,7 +18,6 @@ from pathlib import Path
 
 from benchmarks.leads import MAPPING
 from benchmarks.measuring import table
-from benchmarks.setting import Findings, Setting
 from importer.api.bodies import encode
 from importer.examination import Examination, Look
 from importer.incoming import open_incoming
@@ -32,27 +34,27 @@ from importer.sources.snapshot import Snapshot
 _WIDTHS = (16, 64, 256)
 
 
-def limits(setting: Setting) -> Findings:
-    """Rows a second of the coordinator's two tasks, each by itself."""
-    rows = 20_000 if setting.quick else 100_000
-    copy = setting.folder / "limits.parquet"
+def main() -> None:
+    """Measure the coordinator's two tasks, each by itself, and print rows a second."""
+    file, rows, rounds, folder = Path(sys.argv[1]), *map(int, sys.argv[2:4]), Path(sys.argv[4])
+    copy = folder / "limits.parquet"
     mapping = load_mapping(MAPPING)
-    with open_incoming(setting.csv(rows), mapping, SourceOptions()) as source:
+    with open_incoming(file, mapping, SourceOptions()) as source:
         examination = Examination(source.info, mapping, Look(copy))
         examination.read(source)
     prepared: list[float] = []
     recorded: dict[int, list[float]] = {width: [] for width in _WIDTHS}
-    for turn in range(setting.rounds):
+    for turn in range(rounds):
         prepared.append(_seconds_to_prepare(copy, examination.plan))
         for width, found in recorded.items():
-            place = setting.folder / f"limits-{turn}-{width}.sqlite3"
+            place = folder / f"limits-{turn}-{width}.sqlite3"
             found.append(_seconds_to_record(place, rows, width))
     lines = [("rows prepared: mapped, and their bodies encoded", _speed(rows, prepared))]
     lines += [
         (f"rows intended, granted and recorded, {width} at once", _speed(rows, found))
         for width, found in recorded.items()
     ]
-    return Findings((), table(("the coordinator alone", "rows/s"), lines))
+    print(table(("the coordinator alone", "rows/s"), lines), end="")
 
 
 def _speed(rows: int, seconds: list[float]) -> str:
@@ -96,3 +98,7 @@ class _AnsweredAtOnce:
         async for lease in leases:
             report([Outcome(r.row, Status.CREATED, ("6",), 1, 200) for r in lease.requests])
         return None
+
+
+if __name__ == "__main__":
+    main()

@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.footprint import memory, start
-from benchmarks.limits import limits
 from benchmarks.measuring import Result, machine, table
 from benchmarks.reading import check, xlsx
-from benchmarks.sending import cluster, latency, sending
+from benchmarks.sending import cluster, latency, limits, sending
 from benchmarks.setting import Setting
 
 BENCHMARKS = {

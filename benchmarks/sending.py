@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.contest import Contest, Work
-from benchmarks.measuring import Ran, Result, in_turn, middle, ratio, table
+from benchmarks.contest import PYTHON, Contest, Work, environment
+from benchmarks.measuring import Ran, Result, in_turn, middle, ran, ratio, table
 from benchmarks.service import fast_service, slow_service
 from benchmarks.setting import Findings, Setting
 
@@ -133,3 +133,11 @@ def cluster(setting: Setting) -> Findings:
         for workers, (name, speed) in enumerate(speeds.items(), 1)
     ]
     return Findings((result,), table(("50 ms service", "rows/s", "of the possible"), lines))
+
+
+def limits(setting: Setting) -> Findings:
+    """What the coordinator can do at most; a process of its own, for it grows large."""
+    rows = 20_000 if setting.quick else 100_000
+    program = (PYTHON, "-m", "benchmarks.limits")
+    command = (*program, setting.csv(rows), rows, setting.rounds, setting.folder)
+    return Findings((), ran(command, folder=setting.folder, env=environment()).said)
