@@ -111,6 +111,24 @@ def add_to(
     return asyncio.run(main())
 
 
+def connections_for(requests: int) -> int:
+    """How many connections there were for requests one after the other, all of them answered."""
+    connections = 0
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        nonlocal connections
+        connections += 1
+        await answering(http(CREATED))(reader, writer)
+
+    async def main() -> None:
+        async with serving(behave) as port, Client(target(port), PACE) as client:
+            for _ in range(requests):
+                assert (await client.add(BODY)).wire is Wire.ANSWERED
+
+    asyncio.run(main())
+    return connections
+
+
 def server_tls() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
@@ -206,20 +224,7 @@ class TestAnswers:
         assert sizes == [3_000_000]
 
     def test_connections_are_used_again(self) -> None:
-        connections = 0
-
-        async def behave(reader: Reader, writer: Writer) -> None:
-            nonlocal connections
-            connections += 1
-            await answering(http(CREATED))(reader, writer)
-
-        async def main() -> None:
-            async with serving(behave) as port, Client(target(port), PACE) as client:
-                for _ in range(10):
-                    assert (await client.add(BODY)).wire is Wire.ANSWERED
-
-        asyncio.run(main())
-        assert connections == 1
+        assert connections_for(10) == 1
 
 
 class TestNothingWasSent:
@@ -505,20 +510,7 @@ class TestConnections:
     ) -> None:
         """Whether or not the timer has come to close it yet."""
         monkeypatch.setattr("importer.api.connections.IDLE_SECONDS", 0.0)
-        connections = 0
-
-        async def behave(reader: Reader, writer: Writer) -> None:
-            nonlocal connections
-            connections += 1
-            await answering(http(CREATED))(reader, writer)
-
-        async def main() -> None:
-            async with serving(behave) as port, Client(target(port), PACE) as client:
-                for _ in range(3):
-                    assert (await client.add(BODY)).wire is Wire.ANSWERED
-
-        asyncio.run(main())
-        assert connections == 3
+        assert connections_for(3) == 3
 
     def test_of_two_answers_to_one_request_the_second_is_nobodys(self) -> None:
         connections = 0
