@@ -1,8 +1,9 @@
 """Sorted runs of keys: the young ones in memory, the old ones in a private file.
 
 An entry is a row of unsigned 64-bit words, the key's own and then its place, and a run is sorted by
-the 32-bit fingerprints of its keys. Of a run in the file only the fingerprints stay in memory, and
-its entries are read where one of these is asked for: nearly always, that is a key seen before.
+the fingerprints of its keys. Of a run in the file only the fingerprints stay in memory, nearly
+always in two bytes each, and its entries are read where one of these is asked for: nearly always,
+that is a key seen before.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ Positions = npt.NDArray[np.int64]
 
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _MIX = np.uint32(0x9E3779B1)
+_PRINT_BITS = 27
+"""As many as leave the steps from one to the next, in a long run, below 2 ** 16."""
 _HALF, _LOW_HALF = np.uint64(32), np.uint64(2**32 - 1)
 _NEAR, _AT_ONCE = 256, 1 << 14
 """Entries that lie no farther apart are read together, up to so many at once."""
@@ -35,7 +38,7 @@ def fingerprints(keys: Entries) -> Prints:
     for word in keys.T:
         mixed = (mixed ^ word) * _ODD[0]
         mixed ^= mixed >> _HALF
-    return ((mixed * _ODD[1]) >> _HALF).astype(np.uint32)
+    return ((mixed * _ODD[1]) >> np.uint64(64 - _PRINT_BITS)).astype(np.uint32)
 
 
 def by_print(prints: Prints) -> Positions:
@@ -47,6 +50,9 @@ def by_print(prints: Prints) -> Positions:
 
 class Run(Protocol):
     """Entries in the order of their fingerprints."""
+
+    def __len__(self) -> int:
+        """How many entries there are."""
 
     @property
     def prints(self) -> Prints:
@@ -61,12 +67,12 @@ def find_in(run: Run, keys: Entries, prints: Prints, found: Positions) -> None:
 
     In the order of their fingerprints keys are found several times as fast.
     """
-    open_ = np.flatnonzero(found < 0)
-    at = np.searchsorted(run.prints, prints[open_])
+    open_, theirs = np.flatnonzero(found < 0), run.prints
+    at = np.searchsorted(theirs, prints[open_])
     while True:
-        inside = at < len(run.prints)
+        inside = at < len(theirs)
         open_, at = open_[inside], at[inside]
-        alike = run.prints[at] == prints[open_]
+        alike = theirs[at] == prints[open_]
         open_, at = open_[alike], at[alike]
         if not len(open_):
             return
@@ -82,6 +88,9 @@ class MemoryRun:
 
     prints: Prints
     all_entries: Entries
+
+    def __len__(self) -> int:
+        return len(self.prints)
 
     @classmethod
     def of(cls, prints: Prints, entries: Entries) -> MemoryRun:
@@ -103,13 +112,24 @@ class MemoryRun:
 
 @dataclass(frozen=True, slots=True)
 class FileRun:
-    """A run whose entries stand in a file, from `start` on; `mark` is added to their places."""
+    """A run whose entries stand in a file, from `start` on; `mark` is added to their places.
 
-    prints: Prints
+    `steps` lead from each fingerprint to the next one, the first from 0.
+    """
+
+    steps: npt.NDArray[np.uint16] | Prints
     file: RunFile
     start: int
     width: int
     mark: int = 0
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def prints(self) -> Prints:
+        """The fingerprints, ascending: put together anew each time."""
+        return np.cumsum(self.steps, dtype=np.uint32)
 
     def entries(self, positions: Positions) -> Entries:
         """The entries at these positions."""
@@ -148,7 +168,10 @@ class RunFile:
         rest = memoryview(run.all_entries.tobytes())
         while rest:
             rest = rest[self._file.write(rest) :]
-        return FileRun(run.prints, self, start, run.all_entries.shape[1])
+        steps = np.diff(run.prints, prepend=np.uint32(0))
+        # Of few keys, or of such as somebody has chosen for it, a step may be greater.
+        small = steps.astype(np.uint16) if steps.max(initial=0) < 1 << 16 else steps
+        return FileRun(small, self, start, run.all_entries.shape[1])
 
     def read(self, start: int, length: int) -> bytes:
         """So many bytes from there on, which were kept."""
@@ -162,19 +185,19 @@ class Filter:
     def __init__(self) -> None:
         self._log = 16
         self._bits = np.zeros(1 << (self._log - 3), dtype=np.uint8)
-        self._added: list[Prints] = []
+        self._added: list[FileRun] = []
 
-    def add(self, prints: Prints) -> None:
-        """Add the fingerprints of a run, which are kept: they are added anew when room is made."""
-        self._added.append(prints)
+    def add(self, run: FileRun) -> None:
+        """Add the fingerprints of a run, which is kept: they are added anew when room is made."""
+        self._added.append(run)
         count = sum(map(len, self._added))
         if 5 * count > 1 << self._log:
-            self._log = min(32, (10 * count - 1).bit_length())
+            self._log = min(32, (5 * count).bit_length())
             self._bits = np.zeros(1 << (self._log - 3), dtype=np.uint8)
             for earlier in self._added:
-                self._set(earlier)
+                self._set(earlier.prints)
         else:
-            self._set(prints)
+            self._set(run.prints)
 
     def _set(self, prints: Prints) -> None:
         for which, bits in self._places(prints):
@@ -188,7 +211,7 @@ class Filter:
         return found
 
     def _places(self, prints: Prints) -> Iterator[tuple[Prints, npt.NDArray[np.uint8]]]:
-        """The bits of each: by its upper half, and by all of it mixed once more."""
-        for mixed in (prints, prints * _MIX):
+        """The bits of each: by its upper bits, and by all of it mixed once more."""
+        for mixed in (prints << np.uint32(32 - _PRINT_BITS), prints * _MIX):
             slots = mixed >> np.uint32(32 - self._log)
             yield slots >> np.uint32(3), np.uint8(1) << (slots & np.uint32(7)).astype(np.uint8)

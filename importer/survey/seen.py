@@ -85,7 +85,7 @@ def numbers(values: npt.NDArray[np.int64]) -> Words:
 
 
 class FirstPlaces:
-    """Where each key stood first: about 5 bytes in memory for each, and 16 or 24 on the disk."""
+    """Where each key stood first: about 3 bytes in memory for each, and 16 or 24 on the disk."""
 
     def __init__(self) -> None:
         self._old: list[FileRun] = []
@@ -94,10 +94,10 @@ class FirstPlaces:
         self._file: RunFile | None = None
 
     def __len__(self) -> int:
-        return sum(len(old.prints) for old in self._old) + self._in_memory()
+        return sum(map(len, self._old)) + self._in_memory()
 
     def _in_memory(self) -> int:
-        return sum(len(young.prints) for young in self._young)
+        return sum(map(len, self._young))
 
     def find(self, words: Words) -> Places:
         """The place of each key, or -1 for one that was not seen."""
@@ -143,7 +143,7 @@ class FirstPlaces:
         self._keep_young()
         for old in other._old:
             self._old.append(old.marked(mark))
-            self._filter.add(old.prints)
+            self._filter.add(old)
         for young in other._young:
             entries = young.all_entries.copy()
             entries[:, -1] |= np.uint64(mark)
@@ -153,15 +153,15 @@ class FirstPlaces:
         """All keys with their first places, an entry in each row, so many at a time."""
         runs: list[Run] = [*self._old, *self._young]
         for run in runs:
-            for start in range(0, len(run.prints), size):
-                yield run.entries(np.arange(start, min(start + size, len(run.prints))))
+            for start in range(0, len(run), size):
+                yield run.entries(np.arange(start, min(start + size, len(run))))
 
     def _append(self, run: MemoryRun) -> None:
-        if not len(run.prints):
+        if not len(run):
             return
         young = self._young
         young.append(run)
-        while len(young) > 1 and len(young[-2].prints) <= 2 * len(young[-1].prints):
+        while len(young) > 1 and len(young[-2]) <= 2 * len(young[-1]):
             young[-2:] = [young[-2].merged(young[-1])]
         if self._in_memory() >= IN_MEMORY:
             self._keep_young()
@@ -174,7 +174,7 @@ class FirstPlaces:
             for run in self._young:
                 self._file = self._file or RunFile()
                 self._old.append(self._file.keep(run))
-                self._filter.add(run.prints)
+                self._filter.add(self._old[-1])
         except OSError as error:
             raise OutputError(
                 f"the keys of the rows cannot be kept in a temporary file: {error.strerror}",
