@@ -40,7 +40,8 @@ PROBLEMS = "problems.jsonl"
 class Look:
     """How to examine a file.
 
-    `copy` is where the copy of its cells goes; all problems are kept in `log`, if one is named.
+    `copy` is where the copy of its cells goes; a `lasting` one stays there when the command ends.
+    All problems are kept in `log`, if one is named.
     `seen` is shared by the files of one command. `lists` are the mapping's do-not-call lists, where
     they have been loaded already. `cap` bounds the problems that are listed.
     With a `gate` the ready rows are compared with a project. Call-backs before `now`, which has an
@@ -56,6 +57,7 @@ class Look:
     gate: Gate | None = None
     now: datetime | None = None
     lists: Lists | None = None
+    lasting: bool = False
 
 
 def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
@@ -99,7 +101,10 @@ class Examination:
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
         watch, rows = Watch(self.plan), 0
-        with SnapshotWriter(self.look.copy, self.info.headers, self.info) as snapshot:
+        look = self.look
+        with SnapshotWriter(
+            look.copy, self.info.headers, self.info, lasting=look.lasting
+        ) as snapshot:
             for batch in side_by_side(source.batches(), (snapshot.write, watch.add)):
                 self._go_on()
                 self._fill.add(batch)

@@ -133,7 +133,7 @@ def run(
             register.admit(description)
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
-            look = replace(look, gate=gate, now=_now())
+            look = replace(look, lasting=True, gate=gate, now=_now())
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
             for evaluated, decisions in examination.survey():

@@ -4,8 +4,8 @@ What was checked is what is sent, and a run can be resumed and reported, though 
 overwritten or came from standard input. Column ``row`` has the row numbers, ``c0``, ``c1`` … the
 cells, ``problems`` what the source found wrong with a row, as JSON, null for nearly all; a row
 group is a batch, so that neither writing nor reading takes more memory for more rows.
-The headers and what the source was are JSON in the schema's metadata, under `METADATA`. Pages
-have checksums, which are verified.
+The headers and what the source was are JSON in the schema's metadata, under `METADATA`. Pages of
+a copy that lasts have checksums, which are verified.
 """
 
 from __future__ import annotations
@@ -51,12 +51,21 @@ class SnapshotWriter:
 
     Used as a context manager: rows go to a temporary file beside `path` (mode 0600), which is
     flushed to the disk and renamed when the block ends, and removed when it ends with an
-    exception. `info` is kept as it is but for its problems. Raises OutputError where the file
-    cannot be written.
+    exception. `info` is kept as it is but for its problems. A copy that is not `lasting`, which
+    serves one command and goes with it, is neither compressed nor flushed. Raises OutputError where
+    the file cannot be written.
     """
 
-    def __init__(self, path: Path, headers: Sequence[str], info: SourceInfo | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        headers: Sequence[str],
+        info: SourceInfo | None = None,
+        *,
+        lasting: bool = True,
+    ) -> None:
         self.path = path
+        self._lasting = lasting
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
         self._width = len(headers)
         self._groups = 0
@@ -83,10 +92,10 @@ class SnapshotWriter:
             self._writer = pq.ParquetWriter(
                 self._file,
                 self._schema,
-                compression="lz4",
+                compression="lz4" if self._lasting else "none",
                 use_dictionary=False,
                 write_statistics=False,
-                write_page_checksum=True,
+                write_page_checksum=self._lasting,
             )
         except OSError as error:
             self._discard()
@@ -116,10 +125,12 @@ class SnapshotWriter:
             self._writer.close()
             tidy_memory(self._groups)
             self._file.flush()
-            os.fsync(self._file.fileno())
+            if self._lasting:
+                os.fsync(self._file.fileno())
             self._file.close()
             self._temporary.replace(self.path)
-            _sync_folder(self.path.parent)
+            if self._lasting:
+                _sync_folder(self.path.parent)
         except OSError as error:
             self._discard()
             raise self._unwritable(error) from None
