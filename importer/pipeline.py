@@ -156,8 +156,9 @@ def run(
                 }
             )
             if register is not None:
-                sighting = examination.surveyor.sighting
-                register.begins(description, directory, checkup.survey.rows, sighting)
+                register.begins(
+                    description, directory, checkup.survey.rows, examination.surveyor.sighting
+                )
     if seen is not None:
         seen.take(examination.surveyor.sighting)
     line = Line(job, examination.plan, Run(description, clock, directory, journal))

@@ -6,6 +6,7 @@ error needs is imported there.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -85,6 +86,23 @@ def cli() -> None:
     A YAML mapping says which column becomes which field. Every row is accounted for: created,
     rejected, invalid, skipped, uncertain or pending.
     """
+    _share_memory()
+
+
+def _share_memory() -> None:
+    """Have all threads take memory from one place, where the C library is GNU's.
+
+    It keeps a place for each, with holes in every one: a fifth more memory, and no faster here.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            import ctypes
+
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
+_ARENA_MAX = -8
+"""``M_ARENA_MAX`` of malloc.h."""
 
 
 def _terminate(_: int, __: FrameType | None) -> None:
