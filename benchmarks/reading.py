@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.contest import IMPORTER, PEERS, PYTHON, Work, environment
+from benchmarks.contest import IMPORTER, PEERS, Work, environment, peers_python
 from benchmarks.leads import MAPPING
 from benchmarks.measuring import Ran, Result, in_turn, middle, ran, ratio, table
 from benchmarks.setting import FAULTS, Findings, Setting
@@ -62,7 +62,7 @@ def _check(setting: Setting, file: Path) -> Ran:
 
 
 def _script(setting: Setting, name: str, file: Path) -> Ran:
-    found = ran((PYTHON, PEERS / name, file), folder=setting.folder, env=environment())
+    found = ran((peers_python(), PEERS / name, file), folder=setting.folder, env=environment())
     return replace(found, wall=float(found.said.split()[0]))
 
 

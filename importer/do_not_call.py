@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from importer.errors import MappingError, RunInterruptedError, SourceError
 from importer.files import replacing
-from importer.mapping.cells import Cells
+from importer.mapping.cells import Cells, held
 from importer.mapping.listed import Listed
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Headers
@@ -28,6 +27,7 @@ from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
 from importer.sources.source import Source
 from importer.stopping import StopSwitch
+from importer.textbytes import distinct
 
 if TYPE_CHECKING:
     from importer.mapping.faults import Converter, Fault
@@ -195,18 +195,18 @@ class _Reading:
         return _Numbers(numbers, "", header, self._unreadable, tuple(remarks))
 
     def _add(self, batch: Batch) -> None:
-        texts = Cells(batch).trimmed(self._column)
-        codes, distinct = pd.factorize(texts)
-        found = [self._number(text) if text else 0 for text in distinct]
+        texts = Cells(batch).texts(self._column)
+        codes, entries = distinct(texts)
+        found = [self._number(text) if text else 0 for text in entries]
         numbers = [number for number in found if isinstance(number, int) and number]
         if numbers:
             self._parts.append(np.array(numbers, dtype=np.int64))
-        self._entries += int((texts != "").sum())
+        self._entries += int(held(texts).sum())
         wrong = np.array([not isinstance(number, int) for number in found], dtype=bool)
         for i in np.flatnonzero(wrong[codes]) if wrong.any() else ():
             self._unreadable += 1
             if len(self._examples) < EXAMPLES:
-                self._examples.append(f'row {batch.rows[i]} "{distinct[codes[i]]:.40}"')
+                self._examples.append(f'row {batch.rows[i]} "{entries[codes[i]]:.40}"')
                 fault = found[codes[i]]
                 self._hint = self._hint or (None if isinstance(fault, int) else fault.hint)
 

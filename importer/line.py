@@ -238,9 +238,7 @@ def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
 def _pending(batch: Batch, settled: npt.NDArray[np.int64]) -> Batch:
     """The rows of a batch that are not settled."""
     pending = ~np.isin(batch.rows, settled, assume_unique=True)
-    if pending.all():
-        return batch
-    return Batch(batch.rows[pending], batch.frame[pending].reset_index(drop=True))
+    return batch if pending.all() else batch.where(pending)
 
 
 def _requests_of(batch: Batch, line: Line) -> Iterator[Request]:

@@ -9,7 +9,7 @@ given once, by the source, and carried from there on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
     import pyarrow as pa
 
 EMPTY_FORMULA = "#FORMULA!"
@@ -102,18 +101,29 @@ class SourceInfo:
 class Batch:
     """Some thousand consecutive rows of a source, as text.
 
-    `frame` has one column per header, labelled 0, 1, 2 …, of pandas' Arrow-backed string type;
-    a blank cell is the empty string, never a missing value. `rows` are the row numbers, int64,
-    as long as the frame. Rows whose cells are all blank are left out. `problems` are what the
-    source found wrong with these rows themselves, such as cells beyond the last header.
+    `columns` has a pyarrow array of large strings for each header, by its index 0, 1, 2 …, or for
+    some of them; a blank cell is the empty string, never a missing value. `rows` are the row
+    numbers, int64, as long as each column. Rows whose cells are all blank are left out. `problems`
+    are what the source found wrong with these rows themselves, such as cells beyond the last
+    header.
     """
 
     rows: npt.NDArray[np.int64]
-    frame: pd.DataFrame
+    columns: Mapping[int, Any]
     problems: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Batch:
+        """The rows of a mask, without what the source found wrong."""
+        columns = {label: texts.filter(mask) for label, texts in self.columns.items()}
+        return Batch(self.rows[mask], columns)
+
+    def cells(self, places: Sequence[int], labels: Sequence[int]) -> list[list[str]]:
+        """The cells of some rows, by their places in the batch, row by row."""
+        columns = [self.columns[label].take(places).to_pylist() for label in labels]
+        return [[column[n] for column in columns] for n in range(len(places))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,9 @@ class Preflight:
         rows = done.checked.rows
         kept_back = [d.row for d in decisions if d.status is not Status.PENDING]
         ready = ~np.isin(rows, np.array(kept_back, dtype=np.int64))
-        form = {name: cooked.column.values for name, cooked in done.form.items()}
+        form = {name: cooked.column.texts for name, cooked in done.form.items()}
         self._comparison.add_form(rows, ready, form)
-        parts = {name: cooked.column.values for name, cooked in done.disposition.items()}
+        parts = {name: cooked.column.texts for name, cooked in done.disposition.items()}
         self._comparison.add_dispositions(rows, ready & done.has_disposition, parts)
 
     def finish(self) -> Found:
@@ -118,7 +118,7 @@ def with_past_callbacks(done: Evaluated, plan: Plan, now: datetime) -> Evaluated
     unfiltered = ~np.isin(checked.rows, np.array(list(checked.filtered), dtype=np.int64))
     late = past_callbacks(
         checked.rows,
-        dates.column.values,
+        dates.column.texts,
         done.has_disposition & unfiltered,
         format_=dates.rule.output[0] if dates.rule.output else CALLDATE,
         now=now.astimezone(ZoneInfo(zone) if zone else None).replace(tzinfo=None),

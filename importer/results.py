@@ -138,11 +138,8 @@ def _noted(
     """The outcomes that go into a file of their own, with the row's original cells."""
     noted = (Status.REJECTED, Status.INVALID, Status.UNCERTAIN)
     places = [i for i, outcome in enumerate(found) if outcome.status in noted]
-    if not places:
-        return
-    columns = [batch.frame.iloc[places, i].tolist() for i in kept]
-    for n, place in enumerate(places):
-        yield found[place], [column[n] for column in columns]
+    if places:
+        yield from zip((found[i] for i in places), batch.cells(places, kept), strict=True)
 
 
 def _notes(outcome: Outcome) -> list[str]:

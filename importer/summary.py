@@ -131,13 +131,13 @@ def summarise(
 def versions() -> dict[str, str]:
     """The versions of what took part, for a report of a fault."""
     import aiohttp
-    import pandas as pd
     import phonenumbers
+    import pyarrow as pa
 
     return {
         "vcc-importer": importer.__version__,
         "python": platform.python_version(),
         "aiohttp": aiohttp.__version__,
-        "pandas": pd.__version__,
+        "pyarrow": pa.__version__,
         "phonenumbers": phonenumbers.__version__,
     }

@@ -52,10 +52,14 @@ def matches(texts: Any, pattern: str) -> Mask:
 
 
 def arrow_texts(texts: Any) -> Any:
-    """A column of pandas, or other texts, as one Arrow array of large strings."""
-    # Of a column of pandas, its own array is nearly free; the column itself is converted slowly.
-    array = pa.array(getattr(texts, "array", texts), pa.large_string())
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    """Texts as an Arrow array of large strings: as they are, if they are one."""
+    return texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
+
+
+def distinct(texts: Any) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """The distinct texts of an Arrow array, in their order, and for each row which one it has."""
+    encoded = texts.dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
 def whole_numbers(texts: Any, fewest: int, most: int) -> npt.NDArray[np.uint64]:

@@ -31,7 +31,7 @@ from importer.sources.header import is_blank
 from tests.support.corpus import FOLDER
 from tests.support.corpus_child import Reader, reader
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
-from tests.support.sheets import mapping_of
+from tests.support.sheets import cells_of, mapping_of
 
 SLOW = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -67,7 +67,7 @@ def rows_of(path: Path, **options: Any) -> tuple[Any, dict[int, list[str]], set[
     rows = {
         int(number): list(cells)
         for batch in batches
-        for number, cells in zip(batch.rows, batch.frame.to_numpy().tolist(), strict=True)
+        for number, cells in zip(batch.rows, cells_of(batch), strict=True)
     }
     assert len(rows) == sum(map(len, batches))
     return source.info, rows, {p.row or 0 for batch in batches for p in batch.problems}

@@ -18,8 +18,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow.compute as pc
 import pytest
 import xlsxwriter
@@ -37,6 +35,7 @@ from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending, Report
 from importer.settings import BATCH_ROWS, Pace, RetryPolicy, Secret, SourceOptions, Target
 from importer.sources import open_source
+from tests.support.sheets import batch_of
 
 MAPPING = """\
 version: 1
@@ -66,7 +65,7 @@ def lead(n: int) -> tuple[str, ...]:
 # What a start imports.
 
 HEAVY = {
-    *("aiohttp", "distributed", "dotenv", "email_validator", "numpy", "orjson", "pandas"),
+    *("aiohttp", "distributed", "dotenv", "email_validator", "numpy", "orjson"),
     *("phonenumbers", "pyarrow", "pydantic", "python_calamine", "ruamel", "tqdm", "xlsxwriter"),
     *("asyncio", "dataclasses", "importlib.metadata", "logging", "sqlite3"),
 }
@@ -122,9 +121,8 @@ def test_a_check_of_a_text_file_imports_nothing_that_sends_or_writes_workbooks(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
-    pd.DataFrame([lead(n) for n in range(5)], columns=HEADERS).to_csv(
-        tmp_path / "leads.csv", index=False
-    )
+    lines = [",".join(row) for row in (HEADERS, *map(lead, range(5)))]
+    (tmp_path / "leads.csv").write_text("\n".join(lines), "utf-8")
     found = imported(tmp_path, "check", "leads.csv", "-m", "m.yaml")
     unwanted = {"aiohttp", "distributed", "dotenv", "openpyxl", "tqdm", "uvloop", "xlsxwriter"}
     assert found & {*unwanted, "importer.sandbox", "importer.api.client", "xlrd"} == set()
@@ -142,10 +140,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 def batch(first: int, rows: int = BATCH_ROWS) -> Batch:
     """So many rows that no other batch has."""
-    frame = pd.DataFrame(
-        [lead(n) for n in range(first, first + rows)], columns=range(len(HEADERS)), dtype="str"
-    )
-    return Batch(np.arange(first + 2, first + 2 + rows, dtype=np.int64), frame)
+    return batch_of([lead(n) for n in range(first, first + rows)], first + 2)
 
 
 def calls(work: Callable[[], object]) -> Counter[str]:

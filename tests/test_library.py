@@ -386,7 +386,7 @@ def test_news_reach_a_loop_that_waits_and_survive_one_that_closed() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    heavy = {"pandas", "pyarrow", "aiohttp", "click", "pydantic", "asyncio", "sqlite3"}
+    heavy = {"numpy", "pyarrow", "aiohttp", "click", "pydantic", "asyncio", "sqlite3"}
     code = (
         "import sys, importer; importer.UsageError, importer.Target; dir(importer);"
         f"print(sorted({heavy!r} & set(sys.modules)))"

@@ -12,9 +12,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-import numpy as np
 import openpyxl
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +22,7 @@ import importer.results
 from importer.errors import JournalError, OutputError
 from importer.model import Batch, Outcome, Status, Summary
 from importer.results import NOTE_COLUMNS, summary_json, write_results
+from tests.support.sheets import batch_of
 
 HEADERS = ("Name", "Phone")
 NAMES = {"results.csv", "failures.csv", "failures.xlsx", "uncertain.csv"}
@@ -45,9 +44,7 @@ SUMMARY = Summary(
 
 
 def batch(first_row: int, *cells: Sequence[str]) -> Batch:
-    frame = pd.DataFrame({i: list(column) for i, column in enumerate(zip(*cells, strict=True))})
-    rows = np.arange(first_row, first_row + len(cells), dtype=np.int64)
-    return Batch(rows, frame.astype("string[pyarrow]"))
+    return batch_of(cells, first_row)
 
 
 def lines(path: Path) -> list[list[str]]:

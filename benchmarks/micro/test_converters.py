@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -15,6 +14,7 @@ from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch
 from importer.settings import BATCH_ROWS
+from importer.textbytes import arrow_texts
 
 RULES = {
     "text": "form: {name: Full name}",
@@ -30,8 +30,8 @@ RULES = {
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    frame = pd.DataFrame(rows(BATCH_ROWS), columns=range(len(HEADERS)), dtype="str")
-    return Batch(np.arange(2, BATCH_ROWS + 2, dtype=np.int64), frame)
+    columns = dict(enumerate(map(arrow_texts, zip(*rows(BATCH_ROWS), strict=True))))
+    return Batch(np.arange(2, BATCH_ROWS + 2, dtype=np.int64), columns)
 
 
 def plan_of(text: str, folder: Path) -> Plan:

@@ -8,23 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.model import BLANKS, EMPTY_FORMULA, ERROR_TEXTS, Batch
-from importer.textbytes import Bytes, arrow_texts
+from importer.textbytes import Bytes
 
 Mask = npt.NDArray[np.bool_]
-TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 BLANK = pa.scalar("", pa.large_string())
 _HASH, _E, _ERR = ord("#"), ord("E"), len("Err:501")
-
-
-def text_series(texts: Any, index: pd.Index[Any] | None = None) -> pd.Series[str]:
-    """A pyarrow array of large strings as a column, without a copy."""
-    array = TEXT.__from_arrow__(texts)  # type: ignore[attr-defined] # pandas' extension interface
-    return pd.Series(array, index=index)
 
 
 def trimmed(texts: Any) -> Any:
@@ -71,7 +63,7 @@ class Cells:
     def raw_texts(self, column: int) -> Any:
         """The cells as they stand in the sheet, in Unicode NFC: one spelling for one text."""
         if column not in self._raw:
-            texts = arrow_texts(self.batch.frame[column])
+            texts = self.batch.columns[column]
             if not Bytes(texts).is_nfc:
                 texts = pc.utf8_normalize(texts, "NFC")
             self._raw[column] = texts
@@ -90,10 +82,6 @@ class Cells:
                 found = Bytes(texts)
             self._trimmed[column] = texts, found
         return self._trimmed[column]
-
-    def trimmed(self, column: int) -> pd.Series[str]:
-        """The same as a column of pandas."""
-        return text_series(self.texts(column), self.batch.frame.index)
 
     def errors(self, column: int) -> Mask:
         """Which cells hold a spreadsheet error such as ``#N/A``."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from importer.mapping.cells import Cells
+from importer.mapping.cells import Cells, held
 from importer.mapping.program import Headers
 from importer.model import Batch
 
@@ -85,11 +86,11 @@ class Sampler:
         step = 1 if self._rows == 0 else max(count // _ROWS_OF_A_BATCH, 1)
         filled = np.zeros((count, len(self._texts)), dtype=bool)
         for i, texts in enumerate(self._texts):
-            column, errors = cells.trimmed(i), cells.errors(i)
-            filled[:, i] = (column != "").to_numpy(dtype=bool)
+            column, errors = cells.texts(i), cells.errors(i)
+            filled[:, i] = held(column)
             self._errors[i] += int(errors.sum())
-            taken = column[~errors].iloc[::step] if errors.any() else column.iloc[::step]
-            for text, times in Counter(taken.tolist()).items():
+            taken = column.take(pa.array(np.flatnonzero(~errors)[::step]))
+            for text, times in Counter(taken.to_pylist()).items():
                 if text and (text in texts or len(texts) < _MOST_TEXTS):
                     texts[text] += times
         self._filled += filled.sum(axis=0)

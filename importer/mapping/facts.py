@@ -30,7 +30,6 @@ from importer.mapping.kinds import (
     code_numbers,
 )
 from importer.mapping.values import marks_of
-from importer.textbytes import arrow_texts
 
 if TYPE_CHECKING:
     from importer.mapping.plan import Plan
@@ -166,7 +165,7 @@ class _Watched:
         """The texts that the rule's type would see, without blanks, and their rows' places."""
         rule = self.program.rule
         if len(self.program.columns) == 1 and rule.template is None and not rule.multiple:
-            texts = arrow_texts(cells.batch.frame[self.program.columns[0]])
+            texts = cells.batch.columns[self.program.columns[0]]
         else:
             texts = self.program.fetch(cells)
         places = np.arange(len(texts), dtype=np.int64)

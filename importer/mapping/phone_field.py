@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from importer.mapping.cells import Cells
 from importer.mapping.contacts import ContactsColumns
 from importer.mapping.listed import CODE as LISTED
 from importer.mapping.program import Column
 from importer.model import Problem
+from importer.textbytes import distinct
 
 _PHONE_FIELD = re.compile("phone([1-9])")
 
@@ -22,8 +22,8 @@ def check_phone_field(
 ) -> Iterator[Problem]:
     """Find rows that choose a contact without a phone: the service refuses them."""
     listed = {(p.row, p.target) for p in contacts.problems if p.code == LISTED}
-    codes, distinct = pd.factorize(chosen.values)
-    for code, text in enumerate(distinct):
+    codes, texts = distinct(chosen.texts)
+    for code, text in enumerate(texts):
         if not text:
             continue
         match = _PHONE_FIELD.fullmatch(text)

@@ -25,6 +25,7 @@ from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
 from importer.model import Batch, Checked, Problem, Records, Severity
+from importer.textbytes import distinct
 
 Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]
@@ -131,16 +132,17 @@ class Plan:
     def _filter(self, cells: Cells) -> dict[int, Problem]:
         filtered: dict[int, Problem] = {}
         for rule in self.filters:
-            texts = cells.trimmed(rule.column)
-            for i in np.flatnonzero(texts.str.casefold().isin(rule.texts)):
-                row = int(cells.batch.rows[i])
+            codes, texts = distinct(cells.texts(rule.column))
+            wanted = np.array([text.casefold() in rule.texts for text in texts], dtype=bool)
+            for i in np.flatnonzero(wanted[codes]):
+                row, text = int(cells.batch.rows[i]), texts[codes[i]]
                 filtered[row] = Problem(
                     row,
                     rule.header,
                     "rows.skip_when",
                     "filtered",
-                    f'left out, since it is "{texts.iloc[i]}"',
-                    texts.iloc[i],
+                    f'left out, since it is "{text}"',
+                    text,
                     severity=Severity.WARNING,
                 )
         return filtered

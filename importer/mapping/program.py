@@ -10,8 +10,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +24,6 @@ from importer.mapping.cells import (
     blanked,
     error_problem,
     held,
-    text_series,
     trimmed,
 )
 from importer.mapping.fast import FastPath, fast_path
@@ -36,9 +34,6 @@ from importer.mapping.spec import MappingSpec, PlacedRule
 from importer.mapping.text import trim
 from importer.mapping.values import Value, compile_value
 from importer.model import Problem, Severity
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REMEMBERED = 4096
 """Distinct texts whose values are kept from batch to batch, a program."""
@@ -54,11 +49,6 @@ class Column:
     texts: Any
     data: Mask
     problems: tuple[Problem, ...] = ()
-
-    @cached_property
-    def values(self) -> pd.Series[str]:
-        """The texts as a column of pandas."""
-        return text_series(self.texts)
 
 
 class MissingColumn(Exception):  # noqa: N818 - it says what is missing, and never leaves mapping/

@@ -84,7 +84,7 @@ class _Copy:
         self._header(header, problems.up_to(header + 1))
         last = header
         for batch in self._batches():
-            cells = [batch.frame.iloc[:, i].tolist() for i in self._kept]
+            cells = [batch.columns[i].to_pylist() for i in self._kept]
             for n, number in enumerate(batch.rows.tolist()):
                 row = number - 1
                 if row >= SHEET_ROWS:
@@ -127,7 +127,7 @@ class _Copy:
         self._sheet.write(row, len(texts), NOTES, self._heading)
         sample = next(self._batches(), None)
         for column, text in enumerate(texts):
-            below = [] if sample is None else sample.frame.iloc[:200, self._kept[column]].tolist()
+            below = [] if sample is None else sample.columns[self._kept[column]][:200].to_pylist()
             self._sheet.set_width(column, max(8, fitting_width([text, *below])))
         self._sheet.set_width(len(texts), 60, self._aside)
         for column, found in self._marks(problems, row_wide=False).items():

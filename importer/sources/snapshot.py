@@ -19,15 +19,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.source import file_sha256
-from importer.sources.table import text_column
-from importer.textbytes import arrow_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,11 +100,9 @@ class SnapshotWriter:
         return self
 
     def write(self, batch: Batch) -> None:
-        """Append a batch as a row group; its frame has a column for every header."""
-        arrays = [pa.array(batch.rows, pa.int64())]
-        for label in range(self._width):
-            arrays.append(arrow_texts(batch.frame[label]))
-        arrays.append(_problem_column(batch))
+        """Append a batch as a row group; it has a column for every header."""
+        cells = (batch.columns[label] for label in range(self._width))
+        arrays = [pa.array(batch.rows, pa.int64()), *cells, _problem_column(batch)]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         try:
             self._writer.write_table(table, row_group_size=max(len(batch), 1))
@@ -264,10 +259,8 @@ class Snapshot:
 
 
 def _batch(table: Any, labels: list[int]) -> Batch:
-    arrays = {label: text_column(table.column(f"c{label}").combine_chunks()) for label in labels}
-    index = pd.RangeIndex(table.num_rows)
-    frame = pd.DataFrame(arrays, index=index, columns=pd.Index(labels, dtype="int64"))
-    return Batch(table.column("row").to_numpy(), frame, _problems_in(table.column(_PROBLEMS)))
+    columns = {label: table.column(f"c{label}").combine_chunks() for label in labels}
+    return Batch(table.column("row").to_numpy(), columns, _problems_in(table.column(_PROBLEMS)))
 
 
 def _problem_column(batch: Batch) -> Any:

@@ -11,7 +11,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from importer.errors import SourceError
@@ -30,15 +29,7 @@ if TYPE_CHECKING:
     from importer.settings import SourceOptions
     from importer.sources.source import Layout, Part
 
-TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
-"""The dtype of every column of a Batch."""
-
 _SHOWN = 200
-
-
-def text_column(array: Any) -> Any:
-    """A pandas array of dtype `TEXT` over an Arrow array of large strings, without a copy."""
-    return TEXT.__from_arrow__(array)  # type: ignore[attr-defined] # pandas' extension interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +163,8 @@ class _Batches:
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
             arrays = [array.filter(mask) for array in arrays]
-        frame = pd.DataFrame(
-            {label: text_column(array) for label, array in enumerate(arrays)}, copy=False
-        )
         problems.sort(key=lambda problem: problem.row or 0)
-        return Batch(numbers, frame, tuple(problems))
+        return Batch(numbers, dict(enumerate(arrays)), tuple(problems))
 
     def _columns(self, part: Part) -> list[Any] | None:
         """The columns of a part that has them, if they are as many as the headers.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.model import Problem, Severity
 from importer.survey.tally import Rows
+from importer.textbytes import Bytes
 
 _SORTABLE = frozenset({"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"})
 """Formats whose texts are in the order of the moments that they mean."""
@@ -18,7 +21,7 @@ _SORTABLE = frozenset({"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"})
 
 def past_callbacks(
     rows: Rows,
-    dates: pd.Series[str],
+    dates: Any,
     given: npt.NDArray[np.bool_],
     *,
     format_: str,
@@ -27,15 +30,16 @@ def past_callbacks(
 ) -> Iterator[Problem]:
     """Warn of each row, among the `given`, whose date lies before `now`.
 
-    `dates` are as they are sent, in `format_`; what is not in that form is passed over. `now` is
-    in the dates' own time, without an offset.
+    `dates`, an Arrow array, are as they are sent, in `format_`; what is not in that form is passed
+    over. `now` is in the dates' own time, without an offset.
     """
     current = now.strftime(format_)
-    suspects = given & (dates != "").to_numpy(dtype=bool)
+    suspects = given & (Bytes(dates).lengths > 0)
     if format_ in _SORTABLE:
-        suspects &= (dates < current).to_numpy(dtype=bool)
+        earlier = pc.less(dates, pa.scalar(current, dates.type))
+        suspects &= earlier.to_numpy(zero_copy_only=False)
     for place in np.flatnonzero(suspects):
-        text = dates.iloc[place]
+        text = dates[place].as_py()
         try:
             moment = datetime.strptime(text, format_)  # noqa: DTZ007 - the service's local time
         except ValueError:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.model import BLANKS, Batch, ColumnFill
-from importer.textbytes import Bytes, arrow_texts
+from importer.textbytes import Bytes
 
 
 class FillCounter:
@@ -23,7 +23,7 @@ class FillCounter:
     def add(self, batch: Batch) -> None:
         """Count a batch, which has all columns of the sheet."""
         for label in range(len(self._headers)):
-            self._filled[label] += _count_filled(arrow_texts(batch.frame[label]))
+            self._filled[label] += _count_filled(batch.columns[label])
 
     def columns(self) -> tuple[ColumnFill, ...]:
         """The counts so far, in the sheet's order."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
 from importer.model import Field, FieldType, Problem, Project
 from importer.survey.live_dispositions import DispositionsCheck
@@ -20,7 +21,8 @@ from importer.survey.nearest import Nearest
 from importer.survey.tally import Rows
 
 Mask = npt.NDArray[np.bool_]
-Texts = Mapping[str, "pd.Series[str]"]
+Texts = Mapping[str, Any]
+"""Columns by name, each an Arrow array of large strings."""
 _LISTED = 12
 
 
@@ -65,13 +67,16 @@ class Comparison:
 
     def add_form(self, rows: Rows, ready: Mask, form: Texts) -> None:
         """Take in the form's columns of a batch; `ready` says which rows would be sent."""
+        some, mask = rows[ready], pa.array(ready)
         for name, check in self._values.items():
-            check.add(rows[ready], form[name][ready])
+            check.add(some, form[name].filter(mask))
 
     def add_dispositions(self, rows: Rows, which: Mask, parts: Texts) -> None:
         """Take in the disposition's columns; `which` rows would be sent and have one."""
         if self._dispositions is not None and which.any():
-            self._dispositions.add(rows[which], {n: texts[which] for n, texts in parts.items()})
+            mask = pa.array(which)
+            some = {name: texts.filter(mask) for name, texts in parts.items()}
+            self._dispositions.add(rows[which], some)
 
     def finish(self) -> Difference:
         """What does not fit: fields first, then values in the mapping's order, dispositions."""

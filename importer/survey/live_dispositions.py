@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.model import Disposition, Problem, Project, Severity
 from importer.survey.live_values import in_rows, quoted
 from importer.survey.nearest import Nearest
 from importer.survey.tally import Rows, Tally
+from importer.textbytes import Bytes
 
 ID, USER, DATE = "dispositionid", "userid", "next_calldate"
 _LISTED = 8
@@ -35,8 +39,8 @@ class DispositionsCheck:
         self._strangers = Tally(lambda text: text not in users)
         self._dateless, self._needless = Tally(lambda _: True), Tally(lambda _: True)
 
-    def add(self, rows: Rows, parts: Mapping[str, pd.Series[str]]) -> None:
-        """Take in some rows; every column is as long as `rows`."""
+    def add(self, rows: Rows, parts: Mapping[str, Any]) -> None:
+        """Take in some rows; every column is an Arrow array as long as `rows`."""
         ids, dates = parts[ID], parts.get(DATE)
         if self._project.users is not None:
             self._strangers.add(rows, parts[USER])
@@ -45,13 +49,13 @@ class DispositionsCheck:
         self._unknown.add(rows, ids)
         blank = np.ones(len(ids), dtype=bool)
         if dates is not None:
-            blank = (dates == "").to_numpy(dtype=bool)
+            blank = Bytes(dates).lengths == 0
         for tally, those in (
-            (self._dateless, ids.isin(self._callbacks).to_numpy(dtype=bool) & blank),
-            (self._needless, ids.isin(self._others).to_numpy(dtype=bool) & ~blank),
+            (self._dateless, _among(ids, self._callbacks) & blank),
+            (self._needless, _among(ids, self._others) & ~blank),
         ):
             if those.any():
-                tally.add(rows[those], ids[those])
+                tally.add(rows[those], ids.filter(pa.array(those)))
 
     def problems(self) -> Iterator[Problem]:
         """All that does not fit."""
@@ -99,3 +103,9 @@ class DispositionsCheck:
         more = " …" if len(listed) > _LISTED else ""
         has = f"it has {', '.join(listed[:_LISTED])}{more}" if listed else "it has none"
         return f"write the id of one of the project's dispositions: {has}"
+
+
+def _among(texts: Any, some: list[str]) -> npt.NDArray[np.bool_]:
+    """Which texts are among some."""
+    found = pc.is_in(texts, pa.array(some, pa.large_string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)

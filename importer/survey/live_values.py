@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
+import numpy as np
+import pyarrow.compute as pc
 
 from importer.model import Field, FieldType, Problem, Severity
 from importer.survey.nearest import Near, Nearest
-from importer.survey.tally import Count, Rows, Tally
+from importer.survey.tally import FIRST_ROWS, Count, Rows, Tally
 
 PIPE = "|"
 _MOST_DIGITS = 18
@@ -111,17 +113,17 @@ class ValuesCheck:
         self._piped = Count()
         self._piped_example = ""
 
-    def add(self, rows: Rows, texts: pd.Series[str]) -> None:
-        """Take in the texts of some ready rows, as many as there are row numbers."""
+    def add(self, rows: Rows, texts: Any) -> None:
+        """Take in the texts of some ready rows, an Arrow array as long as there are numbers."""
         if self._new is not None:
             self._new.add(rows, texts)
         if self._unknown_ids is not None:
             self._unknown_ids.add(rows, texts)
         if self._mismatch:
-            piped = texts.str.contains(PIPE, regex=False).to_numpy(dtype=bool)
-            if piped.any():
-                self._piped_example = self._piped_example or texts[piped].iloc[0]
-                self._piped.add(int(piped.sum()), tuple(rows[piped][:3].tolist()))
+            piped = np.flatnonzero(pc.match_substring(texts, PIPE).to_numpy(zero_copy_only=False))
+            if len(piped):
+                self._piped_example = self._piped_example or texts[piped[0]].as_py()
+                self._piped.add(len(piped), tuple(rows[piped[:FIRST_ROWS]].tolist()))
 
     def new_values(self) -> list[NewValue]:
         """The values that would be created, those in most rows first."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+from importer.textbytes import distinct
 
 Rows = npt.NDArray[np.int64]
 
@@ -43,8 +45,8 @@ class Tally:
         self.counts: dict[str, Count] = {}
         self.beyond = False
 
-    def add(self, rows: Rows, texts: pd.Series[str]) -> None:
-        """Count the texts of some rows, as many as there are row numbers; blank ones are none."""
+    def add(self, rows: Rows, texts: Any) -> None:
+        """Count the texts of some rows, an Arrow array as long as these; blank ones are none."""
         found = Distinct(rows, texts)
         for number, text in enumerate(found.texts):
             for piece in self._pieces(text):
@@ -76,10 +78,9 @@ class Tally:
 class Distinct:
     """The distinct texts of some rows; `counts` says in how many rows each stands."""
 
-    def __init__(self, rows: Rows, texts: pd.Series[str]) -> None:
+    def __init__(self, rows: Rows, texts: Any) -> None:
         self._rows = rows
-        self._codes, found = pd.factorize(texts)
-        self.texts: list[str] = found.tolist()
+        self._codes, self.texts = distinct(texts)
         self.counts = np.bincount(self._codes, minlength=len(self.texts))
         self._ends = np.cumsum(self.counts)
 

@@ -26,7 +26,7 @@ def outcome(
     text = f"form: {{x: A}}\n{home}contacts: {{1: {{phone: {{column: A{options}}}}}}}"
     plan = informed(text, ["A"], rows)
     done = plan.evaluate(batch_of(rows))
-    values = done.contacts.numbered[1].parts["phone"][0].values.tolist()
+    values = done.contacts.numbered[1].parts["phone"][0].texts.to_pylist()
     codes = {problem.row: problem.code for problem in done.checked.problems}
     return [(value, codes.get(row)) for row, value in enumerate(values, 2)]
 

@@ -488,7 +488,7 @@ def test_loading_a_jobs_file_is_light() -> None:
     """A round with nothing to do must cost little: it is started every ten minutes."""
     import subprocess
 
-    heavy = "{'pandas', 'pyarrow', 'aiohttp', 'fsspec', 'apprise'}"
+    heavy = "{'numpy', 'pyarrow', 'aiohttp', 'fsspec', 'apprise'}"
     code = f"import sys, importer.operations.jobs; print({heavy} & sys.modules.keys())"
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -16,6 +16,7 @@ from importer.errors import SourceError
 from importer.model import EMPTY_FORMULA, Problem, Severity, SourceInfo
 from importer.settings import SourceOptions
 from importer.sources import open_source
+from tests.support.sheets import cells_of
 from tests.support.xlsb import cell, record, row, shared, write_xlsb
 
 FILES = Path(__file__).parent / "files"
@@ -30,7 +31,7 @@ def read(path: Path, **options: object) -> tuple[SourceInfo, dict[int, list[str]
     with open_source(path, SourceOptions(**options)) as source:  # type: ignore[arg-type]
         for batch in source.batches():
             assert batch.problems == ()
-            rows.update(zip(batch.rows.tolist(), batch.frame.to_numpy().tolist(), strict=True))
+            rows.update(zip(batch.rows.tolist(), cells_of(batch), strict=True))
     return source.info, rows
 
 

@@ -21,6 +21,7 @@ from importer.errors import SourceError
 from importer.settings import SourceOptions
 from importer.sources import arrival, open_source, zipped
 from tests.sources.test_other_workbooks import FILES
+from tests.support.sheets import cells_of
 
 LIST = "Név;Telefon\nŐry;06301\n".encode("cp1250")
 ROWS = [["Őry", "06301"]]
@@ -39,7 +40,7 @@ def read(path: Path) -> list[list[str]]:
     rows = []
     with open_source(path, SourceOptions()) as source:
         for batch in source.batches():
-            rows += batch.frame.to_numpy().tolist()
+            rows += cells_of(batch)
     return rows
 
 
@@ -234,7 +235,7 @@ def test_standard_input_is_read_like_a_file(
         assert source.info.path == "standard input"
         assert source.sha256 == hashlib.sha256(content).hexdigest()
         [batch] = source.batches()
-    assert batch.frame.to_numpy().tolist() == ROWS
+    assert cells_of(batch) == ROWS
     assert list(temporary.iterdir()) == []
 
 

@@ -21,6 +21,7 @@ from importer.sources.bytewise import Piece
 from importer.sources.celltext import cell_text
 from importer.sources.grid import column_letters
 from tests.sources.test_workbooks import MAIN, cells, write_raw
+from tests.support.sheets import cells_of
 
 Seen = tuple[object, list[tuple[int, list[str]]]] | str
 
@@ -42,7 +43,7 @@ def read(path: Path, **options: object) -> Seen:
         with open_source(path, SourceOptions(**options)) as source:  # type: ignore[arg-type]
             for batch in source.batches():
                 assert batch.problems == ()
-                rows += zip(batch.rows.tolist(), batch.frame.to_numpy().tolist(), strict=True)
+                rows += zip(batch.rows.tolist(), cells_of(batch), strict=True)
     except SourceError as error:
         return f"{error.message} {error.hint}"
     return source.info, rows

@@ -14,6 +14,7 @@ from importer.errors import SourceError
 from importer.model import Problem
 from importer.settings import SourceOptions
 from importer.sources import encoding, open_source, plain, records
+from tests.support.sheets import cells_of
 
 Seen = tuple[object, list[tuple[int, list[str]]], list[Problem]] | str
 
@@ -25,7 +26,7 @@ def read(path: Path, **options: object) -> Seen:
     try:
         with open_source(path, SourceOptions(**options)) as source:  # type: ignore[arg-type]
             for batch in source.batches():
-                rows += zip(batch.rows.tolist(), batch.frame.to_numpy().tolist(), strict=True)
+                rows += zip(batch.rows.tolist(), cells_of(batch), strict=True)
                 problems += batch.problems
     except SourceError as error:
         return f"{error.message} {error.hint}"

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
 from importer.sources import delimited, encoding, feed, open_source
+from tests.support.sheets import cells_of
 
 Row = tuple[int, list[str]]
 
@@ -25,11 +27,12 @@ def read(path: Path, **options: object) -> tuple[SourceInfo, list[Row], list[Pro
     problems: list[Problem] = []
     with open_source(path, SourceOptions(**options)) as source:  # type: ignore[arg-type]
         for batch in source.batches():
-            assert [*map(int, batch.frame.columns)] == [*range(len(source.info.headers))]
-            assert all(str(dtype) == "str" for dtype in batch.frame.dtypes) or len(batch) == 0
-            assert len(batch) == len(batch.frame) <= BATCH_ROWS
-            assert not batch.frame.isna().any(axis=None)
-            rows += zip(batch.rows.tolist(), batch.frame.to_numpy().tolist(), strict=True)
+            assert [*batch.columns] == [*range(len(source.info.headers))]
+            assert len(batch) <= BATCH_ROWS
+            for column in batch.columns.values():
+                assert (column.type, column.null_count) == (pa.large_string(), 0)
+                assert len(column) == len(batch)
+            rows += zip(batch.rows.tolist(), cells_of(batch), strict=True)
             problems += batch.problems
     return source.info, rows, problems
 

@@ -19,6 +19,7 @@ from importer.model import EMPTY_FORMULA, ERROR_TEXTS, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
 from importer.sources import open_source, package, sheet, zipped
 from importer.sources.inputfile import InputFile
+from tests.support.sheets import cells_of
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -35,7 +36,7 @@ def read(path: Path, **options: object) -> tuple[SourceInfo, dict[int, list[str]
         for batch in source.batches():
             assert 0 < len(batch) <= BATCH_ROWS
             assert batch.problems == ()
-            rows.update(zip(batch.rows.tolist(), batch.frame.to_numpy().tolist(), strict=True))
+            rows.update(zip(batch.rows.tolist(), cells_of(batch), strict=True))
     assert list(rows) == sorted(rows)
     return source.info, rows
 

@@ -10,14 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from importer.api.bodies import encode
-from importer.mapping.cells import TEXT
 from importer.mapping.facts import Watch
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch, Problem, Severity
+from importer.textbytes import arrow_texts
 
 
 def mapping_of(text: str) -> LoadedMapping:
@@ -30,11 +29,14 @@ def mapping_of(text: str) -> LoadedMapping:
 
 def batch_of(rows: Sequence[Sequence[str]], first: int = 2) -> Batch:
     """Make a batch of these cells; row numbers count from `first`."""
-    columns = {
-        i: pd.Series([row[i] for row in rows], dtype=TEXT)
-        for i in range(len(rows[0]) if rows else 0)
-    }
-    return Batch(np.arange(first, first + len(rows), dtype=np.int64), pd.DataFrame(columns))
+    columns = dict(enumerate(map(arrow_texts, zip(*rows, strict=True))))
+    return Batch(np.arange(first, first + len(rows), dtype=np.int64), columns)
+
+
+def cells_of(batch: Batch) -> list[list[str]]:
+    """The cells of a batch, row by row."""
+    columns = [column.to_pylist() for column in batch.columns.values()]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def plan_of(text: str, headers: Sequence[str]) -> Plan:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-
-from importer.mapping.cells import TEXT
-from importer.model import BLANKS, Batch, ColumnFill
+from importer.model import BLANKS, ColumnFill
 from importer.survey.fill import FillCounter
+from tests.support.sheets import batch_of
 
 
 def test_cells_that_show_nothing_are_blank() -> None:
     cells = ["x", "", " ", "\u200b\ufeff", "\u00a0\t", "0", " y ", BLANKS]
-    batch = Batch(
-        np.arange(2, 10), pd.DataFrame({0: pd.Series(cells, dtype=TEXT), 1: [""] * 8}, dtype=TEXT)
-    )
+    batch = batch_of([[cell, ""] for cell in cells])
     counter = FillCounter(["A", "B"])
     assert counter.columns() == (ColumnFill("A", 0), ColumnFill("B", 0))
     counter.add(batch)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.mapping.cells import TEXT
 from importer.model import (
     Disposition,
     Field,
@@ -27,10 +26,11 @@ from importer.survey.live import Comparison, Difference, Needs
 from importer.survey.live_values import Filled
 from importer.survey.nearest import Near, Nearest
 from importer.survey.tally import MOST_CHARACTERS, MOST_TEXTS, Tally
+from importer.textbytes import arrow_texts
 
 
-def texts(*values: str) -> pd.Series[str]:
-    return pd.Series(list(values), dtype=TEXT)
+def texts(*values: str) -> Any:
+    return arrow_texts(values)
 
 
 def numbers(count: int, first: int = 2) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
