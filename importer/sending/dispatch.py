@@ -68,6 +68,7 @@ class Dispatcher:
         self._later: dict[Row, asyncio.TimerHandle] = {}
         self._complete = False
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
 
@@ -188,11 +189,13 @@ class Dispatcher:
         return self._ready.popleft()
 
     def _wake_in(self, seconds: float) -> None:
+        # Asked of the timer itself, uvloop's does not know: a short wait becomes none there.
+        at = self._loop.time() + seconds
         if self._timer is not None:
-            if self._timer.when() <= self._loop.time() + seconds:
+            if self._wakes_at <= at:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._woken)
+        self._timer, self._wakes_at = self._loop.call_later(seconds, self._woken), at
 
     def _woken(self) -> None:
         self._timer = None
