@@ -93,7 +93,7 @@ def latency(setting: Setting) -> Findings:
     """Rows a second where 64 requests in flight wait 50 ms each: the client may not be felt."""
     best = IN_FLIGHT / LATENCY
     rows = int(best * (5 if setting.quick else 20))
-    with slow_service(LATENCY) as service:
+    with slow_service(LATENCY, wakeful=True) as service:
         contest = Contest(service, setting.csv(rows), rows, setting.folder)
         works: dict[str, Work] = {
             _BARE: contest.bare,

@@ -2,15 +2,15 @@
 
 nginx with a fixed reply where it is installed (`apt install nginx-light`), so that what limits is
 whoever sends; else, and where replies are to take their time, a server of a few lines of asyncio.
-Both count requests, and a watcher asks for the count: from the first request to the last is the
-time of sending, whoever sends.
+Both count requests: from the first to the last is the time of sending, whoever sends. The server of
+our own notes when they came; of nginx a watcher asks for the count again and again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
+import math
 import os
 import selectors
 import shutil
@@ -56,10 +56,14 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that runs; `name` is what it is, for the table."""
+    """A service that runs; `name` is what it is, for the table.
+
+    One that `keeps_time` notes when the first request came since it was asked, and the last.
+    """
 
     port: int
     name: str
+    keeps_time: bool = False
 
     @property
     def base_url(self) -> str:
@@ -72,11 +76,15 @@ class Service:
         return f"{self.base_url}/projects/134/records"
 
     def count(self) -> int:
-        """Requests so far, the asking itself left out as far as can be told apart."""
+        """Requests so far, this one among them."""
+        return self.counted()[0]
+
+    def counted(self) -> tuple[int, float]:
+        """Requests so far, and the seconds from the first to the last, where it keeps time."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/count", timeout=5) as reply:
             words: list[bytes] = reply.read().split()
         # stub_status: "server accepts handled requests", then these three numbers.
-        return int(words[9])
+        return int(words[9]), float(words[10]) if self.keeps_time else 0.0
 
 
 @contextlib.contextmanager
@@ -97,11 +105,15 @@ def fast_service() -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def slow_service(latency: float) -> Iterator[Service]:
-    """A service that answers after so many seconds, however many ask at once."""
+def slow_service(latency: float, *, wakeful: bool = False) -> Iterator[Service]:
+    """A service that answers after so many seconds, however many ask at once.
+
+    A `wakeful` one takes a processor for itself. To wake one that sleeps, in the same machine,
+    takes the sender up to 0.2 ms a request, which to send to another machine does not.
+    """
     port = _free_port()
-    with _running([sys.executable, __file__, str(port), str(latency)]):
-        yield _ready(Service(port, "asyncio"))
+    with _running([sys.executable, __file__, str(port), str(latency), str(int(wakeful))]):
+        yield _ready(Service(port, "asyncio", keeps_time=True))
 
 
 @contextlib.contextmanager
@@ -135,42 +147,40 @@ def _ready(service: Service) -> Service:
 
 
 class Watcher:
-    """Notes when the first request came and when the last did, to a twentieth of a second.
+    """Notes how many `requests` came, and in how many `seconds` from the first to the last.
 
-    A context manager. `seconds` is the time between, `requests` is how many came.
+    A context manager. Of a service that does not keep time itself, to a twentieth of a second.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._first = self._last = 0.0
         self.requests = 0
-
-    @property
-    def seconds(self) -> float:
-        """From the first request to the last."""
-        return self._last - self._first
+        self.seconds = 0.0
 
     def __enter__(self) -> Watcher:
-        self._thread.start()
+        self._before = self._service.count()
+        if not self._service.keeps_time:
+            self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._service.keeps_time:
+            count, self.seconds = self._service.counted()
+            # The asking is a request of its own.
+            self.requests = count - self._before - 1
+            return
         self._over.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        before = self._service.count()
-        then = time.perf_counter()
+        before, then, first = self._before, time.perf_counter(), 0.0
         while not self._over.wait(_WATCH_SECONDS):
-            count = self._service.count()
-            now = time.perf_counter()
-            # Each asking is a request of its own.
-            came = count - before - 1
-            if came > 0:
-                self._first = self._first or then
-                self._last = now
+            count, now = self._service.count(), time.perf_counter()
+            if (came := count - before - 1) > 0:
+                first = first or then
+                self.seconds = now - first
                 self.requests += came
             before, then = count, now
 
@@ -178,8 +188,8 @@ class Watcher:
 class _Connection(asyncio.Protocol):
     """Just enough of HTTP: requests with a Content-Length, one after the other."""
 
-    counter = itertools.count(1)
     requests = 0
+    first = last = 0.0
 
     def __init__(self, latency: float) -> None:
         self._latency = latency
@@ -198,16 +208,22 @@ class _Connection(asyncio.Protocol):
         if not end or len(rest) < int(length or 0):
             return
         self._buffer = rest[int(length or 0) :]
-        _Connection.requests = next(self.counter)
+        _Connection.requests += 1
         if head.startswith(b"GET /count "):
-            counted = (
-                b"Active connections: 1 server accepts handled requests 0 0 %d" % self.requests
-            )
-            self._transport.write(_HEAD % len(counted) + counted)
-        elif self._latency:
+            self._tell()
+            return
+        _Connection.last = time.perf_counter()
+        _Connection.first = self.first or self.last
+        if self._latency:
             self._loop.call_later(self._latency, self._transport.write, _ANSWER)
         else:
             self._transport.write(_ANSWER)
+
+    def _tell(self) -> None:
+        told = b"Active connections: 1 server accepts handled requests 0 0 %d %f"
+        counted = told % (self.requests, self.last - self.first)
+        _Connection.first = _Connection.last = 0.0
+        self._transport.write(_HEAD % len(counted) + counted)
 
 
 async def _serve(port: int, latency: float) -> None:
@@ -216,17 +232,24 @@ async def _serve(port: int, latency: float) -> None:
     await server.serve_forever()
 
 
-def _exact_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+class _Wakeful(selectors.DefaultSelector):
+    """Never sleeps."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while not (found := super().select(0)) and time.monotonic() < until:
+            pass
+        return found
 
 
 def _main() -> None:
     """Serve until terminated."""
-    port, latency = int(sys.argv[1]), float(sys.argv[2])
+    port, latency, wakeful = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     if latency:
         # Waits by select are kept to the microsecond; by epoll, as by uvloop, to the millisecond,
         # which is 2 % of the 50 that are to be measured.
-        with asyncio.Runner(loop_factory=_exact_loop) as runner:
+        selector = _Wakeful if wakeful else selectors.SelectSelector
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector())) as runner:
             runner.run(_serve(port, latency))
     else:
         from importer.loop import run_loop
