@@ -21,9 +21,7 @@ Mask = npt.NDArray[np.bool_]
 _UNCHANGED_BY_NFC = 0xCC
 """The first byte of U+0300, the first character that is not the same in Unicode NFC whatever is
 before it."""
-_NO_BREAK_SPACE = 0xC2
-"""The first byte of the only blanks of two bytes; others have one or three."""
-_LETTER_LEADS = (0xC3, 0xDF)
+_LETTER_LEADS = (np.uint8(0xC3), np.uint8(0xDF))
 """The first bytes of characters of two bytes, none of which is blank."""
 
 
@@ -33,8 +31,6 @@ def _table(*values: int) -> Mask:
     return table
 
 
-_SHOWS = _table(*range(0x21, 0x7F), *range(_LETTER_LEADS[0], _LETTER_LEADS[1] + 1))
-"""Whether a text that begins with this byte shows something for certain."""
 _MAY_BEGIN_BLANK = _table(*(blank.encode()[0] for blank in BLANKS))
 _MAY_END_BLANK = _table(*(blank.encode()[-1] for blank in BLANKS))
 
@@ -112,6 +108,13 @@ class Bytes:
         found[np.searchsorted(self.starts, np.flatnonzero(places), side="right") - 1] = True
         return found
 
+    @cached_property
+    def last(self) -> npt.NDArray[np.uint8]:
+        """The last byte of each text, 0 for one without any."""
+        at = np.maximum(self.starts[1:], 1) - 1
+        last: npt.NDArray[np.uint8] = self.data[at] * (self.lengths > 0)
+        return last
+
     @property
     def longest(self) -> int:
         """The bytes of the longest text."""
@@ -120,7 +123,8 @@ class Bytes:
     @property
     def shows(self) -> Mask:
         """Which texts show something for certain; of others that hold something it is open."""
-        return _SHOWS[self.first]
+        lead, most = _LETTER_LEADS
+        return between(self.first, "!", "~") | ((self.first - lead) <= most - lead)
 
     @property
     def is_nfc(self) -> bool:
@@ -130,9 +134,11 @@ class Bytes:
     @property
     def is_trimmed(self) -> bool:
         """Whether no text has a blank at its ends for certain."""
-        if (_MAY_BEGIN_BLANK[self.first] & (self.lengths > 0)).any():
+        blank = self.lengths == 0
+        # To look bytes up takes longer than to compare them, and most need not be.
+        if not (self.shows | blank).all() and (_MAY_BEGIN_BLANK[self.first] & ~blank).any():
             return False
-        ends = self.starts[1:][self.lengths > 0]
+        ends = self.starts[1:][~(between(self.last, "!", "~") | blank)]
         suspects = ends[_MAY_END_BLANK[self.data[ends - 1]]]
         before = self.data[suspects - 2]
         letters = (before >= _LETTER_LEADS[0]) & (before <= _LETTER_LEADS[1])

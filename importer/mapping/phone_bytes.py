@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,9 +63,16 @@ class Dialled:
         self._data[:size] = found.data.take(np.flatnonzero(kept))
         self._heads = np.ndarray(size + 1, ">u8", self._data.data, strides=(1,))
 
-    def begins(self, prefix: str, behind: Integers | int = 0) -> Mask:
+    @cached_property
+    def _fronts(self) -> npt.NDArray[np.uint64]:
+        """The first signs of each text, as one number."""
+        return self._heads[self._starts[:-1]]
+
+    def begins(self, prefix: str, behind: Integers | Literal[0] = 0) -> Mask:
         """Which begin with a prefix of at most `LONGEST_PREFIX` signs, `behind` so many signs."""
-        heads = self._heads[self._starts[:-1] + np.minimum(behind, self.lengths)]
+        heads = self._fronts
+        if not isinstance(behind, int):
+            heads = self._heads[self._starts[:-1] + np.minimum(behind, self.lengths)]
         wanted = int.from_bytes(prefix.encode())
         alike = heads >> np.uint64(8 * (LONGEST_PREFIX - len(prefix))) == wanted
         return np.asarray(alike & (self.lengths - behind >= len(prefix)), dtype=bool)

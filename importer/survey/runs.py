@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 Entries = npt.NDArray[np.uint64]
 """Keys and places, an entry in each row."""
+Hashes = npt.NDArray[np.uint64]
 Prints = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int64]
 
@@ -27,25 +28,42 @@ _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _MIX = np.uint32(0x9E3779B1)
 _PRINT_BITS = 27
 """As many as leave the steps from one to the next, in a long run, below 2 ** 16."""
-_HALF, _LOW_HALF = np.uint64(32), np.uint64(2**32 - 1)
+_HALF = np.uint64(32)
 _NEAR, _AT_ONCE = 256, 1 << 14
 """Entries that lie no farther apart are read together, up to so many at once."""
 
 
-def fingerprints(keys: Entries) -> Prints:
-    """The fingerprints of keys, a key in each row: evenly spread however alike the keys are."""
+def hashes(keys: Entries) -> Hashes:
+    """The hashes of keys, a key in each row: evenly spread however alike the keys are."""
     mixed = np.zeros(len(keys), dtype=np.uint64)
     for word in keys.T:
         mixed = (mixed ^ word) * _ODD[0]
         mixed ^= mixed >> _HALF
-    return ((mixed * _ODD[1]) >> np.uint64(64 - _PRINT_BITS)).astype(np.uint32)
+    return mixed * _ODD[1]
 
 
-def by_print(prints: Prints) -> Positions:
-    """The order of keys by their fingerprints, those with the same one as they stand."""
-    packed = (prints.astype(np.uint64) << _HALF) | np.arange(len(prints), dtype=np.uint64)
+def fingerprints(hashed: Hashes) -> Prints:
+    """The first bits of hashes: in order, where the hashes are."""
+    return (hashed >> np.uint64(64 - _PRINT_BITS)).astype(np.uint32)
+
+
+def in_order(hashed: Hashes) -> tuple[Positions, Hashes]:
+    """The order of hashes, and what is told apart of them, in that order; equal ones as they stand.
+
+    That is all but as many of the last bits as are needed to number them.
+    """
+    numbered = np.uint64((1 << len(hashed).bit_length()) - 1)
+    packed = (hashed & ~numbered) | np.arange(len(hashed), dtype=np.uint64)
     packed.sort()
-    return (packed & _LOW_HALF).astype(np.int64)
+    return (packed & numbered).astype(np.int64), packed & ~numbered
+
+
+def differ(some: Entries, others: Entries) -> npt.NDArray[np.bool_]:
+    """Which rows are not the same in both."""
+    different: npt.NDArray[np.bool_] = some[:, 0] != others[:, 0]
+    for word in range(1, some.shape[1]):
+        different |= some[:, word] != others[:, word]
+    return different
 
 
 class Run(Protocol):
@@ -77,9 +95,9 @@ def find_in(run: Run, keys: Entries, prints: Prints, found: Positions) -> None:
         if not len(open_):
             return
         entries = run.entries(at)
-        same = (entries[:, :-1] == keys[open_]).all(axis=1)
-        found[open_[same]] = entries[same, -1].astype(np.int64)
-        open_, at = open_[~same], at[~same] + 1
+        other = differ(entries[:, :-1], keys[open_])
+        found[open_[~other]] = entries[~other, -1].astype(np.int64)
+        open_, at = open_[other], at[other] + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,11 @@ from importer.survey.runs import (
     Prints,
     Run,
     RunFile,
-    by_print,
+    differ,
     find_in,
     fingerprints,
+    hashes,
+    in_order,
 )
 from importer.textbytes import arrow_texts, whole_numbers
 
@@ -104,9 +106,8 @@ class FirstPlaces:
         found = np.full(len(words[0]), -1, dtype=np.int64)
         if self._old or self._young:
             keys = np.column_stack(words)
-            prints = fingerprints(keys)
-            order = by_print(prints)
-            found[order] = self._find(keys[order], prints[order])
+            order, hashed = in_order(hashes(keys))
+            found[order] = self._find(keys[order], fingerprints(hashed))
         return found
 
     def _find(self, keys: Entries, prints: Prints) -> Places:
@@ -188,15 +189,16 @@ def _ordered(keys: Entries) -> tuple[Positions, Entries, Prints, npt.NDArray[np.
 
     Also gives that order, the fingerprints, and which key is not the one before it.
     """
-    prints = fingerprints(keys)
-    order = by_print(prints)
+    order, hashed = in_order(hashes(keys))
+    ordered = keys[order]
     new = np.ones(len(keys), dtype=bool)
-    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
-    if (new[1:] & (prints[order[1:]] == prints[order[:-1]])).any():
-        # Different keys share a fingerprint, so equal ones may be apart.
-        order = np.lexsort((*keys.T, prints))
-        new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
-    return order, keys[order], prints[order], new
+    new[1:] = differ(ordered[1:], ordered[:-1])
+    if (new[1:] & (hashed[1:] == hashed[:-1])).any():
+        # Different keys share a hash, so equal ones may be apart.
+        again = np.lexsort((*ordered.T, hashed))
+        order, ordered, hashed = order[again], ordered[again], hashed[again]
+        new[1:] = differ(ordered[1:], ordered[:-1])
+    return order, ordered, fingerprints(hashed), new
 
 
 @dataclass(frozen=True, slots=True)

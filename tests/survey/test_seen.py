@@ -88,7 +88,7 @@ def test_what_earlier_files_had_is_found_though_it_went_to_the_disk() -> None:
 
 def test_keys_of_one_fingerprint_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen, "IN_MEMORY", 64)
-    monkeypatch.setattr(seen, "fingerprints", lambda keys: np.zeros(len(keys), dtype=np.uint32))
+    monkeypatch.setattr(seen, "hashes", lambda keys: np.zeros(len(keys), dtype=np.uint64))
     places = FirstPlaces()
     for start in range(0, 200, 10):
         keys = np.arange(start, start + 10)
