@@ -105,9 +105,9 @@ class Examination:
         with SnapshotWriter(
             look.copy, self.info.headers, self.info, lasting=look.lasting
         ) as snapshot:
-            for batch in side_by_side(source.batches(), (snapshot.write, watch.add)):
+            works = (snapshot.write, watch.add, self._fill.add)
+            for batch in side_by_side(source.batches(), works):
                 self._go_on()
-                self._fill.add(batch)
                 rows += len(batch)
                 self.look.listener(Progress(Stage.READING, None, passed=rows))
         self.facts = watch.facts()

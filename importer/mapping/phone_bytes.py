@@ -21,6 +21,8 @@ _FEWEST, _MOST = 5, 31
 _PLUS, _OPEN, _DOT, _DASH, _SPACE = b"+(.- "
 LONGEST_PREFIX = 8
 """Signs, so that a number's beginning is one integer."""
+_HEAD_BITS = 8 * LONGEST_PREFIX
+_DIGIT = np.uint64(0x0F)
 
 
 def plain_phones(texts: Any) -> Mask:
@@ -66,16 +68,28 @@ class Dialled:
     @cached_property
     def _fronts(self) -> npt.NDArray[np.uint64]:
         """The first signs of each text, as one number."""
-        return self._heads[self._starts[:-1]]
+        return self._heads[self._starts[:-1]].astype(np.uint64)
 
     def begins(self, prefix: str, behind: Integers | Literal[0] = 0) -> Mask:
         """Which begin with a prefix of at most `LONGEST_PREFIX` signs, `behind` so many signs."""
         heads = self._fronts
         if not isinstance(behind, int):
-            heads = self._heads[self._starts[:-1] + np.minimum(behind, self.lengths)]
+            at = self._starts[:-1] + np.minimum(behind, self.lengths)
+            heads = self._heads[at].astype(np.uint64)
         wanted = int.from_bytes(prefix.encode())
         alike = heads >> np.uint64(8 * (LONGEST_PREFIX - len(prefix))) == wanted
         return np.asarray(alike & (self.lengths - behind >= len(prefix)), dtype=bool)
+
+    def beginnings(self, places: Integers, behind: Integers, count: int) -> Integers:
+        """The first digits of numbers behind so many signs, as numbers of `count` digits.
+
+        They mean nothing where there are fewer.
+        """
+        heads = self._heads[self._starts[:-1][places] + behind].astype(np.uint64)
+        found = np.zeros(len(places), dtype=np.uint64)
+        for shift in range(_HEAD_BITS - 8, _HEAD_BITS - 8 - 8 * count, -8):
+            found = found * np.uint64(10) + ((heads >> np.uint64(shift)) & _DIGIT)
+        return found.astype(np.int64)
 
     def texts(self, places: Integers, behind: Integers | int = 0) -> Any:
         """The texts at some places without their first signs, as an Arrow array."""
@@ -86,20 +100,18 @@ class Dialled:
         signs = self._data.take(np.repeat(first - ends[:-1], lengths) + np.arange(ends[-1]))
         return _texts(ends, signs)
 
-
-def with_country(country: str, nationals: Any, places: Integers, rows: int) -> Any:
-    """National numbers with a country's code before them, at their places among so many blanks."""
-    found = Bytes(nationals)
-    ends = np.zeros(rows + 1, dtype=np.int64)
-    ends[places + 1] = found.lengths + len(country)
-    np.cumsum(ends, out=ends)
-    signs = np.empty(ends[-1], dtype=np.uint8)
-    is_national = np.ones(ends[-1], dtype=bool)
-    for at, sign in enumerate(country.encode()):
-        signs[ends[places] + at] = sign
-        is_national[ends[places] + at] = False
-    signs[np.flatnonzero(is_national)] = found.data[: found.starts[-1]]
-    return _texts(ends, signs)
+    def with_country(self, country: str, places: Integers, behind: Integers) -> Any:
+        """The numbers at some places behind a country's code, among blanks, as an Arrow array."""
+        first = self._starts[:-1][places] + (behind - len(country))
+        lengths = self._starts[1:][places] - first
+        ends = np.zeros(len(self._starts), dtype=np.int64)
+        ends[places + 1] = lengths
+        np.cumsum(ends, out=ends)
+        begins = ends[places]
+        signs = self._data.take(np.repeat(first - begins, lengths) + np.arange(ends[-1]))
+        for at, sign in enumerate(country.encode()):
+            signs[begins + at] = sign
+        return _texts(ends, signs)
 
 
 def _texts(ends: Integers, signs: npt.NDArray[np.uint8]) -> Any:

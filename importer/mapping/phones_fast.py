@@ -19,40 +19,20 @@ The rules (of `phonenumberutil.py`, by its functions):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from re import _constants as codes  # type: ignore[attr-defined] # no public parser of patterns
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones, with_country
-from importer.textbytes import Bytes, matches
-
-if TYPE_CHECKING:
-    from phonenumbers import PhoneMetadata
-    from phonenumbers.phonemetadata import PhoneNumberDesc
+from importer.mapping.phone_bytes import LONGEST_PREFIX, Dialled, plain_phones
+from importer.mapping.phone_patterns import Patterns, patterns_of
+from importer.textbytes import matches
 
 Mask = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
-
-_TYPES = [
-    "premium_rate",
-    "toll_free",
-    "shared_cost",
-    "voip",
-    "personal_number",
-    "pager",
-    "uan",
-    "voicemail",
-    "fixed_line",
-    "mobile",
-]
-_LONGEST = 17
 
 
 class Settled(NamedTuple):
@@ -78,11 +58,10 @@ def fast_phones(region: str | None) -> FastPhones | None:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A region's rules: prefixes as digits, all else as patterns of RE2.
+    """A region's rules: prefixes as digits, and the patterns of its numbers.
 
     `abroad` is the prefix that goes before a country's code, `all_abroad` a pattern of all such, if
-    there are others. `leading` says which numbers are the region's and not another's with the same
-    code. `has_length` tells whether numbers are of a length, by that.
+    there are others.
     """
 
     code: str
@@ -90,22 +69,18 @@ class _Plan:
     all_abroad: str | None
     home: str
     other_home: tuple[str, ...]
-    general: str
-    has_length: Mask
-    types: str
-    leading: str | None
+    patterns: Patterns
 
     def settle(self, texts: Any) -> Settled:
         """Settle what is plain."""
         dialled = Dialled(texts)
         places, behind = self._readings(dialled, plain_phones(texts))
-        nationals = dialled.texts(places, behind)
-        valid = self._valid(nationals)
+        valid = self.patterns.allow(dialled, places, behind)
         if not valid.all():
-            places, nationals = places[valid], nationals.filter(pa.array(valid))
+            places, behind = places[valid], behind[valid]
         known = np.zeros(len(texts), dtype=bool)
         known[places] = True
-        return Settled(known, with_country(self.code, nationals, places, len(texts)))
+        return Settled(known, dialled.with_country(self.code, places, behind))
 
     def _readings(self, dialled: Dialled, plain: Mask) -> tuple[Integers, Integers]:
         """Which numbers can be read, and behind how many signs the national number begins."""
@@ -114,7 +89,7 @@ class _Plan:
         own_code = home & dialled.begins(self.code)
         # A number may begin as the region's own code does.
         own = np.flatnonzero(own_code)
-        own_code[own[matches(dialled.texts(own), self.general)]] = False
+        own_code[own[matches(dialled.texts(own), self.patterns.general)]] = False
         behind = np.full(len(plain), -1, dtype=np.int64)
         behind[home] = 0
         behind[own_code] = len(self.code)
@@ -138,20 +113,12 @@ class _Plan:
         found[places] = matches(dialled.texts(places), self.all_abroad)
         return found
 
-    def _valid(self, numbers: Any) -> Mask:
-        valid = matches(numbers, self.general)
-        valid &= self.has_length.take(Bytes(numbers).lengths, mode="clip")
-        valid &= matches(numbers, self.types)
-        if self.leading is not None:
-            valid &= matches(numbers, self.leading)
-        return valid
-
 
 def _plan(region: str) -> _Plan | None:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
     metadata = PhoneMetadata.metadata_for_region(region, None)
-    if metadata is None or metadata.country_code is None or metadata.general_desc is None:
+    if metadata is None or metadata.country_code is None:
         return None
     regions = COUNTRY_CODE_TO_REGION_CODE[metadata.country_code]
     if regions[0] != region:
@@ -159,20 +126,15 @@ def _plan(region: str) -> _Plan | None:
     prefixes = (metadata.national_prefix_for_parsing or "").split("|")
     all_abroad = metadata.international_prefix or ""
     abroad = all_abroad.split("|")[0]
-    shared = len(regions) > 1
-    general = metadata.general_desc
+    patterns = patterns_of(metadata, shared=len(regions) > 1)
     if (
-        metadata.national_prefix_transform_rule
+        patterns is None
+        or metadata.national_prefix_transform_rule
         or not abroad.isdigit()
         or not all(prefix.isdigit() for prefix in prefixes if prefix)
         or any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
         or max(map(len, (f"{abroad}{metadata.country_code}", *prefixes))) > LONGEST_PREFIX
-        or not general.national_number_pattern
     ):
-        return None
-    lengths = tuple(general.possible_length)
-    types = list(_types(metadata, lengths))
-    if not lengths or not types:
         return None
     return _Plan(
         code=str(metadata.country_code),
@@ -180,50 +142,5 @@ def _plan(region: str) -> _Plan | None:
         all_abroad=None if all_abroad.isdigit() else f"^(?:{all_abroad})",
         home=prefixes[0],
         other_home=tuple(prefixes[1:]),
-        general=_whole(general.national_number_pattern),
-        has_length=np.isin(np.arange(_LONGEST + 2), lengths)
-        & (np.arange(_LONGEST + 2) <= _LONGEST),
-        types=_whole("|".join(types)),
-        leading=f"^(?:{metadata.leading_digits})" if shared and metadata.leading_digits else None,
+        patterns=patterns,
     )
-
-
-def _types(metadata: PhoneMetadata, possible: Sequence[int]) -> Iterator[str]:
-    """The patterns of those types whose pattern alone decides, because it implies the length."""
-    for name in _TYPES:
-        description: PhoneNumberDesc | None = getattr(metadata, name)
-        pattern = description.national_number_pattern if description else None
-        if description is None or not pattern:
-            continue
-        lengths = set(description.possible_length or possible)
-        if _lengths(parser.parse(pattern)) <= lengths:
-            yield pattern
-
-
-def _lengths(parsed: Any) -> set[int]:
-    """The lengths of the texts that a parsed pattern matches; {-1} if it is no plain pattern."""
-    total = {0}
-    for kind, about in parsed:
-        if kind in (codes.LITERAL, codes.IN):
-            some = {1}
-        elif kind is codes.BRANCH:
-            some = set().union(*map(_lengths, about[1]))
-        elif kind is codes.SUBPATTERN:
-            some = _lengths(about[3])
-        elif kind is codes.MAX_REPEAT and about[1] <= _LONGEST:
-            low, high, inner = about
-            once, some, so_far = _lengths(inner), set[int](), {0}
-            for count in range(high + 1):
-                if count >= low:
-                    some |= so_far
-                so_far = {a + b for a in so_far for b in once}
-        else:
-            return {-1}
-        if -1 in some:
-            return {-1}
-        total = {a + b for a in total for b in some}
-    return total
-
-
-def _whole(pattern: str) -> str:
-    return f"^(?:{pattern})$"

@@ -26,7 +26,7 @@ Positions = npt.NDArray[np.int64]
 
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _MIX = np.uint32(0x9E3779B1)
-_PRINT_BITS = 27
+_PRINT_BITS = 28
 """As many as leave the steps from one to the next, in a long run, below 2 ** 16."""
 _HALF = np.uint64(32)
 _NEAR, _AT_ONCE = 256, 1 << 14
