@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from importer.ahead import in_order, side_by_side
@@ -20,7 +21,7 @@ from importer.mapping.facts import Facts, Watch
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
-from importer.model import Batch, Checkup, Findings, Progress, SourceInfo, Stage
+from importer.model import Batch, Checked, Checkup, Findings, Progress, SourceInfo, Stage
 from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
@@ -113,8 +114,19 @@ class Examination:
         self.facts = watch.facts()
         self.plan = self.plan.with_facts(self.facts)
 
-    def survey(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
-        """Give the copy's batches, each mapped and decided upon; to be gone through whole."""
+    def survey(self) -> Iterator[list[Decision]]:
+        """Give what is decided of each batch of the copy's rows; to be gone through whole."""
+        for _, decisions in self._decided(keep=self.look.gate is not None):
+            yield decisions
+
+    def mapped(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
+        """Give each batch mapped, too, in place of :meth:`survey`."""
+        for evaluated, decisions in self._decided(keep=True):
+            if evaluated is not None:
+                yield evaluated, decisions
+
+    def _decided(self, *, keep: bool) -> Iterator[tuple[Evaluated | None, list[Decision]]]:
+        """Map and decide; columns of values are let go of before that, unless they are to keep."""
         gate = self.look.gate
         preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
         remarks = (*self.info.problems, *self._list_remarks, *self.plan.remarks)
@@ -124,19 +136,20 @@ class Examination:
             Snapshot.open(self.look.copy) as snapshot,
         ):
             log.add(remarks)
-            mapped = in_order(snapshot.batches(self.plan.used), self._evaluate)
-            for count, evaluated in enumerate(mapped, 1):
+            work = partial(self._evaluate, keep=keep)
+            mapped = in_order(snapshot.batches(self.plan.used), work)
+            for count, (checked, evaluated) in enumerate(mapped, 1):
                 self._go_on()
                 if count % TIDIED == 0:
                     tidy_memory(count)
-                decisions = self.surveyor.add(evaluated.checked)
+                decisions = self.surveyor.add(checked)
                 for decision in decisions:
                     log.add(decision.problems)
-                if preflight is not None:
+                if preflight is not None and evaluated is not None:
                     preflight.add(evaluated, decisions)
                 yield evaluated, decisions
                 # A batch that is kept while others are under way is memory for nothing.
-                del evaluated, decisions
+                del checked, evaluated, decisions
                 passed = Progress(Stage.CHECKING, snapshot.rows, passed=self.surveyor.rows)
                 self.look.listener(passed)
             tidy_memory(snapshot.groups)
@@ -145,11 +158,11 @@ class Examination:
                 self.surveyor.note(self._found.problems)
                 log.add(self._found.problems)
 
-    def _evaluate(self, batch: Batch) -> Evaluated:
+    def _evaluate(self, batch: Batch, *, keep: bool) -> tuple[Checked, Evaluated | None]:
         evaluated = self.plan.evaluate(batch)
-        if self.look.now is None:
-            return evaluated
-        return with_past_callbacks(evaluated, self.plan, self.look.now)
+        if self.look.now is not None:
+            evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
+        return evaluated.checked, evaluated if keep else None
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""

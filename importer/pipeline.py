@@ -91,7 +91,7 @@ def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Itera
         with open_incoming(path, mapping, reading) as source:
             examination = Examination(source.info, mapping, Look(folder / COPY, cap=0))
             examination.read(source)
-        for evaluated, decisions in examination.survey():
+        for evaluated, decisions in examination.mapped():
             decided = {decision.row: decision for decision in decisions}
             records = examination.plan.records(evaluated, "preview")
             for row, body in zip(records.rows.tolist(), encode(records), strict=True):
@@ -136,10 +136,9 @@ def run(
             look = replace(look, lasting=True, gate=gate, now=_now())
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
-            for evaluated, decisions in examination.survey():
+            for decisions in examination.survey():
                 # What is refused is in the journal before the first request leaves.
                 journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
-                del evaluated, decisions  # not kept while the next one is worked on
             checkup = examination.finish()
             if checkup.refused:
                 raise Refused(_kept(checkup, log, directory.snapshot))

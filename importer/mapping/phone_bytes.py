@@ -55,12 +55,14 @@ class Dialled:
     def __init__(self, texts: Any) -> None:
         found = Bytes(texts)
         kept = between(found.data, "0", "9") | (found.data == _PLUS)
-        counts = np.zeros(len(kept) + 1, dtype=np.int64)
+        # Integers of a byte each are the most memory here, so they are small, and few at once.
+        counts = np.zeros(len(kept) + 1, dtype=np.int32)
         np.cumsum(kept, out=counts[1:])
-        self._starts = counts[found.starts]
+        self._starts = counts[found.starts].astype(np.int64)
         self.lengths = self._starts[1:] - self._starts[:-1]
         # Zeros behind the last text, so that all have as many signs as are compared at once.
         size = int(counts[-1])
+        del counts
         self._data = np.zeros(size + LONGEST_PREFIX, dtype=np.uint8)
         self._data[:size] = found.data.take(np.flatnonzero(kept))
         self._heads = np.ndarray(size + 1, ">u8", self._data.data, strides=(1,))
@@ -97,8 +99,13 @@ class Dialled:
         lengths = self._starts[1:][places] - first
         ends = np.zeros(len(places) + 1, dtype=np.int64)
         np.cumsum(lengths, out=ends[1:])
-        signs = self._data.take(np.repeat(first - ends[:-1], lengths) + np.arange(ends[-1]))
-        return _texts(ends, signs)
+        return _texts(ends, self._signs(first - ends[:-1], lengths))
+
+    def _signs(self, shifts: Integers, lengths: Integers) -> npt.NDArray[np.uint8]:
+        """So many signs after so many others, each as far from there as its text's shift says."""
+        at = np.repeat(shifts, lengths)
+        at += np.arange(len(at))
+        return self._data.take(at)
 
     def with_country(self, country: str, places: Integers, behind: Integers) -> Any:
         """The numbers at some places behind a country's code, among blanks, as an Arrow array."""
@@ -108,7 +115,7 @@ class Dialled:
         ends[places + 1] = lengths
         np.cumsum(ends, out=ends)
         begins = ends[places]
-        signs = self._data.take(np.repeat(first - begins, lengths) + np.arange(ends[-1]))
+        signs = self._signs(first - begins, lengths)
         for at, sign in enumerate(country.encode()):
             signs[begins + at] = sign
         return _texts(ends, signs)

@@ -38,7 +38,7 @@ VERSION = 2
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
-TIDIED = 8
+TIDIED = 4
 """Row groups after which freed memory is given back: for fewer it takes longer than it is worth."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 

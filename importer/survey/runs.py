@@ -1,13 +1,15 @@
 """Sorted runs of keys: the young ones in memory, the old ones in a private file.
 
 An entry is a row of unsigned 64-bit words, the key's own and then its place, and a run is sorted by
-the fingerprints of its keys. Of a run in the file only the fingerprints stay in memory, nearly
-always in two bytes each, and its entries are read where one of these is asked for: nearly always,
-that is a key seen before.
+the fingerprints of its keys. Of a run in the file nothing stays in memory but what a filter tells:
+of the few keys that may be there, by that, fingerprints are compared, which are read anew for each
+batch; and where one of these is the same, its entry is read: nearly always, the key was seen.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -130,24 +132,28 @@ class MemoryRun:
 
 @dataclass(frozen=True, slots=True)
 class FileRun:
-    """A run whose entries stand in a file, from `start` on; `mark` is added to their places.
+    """A run that stands in a file from `start` on; `mark` is added to the places of its entries.
 
-    `steps` lead from each fingerprint to the next one, the first from 0.
+    Behind so many entries of so many words, the steps from each fingerprint to the next, the first
+    from 0, are integers of `step`.
     """
 
-    steps: npt.NDArray[np.uint16] | Prints
     file: RunFile
     start: int
+    count: int
     width: int
+    step: npt.DTypeLike
     mark: int = 0
 
     def __len__(self) -> int:
-        return len(self.steps)
+        return self.count
 
     @property
     def prints(self) -> Prints:
-        """The fingerprints, ascending: put together anew each time."""
-        return np.cumsum(self.steps, dtype=np.uint32)
+        """The fingerprints, ascending: read anew each time."""
+        behind = self.start + self.count * self.width * 8
+        content = self.file.read(behind, self.count * np.dtype(self.step).itemsize)
+        return np.cumsum(np.frombuffer(content, self.step), dtype=np.uint32)
 
     def entries(self, positions: Positions) -> Entries:
         """The entries at these positions."""
@@ -183,18 +189,25 @@ class RunFile:
     def keep(self, run: MemoryRun) -> FileRun:
         """Move a run into the file; raises OSError where the disk has no room for it."""
         start = self._file.seek(0, 2)
-        rest = memoryview(run.all_entries.tobytes())
-        while rest:
-            rest = rest[self._file.write(rest) :]
         steps = np.diff(run.prints, prepend=np.uint32(0))
         # Of few keys, or of such as somebody has chosen for it, a step may be greater.
-        small = steps.astype(np.uint16) if steps.max(initial=0) < 1 << 16 else steps
-        return FileRun(small, self, start, run.all_entries.shape[1])
+        step = np.uint16 if steps.max(initial=0) < 1 << 16 else np.uint32
+        for content in (run.all_entries.data, steps.astype(step).data):
+            rest = content.cast("B")
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        count, width = run.all_entries.shape
+        return FileRun(self, start, count, width, step)
 
     def read(self, start: int, length: int) -> bytes:
         """So many bytes from there on, which were kept."""
         self._file.seek(start)
-        return self._file.read(length)
+        content = self._file.read(length)
+        while len(content) < length:
+            if not (more := self._file.read(length - len(content))):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            content += more
+        return content
 
 
 class Filter:

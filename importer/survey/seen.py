@@ -87,7 +87,7 @@ def numbers(values: npt.NDArray[np.int64]) -> Words:
 
 
 class FirstPlaces:
-    """Where each key stood first: about 3 bytes in memory for each, and 16 or 24 on the disk."""
+    """Where each key stood first: about a byte in memory for each, and 18 or 26 on the disk."""
 
     def __init__(self) -> None:
         self._old: list[FileRun] = []
@@ -126,16 +126,21 @@ class FirstPlaces:
         """See keys, in order, at their places; give the first place of each, maybe its own."""
         if not len(places):
             return places
+        firsts, run = self._looked_up(words, places)
+        self._append(run)  # which takes room: what the look-up took is free by now
+        return firsts
+
+    def _looked_up(self, words: Words, places: Places) -> tuple[Places, MemoryRun]:
+        """The first place of each key, and those keys that were not seen, with theirs."""
         order, keys, prints, new = _ordered(np.column_stack(words))
         distinct, prints = keys[new], prints[new]
         firsts = self._find(distinct, prints)
         unknown = firsts < 0
         firsts[unknown] = places[order[new]][unknown]
         entries = np.column_stack((distinct[unknown], firsts[unknown].astype(np.uint64)))
-        self._append(MemoryRun(prints[unknown], entries))
         result = np.empty_like(places)
         result[order] = firsts[np.cumsum(new) - 1]
-        return result
+        return result, MemoryRun(prints[unknown], entries)
 
     def take(self, other: FirstPlaces, source: int) -> None:
         """See all that another saw, as what stands in the source of that number."""

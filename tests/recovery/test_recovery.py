@@ -75,6 +75,18 @@ def test_a_run_whose_own_copies_were_changed_is_not_resumed(
     assert "was changed after the run began" in error
 
 
+def test_a_cell_that_was_changed_in_what_a_run_keeps_is_told(
+    cli: Cli, stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stopped / "source.parquet"
+    content = path.read_bytes()
+    first = "Név 0".encode()
+    assert content.count(first) == 1, "what was not there before stands as it is, compressed"
+    path.write_bytes(content.replace(first, "Név 9".encode()))
+    assert cli("report", stopped) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
 def test_a_folder_that_holds_no_run_is_said_so(
     cli: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,8 +29,8 @@ BATCHES = [
 ]
 
 
-def write(path: Path) -> Path:
-    with SnapshotWriter(path, HEADERS, INFO) as writer:
+def write(path: Path, *, lasting: bool = True) -> Path:
+    with SnapshotWriter(path, HEADERS, INFO, lasting=lasting) as writer:
         for part in BATCHES:
             writer.write(part)
     return path
@@ -41,8 +41,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "source.parquet"
 
 
-def test_what_was_written_is_read_again(file: Path) -> None:
-    with Snapshot.open(write(file)) as snapshot:
+@pytest.mark.parametrize("lasting", [True, False])
+def test_what_was_written_is_read_again(file: Path, lasting: bool) -> None:
+    with Snapshot.open(write(file, lasting=lasting)) as snapshot:
         assert (snapshot.headers, snapshot.rows, snapshot.info) == (HEADERS, 3, INFO)
         assert snapshot.row_numbers().tolist() == [4, 5, 900]
         assert snapshot.sha256() == file_sha256(file)

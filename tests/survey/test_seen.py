@@ -97,7 +97,7 @@ def test_keys_of_one_fingerprint_are_told_apart(monkeypatch: pytest.MonkeyPatch)
     assert places.find(numbers(keys)).tolist() == [*place(keys[:200]).tolist(), *[-1] * 50]
 
 
-def test_a_key_takes_no_more_than_5_bytes_of_memory_in_the_long_run() -> None:
+def test_a_key_takes_no_more_than_3_bytes_of_memory_in_the_long_run() -> None:
     places, count = FirstPlaces(), 500_000
     tracemalloc.start()
     try:
@@ -109,7 +109,7 @@ def test_a_key_takes_no_more_than_5_bytes_of_memory_in_the_long_run() -> None:
     finally:
         tracemalloc.stop()
     in_memory = seen.IN_MEMORY * 28
-    assert held - in_memory <= 5 * count
+    assert held - in_memory <= 3 * count
     assert len(places) == count
 
 
