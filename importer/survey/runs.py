@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from importer.errors import OutputError
 
 Entries = npt.NDArray[np.uint64]
 """Keys and places, an entry in each row."""
@@ -184,6 +187,7 @@ class RunFile:
     def __init__(self) -> None:
         # Unbuffered, so that what is read is what was asked for, and no more.
         self._file = tempfile.TemporaryFile(prefix="vcc-import-", buffering=0)  # noqa: SIM115
+        self._mutex = threading.Lock()
         weakref.finalize(self, self._file.close)
 
     def keep(self, run: MemoryRun) -> FileRun:
@@ -200,13 +204,20 @@ class RunFile:
         return FileRun(self, start, count, width, step)
 
     def read(self, start: int, length: int) -> bytes:
-        """So many bytes from there on, which were kept."""
-        self._file.seek(start)
-        content = self._file.read(length)
-        while len(content) < length:
-            if not (more := self._file.read(length - len(content))):
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            content += more
+        """So many bytes from there on, which were kept; raises OutputError where they are gone."""
+        content, why = b"", os.strerror(errno.EIO)
+        try:
+            with self._mutex:
+                self._file.seek(start)
+                while len(content) < length and (more := self._file.read(length - len(content))):
+                    content += more
+        except OSError as error:
+            why = error.strerror or str(error)
+        if len(content) < length:
+            raise OutputError(
+                f"the temporary file with the keys of the rows cannot be read: {why}",
+                "Is the disk of temporary files (TMPDIR says where that is) still well? Try again.",
+            )
         return content
 
 

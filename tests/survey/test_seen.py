@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.errors import OutputError
 from importer.survey import seen
 from importer.survey.seen import FirstPlaces, Seen, Sighting, Words, digests, numbers, place
 
@@ -111,6 +112,19 @@ def test_a_key_takes_no_more_than_3_bytes_of_memory_in_the_long_run() -> None:
     in_memory = seen.IN_MEMORY * 28
     assert held - in_memory <= 3 * count
     assert len(places) == count
+
+
+def test_a_file_of_keys_that_cannot_be_read_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seen, "IN_MEMORY", 10)
+    places, keys = FirstPlaces(), np.arange(100)
+    places.add(numbers(keys), place(keys))
+    assert places._file is not None
+    places._file._file.truncate(0)
+    with pytest.raises(OutputError, match="cannot be read") as caught:
+        places.find(numbers(keys))
+    assert caught.value.hint
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit on file sizes here")
