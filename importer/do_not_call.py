@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from importer.errors import MappingError, RunInterruptedError, SourceError
 from importer.files import replacing
-from importer.mapping.cells import Cells, held
+from importer.mapping.cells import Cells
 from importer.mapping.listed import Listed
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Headers
@@ -27,7 +27,7 @@ from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
 from importer.sources.source import Source
 from importer.stopping import StopSwitch
-from importer.textbytes import distinct
+from importer.textbytes import distinct, held
 
 if TYPE_CHECKING:
     from importer.mapping.faults import Converter, Fault

@@ -21,11 +21,12 @@ from importer.mapping.facts import Facts, Watch
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
+from importer.memory import tidy_after, tidy_in_passing
 from importer.model import Batch, Checked, Checkup, Findings, Progress, SourceInfo, Stage
 from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
-from importer.sources.snapshot import TIDIED, Snapshot, SnapshotWriter, tidy_memory
+from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
 from importer.stopping import StopSwitch
@@ -101,32 +102,35 @@ class Examination:
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
-        watch, rows = Watch(self.plan), 0
-        look = self.look
-        with SnapshotWriter(
-            look.copy, self.info.headers, self.info, lasting=look.lasting
-        ) as snapshot:
+        watch, rows, look = Watch(self.plan), 0, self.look
+        copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
+        with copy as snapshot:
             works = (snapshot.write, watch.add, self._fill.add)
             for batch in side_by_side(source.batches(), works):
                 self._go_on()
                 rows += len(batch)
-                self.look.listener(Progress(Stage.READING, None, passed=rows))
+                look.listener(Progress(Stage.READING, None, passed=rows))
         self.facts = watch.facts()
         self.plan = self.plan.with_facts(self.facts)
 
     def survey(self) -> Iterator[list[Decision]]:
         """Give what is decided of each batch of the copy's rows; to be gone through whole."""
-        for _, decisions in self._decided(keep=self.look.gate is not None):
+        for _, decisions in self._decided(whole=False):
             yield decisions
+            del decisions  # as `_decided` does
 
     def mapped(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
         """Give each batch mapped, too, in place of :meth:`survey`."""
-        for evaluated, decisions in self._decided(keep=True):
+        for evaluated, decisions in self._decided(whole=True):
             if evaluated is not None:
                 yield evaluated, decisions
+            del evaluated, decisions
 
-    def _decided(self, *, keep: bool) -> Iterator[tuple[Evaluated | None, list[Decision]]]:
-        """Map and decide; columns of values are let go of before that, unless they are to keep."""
+    def _decided(self, *, whole: bool) -> Iterator[tuple[Evaluated | None, list[Decision]]]:
+        """Map and decide; a batch's columns are let go of before that, if nobody needs the whole.
+
+        They are given only where that was asked for: whoever takes them keeps them too long.
+        """
         gate = self.look.gate
         preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
         remarks = (*self.info.problems, *self._list_remarks, *self.plan.remarks)
@@ -136,23 +140,24 @@ class Examination:
             Snapshot.open(self.look.copy) as snapshot,
         ):
             log.add(remarks)
-            work = partial(self._evaluate, keep=keep)
+            work = partial(self._evaluate, keep=whole or gate is not None)
             mapped = in_order(snapshot.batches(self.plan.used), work)
-            for count, (checked, evaluated) in enumerate(mapped, 1):
+            passed = 0
+            for checked, evaluated in mapped:
                 self._go_on()
-                if count % TIDIED == 0:
-                    tidy_memory(count)
+                passed += 1  # noqa: SIM113 - `enumerate` keeps what it gave last
+                tidy_in_passing(passed)
                 decisions = self.surveyor.add(checked)
                 for decision in decisions:
                     log.add(decision.problems)
                 if preflight is not None and evaluated is not None:
                     preflight.add(evaluated, decisions)
-                yield evaluated, decisions
+                yield evaluated if whole else None, decisions
                 # A batch that is kept while others are under way is memory for nothing.
                 del checked, evaluated, decisions
-                passed = Progress(Stage.CHECKING, snapshot.rows, passed=self.surveyor.rows)
-                self.look.listener(passed)
-            tidy_memory(snapshot.groups)
+                rows = self.surveyor.rows
+                self.look.listener(Progress(Stage.CHECKING, snapshot.rows, passed=rows))
+            tidy_after(snapshot.groups)
             if preflight is not None:
                 self._found = preflight.finish()
                 self.surveyor.note(self._found.problems)

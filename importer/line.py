@@ -25,6 +25,7 @@ from importer.journal import Journal
 from importer.loop import run_loop
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
+from importer.memory import tidy_after
 from importer.model import (
     Batch,
     Checkup,
@@ -45,7 +46,7 @@ from importer.sending.processes import sender_processes
 from importer.sending.protocol import End, Ending, Engine
 from importer.sending.remote import Links, RemoteEngine, parts_of
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
-from importer.sources.snapshot import Snapshot, tidy_memory
+from importer.sources.snapshot import Snapshot
 from importer.stopping import StopSwitch
 from importer.summary import Clock, Description, summarise
 from importer.survey.seen import Sighting
@@ -158,7 +159,7 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
                 )
 
     with Snapshot.open(line.run.directory.snapshot) as snapshot:
-        tidy_memory(snapshot.groups)
+        tidy_after(snapshot.groups)
         ending = run_loop(
             through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
         )
@@ -257,7 +258,7 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
         stop=ending.stop,
     )
     with Snapshot.open(run.directory.snapshot) as snapshot:
-        tidy_memory(snapshot.groups)
+        tidy_after(snapshot.groups)
         write_results(
             run.directory.path,
             headers=snapshot.headers,

@@ -139,6 +139,7 @@ def run(
             for decisions in examination.survey():
                 # What is refused is in the journal before the first request leaves.
                 journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
+                del decisions  # not kept while the next ones are made
             checkup = examination.finish()
             if checkup.refused:
                 raise Refused(_kept(checkup, log, directory.snapshot))

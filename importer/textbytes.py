@@ -71,6 +71,11 @@ def whole_numbers(texts: Any, fewest: int, most: int) -> npt.NDArray[np.uint64]:
     return np.asarray(pc.cast(texts, pa.uint64()).to_numpy(), np.uint64)
 
 
+def held(texts: Any) -> Mask:
+    """Which Arrow texts are not blank."""
+    return Bytes(texts).lengths > 0
+
+
 class Bytes:
     """The UTF-8 of an Arrow array of large strings without nulls, each thing told when asked for.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -26,15 +27,32 @@ import importer
 from importer.api.bodies import encode
 from importer.api.client import Client
 from importer.api.verdict import judge
+from importer.examination import Look
 from importer.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan, compile_plan
-from importer.model import Batch, Lease, Outcome, Request, Status, Stop
+from importer.mapping.records import Evaluated
+from importer.model import (
+    Batch,
+    Event,
+    Field,
+    FieldType,
+    Lease,
+    Outcome,
+    Progress,
+    Project,
+    Request,
+    Stage,
+    Status,
+    Stop,
+)
+from importer.pipeline import check
+from importer.preflight import Gate
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending, Report
 from importer.settings import BATCH_ROWS, Pace, RetryPolicy, Secret, SourceOptions, Target
-from importer.sources import open_source
+from importer.sources import open_source, records
 from tests.support.sheets import batch_of
 
 MAPPING = """\
@@ -51,6 +69,9 @@ contacts: {1: {name: Name, phone: Phone, email: Email}}
 premium: {price: {column: Price, type: decimal}}
 rows: {unique: [contacts.1.phone]}
 """
+FIELDS = tuple(
+    Field(name, name, FieldType.TEXT) for name in ("name", "city", "address", "likes", "signed_on")
+)
 HEADERS = ("Name", "City", "Zip", "Likes", "Signed", "Phone", "Email", "Price")
 
 
@@ -60,6 +81,12 @@ def lead(n: int) -> tuple[str, ...]:
     phone = f"06 30 {n // 10000 % 1000 + 200} {n % 10000:04}"
     unlike = (phone, f"lead{n}@example.com", f"{n % 90}.5")
     return (f"Lead {n}", city, str(1011 + n % 900), likes, "03.04.2024", *unlike)
+
+
+def write_leads(path: Path, count: int) -> Path:
+    lines = [",".join(row) for row in (HEADERS, *map(lead, range(count)))]
+    path.write_text("\n".join(lines), "utf-8")
+    return path
 
 
 # What a start imports.
@@ -121,8 +148,7 @@ def test_a_check_of_a_text_file_imports_nothing_that_sends_or_writes_workbooks(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
-    lines = [",".join(row) for row in (HEADERS, *map(lead, range(5)))]
-    (tmp_path / "leads.csv").write_text("\n".join(lines), "utf-8")
+    write_leads(tmp_path / "leads.csv", 5)
     found = imported(tmp_path, "check", "leads.csv", "-m", "m.yaml")
     unwanted = {"aiohttp", "distributed", "dotenv", "openpyxl", "tqdm", "uvloop", "xlsxwriter"}
     assert found & {*unwanted, "importer.sandbox", "importer.api.client", "xlrd"} == set()
@@ -227,6 +253,29 @@ def test_batches_leave_nothing_behind_that_grows_with_the_file(plan: Plan) -> No
 
     few = blocks_after(8)
     assert (blocks_after(24) - few) / (16 * 2048) < 0.1
+
+
+@pytest.mark.parametrize(
+    "gate", [None, Gate(Project(134, FIELDS))], ids=["check", "with a project"]
+)
+def test_no_batch_is_kept_while_the_next_ones_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate | None
+) -> None:
+    monkeypatch.setattr(records, "BATCH_ROWS", 100)
+    (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
+    leads = write_leads(tmp_path / "leads.csv", 900)
+    alive: list[int] = []
+
+    def count(news: Progress | Event) -> None:
+        if isinstance(news, Progress) and news.stage is Stage.CHECKING:
+            gc.collect()
+            alive.append(sum(isinstance(thing, Evaluated) for thing in gc.get_objects()))
+
+    look = Look(tmp_path / "copy.parquet", listener=count, gate=gate)
+    check(leads, load_mapping(tmp_path / "m.yaml"), SourceOptions(), look=look)
+    assert len(alive) >= 9
+    # Of those under way, one may be done.
+    assert max(alive) <= 1
 
 
 # What a row of a workbook costs.

@@ -24,11 +24,6 @@ def trimmed(texts: Any) -> Any:
     return texts if Bytes(texts).is_trimmed else pc.utf8_trim(texts, BLANKS)
 
 
-def held(texts: Any) -> Mask:
-    """Which Arrow texts are not blank."""
-    return Bytes(texts).lengths > 0
-
-
 def blanked(texts: Any, mask: Mask) -> Any:
     """Arrow texts, those of a mask made blank."""
     return pc.if_else(pa.array(mask), BLANK, texts) if mask.any() else texts

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from importer.mapping.cells import Cells, Mask, held
+from importer.mapping.cells import Cells, Mask
 from importer.mapping.numbers import (
     batch_phones,
     count_pieces,
@@ -25,7 +25,7 @@ from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import CONTACT_NUMBERS, Contact, MappingSpec, PlacedRule
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
-from importer.textbytes import arrow_texts
+from importer.textbytes import arrow_texts, held
 
 _PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
 

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from importer.mapping.cells import Cells, held
+from importer.mapping.cells import Cells
 from importer.mapping.program import Headers
 from importer.model import Batch
+from importer.textbytes import held
 
 MOST_COLUMNS = 1000
 """Columns that are looked at: a mapping of more is none that a person reads."""

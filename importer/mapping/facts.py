@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, held, trimmed
+from importer.mapping.cells import Cells, trimmed
 from importer.mapping.kinds import (
     CODES,
     DATES,
@@ -30,6 +30,7 @@ from importer.mapping.kinds import (
     code_numbers,
 )
 from importer.mapping.values import marks_of
+from importer.textbytes import held
 
 if TYPE_CHECKING:
     from importer.mapping.plan import Plan

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, held
+from importer.mapping.cells import Cells
 from importer.mapping.program import Column, Program, compiled
 from importer.mapping.values import PIPE
 from importer.model import Phones, Severity
-from importer.textbytes import Bytes, whole_numbers
+from importer.textbytes import Bytes, held, whole_numbers
 
 if TYPE_CHECKING:
     from importer.mapping.contacts import ContactsColumns, ContactsProgram

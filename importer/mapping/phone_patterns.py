@@ -121,15 +121,11 @@ def patterns_of(metadata: PhoneMetadata, *, shared: bool) -> Patterns | None:
 
 def _decisive(general: str, types: str, leading: str | None, shortest: int) -> int | None:
     """How many first digits decide, if they are few, and every number has as many."""
-    shapes = [_shape(parser.parse(pattern)) for pattern in (general, types)]
+    whole = _either([_shape(parser.parse(pattern)) for pattern in (general, types)])
     begins = _shape(parser.parse(leading or ""))
-    if begins is None:
+    if whole is None or begins is None:
         return None
-    depth = max(begins.lengths)
-    for shape in shapes:
-        if shape is None:
-            return None
-        depth = max(depth, shape.depth)
+    depth = max(whole.depth, *begins.lengths)
     return depth if depth <= min(_MOST_LOOKED_UP, shortest) else None
 
 

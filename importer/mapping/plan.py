@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from importer.errors import MappingError
-from importer.mapping.cells import Cells, Mask, held
+from importer.mapping.cells import Cells, Mask
 from importer.mapping.contacts import ContactsColumns, ContactsProgram, bind_contacts
 from importer.mapping.facts import Facts
 from importer.mapping.inform import inform
@@ -25,7 +25,7 @@ from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
 from importer.model import Batch, Checked, Problem, Records, Severity
-from importer.textbytes import distinct
+from importer.textbytes import distinct, held
 
 Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]

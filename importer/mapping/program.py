@@ -16,16 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import (
-    BLANK,
-    JOINT,
-    Cells,
-    Mask,
-    blanked,
-    error_problem,
-    held,
-    trimmed,
-)
+from importer.mapping.cells import BLANK, JOINT, Cells, Mask, blanked, error_problem, trimmed
 from importer.mapping.fast import FastPath, fast_path
 from importer.mapping.faults import Fault
 from importer.mapping.finding import NOTHING, Finding
@@ -34,6 +25,7 @@ from importer.mapping.spec import MappingSpec, PlacedRule
 from importer.mapping.text import trim
 from importer.mapping.values import Value, compile_value
 from importer.model import Problem, Severity
+from importer.textbytes import held
 
 REMEMBERED = 4096
 """Distinct texts whose values are kept from batch to batch, a program."""

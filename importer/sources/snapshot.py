@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
+from importer.memory import tidy_after, tidy_in_passing
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.source import file_sha256
 
@@ -38,8 +39,6 @@ VERSION = 2
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
-TIDIED = 4
-"""Row groups after which freed memory is given back: for fewer it takes longer than it is worth."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
@@ -109,8 +108,7 @@ class SnapshotWriter:
         except OSError as error:
             raise self._unwritable(error) from None
         self._groups += 1
-        if self._groups % TIDIED == 0:
-            tidy_memory(self._groups)
+        tidy_in_passing(self._groups)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -118,7 +116,7 @@ class SnapshotWriter:
             return
         try:
             self._writer.close()
-            tidy_memory(self._groups)
+            tidy_after(self._groups)
             self._file.flush()
             if self._lasting:
                 os.fsync(self._file.fileno())
@@ -152,15 +150,6 @@ class SnapshotWriter:
             f"{self.path}: cannot be written ({error.strerror or error}).",
             "Choose a folder that you may write to: --out DIR.",
         )
-
-
-def tidy_memory(groups: int) -> None:
-    """Give the system what was freed, which its allocator keeps in pieces, more with each batch.
-
-    `groups` says how many have passed: after few of them it is not worth its time.
-    """
-    if groups >= TIDIED:
-        pa.default_memory_pool().release_unused()
 
 
 def _sync_folder(folder: Path) -> None:

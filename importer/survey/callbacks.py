@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from importer.model import Problem, Severity
 from importer.survey.tally import Rows
-from importer.textbytes import Bytes
+from importer.textbytes import held
 
 _SORTABLE = frozenset({"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"})
 """Formats whose texts are in the order of the moments that they mean."""
@@ -34,7 +34,7 @@ def past_callbacks(
     over. `now` is in the dates' own time, without an offset.
     """
     current = now.strftime(format_)
-    suspects = given & (Bytes(dates).lengths > 0)
+    suspects = given & (held(dates))
     if format_ in _SORTABLE:
         earlier = pc.less(dates, pa.scalar(current, dates.type))
         suspects &= earlier.to_numpy(zero_copy_only=False)

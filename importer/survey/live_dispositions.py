@@ -14,7 +14,7 @@ from importer.model import Disposition, Problem, Project, Severity
 from importer.survey.live_values import in_rows, quoted
 from importer.survey.nearest import Nearest
 from importer.survey.tally import Rows, Tally
-from importer.textbytes import Bytes
+from importer.textbytes import held
 
 ID, USER, DATE = "dispositionid", "userid", "next_calldate"
 _LISTED = 8
@@ -49,7 +49,7 @@ class DispositionsCheck:
         self._unknown.add(rows, ids)
         blank = np.ones(len(ids), dtype=bool)
         if dates is not None:
-            blank = Bytes(dates).lengths == 0
+            blank = ~held(dates)
         for tally, those in (
             (self._dateless, _among(ids, self._callbacks) & blank),
             (self._needless, _among(ids, self._others) & ~blank),

@@ -20,7 +20,7 @@ from importer.survey.seen import (
     numbers,
     place,
 )
-from importer.textbytes import Bytes
+from importer.textbytes import held
 
 OnDuplicate = Literal["skip", "reject", "allow"]
 Mask = npt.NDArray[np.bool_]
@@ -47,7 +47,7 @@ class Repeats:
         if checked.keys is None:
             return {}
         keys = checked.keys
-        with_key = np.flatnonzero(ready & (Bytes(keys).lengths > 0))
+        with_key = np.flatnonzero(ready & held(keys))
         rows = checked.rows[with_key]
         places = place(rows)
         words = digests(keys.take(pa.array(with_key)))
