@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.contest import PYTHON, Contest, Work, environment
@@ -20,8 +21,7 @@ def memory(setting: Setting) -> Findings:
     few, many = (10_000, 100_000) if setting.quick else (100_000, 1_000_000)
     # How threads meet decides on some MiB, so it is done several times; a run takes minutes.
     works: dict[str, Work] = {
-        str(rows): lambda rows=rows: checked(setting, setting.csv(rows, FAULTS))  # type: ignore[misc]
-        for rows in (few, many)
+        str(rows): partial(checked, setting, setting.csv(rows, FAULTS)) for rows in (few, many)
     }
     found = in_turn(setting.rounds, works)
     peaks = {"check": [middle(runs, lambda r: r.peak) for runs in found.values()]}
