@@ -171,7 +171,7 @@ NOT_IN_THE_SAMPLE = {
     *("other_files", "external_links"),
     # of columns that show something else than those of the sample
     *("date_order_found", "dates_maybe_swapped", "contact_without_phone"),
-    *("phone_without_region", "phone_prefix_doubtful"),
+    *("phone_without_region", "phone_prefix_doubtful", "unknown_zone"),
 }
 """Codes of docs/problems.md, those of the live project and of sending apart."""
 

@@ -1,34 +1,79 @@
-"""Dates and times: declared formats, ISO always, and no guess where day and month are alike.
+"""Dates and times: declared formats, ISO 8601 always, and no guess where day and month are alike.
 
 A real date cell arrives in ISO form, so it is understood whatever formats are declared.
 Dotted dates are day first: no locale writes month.day.year.
+
+A time zone is converted to the mapping's own, or its cell is refused. It is never dropped: a
+call-back two hours off looks right on every screen. ``strptime`` cannot be left to read zones,
+since ``%Z`` and a ``Z`` or ``UTC`` written into a format give a time without one, and ``%z``
+takes no ``+02`` before Python 3.14. So the zone is read here, and ``strptime`` is given the
+offset in the one form that every version reads.
 """
 
 from __future__ import annotations
 
+import calendar
 import re
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from importer.mapping.damage import is_real_date, serial_date, serial_moment, swap_back
 from importer.mapping.faults import Converted, Converter, Fault
 from importer.mapping.finding import NOTHING, Finding
 
-_TIME = r"(?:[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
-_YEAR_FIRST = re.compile(
-    r"(?P<y>\d{4})(?P<mark>[-./])(?P<m>\d{1,2})(?P=mark)(?P<d>\d{1,2})\.?" + _TIME
+_OFFSET = r"[+\-−][0-9]{2}(?::?[0-9]{2})?"
+"""With a hyphen or, as ISO 8601 has it, a true minus sign."""
+_UTC = r"[Zz]|UTC|GMT|UT"
+_ZONE = rf"(?:UTC|GMT)[+\-][0-9]{{1,2}}(?::?[0-9]{{2}})?|{_UTC}|{_OFFSET}|[A-Za-z]{{3,5}}"
+"""An offset, a name of UTC, both (``GMT+2``), or a word that may be a zone's name."""
+_TIME = (
+    r"(?:(?:[Tt]| +T?)"
+    r"(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]+)?)"
+    rf"\s*(?P<zone>{_ZONE})?)?"
 )
-_YEAR_LAST = re.compile(
-    r"(?P<a>\d{1,2})(?P<mark>[-./])(?P<b>\d{1,2})(?P=mark)(?P<y>\d{4})\.?" + _TIME
+_SHORT_TIME = (
+    r"(?P<time>[0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?(?:[.,][0-9]+)?)"
+    rf"\s*(?P<zone>{_ZONE})?"
 )
-_SHORT_YEAR = re.compile(r"\d{1,2}(?P<mark>[-./])\d{1,2}(?P=mark)\d{2}\.?" + _TIME)
+"""Without its colons, or with the hour alone: that is a time only where a T says so."""
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.ASCII)
+
+
+_YEAR_FIRST = _pattern(
+    r"(?P<y>[0-9]{4})(?P<mark>[-./])(?P<m>[0-9]{1,2})(?P=mark)(?P<d>[0-9]{1,2})\.?" + _TIME
+)
+_BASIC = _pattern(r"(?P<y>[0-9]{4})(?P<m>[0-9]{2})(?P<d>[0-9]{2})(?:[Tt ]" + _SHORT_TIME + ")?")
+_EXTENDED = _pattern(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})[Tt]" + _SHORT_TIME)
+_YEAR_LAST = _pattern(
+    r"(?P<a>[0-9]{1,2})(?P<mark>[-./])(?P<b>[0-9]{1,2})(?P=mark)(?P<y>[0-9]{4})\.?" + _TIME
+)
+_SHORT_YEAR = _pattern(r"[0-9]{1,2}(?P<mark>[-./])[0-9]{1,2}(?P=mark)[0-9]{2}\.?" + _TIME)
+_WEEK = _pattern(r"[0-9]{4}-?W[0-9]{2}(?:-?[1-7])?(?:[T ].*)?")
+_ORDINAL = _pattern(r"[0-9]{4}-[0-9]{3}(?:[T ].*)?")
+_WITHOUT_DAY = _pattern(r"[0-9]{4}(?:[-./][0-9]{1,2})?")
+_CLOCK = _pattern(r"([0-9]{1,2}):?([0-9]{2})?:?([0-9]{2})?(?:[.,]([0-9]+))?")
+
 _FIRST_YEAR = 1000
 """Earlier years are slips of the hand, and are not written with four digits everywhere."""
+_FURTHEST_ZONE = timedelta(hours=14)
+_LONGEST = 100
+"""No date is longer; each place in it that may be its zone is tried."""
 _SPACED = re.compile(r"(?<=\d\.) (?=\d{1,2}\.|\d{4}\b)")
 """The blanks in 2024. 05. 17., but not that before a time."""
 _YEAR = "check the year"
-_DECLARE = 'declare the format in the mapping, as input: ["%d/%m/%Y"]'
+_DAY_MONTH = "%d/%m/%Y"
+_ZONE_HINT = "write it as an offset from UTC, as +02:00"
+
+_ZONE_NAMES = (
+    "ACDT|ACST|ADT|AEDT|AEST|AKDT|AKST|AST|AWST|BRT|BST|CAT|CDT|CEST|CET|CST|EAT|EDT|EEST|EET|EST|"
+    "HKT|HST|IDT|IST|JST|KST|MDT|MESZ|MEZ|MSD|MSK|MST|NDT|NST|NZDT|NZST|PDT|PKT|PST|SAST|SGT|TRT|"
+    "WAT|WEST|WET|WIB"
+)
+"""Names that people write for zones, most of them of several: CST is in Chicago and in Shanghai."""
 
 
 def date_converter(
@@ -44,11 +89,12 @@ def date_converter(
     2024-05-17) is read, with a warning, and so is one of whose day the program made the month,
     where the column was found to have such dates.
     """
-    zone = ZoneInfo(timezone) if timezone else None
+    home = ZoneInfo(timezone) if timezone else None
+    formats = [(text, zoned_format(text)) for text in input_ or ()]
     read: Callable[[str], datetime | Fault] = (
-        (lambda text: _read_common(text, finding.day_first))
+        (lambda text: _read_common(text, finding.day_first, home))
         if input_ is None
-        else lambda text: _read_declared(text, input_)
+        else lambda text: _read_declared(text, formats, home)
     )
 
     def convert(text: str) -> Converted:
@@ -63,12 +109,12 @@ def date_converter(
         if isinstance(moment, Fault):
             return Converted(text, moment)
         if moment.tzinfo is not None:
-            if zone is None:
+            if home is None:
                 message = f'"{text}" has an offset, and the mapping names no timezone'
                 hint = "add timezone: Europe/Budapest (or another) to the mapping"
                 return Converted(text, Fault("offset_without_timezone", message, hint))
             try:
-                moment = moment.astimezone(zone)
+                moment = moment.astimezone(home)
             except (OverflowError, ValueError):
                 return Converted(
                     text, Fault("bad_date", f'"{text}" is not a date in our time', _YEAR)
@@ -85,66 +131,286 @@ def date_converter(
     return convert
 
 
-def _read_declared(text: str, formats: Sequence[str]) -> datetime | Fault:
-    iso = _YEAR_FIRST.fullmatch(text)
-    if iso is not None and iso["mark"] == "-":
-        return _moment(text, iso, iso["m"], iso["d"])
-    found: set[datetime] = set()
-    for format_ in formats:
-        try:
-            found.add(datetime.strptime(text, format_))  # noqa: DTZ007 - zone handled by caller
-        except ValueError:
-            continue
-    if len(found) > 1:
-        return Fault(
-            "ambiguous_date",
-            f'"{text}" can mean {" or ".join(sorted(f"{m:%Y-%m-%d}" for m in found))}',
-            "declare only the format that the column has",
-        )
-    if not found:
-        return Fault(
-            "bad_date",
-            f'"{text}" is not a date of the form {" or ".join(formats)}',
-            "check the day and month",
-        )
-    return found.pop()
-
-
-def _read_common(text: str, day_first: bool | None) -> datetime | Fault:
-    if match := _YEAR_FIRST.fullmatch(text):
-        return _moment(text, match, match["m"], match["d"])
+def _read_common(text: str, day_first: bool | None, home: ZoneInfo | None) -> datetime | Fault:
+    for year_first in (_YEAR_FIRST, _EXTENDED, _BASIC):
+        if match := year_first.fullmatch(text):
+            return _moment(text, match, match["m"], match["d"], home)
     match = _YEAR_LAST.fullmatch(text)
     if match is None:
         return _not_understood(text)
     a, b = match["a"], match["b"]
     if match["mark"] == "." or int(a) > 12 or int(a) == int(b):
-        return _moment(text, match, month=b, day=a)
+        return _moment(text, match, b, a, home)
     if int(b) > 12:
-        return _moment(text, match, month=a, day=b)
+        return _moment(text, match, a, b, home)
     if day_first is not None:
         month, day = (b, a) if day_first else (a, b)
-        return _moment(text, match, month, day)
-    return Fault("ambiguous_date", f'day and month of "{text}" cannot be told apart', _DECLARE)
+        return _moment(text, match, month, day, home)
+    message = f'day and month of "{text}" cannot be told apart'
+    return Fault("ambiguous_date", message, _declare(text, _DAY_MONTH))
 
 
 def _not_understood(text: str) -> Fault:
     """Refuse what has no year of four digits: 01.02.03 can be read in six ways."""
-    short = _SHORT_YEAR.fullmatch(text)
-    if short is None:
-        return Fault("bad_date", f'"{text}" is not a date that is understood', _DECLARE)
-    mark = short["mark"]
+    if short := _SHORT_YEAR.fullmatch(text):
+        mark = short["mark"]
+        message = f'the year of "{text}" has two digits'
+        return Fault("two_digit_year", message, _declare(text, f"%d{mark}%m{mark}%y"))
+    what, hint = "is not a date that is understood", _declare(text, _DAY_MONTH)
+    if _WEEK.fullmatch(text):
+        what, hint = "is a week of a year, as ISO 8601 counts them", "write year, month and day"
+    elif _ORDINAL.fullmatch(text):
+        what, hint = "is a day of a year, counted from its first", "write year, month and day"
+    elif _WITHOUT_DAY.fullmatch(text):
+        what, hint = "has no day", "write year, month and day, as 2024-05-17"
+    elif re.fullmatch("[0-9]{14}", text):
+        hint = 'declare the format in the mapping, as input: ["%Y%m%d%H%M%S"]'
+    return Fault("bad_date", f'"{text}" {what}', hint)
+
+
+def _declare(text: str, date: str) -> str:
+    """How to declare the format of a date like `text`, whose days and months stand as in `date`."""
+    if first := re.match("[0-9]{4}([-./])[0-9]", text):
+        date = f"%Y{first[1]}%m{first[1]}%d"
+    time = ""
+    if clock := re.search(r"[0-9]:[0-9]{2}(:[0-9]{2})?", text):
+        half = re.search(r"[ap]\.?m\b", text, re.IGNORECASE)
+        time = f" {'%I' if half else '%H'}:%M{':%S' if clock[1] else ''}{' %p' if half else ''}"
+        if not half and re.search("[A-Za-z]", text[clock.end() :]):
+            time += " …"
+    return f'declare the format in the mapping, as input: ["{date}{time}"]'
+
+
+def _moment(
+    text: str, match: re.Match[str], month: str, day: str, home: ZoneInfo | None
+) -> datetime | Fault:
+    clock = _CLOCK.fullmatch(match["time"] or "00:00")
+    hour, minute, second, fraction = clock.groups() if clock else ("0", None, None, None)
+    if fraction is not None and second is None:
+        message = f'"{text}" has a fraction, but not of a second'
+        return Fault("bad_date", message, "write hours, minutes and seconds, as 10:26:30")
+    parts = [int(part or 0) for part in (match["y"], month, day, hour, minute, second)]
+    if (fault := _wrong_part(text, parts)) is not None:
+        return fault
+    y, mo, d, h, mi, s = parts
+    micro = int((fraction or "").ljust(6, "0")[:6])
+    return _zoned(text, datetime(y, mo, d, h, mi, s, micro), match["zone"], home)  # noqa: DTZ001
+
+
+_NAMES = ("year", "month", "day", "hour", "minute", "second")
+_MOST = (9999, 12, 31, 23, 59, 59)
+
+
+def _wrong_part(text: str, parts: Sequence[int]) -> Fault | None:
+    """Name the first part of a date, from the year to the second, that no calendar or clock has."""
+
+    def fault(what: str, hint: str) -> Fault:
+        return Fault("bad_date", f'"{text}" is not a date in the calendar: {what}', hint)
+
+    year, month, day, hour = parts[:4]
+    for name, part, most in zip(_NAMES, parts, _MOST, strict=True):
+        least = 1 if name in {"year", "month", "day"} else 0
+        if least <= part <= most:
+            continue
+        hint = f"check the {name}: it is a number from {least} to {most}"
+        if name == "month" and day <= 12:
+            hint = "check day and month: do they stand the other way round?"
+        if name == "hour" and hour == 24:
+            hint = "write midnight as 00:00 of the next day"
+        return fault(f"there is no {name} {part}", hint)
+    last = calendar.monthrange(year, month)[1]
+    if day > last:
+        named = f"{calendar.month_name[month]}{f' {year}' if month == 2 else ''}"
+        return fault(f"{named} has no day {day}", f"check the day: its last is the {last}th")
+    return None
+
+
+def _zoned(
+    text: str, moment: datetime, zone: str | None, home: ZoneInfo | None
+) -> datetime | Fault:
+    """The moment in its zone; without one where none is written, or it is that of `home`.
+
+    A name such as CEST is understood where `home` has that name at that time, and nowhere else:
+    CET in summer may mean either hour.
+    """
+    if zone is None:
+        return moment
+    if (fixed := _offset(zone)) is not None:
+        offset = fixed.utcoffset(None)
+        if offset is not None and abs(offset) > _FURTHEST_ZONE:
+            message = f'"{text}" is not a date: no place has the offset {zone}'
+            return Fault("bad_date", message, _ZONE_HINT)
+        return moment.replace(tzinfo=fixed)
+    name = zone.upper()
+    if re.fullmatch(_ZONE_NAMES, name) is None:
+        return Fault(
+            "bad_date", f'"{text}" is not a date that is understood', _declare(text, _DAY_MONTH)
+        )
+    if home is not None:
+        there = (moment.replace(tzinfo=home, fold=fold).tzname() for fold in (0, 1))
+        if name in there:
+            return moment
+    message = f'"{text}" has the time zone {zone}, which is not converted'
+    if home is not None:
+        message += f": {home.key} does not call its time so then"
+    return Fault("unknown_zone", message, _ZONE_HINT)
+
+
+def _offset(zone: str) -> tzinfo | None:
+    """The zone of an offset or of a name of UTC, or both together; None for another name."""
+    digits = re.fullmatch(rf"(?:{_UTC})?([+\-−]?)([0-9]*):?([0-9]*)", zone, re.IGNORECASE)
+    if digits is None:
+        return None
+    sign, first, second = digits.groups()
+    if not first:
+        return UTC
+    hours, minutes = (first, second) if second or len(first) <= 2 else (first[:-2], first[-2:])
+    if int(minutes or 0) > 59:
+        return None
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    offset = min(offset, timedelta(hours=23))  # Python's own limit; ours is below it
+    return timezone(offset if sign == "+" else -offset)
+
+
+_DIRECTIVE = re.compile(r"%.|[^%]+|%", re.DOTALL)
+_CLOCK_DIRECTIVES = frozenset({"%H", "%I", "%M", "%S", "%f", "%p", "%X", "%c", "%T", "%R"})
+_LITERAL_ZONE = re.compile(
+    rf"(?<![A-Za-z])(?:(?:{_UTC})(?:{_OFFSET}|[+\-][0-9])?|{_ZONE_NAMES})"
+    rf"(?![A-Za-z])|{_OFFSET}(?![0-9])"
+)
+
+
+def zoned_format(text: str) -> str:
+    """A strptime format with its zone, however that is written, as ``%z``.
+
+    ``%Z``, and what stands for a zone after a time (``Z``, ``UTC``, ``+0000``, ``CET``), are read
+    by strptime but not heeded. ``GMT%z`` is one zone. Where ``%z`` stands, a name after it, such
+    as ``(CEST)``, says nothing more.
+    """
+    parts: list[str] = _DIRECTIVE.findall(text)
+    given = any(part in {"%z", "%Z"} for part in parts)
+    timed = False
+    for i, part in enumerate(parts):
+        if part == "%Z":
+            parts[i] = "%z"
+        elif part.startswith("%"):
+            timed = timed or part in _CLOCK_DIRECTIVES
+        elif timed and not given:
+            parts[i] = _LITERAL_ZONE.sub("%z", part)
+        elif given and parts[i + 1 : i + 2] in (["%z"], ["%Z"]):
+            parts[i] = re.sub("(?:UTC|GMT)$", "", part)
+    return "".join(parts)
+
+
+_ZONE_IN_TEXT = re.compile(rf"(?<![A-Za-z])(?:{_ZONE})(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def _read_declared(
+    text: str, formats: Sequence[tuple[str, str]], home: ZoneInfo | None
+) -> datetime | Fault:
+    """Read a text by formats, each as it was declared and as :func:`zoned_format` gives it."""
+    if len(text) > _LONGEST:
+        return Fault("bad_date", f'"{text:.40}…" is not a date', "clear the cell, or mend it")
+    found: set[datetime] = set()
+    faults: list[Fault] = []
+    for _, zoned in formats:
+        for moment in _by_format(text, zoned, home):
+            if isinstance(moment, Fault):
+                faults.append(moment)
+            else:
+                found.add(moment)
+    iso = _iso(text, home)
+    if isinstance(iso, datetime) and (not found or text[4:5] == "-"):
+        days = {moment.date() for moment in found}
+        if not days or days == {iso.date()}:
+            return iso
+        found.add(iso)
+    if len({moment.replace(tzinfo=None) for moment in found}) > 1:
+        told = sorted({f"{m:%Y-%m-%d}" for m in found})
+        if len(told) == 1:
+            told = sorted({f"{m:%Y-%m-%d %H:%M:%S}" for m in found})
+        return Fault(
+            "ambiguous_date",
+            f'"{text}" can mean {" or ".join(told)}',
+            "declare only the format that the column has",
+        )
+    if found:
+        return found.pop()
+    faults += [iso] if isinstance(iso, Fault) else []
+    return faults[0] if faults else _not_of_the_form(text, formats, home)
+
+
+def _iso(text: str, home: ZoneInfo | None) -> datetime | Fault | None:
+    """Read a date of ISO 8601; None for any other text."""
+    match = _YEAR_FIRST.fullmatch(text)
+    if match is None or match["mark"] != "-":
+        match = _EXTENDED.fullmatch(text) or _BASIC.fullmatch(text)
+    return None if match is None else _moment(text, match, match["m"], match["d"], home)
+
+
+def _by_format(text: str, zoned: str, home: ZoneInfo | None) -> Iterator[datetime | Fault]:
+    """Read a text by one format; its zone is whatever makes it fit."""
+    if "%f" in zoned:
+        # strptime reads six digits of a fraction; .NET writes seven, Java nine.
+        text = re.sub(r"(?<=[.,][0-9]{6})[0-9]+", "", text)
+    if "%z" not in zoned:
+        if (moment := _strptime(text, zoned)) is not None:
+            yield moment
+        return
+    for zone in _ZONE_IN_TEXT.finditer(text):
+        moment = _strptime(f"{text[: zone.start()]}+0000{text[zone.end() :]}", zoned)
+        if moment is not None:
+            yield _zoned(text, moment.replace(tzinfo=None), zone[0], home)
+
+
+def _strptime(text: str, format_: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, format_)  # noqa: DTZ007 - its caller knows of the zone
+    except ValueError:
+        return None
+
+
+def _not_of_the_form(text: str, formats: Sequence[tuple[str, str]], home: ZoneInfo | None) -> Fault:
+    for _, zoned in formats:
+        if (fault := _part_that_does_not_fit(text, zoned)) is not None:
+            return fault
+    for declared, _ in formats:
+        for zone in _ZONE_IN_TEXT.finditer(text):
+            without = text[: zone.start()].rstrip() + text[zone.end() :]
+            if zone.start() and _strptime(without, declared) is not None:
+                message = f'"{text}" has the time zone {zone[0]}, and {declared} has none'
+                blank = " " if text[zone.start() - 1] == " " else ""
+                hint = f'declare it in the mapping: input: ["{declared}{blank}%z"]'
+                return Fault("bad_date", message, hint)
+    listed = " or ".join(declared for declared, _ in formats)
     return Fault(
-        "two_digit_year",
-        f'the year of "{text}" has two digits',
-        f'declare the format in the mapping, as input: ["%d{mark}%m{mark}%y"]',
+        "bad_date",
+        f'"{text}" is not a date of the form {listed}',
+        "write it in that form, or declare its own form in the mapping as well",
     )
 
 
-def _moment(text: str, match: re.Match[str], month: str, day: str) -> datetime | Fault:
-    time, zone = match["time"] or "00:00", (match["zone"] or "").replace("Z", "+00:00")
-    hour, _, rest = time.replace(",", ".").partition(":")
-    iso = f"{match['y']}-{int(month):02}-{int(day):02}T{int(hour):02}:{rest}{zone}"
-    try:
-        return datetime.fromisoformat(iso)
-    except ValueError:
-        return Fault("bad_date", f'"{text}" is not a date in the calendar', "check day and month")
+_NUMBERS = {"%Y": "[0-9]{4}", **dict.fromkeys(["%m", "%d", "%H", "%I", "%M", "%S"], "[0-9]{1,2}")}
+_PLACES = {"%Y": 0, "%m": 1, "%d": 2, "%H": 3, "%I": 3, "%M": 4, "%S": 5}
+_OTHERS = {"%y": "[0-9]{2}", "%f": "[0-9]+", "%z": rf"(?:{_ZONE})", "%%": "%"}
+
+
+def _part_that_does_not_fit(text: str, zoned: str) -> Fault | None:
+    """Name the part for which a text fails a format that it otherwise has."""
+    places: list[int] = []
+    pattern = ""
+    for part in _DIRECTIVE.findall(zoned):
+        if part in _NUMBERS:
+            pattern += f"({_NUMBERS[part]})"
+            places.append(_PLACES[part])
+        elif part.startswith("%"):
+            pattern += _OTHERS.get(part, r"[^\W\d_]+\.?")
+        else:
+            pattern += r"\s+".join(map(re.escape, re.split(r"\s+", part)))
+    match = re.fullmatch(pattern, text, re.IGNORECASE)
+    if match is None:
+        return None
+    parts = [2000, 1, 1, 0, 0, 0]
+    for place, group in zip(places, match.groups(), strict=True):
+        parts[place] = int(group)
+    return _wrong_part(text, parts)

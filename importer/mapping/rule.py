@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from importer.mapping.dates import zoned_format
+
 Mistake = tuple[tuple[str, ...], str]
 """Where, below the object at hand, and what is wrong there and how to mend it."""
 
@@ -216,6 +218,11 @@ class Rule(Strict):
                 ((name,), f'"{text}" is not a date format: write it as %d.%m.%Y')
                 for name, text in formats
                 if not _is_date_format(text)
+            ]
+            mistakes += [
+                (("input",), f'"{text}" names the time zone twice: leave one of them out')
+                for text in self.input or ()
+                if zoned_format(text).count("%z") > 1
             ]
         if self.output is not None and type_ in {"date", "datetime"} and len(self.output) != 1:
             mistakes.append((("output",), "is one format"))

@@ -176,6 +176,125 @@ def test_a_time_with_an_offset_is_converted_to_the_timezone_or_refused() -> None
     assert code("datetime", "2024-07-01T10:00:00Z") == "offset_without_timezone"
 
 
+def _in_budapest(text: str, *formats: str) -> tuple[str, str | None]:
+    """The value of a time in Budapest, or its fault's message, and the code of the fault."""
+    options = {"input": list(formats)} if formats else {}
+    rule = Rule.model_validate({"column": "A", "type": "datetime", **options})
+    assert rule.check_type("datetime") == []
+    here = converter_for(rule, "datetime", Place(None, "Europe/Budapest"))
+    assert here is not None
+    value, fault = here(text)
+    return (value, None) if fault is None else (f"{fault.message} ({fault.hint})", fault.code)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2030-05-17T10:26:55Z", "2030-05-17t10:26:55z", "20300517T102655Z", "20300517 102655Z"),
+        *("2030-05-17 10:26:55 UTC", "2030-05-17 10:26:55 gmt", "2030-05-17 10:26:55+00"),
+        *("2030-05-17 10:26:55-0000", "2030-05-17 12:26:55+02", "2030-05-17 12:26:55+0200"),
+        *("2030-05-17 12:26:55 +02:00", "2030-05-17T12:26:55 GMT+2", "20300517T122655+0200"),
+        *("2030-05-17 05:26:55-05", "2030-05-17T15:56:55+05:30", "2030-05-17T08:26:55\u221202:00"),
+        *("2030-05-17 10:26:55.1+00", "20300517T102655,123456789012Z", "2030-05-17T122655+02"),
+        *("2030-05-17 12:26:55", "20300517T122655", "17.05.2030 10:26:55 UTC"),
+        *("2030-05-17 12:26:55 CEST", "2030-05-17 12:26:55.999 CEST"),
+    ],
+)
+def test_a_time_of_iso_8601_is_the_same_moment_however_it_is_written(text: str) -> None:
+    assert _in_budapest(text) == ("2030-05-17 12:26:55", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "format_"),
+    [
+        ("2030-05-17 10:26:55 UTC", "%Y-%m-%d %H:%M:%S %Z"),
+        ("17/05/2030 10:26:55 UTC", "%d/%m/%Y %H:%M:%S %Z"),
+        ("17/05/2030 10:26:55Z", "%d/%m/%Y %H:%M:%SZ"),
+        ("17/05/2030 10:26:55 GMT", "%d/%m/%Y %H:%M:%S GMT"),
+        ("17/05/2030 10:26:55.000+0000", "%d/%m/%Y %H:%M:%S.000+0000"),
+        ("17/05/2030 12:26:55+02", "%d/%m/%Y %H:%M:%S%z"),
+        ("17/05/2030 12:26:55 +02:00", "%d/%m/%Y %H:%M:%S %z"),
+        ("17/05/2030 12:26:55 CEST", "%d/%m/%Y %H:%M:%S %Z"),
+        ("17/05/2030 12:26:55 CEST", "%d/%m/%Y %H:%M:%S CEST"),
+        ("17.05.2030 10:26:55.1234567 Z", "%d.%m.%Y %H:%M:%S.%f %z"),
+        ("2030-05-17 12:26:55.123456789+02", "%Y-%m-%d %H:%M:%S.%f%z"),
+        ("Fri May 17 10:26:55 UTC 2030", "%a %b %d %H:%M:%S %Z %Y"),
+        ("Fri May 17 2030 12:26:55 GMT+0200 (CEST)", "%a %b %d %Y %H:%M:%S GMT%z (CEST)"),
+        ("2030-05-17T10:26:55Z", "%d/%m/%Y"),
+        ("17/05/2030 12:26:55 Uhr", "%d/%m/%Y %H:%M:%S Uhr"),
+    ],
+)
+def test_a_declared_zone_is_converted_however_it_is_declared(text: str, format_: str) -> None:
+    assert _in_budapest(text, format_) == ("2030-05-17 12:26:55", None)
+
+
+@pytest.mark.parametrize("text", ["2030-05-17 10:26:55 CET", "2030-05-17 10:26:55 EST"])
+@pytest.mark.parametrize("formats", [(), ("%d.%m.%Y",), ("%Y-%m-%d %H:%M:%S %Z",)])
+def test_a_zone_name_that_the_time_zone_does_not_have_then_is_refused(
+    text: str, formats: tuple[str, ...]
+) -> None:
+    assert _in_budapest(text, *formats)[1] == "unknown_zone"
+    assert _in_budapest("2030-01-17 10:26:55 CET", *formats) == ("2030-01-17 10:26:55", None)
+    assert code("datetime", "2030-01-17 10:26:55 CET") == "unknown_zone"
+
+
+def test_a_zone_that_no_format_declares_is_named_with_the_format_to_declare() -> None:
+    message, code = _in_budapest("17/05/2030 10:26:55 UTC", "%d/%m/%Y %H:%M:%S")
+    assert code == "bad_date"
+    assert "has the time zone UTC" in message
+    assert 'input: ["%d/%m/%Y %H:%M:%S %z"]' in message
+    assert "+15:00" in _in_budapest("2030-05-17 10:26:55+15:00")[0]
+
+
+def test_a_format_that_names_the_zone_twice_is_a_mistake() -> None:
+    rule = Rule.model_validate({"column": "A", "type": "datetime", "input": "%H:%M %z (%Z)"})
+    assert any("twice" in what for _, what in rule.check_type("datetime"))
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("2030-05-17 24:00:00", "hour 24"),
+        ("2030-05-17T10:60", "minute 60"),
+        ("20300517T102660Z", "second 60"),
+        ("2030-13-17", "month 13"),
+        ("2030-04-31", "April has no day 31"),
+        ("2029-02-29", "February 2029 has no day 29"),
+        ("0000-05-17", "year 0"),
+        ("2030-05-17 10:26.5", "fraction"),
+        ("2030-05-17T10.5", "fraction"),
+        ("2030-05-17 10", "not a date that is understood"),
+        ("2030-W20-5", "week"),
+        ("2030-137", "day of a year"),
+        ("2030-05", "no day"),
+        ("17/05/2030 10:26 PM", "%d/%m/%Y %I:%M %p"),
+    ],
+)
+def test_what_is_wrong_with_a_date_is_named(text: str, wrong: str) -> None:
+    message, code = _in_budapest(text)
+    assert code == "bad_date"
+    assert wrong in message
+
+
+@pytest.mark.parametrize(
+    ("text", "format_", "wrong"),
+    [
+        ("31/04/2030", "%d/%m/%Y", "April has no day 31"),
+        ("05/13/2030", "%d/%m/%Y", "other way round"),
+        ("17.05.2030 24:00", "%d.%m.%Y %H:%M", "hour 24"),
+        ("17.05.2030", "%d/%m/%Y", "declare its own form"),
+    ],
+)
+def test_what_is_wrong_with_a_declared_date_is_named(text: str, format_: str, wrong: str) -> None:
+    assert wrong in _in_budapest(text, format_)[0]
+
+
+def test_a_declared_order_of_day_and_month_is_not_overruled_by_iso_without_a_word() -> None:
+    assert code("date", "2024-05-03", input="%Y-%d-%m") == "ambiguous_date"
+    assert convert("date", "2024-17-05", input="%Y-%d-%m").value == "2024-05-17"
+    assert convert("date", "01102024", input="%d%m%Y").value == "2024-10-01"
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
