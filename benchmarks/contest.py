@@ -29,7 +29,9 @@ Work = Callable[[], Ran]
 def environment() -> dict[str, str]:
     """The environment of everything that is measured."""
     quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
-    return {**os.environ, **CREDENTIALS, **quiet, "PYTHONPATH": str(ROOT)}
+    # In the folder of what is measured: past measurements must not be in the way.
+    state = {"VCC_STATE_DIR": "state"}
+    return {**os.environ, **CREDENTIALS, **quiet, **state, "PYTHONPATH": str(ROOT)}
 
 
 def peers_python() -> Path:

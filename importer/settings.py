@@ -15,6 +15,8 @@ from importer.errors import UsageError
 CUSTOMER_VARIABLE = "VCC_CUSTOMER"
 API_KEY_VARIABLE = "VCC_API_KEY"
 RUNS_DIR_VARIABLE = "VCC_RUNS_DIR"
+STATE_DIR_VARIABLE = "VCC_STATE_DIR"
+"""Names the folder for what is remembered of a user, in place of the platform's."""
 SANDBOX_CREDENTIAL = "sandbox"
 """User and key of the sandbox and its clients where the environment names none."""
 

@@ -15,6 +15,14 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True)
+def state_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep what is remembered of a user apart for each test, for its child processes, too."""
+    path = tmp_path_factory.mktemp("state") / "vcc"
+    monkeypatch.setenv("VCC_STATE_DIR", str(path))
+    return path
+
+
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Run a command line in an empty folder, with the sandbox's credentials."""

@@ -109,6 +109,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "sandbox",
     ),
     "filelock": ("operations",),
+    "platformdirs": ("operations.runs_folders",),
     "apprise": ("operations.notify",),
     "prometheus_client": ("operations.metrics",),
     "watchfiles": ("operations.batch_watch",),

@@ -1,8 +1,9 @@
 """A run with its guards: what was imported before is not imported again, and all is entered.
 
-A run is compared with the ledger of its runs folder once its source is open and before anything
-is made; and it is entered there before its first request. A run of which no row is, or may be, in
-the service guards nothing. Rehearsals go their own way, and are not entered.
+A run is compared with the ledgers of all runs folders of its user once its source is open and
+before anything is made; and it is entered in that of its own folder before its first request. A run
+of which no row is, or may be, in the service guards nothing. Rehearsals go their own way, and are
+not entered.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +21,9 @@ from importer import pipeline, recovery
 from importer.errors import ImporterError, OutputError, UsageError
 from importer.line import Job, Listener, RunResult
 from importer.model import Status, Summary
-from importer.operations.ledger import FILE, RUNNING, Entry, Ledger
+from importer.operations.ledger import RUNNING, Entry, Ledger
 from importer.operations.lookback import keep_keys, look_back
+from importer.operations.runs_folders import ledgers_beside, newest_first, remember
 from importer.operations.target_lock import TargetBusy, target_lock
 from importer.recovery import past_run
 from importer.rundir import RunDirectory
@@ -54,13 +57,15 @@ class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is c
 class Guard:
     """How a run is guarded.
 
-    `again` sends in spite of what the ledger knows; `label` is the job it is entered under; `wait`
-    are the seconds for which it lets another run to the same project come to its end.
+    `again` sends in spite of what the ledgers know; `label` is the job it is entered under, of the
+    jobs file at the path `jobs_file`; `wait` are the seconds for which it lets another run to the
+    same project come to its end.
     """
 
     again: bool = False
     label: str | None = None
     wait: float = 0.0
+    jobs_file: str | None = None
 
 
 class _Register:
@@ -93,14 +98,16 @@ class _Register:
             )
         )
         self._ledger = self._open.enter_context(Ledger.open(runs_dir))
+        remember(runs_dir)
         entry = self._described(description, RunDirectory(Path()))
-        if not self._guard.again:
-            for past in self._ledger.alike(entry):
-                _refuse(past, entry)
         rules = self._job.mapping.spec.rows
-        if rules.within is not None:
-            since = entry.started_at - timedelta(days=rules.within)
-            look_back(self._seen, self._ledger, entry, rules.unique or (), since)
+        with ledgers_beside(self._ledger) as ledgers:
+            if not self._guard.again:
+                for past in _alike(ledgers, entry):
+                    _refuse(past, entry)
+            if rules.within is not None:
+                since = entry.started_at - timedelta(days=rules.within)
+                look_back(self._seen, ledgers, entry, rules.unique or (), since)
 
     def begins(
         self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
@@ -141,7 +148,13 @@ class _Register:
             rows=0,
             started_at=datetime.now(UTC),
             elapsed_s=0.0,
+            jobs_file=self._guard.jobs_file,
         )
+
+
+def _alike(ledgers: Sequence[Ledger], entry: Entry) -> list[Entry]:
+    """The other runs of the same rows of the same content at the same place, newest first."""
+    return newest_first([past for ledger in ledgers for past in ledger.alike(entry)])
 
 
 def _refuse(past: Entry, entry: Entry) -> None:
@@ -203,7 +216,8 @@ def resume(
     """Go on with a run as :func:`importer.recovery.resume` does, guarded and entered.
 
     Raises AlreadyImported where another run has sent the same content since, and TargetBusy. The
-    ledger is the one that knows the run: of the folder it lies in, or that `settings` name.
+    ledger is the one that knows the run: of the folder it lies in, that `settings` name, or that
+    this user has used.
     """
     past, stop = past_run(run_dir), stop or StopSwitch()
     if past.sandbox is not None:
@@ -215,8 +229,11 @@ def resume(
         Ledger.open(runs_dir) as ledger,
     ):
         entry = ledger.find(run_id)
-        if entry is not None and not guard.again:
-            _refuse_overtaken(entry, ledger)
+        if entry is not None:
+            remember(runs_dir)
+            if not guard.again:
+                with ledgers_beside(ledger) as ledgers:
+                    _refuse_overtaken(entry, ledgers)
         result = recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
         if entry is not None:
             _enter(ledger, replace(_ended(entry, result.summary), run_dir=run_dir.absolute()))
@@ -224,18 +241,22 @@ def resume(
 
 
 def _home(run_id: str, *folders: Path) -> Path:
-    """The first of the folders whose ledger has the run, or the first of all."""
+    """The first of the folders, or of those that the user has used, whose ledger has the run.
+
+    The first of all where none has it.
+    """
     for folder in folders:
-        if (folder / FILE).exists():
-            with Ledger.open(folder) as ledger:
+        if (ledger := Ledger.look(folder)) is not None:
+            with ledger:
                 if ledger.find(run_id) is not None:
                     return folder
-    return folders[0]
+    with ledgers_beside(None) as ledgers:
+        return next((each.path.parent for each in ledgers if each.find(run_id)), folders[0])
 
 
-def _refuse_overtaken(entry: Entry, ledger: Ledger) -> None:
+def _refuse_overtaken(entry: Entry, ledgers: Sequence[Ledger]) -> None:
     """Refuse to send what a later run has sent."""
-    for other in ledger.alike(entry):
+    for other in _alike(ledgers, entry):
         if other.started_at > entry.started_at and other.sent:
             raise AlreadyImported(
                 f"{entry.run_dir}: the same content was sent to project {entry.project} since, by"

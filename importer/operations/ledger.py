@@ -26,7 +26,7 @@ FILE = "history.sqlite3"
 RUNNING = "running"
 """The status of a run whose end was never entered: it is at work, or was cut off."""
 
-_VERSION = 1
+_VERSION = 2
 _PATIENCE = 30.0
 """Seconds to wait for another command that writes."""
 
@@ -36,12 +36,13 @@ CREATE TABLE runs (
   first_row INTEGER, last_row INTEGER, mapping_sha256 TEXT NOT NULL, base_url TEXT NOT NULL,
   project INTEGER NOT NULL, run_dir TEXT NOT NULL, status TEXT NOT NULL,
   exit_code INTEGER, counts TEXT NOT NULL, rows INTEGER NOT NULL, started_at TEXT NOT NULL,
-  elapsed_s REAL NOT NULL, profile TEXT
+  elapsed_s REAL NOT NULL, profile TEXT, jobs_file TEXT
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_content ON runs (sha256, project);
 CREATE INDEX runs_by_start ON runs (started_at);
 CREATE TABLE notes (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key));
 """
+_TO_VERSION_2 = "ALTER TABLE runs ADD COLUMN jobs_file TEXT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Entry:
     `label` is the job of a batch, null for none. `sha256` is that of the file's content, and
     `sheet`, `first_row` and `last_row` say which part of it was taken, null for all of it. `counts`
     are the rows by state; `exit_code` is null as long as the run has not ended. `profile` is what
-    the drift of later files is measured by.
+    the drift of later files is measured by. `jobs_file` is the path of the file that has the job.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Entry:
     started_at: datetime
     elapsed_s: float
     profile: dict[str, Any] | None = None
+    jobs_file: str | None = None
 
     def count(self, *states: Status) -> int:
         """How many rows are in these states."""
@@ -114,9 +116,11 @@ class Entry:
 class Ledger:
     """The runs of one folder; a context manager, for one thread."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, version: int = _VERSION) -> None:
         self._connection = connection
         self.path = path
+        names = Entry.__slots__ if version > 1 else (*Entry.__slots__[:-1], "NULL AS jobs_file")
+        self._names = ", ".join(names)
 
     @classmethod
     def open(cls, runs_dir: Path) -> Self:
@@ -133,6 +137,36 @@ class Ledger:
                 connection.close()
                 raise
         return cls(connection, path)
+
+    @classmethod
+    def look(cls, runs_dir: Path) -> Self | None:
+        """A folder's ledger as it is, to be read only; None where there is none.
+
+        Raises OutputError where it cannot be read.
+        """
+        path = runs_dir / FILE
+        with _translated(path):
+            if not path.is_file():
+                return None
+            # Not "ro": what a crash left half written could not be rolled back. What may not be
+            # written is opened for reading all the same.
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=_PATIENCE,
+                isolation_level=None,
+            )
+            try:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute("PRAGMA query_only = ON")
+                if version == 0:  # made, and not yet filled
+                    connection.close()
+                    return None
+                _refuse_later(version, path)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path, version)
 
     def __enter__(self) -> Self:
         return self
@@ -230,10 +264,9 @@ class Ledger:
         return str(found[0][0]) if found else None
 
     def _entries(self, where: str, **values: object) -> list[Entry]:
-        names = ", ".join(Entry.__slots__)
         return [
             _entry(row)
-            for row in self._execute(f"SELECT {names} FROM runs {where}", values)  # noqa: S608
+            for row in self._execute(f"SELECT {self._names} FROM runs {where}", values)  # noqa: S608
         ]
 
     def _execute(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -257,8 +290,15 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             connection.execute(statement)
+    elif version == 1:
+        connection.execute(_TO_VERSION_2)
+    if version < _VERSION:
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
+    _refuse_later(version, path)
+
+
+def _refuse_later(version: int, path: Path) -> None:
     if version > _VERSION:
         raise OutputError(
             f"{path} was written by a later vcc-import", "Install that version, or a later one."

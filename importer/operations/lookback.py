@@ -18,6 +18,7 @@ from importer.files import replacing
 from importer.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Entry, Ledger
+from importer.operations.runs_folders import newest_first
 from importer.rundir import RunDirectory
 from importer.survey.seen import FirstPlaces, Seen, Sighting, row_of
 
@@ -35,10 +36,11 @@ def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstPlaces)
 
 
 def look_back(
-    seen: Seen, ledger: Ledger, now: Entry, unique: Sequence[str], since: datetime
+    seen: Seen, ledgers: Sequence[Ledger], now: Entry, unique: Sequence[str], since: datetime
 ) -> None:
     """Let `seen` know what runs to the same place have sent since then, the oldest first."""
-    for entry in reversed(ledger.runs(since=since)):
+    past = newest_first([entry for ledger in ledgers for entry in ledger.runs(since=since)])
+    for entry in reversed(past):
         same_place = (entry.base_url, entry.project) == (now.base_url, now.project)
         if same_place and entry.run_id not in seen.past:
             keys = _sent_keys(RunDirectory(entry.run_dir), unique)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import OutputError, UsageError
 from importer.files import make_private_folder
+from importer.operations.runs_folders import state_dir
 from importer.stopping import StopSwitch
 
 if TYPE_CHECKING:
@@ -20,8 +23,11 @@ _GLANCE = 0.5
 """Seconds between two looks whether one is to stop waiting."""
 
 
+_log = logging.getLogger(__name__)
+
+
 class TargetBusy(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """Another run of the same runs folder is sending to the same project."""
+    """Another run, of this user or of the same runs folder, is sending to the same project."""
 
 
 @contextlib.contextmanager
@@ -30,17 +36,24 @@ def target_lock(
 ) -> Iterator[None]:
     """Hold a project for the block; wait so many seconds for it, then raise TargetBusy.
 
-    The lock is of the process, not the file: what a crash leaves lying there holds nobody up.
+    It is held in the user's place for state, so that all runs of this user see it, and in the runs
+    folder, which others may use, too. The lock is of the process, not the file: what a crash leaves
+    lying there holds nobody up.
     """
-    with held(
-        runs_dir / FOLDER / f"{_name(base_url, project)}.lock",
-        TargetBusy(
-            f"another run is sending to project {project} at {base_url}",
-            "Two runs at once could not see each other's rows. Wait until it has ended.",
-        ),
-        wait=wait,
-        stop=stop,
-    ):
+    busy = TargetBusy(
+        f"another run is sending to project {project} at {base_url}",
+        "Two runs at once could not see each other's rows. Wait until it has ended.",
+    )
+    name, until = f"{_name(base_url, project)}.lock", time.monotonic() + wait
+    with contextlib.ExitStack() as locks:
+        # Always in this order, so that no two runs ever wait for each other.
+        if (state := state_dir()) is not None:
+            try:
+                locks.enter_context(held(state / FOLDER / name, busy, wait=wait, stop=stop))
+            except OutputError as error:
+                _log.info("Runs from other folders do not see this one: %s", error)
+        left = max(0.0, until - time.monotonic())
+        locks.enter_context(held(runs_dir / FOLDER / name, busy, wait=left, stop=stop))
         yield
 
 

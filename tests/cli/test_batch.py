@@ -62,8 +62,9 @@ def write_jobs(home: Path, url: str, more: str = "") -> None:
 
 
 def environment() -> dict[str, str]:
-    """As bare as cron's, but for what Windows needs to start anything."""
-    kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    """As bare as cron's, but for what Windows needs to start anything, and for the state."""
+    names = ("SYSTEMROOT", "VCC_STATE_DIR")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"}
 
 
