@@ -126,6 +126,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "textbytes",
     ),
     "python_calamine": ("sources",),
+    "msoffcrypto": ("sources",),
+    "olefile": ("sources",),
     "xlrd": ("sources",),
     "openpyxl": (),
     "xlsxwriter": ("textbook",),

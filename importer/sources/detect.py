@@ -6,10 +6,12 @@ A kind that is not read is refused with what to do instead. To read one more, gi
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
+from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
 from importer.sources.zipped import Archive
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     ENCRYPTED = "encrypted"
     NUMBERS = "numbers"
     OFFICE = "office"
+    PREFIXED = "prefixed"
     GZIP = "gzip"
     ZIP = "zip"
     ARCHIVE = "archive"
@@ -53,6 +56,11 @@ REFUSALS = {
     ),
     Kind.NUMBERS: ("an Apple Numbers document", "In Numbers, export it to Excel or CSV."),
     Kind.OFFICE: ("an office document, not a spreadsheet", _EXPORT),
+    Kind.PREFIXED: (
+        "a damaged workbook or archive: bytes stand before its beginning",
+        "Get it from the supplier again: whatever made or sent it wrote something in front of it,"
+        " as faulty downloads do.",
+    ),
     Kind.ARCHIVE: ("an archive of a kind that is not read", _UNPACK),
     Kind.PDF: ("a PDF document", _EXPORT),
     Kind.HTML: ("a web page (HTML), whatever its name says", _AS_XLSX),
@@ -81,13 +89,13 @@ _SIGNATURES = (
     (b"SQLite format 3\x00", Kind.SQLITE),
 )
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLD_EXCEL = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
 """How workbooks before 1993 begin, which are not in an OLE file."""
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table", b"<meta")
 _HEAD = 4096
 _LARGEST_ZIP = 4 * 2**30
-_OLE_SEARCHED = 64 * 2**20
+_LOCAL_HEADER = re.compile(rb"PK\x03\x04[\x00-\x3f]\x00..[\x00\x08]\x00", re.DOTALL)
+"""How an archive's first part begins: version, flags, stored or deflated."""
 
 
 def readable_file(path: Path) -> int:
@@ -133,8 +141,8 @@ def detect(file: InputFile) -> Kind:
         head = stream.read(_HEAD)
     if head.startswith(_ZIP):
         return _zip_kind(file)
-    if head.startswith(_OLE):
-        return _ole_kind(file.path)
+    if head.startswith(SIGNATURE):
+        return _compound_kind(file)
     if head[:2] in _OLD_EXCEL and head[2:4] in (b"\x04\x00", b"\x06\x00", b"\x08\x00"):
         return Kind.XLS
     if head[257:262] == b"ustar":
@@ -142,6 +150,8 @@ def detect(file: InputFile) -> Kind:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind
+    if SIGNATURE in head or _LOCAL_HEADER.search(head):
+        return Kind.PREFIXED
     return _markup_kind(head)
 
 
@@ -176,20 +186,17 @@ def _zip_kind(file: InputFile) -> Kind:
         )
 
 
-def _ole_kind(path: Path) -> Kind:
-    """An OLE file by the names of its streams, which stand in it as UTF-16.
+def _compound_kind(file: InputFile) -> Kind:
+    """A compound file by its directory; one that cannot be read is left to the workbook's reader.
 
-    A workbook with a password is an OLE file that holds the encrypted .xlsx ([MS-OFFCRYPTO]).
+    What lies deeper does not count: a workbook may have documents of other kinds embedded.
     """
-    encrypted = "EncryptedPackage".encode("utf-16-le")
-    document = "WordDocument".encode("utf-16-le")
-    rest, searched = b"", 0
-    with path.open("rb") as file:
-        while searched < _OLE_SEARCHED and (chunk := file.read(2**20)):
-            window = rest + chunk
-            if encrypted in window:
-                return Kind.ENCRYPTED
-            if document in window:
-                return Kind.OFFICE
-            rest, searched = window[-64:], searched + len(chunk)
-    return Kind.XLS
+    try:
+        names = streams(file)
+    except DAMAGE:
+        return Kind.XLS
+    if names.issuperset(map(str.lower, ENCRYPTED)):
+        return Kind.ENCRYPTED
+    if names.intersection(map(str.lower, WORKBOOKS)):
+        return Kind.XLS
+    return Kind.OFFICE

@@ -10,18 +10,16 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import xlrd
 from xlrd.biffh import XLRDError
-from xlrd.compdoc import CompDocError
 
 from importer.errors import SourceError
 from importer.settings import BATCH_ROWS
 from importer.sources.bounds import check_bounds, too_much_text
-from importer.sources.compound import workbook_stream
+from importer.sources.compound import DAMAGE, ContainerError, damaged, workbook_stream
 from importer.sources.detect import Kind
 from importer.sources.grid import TEXT_LIMIT, Merge, Scan
 from importer.sources.source import Rows
@@ -43,12 +41,8 @@ Calendar = Literal[0, 1]
 """Whether days are counted from 1900 or from 1904."""
 
 _PART_TEXT = 8 * MIB
-_STUMBLES = (
-    *(XLRDError, CompDocError, struct.error, AssertionError, LookupError),
-    *(ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError),
-    *(RecursionError, MemoryError),
-)
-"""What xlrd raises for damaged files."""
+_STUMBLES = (*DAMAGE, XLRDError, NotImplementedError)
+"""What olefile and xlrd raise for damaged files."""
 _MIDNIGHT = dt.datetime(2000, 1, 1)  # noqa: DTZ001 -- cells have no time zone
 _LENGTH = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 
@@ -103,10 +97,8 @@ def _unreadable(file: InputFile, error: Exception) -> SourceError:
             f"{file}: this workbook is protected by a password.",
             "Save it without a password and import that copy.",
         )
-    return SourceError(
-        f"{file}: this workbook is damaged or cut short ({str(error) or type(error).__name__}).",
-        "Open it in a spreadsheet program and save it anew as .xlsx, or save the sheet as CSV.",
-    )
+    why = str(error) if isinstance(error, ContainerError) else "its contents contradict each other"
+    return damaged(file, why)
 
 
 def _length_formats(book: xlrd.Book) -> frozenset[int]:

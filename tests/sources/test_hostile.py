@@ -127,7 +127,7 @@ def circular_chain(path: Path) -> Path:
     head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(24, b"\0")
     head += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6).ljust(20, b"\0")
     head += struct.pack("<iiiiiiii", 1, 1, 0, 4096, 2, 1, -2, 0) + table(0)[: 4 * 109]
-    entries = entry("Root Entry", 5, 1, 3, 512) + entry("Workbook", 2, -1, 0, 128)
+    entries = entry("Root Entry", 5, 1, 3, 512) + entry("Workbook", 2, -1, 0, 192)
     sectors = table(-3, -2, -2, -2) + entries.ljust(512, b"\0") + table(1, 0) + b"x" * 512
     path.write_bytes(head + sectors)
     return path

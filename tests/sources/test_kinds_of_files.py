@@ -15,10 +15,10 @@ from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
 from importer.sources.detect import REFUSALS, Kind, detect
 from importer.sources.inputfile import InputFile
+from tests.support.compound import compound_file
 
 NOISE = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(200))
 PLAIN = bytes(n if n < 128 else n - 128 for n in range(256))
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
 
 
 def archive(**members: bytes) -> bytes:
@@ -41,9 +41,18 @@ def refusal(path: Path) -> SourceError:
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
     [
-        (OLE + "EncryptedPackage".encode("utf-16-le"), Kind.ENCRYPTED, "password"),
-        (OLE + bytes(2**20) + "EncryptedPackage".encode("utf-16-le"), Kind.ENCRYPTED, "password"),
-        (OLE + "WordDocument".encode("utf-16-le"), Kind.OFFICE, "office document"),
+        (
+            compound_file({"EncryptionInfo": b"", "EncryptedPackage": NOISE}),
+            Kind.ENCRYPTED,
+            "password",
+        ),
+        (compound_file({"WordDocument": NOISE, "1Table": b""}), Kind.OFFICE, "office document"),
+        (compound_file({"PowerPoint Document": NOISE}), Kind.OFFICE, "office document"),
+        (compound_file({"__properties_version1.0": NOISE}), Kind.OFFICE, "office document"),
+        (b"\r\n" + archive(xl__workbook_DOT_xml=b""), Kind.PREFIXED, "stand before"),
+        (b"\xef\xbb\xbf" + archive(a_DOT_csv=b"Name\n"), Kind.PREFIXED, "stand before"),
+        (b"<br />Warning" + archive(xl__workbook_DOT_xml=b""), Kind.PREFIXED, "stand before"),
+        (b"\n" + compound_file({"Workbook": NOISE}), Kind.PREFIXED, "stand before"),
         (archive(word__document_DOT_xml=b""), Kind.OFFICE, "office document"),
         (archive(Index__Document_DOT_iwa=b""), Kind.NUMBERS, "Numbers"),
         (bytes(257) + b"ustar\x0000" + bytes(300), Kind.ARCHIVE, "archive"),

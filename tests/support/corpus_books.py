@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msoffcrypto
 import openpyxl
 import xlsxwriter
 
@@ -122,10 +124,16 @@ def _macros(name: str, content: bytes) -> bytes:
     return content
 
 
-def _protected(path: Path) -> None:
-    path.write_bytes(
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le")
-    )
+def encrypted(password: str) -> Build:
+    """A workbook that asks for a password, as Excel has encrypted them since 2010."""
+
+    def build(path: Path) -> None:
+        by_xlsxwriter(pages.people)(path)
+        content = io.BytesIO(path.read_bytes())
+        with path.open("wb") as target:
+            msoffcrypto.OfficeFile(content).encrypt(password, target)
+
+    return build
 
 
 def _binary(path: Path) -> None:
@@ -153,7 +161,7 @@ BOOKS: dict[str, Build] = {
     "formats/ods.ods": by_libreoffice(by_xlsxwriter(pages.typed)),
     "formats/xlsb.xlsb": _binary,
     "formats/named_as_text.csv": by_xlsxwriter(pages.people),
-    "formats/protected.xlsx": _protected,
+    "formats/protected.xlsx": encrypted("not to be guessed"),
     "sheets/title_and_blank_line.xlsx": by_xlsxwriter(pages.title),
     "sheets/merged_header.xlsx": by_xlsxwriter(pages.merged_header),
     "sheets/header_merged_over_two_columns.xlsx": by_xlsxwriter(pages.merged_over_two),
