@@ -69,6 +69,10 @@ class JournalError(ImporterError):
     exit_code = 3
 
 
+class CutJournalError(JournalError):
+    """A journal is sound but for its end, which is gone: rows that were sent read as pending."""
+
+
 class RunInterruptedError(ImporterError):
     """The user stopped a run before its first request: nothing was sent and nothing is kept."""
 

@@ -15,8 +15,13 @@ Its rules:
    surely does not exist, back to pending. Each amendment is kept.
 7. One process at a time writes. The lock is the operating system's, on a file beside the
    journal, so it ends with its process, however that ends; the empty file means nothing.
-8. While a run is on, part of the journal is in its ``-wal`` file. A journal that was not closed
-   and lacks that file has lost intents, so it is refused rather than trusted.
+8. Every transaction counts itself in the journal; how far the journal was is written to a file
+   beside it, its *mark*, behind each commit that waited for the disk and before any request of it
+   leaves. A journal that has fewer commits than its mark says was cut: SQLite reads a damaged
+   ``-wal`` up to the damage and says nothing. It is refused rather than trusted, until every row
+   that it has no word of is taken as uncertain (:meth:`Journal.restore`).
+9. Closing writes the SHA-256 of the journal's file into its mark: a bit that changes afterwards is
+   found when the journal is opened next.
 
 What a disk that confirms writes it has not made does to these rules is outside of the promise.
 """
@@ -26,34 +31,46 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from importer.errors import JournalError
+from importer.errors import CutJournalError, JournalError
 from importer.journal_file import (
     AGAIN,
     BUG,
+    COMMITS_KEY,
     OPEN_KEY,
     RECORD,
     RELEASE,
     SCHEMA,
+    UNTRUSTED,
     WITHDRAW,
+    WRITING,
+    Mark,
+    MarkFile,
     check,
     connected,
     locked,
     make,
+    mark_of,
     refuse_empty,
+    sha256_of,
     translated,
-    wal_of,
 )
-from importer.journal_rows import CODES, STATUSES, grouped, json_list, unpacked
+from importer.journal_rows import CODES, STATUSES, grouped, json_list, status_of, unpacked
 from importer.model import Outcome, Status
+
+T = TypeVar("T")
 
 ENDED_KEY = "ended_at"
 """The meta key for when sending ended. The first intent of a sitting takes it away, so that a
 sitting that was killed has none, rather than that of the sitting before."""
+
+SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+NOTE = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"
 
 _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
@@ -67,14 +84,15 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: sqlite3.Connection | None
+        self, path: Path, connection: sqlite3.Connection, writing: _Writing | None = None
     ) -> None:
         self.path = path
         self._connection = connection
-        self._lock = lock
+        self._writing = writing
         self._mutex = threading.Lock()
         self._durable: bool | None = None
         self._sending = False
+        self._restored = 0
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, str]) -> Self:
@@ -83,41 +101,91 @@ class Journal:
         Raises OutputError if it cannot be made there: nothing was sent then.
         """
         make(path)
-        return cls._writing(path, meta, new=True)
+        return cls._opened(path, meta, new=True)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """A journal that exists, open for writing; a run that is still alive keeps others out."""
+        """A journal that exists, open for writing; a run that is still alive keeps others out.
+
+        Raises CutJournalError where it has lost its end, and nothing else is wrong with it.
+        """
         refuse_empty(path)
-        return cls._writing(path, {}, new=False)
+        return cls._opened(path, {})
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """A journal that exists, to be read only; works beside a run that is writing it."""
+    def read(cls, path: Path, *, cut: bool = False) -> Self:
+        """A journal that exists, to be read only; works beside a run that is writing it.
+
+        Raises CutJournalError where it has lost its end; with `cut`, what is left can be read.
+        """
         refuse_empty(path)
         with contextlib.ExitStack() as undo:
             connection = connected(path, "ro", undo)
-            check(path, connection)
+            with contextlib.suppress(*([CutJournalError] if cut else [])):
+                check(path, connection)
             undo.pop_all()
-        return cls(path, connection, None)
+        return cls(path, connection)
 
     @classmethod
-    def _writing(cls, path: Path, meta: Mapping[str, str], *, new: bool) -> Self:
+    def restore(cls, path: Path, rows: Iterable[int]) -> int:
+        """Make a journal that has lost its end usable: rows that it has no word of are uncertain.
+
+        `rows` are all rows of the source. Gives how many became uncertain. What happened to the
+        journal is kept as an amendment of each.
+        """
+        refuse_empty(path)
+        with cls._opened(path, {}, rows=rows) as journal:
+            return journal._restored
+
+    @classmethod
+    def _opened(
+        cls,
+        path: Path,
+        meta: Mapping[str, str],
+        *,
+        new: bool = False,
+        rows: Iterable[int] | None = None,
+    ) -> Self:
+        """Open for writing; `rows` only where the end is lost, see :meth:`restore`."""
         with contextlib.ExitStack() as undo:
             lock = locked(path, undo)
             connection = connected(path, "rw", undo)
+            commits = 0
+            if not new:
+                try:
+                    commits = check(path, connection)
+                    rows = None
+                except CutJournalError:
+                    if rows is None:
+                        raise
+                    # What is written now must not be taken for what was lost.
+                    commits = (MarkFile.read(mark_of(path)) or Mark(0)).commits
+            mark = MarkFile(mark_of(path))
+            undo.callback(mark.close)
+            if rows is None:
+                # Before anything is written: a mark of a closed journal speaks of its bytes.
+                mark.write(Mark(commits), durable=True)
             with translated(path):
-                if not new:
-                    check(path, connection)
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
                 if new:
                     connection.executescript(SCHEMA)
-            journal = cls(path, connection, lock)
-            journal.set_meta({**meta, OPEN_KEY: "1"})
-            # Rule 8 needs the mark in the main file.
-            journal._all("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.executescript(WRITING)
+            journal = cls(path, connection, _Writing(lock, mark, commits))
+            journal._begin(meta, rows)
             undo.pop_all()
         return journal
+
+    def _begin(self, meta: Mapping[str, str], rows: Iterable[int] | None) -> None:
+        """The first transaction of a sitting. It is in the main file when it returns."""
+        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+            if rows is not None:
+                self._restored = _take_as_uncertain(run, rows)
+            run.executemany(SET_META, {COMMITS_KEY: "0", **meta, OPEN_KEY: "1"}.items())
+        self._fold()
+
+    def _fold(self) -> None:
+        """Move what is in the -wal to the main file, where what the run is about must be."""
+        self._all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def __enter__(self) -> Self:
         return self
@@ -131,22 +199,25 @@ class Journal:
         What was committed is safe already: a disk that is full now only leaves a ``-wal`` file.
         """
         with self._mutex:
-            run, lock, self._lock = self._connection, self._lock, None
-            marked = False
-            if lock is not None:
-                try:
-                    run.execute("DELETE FROM meta WHERE key = ?", (OPEN_KEY,))
-                    # One file that can be copied and read from anywhere, without -wal and -shm.
-                    run.execute("PRAGMA journal_mode = DELETE").fetchone()
-                except sqlite3.Error:
-                    marked = True
+            run, writing, self._writing = self._connection, self._writing, None
+            if writing is None:
+                run.close()
+                return
+            folded = True
+            try:
+                run.execute("DELETE FROM meta WHERE key = ?", (OPEN_KEY,))
+                # One file that can be copied and read from anywhere, without -wal and -shm.
+                (mode,) = run.execute("PRAGMA journal_mode = DELETE").fetchone()
+                folded = mode == "delete"
+            except sqlite3.Error:
+                folded = False
             run.close()
-            if marked and not wal_of(self.path).exists():
-                # Everything is in the main file, the mark too: keep rule 8 from refusing it.
-                with contextlib.suppress(OSError):
-                    wal_of(self.path).touch(0o600)
-            if lock is not None:
-                lock.close()
+            with contextlib.suppress(JournalError):
+                if folded:
+                    sha256 = sha256_of(self.path)
+                    writing.mark.write(Mark(writing.commits, sha256), durable=True)
+            writing.mark.close()
+            writing.lock.close()
 
     def intend(self, rows: Sequence[int]) -> None:
         """Make it durable that these rows are about to be sent; returns when it is on the disk.
@@ -184,19 +255,19 @@ class Journal:
         if rows != len(outcomes) + len(intents):
             raise JournalError(f"{self.path}: {AGAIN}", BUG)
         with self._mutex, translated(self.path):
-            self._synchronous(durable=bool(intents))
-            run = self._connection
-            if intents and not self._sending:
-                run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
-                self._sending = True
-            if not withdrawn:
-                run.execute(RECORD, (content,))
+            if (intents and not self._sending) or withdrawn:
+                with self._transaction(durable=bool(intents)) as run:
+                    if intents and not self._sending:
+                        run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
+                    run.execute(RECORD, (content, self._number))
+                    done = run.execute(WITHDRAW, (json_list(withdrawn),)).rowcount
+                    if done != len(withdrawn):
+                        raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
+                self._sending = self._sending or bool(intents)
                 return
-            with self._transaction():
-                run.execute(RECORD, (content,))
-                done = run.execute(WITHDRAW, (json_list(withdrawn),)).rowcount
-                if done != len(withdrawn):
-                    raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
+            self._synchronous(durable=bool(intents))
+            self._connection.execute(RECORD, (content, self._number))
+            self._committed(durable=bool(intents))
 
     def amend(
         self, evidence: str, *, outcomes: Sequence[Outcome] = (), released: Sequence[int] = ()
@@ -210,23 +281,21 @@ class Journal:
         notes = [(now, o.row, o.status.value, "|".join(o.numberids), evidence) for o in outcomes]
         notes += [(now, row, Status.PENDING.value, "", evidence) for row in released]
         content, _ = grouped(outcomes, ())
-        with self._mutex, translated(self.path):
-            self._synchronous(durable=True)
-            with self._transaction():
-                for row in (*(outcome.row for outcome in outcomes), *released):
-                    if self._connection.execute(RELEASE, (row,)).rowcount != 1:
-                        raise JournalError(
-                            f"{self.path}: row {row} is not uncertain",
-                            "Only uncertain rows can be settled: see uncertain.csv.",
-                        )
-                self._connection.execute(RECORD, (content,))
-                self._connection.executemany("INSERT INTO amendments VALUES (?, ?, ?, ?, ?)", notes)
+        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+            for row in (*(outcome.row for outcome in outcomes), *released):
+                if run.execute(RELEASE, (row,)).rowcount != 1:
+                    raise JournalError(
+                        f"{self.path}: row {row} is not uncertain",
+                        "Only uncertain rows can be settled: see uncertain.csv.",
+                    )
+            run.execute(RECORD, (content, self._number))
+            run.executemany(NOTE, notes)
 
     def counts(self) -> dict[Status, int]:
         """How many rows are in each state but pending, which the journal cannot know."""
         counts: dict[Status, int] = dict.fromkeys(CODES, 0)
         for code, n in self._all("SELECT status, count(*) FROM rows GROUP BY status"):
-            counts[STATUSES[code]] += n
+            counts[self._sound(status_of, code)] += n
         return counts
 
     def attempts(self) -> int:
@@ -236,7 +305,14 @@ class Journal:
 
     def outcomes(self, *states: Status) -> Iterator[Outcome]:
         """What became of each row that is not pending, or of those in these states, by row."""
-        return map(unpacked, self._pages("*", states))
+        return (self._sound(unpacked, row) for row in self._pages("*", states))
+
+    def _sound(self, read: Callable[[Any], T], stored: object) -> T:
+        """What is stored, read; raises JournalError where it is nothing that a journal has."""
+        try:
+            return read(stored)
+        except (TypeError, ValueError) as error:
+            raise JournalError(f"{self.path} is damaged: it says {error}", UNTRUSTED) from error
 
     def settled_rows(self) -> Iterator[int]:
         """The numbers of the rows that are not pending, ascending: not to be sent (again)."""
@@ -259,18 +335,17 @@ class Journal:
 
     def meta(self) -> dict[str, str]:
         """What the run noted about itself when it began and since."""
-        sql = "SELECT key, value FROM meta WHERE key <> ? ORDER BY key"
-        return dict(self._all(sql, (OPEN_KEY,)))
+        sql = "SELECT key, value FROM meta WHERE key NOT IN (?, ?) ORDER BY key"
+        return dict(self._all(sql, (OPEN_KEY, COMMITS_KEY)))
 
     def set_meta(self, values: Mapping[str, str]) -> None:
-        """Note these, over what was noted under the same keys; on the disk when it returns."""
-        sql = (
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-        )
-        with self._mutex, translated(self.path):
-            self._synchronous(durable=True)
-            with self._transaction():
-                self._connection.executemany(sql, values.items())
+        """Note these, over what was noted under the same keys; on the disk when it returns.
+
+        A journal that loses its -wal keeps them.
+        """
+        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+            run.executemany(SET_META, values.items())
+        self._fold()
 
     def _synchronous(self, *, durable: bool) -> None:
         """Whether what is committed next waits for the disk."""
@@ -279,18 +354,55 @@ class Journal:
             self._durable = durable
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        """All that the block does in one transaction, which counts itself, or nothing of it."""
         run = self._connection
+        self._synchronous(durable=durable)
         run.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            yield run
+            run.execute("UPDATE meta SET value = ? WHERE key = ?", (str(self._number), COMMITS_KEY))
             run.execute("COMMIT")
         except BaseException:
             # A full disk may have rolled back already.
             if run.in_transaction:
                 run.execute("ROLLBACK")
             raise
+        self._committed(durable=durable)
+
+    @property
+    def _number(self) -> int:
+        """The number of the next commit."""
+        return 0 if self._writing is None else self._writing.commits + 1
+
+    def _committed(self, *, durable: bool) -> None:
+        """Count a commit; one that is on the disk moves the mark (rule 8)."""
+        if self._writing is not None:
+            self._writing.commits += 1
+            if durable:
+                self._writing.mark.write(Mark(self._writing.commits))
 
     def _all(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         with self._mutex, translated(self.path):
             return self._connection.execute(sql, tuple(values)).fetchall()
+
+
+@dataclass(slots=True)
+class _Writing:
+    """What the one process that writes a journal holds beside its connection."""
+
+    lock: sqlite3.Connection
+    mark: MarkFile
+    commits: int
+
+
+def _take_as_uncertain(run: sqlite3.Connection, rows: Iterable[int]) -> int:
+    """Give an intent to each row that has no entry; how many they are."""
+    known = {row for (row,) in run.execute("SELECT row FROM rows")}
+    missing = [int(row) for row in rows if int(row) not in known]
+    run.executemany("INSERT INTO rows (row, status) VALUES (?, 0)", ((row,) for row in missing))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    why = "the journal had lost its end"
+    notes = ((now, row, Status.UNCERTAIN.value, "", why) for row in missing)
+    run.executemany(NOTE, notes)
+    return len(missing)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import sqlite3
+import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from importer.errors import JournalError, OutputError
+from importer.errors import CutJournalError, JournalError, OutputError
+from importer.files import sync_folder
 
 _VERSION = 1
 _APPLICATION_ID = int.from_bytes(b"vccj")
 OPEN_KEY = "_open"
 """The meta key that says that a run is writing, or ended without closing the journal."""
+COMMITS_KEY = "_commits"
+"""The meta key that counts the transactions of a journal, each in its own."""
 
 SCHEMA = f"""
 BEGIN;
@@ -40,30 +48,37 @@ PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 
-# One statement for all rows of a round, which is a transaction by itself: sqlite3 lets go of the
-# interpreter's lock for each, and to get it back from a busy event loop takes up to 5 ms. It takes
-# rows by what is the same of them (journal_rows.grouped); intents have status 0. A row that has an
-# entry may only get an outcome for its intent: NULL breaks the table's rule, and all is refused.
-RECORD = """
-WITH alike AS MATERIALIZED (
+# Of each connection that writes, in no file. A view with a trigger makes a single statement, which
+# is a transaction by itself, of recording a round and counting the commit: sqlite3 lets go of the
+# interpreter's lock for each statement, and to get it back from a busy event loop takes up to 5 ms.
+# Rows come by what is the same of them (journal_rows.grouped); intents have status 0. A row that
+# has an entry may only get an outcome for its intent: NULL breaks the table's rule, and all is
+# refused. LIMIT keeps SQLite from working the inner SELECT out anew for each row.
+WRITING = """
+CREATE TEMP VIEW rounds AS SELECT NULL AS content, NULL AS number;
+CREATE TEMP TRIGGER record INSTEAD OF INSERT ON rounds BEGIN
+    INSERT INTO rows (row, status, attempts, http_status, numberids, code, message, hint)
     SELECT
-        json_extract(value, '$[0]') AS status, json_extract(value, '$[1]') AS attempts,
-        json_extract(value, '$[2]') AS http_status, json_extract(value, '$[3]') AS code,
-        json_extract(value, '$[4]') AS message, json_extract(value, '$[5]') AS hint,
-        json_extract(value, '$[6]') AS members
-    FROM json_each(?)
-)
-INSERT INTO rows (row, status, attempts, http_status, numberids, code, message, hint)
-SELECT
-    CAST(member.key AS INTEGER), status, attempts, http_status, member.value, code, message, hint
-FROM alike, json_each(members) AS member
-WHERE true
-ON CONFLICT (row) DO UPDATE SET
-    status = CASE WHEN rows.status = 0 AND excluded.status > 0 THEN excluded.status END,
-    attempts = excluded.attempts, http_status = excluded.http_status,
-    numberids = excluded.numberids, code = excluded.code, message = excluded.message,
-    hint = excluded.hint
+        CAST(member.key AS INTEGER), status, attempts, http_status, member.value, code, message,
+        hint
+    FROM (
+        SELECT
+            json_extract(value, '$[0]') AS status, json_extract(value, '$[1]') AS attempts,
+            json_extract(value, '$[2]') AS http_status, json_extract(value, '$[3]') AS code,
+            json_extract(value, '$[4]') AS message, json_extract(value, '$[5]') AS hint,
+            json_extract(value, '$[6]') AS members
+        FROM json_each(NEW.content) LIMIT -1
+    ) AS alike, json_each(members) AS member
+    WHERE true
+    ON CONFLICT (row) DO UPDATE SET
+        status = CASE WHEN rows.status = 0 AND excluded.status > 0 THEN excluded.status END,
+        attempts = excluded.attempts, http_status = excluded.http_status,
+        numberids = excluded.numberids, code = excluded.code, message = excluded.message,
+        hint = excluded.hint;
+    UPDATE meta SET value = NEW.number WHERE key = '_commits';
+END;
 """
+RECORD = "INSERT INTO rounds VALUES (?, ?)"
 RELEASE = "DELETE FROM rows WHERE row = ? AND status IN (0, 5)"
 WITHDRAW = """
 DELETE FROM rows WHERE status = 0 AND row IN (SELECT value FROM json_each(?))
@@ -72,13 +87,93 @@ DELETE FROM rows WHERE status = 0 AND row IN (SELECT value FROM json_each(?))
 AGAIN = "a row would be sent a second time, or get a second outcome"
 BUG = "Nothing more was sent. Please report this, with the run directory."
 
-_UNTRUSTED = "Nothing was sent. Restore the run directory as a whole, or look in the service first."
+UNTRUSTED = "Nothing was sent. Restore the run directory as a whole, or look in the service first."
 _WRITABLE = "Check that the run directory and the files in it can be read and written."
 
 
 def wal_of(path: Path) -> Path:
     """The file beside a journal that holds what is not yet in the journal itself."""
     return path.with_name(f"{path.name}-wal")
+
+
+def mark_of(path: Path) -> Path:
+    """The file beside a journal that says how far it once was."""
+    return path.with_name(f"{path.name}.mark")
+
+
+class Mark(NamedTuple):
+    """How far a journal once was: its high-water mark.
+
+    `commits` were on the disk when it was written. `sha256`, of the journal's file, is there once
+    it was closed in order, and blank while it is open.
+    """
+
+    commits: int
+    sha256: str = ""
+
+
+class MarkFile:
+    """The file of a journal's high-water mark, held open by the one process that writes.
+
+    It is a single record of a fixed length, written in place: shorter than a sector of any disk,
+    so that a power cut leaves the old one or the new one. A commit is on the disk before its mark
+    is written. A mark that is behind its journal therefore says nothing; one that is ahead says
+    that the journal has lost what it once had. So only opening and closing wait for the disk.
+    """
+
+    _HEAD = b"vcc-importer journal mark 1\n"
+    _LENGTH = 128
+
+    def __init__(self, path: Path) -> None:
+        """Make the file if it is not there. Raises JournalError."""
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+            self._file = os.fdopen(descriptor, "rb+", buffering=0)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise JournalError(f"cannot write {path}: {error.strerror}", _WRITABLE) from error
+        self._path = path
+
+    def write(self, mark: Mark, *, durable: bool = False) -> None:
+        """Write it, over the one before. Raises JournalError."""
+        body = f"{mark.commits:020d} {mark.sha256:-<64}"
+        checked = f"{body} {zlib.crc32(body.encode()):08x}\n".encode()
+        try:
+            self._file.seek(0)
+            self._file.write((self._HEAD + checked).ljust(self._LENGTH, b"\n"))
+            if durable:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise JournalError(f"cannot write {self._path}: {error.strerror}", _WRITABLE) from error
+
+    def close(self) -> None:
+        """Let go of the file; idempotent."""
+        self._file.close()
+
+    @classmethod
+    def read(cls, path: Path) -> Mark | None:
+        """The mark in a file; None where there is none. Raises JournalError for anything else."""
+        try:
+            with path.open("rb") as file:
+                content = file.read(cls._LENGTH)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise JournalError(f"cannot read {path}: {error.strerror}", _WRITABLE) from error
+        found = re.fullmatch(
+            cls._HEAD + rb"(([0-9]{20}) ([0-9a-f]{64}|-{64})) ([0-9a-f]{8})\n+", content
+        )
+        if found is None or zlib.crc32(found[1]) != int(found[4], 16):
+            raise JournalError(f"{path} is damaged", UNTRUSTED)
+        return Mark(int(found[2]), found[3].decode().strip("-"))
+
+
+_WHOLE_FILE = threading.Lock()
+"""Held while a journal's file is read as a whole, or begins to be written.
+
+POSIX ends all locks that a process has on a file when it closes any handle of it: so that none is
+read while this process writes it.
+"""
 
 
 def make(path: Path) -> None:
@@ -96,7 +191,7 @@ def make(path: Path) -> None:
 def refuse_empty(path: Path) -> None:
     """Refuse a file without content, of which SQLite would remove the -wal as left over."""
     if path.is_file() and path.stat().st_size == 0:
-        raise JournalError(f"{path} is not a journal: it is empty", _UNTRUSTED)
+        raise JournalError(f"{path} is not a journal: it is empty", UNTRUSTED)
 
 
 def connected(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Connection:
@@ -143,29 +238,70 @@ def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
     return lock
 
 
-def check(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse what is no journal of this version, is damaged, or has lost its -wal (rule 8).
+def check(path: Path, connection: sqlite3.Connection) -> int:
+    """Refuse what is no journal of this version, is damaged, or has lost its end.
 
-    All through SQLite: opening and closing the file otherwise would end this process's locks on
-    it, which is how POSIX has them.
+    Gives the number of its commits. Raises CutJournalError where all of it is sound but the end,
+    and JournalError where it cannot be trusted at all.
     """
-    complete = wal_of(path).exists()
+    # Asked first: a run that is on writes its mark behind its commits.
+    mark = MarkFile.read(mark_of(path))
+    has_wal = wal_of(path).exists()
     with translated(path):
         (made_by,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if made_by != _APPLICATION_ID:
-            raise JournalError(f"{path} is not a journal, or is cut short", _UNTRUSTED)
+            raise JournalError(f"{path} is not a journal, or is cut short", UNTRUSTED)
         if version != _VERSION:
             raise JournalError(
                 f"{path} is a journal of version {version}, this program knows {_VERSION}",
                 "Use the version of vcc-importer that made it: summary.json names it.",
             )
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        marks = connection.execute("SELECT 1 FROM meta WHERE key = ?", (OPEN_KEY,)).fetchall()
+        sql = "SELECT key, value FROM meta WHERE key IN (?, ?)"
+        marks = dict(connection.execute(sql, (OPEN_KEY, COMMITS_KEY)).fetchall())
     if found != "ok":
-        raise JournalError(f"{path} is damaged or cut short: {found}", _UNTRUSTED)
-    if marks and not complete:
-        raise JournalError(f"{path} has lost its other half, {wal_of(path).name}", _UNTRUSTED)
+        raise JournalError(f"{path} is damaged or cut short: {found}", UNTRUSTED)
+    commits = marks.get(COMMITS_KEY, "0")
+    if not (isinstance(commits, str) and commits.isascii() and commits.isdecimal()):
+        raise JournalError(f"{path} is damaged: it counts {commits!r} commits", UNTRUSTED)
+    if mark is not None and mark.commits > int(commits):
+        wal = wal_of(path).name
+        lost = mark.commits - int(commits)
+        raise CutJournalError(
+            f"{path} has lost its end ({lost:,} of {mark.commits:,} commits), since {wal} is "
+            f"{'damaged' if has_wal else 'gone'}: rows that were sent would read as never sent",
+            f"Nothing was sent. Restore {path.parent} as a whole, or settle its rows with "
+            "vcc-import reconcile or vcc-import mark, which take every row that it has no word of "
+            "as uncertain.",
+        )
+    if mark is None and OPEN_KEY in marks and (COMMITS_KEY in marks or not has_wal):
+        # Closed, it is whole without its mark, as when it was copied somewhere alone.
+        beside = mark_of(path) if COMMITS_KEY in marks else wal_of(path)
+        raise JournalError(f"{path} has lost the file beside it, {beside.name}", UNTRUSTED)
+    if mark is not None and mark.sha256 and not _is_unchanged(path):
+        raise JournalError(f"{path} was changed or damaged since its run closed it", UNTRUSTED)
+    return int(commits)
+
+
+def _is_unchanged(path: Path) -> bool:
+    """Whether a journal is as it was when it was closed; so too if it was opened since."""
+    with _WHOLE_FILE:
+        for _ in range(2):
+            mark = MarkFile.read(mark_of(path))
+            if mark is None or not mark.sha256 or sha256_of(path) == mark.sha256:
+                return True
+            # Another process may have begun to write between the two looks: then the mark says so.
+    return False
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a journal's file, which this process must not be writing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise JournalError(f"cannot read {path}: {error.strerror}", _WRITABLE) from error
 
 
 @contextlib.contextmanager
@@ -179,9 +315,7 @@ def translated(path: Path) -> Iterator[None]:
         # SQLite's own codes, without what they add about the place in its code.
         match getattr(error, "sqlite_errorcode", 0) & 0xFF:
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                raise JournalError(
-                    f"{path} is damaged or cut short: {error}", _UNTRUSTED
-                ) from error
+                raise JournalError(f"{path} is damaged or cut short: {error}", UNTRUSTED) from error
             case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
                 hint = "Make room on its disk, then resume the run."
                 raise JournalError(f"cannot write {path}: {error}", hint) from error

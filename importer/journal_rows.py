@@ -21,6 +21,15 @@ CODES = {
 
 STATUSES = {code: status for status, code in CODES.items()} | {_INTENT: Status.UNCERTAIN}
 
+
+def status_of(code: object) -> Status:
+    """The state that the table writes as `code`; raises ValueError for what is none."""
+    status = STATUSES.get(code) if isinstance(code, int) else None
+    if status is None:
+        raise ValueError(f"state {code!r}")
+    return status
+
+
 _UNANSWERED = (
     "unanswered",
     "sent, but the run ended before an answer was recorded",
@@ -67,9 +76,18 @@ def _storable(text: str | None) -> str | None:
 
 
 def unpacked(values: tuple[Any, ...]) -> Outcome:
-    """An outcome from the table's columns; an intent reads as uncertain."""
+    """An outcome from the table's columns; an intent reads as uncertain.
+
+    Raises TypeError or ValueError for values that no journal has, as damage may leave them.
+    """
     row, status, attempts, http_status, numberids, code, message, hint = values
+    for number in (attempts, 0 if http_status is None else http_status):
+        if not isinstance(number, int):
+            raise TypeError(f"{number!r} as a number")
+    for text in (numberids, code, message, hint):
+        if not isinstance(text, str | None):
+            raise TypeError(f"{text!r} as a text")
     if status == _INTENT:
         return Outcome(row, Status.UNCERTAIN, (), 1, None, *_UNANSWERED)
     ids = tuple(numberids.split("|")) if numberids else ()
-    return Outcome(row, STATUSES[status], ids, attempts, http_status, code, message, hint)
+    return Outcome(row, status_of(status), ids, attempts, http_status, code, message, hint)

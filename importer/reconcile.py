@@ -27,7 +27,7 @@ from importer.journal_file import wal_of
 from importer.loop import run_loop
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.recovery import past_run, report, settled
+from importer.recovery import past_run, report, restore, settled
 from importer.rundir import RunDirectory
 from importer.settings import Pace, Target
 
@@ -85,6 +85,7 @@ def reconcile(
     """
     directory = RunDirectory(path)
     written = _last_written(directory.journal)
+    restore(path)
     past = past_run(path)
     spec = load_mapping(directory.mapping).spec
     with Journal.open(directory.journal) as journal:

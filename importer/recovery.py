@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer.do_not_call import kept_numbers
-from importer.errors import JournalError, UsageError
+from importer.errors import CutJournalError, JournalError, UsageError
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.logmarks import note_run
@@ -88,6 +88,20 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
     )
 
 
+def restore(path: Path) -> int:
+    """Make a run usable whose journal has lost its end; how many rows it has no word of.
+
+    Those become uncertain: their requests may have left. 0 where the journal is whole.
+    """
+    directory = RunDirectory(path)
+    try:
+        Journal.read(directory.journal).close()
+    except CutJournalError:
+        with Snapshot.open(directory.snapshot) as snapshot:
+            return Journal.restore(directory.journal, snapshot.row_numbers())
+    return 0
+
+
 def resume(
     path: Path,
     target: Target,
@@ -161,6 +175,7 @@ def mark(path: Path, row: int, numberid: str | None) -> RunResult:
     An absent row becomes pending, and a resumed run sends it. Raises UsageError where the row is
     not uncertain.
     """
+    restore(path)
     with Journal.open(RunDirectory(path).journal) as journal:
         uncertain = {o.row for o in journal.outcomes() if o.status is Status.UNCERTAIN}
         if row not in uncertain:

@@ -71,7 +71,7 @@ class RunDirectory:
 
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
-        beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock"))
+        beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock", ".mark"))
         own = (self.journal, self.snapshot, self.mapping, self.do_not_call, self.keys)
         for path in (*own, *map(self.path.joinpath, beside)):
             with contextlib.suppress(OSError):

@@ -239,6 +239,201 @@ class TestKilled:
             journal.intend([2])
 
 
+def wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+SENT = "for n in range(2, 600, 20): journal.intend(list(range(n, n + 20)))"
+
+
+def cut_to_half(wal: Path) -> None:
+    os.truncate(wal, wal.stat().st_size // 2)
+
+
+def cut_by_its_last_pages(wal: Path) -> None:
+    os.truncate(wal, wal.stat().st_size - 8192)
+
+
+def flipped(place: int) -> Callable[[Path], None]:
+    def flip(wal: Path) -> None:
+        content = bytearray(wal.read_bytes())
+        content[place if place < 100 else len(content) * place // 1000] ^= 1
+        wal.write_bytes(content)
+
+    return flip
+
+
+def emptied(wal: Path) -> None:
+    os.truncate(wal, 0)
+
+
+def zeroed(wal: Path) -> None:
+    wal.write_bytes(bytes(wal.stat().st_size))
+
+
+def gone(wal: Path) -> None:
+    wal.unlink()
+
+
+class TestCut:
+    """SQLite reads a damaged -wal up to the damage, and says nothing."""
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            cut_to_half,
+            cut_by_its_last_pages,
+            emptied,
+            zeroed,
+            gone,
+            *(flipped(place) for place in (0, 4, 17, 25, 30, 60, 100, 300, 500, 900)),
+        ],
+    )
+    def test_a_journal_whose_wal_is_damaged_is_refused(
+        self, path: Path, damage: Callable[[Path], None]
+    ) -> None:
+        run_and_die(path, SENT)
+        damage(wal_of(path))
+        for way in (Journal.open, Journal.read, Journal.open):
+            with pytest.raises(JournalError, match=r"-wal|damaged") as caught:
+                way(path)
+            assert caught.value.exit_code == 3
+            assert "Nothing was sent" in str(caught.value.hint)
+
+    def test_a_wal_of_an_earlier_sitting_is_refused(self, path: Path) -> None:
+        run_and_die(path, "journal.intend([2, 3])", "journal.settle([])")
+        earlier = wal_of(path).read_bytes()
+        run_and_die(path, "journal.intend([4])")
+        wal_of(path).write_bytes(earlier)
+        with pytest.raises(JournalError):
+            Journal.open(path)
+        Journal.restore(path, range(2, 5))
+        with Journal.open(path) as journal:
+            assert list(journal.settled_rows()) == [2, 3, 4]
+            journal.close()
+        wal_of(path).write_bytes(earlier)
+        with pytest.raises(JournalError):
+            Journal.read(path)
+
+    def test_outcomes_lost_with_the_end_are_uncertain_at_most(self, path: Path) -> None:
+        """They never wait for the disk: a power cut may take them, and nothing is doubled."""
+        outcome = "Outcome(2, Status.CREATED, ('6',), 1, 200)"
+        run_and_die(
+            path,
+            "journal.intend([2])",
+            "before = path.with_name(path.name + '-wal').read_bytes()",
+            f"journal.settle([{outcome}])",
+            "path.with_name(path.name + '-wal').write_bytes(before)",
+        )
+        with Journal.open(path) as journal:
+            assert [(o.row, o.status) for o in journal.outcomes()] == [(2, Status.UNCERTAIN)]
+
+    def test_another_program_that_folds_the_wal_in_spoils_nothing(self, path: Path) -> None:
+        run_and_die(path, SENT)
+        other = sqlite3.connect(path)
+        assert other.execute("SELECT count(*) FROM rows").fetchone() == (600,)
+        other.close()
+        assert not wal_of(path).exists()
+        for way in (Journal.read, Journal.open):
+            with way(path) as journal:
+                assert list(journal.settled_rows()) == list(range(2, 602))
+
+    def test_a_restored_journal_takes_every_row_it_has_no_word_of_as_uncertain(
+        self, path: Path
+    ) -> None:
+        run_and_die(path, "journal.settle([Outcome(2, Status.CREATED, ('6',), 1, 200)])", SENT[:0])
+        run_and_die(path, "journal.intend([3, 4])")
+        wal_of(path).unlink()
+        with Journal.read(path, cut=True) as journal:
+            assert list(journal.settled_rows()) == [2]
+        assert Journal.restore(path, [2, 3, 4, 5]) == 3
+        with Journal.open(path) as journal:
+            states = [(o.row, o.status) for o in journal.outcomes()]
+            assert states == [(2, Status.CREATED), *((n, Status.UNCERTAIN) for n in (3, 4, 5))]
+            journal.amend("looked", released=[5])
+            journal.intend([5])
+
+    def test_restoring_a_whole_journal_changes_nothing(self, path: Path) -> None:
+        run_and_die(path, "journal.intend([2])")
+        assert Journal.restore(path, [2, 3]) == 0
+        with Journal.open(path) as journal:
+            assert list(journal.settled_rows()) == [2]
+
+    def test_a_killed_restoring_leaves_it_refused(self, path: Path) -> None:
+        run_and_die(path, "journal.intend([2, 3])")
+        wal_of(path).unlink()
+        code = (
+            "import os, sys; from pathlib import Path; from importer.journal import Journal\n"
+            "def rows():\n    yield 2\n    os._exit(9)\n"
+            "Journal.restore(Path(sys.argv[1]), rows())"
+        )
+        subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+        with pytest.raises(JournalError, match="lost its end"):
+            Journal.open(path)
+
+    @pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_bytes(b"x" * 128)])
+    def test_an_open_journal_without_its_mark_is_refused(
+        self, path: Path, damage: Callable[[Path], None]
+    ) -> None:
+        run_and_die(path, "journal.intend([2])")
+        damage(path.with_name(f"{path.name}.mark"))
+        for way in (Journal.open, Journal.read):
+            with pytest.raises(JournalError, match="mark"):
+                way(path)
+
+    def test_a_journal_of_an_earlier_version_gets_its_mark_when_it_is_opened(
+        self, path: Path
+    ) -> None:
+        with Journal.create(path, {}) as journal:
+            journal.intend([2])
+        path.with_name(f"{path.name}.mark").unlink()
+        other = sqlite3.connect(path)
+        other.execute("DELETE FROM meta WHERE key = '_commits'")
+        other.commit()
+        other.close()
+        run_and_die(path, "journal.intend([3])")
+        wal_of(path).unlink()
+        with pytest.raises(JournalError, match="lost its end"):
+            Journal.open(path)
+
+
+class TestBits:
+    def test_a_bit_that_flips_in_a_closed_journal_is_found_wherever_it_is(self, path: Path) -> None:
+        with Journal.create(path, {"run_id": "x"}) as journal:
+            journal.settle([created(row) for row in range(2, 500)])
+        whole = path.read_bytes()
+        for place in range(0, len(whole), 997):
+            content = bytearray(whole)
+            content[place] ^= 4
+            path.write_bytes(content)
+            for way in (Journal.open, Journal.read):
+                with pytest.raises(JournalError):
+                    way(path)
+        path.write_bytes(whole)
+        Journal.open(path).close()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE rows SET status = 77",
+            "UPDATE rows SET status = 'a'",
+            "UPDATE rows SET attempts = 'x'",
+            "UPDATE rows SET numberids = x'00'",
+        ],
+    )
+    def test_values_that_no_journal_has_are_damage_and_no_bug(
+        self, path: Path, change: str
+    ) -> None:
+        run_and_die(path, "journal.settle([Outcome(2, Status.CREATED, ('6',), 1, 200)])")
+        other = sqlite3.connect(path)
+        other.execute(change)
+        other.commit()
+        other.close()
+        with Journal.read(path) as journal, pytest.raises(JournalError, match="damaged"):
+            list(journal.outcomes())
+            journal.counts()
+
+
 class TestOneWriter:
     def test_a_second_run_is_kept_out_while_readers_are_not(self, path: Path) -> None:
         with Journal.create(path, {"run_id": "a"}) as journal:
@@ -293,7 +488,7 @@ class TestFiles:
             journal.intend([2])
         journal.close()
         names = {p.name for p in path.parent.iterdir()}
-        assert names == {"journal.sqlite3", "journal.sqlite3.lock"}
+        assert names == {"journal.sqlite3", "journal.sqlite3.lock", "journal.sqlite3.mark"}
         copied = path.with_name("copy.sqlite3")
         shutil.copy(path, copied)
         with Journal.read(copied) as journal:
@@ -306,7 +501,7 @@ class TestFiles:
             with Journal.create(path, {}) as journal:
                 journal.intend([2])
                 files = list(path.parent.iterdir())
-                assert len(files) == 4
+                assert len(files) == 5
                 assert {stat.S_IMODE(p.stat().st_mode) for p in files} == {0o600}
         finally:
             os.umask(old)

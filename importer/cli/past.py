@@ -142,6 +142,10 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
         first=options["first"],
         last=options["last"],
     )
+    if lost := recovery.restore(run_dir):
+        say(
+            f"The journal had lost its end: {lost:,} rows that it has no word of are uncertain now."
+        )
     with past_target(recovery.past_run(run_dir), options) as target:
         findings = reconcile(run_dir, target, search, release=release, settling=options["settling"])
     if not options["quiet"]:

@@ -12,6 +12,7 @@ import pytest
 
 import importer
 from importer import recovery
+from importer.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
 from importer.survey.seen import FirstPlaces, digests, place
@@ -87,11 +88,9 @@ def test_only_rows_that_were_or_may_have_been_created_count(sandbox: LiveSandbox
 
 def test_a_row_that_was_marked_absent_is_new_again(sandbox: LiveSandbox) -> None:
     result = run(sandbox, "monday.csv", [phone(1), phone(2)])
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(result.directory.journal)) as journal, journal:
-        journal.execute("UPDATE rows SET status = 5 WHERE row = 3")
+    with Journal.open(result.directory.journal) as journal:
+        # As if its answer had been lost.
+        journal._connection.execute("UPDATE rows SET status = 5 WHERE row = 3")
     assert created(run(sandbox, "tuesday.csv", [phone(2)])) == 0
     recovery.mark(result.directory.path, 3, None)
     assert created(run(sandbox, "wednesday.csv", [phone(2), phone(9)])) == 2
