@@ -28,6 +28,7 @@ from importer.errors import (
 from importer.line import RunResult
 from importer.model import Stop
 from importer.operations.guarded import AlreadyImported, TargetBusy
+from importer.operations.ledger import Entry
 from importer.operations.outcome import Fate
 from importer.operations.window import WINDOW_CLOSED
 from importer.stopping import StopSwitch
@@ -143,6 +144,14 @@ def held(differences: Sequence[str], jobs: Path) -> Judgement:
         f"{shlex.quote(str(jobs))} --release FILE",
         Aside.HELD,
     )
+
+
+def begun_elsewhere(entry: Entry) -> Judgement:
+    """What it means for a file that a run which is not this round's has begun to send it."""
+    whose = f"the job {entry.label} of {entry.jobs_file}" if entry.jobs_file else "somebody"
+    cause = f"{whose} has begun to send its content, and has not finished"
+    remedy = f"Go on with that run: vcc-import resume {shlex.quote(str(entry.run_dir))}"
+    return Judgement(Fate.WAITING, 3, f"{cause}\n{remedy}", cause, remedy)
 
 
 def _of_stop(stop: Stop | None, text: str, folder: str) -> Judgement:

@@ -18,6 +18,7 @@ from importer.operations.batch_fate import (
     TOO_MANY,
     Ends,
     Judgement,
+    begun_elsewhere,
     held,
     interrupted,
     is_disk_full,
@@ -31,6 +32,7 @@ from importer.operations.batch_place import Arrived, Parcel
 from importer.operations.batch_work import HELD, MUST_BE_SEEN, SEEN, Work
 from importer.operations.drift import profile_of
 from importer.operations.guarded import Unfinished
+from importer.operations.ledger import Entry
 from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError
@@ -179,7 +181,9 @@ def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) ->
                 listener=listener,
             )
     except Unfinished as unfinished:
-        return resume_run(work, unfinished.run_dir)
+        if _is_own(work, unfinished.entry):
+            return resume_run(work, unfinished.run_dir)
+        return Done(begun_elsewhere(unfinished.entry), sha256)
     except (SourceError, MappingError) as error:
         if not work.place.is_unchanged(file):
             cause = "it has changed or gone, or another program has it open"
@@ -188,6 +192,16 @@ def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) ->
     except ImporterError as error:
         return Done(of_error(error, work.stop), sha256)
     return _done(work, result)
+
+
+def _is_own(work: Work, entry: Entry) -> bool:
+    """Whether a run is for this round to go on with: of its jobs file, or made by hand beside it.
+
+    Runs of other jobs files, and of other folders, are looked after there.
+    """
+    if entry.jobs_file is not None:
+        return entry.jobs_file == work.round.jobs.identity
+    return work.round.ledger.find(entry.run_id) is not None
 
 
 def _done(work: Work, result: RunResult) -> Done:
@@ -213,7 +227,7 @@ def _note_place(work: Work, file: Arrived, done: Done, moved: str | None) -> Non
     if fate is Fate.HELD and done.sha256 is not None:
         # Where to put it back, when somebody releases it.
         origin = {"job": work.job.name, "file": file.key}
-        ledger.note(HELD, done.sha256, json.dumps(origin))
+        ledger.note(HELD, f"{work.round.jobs.identity}\n{done.sha256}", json.dumps(origin))
         ledger.note(HELD, file.key, done.sha256)
     if moved is None and fate in {Fate.IMPORTED, Fate.DUPLICATE}:
         _note_seen(work, file, done)

@@ -8,6 +8,7 @@ from importer import library
 from importer.mapping.load import LoadedMapping
 from importer.operations.batch_work import RELEASED, Work
 from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_of
+from importer.operations.runs_folders import ledgers_beside
 
 
 def drift_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> tuple[str, ...]:
@@ -28,7 +29,8 @@ def drift_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> tup
 
 def _profiles(work: Work) -> list[Profile]:
     """What the job's last imports were like, newest first."""
-    entries = work.round.ledger.runs(label=work.job.name, limit=5 * LATEST)
+    ledger, whose = work.round.ledger, work.round.jobs.identity
+    entries = ledger.runs(label=work.job.name, jobs_file=whose, limit=5 * LATEST)
     found = (Profile.from_json(entry.profile) for entry in entries if entry.profile is not None)
     return [profile for profile in found if profile is not None][:LATEST]
 
@@ -36,8 +38,10 @@ def _profiles(work: Work) -> list[Profile]:
 def _is_known(work: Work, sha256: str) -> bool:
     """Whether the project has the content, or a run of it is unfinished: nothing new would come."""
     base_url, project = work.target.base_url, work.target.project
-    return any(
-        (entry.sha256, entry.base_url, entry.project) == (sha256, base_url, project)
-        and (entry.sent or entry.unfinished)
-        for entry in work.round.ledger.runs()
-    )
+    with ledgers_beside(work.round.ledger) as ledgers:
+        return any(
+            (entry.sha256, entry.base_url, entry.project) == (sha256, base_url, project)
+            and (entry.sent or entry.unfinished)
+            for ledger in ledgers
+            for entry in ledger.runs()
+        )

@@ -79,8 +79,7 @@ def work_on(job: JobSpec, round_: Round) -> JobResult:
 
 def _worked(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
     given = round_.given
-    # Names of jobs are no longer than names of files may be, and told apart without capitals.
-    lock = given.jobs.runs_dir / LOCKS / f"job {job.name.casefold()}.lock"
+    lock = given.jobs.runs_dir / LOCKS / f"job {given.jobs.mark_of(job)}.lock"
     busy = _Left("another round is at work on it")
     with held(lock, busy, wait=0.0, stop=given.stop):
         for folder in job.folders:
@@ -151,8 +150,8 @@ def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[Fil
 def _place(job: JobSpec, round_: Round, stop: StopSwitch) -> Place:
     given = round_.given
     if any(map(is_remote, job.files)):
-        folder = given.jobs.runs_dir / FOLDER / job.name.casefold()
-        return RemoteFolder(job, round_.ledger, folder, given.now)
+        folder = given.jobs.runs_dir / FOLDER / given.jobs.mark_of(job)
+        return RemoteFolder(job, given.jobs.identity, round_.ledger, folder, given.now)
     return LocalPlace(job, given.jobs, stop, given.now)
 
 
@@ -160,7 +159,8 @@ def _unfinished(job: JobSpec, round_: Round) -> Iterator[Entry]:
     """The job's runs that have rows to send, or whose results were never written; newest first."""
     ledger = round_.ledger
     since = datetime.fromtimestamp(round_.given.now(), UTC) - LOOK_BACK
-    for entry in ledger.runs(label=job.name, since=since):
+    whose = round_.jobs.identity
+    for entry in ledger.runs(label=job.name, jobs_file=whose, since=since):
         if not entry.unsettled or not RunDirectory(entry.run_dir).journal.exists():
             continue
         if entry.status != RUNNING and not ledger.current(entry).unfinished:

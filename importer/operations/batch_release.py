@@ -55,7 +55,7 @@ def _pass(ledger: Ledger, sha256: str) -> None:
 
 def _home(jobs: JobsFile, ledger: Ledger, path: Path, sha256: str) -> Path | None:
     """The inbox that a held file came from: as the ledger has it, or as the jobs file does."""
-    noted = ledger.noted(HELD, sha256)
+    noted = ledger.noted(HELD, f"{jobs.identity}\n{sha256}")
     if noted is not None:
         return Path(json.loads(noted)["file"]).parent
     for job in jobs.jobs:

@@ -35,9 +35,15 @@ class RemoteFolder:
     """
 
     def __init__(
-        self, job: JobSpec, ledger: Ledger, folder: Path, now: Callable[[], float]
+        self,
+        job: JobSpec,
+        jobs_file: str,
+        ledger: Ledger,
+        folder: Path,
+        now: Callable[[], float],
     ) -> None:
         self._job = job
+        self._jobs_file = jobs_file
         self._ledger = ledger
         self._folder = folder
         self._now = now
@@ -128,7 +134,7 @@ class RemoteFolder:
         )
 
     def _key(self, sha256: str) -> str:
-        return f"{self._job.name}\n{sha256}"
+        return f"{self._jobs_file}\n{self._job.name}\n{sha256}"
 
 
 def _move_marker(place: RemotePlace, marker: RemoteFile, folder: str) -> None:

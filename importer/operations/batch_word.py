@@ -30,12 +30,13 @@ def spread_word(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
     if rule is None or (word := word_of(result, rule.on)) is None:
         return []
     now, mark = round_.given.now(), fingerprint(result)
-    told = _told(round_, job.name, now) if word.event != "success" else {}
+    whose = f"{round_.jobs.identity}\n{job.name}"
+    told = _told(round_, whose, now) if word.event != "success" else {}
     if mark in told:
         return []
     complaints = send_word(rule.urls, word)
     if word.event != "success" and len(complaints) < len(rule.urls):
-        round_.ledger.note(_TOLD, job.name, json.dumps({**told, mark: now}))
+        round_.ledger.note(_TOLD, whose, json.dumps({**told, mark: now}))
     return complaints
 
 

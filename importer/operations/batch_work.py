@@ -41,4 +41,4 @@ class Work:
     @property
     def guard(self) -> Guard:
         """How its runs are guarded."""
-        return Guard(label=self.job.name, wait=TARGET_SECONDS)
+        return Guard(label=self.job.name, wait=TARGET_SECONDS, jobs_file=self.round.jobs.identity)

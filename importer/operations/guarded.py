@@ -46,11 +46,12 @@ class AlreadyImported(UsageError):  # noqa: N818 - it says what is the case, and
 
 
 class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """A run of the same content has rows to send; `run_dir` is what to resume."""
+    """A run of the same content, `entry`, has rows to send; `run_dir` is what to resume."""
 
-    def __init__(self, message: str, hint: str, run_dir: Path) -> None:
+    def __init__(self, message: str, hint: str, entry: Entry) -> None:
         super().__init__(message, hint)
-        self.run_dir = run_dir
+        self.entry = entry
+        self.run_dir = entry.run_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _refuse(past: Entry, entry: Entry) -> None:
             f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
             f"Go on with: vcc-import resume {folder}\nTo send all of them again, the"
             f" {past.count(Status.CREATED)} that were created too: --again.",
-            past.run_dir,
+            past,
         )
     if past.sent:
         name = "" if past.file == entry.file else f", as {past.file}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
@@ -112,6 +114,17 @@ class JobsFile:
     jobs: tuple[JobSpec, ...]
     metrics: Path | None = None
     remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other jobs files, which may have jobs of the same names."""
+        return os.path.realpath(self.path)
+
+    def mark_of(self, job: JobSpec) -> str:
+        """A job's name as that of a file in the runs folder, which jobs files may share."""
+        # Names of jobs are no longer than names of files may be, and told apart without capitals.
+        digest = hashlib.sha256(os.fsencode(os.path.normcase(self.identity))).hexdigest()
+        return f"{job.name.casefold()} {digest[:8]}"
 
     @property
     def own(self) -> tuple[Path, ...]:

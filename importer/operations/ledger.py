@@ -186,13 +186,23 @@ class Ledger:
         self._execute(f"INSERT OR REPLACE INTO runs ({names}) VALUES ({marks})", values)  # noqa: S608
 
     def runs(
-        self, *, label: str | None = None, since: datetime | None = None, limit: int | None = None
+        self,
+        *,
+        label: str | None = None,
+        jobs_file: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
     ) -> list[Entry]:
-        """The runs, newest first: of one job, begun since then, and no more than so many."""
+        """The runs, newest first: of one job, begun since then, and no more than so many.
+
+        Jobs files may share a folder, and names of jobs: `jobs_file` takes the runs of one only.
+        """
         return self._entries(
-            "WHERE (:label IS NULL OR label = :label) AND started_at >= :since"
+            "WHERE (:label IS NULL OR label = :label)"
+            " AND (:jobs_file IS NULL OR jobs_file = :jobs_file) AND started_at >= :since"
             " ORDER BY started_at DESC, run_id DESC LIMIT :limit",
             label=label,
+            jobs_file=jobs_file,
             since=since.isoformat() if since is not None else "",
             limit=-1 if limit is None else limit,
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import importer
 from importer.errors import UsageError
 from importer.model import Status
 from importer.operations.batch import BatchResult, Given, run_batch
@@ -440,3 +441,57 @@ def test_a_thousand_small_files_are_imported_in_one_round(
     assert night.tree("a") == []
     with Ledger.open(night.home / "runs") as ledger:
         assert len(ledger.runs(label="a")) == 1000
+
+
+def test_jobs_of_the_same_name_in_two_jobs_files_do_not_touch_each_others_runs(
+    night: Night,
+) -> None:
+    faults = [{"kind": "forbidden", "at": 40}]
+    with live_sandbox(faults=faults, log_requests=True) as live:
+        night.url = live.base_url
+        night.jobs("vienna")
+        other = Night(night.home / "other", live.base_url)
+        other.home.mkdir()
+        (other.home / "m.yaml").write_text(MAPPING, "utf-8")
+        other.jobs("vienna", top="runs_dir: ../runs\n")
+        night.put("vienna/leads.csv", count=100)
+        assert files(night.round()) == [("vienna/leads.csv", "stopped", 3)]
+        assert files(other.round()) == []
+        # The same content, in its own inbox: it is the other's to go on with.
+        other.put("vienna/same.csv", count=100)
+        ((name, fate, code),) = files(result := other.round())
+        assert (name, fate, code) == ("vienna/same.csv", "waiting", 3)
+        (file,) = result.jobs[0].files
+        assert str(night.home / "jobs.yaml") in file.message
+        assert "vcc-import resume " in file.remedy
+        assert other.tree("vienna") == ["same.csv"]
+        assert files(night.round()) == [("vienna/leads.csv", "imported", 0)]
+        assert files(other.round()) == [("vienna/same.csv", "duplicate", 0)]
+        assert max(Counter(r.stamp for r in live.requests() if not r.fault).values()) == 1
+        assert len(live.records(134)) == 100
+
+
+def test_a_round_goes_on_with_what_somebody_began_by_hand_in_its_folder(night: Night) -> None:
+    night.jobs("a")
+    path = night.put("a/leads.csv", first=1700)
+    first = importer.run(
+        path,
+        night.home / "m.yaml",
+        target=importer.Target(night.url, 134, "sandbox", importer.Secret("sandbox")),
+        settings=importer.RunSettings(runs_dir=night.home / "runs", limit=1),
+    )
+    result = night.round()
+    assert files(result) == [("a/leads.csv", "imported", 0)]
+    assert result.jobs[0].files[0].run_id == first.summary.run_id
+
+
+def test_what_was_sent_from_another_folder_is_a_duplicate_here(night: Night) -> None:
+    night.jobs("a", more="    drift: true\n")
+    path = night.put("a/leads.csv", first=1710)
+    importer.run(
+        path,
+        night.home / "m.yaml",
+        target=importer.Target(night.url, 134, "sandbox", importer.Secret("sandbox")),
+        settings=importer.RunSettings(runs_dir=night.home / "by hand"),
+    )
+    assert files(night.round()) == [("a/leads.csv", "duplicate", 0)]
