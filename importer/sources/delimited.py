@@ -80,7 +80,7 @@ def _refuse_binary(file: InputFile, sample: str) -> None:
     odd = sum(sample.count(chr(code)) for code in (*range(9), *range(0x0E, 0x1A), *range(0x1B, 32)))
     if odd > 32 and odd > 0.02 * len(sample):
         raise SourceError(
-            f"{file}: this is not a text file or a workbook.",
+            f"{file}: this is not text, and not a workbook.",
             "Give a CSV file or a workbook. If it is text, name its encoding, such as"
             " --encoding utf-16.",
         )

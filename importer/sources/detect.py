@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
+from importer.sources.textforms import HEAD, TextForm, text_form
 from importer.sources.zipped import Archive
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ class Kind(StrEnum):
     IMAGE = "image"
     PARQUET = "parquet"
     SQLITE = "sqlite"
+    ACCESS = "access"
+    DBASE = "dbase"
+    SHORTCUT = "shortcut"
+    SPREADSHEET_XML = "spreadsheet xml"
+    SYLK = "sylk"
+    DIF = "dif"
+    WEB_ARCHIVE = "mhtml"
+    EMAIL = "eml"
+    VCARD = "vcard"
+    CALENDAR = "icalendar"
+    LDIF = "ldif"
+    SQL = "sql"
 
 
 _AS_XLSX = "Open it in a spreadsheet program and save it as .xlsx or as CSV."
@@ -54,7 +67,10 @@ REFUSALS = {
         "protected by a password",
         "Open it with the password, save it without one, and import that copy.",
     ),
-    Kind.NUMBERS: ("an Apple Numbers document", "In Numbers, export it to Excel or CSV."),
+    Kind.NUMBERS: (
+        "an Apple document (Numbers, Pages or Keynote)",
+        "In Numbers, export it: File > Export To > Excel or CSV.",
+    ),
     Kind.OFFICE: ("an office document, not a spreadsheet", _EXPORT),
     Kind.PREFIXED: (
         "a damaged workbook or archive: bytes stand before its beginning",
@@ -70,6 +86,30 @@ REFUSALS = {
     Kind.IMAGE: ("an image", _EXPORT),
     Kind.PARQUET: ("a Parquet file, not a spreadsheet", _EXPORT),
     Kind.SQLITE: ("a SQLite database, not a spreadsheet", _EXPORT),
+    Kind.ACCESS: ("an Access database, not a spreadsheet", "In Access, export the table to Excel."),
+    Kind.DBASE: ("a dBase table (.dbf)", _AS_XLSX),
+    Kind.SHORTCUT: (
+        "a shortcut to a file or a page, not the file itself",
+        "Open what it leads to, and save or download that as .xlsx.",
+    ),
+    Kind.SPREADSHEET_XML: ("a workbook as XML, whatever its name says", _AS_XLSX),
+    Kind.SYLK: ("a SYLK file, whatever its name says", _AS_XLSX),
+    Kind.DIF: ("a DIF file (Data Interchange Format), whatever its name says", _AS_XLSX),
+    Kind.WEB_ARCHIVE: ("a web page with all its parts (MHTML), whatever its name says", _AS_XLSX),
+    Kind.EMAIL: (
+        "an e-mail message, not a spreadsheet",
+        "Open it in a mail program, and save the list that is attached to it.",
+    ),
+    Kind.VCARD: (
+        "a file of contact cards (vCard), not a spreadsheet",
+        "Import it into an address book, and export that as CSV.",
+    ),
+    Kind.CALENDAR: ("a calendar (iCalendar), not a spreadsheet", _EXPORT),
+    Kind.LDIF: ("an LDIF file of a directory, not a spreadsheet", _EXPORT),
+    Kind.SQL: (
+        "a dump of a database (SQL), not a spreadsheet",
+        "Export the table itself as .xlsx or CSV.",
+    ),
 }
 """What each kind that is recognised but not read is, in words, and what to do about it."""
 
@@ -87,12 +127,29 @@ _SIGNATURES = (
     (b"GIF8", Kind.IMAGE),
     (b"PAR1", Kind.PARQUET),
     (b"SQLite format 3\x00", Kind.SQLITE),
+    (b"\x00\x01\x00\x00Standard Jet DB", Kind.ACCESS),
+    (b"\x00\x01\x00\x00Standard ACE DB", Kind.ACCESS),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", Kind.SHORTCUT),
 )
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLD_EXCEL = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
 """How workbooks before 1993 begin, which are not in an OLE file."""
-_HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table", b"<meta")
-_HEAD = 4096
+_BOOK_NAMES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_TEXT_FORMS = {
+    TextForm.HTML: Kind.HTML,
+    TextForm.SPREADSHEET_XML: Kind.SPREADSHEET_XML,
+    TextForm.XML: Kind.XML,
+    TextForm.JSON: Kind.JSON,
+    TextForm.SYLK: Kind.SYLK,
+    TextForm.DIF: Kind.DIF,
+    TextForm.WEB_ARCHIVE: Kind.WEB_ARCHIVE,
+    TextForm.EMAIL: Kind.EMAIL,
+    TextForm.VCARD: Kind.VCARD,
+    TextForm.CALENDAR: Kind.CALENDAR,
+    TextForm.LDIF: Kind.LDIF,
+    TextForm.SQL: Kind.SQL,
+    TextForm.SHORTCUT: Kind.SHORTCUT,
+}
 _LARGEST_ZIP = 4 * 2**30
 _LOCAL_HEADER = re.compile(rb"PK\x03\x04[\x00-\x3f]\x00..[\x00\x08]\x00", re.DOTALL)
 """How an archive's first part begins: version, flags, stored or deflated."""
@@ -136,9 +193,12 @@ def _nearby(path: Path) -> str:
 
 
 def detect(file: InputFile) -> Kind:
-    """The kind of a readable file; whatever nothing else explains is text."""
+    """The kind of a readable file; whatever nothing else explains is text.
+
+    Raises SourceError for bytes that are neither a workbook nor a text.
+    """
     with file.path.open("rb") as stream:
-        head = stream.read(_HEAD)
+        head = stream.read(HEAD)
     if head.startswith(_ZIP):
         return _zip_kind(file)
     if head.startswith(SIGNATURE):
@@ -147,22 +207,64 @@ def detect(file: InputFile) -> Kind:
         return Kind.XLS
     if head[257:262] == b"ustar":
         return Kind.ARCHIVE
+    bare = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     for signature, kind in _SIGNATURES:
-        if head.startswith(signature):
+        if head.startswith(signature) or bare.startswith(signature):
             return kind
     if SIGNATURE in head or _LOCAL_HEADER.search(head):
         return Kind.PREFIXED
-    return _markup_kind(head)
+    if _is_dbase(head):
+        return Kind.DBASE
+    if (form := text_form(head)) is not None:
+        link = form is TextForm.JSON and file.name.lower().endswith((".gsheet", ".gdoc"))
+        return Kind.SHORTCUT if link else _TEXT_FORMS[form]
+    _refuse_binary(file, head)
+    return Kind.TEXT
 
 
-def _markup_kind(head: bytes) -> Kind:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(_HTML):
-        return Kind.HTML
-    if text.startswith(b"<?xml"):
-        return Kind.HTML if b"<html" in text else Kind.XML
-    compact = b"".join(text[:64].split())
-    return Kind.JSON if compact.startswith((b'{"', b'[{"', b"[[", b"[{}")) else Kind.TEXT
+def _is_dbase(head: bytes) -> bool:
+    """A table of dBase: its version, the day it was changed, and where its first record is."""
+    if len(head) < 33 or head[0] not in (0x03, 0x30, 0x31, 0x83, 0x8B, 0xF5):
+        return False
+    begin = int.from_bytes(head[8:10], "little")
+    return 1 <= head[2] <= 12 and 1 <= head[3] <= 31 and begin > 32 and not any(head[12:14])
+
+
+def _refuse_binary(file: InputFile, head: bytes) -> None:
+    """Refuse bytes that no text has; one named as a workbook with few of them is damaged, too."""
+    if _is_wide(head):
+        return
+    if not head.strip(b"\x00"):
+        raise SourceError(
+            f"{file}: this file holds nothing but zeros: it was not copied to its end.",
+            "Copy or download it again.",
+        )
+    counts = [count for code in _NEVER_IN_TEXT if (count := head.count(code))]
+    named_book = file.name.lower().endswith(_BOOK_NAMES)
+    if sum(counts) <= 0.02 * len(head) or (len(counts) < 4 and not named_book):
+        return
+    if named_book:
+        raise SourceError(
+            f"{file}: this workbook is damaged: what is in it is neither a workbook nor a text.",
+            "Copy or download it again, or get it from the supplier again.",
+        )
+    raise SourceError(
+        f"{file}: this is not text, and not a workbook.",
+        "Give a CSV file or a workbook. If it should be one, copy or download it again.",
+    )
+
+
+_NEVER_IN_TEXT = (*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F)
+"""Control characters; tabs, line and page breaks, Ctrl-Z and the four separators apart."""
+
+
+def _is_wide(head: bytes) -> bool:
+    """Whether it is text of two or four bytes a character, most of which are then zero."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        return True
+    pairs = len(head) // 2 or 1
+    low, high = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
+    return max(low, high) > 0.4 * pairs and min(low, high) < 0.05 * pairs
 
 
 def _zip_kind(file: InputFile) -> Kind:

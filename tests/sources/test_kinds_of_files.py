@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
 from importer.sources.detect import REFUSALS, Kind, detect
 from importer.sources.inputfile import InputFile
+from importer.sources.textforms import text_form
 from tests.support.compound import compound_file
 
 NOISE = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(200))
@@ -76,6 +78,171 @@ def test_a_kind_not_read_is_named_with_what_to_do(
     path.write_bytes(content)
     assert detect(InputFile.at(path)) is kind
     assert said in refusal(path).message
+
+
+SYLK = b'ID;PWXL;N;E\r\nP;PGeneral\r\nB;Y2;X2\r\nC;Y1;X1;K"Name"\r\nC;X2;K"Phone"\r\nE\r\n'
+MHTML = (
+    b"MIME-Version: 1.0\r\nX-Document-Type: Workbook\r\n"
+    b'Content-Type: multipart/related; boundary="b"\r\n\r\n--b\r\n\r\n<html></html>\r\n'
+)
+MAIL = (
+    b"Return-Path: <ann@example.com>\nReceived: from mx.example.com\n\tby mail; Mon\n"
+    b"Subject: The list\nFrom: Ann <ann@example.com>\n\nHere it is.\n"
+)
+CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\nTEL:+36301234567\r\nEND:VCARD\r\n"
+EVENTS = b"begin:vcalendar\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
+ENTRY = b"version: 1\n\n# Ann\ndn: cn=Ann,dc=example\nobjectClass: person\ncn: Ann\n"
+DIF = b'TABLE\r\n0,1\r\n"EXCEL"\r\nVECTORS\r\n0,3\r\n""\r\nTUPLES\r\n0,2\r\n""\r\n'
+SPREADSHEET = (
+    b'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n'
+    b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"></Workbook>'
+)
+FLAT = (
+    b'<?xml version="1.0"?>\n<office:document xmlns:office="o"'
+    b' office:mimetype="application/vnd.oasis.opendocument.spreadsheet"/>'
+)
+DUMP = b"-- MySQL dump 10.13\n--\n-- Host: localhost\n\n/*!40101 SET NAMES utf8 */;\n"
+INSERTS = b"-- leads\n\nINSERT INTO `leads` VALUES (1,'Ann');\n"
+SQLITE_DUMP = b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE leads (name TEXT);\n"
+DBASE = bytes([3, 24, 5, 17]) + bytes(4) + bytes([65, 0]) + bytes(60)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        (b"< div >\r\n\t<table><tr><td>Name</td></tr></table></div>", Kind.HTML, "web page"),
+        (b'<style>td{mso-number-format:"\\@"}</style><table><tr>', Kind.HTML, "web page"),
+        (b'<meta http-equiv="Content-Type" content="text/html">\n<table>', Kind.HTML, "web page"),
+        (b"\xef\xbb\xbf\r\n\r\n<!-- made by x -->\n<table border=1><tr>", Kind.HTML, "web page"),
+        (b"<font face=Arial><b>Leads</b></font><table><tr><td>", Kind.HTML, "web page"),
+        (b"<center><h1>List</h1></center>", Kind.HTML, "web page"),
+        ("<table><tr><td>Név</td></tr></table>".encode("utf-16"), Kind.HTML, "web page"),
+        ("<html><body>Név</body></html>".encode("utf-16-le"), Kind.HTML, "web page"),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html xmlns="x"/>', Kind.HTML, "web page"),
+        (MHTML, Kind.WEB_ARCHIVE, "MHTML"),
+        (b"From: <Saved by Blink>\r\n" + MHTML.replace(b"X-Doc", b"X-No"), Kind.WEB_ARCHIVE, "MH"),
+        (MAIL, Kind.EMAIL, "e-mail"),
+        (b"From ann@example.com Mon May  6\n" + MAIL, Kind.EMAIL, "e-mail"),
+        (SYLK, Kind.SYLK, "SYLK"),
+        (b"ID;PCALCOOO32\nC;X1;Y1;K1\nE\n", Kind.SYLK, "SYLK"),
+        (DIF, Kind.DIF, "DIF"),
+        (SPREADSHEET, Kind.SPREADSHEET_XML, "workbook as XML"),
+        (SPREADSHEET.rpartition(b"?>\n")[2], Kind.SPREADSHEET_XML, "workbook as XML"),
+        (FLAT, Kind.SPREADSHEET_XML, "workbook as XML"),
+        (b"<leads>\n <lead><name>Ann</name></lead>\n</leads>", Kind.XML, "XML"),
+        (CARD, Kind.VCARD, "vCard"),
+        (EVENTS, Kind.CALENDAR, "iCalendar"),
+        (ENTRY, Kind.LDIF, "LDIF"),
+        (b"dn:: Y249QW5u\nchangetype: add\n", Kind.LDIF, "LDIF"),
+        (b'{"name": "Ann"}\n{"name": "Bob"}\n', Kind.JSON, "JSON"),
+        (b'[["Name", "Phone"], ["Ann", 1]]', Kind.JSON, "JSON"),
+        (b"[" + b'{"name": "Ann"},' * 9000, Kind.JSON, "JSON"),
+        (DUMP, Kind.SQL, "SQL"),
+        (INSERTS, Kind.SQL, "SQL"),
+        (SQLITE_DUMP, Kind.SQL, "SQL"),
+        (b"\x00\x01\x00\x00Standard ACE DB\x00", Kind.ACCESS, "Access"),
+        (DBASE, Kind.DBASE, "dBase"),
+        (b"[InternetShortcut]\r\nURL=https://example.com\r\n", Kind.SHORTCUT, "shortcut"),
+        (b"\r\n%PDF-1.4\n", Kind.PDF, "PDF"),
+    ],
+)
+@pytest.mark.parametrize("name", ["leads.csv", "leads.xls"])
+def test_a_text_that_is_no_list_is_named_with_what_to_do(
+    tmp_path: Path, content: bytes, kind: Kind, said: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert detect(InputFile.at(path)) is kind
+    assert said in refusal(path).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ID;Name;City;Phone\n1;Ann;Vac;06301234567\n",
+        "ID;Phone;Name\nC;06301234567;Ann\nE;06301234568;Bob\n",
+        "ID;P;N\nB;06301234567;Ann\n",
+        "{id},{name}\n1,Ann\n",
+        "[id],[name]\n1,Ann\n",
+        "[[1]],[[2]]\n1,Ann\n",
+        '{"name","phone"}\n1,2\n',
+        "<name>,<phone>\nAnn,06301234567\n",
+        "<title>;<name>;<phone>\nDr;Ann;06301234567\n",
+        "<b>Name</b>,<b>Phone</b>\nAnn,06301234567\n",
+        "BEGIN,END\n1,2\n",
+        "BEGIN:VCARD FILE,Phone\nAnn,1\n",
+        "TABLE,0\n0,1\n",
+        "From: 2024-01-01\nTo: 2024-02-01\nSubject: leads\n\nName,Phone\nAnn,1\n",
+        "dn,cn\nAnn,1\n",
+        "dn: 1;cn\n1;2\n",
+        "Select,Name\nx,Ann\n",
+        "Set of,Name\nx,Ann\n",
+        "-- Leads --\nName,Phone\nAnn,1\n",
+        "Insert into list,Name\nx,Ann\n",
+        "MIME-Version,Name\n1,Ann\n",
+        "%Share,Name\n1,Ann\n",
+        "PK,Name\n1,Ann\n",
+        "-----,-----\nName,Phone\nAnn,1\n",
+    ],
+)
+def test_a_list_that_only_begins_like_another_kind_is_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "leads.xls"
+    path.write_text(text, encoding="utf-8")
+    with open_source(path, SourceOptions()) as source:
+        assert source.info.kind == "csv"
+        assert sum(len(batch) for batch in source.batches()) >= 1
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n", b"\r\n\r\n", b"<br />\n<b>Notice</b>"])
+@pytest.mark.parametrize("content", [archive(a=b"x" * 500)])
+def test_bytes_before_a_workbook_are_named(tmp_path: Path, before: bytes, content: bytes) -> None:
+    path = tmp_path / "leads.xlsx"
+    path.write_bytes(before + content)
+    error = refusal(path)
+    assert "damaged" in error.message
+    assert "before its beginning" in error.message
+    assert "encoding" not in f"{error.message}{error.hint}"
+
+
+@pytest.mark.parametrize("content", [NOISE, NOISE[:100], b"\x01" * 40, b"Ann\x00\x01\x02,\xff\xfd"])
+@pytest.mark.parametrize("name", ["a.xlsx", "b.XLS", "c.ods", "d.xlsb"])
+def test_noise_that_is_named_as_a_workbook_is_a_damaged_one(
+    tmp_path: Path, content: bytes, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    error = refusal(path)
+    assert "workbook is damaged" in error.message
+    assert "encoding" not in f"{error.message}{error.hint}"
+
+
+def test_a_file_of_zeros_was_not_copied_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes(bytes(5000))
+    assert "nothing but zeros" in refusal(path).message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<" * 2**16,
+        b"<div" + b" " * 2**16,
+        b"<table>" + b"\n" * 2**16,
+        b"#\n" * 2**15,
+        b"-- \n" * 2**14,
+        b"insert into " + b"x" * 2**16,
+        b"[" * 2**16,
+        b"[[" + b"1," * 2**15,
+        b"<a" + b' b="c"' * 2**13,
+        b"ID;P\n" + b"C;" * 2**15,
+        b"MIME-Version: 1\n" * 2**12,
+    ],
+)
+def test_no_text_takes_long_to_be_told(content: bytes) -> None:
+    """Each is made to lead a pattern astray; a pattern that is would take minutes."""
+    begun = time.perf_counter()
+    text_form(content)
+    assert time.perf_counter() - begun < 5
 
 
 def test_every_kind_is_read_or_refused() -> None:

@@ -154,7 +154,14 @@ def _cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-900])
 
 
+def _with_mark(path: Path) -> None:
+    """A workbook that a program sent with the byte-order mark of a text in front."""
+    by_xlsxwriter(pages.people)(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+
 BOOKS: dict[str, Build] = {
+    "formats/bytes_before_the_workbook.xlsx": _with_mark,
     "formats/xlsx.xlsx": by_xlsxwriter(pages.typed),
     "formats/xlsm.xlsm": by_openpyxl(pages.appended, _macros),
     "formats/xls.xls": by_libreoffice(by_xlsxwriter(pages.typed)),

@@ -6,6 +6,7 @@ import gzip
 import io
 import zipfile
 
+from tests.support.corpus_reading import READING
 from tests.support.corpus_rows import SHEETS_OF_TEXT, lines
 
 PEOPLE = [
@@ -120,4 +121,5 @@ TEXTS: dict[str, bytes] = {
     "text/encoding_named.csv": "Name,City,Phone\nÞórður,Vík,+354 410 4000\n".encode("cp1252"),
     "text/wrong_encoding_named.csv": b"Name,City,Phone\nAnn,V\x81c,06301234567\n",
     **SHEETS_OF_TEXT,
+    **READING,
 }

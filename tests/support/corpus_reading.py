@@ -1,0 +1,42 @@
+"""Text files of the corpus that are not written as most are, and files that are no lists."""
+
+from __future__ import annotations
+
+from tests.support.corpus_rows import lines
+
+_PAGE = (
+    "<table><tr><td>Name</td><td>City</td><td>Phone</td></tr>"
+    "<tr><td>Ann</td><td>Vac</td><td>06301234567</td></tr></table>"
+)
+
+READING: dict[str, bytes] = {
+    "formats/sylk.xls": lines(
+        "ID;PWXL;N;E",
+        "P;PGeneral",
+        "B;Y2;X3",
+        'C;Y1;X1;K"Name"',
+        'C;X2;K"City"',
+        'C;X3;K"Phone"',
+        'C;Y2;X1;K"Ann"',
+        'C;X2;K"Vac"',
+        'C;X3;K"06301234567"',
+        "E",
+    ),
+    "formats/first_header_is_id.csv": lines("ID;Name;City;Phone", "1;Ann;Vac;06301234567"),
+    "formats/web_page_with_its_parts.xls": lines(
+        "MIME-Version: 1.0",
+        "X-Document-Type: Workbook",
+        'Content-Type: multipart/related; boundary="----=_B"',
+        "",
+        "------=_B",
+        "Content-Location: file:///C:/x.htm",
+        'Content-Type: text/html; charset="us-ascii"',
+        "",
+        f"<html><body>{_PAGE}</body></html>",
+        "------=_B--",
+    ),
+    "formats/web_page_of_a_division.xls": f"< div >\r\n\t{_PAGE}</div>".encode(),
+    "formats/web_page_of_a_style.xls": (
+        f'<style>td{{mso-number-format:"\\@"}}</style>{_PAGE}'.encode()
+    ),
+}
