@@ -1,19 +1,25 @@
 """The text of a cell that a workbook holds as a number, date, time or truth value.
 
-Numbers are written out in full and without a needless ``.0``, so that a phone number that Excel
-took for a number reads as it was typed; dates and times are ISO 8601 with a space between them,
-rounded to seconds; a length of time is ``[h]:mm:ss``.
+Whole numbers are written out in full and without a needless ``.0``, so that a phone number that
+Excel took for a number reads as it was typed; other numbers to 15 significant digits, which is all
+that spreadsheet programs show: what lies beyond is how binary fractions miss decimal ones. Dates
+and times are ISO 8601 with a space between them, rounded to seconds; a length of time is
+``[h]:mm:ss``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_DIGITS = 15
+_WHOLE = 1e15
+"""From here on 15 digits are too few for the whole part."""
 _HALF = dt.timedelta(milliseconds=500)
 _LAST_SECOND = dt.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001 -- cells have no time zone
 
@@ -47,8 +53,15 @@ def cell_text(cell: object) -> str:
 
 
 def _number(value: float) -> str:
-    """The shortest digits that give the number back, without an exponent."""
-    text = repr(value)
+    """The number without an exponent: all digits of a whole one, at most 15 of any other."""
+    if not math.isfinite(value):
+        return repr(value)
+    if value.is_integer():
+        text = repr(value)
+    elif abs(value) < _WHOLE:
+        text = f"{value:.{_DIGITS}g}"
+    else:
+        text = str(round(value))
     if "e" in text:
         text = format(Decimal(text), "f")
     text = text.removesuffix(".0")

@@ -367,3 +367,11 @@ def test_rich_text_and_numbers_stored_as_text_are_the_text_that_is_seen(tmp_path
     page["B2"].data_type = "s"
     book.save(tmp_path / "leads.xlsx")
     assert read(tmp_path / "leads.xlsx")[1] == {2: ["Ann\u00a0Kis\u200b", "0036301234567"]}
+
+
+def test_a_number_of_xlsb_is_what_a_spreadsheet_shows_of_it(tmp_path: Path) -> None:
+    """At most 15 significant digits, and all of a whole number."""
+    numbers = (3.3000000000000003, 3.0000000000000004, 126.99999999999999, 36301234567.0)
+    body = row(0) + b"".join(cell(n, name) for n, name in enumerate("abcd"))
+    body += row(1) + b"".join(cell(n, number) for n, number in enumerate(numbers))
+    assert read(write_xlsb(tmp_path / "a.xlsb", body))[1] == {2: ["3.3", "3", "127", "36301234567"]}

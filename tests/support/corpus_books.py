@@ -195,6 +195,9 @@ BOOKS: dict[str, Build] = {
     "damage/dates_as_serials.xlsx": by_xlsxwriter(pages.serials),
     "damage/phones_as_numbers.xlsx": by_xlsxwriter(pages.phones_as_numbers),
     "damage/phones_as_times.xlsx": by_xlsxwriter(pages.phones_as_times),
+    "types/binary_noise.xls": by_libreoffice(by_openpyxl(pages.noise)),
+    "types/binary_noise.ods": by_libreoffice(by_openpyxl(pages.noise)),
+    "types/binary_noise.xlsx": by_openpyxl(pages.noise),
     "hostile/external_links.xlsx": _linked,
     "hostile/cut_short.xlsx": _cut_short,
 }

@@ -204,6 +204,17 @@ def serials(_: Any, page: Any) -> None:
     )
 
 
+def noise(_: Any, page: Any) -> None:
+    """Numbers that missed their decimals in the binary system, by openpyxl."""
+    page.append(["Name", "Phone", "Price", "Units", "Share"])
+    page.append(["Ann", "06301234567", 1.1 * 3, 3.0000000000000004, 0.29 * 1.1])
+    page.append(["Bob", 36301234568, 0.57 + 0.01, 4, 0.1 + 0.2])
+    page.append(["Cid", 36301234569, 126.99999999999999, 5, 0.7 * 0.1])
+    for row in range(2, 5):
+        page.cell(row, 3).number_format = '#,##0.00" Ft"'
+        page.cell(row, 5).number_format = "0%"
+
+
 def phones_as_numbers(_: Any, page: Any) -> None:
     """Phones in cells of numbers."""
     rows(
