@@ -1,21 +1,37 @@
-"""Which of the code pages that spreadsheet programs of the region write a text is in.
+"""Which code page a text is in that is not UTF-8: told by the words that it makes.
 
-The one is taken in which the words with accents look most like words. Each such word is scored, in
-each code page, under the language that explains it best: the sum of the logarithms of how frequent
-each accented letter is among that language's accented letters (`_LETTERS`, in per mille). A letter
-foreign to the language, a sign inside a word (``³``, ``¹``) or a capital after a small letter costs
-a lot, and languages from outside the region cost a little. So byte F5 in ``Gy?r`` is Győr rather
-than Gyõr, and F4 in ``c?té`` is côté. Signs of prose cost nothing where prose has them: ``®``
-before a letter is none (but Ž), nor is ``»`` between letters, nor where hardly any is opened by
-``«`` (but ť). A byte that a code page lacks rules it out. On equal scores, the texts being the
-same, the first code page is taken.
+Bytes beyond ASCII are letters in every code page, only others. So each word that has such bytes is
+read in each code page and priced in each language: the negative logarithm, in nats, of how
+frequent its pairs of neighbouring letters are in that language (`letters.json`; only pairs with a
+letter beyond ASCII, since the others are the same whatever the code page). ``Lefèvre`` is cheap in
+French, ``Lefčvre`` in no language, so byte E8 is è. Each different word counts once.
+
+A file is in few languages: the price of a file is that of its words in one language, or in several
+where each further one saves more than `_NEXT_LANGUAGE`. Without that, each word finds some
+language that has its letters, and a French list is explained as Croatian, Hungarian and Slovak.
+
+Signs (quotes, dashes, currencies) have a price, too, and a higher one where prose does not have
+them: ``‹`` between two letters, ``®`` before one, ``£`` inside a word. Capitals within a word are
+odd: in ``éCOLE`` or ``иВАН`` the code page is wrong. A byte that a code page has no character for
+is dearer than any sign.
+
+The cheapest code page is taken if its words are words at all (`_DEAREST_PAIR`), else none. Where
+another one would read some word otherwise and costs little more, the two are a close call.
+
+Why no library: see `tests/sources/test_code_pages.py`, which measures ours on lists of names and
+addresses. charset-normalizer guesses by how many characters look odd, and gives the wrong letters
+for most lists of 20 rows in a Central European code page; neither it nor chardet knows a list of
+names from prose, or tells by what it decided.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+import json
+import unicodedata
+from dataclasses import dataclass
 from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,120 +39,410 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_CODE_PAGES = ("cp1250", "cp1252", "iso8859-2")
-_IN_WORD = np.zeros(256, np.bool_)
-_IN_WORD[[*range(0x41, 0x5B), *range(0x61, 0x7B), *range(0x80, 0x100)]] = True
-_ASCII = bytes(range(0x80))
-_LONGEST_WORD = 80
-"""Bytes. Longer runs of letters are no words, and could cost minutes and gigabytes."""
-_MOST_WORDS = 20_000
+    from numpy.typing import NDArray
 
-_LETTERS = {
-    "hu": "á 270 é 260 ö 90 ó 90 ő 80 í 60 ü 55 ú 50 ű 25",
-    "de": "ü 400 ä 280 ö 200 ß 120",
-    "cs": "í 200 á 190 é 100 ě 90 ř 80 č 80 š 75 ž 75 ý 70 ů 50 ú 20 ň 15 ó 10 ť 10 ď 10",
-    "sk": "á 210 í 130 é 110 č 110 š 90 ž 90 ý 80 ú 80 ľ 50 ť 30 ô 20 ň 20 ó 10 ď 10 ä 10 ĺ 5 ŕ 5",
-    "pl": "ł 250 ó 140 ą 130 ę 130 ż 110 ś 100 ć 60 ń 60 ź 20",
-    "hr": "š 270 ć 270 č 260 ž 170 đ 80",
-    "ro": "ă 400 ţ 200 ş 200 î 130 â 120",
-    "fr": "é 600 è 140 à 110 ê 60 ç 40 ô 30 î 20 â 20 û 10 ë 10 ï 10 ù 10",
-    "es": "ó 270 í 240 á 200 é 150 ñ 90 ú 60 ü 5",
-    "it": "à 300 è 300 ò 150 ù 150 ì 80 é 70",
-    "pt": "ã 250 ç 180 á 150 é 130 í 90 ó 80 õ 60 ê 50 ú 40 â 20 ô 20 à 20",
-    "nordic": "ä 250 ö 200 å 200 ø 180 æ 110 é 40",
+    Costs = NDArray[np.float32]
+
+CODE_PAGES = {
+    "cp1252": 0.0,
+    "cp1250": 0.0,
+    "cp1251": 0.0,
+    "cp1253": 0.0,
+    "cp1254": 1.0,
+    "cp1257": 1.0,
+    "iso8859-2": 1.0,
+    "iso8859-7": 1.0,
+    "iso8859-15": 1.0,
+    "cp850": 2.0,
+    "cp852": 2.0,
+    "mac-roman": 2.0,
+    "mac-latin2": 2.5,
+    "cp866": 2.0,
+    "koi8-r": 2.0,
+    "koi8-u": 2.5,
+    "mac-cyrillic": 2.0,
+    "mac-greek": 3.0,
+    "mac-turkish": 5.0,
+    "mac-croatian": 5.0,
+    "mac-romanian": 5.0,
+    "cp437": 2.5,
+    "cp857": 2.5,
+    "cp737": 3.0,
+    "iso8859-5": 3.5,
 }
-_REGION = frozenset({"hu", "de", "cs", "sk", "pl", "hr", "ro"})
-_OUTSIDE_REGION = -0.3
-_FOREIGN_LETTER = -8.0
-_SIGN_IN_WORD = -6.0
-_ODD_CAPITAL = -4.0
-_PLAIN_SIGNS = frozenset("„“”‚‘’‹›«»–—…•€§°·®™\xa0\xad")
-_QUOTES = frozenset("«»")
-"""Those that are letters in another code page."""
+"""The code pages that people have, and what each costs by itself: how rare it is, in nats.
+
+Those of Windows; ISO 8859; of DOS, which Excel writes as "CSV (MS-DOS)"; of "CSV (Macintosh)".
+ISO-8859-1, -9 and -13 have the letters of cp1252, cp1254 and cp1257 in the same places.
+"""
+_NEXT_LANGUAGE = 4.0
+_NEXT_LANGUAGE_WORD = 1.5
+"""What each further language costs, and each word that is in it."""
+_MOST_LANGUAGES = 4
+_MOST_LIKELY = 4
+_DEAREST_PAIR = 8.5
+"""Nats for each pair of letters, on the average of all words: beyond it they are no words."""
+_RIVAL = 15.0
+"""Nats up to which another reading is a rival at all."""
+
+_UNKNOWN_PAIR = 16.0
+_LOWER_BEFORE_UPPER = 8.0
+_LOWER_AFTER_UPPERS = 5.0
+_LETTER_AT_DIGIT = 8.0
+_MISPLACED = 8.0
+_LACKING = 20.0
+
+_COVERED = 0.75
+"""The share of a language's letters that a code page needs, so that people use it for that."""
+_COMMA_BELOW = frozenset("șț")
+"""Letters that Romanian has on newer systems, in place of those with a cedilla."""
+
+_LONGEST_WORD = 60
+"""Bytes; longer runs are cut, as no word is longer."""
+_MOST_WORDS = 6_000
+_WORDS_OF_BLOCK = 1_500
+_RARE = 40
+"""A byte that fewer words had so far is rare: words that have it are always looked at."""
 
 
-def best_code_page(blocks: Iterable[bytes]) -> str | None:
-    """The code page of a file that is given in blocks; None if it can be in none of them."""
-    words: Counter[bytes] = Counter()
-    seen: set[int] = set()
-    for block in blocks:
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another code page, by how many nats it is dearer, and the words that it reads otherwise.
+
+    `words` are pairs: as the code page that was taken reads them, and as this one does.
+    """
+
+    code_page: str
+    margin: float
+    words: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the words of a file say.
+
+    `code_page` is the best one; None if none makes words of them. `likely` are the best ones that
+    read the words differently, in order. `rivals` would read some word otherwise, and are dearer
+    by `_RIVAL` nats at the most. `utf8_words` is how many words are valid UTF-8, and too dear to
+    be words in `likely[0]`. `pair_cost` is the price of a pair of letters on the average.
+    """
+
+    code_page: str | None
+    likely: tuple[str, ...]
+    rivals: tuple[Rival, ...]
+    utf8_words: int
+    pair_cost: float
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────
+
+_IN_WORD = np.zeros(256, np.bool_)
+_IN_WORD[[*range(0x30, 0x3A), *range(0x41, 0x5B), *range(0x61, 0x7B), *range(0x80, 0x100)]] = True
+
+
+class Words:
+    """The different words beyond ASCII of a file that is given block by block.
+
+    Of each block some `_WORDS_OF_BLOCK` are looked at, evenly spread, until there are
+    `_MOST_WORDS`; and, to the end of the file, those with bytes that were rare so far.
+    """
+
+    def __init__(self) -> None:
+        self.words: dict[bytes, None] = {}
+        self._seen = np.zeros(256, np.int64)
+
+    def add(self, block: bytes) -> None:
+        """Take words of a block; a word that two blocks share is cut in two."""
         if block.isascii():
-            continue
-        seen.update(block.translate(None, _ASCII))
-        if len(words) < _MOST_WORDS:
-            words.update(_accented_words(block))
-    high = bytes(sorted(seen))
-    scores = {name: _score(words, name) for name in _CODE_PAGES if _has_all(name, high)}
-    return max(scores, key=scores.__getitem__, default=None)
+            return
+        data = np.frombuffer(block, np.uint8)
+        high = np.flatnonzero(data >= 0x80)
+        between = np.flatnonzero(~_IN_WORD[data])
+        rare = high[self._seen[data[high]] < _RARE][: 4 * _WORDS_OF_BLOCK]
+        some = high[:0]
+        if len(self.words) < _MOST_WORDS:
+            some = high[:: max(1, len(high) // _WORDS_OF_BLOCK)]
+        places = np.unique(np.searchsorted(between, np.concatenate((rare, some))))
+        bounds = np.concatenate(([-1], between, [len(block)]))
+        starts, ends = bounds[places] + 1, bounds[places + 1]
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            for at in range(start, min(end, start + 8 * _LONGEST_WORD), _LONGEST_WORD):
+                self._take(block[at : min(end, at + _LONGEST_WORD)])
+
+    def _take(self, word: bytes) -> None:
+        if word.isascii() or len(self.words) >= 2 * _MOST_WORDS:
+            return
+        self.words[word] = None
+        self._seen[list(set(word))] += 1
 
 
-def _accented_words(block: bytes) -> Iterator[bytes]:
-    """The words that have a byte beyond ASCII, each as often as it stands."""
-    data = np.frombuffer(block, np.uint8)
-    between = np.flatnonzero(~_IN_WORD[data])
-    ends = np.unique(np.searchsorted(between, np.flatnonzero(data >= 0x80)))
-    bounds = np.concatenate(([-1], between, [len(block)]))
-    for start, end in zip((bounds[ends] + 1).tolist(), bounds[ends + 1].tolist(), strict=True):
-        if end - start <= _LONGEST_WORD:
-            yield block[start:end]
+# ── symbols: letters in small, a digit, the end of a word, kinds of signs ──────────────────────
+
+_END, _DIGIT, _NONE = 0, 1, 2
+_SIGNS = {
+    # kind: (signs, price, misplaced after a letter, before a letter, at a digit)
+    "apostrophe": ("’ʼ´", 9.0, False, False, True),
+    "opening": ("“„«‘‚‹", 9.0, True, False, False),
+    "closing": ("”»›", 9.0, False, True, False),
+    "dash": ("–—", 9.0, False, False, False),
+    "currency": ("€£", 9.0, True, True, False),
+    "mark": ("®™", 10.0, False, True, True),
+    "copyright": ("©", 9.0, True, True, False),
+    "degree": ("°", 9.0, False, False, False),
+    "ordinal": ("ºª", 11.0, False, True, False),
+    "raised": ("²³½¼", 12.0, False, True, False),
+    "asking": ("¿¡", 12.0, True, False, True),
+    "number": ("№", 9.0, True, True, False),
+    "bullet": ("•·…§", 11.0, False, True, False),
+    "space": ("\xa0", 10.0, False, False, False),
+    "between": ("×±", 13.0, True, True, False),
+    "rare": ("¢¥¤¹¾µ¶¦¬¨¯¸\xad†‡‰˝˘˙˛ˇ¨΄΅", 16.0, True, True, True),
+}
+_OTHER_SIGN = 22.0
 
 
-def _has_all(code_page: str, high: bytes) -> bool:
-    try:
-        text = high.decode(code_page)
-    except UnicodeDecodeError:
-        return False
-    return not any("\x80" <= char <= "\x9f" for char in text)
+@dataclass(frozen=True)
+class _Tables:
+    """What is priced: symbols of every character, and a matrix of prices for each language."""
+
+    symbols: dict[str, int]
+    languages: dict[str, Costs]
+    letters: dict[str, frozenset[str]]
 
 
-def _score(words: Counter[bytes], code_page: str) -> float:
-    """The likelihood of the words in a code page; each counts once, however often it stands."""
-    texts = {word.decode(code_page): count for word, count in words.items()}
-    opening, closing = (
-        sum(text.count(sign) * count for text, count in texts.items()) for sign in "«»"
-    )
-    plain = _PLAIN_SIGNS
-    if 2 * min(opening, closing) < max(opening, closing):
-        plain -= _QUOTES
-    return sum(_word_score(text, plain) for text in texts)
-
-
-def _word_score(word: str, plain: frozenset[str]) -> float:
-    fixed = 0.0
-    letters = []
-    for before, char, after in zip("." + word, word, word[1:] + ".", strict=False):
-        if char.isascii() or (char in plain and not _is_misplaced(before, char, after)):
-            continue
-        if not char.isalpha() or char in "ªº":
-            fixed += _SIGN_IN_WORD
-            continue
-        letters.append(char.lower())
-        if char.isupper() and before.islower():
-            fixed += _ODD_CAPITAL
-    if not letters:
-        return fixed
-    return fixed + max(
-        sum(table.get(letter, _FOREIGN_LETTER) for letter in letters) + prior
-        for table, prior in _tables()
-    )
-
-
-def _is_misplaced(before: str, sign: str, after: str) -> bool:
-    """Whether a plain sign stands where prose does not have it, given its neighbours."""
-    if sign in "®™":
-        return after.isalpha()
-    return sign in _QUOTES and before.isalpha() and after.isalpha()
+def _small(char: str) -> str:
+    lower = char.lower()
+    return lower if len(lower) == 1 else char
 
 
 @cache
-def _tables() -> tuple[tuple[dict[str, float], float], ...]:
-    """For each language, the logarithms of its letters' frequencies, and what it costs itself."""
-    tables = []
-    for language, text in _LETTERS.items():
-        parts = text.split()
-        table = {
-            letter: math.log(int(per_mille) / 1000)
-            for letter, per_mille in zip(parts[::2], parts[1::2], strict=True)
-        }
-        tables.append((table, 0.0 if language in _REGION else _OUTSIDE_REGION))
-    return tuple(tables)
+def _tables() -> _Tables:
+    """The prices of pairs: of letters from `letters.json`, of signs from `_SIGNS`.
+
+    In the file, a digit of base 36 is half a nat. For each letter beyond ASCII of a language: what
+    each letter after it costs (``^``, the end of a word, then a to z, then the letters beyond
+    ASCII), and, behind the blank, what the letters before it cost (``^`` and a to z). For Greek
+    and Cyrillic, a to z are left out.
+    """
+    path = Path(__file__).with_name("letters.json")
+    models = json.loads(path.read_text(encoding="utf-8"))
+    symbols = {"^": _END, "0": _DIGIT}
+    symbols |= {letter: 3 + number for number, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+    for model in models.values():
+        for letter in model["letters"]:
+            symbols.setdefault(letter, len(symbols) + 1)
+    first_sign = len(symbols) + 1
+    for number, (signs, *_) in enumerate(_SIGNS.values()):
+        symbols |= dict.fromkeys(signs, first_sign + number)
+    size = first_sign + len(_SIGNS)
+    common = np.full((size, size), _UNKNOWN_PAIR, np.float32)
+    _price_signs(common, first_sign)
+    languages = {}
+    for language, model in models.items():
+        costs = common.copy()
+        latin = "a" <= max(model["letters"]) < "\u0370"
+        before = "^abcdefghijklmnopqrstuvwxyz" if latin else "^"
+        every = [symbols[char] for char in before + model["letters"]]
+        for letter, row in model["rows"].items():
+            after, preceding = row.split()
+            number = symbols[letter]
+            costs[number, every] = [int(digit, 36) / 2 for digit in after]
+            costs[every[: len(before)], number] = [int(digit, 36) / 2 for digit in preceding]
+        # A digit, or a sign, ends a word as a blank does.
+        costs[:, _DIGIT] = np.minimum(costs[:, _DIGIT], costs[:, _END] + _LETTER_AT_DIGIT)
+        costs[_DIGIT] = np.minimum(costs[_DIGIT], costs[_END] + _LETTER_AT_DIGIT)
+        beyond = [symbols[letter] for letter in model["letters"]]
+        for sign in range(first_sign, size):
+            costs[beyond, sign] = common[beyond, sign] + costs[beyond, _END]
+            costs[sign, beyond] = common[sign, beyond] + costs[_END, beyond]
+        _price_signs_at_digits(costs, common, first_sign)
+        languages[language] = costs
+    letters = {language: frozenset(model["letters"]) for language, model in models.items()}
+    return _Tables(symbols, languages, letters)
+
+
+def _price_signs(costs: Costs, first: int) -> None:
+    """Half of a sign's price in each of its two pairs, and what its neighbours add."""
+    letters = slice(3, first)
+    costs[first:, first:] = _UNKNOWN_PAIR
+    costs[_NONE] = costs[:, _NONE] = _OTHER_SIGN / 2
+    for number, (_, price, after_letter, before_letter, at_digit) in enumerate(_SIGNS.values()):
+        sign = first + number
+        costs[sign, :first] = costs[:first, sign] = price / 2
+        costs[letters, sign] += _MISPLACED * after_letter
+        costs[sign, letters] += _MISPLACED * before_letter
+        costs[sign, _DIGIT] += _MISPLACED * at_digit
+        costs[_DIGIT, sign] += _MISPLACED * at_digit
+
+
+def _price_signs_at_digits(costs: Costs, common: Costs, first: int) -> None:
+    costs[_DIGIT, first:] = common[_DIGIT, first:]
+    costs[first:, _DIGIT] = common[first:, _DIGIT]
+    costs[_DIGIT, _NONE] = costs[_NONE, _DIGIT] = _OTHER_SIGN / 2
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A code page: for each byte its symbol, 1 for a small letter or 2 for a capital, lacking."""
+
+    symbols: NDArray[np.intp]
+    case: NDArray[np.uint8]
+    lacking: NDArray[np.bool_]
+    languages: tuple[str, ...]
+
+
+@cache
+def _page(name: str) -> _Page:
+    known = _tables().symbols
+    symbols = np.zeros(256, np.intp)
+    case = np.zeros(256, np.uint8)
+    lacking = np.zeros(256, np.bool_)
+    for byte in range(256):
+        char = bytes([byte]).decode(name, "replace")
+        if byte < 0x80:
+            symbols[byte] = _DIGIT if char.isdigit() else known.get(char.lower(), _END)
+        else:
+            symbols[byte] = known.get(_small(char), _NONE)
+            lacking[byte] = unicodedata.category(char) == "Cc" or char == "\ufffd"
+        case[byte] = 1 if char.islower() else 2 if char.isupper() else 0
+    page = {_small(bytes([byte]).decode(name, "replace")) for byte in range(0x80, 256)}
+    languages = tuple(
+        language
+        for language, letters in _tables().letters.items()
+        if len(letters & page) > _COVERED * len(letters - _COMMA_BELOW)
+    )
+    return _Page(symbols, case, lacking, languages)
+
+
+# ── judging ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Words in a row as bytes, one byte apart; `word` numbers the word of each priced pair."""
+
+    data: NDArray[np.uint8]
+    pairs: NDArray[np.intp]
+    word: NDArray[np.intp]
+    count: int
+
+
+def _text(words: list[bytes]) -> _Text:
+    data = np.frombuffer(b"  " + b" ".join(words) + b" ", np.uint8)
+    high = data >= 0x80
+    pairs = np.flatnonzero(high[1:] | high[:-1]) + 1
+    number = np.cumsum(data == 0x20) - 2
+    # The pair (last letter, blank) belongs to the word before the blank.
+    word = np.where(data[pairs] == 0x20, number[pairs] - 1, number[pairs])
+    return _Text(data, pairs, word, len(words))
+
+
+def _price(text: _Text, page: _Page) -> Costs:
+    """For each word the price in a code page, the languages chosen for all of them together."""
+    data, pairs = text.data, text.pairs
+    before, here = data[pairs - 1], data[pairs]
+    codes, places = np.unique(before.astype(np.intp) * 256 + here, return_inverse=True)
+    first, second = page.symbols[codes // 256], page.symbols[codes % 256]
+    tables = _tables().languages
+
+    def total(costs: Costs) -> Costs:
+        return np.bincount(text.word, costs, text.count).astype(np.float32)
+
+    fixed = page.lacking[before] * (_LACKING / 2) + page.lacking[here] * (_LACKING / 2)
+    case, earlier = page.case, page.case[data[pairs - 2]]
+    upper_after_lower = (case[before] == 1) & (case[here] == 2)
+    lower_after_uppers = (earlier == 2) & (case[before] == 2) & (case[here] == 1)
+    fixed = fixed + upper_after_lower * _LOWER_BEFORE_UPPER
+    fixed += lower_after_uppers * _LOWER_AFTER_UPPERS
+    by_language = {
+        language: total(tables[language][first, second][places]) for language in page.languages
+    }
+    chosen = min(by_language.values(), key=np.sum)
+    for _ in range(_MOST_LANGUAGES - 1):
+        mixed = [np.minimum(chosen, c + _NEXT_LANGUAGE_WORD) for c in by_language.values()]
+        best = min(mixed, key=np.sum)
+        if chosen.sum() - best.sum() <= _NEXT_LANGUAGE:
+            break
+        chosen = best + _NEXT_LANGUAGE / text.count
+    return chosen + total(fixed)
+
+
+def judge(words: Iterable[bytes]) -> Judgement:
+    """Which code page the words are in, of which there is at least one."""
+    listed = list(words)
+    text = _text(listed)
+    prices = {name: _price(text, _page(name)) for name in CODE_PAGES}
+    totals = {name: float(prices[name].sum()) + own for name, own in CODE_PAGES.items()}
+    order = sorted(totals, key=totals.__getitem__)
+    best = order[0]
+    rivals = tuple(_rivals(listed, totals, order))
+    pairs = np.bincount(text.word, minlength=text.count)
+    dear = np.flatnonzero(prices[best] > _DEAREST_PAIR * pairs)
+    pair_cost = totals[best] / len(text.pairs)
+    fits = pair_cost <= _DEAREST_PAIR
+    return Judgement(
+        code_page=best if fits else None,
+        likely=_distinct(listed, order)[:_MOST_LIKELY],
+        rivals=rivals if fits else (),
+        utf8_words=sum(_is_utf8(listed[index]) for index in dear.tolist()),
+        pair_cost=pair_cost,
+    )
+
+
+def shown_words(words: Iterable[bytes], code_page: str) -> list[str]:
+    """Some of the words in a code page, in quotes, for a message."""
+    return [repr(word.decode(code_page, "replace")) for word in islice(words, 2)]
+
+
+_NAMED_ONLY = {
+    "cp1255": "HEBREW",
+    "cp1256": "ARABIC",
+    "cp874": "THAI",
+    "cp932": "CJK|HIRAGANA|KATAKANA",
+    "cp949": "HANGUL",
+    "gb18030": "CJK",
+    "big5": "CJK",
+}
+"""Encodings that are read only when they are named, and how Unicode names their letters."""
+
+
+def named_only(words: Iterable[bytes]) -> list[str]:
+    """Those encodings of `_NAMED_ONLY` in which nearly all characters are letters of theirs."""
+    text = b" ".join(islice(words, 200))
+    found = []
+    for name, scripts in _NAMED_ONLY.items():
+        try:
+            chars = [char for char in text.decode(name) if not char.isascii()]
+        except UnicodeDecodeError:
+            continue
+        own = sum(
+            unicodedata.name(char, "").startswith(tuple(scripts.split("|"))) for char in chars
+        )
+        if own > 0.9 * len(chars):
+            found.append(name)
+    return found[:2]
+
+
+def _is_utf8(word: bytes) -> bool:
+    try:
+        word.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _distinct(words: list[bytes], order: list[str]) -> tuple[str, ...]:
+    """Those of the code pages, best first, that read the words as none before them does."""
+    text = b" ".join(words)
+    readings: dict[str, str] = {}
+    for name in order:
+        readings.setdefault(text.decode(name, "replace"), name)
+    return tuple(readings.values())
+
+
+def _rivals(words: list[bytes], totals: dict[str, float], order: list[str]) -> Iterator[Rival]:
+    near = [name for name in order if totals[name] - totals[order[0]] <= _RIVAL]
+    for name in _distinct(words, near)[1:]:
+        pairs = [tuple(word.decode(page, "replace") for page in (near[0], name)) for word in words]
+        differ = tuple((mine, other) for mine, other in pairs if mine != other)
+        yield Rival(name, totals[name] - totals[near[0]], differ)

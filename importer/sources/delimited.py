@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
     """Open a text file; encoding and delimiter are found by looking unless the options say."""
-    encoding = find_encoding(file, options.encoding)
+    found = find_encoding(file, options.encoding)
+    encoding = found.name
     stream = file.path.open("rb")
     try:
         sample = _sample(text_blocks(stream, file, encoding))
         _refuse_blank(file, encoding, sample)
-        _refuse_binary(file, sample)
+        _refuse_binary(file, encoding, sample)
         delimiter = find_delimiter(sample, options.delimiter)
         stream.seek(0)
         blocks = utf8_blocks(stream, file, encoding)
@@ -50,7 +51,7 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         header_row=table.header_row,
         encoding=encoding,
         delimiter=delimiter,
-        problems=(*_ignored(options), *table.problems),
+        problems=(*_ignored(options), *found.problems, *table.problems),
     )
     return Reading(info, table.batches, stream.close)
 
@@ -76,13 +77,12 @@ def _refuse_blank(file: InputFile, encoding: str, sample: str) -> None:
             )
 
 
-def _refuse_binary(file: InputFile, sample: str) -> None:
+def _refuse_binary(file: InputFile, encoding: str, sample: str) -> None:
     odd = sum(sample.count(chr(code)) for code in (*range(9), *range(0x0E, 0x1A), *range(0x1B, 32)))
     if odd > 32 and odd > 0.02 * len(sample):
         raise SourceError(
             f"{file}: this is not text, and not a workbook.",
-            "Give a CSV file or a workbook. If it is text, name its encoding, such as"
-            " --encoding utf-16.",
+            f"Give a CSV file or a workbook. Read as {encoding}, it is no text.",
         )
 
 

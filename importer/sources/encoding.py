@@ -1,24 +1,29 @@
 """Which encoding a text file is in.
 
-A byte-order mark decides; then, if the **whole** file is valid UTF-8, it is UTF-8. Otherwise it
-is a code page, and :mod:`importer.sources.codepage` says which.
+A byte-order mark decides; then UTF-16 without one; then, if the **whole** file is valid UTF-8, it
+is UTF-8. Otherwise it is a code page, and :mod:`importer.sources.codepage` says which.
 
-A file that is UTF-8 but for a few bytes is refused rather than read as a code page: that would
-spoil every accent in it.
+Refused are: what is no text at all; a file of which many words are UTF-8, but not all, since read
+as a code page each of those would be spoilt; a file that no code page makes words of. A close call
+between two code pages is a warning, which shows the words that they read differently.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import SourceError
-from importer.sources.codepage import best_code_page
+from importer.model import Problem, Severity
+from importer.sources.codepage import Words, judge, named_only, shown_words
 from importer.sources.utf8 import BYTE_ORDER_MARK, NotUtf8, whole_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from importer.sources.codepage import Judgement, Rival
     from importer.sources.inputfile import InputFile
 
 BLOCK = 2**20
@@ -34,26 +39,153 @@ _MARKS = (
 _NO_FILE_ENCODINGS = frozenset(
     {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
 )
+_HEAD = 2**16
+_CONTROLS = bytes({*range(9), *range(0x0E, 0x1D), 0x7F} - {0x1A})
+"""Bytes that texts do not have; Ctrl-Z ends old ones, and databases write 0B and 1D to 1F."""
+_FEW_WORDS = 4
+"""Up to so many different words with accents, a reading has to be much better than the next."""
+_CLOSE, _CLOSE_FOR_FEW = 6.0, 15.0
+"""Nats between two readings (`Rival.margin`) below which the choice is told as unsure."""
+_PARTLY_UTF8 = 0.2
+"""The share of words that are UTF-8 from which on a file is no code page."""
+_MOST_SHOWN = 5
+_MOST_BAD = 1000
 
 
-def find_encoding(file: InputFile, option: str | None) -> str:
-    """The codec name for the file; `option`, where given, beats what is found."""
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The codec's name, and what is to be told about the choice."""
+
+    name: str
+    problems: tuple[Problem, ...] = ()
+
+
+def find_encoding(file: InputFile, option: str | None) -> Encoding:
+    """The encoding of the file; `option`, where given, beats what is found.
+
+    Raises SourceError for an option that names no encoding, and for a file that cannot be read
+    without one.
+    """
     with file.path.open("rb") as stream:
-        head = stream.read(4096)
+        head = stream.read(_HEAD)
     mark = next((name for mark, name in _MARKS if head.startswith(mark)), None)
     if option is not None:
-        return _checked_option(option, mark)
+        return Encoding(_checked_option(option, mark))
     if mark is not None:
-        return mark
-    if (wide := _unmarked_utf16(head)) is not None:
-        return wide
+        return Encoding(mark)
+    if (wide := _unmarked_utf16(head[:4096])) is not None:
+        return Encoding(wide)
+    _refuse_binary(file, head)
     if _is_utf8(file):
-        return "utf-8"
-    _refuse_broken_utf8(file)
-    found = best_code_page(_blocks(file))
-    if found is None:
-        _demand(file, "utf-8")
-    return found or "utf-8"
+        return Encoding("utf-8")
+    words = _words(file)
+    judgement = judge(words)
+    if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
+        raise _partly_utf8(file)
+    if judgement.code_page is None:
+        raise _unknown(file, judgement, words)
+    return Encoding(judgement.code_page, tuple(_unsure(judgement, len(words))))
+
+
+def _unsure(judgement: Judgement, words: int) -> Iterator[Problem]:
+    """The warning of a close call, with the words that the two code pages read differently."""
+    close = _CLOSE_FOR_FEW if words <= _FEW_WORDS else _CLOSE
+    rivals = [rival for rival in judgement.rivals if rival.margin < close]
+    if not rivals:
+        return
+    taken, rival = judgement.code_page, rivals[0]
+    others = "".join(
+        f", or as {other.code_page} {other.words[0][1]!r}" for other in rivals[1 : _MOST_SHOWN - 2]
+    )
+    yield Problem(
+        row=None,
+        column=None,
+        target=None,
+        code="encoding_unsure",
+        message=(
+            f"the file was read as {taken}, but it may be {rival.code_page}:"
+            f" {_readings(rival)}{others}"
+        ),
+        hint=(
+            f"Look which words are right. If they were read rightly, settle it: --encoding {taken},"
+            f" or `source: {{encoding: {taken}}}` in the mapping; if not,"
+            f" --encoding {rival.code_page}."
+        ),
+        severity=Severity.WARNING,
+    )
+
+
+def _readings(rival: Rival) -> str:
+    """The words that two code pages read differently, as ``'Győr' or 'Gyõr'``."""
+    shown = [f"{mine!r} or {other!r}" for mine, other in rival.words[: _MOST_SHOWN - 2]]
+    more = len(rival.words) - len(shown)
+    return "; ".join(shown) + (f"; and {more:,} more" if more else "")
+
+
+def _unknown(file: InputFile, judgement: Judgement, words: Iterable[bytes]) -> SourceError:
+    """The error for a file of which no code page makes words: what each likely one would read."""
+    likely = [*named_only(words), *judgement.likely][:4]
+    readings = "; ".join(
+        f"--encoding {name} reads {', '.join(shown_words(words, name))}" for name in likely
+    )
+    return SourceError(
+        f"{file}: the encoding of this file is not known: none of the code pages that are looked"
+        " for makes words of its letters.",
+        f'Save it anew as "CSV UTF-8" or .xlsx; or ask how it was saved, and name that: {readings}.'
+        " Others are read, too, when they are named.",
+    )
+
+
+def _partly_utf8(file: InputFile) -> SourceError:
+    """The error for a file that is UTF-8 but for some bytes, naming the lines they are in."""
+    places: list[int] = []
+    size = 0
+    rest = b""
+    for block in _blocks(file):
+        data, start = rest + block, size - len(rest)
+        size += len(block)
+        bad, rest = _bad_bytes(data)
+        places += (start + at for at in bad)
+        if len(places) > _MOST_BAD:
+            break
+    else:
+        if rest and not places:
+            line = _line_of(file, "utf-8", size - len(rest))[0]
+            return SourceError(
+                f"{file}: the file ends in the middle of a character (line {line}): its end is"
+                " missing.",
+                "It was not copied or downloaded completely. Get it once more.",
+            )
+        places += [size - len(rest)] if rest else []
+    lines = dict.fromkeys(_line_of(file, "utf-8", at) for at in places[: 4 * _MOST_SHOWN])
+    shown = [f"line {line} (0x{wrong})" for line, wrong in lines][:_MOST_SHOWN]
+    more = " and further ones" if len(places) > len(shown) else ""
+    many = len(places) != 1
+    count = f"over {_MOST_BAD:,}" if len(places) > _MOST_BAD else f"{len(places):,}"
+    return SourceError(
+        f"{file}: this is UTF-8, but for {count} byte{'s' if many else ''} that"
+        f" {'are' if many else 'is'} not: {', '.join(shown)}{more}.",
+        "Text in another encoding was put into it, or it was damaged. Export the list once more;"
+        " or open it in a text editor as UTF-8, mend these lines, and save it. No --encoding helps:"
+        " it would spoil the other lines.",
+    )
+
+
+def _bad_bytes(data: bytes) -> tuple[list[int], bytes]:
+    """Where bytes are no UTF-8, and the beginning of a character that the data does not end."""
+    bad: list[int] = []
+    at = 0
+    while len(bad) <= _MOST_BAD:
+        try:
+            data[at:].decode() if at else data.decode()
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data":
+                return bad, data[at + error.start :]
+            bad.append(at + error.start)
+            at += error.end
+        else:
+            break
+    return bad, b""
 
 
 def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[str]:
@@ -101,15 +233,28 @@ def _as_it_is(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[byte
         raise _undecodable(file, encoding, error.at) from None
 
 
-def _demand(file: InputFile, encoding: str) -> None:
-    """Raise SourceError where the file stops being in this encoding, if it does."""
-    with file.path.open("rb") as stream:
-        for _ in text_blocks(stream, file, encoding):
-            pass
-
-
 def _undecodable(file: InputFile, encoding: str, at: int) -> SourceError:
-    """The error for bytes at offset `at`; the line is counted as a text editor counts it."""
+    """The error for bytes at offset `at` that the encoding has no character for."""
+    line, wrong = _line_of(file, encoding, at)
+    hint = 'Save the file anew as "CSV UTF-8" or .xlsx.'
+    if not encoding.startswith(("utf-16", "utf-32")):
+        words = _words(file)
+        judgement = judge(words)
+        if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
+            hint = "The rest of the file is UTF-8: mend this line in a text editor, or " + (
+                "export the list once more."
+            )
+        elif judgement.code_page not in {None, encoding}:
+            some = ", ".join(shown_words(words, judgement.code_page or encoding))
+            hint = f"It looks like --encoding {judgement.code_page}, which reads {some}."
+    return SourceError(
+        f"{file}: line {line} has bytes that are not {encoding} (0x{wrong}, at byte {at + 1:,}).",
+        hint,
+    )
+
+
+def _line_of(file: InputFile, encoding: str, at: int) -> tuple[int, str]:
+    """The line of offset `at`, as a text editor counts it, and the byte there in hexadecimal."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     line, previous, left = 1, "", at
     with file.path.open("rb") as stream:
@@ -120,20 +265,75 @@ def _undecodable(file: InputFile, encoding: str, at: int) -> SourceError:
             line -= previous == "\r" and text.startswith("\n")
             previous = text[-1:]
         wrong = stream.read(1)
-    return SourceError(
-        f"{file}: line {line} has bytes that are not {encoding}"
-        f" (0x{wrong.hex() or '--'}, at byte {at + 1:,}).",
-        "Name the encoding the file was saved in, for example --encoding cp1250,"
-        ' or save it anew as "CSV UTF-8".',
+    return line, wrong.hex() or "--"
+
+
+def _refuse_binary(file: InputFile, head: bytes) -> None:
+    """Refuse what is no text: random bytes have 9 % of `_CONTROLS`, programs many NULs."""
+    odd = len(head) - len(head.translate(None, _CONTROLS))
+    if odd < 8 or odd <= 0.04 * len(head):
+        return
+    nulls = head.count(0)
+    what = f"{nulls:,} NUL bytes" if 2 * nulls > odd else f"{odd:,} control characters"
+    raise SourceError(
+        f"{file}: this is not text, and not a workbook: there are {what} among its first"
+        f" {len(head):,} bytes.",
+        "Give a CSV file or a workbook. If it is meant to be one, it was damaged on its way: get"
+        " it once more, or export it again.",
     )
 
 
+_DOS = (
+    "cp850 (Western Europe), cp852 (Central Europe), cp437 (United States), cp866 (Cyrillic),"
+    " cp857 (Turkish) or cp737 (Greek)"
+)
+_MANY = {
+    "ansi": "cp1252 (Western Europe), cp1250 (Central Europe) or cp1251 (Cyrillic)",
+    "msdos": _DOS,
+    "dos": _DOS,
+    "oem": _DOS,
+    "mac": "mac-roman (Western Europe), mac-latin2 (Central Europe) or mac-cyrillic",
+    "iso8859": "iso8859-1, iso8859-15 (Western Europe) or iso8859-2 (Central Europe)",
+}
+"""Names that stand for several encodings, without hyphens and blanks, and which these are."""
+_ALIASES = {
+    "unicode": "utf-16",
+    "csvutf8": "utf-8",
+    "macce": "mac-latin2",
+    "maccentraleurroman": "mac-latin2",
+    "macroman": "mac-roman",
+    "maccyrillic": "mac-cyrillic",
+    "maccroatian": "mac-croatian",
+    "macromanian": "mac-romanian",
+    "macgreek": "mac-greek",
+    "macturkish": "mac-turkish",
+    "koi8r": "koi8-r",
+    "koi8u": "koi8-u",
+}
+_NUMBERED = re.compile(r"(?:x|cs)?(?:windows|win|cp|codepage|msdos|dos|ms|ibm|oem)(\d{3,5})")
+_ISO = re.compile(r"(?:iso)?8859(\d{1,2})")
+
+
 def _checked_option(option: str, mark: str | None) -> str:
+    """The codec's name of an encoding that a user named; browsers' and Microsoft's names, too."""
+    plain = re.sub(r"[-_ .()/]", "", option.lower())
+    name = option
+    if found_number := _NUMBERED.fullmatch(plain):
+        name = f"cp{found_number[1]}"
+    elif found_part := _ISO.fullmatch(plain):
+        name = f"iso8859-{found_part[1]}"
+    else:
+        name = _ALIASES.get(plain.removeprefix("x"), _ALIASES.get(plain, option))
     try:
-        found = codecs.lookup(option)
+        found = codecs.lookup(name)
         known = bool(getattr(found, "_is_text_encoding", True)) and found.incrementaldecoder
     except (LookupError, ValueError):
         known = None
+    if plain in _MANY:
+        raise SourceError(
+            f"encoding {option!r} can be several.",
+            f"Name one of them: {_MANY[plain]}. Or leave it out: it is then found by looking.",
+        )
     if not known or found.name in _NO_FILE_ENCODINGS:
         raise SourceError(
             f"encoding {option!r} is not known.",
@@ -144,15 +344,22 @@ def _checked_option(option: str, mark: str | None) -> str:
 
 
 def _unmarked_utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: every other byte of mostly Latin text is then zero."""
+    """UTF-16 without a mark: every other byte is that of a block of letters.
+
+    It is 0 in Latin, 3 in Greek, 4 in Cyrillic; 20 is that of quotes and the euro.
+    """
     pairs = len(head) // 2
     if pairs == 0:
         return None
-    low, high = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
-    if high > 0.4 * pairs and low < 0.05 * pairs:
-        return "utf-16-le"
-    if low > 0.4 * pairs and high < 0.05 * pairs:
-        return "utf-16-be"
+    for name, upper, lower in (
+        ("utf-16-le", head[1 : 2 * pairs : 2], head[0 : 2 * pairs : 2]),
+        ("utf-16-be", head[0 : 2 * pairs : 2], head[1 : 2 * pairs : 2]),
+    ):
+        latin, other = upper.count(0), sum(map(upper.count, (1, 2, 3, 4, 5, 0x20)))
+        if sum(map(lower.count, range(6))) >= 0.05 * pairs:
+            continue
+        if latin > 0.4 * pairs or (latin > 0.05 * pairs and latin + other > 0.97 * pairs):
+            return name
     return None
 
 
@@ -175,17 +382,9 @@ def _is_utf8(file: InputFile) -> bool:
     return True
 
 
-def _refuse_broken_utf8(file: InputFile) -> None:
-    """Refuse a file nearly all of whose accents are UTF-8.
-
-    In a code page, two or three accented letters that happen to form UTF-8 are very rare.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    good = bad = 0
+def _words(file: InputFile) -> dict[bytes, None]:
+    """The words beyond ASCII of the file, as many as a judgement needs."""
+    words = Words()
     for block in _blocks(file):
-        if not block.isascii() or decoder.getstate()[0]:
-            text = decoder.decode(block)
-            bad += text.count("\ufffd")
-            good += len(text) - len(text.encode("ascii", "ignore")) - text.count("\ufffd")
-    if good > 4 * bad:
-        _demand(file, "utf-8")
+        words.add(block)
+    return words.words

@@ -87,7 +87,7 @@ def test_the_one_list_of_an_archive_is_read(tmp_path: Path) -> None:
     assert read(path) == ROWS
     with open_source(path, SourceOptions()) as source:
         assert source.info.path == str(path)
-        [problem] = source.info.problems
+        problem = source.info.problems[0]
     assert problem.code == "other_files"
     assert "leads.csv was read" in problem.message
     assert "terms.pdf" in problem.message

@@ -163,7 +163,7 @@ def test_a_utf8_file_with_a_few_wrong_bytes_is_refused_with_the_line(file: Path)
     """Read as a code page it would spoil every accent in it."""
     good = "Kovács Pécs\n".encode()  # no byte of it is lacking in any code page
     file.write_bytes(b"Name\n" + good * 50 + b"Nagy \xf5\n" + good * 50)
-    with pytest.raises(SourceError, match=r"line 52 .*utf-8.*0xf5"):
+    with pytest.raises(SourceError, match=r"UTF-8, but for 1 byte .*line 52 .*0xf5"):
         read(file)
 
 

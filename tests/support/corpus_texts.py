@@ -37,6 +37,72 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
+def coded(code_page: str, *rows: str, end: str = "\r\n") -> bytes:
+    """Lines in a code page, as a spreadsheet program saves them."""
+    return "".join(row + end for row in rows).encode(code_page)
+
+
+HUNGARIAN = (
+    "Name;City;Phone",
+    "Ágnes Tőkés;Győr;06301234567",
+    "Béla Szűcs;Pécs;06301234568",
+    "Cili Őry;Hódmezővásárhely;06301234569",
+    "Dóra Kövér;Székesfehérvár;06301234570",
+)
+CODE_PAGES: dict[str, bytes] = {
+    "text/cp852_of_excel.csv": coded("cp852", *HUNGARIAN),
+    "text/mac_latin2_of_excel.csv": coded("mac_latin2", *HUNGARIAN),
+    "text/cp1251_russian.csv": coded(
+        "cp1251",
+        "Name;City;Phone",
+        "Иван Тестов;Москва;+74951234567",
+        "Ольга Пробная;Санкт-Петербург;+78121234567",
+    ),
+    "text/cp1251_few_words.csv": coded(
+        "cp1251",
+        "Name;City;Phone",
+        "Иван Петров;Москва;+74951234567",
+        "Ольга Смирнова;Казань;+78432345678",
+        "Пётр Кузнецов;Пермь;+73422345678",
+    ),
+    "text/cp1253_greek.csv": coded(
+        "cp1253",
+        "Name;City;Phone",
+        "Γιώργος Παπαδόπουλος;Αθήνα;+302101234567",
+        "Μαρία Νικολάου;Θεσσαλονίκη;+302310123456",
+        "Ελένη Δημητρίου;Πάτρα;+302610123456",
+    ),
+    "text/cp1252_french_graves.csv": coded(
+        "cp1252",
+        "Nom;Ville;Adresse",
+        "Hélène Lefèvre;Genève;Allée des Bruyères 4",
+        "Geneviève Moulière;Besançon;Rue de la Rivière 12",
+        "François Barrère;Orléans;Place Molière 1",
+        "Thérèse Ferrière;Saint-Étienne;Avenue du 8 août 3",
+        "Irène Deschênes;Angoulême;Chemin des Fougères 9",
+        "Agnès Brière;Armentières;Impasse de la Fontaine-aux-Frères",
+        "Michèle Verrière;Asnières;Rue Honoré de Balzac 7",
+    ),
+    "text/cp1252_pound_sign.csv": coded(
+        "cp1252", "Name,Budget", "John Smith,£250", "Mary Jones,£1200", "Paul Brown,£99"
+    ),
+    "text/cp1252_copyright_sign.csv": coded(
+        "cp1252", "Name,Source", "Acme,© Acme Ltd", "Beta,© Beta Kft."
+    ),
+    "text/encoding_unsure.csv": coded("cp1250", "Name;City;Phone", "Anna Kiss;Győr;06301234567"),
+    "text/encoding_unknown.csv": coded(
+        "cp1256",
+        "Name;City;Phone",
+        "محمد علي;القاهرة;+20221234567",
+        "فاطمة حسن;الإسكندرية;+20321234567",
+    ),
+    "text/half_utf8.csv": "Name;City;Phone\nÁgnes Tőkés;Győr;06301234567\n".encode()
+    + coded("cp1250", "Béla Szűcs;Pécs;06301234568", end="\n"),
+    "text/cut_in_a_character.csv": "Name;City;Phone\nBéla Szűcs;Pécs;06301234568\n"
+    "Ágnes Tőkés;Győr".encode()[:-2],
+    "text/program.csv": b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff" + bytes(200),
+}
+
 TEXTS: dict[str, bytes] = {
     # formats
     "formats/csv.csv": table().encode(),
@@ -120,6 +186,7 @@ TEXTS: dict[str, bytes] = {
     "text/not_text.csv": bytes(range(1, 256)) * 40,
     "text/encoding_named.csv": "Name,City,Phone\nÞórður,Vík,+354 410 4000\n".encode("cp1252"),
     "text/wrong_encoding_named.csv": b"Name,City,Phone\nAnn,V\x81c,06301234567\n",
+    **CODE_PAGES,
     **SHEETS_OF_TEXT,
     **READING,
 }
