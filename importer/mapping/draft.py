@@ -19,7 +19,7 @@ from importer.mapping.draft_contacts import (
 )
 from importer.mapping.draft_form import Form, Person, draft_form, find_person, money
 from importer.mapping.draft_kinds import fit, guess_type
-from importer.mapping.draft_region import guess_region
+from importer.mapping.draft_region import Home, guess_region
 from importer.mapping.draft_sample import Column, Sample
 from importer.mapping.draft_words import Role, meaning_of
 from importer.mapping.draft_yaml import UNSURE, Line, comment, flow, of_rule, scalar, shown
@@ -57,12 +57,12 @@ class Sheet:
 def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
     """Draft a mapping, as YAML text; with a project its own fields are used."""
     reads = [(c, meaning_of(c.header)) for c in sheet.sample.columns if c.fault is None]
-    languages = Counter(language for _, meaning in reads for language in meaning.languages)
+    languages = Counter(language for _, meaning in reads for language in sorted(meaning.languages))
     language = next((found for found, _ in languages.most_common(1)), None)
-    region, doubt = guess_region(reads, language)
+    home = guess_region(reads)
     person = find_person(reads)
-    phones = phone_columns(reads, region)
-    contacts = draft_contacts(sheet.sample, phones, reads, person, region)
+    phones = phone_columns(reads, home.likely)
+    contacts = draft_contacts(sheet.sample, phones, reads, person, home.likely)
     rows, filters = _filters(reads)
     premium, priced = _premium(reads)
     calls = [read for read in reads if read[1].role is Role.CALL_BACK and _is_call_back(read)]
@@ -75,7 +75,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
     form = _at_least_one(form, contacts, phones, person)
     text = "\n".join(
         [
-            *_head(sheet, project, region, doubt),
+            *_head(sheet, project, home),
             *_section("form", form.lines),
             *_section("contacts", contacts.lines or _NOBODY),
             *_section("premium", premium),
@@ -88,9 +88,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
     return text + "\n"
 
 
-def _head(
-    sheet: Sheet, project: Project | None, region: str | None, doubt: str | None
-) -> Iterator[str]:
+def _head(sheet: Sheet, project: Project | None, home: Home) -> Iterator[str]:
     info = sheet.info
     name = shown(info.path.replace("\\", "/").rsplit("/", 1)[-1])
     yield _SCHEMA
@@ -115,10 +113,9 @@ def _head(
         yield f"project: {project.projectid}"
     else:
         yield "# project: 134  # the id of your project; --project on the command line beats it"
-    if region is not None:
-        yield from Line("region", region, (doubt,) if doubt else ()).write()
-    elif doubt is not None:
-        yield from Line("region", "HU", (doubt,), active=False).write()
+    if home.remark is not None:
+        written = home.likely or "HU"
+        yield from Line("region", written, (home.remark,), active=home.region is not None).write()
     yield from _source(sheet)
 
 

@@ -37,15 +37,22 @@ class Form:
 
 
 def find_person(reads: Sequence[Read]) -> Person | None:
-    """What gives the record its name: a column, or first and last name as the sheet orders them."""
+    """What gives the record its name: a column, or first and last name as the sheet orders them.
+
+    Beside a first name the column *Name* may hold the last name, as texts of one word show.
+    """
     names = [read for read in reads if read[1].role is Role.NAME]
     whole = sorted(names, key=lambda read: read[1].number or 0)
-    if whole and whole[0][1].number in {None, 1}:
-        return {"column": whole[0][0].header}, [whole[0][0]]
     parts: dict[Role, Column] = {}
     for column, meaning in reads:
         if meaning.role in {Role.FIRST_NAME, Role.LAST_NAME} and meaning.number in {None, 1}:
             parts.setdefault(meaning.role, column)
+    if whole and whole[0][1].number in {None, 1}:
+        column = whole[0][0]
+        single = sum(len(text.split()) == 1 for text in column.texts)
+        if len(parts) != 1 or single * 2 <= len(column.texts):
+            return {"column": column.header}, [column]
+        parts[Role.NAME] = column
     columns = sorted(parts.values(), key=lambda column: column.index)
     if len(columns) == 2:
         return {"columns": [column.header for column in columns]}, columns

@@ -1,69 +1,469 @@
-"""Where the phones of a sheet are at home."""
+"""Where the phones of a sheet are at home, so far as the sheet shows it.
+
+A number without a country's code is valid in many countries: 06 20 123 4567 in Hungary, Italy,
+Germany and Austria. So the phones only say which countries come into question: those in which
+about as many of them are valid as in the best. Which of these it is, is for the rest of the sheet
+to say: other phones that have a country's code, headers, addresses, towns, post codes, currencies,
+how numbers are divided. Where that says nothing, or is of two minds, no region is drafted: a
+number of the wrong country is valid, and calls a stranger.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
 
+from importer.mapping import draft_places as places
 from importer.mapping.draft_contacts import Read
-from importer.mapping.draft_kinds import fit
-from importer.mapping.draft_words import Role
+from importer.mapping.draft_sample import Column
+from importer.mapping.draft_words import Role, words_of
 from importer.mapping.draft_yaml import UNSURE
 
-_PLAUSIBLE = 0.5
-_SURE = 0.9
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
 _TRIED = 200
-_HOMES = {"hu": ("HU",), "de": ("DE", "AT", "CH"), "en": ("GB", "US")}
-_ELSEWHERE = ("SK", "CZ", "PL", "RO", "SI", "HR", "FR", "IT", "ES", "NL")
-_ABROAD = ("+", "00")
+"""Distinct phones, of those without a country's code and of those with one."""
+_LOOKED_AT = 400
+"""Distinct texts of a column that are searched for evidence."""
+_PLAUSIBLE = 0.5
+_RARELY = 0.1
+_ALIKE = 0.1
+"""Countries come into question in which so much less of the phones is valid than in the best: in
+the right one hardly more is wrong than in any other, since what is no number is none anywhere."""
+_FEWEST_APART = 2
+_BARE = 0.8
+_FEW = 5
+"""So many texts that tell something make a kind of evidence count in full."""
+_DECIDES, _SURE = 0.5, 1.0
+"""By how much the best must lead to be drafted, and to be drafted without a doubt."""
+_TELLS = 0.15
+_PRIOR = 0.14
+"""What speaks for countries of which lists come rather than of others: it never decides."""
+_NANP = frozenset({"US", "CA"})
+"""Of the countries with the code 1, those whose numbers are looked for: the others are islands."""
+_PARTS = re.compile(r"[;,|\n]| / |//")
+_ABROAD = re.compile(r"[^\d+]*(?:\+|00)")
+_FEWEST_DIGITS = 5
+_AREAS = range(2, 7)
+"""Digits before which a number is divided, if it is divided where the area ends."""
+_DOMAIN = re.compile(r"[\w-]\.([a-z]{2})(?=$|[/:?#\s>;,])", re.IGNORECASE)
+_NOWHERE = frozenset({"io", "ai", "me", "tv", "co", "cc", "ly", "to", "eu", "fm", "gg", "ws", "am"})
+"""Domains of countries that anybody takes."""
+_LETTERS_OR_SIGN = re.compile(r"[^\W\d_]+|[€£$]")
+_DISTRICTS = 3
 
 
-def guess_region(columns: Sequence[Read], language: str | None) -> tuple[str | None, str | None]:
-    """Where phones without a country's code are at home, and how sure that is.
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where phones without a country's code are at home.
 
-    Each candidate is tried on these phones; among equals the country wins that most of the
-    international phones belong to, then those where the headers' language is spoken.
+    `region` is None where it cannot be told; `remark` says how it was found, or what lacks.
+    `likely` is the best guess, by which columns of phones are told from others in any case.
     """
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-    texts = [
-        text
-        for column, meaning in columns
-        if meaning.role in {Role.PHONE, Role.MOBILE}
-        for text in column.texts
-    ]
-    home = [text for text in texts if not text.startswith(_ABROAD)][:_TRIED]
+    region: str | None = None
+    likely: str | None = None
+    remark: str | None = None
+    rivals: tuple[str, ...] = ()
+
+
+def guess_region(columns: Sequence[Read]) -> Home:
+    """Tell where the phones of these columns are at home."""
+    home, abroad = _phones(columns)
+    codes = [code for text in abroad if (code := _country(text)) is not None]
     if not home:
-        return None, None
-    abroad = [text for text in texts if text.startswith("+")][:_TRIED]
-    prefixes: Counter[str] = Counter()
-    for value in fit(abroad, "phone").values:
-        for length in (1, 2, 3) if value else ():
-            regions = COUNTRY_CODE_TO_REGION_CODE.get(int(str(value)[:length]))
-            if regions:
-                prefixes[regions[0]] += 1
-                break
-    spoken = _HOMES.get(language or "", ())
-    others = [region for regions in _HOMES.values() for region in regions]
-    candidates = dict.fromkeys([*dict(prefixes.most_common(8)), *spoken, *others, *_ELSEWHERE])
-    fits = {region: fit(home, "phone", region) for region in candidates}
-    order = list(candidates)
-    best = max(
-        order,
-        key=lambda region: (
-            round(fits[region].good / len(home), 2),
-            region in spoken,
-            prefixes[region],
-            -order.index(region),
-        ),
+        return Home()
+    evidence = _evidence(columns, home, codes)
+    named = [region for kind in evidence for region in kind.votes]
+    regions = dict.fromkeys([*named, *_all_regions()])
+    few = len(home) < _RARELY * (len(home) + len(codes))
+    if few:
+        # What is left of a list that has its country codes is mostly no number at all.
+        regions = dict.fromkeys(codes)
+    tried = {region: _read(home, region) for region in regions}
+    good = {region: len(numbers) for region, numbers in tried.items()}
+    most = max(good.values())
+    if most < _PLAUSIBLE * len(home):
+        if few:
+            return Home()
+        return Home(
+            remark=f"{UNSURE}{len(home):,} phones have no country code, and most are valid in no "
+            "country that was tried: name the region whose they are"
+        )
+    apart = max(_FEWEST_APART, _ALIKE * len(home))
+    alike = [r for r in good if good[r] >= most - apart and good[r] >= _PLAUSIBLE * len(home)]
+    alike = _once(alike, tried)
+    evidence += _habits(alike, tried)
+    scores = {r: sum(kind.points(r) for kind in evidence) for r in alike}
+    order = sorted(alike, key=lambda region: (-scores[region], -good[region]))
+    best, rest = order[0], order[1:]
+    lead = scores[best] - scores[rest[0]] if rest else _SURE
+    figures = f"{good[best]:,} of {len(home):,} phones without a country code are valid there"
+    if lead < _DECIDES:
+        close = [r for r in order if scores[best] - scores[r] < _DECIDES]
+        return Home(None, best, _torn(close, len(home)), tuple(close[1:4]))
+    if rest:
+        told: dict[str, float] = {}
+        for kind in evidence:
+            lead_by = kind.points(best) - kind.points(rest[0])
+            told[kind.what] = told.get(kind.what, 0.0) + lead_by
+        why = sorted((what for what in told if told[what] >= _TELLS), key=lambda w: -told[w])[:3]
+        figures += f", as they would be in {_listed(rest[:3], 'or')}, but for {_listed(why, 'and')}"
+    sure = lead >= _SURE and good[best] >= (1 - _ALIKE) * len(home)
+    if not rest:
+        sure = sure and len(home) >= _FEW
+    return Home(best, best, ("" if sure else UNSURE) + figures)
+
+
+def _torn(close: Sequence[str], count: int) -> str:
+    phones = "1 phone has" if count == 1 else f"{count:,} phones have"
+    return (
+        f"{UNSURE}{phones} no country code and may be at home in {_listed(close[:4], 'or')}: "
+        "neither headers nor towns, post codes, e-mail addresses or other phones tell which. Such "
+        "rows are held back until you name the region: take the # away, and put the right one in"
     )
-    if fits[best].share < _PLAUSIBLE:
-        return None, f"{UNSURE}{len(home):,} phones have no country code: name the country's region"
-    rivals = [
-        region
-        for region in order
-        if region != best and fits[region].good >= fits[best].good * _SURE
-    ][:3]
-    also = f", as they would be in {' or '.join(rivals)}" if rivals else ""
-    figures = f"{fits[best].good:,} of {len(home):,} phones without a country code are valid there"
-    return best, f"{UNSURE}{figures}{also}"
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """One kind of evidence: how much each region gets of what it can say, at most `weight`."""
+
+    what: str
+    weight: float
+    votes: Mapping[str, float]
+
+    def points(self, region: str) -> float:
+        return self.weight * self.votes.get(region, 0.0)
+
+
+def _voted(what: str, weight: float, found: Iterable[Iterable[str]], among: int) -> _Evidence:
+    """Evidence of texts that each speak for some regions; `among` are all that were looked at.
+
+    A region's share is that of the telling texts that speak for it. Few of them, where there
+    could be many, count for less.
+    """
+    votes: Counter[str] = Counter()
+    telling = 0
+    for regions in found:
+        votes.update(set(regions))
+        telling += 1
+    trust = min(1.0, telling / max(1.0, min(_FEW, among / 4))) if telling else 0.0
+    return _Evidence(what, weight, {r: trust * n / telling for r, n in votes.items()})
+
+
+def _evidence(
+    columns: Sequence[Read], home: Sequence[str], codes: Sequence[str]
+) -> list[_Evidence]:
+    """All that the sheet says about a country, apart from how its phones are written.
+
+    `codes` are the countries of the phones that have a country's code.
+    """
+    share = len(codes) / (len(codes) + len(home))
+    found = [
+        _Evidence(
+            "phones with a country code",
+            2.0 * min(1.0, 3 * share),
+            {region: n / len(codes) for region, n in Counter(codes).items()},
+        ),
+        _bare(home),
+        _headers(columns),
+        _Evidence("the countries lists are from", _PRIOR, dict.fromkeys(places.NEAR.split(), 1.0)),
+    ]
+    texts = [(c, m.role, list(islice(c.texts, _LOOKED_AT))) for c, m in columns]
+
+    def gathered(
+        what: str, weight: float, tell: Callable[[str], Iterable[str]], roles: set[Role | None]
+    ) -> None:
+        looked = [text for _, role, some in texts if role in roles for text in some]
+        votes = [regions for text in looked if (regions := set(tell(text)))]
+        found.append(_voted(what, weight, votes, len(looked)))
+
+    gathered("the column of countries", 3.0, _countries, {Role.COUNTRY})
+    gathered("e-mail and web addresses", 2.0, _domain, {Role.EMAIL, Role.URL})
+    gathered("towns", 2.0, _towns, {Role.CITY, Role.ADDRESS})
+    gathered("post codes", 1.0, _postcode, {Role.ZIP})
+    amounts: set[Role | None] = {None, Role.AMOUNT, Role.PRICE, Role.COMMISSION}
+    gathered("currencies", 1.0, _currency, amounts)
+    wordy: set[Role | None] = {
+        *(None, Role.NAME, Role.FIRST_NAME, Role.LAST_NAME, Role.COMPANY, Role.CITY),
+        *(Role.STREET, Role.ADDRESS, Role.NOTE, Role.TITLE),
+    }
+    gathered("words and letters", 1.5, _words, wordy)
+    for column, role, some in texts:
+        votes = [regions for text in some if (regions := set(_towns(text)))]
+        if role is None and len(votes) * 3 > len(some) and _nameless(column):
+            found.append(_voted("towns", 2.0, votes, len(some)))
+    return [kind for kind in found if kind.votes and kind.weight]
+
+
+def _nameless(column: Column) -> bool:
+    return not any("@" in text for text in islice(column.texts, _FEW))
+
+
+def _headers(columns: Sequence[Read]) -> _Evidence:
+    """The language that explains most headers: English says little, for it is so everywhere."""
+    known = [meaning.languages for _, meaning in columns if meaning.languages]
+    explained = Counter(language for languages in known for language in languages)
+    most = max(explained.values(), default=0)
+    spoken = sorted(language for language, count in explained.items() if count == most)
+    foreign = sum("en" not in languages for languages in known)
+    if spoken == ["en"] or not foreign:
+        english = places.ENGLISH.split() if known else []
+        return _Evidence("English headers", 0.3, dict.fromkeys(english, 1.0))
+    votes = {r: 1 / len(spoken) for language in spoken for r in _spoken(language)}
+    return _Evidence("the headers' language", 1.5 * min(1.0, foreign / 2), votes)
+
+
+def _spoken(language: str) -> list[str]:
+    return places.SPOKEN.get(language, "").split()
+
+
+def _bare(home: Sequence[str]) -> _Evidence:
+    """Numbers that begin with a country's code but have no plus, where nearly all do so."""
+    from phonenumbers import normalize_digits_only
+
+    digits = [normalize_digits_only(text) for text in home]
+    codes = Counter(
+        country
+        for number in digits
+        if not number.startswith("0") and (country := _country(f"+{number}")) is not None
+    )
+    country, count = next(iter(codes.most_common(1)), ("", 0))
+    votes = {country: 1.0} if count >= _BARE * len(home) else {}
+    return _Evidence("the code they begin with", 2.0, votes)
+
+
+def _phones(columns: Sequence[Read]) -> tuple[list[str], list[str]]:
+    """The phones without a country's code, and those with one."""
+    home: dict[str, None] = {}
+    abroad: dict[str, None] = {}
+    for column, meaning in columns:
+        if meaning.role not in {Role.PHONE, Role.MOBILE}:
+            continue
+        for text in column.texts:
+            for part in _PARTS.split(text):
+                if sum(map(str.isdigit, part)) >= _FEWEST_DIGITS:
+                    (abroad if _ABROAD.match(part) else home)[part.strip()] = None
+    return list(home)[:_TRIED], list(abroad)[:_TRIED]
+
+
+def _country(text: str) -> str | None:
+    """The country of a number that begins with its code; None where it is not valid."""
+    import phonenumbers
+
+    digits = phonenumbers.normalize_digits_only(text)
+    try:
+        number = phonenumbers.parse(f"+{digits.removeprefix('00')}")
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.region_code_for_country_code(number.country_code or 0)
+
+
+def _read(texts: Sequence[str], region: str) -> dict[str, PhoneNumber]:
+    """The texts that are valid numbers of a region, or of one with which it shares its code."""
+    import phonenumbers
+
+    found = {}
+    for text in texts:
+        number = _valid(text, region)
+        if number is None and not phonenumbers.normalize_digits_only(text).startswith("0"):
+            # A spreadsheet program takes the zero off, of which a check tells.
+            number = _valid("0" + text.lstrip("(/ "), region)
+        if number is not None:
+            found[text] = number
+    return found
+
+
+def _valid(text: str, region: str) -> PhoneNumber | None:
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.country_code != phonenumbers.country_code_for_region(region):
+        return None
+    if region in _NANP and phonenumbers.region_code_for_number(number) not in _NANP:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _once(regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]]) -> list[str]:
+    """Leave out regions that make the same numbers of all texts as one before them."""
+    seen: set[tuple[tuple[str, int | None, int | None], ...]] = set()
+    kept = []
+    for region in regions:
+        what = tuple((t, n.country_code, n.national_number) for t, n in read[region].items())
+        if what not in seen:
+            seen.add(what)
+            kept.append(region)
+    return kept
+
+
+def _habits(
+    regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]]
+) -> list[_Evidence]:
+    """What kinds of numbers they would be, and whether they are written as people there do.
+
+    What is dialled before a number may be lost, and numbers of one town may look like mobile ones
+    elsewhere: so only how numbers are divided decides by itself.
+    """
+    shares = {region: _habit(region, read[region]) for region in regions}
+    return [
+        _Evidence("how the numbers are divided", 1.0, {r: s.divided for r, s in shares.items()}),
+        _Evidence("how the numbers are divided", 0.6, {r: s.alike for r, s in shares.items()}),
+        _Evidence("what is dialled before them", 0.4, {r: s.dialled for r, s in shares.items()}),
+        _Evidence("how they begin", 0.4, {r: s.mobile for r, s in shares.items()}),
+        _Evidence("how many areas they are of", 0.3, {r: s.spread for r, s in shares.items()}),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Habit:
+    """What part of a region's numbers are of a kind, of those that could be.
+
+    Begun as they are dialled there; divided where the area ends; divided throughout as they are
+    printed there; mobile; not in the area of which there are most.
+    """
+
+    dialled: float
+    divided: float
+    alike: float
+    mobile: float
+    spread: float
+
+
+def _habit(region: str, numbers: Mapping[str, PhoneNumber]) -> _Habit:
+    import phonenumbers
+    from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+    trunk = (metadata.national_prefix or "") if metadata and region not in _NANP else ""
+    begun = parted = divided = alike = mobile = 0
+    areas: Counter[str] = Counter()
+    for text, number in numbers.items():
+        digits = phonenumbers.normalize_digits_only(text)
+        national = phonenumbers.national_significant_number(number)
+        length = phonenumbers.length_of_national_destination_code(number)
+        begun += digits.startswith(trunk)
+        mobile += phonenumbers.number_type(number) == PhoneNumberType.MOBILE
+        areas[national[:length]] += 1
+        places_ = set(_divisions(text))
+        if any(place in _AREAS for place in places_):
+            parted += 1
+            divided += len(digits) - len(national) + length in places_
+            printed = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+            alike += set(_divisions(printed)) == places_
+    count = len(numbers)
+    return _Habit(
+        begun / count,
+        divided / count if parted else 0.0,
+        alike / count if parted else 0.0,
+        mobile / count,
+        1 - max(areas.values()) / count,
+    )
+
+
+def _divisions(text: str) -> Iterator[int]:
+    """After how many digits a number is divided by blanks or signs."""
+    digits = 0
+    for char, following in pairwise(text):
+        digits += char.isdigit()
+        if char.isdigit() and not following.isdigit():
+            yield digits
+
+
+def _table(table: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """From each phrase of a table to the regions it stands under."""
+    found: dict[str, set[str]] = {}
+    for region, phrases in table.items():
+        for phrase in phrases.split(", "):
+            found.setdefault(phrase, set()).add(region)
+    return {phrase: frozenset(regions) for phrase, regions in found.items()}
+
+
+@cache
+def _tables() -> tuple[dict[str, frozenset[str]], dict[str, frozenset[str]]]:
+    return _table(places.COUNTRIES), _table(places.CITIES)
+
+
+@cache
+def _all_regions() -> tuple[str, ...]:
+    """Every region that any evidence can name: those of which something is known."""
+    return tuple(places.CITIES)
+
+
+def _countries(text: str) -> frozenset[str]:
+    words = " ".join(words_of(text))
+    if len(words) == 2 and words.upper() in places.CITIES:
+        return frozenset({words.upper()})
+    return _tables()[0].get(words, frozenset())
+
+
+def _domain(text: str) -> Iterator[str]:
+    for match in _DOMAIN.finditer(text):
+        ending = match[1].casefold()
+        if ending not in _NOWHERE:
+            yield "GB" if ending == "uk" else ending.upper()
+
+
+def _towns(text: str) -> frozenset[str]:
+    """The countries of a town; what stands behind it, as a district, and post codes apart."""
+    _, towns = _tables()
+    for part in text.split(","):
+        words = [word for word in words_of(part) if not word.isdigit()]
+        if not words or len(words) > _DISTRICTS + 2:
+            continue
+        for length in range(len(words), 0, -1):
+            if found := towns.get(" ".join(words[:length])):
+                return found
+    return frozenset()
+
+
+def _postcode(text: str) -> list[str]:
+    return [region for region, shape in places.POSTCODES.items() if shape.fullmatch(text.strip())]
+
+
+@cache
+def _currencies() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for names, regions in places.CURRENCIES.items():
+        for name in names.split():
+            found.setdefault(name, set()).update(regions.split())
+    return {name: frozenset(regions) for name, regions in found.items()}
+
+
+def _currency(text: str) -> frozenset[str]:
+    signs = _LETTERS_OR_SIGN.findall(text)
+    if len(signs) != 1 or not any(map(str.isdigit, text)):
+        return frozenset()
+    [word] = words_of(signs[0]) or [signs[0]]
+    return _currencies().get(word, frozenset())
+
+
+def _words(text: str) -> set[str]:
+    found: set[str] = set()
+    letters = set(text.casefold())
+    for telling, regions in places.LETTERS.items():
+        if not letters.isdisjoint(telling):
+            found.update(regions.split())
+    if found:
+        return found
+    for word in words_of(text):
+        found.update(places.WORDS.get(word, "").split())
+        for ending, regions in places.ENDINGS.items():
+            if word.endswith(ending):
+                found.update(regions.split())
+    return found
