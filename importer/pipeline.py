@@ -122,6 +122,9 @@ def run(
     from importer.api.client import Client
 
     stop, clock = stop or StopSwitch(), Clock()
+    if job.settings.out is not None:
+        # Looked at again when it is made; but nobody should wait for the reading to hear of it.
+        RunDirectory(job.settings.out).refuse_if_used()
     with open_incoming(job.source, job.mapping, job.reading) as source:
         fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
         Client(job.target, job.settings.pace)  # refuses a target it cannot use

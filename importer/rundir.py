@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,18 +57,12 @@ class RunDirectory:
         return self.path / "uncertain.csv"
 
     def refuse_if_used(self) -> None:
-        """Raise OutputError where a run has been here, or where a file of ours would go."""
+        """Raise OutputError where a run has been here, or anything else is."""
         if self.journal.exists():
             raise OutputError(
                 f"{self.path} holds a run already", "Choose another folder with --out."
             )
-        own = (self.snapshot, self.mapping, self.do_not_call, self.keys)
-        names = (*own, *(self.path / name for name in RESULT_FILES))
-        if taken := [path.name for path in names if path.exists()]:
-            raise OutputError(
-                f"{self.path} has files that a run would overwrite: {', '.join(taken)}",
-                "Choose another folder with --out.",
-            )
+        _refuse_contents(self.path, _contents(self.path))
 
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
@@ -84,6 +79,39 @@ class RunDirectory:
             (self.path / name).unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+
+def refuse_if_not_of_runs(path: Path) -> None:
+    """Raise OutputError where a folder for several runs holds anything but run directories."""
+    strange = [each for each in _contents(path) if not RunDirectory(each).journal.exists()]
+    _refuse_contents(path, strange)
+
+
+_LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
+"""What file managers leave in a folder that was only looked at."""
+_MOST_NAMED = 5
+
+
+def _contents(path: Path) -> list[Path]:
+    try:
+        found = [each for each in path.iterdir() if each.name.casefold() not in _LITTER]
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # made, or refused, when it is needed
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be looked into: {error.strerror}", "Choose another folder with --out."
+        ) from None
+    return sorted(found)
+
+
+def _refuse_contents(path: Path, found: Sequence[Path]) -> None:
+    if found:
+        names = ", ".join(each.name for each in found[:_MOST_NAMED])
+        more = len(found) - _MOST_NAMED
+        raise OutputError(
+            f"{path} is not empty: it holds {names}{f' and {more:,} more' if more > 0 else ''}",
+            "Choose another folder with --out: an empty one, or one that is not there yet.",
+        )
 
 
 def new_run_id(source: str, now: datetime | None = None) -> str:

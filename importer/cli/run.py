@@ -38,6 +38,7 @@ from importer.cli.options import (
 from importer.cli.outcome import describe_run, each_file, say, tell, tell_missing
 from importer.cli.target import run_target
 from importer.errors import OutputError
+from importer.rundir import RunDirectory, refuse_if_not_of_runs
 from importer.settings import (
     PROBLEM_CAP,
 )
@@ -61,7 +62,10 @@ from importer.settings import (
 @sending_options
 @reading_options
 @click.option(
-    "--out", type=FILE, metavar="DIR", help="Folder for the results; else one in --runs-dir."
+    "--out",
+    type=FILE,
+    metavar="DIR",
+    help="Folder for the results, new or empty; else one in --runs-dir.",
 )
 @runs_dir_option
 @click.option(
@@ -115,6 +119,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.
         return check_files(files, mapping_file, reading, Telling(quiet=True))
+    folders = iter(_folders(options["out"], files))
     stop, seen = library.StopSwitch(), library.Seen()
     checked: list[Reported] = []
     reported: set[Path] = set()
@@ -123,7 +128,6 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
         stops_on_signals(stop) as received,
         run_target(mapping, options) as (target, sandbox),
     ):
-        folders = iter(_folders(options["out"], files))
 
         def run_one(path: Path) -> int:
             own = dataclasses.replace(settings, sandbox=sandbox, out=next(folders))
@@ -173,11 +177,16 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
 
 
 def _folders(out: Path | None, files: tuple[Path, ...]) -> list[Path | None]:
-    """The run directories that --out asks for: itself, or a folder in it for each of several."""
+    """The run directories that --out asks for: itself, or a folder in it for each of several.
+
+    Raises OutputError, before anything is begun, for a folder that holds anything else.
+    """
     if out is None:
         return [None] * len(files)
     if len(files) == 1:
+        RunDirectory(out).refuse_if_used()
         return [out]
+    refuse_if_not_of_runs(out)
     stems = [path.stem for path in files]
     return [
         out / (stem if stems.count(stem) == 1 else f"{stem}-{number}")

@@ -382,14 +382,49 @@ class TestBadInput:
         self.refused(cli, capsys, 2, "holds a run already", *arguments, "--again", "--out", "out")
         assert len(sandbox.records(134)) == before + 3
 
-    def test_a_folder_that_was_there_before_keeps_its_files(
+    def test_a_folder_that_was_there_before_stays_with_what_a_file_manager_left_in_it(
         self, cli: Cli, sandbox: LiveSandbox, mapping: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "mine.txt").write_text("mine")
+        (tmp_path / "out" / ".DS_Store").write_text("mine")
         (tmp_path / "bad.csv").write_bytes(b'Name,City,Phone\nAnn,x,06301234567\n"never closed')
         assert cli("run", "bad.csv", "-m", mapping, "--out", "out", *to(sandbox)) == 2
-        assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".DS_Store"]
+
+    def test_a_folder_that_holds_anything_else_is_refused_before_anything_is_begun(
+        self,
+        cli: Cli,
+        sandbox: LiveSandbox,
+        capsys: pytest.CaptureFixture[str],
+        mapping: Path,
+        leads: Path,
+        tmp_path: Path,
+    ) -> None:
+        (tmp_path / "out").mkdir()
+        for n in range(7):
+            (tmp_path / "out" / f"{n}.txt").write_text("mine")
+        arguments = (leads, "-m", mapping, "--out", "out")
+        told = "is not empty: it holds 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more"
+        self.refused(cli, capsys, 2, told, *arguments, *to(sandbox))
+        self.refused(cli, capsys, 2, told, *arguments, "--sandbox")
+        assert len(list((tmp_path / "out").iterdir())) == 7
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_folder_for_several_files_may_hold_runs_and_nothing_else(
+        self,
+        cli: Cli,
+        sandbox: LiveSandbox,
+        capsys: pytest.CaptureFixture[str],
+        mapping: Path,
+        tmp_path: Path,
+    ) -> None:
+        for n, name in enumerate(("a", "b", "c", "d")):
+            (tmp_path / f"{name}.csv").write_text(f"Name,City,Phone\nX,,+362012342{n}0\n", "utf-8")
+        rest = ("-m", mapping, "--out", "all", *to(sandbox))
+        assert cli("run", "a.csv", "b.csv", *rest) == 0
+        assert cli("run", "c.csv", "d.csv", *rest) == 0
+        (tmp_path / "all" / "mine.txt").write_text("mine")
+        self.refused(cli, capsys, 2, "it holds mine.txt", "a.csv", "b.csv", *rest, "--again")
 
 
 def test_a_file_that_was_never_sent_hides_no_row_of_the_next(
