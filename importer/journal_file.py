@@ -238,6 +238,20 @@ def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
     return lock
 
 
+def is_written(path: Path) -> bool:
+    """Whether a run is writing this journal now: whether somebody has its lock."""
+    try:
+        with contextlib.ExitStack() as undo:
+            lock = connected(path.with_name(f"{path.name}.lock"), "ro", undo)
+            lock.execute("PRAGMA busy_timeout = 0")
+            lock.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except JournalError:
+        return False  # there is no such file
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
+
+
 def check(path: Path, connection: sqlite3.Connection) -> int:
     """Refuse what is no journal of this version, is damaged, or has lost its end.
 

@@ -7,10 +7,11 @@ import logging
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from importer import library
-from importer.errors import ImporterError, MappingError, SourceError
+from importer.errors import ImporterError, MappingError, OutputError, SourceError
 from importer.line import RunResult
 from importer.mapping.load import LoadedMapping
 from importer.model import Status
@@ -32,7 +33,7 @@ from importer.operations.batch_place import Arrived, Parcel
 from importer.operations.batch_work import HELD, MUST_BE_SEEN, SEEN, Work
 from importer.operations.drift import profile_of
 from importer.operations.guarded import Unfinished
-from importer.operations.ledger import Entry
+from importer.operations.ledger import Entry, FileEntry
 from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError
@@ -110,6 +111,7 @@ def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
     """Move a file where its fate asks for, or remember that it stays."""
     judgement, moved = done.judgement, None
     _note_ends(work, judgement)
+    _enter(work, file, done)
     if judgement.aside is not None:
         run_id = done.run_dir.name if done.run_dir is not None else "none"
         results = done.run_dir if judgement.fate in {Fate.IMPORTED, Fate.STOPPED} else None
@@ -220,6 +222,29 @@ def _note_ends(work: Work, judgement: Judgement) -> None:
         work.round.give_up(work.target, judgement.cause)
     elif judgement.ends is Ends.ROUND:
         work.round.end(judgement.cause)
+
+
+def _enter(work: Work, file: Arrived, done: Done) -> None:
+    """Enter a file that became no run into the ledger: people look there for what happened."""
+    judgement = done.judgement
+    if done.run_dir is not None or judgement.fate in {Fate.WAITING, Fate.CLOSED}:
+        return
+    entry = FileEntry(
+        jobs_file=work.round.jobs.identity,
+        job=work.job.name,
+        file=file.key,
+        sha256=done.sha256 or "",
+        fate=judgement.fate.value,
+        base_url=work.target.base_url,
+        project=work.target.project,
+        exit_code=judgement.exit_code,
+        cause=judgement.cause,
+        at=datetime.fromtimestamp(work.round.given.now(), UTC),
+    )
+    try:
+        work.round.ledger.enter_file(entry)
+    except OutputError as error:
+        _log.warning("%s", error)
 
 
 def _note_place(work: Work, file: Arrived, done: Done, moved: str | None) -> None:

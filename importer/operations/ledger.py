@@ -19,12 +19,15 @@ from typing import Any, Self
 from importer.errors import JournalError, OutputError
 from importer.files import make_private_folder
 from importer.journal import Journal
+from importer.journal_file import is_written
 from importer.model import Status
 from importer.rundir import RunDirectory
 
 FILE = "history.sqlite3"
 RUNNING = "running"
 """The status of a run whose end was never entered: it is at work, or was cut off."""
+UNFINISHED = "unfinished"
+"""How a run that was cut off is shown."""
 
 _VERSION = 2
 _PATIENCE = 30.0
@@ -42,7 +45,14 @@ CREATE INDEX runs_by_content ON runs (sha256, project);
 CREATE INDEX runs_by_start ON runs (started_at);
 CREATE TABLE notes (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key));
 """
-_TO_VERSION_2 = "ALTER TABLE runs ADD COLUMN jobs_file TEXT"
+_FILES = """
+CREATE TABLE files (
+  jobs_file TEXT, job TEXT, file TEXT, sha256 TEXT, fate TEXT, base_url TEXT NOT NULL,
+  project INTEGER NOT NULL, exit_code INTEGER NOT NULL, cause TEXT NOT NULL, at TEXT NOT NULL,
+  PRIMARY KEY (jobs_file, job, file, sha256, fate)
+) WITHOUT ROWID
+"""
+_TO_VERSION_2 = ("ALTER TABLE runs ADD COLUMN jobs_file TEXT", _FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,13 @@ class Entry:
         return self.count(Status.PENDING) > 0
 
     @property
+    def state(self) -> str:
+        """How it stands: as its summary has it, else at work, or cut off and unfinished."""
+        if self.status != RUNNING:
+            return self.status
+        return RUNNING if is_written(RunDirectory(self.run_dir).journal) else UNFINISHED
+
+    @property
     def unsettled(self) -> bool:
         """Whether its journal may know more by now than the ledger."""
         return self.status == RUNNING or self.count(Status.PENDING, Status.UNCERTAIN) > 0
@@ -107,8 +124,40 @@ class Entry:
     def as_json(self) -> dict[str, Any]:
         """The entry as ``history --json`` has it."""
         line = {**asdict(self), "run_dir": str(self.run_dir), "job": self.label}
+        line["status"] = self.state
         line["started_at"] = self.started_at.isoformat().replace("+00:00", "Z")
         for name in ("label", "profile"):
+            del line[name]
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file of a batch that became no run: `fate` is what became of it, `cause` why.
+
+    `sha256` is blank where its content could not be read. It is entered once, with the last time.
+    """
+
+    jobs_file: str
+    job: str
+    file: str
+    sha256: str
+    fate: str
+    base_url: str
+    project: int
+    exit_code: int
+    cause: str
+    at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """The file as ``history --json`` has it, with the keys of a run."""
+        line: dict[str, Any] = dict.fromkeys(("run_id", *Entry.__slots__))
+        for name in ("label", "profile"):
+            del line[name]
+        at = self.at.isoformat().replace("+00:00", "Z")
+        line |= asdict(self) | {"status": self.fate, "counts": {}, "rows": 0, "started_at": at}
+        line["elapsed_s"] = 0.0
+        for name in ("fate", "at"):
             del line[name]
         return line
 
@@ -121,6 +170,7 @@ class Ledger:
         self.path = path
         names = Entry.__slots__ if version > 1 else (*Entry.__slots__[:-1], "NULL AS jobs_file")
         self._names = ", ".join(names)
+        self._has_files = version > 1
 
     @classmethod
     def open(cls, runs_dir: Path) -> Self:
@@ -207,6 +257,25 @@ class Ledger:
             limit=-1 if limit is None else limit,
         )
 
+    def enter_file(self, entry: FileEntry) -> None:
+        """Put a file in that became no run, in place of what was entered of it before."""
+        values = {**asdict(entry), "at": entry.at.isoformat()}
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        self._execute(f"INSERT OR REPLACE INTO files ({names}) VALUES ({marks})", values)  # noqa: S608
+
+    def files(self, *, job: str | None = None, since: datetime | None = None) -> list[FileEntry]:
+        """The files that became no run, newest first: of one job, and met since then."""
+        if not self._has_files:
+            return []
+        names = ", ".join(FileEntry.__slots__)
+        rows = self._execute(
+            f"SELECT {names} FROM files WHERE (:job IS NULL OR job = :job) AND at >= :since"  # noqa: S608
+            " ORDER BY at DESC, file",
+            {"job": job, "since": since.isoformat() if since is not None else ""},
+        )
+        return [_file_entry(row) for row in rows]
+
     def find(self, run_id: str) -> Entry | None:
         """The run of that id."""
         return next(iter(self._entries("WHERE run_id = :run_id", run_id=run_id)), None)
@@ -238,7 +307,8 @@ class Ledger:
                 return now
         return None
 
-    def current(self, entry: Entry) -> Entry:
+    @staticmethod
+    def current(entry: Entry) -> Entry:
         """The entry as the run's own journal has it now, where it has not come to an end."""
         if not entry.unsettled:
             return entry
@@ -293,6 +363,12 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(**values)
 
 
+def _file_entry(row: tuple[Any, ...]) -> FileEntry:
+    values = dict(zip(FileEntry.__slots__, row, strict=True))
+    values["at"] = datetime.fromisoformat(values["at"])
+    return FileEntry(**values)
+
+
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
@@ -300,8 +376,10 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             connection.execute(statement)
+        connection.execute(_FILES)
     elif version == 1:
-        connection.execute(_TO_VERSION_2)
+        for statement in _TO_VERSION_2:
+            connection.execute(statement)
     if version < _VERSION:
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")

@@ -156,6 +156,22 @@ def test_a_held_file_is_let_through_by_its_path(
     assert "odd.csv" in names(home / "done")
 
 
+def test_history_has_the_files_that_became_no_run(
+    cli: Cli, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(home / "inbox" / "odd.csv").write_text("Nom,Telephone\nAnne,0630\n", "utf-8")
+    assert cli("batch", "jobs.yaml") == 2
+    capfd.readouterr()
+    assert cli("history") == 0
+    out = capfd.readouterr().out
+    assert "odd.csv" in out
+    assert "failed" in out
+    assert "none: the file does not fit the mapping" in out
+    assert cli("history", "--json") == 0
+    (found,) = json.loads(capfd.readouterr().out)
+    assert (found["status"], found["exit_code"], found["run_id"]) == ("failed", 2, None)
+
+
 def test_two_rounds_at_once_send_every_row_once(home: Path) -> None:
     with live_sandbox(latency="5ms", log_requests=True) as live:
         write_jobs(home, live.base_url)

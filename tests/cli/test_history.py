@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from importer.journal import Journal
 from importer.operations.ledger import Ledger
+from importer.rundir import RunDirectory
 from tests.cli.conftest import MAPPING
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox
@@ -85,7 +87,62 @@ def test_where_no_run_was_made(cli: Cli, capsys: pytest.CaptureFixture[str]) -> 
     assert cli("history") == 2
     assert "--runs-dir" in capsys.readouterr().err
     assert runs(capsys, cli) == []
+    assert cli("history", "--all") == 0
     assert not RUNS.exists()
+
+
+def test_only_rehearsals_so_far_is_no_error(
+    cli: Cli, mapping: Path, leads: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli("run", leads, "-m", mapping, "--sandbox") == 1
+    capsys.readouterr()
+    assert cli("history") == 0
+    assert "Only rehearsals so far" in capsys.readouterr().out
+    assert not (RUNS / "history.sqlite3").exists()
+
+
+def test_all_shows_the_runs_of_other_folders_with_where_they_are(
+    cli: Cli,
+    sandbox: LiveSandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert imported(cli, sandbox, f"{name}.csv") == 0
+    assert [Path(str(r["file"])).name for r in runs(capsys, cli)] == ["two.csv"]
+    assert [Path(str(r["file"])).name for r in runs(capsys, cli, "--all")] == ["two.csv", "one.csv"]
+    assert cli("history", "--all") == 0
+    assert str(tmp_path / "one" / "runs") in capsys.readouterr().out
+    # One run is found wherever it was made.
+    assert cli("history", "one-2") == 0
+    assert "one.csv" in capsys.readouterr().out
+    assert cli("history", "--all", "--prune", "90d") == 2
+
+
+def test_a_run_that_was_killed_is_unfinished_and_one_at_work_is_running(
+    cli: Cli, sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv", 2, "--limit", 1)
+    with Ledger.open(RUNS) as ledger:
+        (entry,) = ledger.runs()
+        # As it was entered when it began: nothing was entered of a run that is killed.
+        begun = replace(
+            entry, status="running", exit_code=None, counts={"pending": 2}, elapsed_s=0.0
+        )
+        ledger.enter(begun)
+    (run,) = runs(capsys, cli)
+    assert (run["status"], run["exit_code"]) == ("unfinished", None)
+    assert (run["counts"]["created"], run["counts"]["pending"]) == (1, 1)  # type: ignore[index]
+    assert cli("history") == 0
+    _, line = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert "unfinished" in line
+    assert line.split()[-3:-1] == ["-", "-"]
+    with Journal.open(RunDirectory(entry.run_dir).journal):
+        assert [r["status"] for r in runs(capsys, cli)] == ["running"]
+    assert [r["status"] for r in runs(capsys, cli)] == ["unfinished"]
 
 
 def test_older_runs_are_not_listed(

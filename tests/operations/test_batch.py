@@ -495,3 +495,26 @@ def test_what_was_sent_from_another_folder_is_a_duplicate_here(night: Night) -> 
         settings=importer.RunSettings(runs_dir=night.home / "by hand"),
     )
     assert files(night.round()) == [("a/leads.csv", "duplicate", 0)]
+
+
+def test_files_that_became_no_run_stand_in_the_ledger_once(night: Night) -> None:
+    night.jobs("a", more="    drift: true\n")
+    jobs = night.home / "jobs.yaml"
+    jobs.write_text(jobs.read_text("utf-8").replace("    failed: failed/a\n", ""), "utf-8")
+    for i in range(3):
+        night.put(f"a/{i}.csv", count=10, first=1800 + 10 * i)
+    night.round()
+    night.put("a/again.csv", count=10, first=1800)
+    night.put("a/little.csv", count=1, first=1900)
+    night.put("a/odd.csv", text="Nom,Telephone\nAnne,0630\n")
+    night.round()
+    night.round()  # odd.csv has stayed, and is met again
+    with Ledger.open(night.home / "runs") as ledger:
+        found = {(Path(e.file).name, e.fate, e.exit_code, e.job) for e in ledger.files()}
+        assert len(ledger.files()) == len(found)
+        assert len(ledger.files(job="b")) == 0
+    assert found == {
+        ("again.csv", "duplicate", 0, "a"),
+        ("little.csv", "held", 1, "a"),
+        ("odd.csv", "failed", 2, "a"),
+    }

@@ -258,6 +258,7 @@ def test_a_ledger_of_the_first_version_is_read_where_it_is_and_brought_up_to_dat
     path = home / "a" / "runs" / "history.sqlite3"
     with closing(sqlite3.connect(path)) as old:
         old.execute("ALTER TABLE runs DROP COLUMN jobs_file")
+        old.execute("DROP TABLE files")
         old.execute("PRAGMA user_version = 1")
         old.commit()
     with pytest.raises(importer.AlreadyImported):
@@ -266,6 +267,7 @@ def test_a_ledger_of_the_first_version_is_read_where_it_is_and_brought_up_to_dat
         run(sandbox, home / "a")
     with Ledger.open(path.parent) as ledger:
         assert [entry.jobs_file for entry in ledger.runs()] == [None]
+        assert ledger.files() == []
 
 
 def test_two_runs_of_different_folders_never_send_to_one_project_at_once(
