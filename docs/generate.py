@@ -123,7 +123,10 @@ def _commands() -> Iterator[str]:
 
 def _option(option: click.Option) -> str:
     names = f"{', '.join(option.opts)} {option.metavar or ''}".strip()
-    default = f" Default: `{option.default}`." if option.show_default else ""
+    said = option.show_default
+    default = (
+        f" Default: {said if isinstance(said, str) else f'`{option.default}`'}." if said else ""
+    )
     variable = f" Environment: `{option.envvar}`." if option.envvar else ""
     meaning = f"{option.help}{default}{variable}".replace("|", "\\|")
     return f"| `{names}` | {meaning} |"

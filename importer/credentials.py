@@ -97,7 +97,8 @@ def target_for(  # noqa: PLR0913 (each is an option of the commands)
             "no project is named", "Write project: into the mapping, or give --project ID."
         )
     customer, key = credentials(customer, api_key_file, environment(), warn)
-    return Target(base_url or base_url_for(customer), project, customer, key, ca_file)
+    where = base_url or base_url_for(customer)
+    return Target(where, project, customer, key, ca_file, api_key_file)
 
 
 def _key_from_file(path: Path, warn: Warn) -> str:

@@ -27,6 +27,10 @@ class UsageError(ImporterError):
     """Options that contradict each other, or that lack something."""
 
 
+class SettingError(UsageError, ValueError):
+    """A setting has a value that it cannot have, raised where it is made: ``Pace(rate=-1)``."""
+
+
 class MappingError(ImporterError):
     """A mapping is unusable; `mistakes` holds every mistake found, each a line of text.
 

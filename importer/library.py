@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from importer import pipeline
+from importer import pipeline, recovery
 from importer.credentials import credentials, environment, target_for
 from importer.errors import UsageError
 from importer.examination import COPY, Look
@@ -26,7 +26,7 @@ from importer.model import Checkup, Preview
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished
 from importer.pipeline import Refused, base_url_for, gate_of, needed_project
-from importer.recovery import PastRun, past_run
+from importer.recovery import PastRun
 from importer.running import Running, heard, in_a_thread, on_a_loop, sent, start
 from importer.settings import RunSettings, SourceOptions, Target
 from importer.stopping import StopSwitch
@@ -99,6 +99,14 @@ class ResumeOptions(TypedDict, total=False):
 def load_mapping(path: File) -> LoadedMapping:
     """Load a mapping file; raise MappingError with all mistakes where it is unusable."""
     return pipeline.load_mapping(Path(path))
+
+
+def past_run(run_dir: File) -> PastRun:
+    """What a run's directory says of it: its settings, and how many of its rows are pending.
+
+    Raises JournalError where it says nothing usable.
+    """
+    return recovery.past_run(Path(run_dir))
 
 
 def preview(
@@ -182,15 +190,20 @@ def resume(
 ) -> RunResult:
     """Send the pending rows of a run, and no others; its result files are written anew.
 
-    Without a `target` it goes where the run was sent, as whom the environment names. Raises
+    Without a `target` it goes where the run was sent, as whom the environment names. Without
+    `settings` it goes on as it began, in pace, retries and engine, but for its limit; to change
+    one, take those of :func:`past_run`: ``replace(past_run(run_dir).settings, limit=5)``. Where
+    nothing is pending, nothing is sent, and the result's `nothing_pending` says so. Raises
     UsageError where target or copies are not those the run began with, and JournalError where the
     journal cannot be trusted or the run is still alive.
     """
     path = Path(run_dir)
-    where = target or _target_of(past_run(path))
+    past = past_run(path)
+    where = target or (_target_of(past) if past.pending else None)
+    how = settings or past.settings
 
     def work(**given: Any) -> RunResult:
-        return guarded.resume(path, where, settings or RunSettings(), **given)
+        return guarded.resume(path, where, how, **given)
 
     return sent(work, **options)
 
@@ -270,4 +283,4 @@ def _target_of(past: PastRun) -> Target:
             f"Use vcc-import resume {shlex.quote(str(past.directory.path))}, or name a target.",
         )
     customer, key = credentials(None, None, environment())
-    return Target(past.base_url, past.project, customer, key)
+    return Target(past.base_url, past.project, customer, key, past.ca_file)

@@ -73,7 +73,8 @@ class RunResult:
     """How a run ended and where its results are; `examples` are the first rows that failed.
 
     `checkup` is what the check found, where the run was not one of the past. `stop` is why nothing
-    more was sent, where the run stopped early.
+    more was sent, where the run stopped early. `nothing_pending` says that the run was resumed
+    though it had no row to send: nothing was sent.
     """
 
     summary: Summary
@@ -81,6 +82,7 @@ class RunResult:
     examples: tuple[Outcome, ...]
     checkup: Checkup | None = None
     stop: Stop | None = None
+    nothing_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,5 +231,5 @@ def _describe(job: Job, source: Source, lists: Lists) -> Description:
         source=about,
         mapping={"path": str(job.mapping.path), "sha256": job.mapping.sha256},
         target=describe_target(job.target),
-        settings=describe_settings(job.settings),
+        settings=describe_settings(job.settings, job.target),
     )

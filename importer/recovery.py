@@ -6,8 +6,10 @@ the mapping. The source file is not needed any more, and nothing that became of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from importer.do_not_call import kept_numbers
 from importer.errors import CutJournalError, JournalError, UsageError
@@ -20,7 +22,7 @@ from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
 from importer.rundir import RunDirectory
 from importer.sending.protocol import End, Ending
-from importer.settings import RunSettings, Target
+from importer.settings import RunSettings, Target, resumed_settings
 from importer.sources import file_sha256
 from importer.sources.snapshot import Snapshot
 from importer.stopping import StopSwitch
@@ -36,6 +38,7 @@ class PastRun:
     directory: RunDirectory
     description: Description
     rows: int
+    pending: int
     snapshot_sha256: str
     facts: Facts
     do_not_call_sha256: str | None = None
@@ -55,6 +58,27 @@ class PastRun:
         """The folder of the sandbox that the run was sent to, where it was a rehearsal."""
         folder = self.description.settings.get("sandbox")
         return Path(folder) if folder else None
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificates that the run trusted, where it was given any."""
+        path = self.description.settings.get("ca_file")
+        return Path(path) if path else None
+
+    @property
+    def settings(self) -> RunSettings:
+        """The settings that a resumed run keeps: those it began with, without its limit.
+
+        Raises SettingError where they are none.
+        """
+        return self.settings_but({})
+
+    def settings_but(self, given: Mapping[str, Any]) -> RunSettings:
+        """The settings that a resumed run keeps, but for what is `given` anew, by name.
+
+        Raises SettingError.
+        """
+        return resumed_settings(self.description.settings, given)
 
 
 def past_run(path: Path) -> PastRun:
@@ -82,6 +106,7 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         directory,
         description,
         int(meta["rows"]),
+        int(meta["rows"]) - sum(journal.counts().values()),
         meta["snapshot_sha256"],
         facts,
         meta.get("do_not_call_sha256") or None,
@@ -104,7 +129,7 @@ def restore(path: Path) -> int:
 
 def resume(
     path: Path,
-    target: Target,
+    target: Target | None,
     settings: RunSettings,
     *,
     stop: StopSwitch | None = None,
@@ -112,15 +137,20 @@ def resume(
 ) -> RunResult:
     """Send the pending rows of a run, and no others; write its result files anew, for all rows.
 
+    Where none is pending nothing is sent, and the result says so; the target may be left out then.
     Raises UsageError, naming every difference, where the target or the run's own copies are not
-    those that the run began with; JournalError where the journal cannot be trusted, or the run
-    is still alive.
+    those that the run began with; JournalError where the journal cannot be trusted, or the run is
+    still alive.
     """
     stop, directory = stop or StopSwitch(), RunDirectory(path)
     with Journal.open(directory.journal) as journal:
         past = _described(directory, journal)
         note_run(past.description.run_id)
         _refuse_differences(past, target)
+        if not past.pending:
+            return replace(_finished(past, journal), nothing_pending=True)
+        if target is None:
+            raise UsageError(f"{path} has rows to send: name its target")
         job = Job(
             Path(past.description.source["path"]),
             load_mapping(directory.mapping),
@@ -140,17 +170,20 @@ def report(path: Path) -> RunResult:
     """Write the result files of a run again, from its journal and its copy of the source."""
     directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
-        past = _described(directory, journal)
-        pending = past.rows - sum(journal.counts().values())
-        clock = Clock.of_the_past(journal.meta(), at_work=False)
-        run = Run(past.description, clock, directory, journal)
-        return finish(run, past.rows, Ending(End.INTERRUPTED if pending else End.FINISHED))
+        return _finished(_described(directory, journal), journal)
 
 
-def _refuse_differences(past: PastRun, target: Target) -> None:
+def _finished(past: PastRun, journal: Journal) -> RunResult:
+    """Write the result files of a run that is not at work."""
+    clock = Clock.of_the_past(journal.meta(), at_work=False)
+    run = Run(past.description, clock, past.directory, journal)
+    return finish(run, past.rows, Ending(End.INTERRUPTED if past.pending else End.FINISHED))
+
+
+def _refuse_differences(past: PastRun, target: Target | None) -> None:
     """Refuse to go on with another target or other copies than the run began with."""
     differences = []
-    now = describe_target(target)
+    now = describe_target(target) if target is not None else past.description.target
     for name, then in past.description.target.items():
         if then != now[name] and not (name == "base_url" and past.sandbox is not None):
             differences.append(f"the run was sent to {name} {then}, not to {now[name]}")

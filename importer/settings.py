@@ -1,16 +1,25 @@
 """Every setting of a run and its default, declared here once.
 
+Values are checked where they are made: a dataclass of this module raises SettingError for a number
+out of its bounds or a value of the wrong type. A setting that users know (`Setting`) has its
+bounds, help and place in one declaration: option, key of summary.json and what a resumed run keeps
+come from it.
+
 Nothing here reads the environment or a file: the command line does, and hands over values.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass, field
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from importer.errors import UsageError
+from importer.errors import SettingError, UsageError
 
 CUSTOMER_VARIABLE = "VCC_CUSTOMER"
 API_KEY_VARIABLE = "VCC_API_KEY"
@@ -28,6 +37,137 @@ BATCH_ROWS = 24576
 
 PROBLEM_CAP = 1000
 """Problems listed in a report; the counts are never capped."""
+
+Check = Callable[[Any], Any]
+"""Takes a value and gives it as it is kept; raises ValueError that says what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A check for whole numbers from `least` to `most`, both allowed."""
+
+    least: int
+    most: int | None = None
+
+    def __call__(self, value: Any) -> int:
+        """Give the number; raises ValueError."""
+        if not isinstance(value, bool) and isinstance(value, Integral):
+            number = int(value)
+            if self.least <= number and (self.most is None or number <= self.most):
+                return number
+        bounds = f"{self.least} or more"
+        if self.most is not None:
+            bounds = f"from {self.least} to {self.most}"
+        raise ValueError(f"is not a whole number {bounds}")
+
+    def of_text(self, text: str) -> int:
+        """Give the number that a text says; raises ValueError."""
+        return self(int(text) if re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII) else text)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A check for finite numbers from `least`, or above it where it is `open`, to `most`."""
+
+    least: float
+    most: float
+    open: bool = False
+
+    def __call__(self, value: Any) -> float:
+        """Give the number; raises ValueError."""
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if is_number:
+            # Compared before it is converted: a whole number may be too large for a float.
+            above = value > self.least if self.open else value >= self.least
+            if above and value <= self.most:
+                return float(value)
+        first = f"above {self.least:g}" if self.open else f"of at least {self.least:g}"
+        raise ValueError(f"is not a number {first}, and at most {self.most:,.0f}")
+
+    def of_text(self, text: str) -> float:
+        """Give the number that a text says; raises ValueError."""
+        try:
+            number: object = float(text) if text.isascii() else text
+        except ValueError:
+            number = text
+        return self(number)
+
+
+A_YEAR = 366 * 86400.0
+"""Seconds: the longest that any wait may be set to."""
+
+SECONDS = Number(0, A_YEAR, open=True)
+
+
+def checked(name: str, value: object, check: Check) -> Any:
+    """Give a value as it is kept; raises SettingError that names it."""
+    try:
+        return check(value)
+    except ValueError as error:
+        raise SettingError(f"{name} {reprlib.repr(value)} {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is said of a setting of a run, once.
+
+    The name of its field is its key in summary.json and in a jobs file and, with dashes, its
+    option. `check` is for its value; `of_text` reads what an option says, and raises ValueError as
+    `check` does; `choices` are all texts that there are. One without `help` has no option. A
+    resumed run keeps what is `kept`.
+    """
+
+    check: Check
+    help: str = ""
+    metavar: str = "N"
+    of_text: Callable[[str], Any] | None = None
+    kept: bool = True
+    choices: tuple[str, ...] = ()
+
+
+_SETTING = "setting"
+
+
+def _said(
+    check: Check,
+    help: str = "",
+    metavar: str = "N",
+    of_text: Callable[[str], Any] | None = None,
+    *,
+    kept: bool = True,
+    choices: tuple[str, ...] = (),
+) -> dict[str, Setting]:
+    """A declaration as a dataclass field carries it."""
+    if of_text is None and isinstance(check, Whole | Number):
+        of_text = check.of_text
+    return {_SETTING: Setting(check, help, metavar, of_text, kept, choices)}
+
+
+def _check_fields(owner: Any) -> None:
+    """Check every declared field of a frozen dataclass; None stands where it is the default."""
+    for one in fields(owner):
+        value = getattr(owner, one.name)
+        declared: Setting | None = one.metadata.get(_SETTING)
+        if declared is not None and not (value is None and one.default is None):
+            object.__setattr__(owner, one.name, checked(one.name, value, declared.check))
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither True nor False")  # noqa: TRY004 - as all checks do
+    return value
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError("is not a path")
+    return Path(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("is not a text")
+    return value
 
 
 class Secret:
@@ -62,6 +202,18 @@ class Target:
     customer: str
     api_key: Secret
     ca_file: Path | None = None
+    api_key_file: Path | None = None
+    """Where the key was read, if from a file that was named: for commands that people are told."""
+
+    def __post_init__(self) -> None:
+        for name in ("base_url", "customer"):
+            checked(name, getattr(self, name), _text)
+        checked("project", self.project, Whole(1, 2**53))
+        if not isinstance(self.api_key, Secret):
+            raise SettingError("api_key is not a Secret", "Write it as Secret(key).")
+        for name in ("ca_file", "api_key_file"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, checked(name, value, _path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +230,35 @@ class SourceOptions:
     delimiter: str | None = None
     rows: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        if self.sheet is not None:
+            checked("sheet", self.sheet, _text if isinstance(self.sheet, str) else Whole(1))
+        if self.header_row is not None:
+            checked("header_row", self.header_row, Whole(1))
+        if self.rows is not None:
+            checked("rows", self.rows, _row_range)
+
+
+def _row_range(value: object) -> tuple[int, int]:
+    if isinstance(value, tuple) and len(value) == 2:
+        first, last = Whole(1)(value[0]), Whole(1)(value[1])
+        if first <= last:
+            return first, last
+    raise ValueError("is not a range of rows: (first, last)")
+
+
+MOST_IN_FLIGHT = 1000
+"""The most requests in flight that may be asked for."""
 
 WIDEST = 256
 """The most requests in flight that the run chooses by itself."""
+
+
+def _width_of_text(text: str) -> int | None:
+    try:
+        return None if text == "auto" else Whole(1, MOST_IN_FLIGHT).of_text(text)
+    except ValueError:
+        raise ValueError(f"is neither auto nor 1 to {MOST_IN_FLIGHT}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +269,26 @@ class Pace:
     most requests that begin in a second; None is any number.
     """
 
-    concurrency: int | None = None
-    rate: float | None = None
-    timeout: float = 60.0
-    connect_timeout: float = 10.0
+    concurrency: int | None = field(
+        default=None,
+        metadata=_said(
+            Whole(1, MOST_IN_FLIGHT),
+            "Requests in flight; auto finds the number that the service serves best.",
+            "N|auto",
+            _width_of_text,
+        ),
+    )
+    rate: float | None = field(
+        default=None, metadata=_said(Number(0, 1e9, open=True), "At most N requests a second.")
+    )
+    timeout: float = field(
+        default=60.0,
+        metadata=_said(Number(0.1, A_YEAR), "How long one request may take.", "SECONDS"),
+    )
+    connect_timeout: float = field(default=10.0, metadata=_said(SECONDS))
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
 
 
 PERCENT_FROM = 100
@@ -111,6 +305,10 @@ class MaxFailures:
 
     limit: float
     percent: bool = False
+
+    def __post_init__(self) -> None:
+        checked("percent", self.percent, _truth)
+        checked("max_failures", self.limit, Number(0, 100) if self.percent else Whole(0))
 
     def exceeded(self, failed: int, answered: int) -> bool:
         """Whether so many failures among so many answers are too many."""
@@ -138,6 +336,36 @@ def parse_max_failures(text: str) -> MaxFailures:
     )
 
 
+def _most_failures(value: object) -> MaxFailures:
+    """Take what a library user or summary.json has: the value itself, a number, or a text."""
+    if isinstance(value, MaxFailures):
+        return value
+    if isinstance(value, str):
+        try:
+            return parse_max_failures(value)
+        except UsageError:
+            raise ValueError("is neither a number of rows nor a percentage, as 2%") from None
+    return MaxFailures(Whole(0)(value))
+
+
+OPEN_STATUSES = frozenset({408, 500, 502, 503, 504})
+"""HTTP statuses that leave open whether a record was stored."""
+
+
+def _statuses(value: object) -> frozenset[int]:
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        found = list(value)
+        if all(isinstance(status, int) and status in OPEN_STATUSES for status in found):
+            return frozenset(found)
+    known = ", ".join(map(str, sorted(OPEN_STATUSES)))
+    raise ValueError(f"has a status that cannot be declared safe; those that can are {known}")
+
+
+def _statuses_of_text(text: str) -> frozenset[int]:
+    parts = [part.strip() for part in text.split(",")]
+    return _statuses([int(part) if re.fullmatch("[0-9]{3}", part) else part for part in parts])
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """What is done about trouble: when a row is sent again, and when the run stops.
@@ -150,18 +378,61 @@ class RetryPolicy:
     answers in a row are a storm. `max_failures` stops a run whose mapping is wrong.
     """
 
-    retries: int = 5
-    base: float = 0.5
-    cap: float = 30.0
-    give_up_after: float = 300.0
-    retry_on: frozenset[int] = frozenset()
-    storm_after: int = 5
-    max_failures: MaxFailures | None = None
+    retries: int = field(
+        default=5,
+        metadata=_said(
+            Whole(0), "Tries beyond the first for a request that surely did not arrive."
+        ),
+    )
+    base: float = field(default=0.5, metadata=_said(SECONDS))
+    cap: float = field(default=30.0, metadata=_said(SECONDS))
+    give_up_after: float = field(
+        default=300.0,
+        metadata=_said(
+            SECONDS, "Stop when the service has let nothing through for so long.", "SECONDS"
+        ),
+    )
+    retry_on: frozenset[int] = field(
+        default=frozenset(),
+        metadata=_said(
+            _statuses,
+            "Statuses of which you know that nothing was stored: such rows are sent again.",
+            "502,503",
+            _statuses_of_text,
+        ),
+    )
+    storm_after: int = field(default=5, metadata=_said(Whole(1)))
+    max_failures: MaxFailures | None = field(
+        default=None,
+        metadata=_said(
+            _most_failures,
+            "Stop when more rows than this were rejected or are uncertain, as 50 or 2%.",
+            "N|N%",
+            _most_failures,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
 
 
 EngineName = Literal["local", "processes", "dask"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
 DEFAULT_WORKERS = 2
 """Senders on this machine where no number was given: beyond it, the coordinator limits."""
+MOST_WORKERS = 64
+
+
+def _engine(value: object) -> str:
+    if value not in ENGINES:
+        raise ValueError(f"is none of {', '.join(ENGINES)}")
+    return str(value)
+
+
+def _address(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z]+://[^\s/]+(/\S*)?", value):
+        raise ValueError("is not an address: write it as tcp://host:8786")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +443,123 @@ class RunSettings:
     rows and leaves the others pending. Without `preflight` nothing is compared with the project;
     without `allow_new_values` nothing is sent that would create values the mapping does not list.
     `sandbox` is the folder of the sandbox that stands in for the service, where the run is a
-    rehearsal. `scheduler` is the address of a Dask cluster whose workers are to send; without it,
-    the dask engine starts a cluster on this machine.
+    rehearsal, and `sandbox_project` the project file that it was given, if it was. `scheduler` is
+    the address of a Dask cluster whose workers are to send; without it, the dask engine starts a
+    cluster on this machine.
     """
 
     pace: Pace = field(default_factory=Pace)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    runs_dir: Path = DEFAULT_RUNS_DIR
-    out: Path | None = None
-    limit: int | None = None
-    preflight: bool = True
-    engine: EngineName = "local"
-    workers: int | None = None
-    scheduler: str | None = None
-    allow_new_values: bool = False
-    sandbox: Path | None = None
+    runs_dir: Path = field(default=DEFAULT_RUNS_DIR, metadata=_said(_path, kept=False))
+    out: Path | None = field(default=None, metadata=_said(_path, kept=False))
+    limit: int | None = field(
+        default=None,
+        metadata=_said(Whole(1), "Send N rows and leave the others pending.", kept=False),
+    )
+    preflight: bool = field(default=True, metadata=_said(_truth, kept=False))
+    engine: EngineName = field(
+        default="local",
+        metadata=_said(
+            _engine,
+            "What sends: this process, several of their own, or a Dask cluster (docs/scaling.md).",
+            "|".join(ENGINES),
+            choices=ENGINES,
+        ),
+    )
+    workers: int | None = field(
+        default=None,
+        metadata=_said(
+            Whole(1, MOST_WORKERS),
+            "Senders of the other engines. Left out: all workers of a Dask cluster, else "
+            f"{DEFAULT_WORKERS}.",
+        ),
+    )
+    scheduler: str | None = field(
+        default=None,
+        metadata=_said(
+            _address,
+            "Dask cluster that sends, as tcp://host:8786; else one is started on this machine.",
+            "ADDRESS",
+            _address,
+        ),
+    )
+    allow_new_values: bool = field(default=False, metadata=_said(_truth, kept=False))
+    sandbox: Path | None = field(default=None, metadata=_said(_path, kept=False))
+    sandbox_project: Path | None = field(default=None, metadata=_said(_path, kept=False))
+
+    def __post_init__(self) -> None:
+        for name, kind in _PARTS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise SettingError(f"{name} is not a {kind.__name__}")
+        _check_fields(self)
+        if self.workers is not None and self.engine == "local":
+            raise SettingError(
+                f"workers {self.workers}: the local engine is one process",
+                "Choose the engine processes: --engine processes.",
+            )
+        if self.scheduler is not None and self.engine != "dask":
+            raise SettingError(
+                f"scheduler {self.scheduler}: is for Dask", "Choose the engine dask: --engine dask."
+            )
+
+
+_PARTS: dict[str, type[Pace] | type[RetryPolicy]] = {"pace": Pace, "retry": RetryPolicy}
+"""The fields of RunSettings that hold settings of their own."""
+
+SETTINGS: dict[str, Setting] = {
+    one.name: one.metadata[_SETTING]
+    for owner in (Pace, RetryPolicy, RunSettings)
+    for one in fields(owner)
+    if _SETTING in one.metadata
+}
+"""Every setting of a run by its name, which is one of its own whatever part it stands in."""
+
+
+def flat(settings: RunSettings) -> dict[str, Any]:
+    """Every setting by its name, as :func:`settings_of` takes them."""
+    owners = (settings.pace, settings.retry, settings)
+    return {
+        one.name: getattr(owner, one.name)
+        for owner in owners
+        for one in fields(owner)
+        if _SETTING in one.metadata
+    }
+
+
+def settings_of(values: Mapping[str, Any]) -> RunSettings:
+    """The settings of a run from its :func:`flat` form; what is left out is as by default.
+
+    Raises SettingError.
+    """
+    parts: dict[str, Any] = {
+        name: kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
+        for name, kind in _PARTS.items()
+    }
+    own = {f.name for f in fields(RunSettings)} - set(_PARTS)
+    return RunSettings(**parts, **{name: values[name] for name in own if name in values})
+
+
+def asked_for(settings: RunSettings) -> dict[str, Any]:
+    """The settings that are not as by default, of those that a resumed run keeps."""
+    usual = flat(RunSettings())
+    return {
+        name: value
+        for name, value in flat(settings).items()
+        if SETTINGS[name].kept and value != usual[name]
+    }
+
+
+def resumed_settings(began: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:
+    """The settings of a resumed run: those it `began` with, and what is `given` anew over them.
+
+    Both are :func:`flat`; `began` may be as summary.json has it. Of what it began with, only what
+    is `kept` counts: never the limit. Another engine has workers of its own. Raises SettingError.
+    """
+    kept = {
+        name: began[name] for name, setting in SETTINGS.items() if setting.kept & (name in began)
+    }
+    if given.get("engine", kept.get("engine")) != kept.get("engine"):
+        kept |= {"workers": None, "scheduler": None}
+    if (runs_dir := began.get("runs_dir")) is not None:
+        kept["runs_dir"] = runs_dir  # whose ledger knows the run
+    return settings_of({**kept, **given})

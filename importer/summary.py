@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import importer
 from importer.model import SourceInfo, Status, Stop, Summary
-from importer.settings import RunSettings, Target
+from importer.settings import MaxFailures, RunSettings, Target, flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +83,29 @@ def describe_target(target: Target) -> dict[str, Any]:
     return {"base_url": target.base_url, "project": target.project}
 
 
-def describe_settings(settings: RunSettings) -> dict[str, Any]:
-    """The settings as summary.json has them, flat, without paths."""
-    pace, retry = asdict(settings.pace), asdict(settings.retry)
-    retry["retry_on"] = sorted(retry["retry_on"])
-    most = settings.retry.max_failures
-    retry["max_failures"] = None if most is None else str(most)
-    return {
-        **pace,
-        **retry,
-        "engine": settings.engine,
-        "workers": settings.workers,
-        "limit": settings.limit,
-        "preflight": settings.preflight,
-        "allow_new_values": settings.allow_new_values,
-        "sandbox": None if settings.sandbox is None else str(settings.sandbox.absolute()),
-    }
+def describe_settings(settings: RunSettings, target: Target) -> dict[str, Any]:
+    """The settings as summary.json has them, flat, and how we reach the service; paths absolute.
+
+    Customer and the paths of certificates and key are what a later command needs that goes on
+    with the run. No secret is among them.
+    """
+    described = {name: _plain(value) for name, value in flat(settings).items() if name != "out"}
+    described["customer"] = target.customer
+    for name in ("ca_file", "api_key_file"):
+        described[name] = _plain(getattr(target, name))
+    return described
+
+
+def _plain(value: Any) -> Any:
+    """A setting's value as JSON has it."""
+    match value:
+        case Path():
+            return str(value.absolute())
+        case frozenset():
+            return sorted(value)
+        case MaxFailures():
+            return str(value)
+    return value
 
 
 def summarise(

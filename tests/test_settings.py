@@ -1,13 +1,25 @@
-"""Limits as the user writes them."""
+"""Settings: limits as the user writes them, bounds, and what a resumed run keeps."""
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import importer
 from importer.errors import UsageError
-from importer.settings import MaxFailures, parse_max_failures
+from importer.settings import MaxFailures, parse_max_failures, resumed_settings
+from importer.summary import describe_settings
+from tests.support.command import Cli
+
+NAN, INF = math.nan, math.inf
 
 
 @pytest.mark.parametrize(
@@ -42,3 +54,124 @@ def test_a_percentage_says_nothing_of_a_few_answers(failed: int, more: int, perc
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_a_number_is_what_may_fail(failed: int, limit: int) -> None:
     assert MaxFailures(limit).exceeded(failed, failed) == (failed > limit)
+
+
+TARGET = importer.Target("https://x/v2", 1, "acme", importer.Secret("k"))
+WRONG: list[tuple[type, dict[str, Any]]] = [
+    *((importer.Pace, {"rate": value}) for value in (-1.0, 0, NAN, INF, "5", True, 10**400)),
+    *((importer.Pace, {"concurrency": value}) for value in (-3, 0, 1001, 2.0, "auto", True)),
+    *((importer.Pace, {"timeout": value}) for value in (0, 0.01, -1, NAN, INF, None)),
+    (importer.Pace, {"connect_timeout": -1}),
+    *((importer.RetryPolicy, {"retries": value}) for value in (-1, 1.5, NAN, None)),
+    *((importer.RetryPolicy, {"give_up_after": value}) for value in (0, -5, INF)),
+    *((importer.RetryPolicy, {name: NAN}) for name in ("base", "cap", "storm_after")),
+    *((importer.RetryPolicy, {"retry_on": value}) for value in ({404}, 502, "502", [[502]])),
+    *((importer.RetryPolicy, {"max_failures": value}) for value in (-1, "two", 0.5)),
+    *((importer.MaxFailures, {"limit": value}) for value in (-1, NAN, INF, 2.5, "3")),
+    *((importer.MaxFailures, {"limit": value, "percent": True}) for value in (-1, 101, NAN)),
+    *((importer.RunSettings, {"limit": value}) for value in (-1, 0, 1.0, "5", NAN)),
+    *((importer.RunSettings, {name: 5}) for name in ("pace", "retry", "runs_dir", "preflight")),
+    (importer.RunSettings, {"engine": "threads"}),
+    (importer.RunSettings, {"engine": ["local"]}),
+    *((importer.RunSettings, {"engine": "dask", "workers": value}) for value in (0, -1, 65)),
+    (importer.RunSettings, {"workers": 2}),
+    (importer.RunSettings, {"scheduler": "tcp://host:1"}),
+    (importer.RunSettings, {"engine": "dask", "scheduler": "host"}),
+    *((importer.SourceOptions, {"header_row": value}) for value in (0, -1, 1.5)),
+    *((importer.SourceOptions, {"rows": value}) for value in ((5, 2), (0, 2), (1,), "2-5")),
+    (importer.SourceOptions, {"sheet": 0}),
+    *((importer.Guard, {"wait": value}) for value in (-1, NAN, INF, "5")),
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), WRONG, ids=lambda part: str(part)[:60])
+def test_a_value_that_cannot_be_is_refused_where_it_is_made(
+    kind: type, values: dict[str, Any]
+) -> None:
+    with pytest.raises(importer.SettingError) as caught:
+        kind(**values)
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, importer.UsageError)
+    assert list(values)[-1] in caught.value.message or "limit" in values
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("project", [0, -1, "134", 1.0])
+def test_a_target_is_checked_too(project: Any) -> None:
+    with pytest.raises(importer.SettingError, match="project"):
+        replace(TARGET, project=project)
+
+
+def test_a_key_that_is_no_secret_is_refused_without_being_told() -> None:
+    with pytest.raises(importer.SettingError) as caught:
+        importer.Target("https://x/v2", 1, "acme", cast(importer.Secret, "hunter2"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_numbers_of_other_kinds_and_paths_as_text_are_taken() -> None:
+    pace = importer.Pace(concurrency=int(np.int64(3)), rate=5, timeout=np.float64(2.5))
+    assert pace == importer.Pace(3, 5.0, 2.5)
+    assert importer.Pace(concurrency=cast(int, np.int64(3))) == importer.Pace(3)
+    settings = importer.RunSettings(runs_dir=cast(Path, "elsewhere"))
+    assert settings.runs_dir == Path("elsewhere")
+
+
+def test_a_setting_that_cannot_be_leaves_no_trace_of_a_run(tmp_path: Path) -> None:
+    with pytest.raises(importer.SettingError):
+        importer.run(
+            tmp_path / "leads.csv",
+            tmp_path / "m.yaml",
+            target=TARGET,
+            settings=importer.RunSettings(limit=-1, runs_dir=tmp_path / "runs"),
+        )
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--rate", "nan"),
+        ("--rate", "-1"),
+        ("--rate", "inf"),
+        ("--concurrency", "1001"),
+        ("--concurrency", "\u0663"),
+        ("--timeout", "0"),
+        ("--retries", "1.5"),
+        ("--limit", "0"),
+        ("--give-up-after", "0"),
+        ("--max-failures", "101%"),
+        ("--retry-on", "502,404"),
+        ("--workers", "65", "--engine", "processes"),
+        ("--workers", "2"),
+        ("--scheduler", "tcp://host:1"),
+    ],
+)
+def test_options_are_refused_by_the_same_bounds(
+    cli: Cli, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "leads.csv").write_text("Name\nAnn\n", "utf-8")
+    (tmp_path / "m.yaml").write_text("version: 1\nform: {name: Name}\n", "utf-8")
+    assert cli("run", "leads.csv", "-m", "m.yaml", "--sandbox", *words) == 2
+    assert words[0].removeprefix("--") in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_setting_comes_back_from_what_a_run_notes() -> None:
+    settings = importer.RunSettings(
+        pace=importer.Pace(7, 2.5, 11.0, 3.0),
+        retry=importer.RetryPolicy(
+            1, 0.1, 2.0, 9.0, frozenset({408, 504}), 3, importer.MaxFailures(2.5, percent=True)
+        ),
+        limit=5,
+        engine="dask",
+        workers=3,
+        scheduler="tcp://host:8786",
+    )
+    noted = json.loads(json.dumps(describe_settings(settings, TARGET)))
+    again = resumed_settings(noted, {})
+    assert replace(again, runs_dir=settings.runs_dir, limit=5) == settings
+    assert again.limit is None
+
+
+def test_what_an_older_version_did_not_note_is_as_by_default() -> None:
+    assert resumed_settings({"concurrency": 4}, {}) == importer.RunSettings(pace=importer.Pace(4))

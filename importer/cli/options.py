@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from importer.cli.engine_options import ENGINE_OPTIONS, scheduler_of, workers_of
 from importer.cli.files import named_files
 from importer.errors import UsageError
 from importer.settings import (
@@ -17,11 +17,11 @@ from importer.settings import (
     CUSTOMER_VARIABLE,
     DEFAULT_RUNS_DIR,
     RUNS_DIR_VARIABLE,
-    Pace,
-    RetryPolicy,
+    SETTINGS,
     RunSettings,
     SourceOptions,
-    parse_max_failures,
+    flat,
+    settings_of,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -41,17 +41,6 @@ mapping_option = click.option(
     help="The YAML mapping: which column becomes which field.",
 )
 
-
-def _concurrency(_: click.Context, __: click.Parameter, value: str) -> int | None:
-    """Read the option: a number, or ``auto``, which is None."""
-    if value == "auto":
-        return None
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MOST_IN_FLIGHT:
-        raise click.BadParameter(f"{value!r} is neither auto nor 1 to {MOST_IN_FLIGHT}")
-    return int(value)
-
-
-MOST_IN_FLIGHT = 1000
 
 _READING = (
     click.option("--sheet", metavar="NAME", help="Sheet to read: its name, or its number from 1."),
@@ -91,66 +80,49 @@ def service_options(command: Command) -> Command:
     return _with(_SERVICE, command)
 
 
-_SENDING = (
-    *_SERVICE,
-    click.option(
-        "--concurrency",
-        callback=_concurrency,
-        default="auto",
-        show_default=True,
-        metavar="N|auto",
-        help="Requests in flight; auto finds the number that the service serves best.",
-    ),
-    click.option(
-        "--rate", type=click.FloatRange(0.01), metavar="N", help="At most N requests a second."
-    ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0.1),
-        default=Pace().timeout,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one request may take.",
-    ),
-    click.option(
-        "--retries",
-        type=click.IntRange(0),
-        default=RetryPolicy().retries,
-        show_default=True,
-        metavar="N",
-        help="Tries beyond the first for a request that surely did not arrive.",
-    ),
-    click.option(
-        "--max-failures",
-        metavar="N|N%",
-        help="Stop when more rows than this were rejected or are uncertain, as 50 or 2%.",
-    ),
-    click.option(
-        "--give-up-after",
-        type=click.FloatRange(1),
-        default=RetryPolicy().give_up_after,
-        show_default=True,
-        metavar="SECONDS",
-        help="Stop when the service has let nothing through for so long.",
-    ),
-    click.option(
-        "--retry-on",
-        metavar="502,503",
-        help="Statuses of which you know that nothing was stored: such rows are sent again.",
-    ),
-    *ENGINE_OPTIONS,
-    click.option(
-        "--limit",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Send N rows and leave the others pending.",
-    ),
-)
+def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> Any:
+    """A setting's value as its declaration reads and checks it; what is no text is a default."""
+    read = SETTINGS[str(parameter.name)].of_text
+    if read is None or not isinstance(text, str):
+        return text
+    try:
+        return read(text.strip())
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from None
+
+
+SENDING = tuple(name for name, declared in SETTINGS.items() if declared.help)
+"""The settings that are options, by name."""
+
+
+def _setting_option(name: str, *, resumed: bool) -> Callable[[Command], Command]:
+    """The option of a setting; of a resumed run it is by default what it was."""
+    declared = SETTINGS[name]
+    default = None if resumed else flat(RunSettings())[name] or None
+    if not resumed and name == "concurrency":
+        default = "auto"
+    shown = "as the run began" if resumed and declared.kept else default is not None
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        type=click.Choice(declared.choices) if declared.choices else click.UNPROCESSED,
+        callback=_read_setting,
+        default=default,
+        show_default=shown,
+        metavar=declared.metavar,
+        help=declared.help,
+    )
 
 
 def sending_options(command: Command) -> Command:
     """Add the options that say as whom and how to send."""
-    return _with(_SENDING, command)
+    options = (_setting_option(name, resumed=False) for name in SENDING)
+    return _with((*_SERVICE, *options), command)
+
+
+def resuming_options(command: Command) -> Command:
+    """Add the same options for a run of the past, which keeps what is not given anew."""
+    options = (_setting_option(name, resumed=True) for name in SENDING)
+    return _with((*_SERVICE, *options), command)
 
 
 def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
@@ -160,37 +132,30 @@ def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> 
 
 
 def run_settings(options: Mapping[str, Any]) -> RunSettings:
-    """The settings that the sending options ask for."""
-    too_many = options["max_failures"]
-    return RunSettings(
-        pace=Pace(options["concurrency"], options["rate"], timeout=options["timeout"]),
-        retry=RetryPolicy(
-            retries=options["retries"],
-            give_up_after=options["give_up_after"],
-            retry_on=_statuses(options["retry_on"]),
-            max_failures=parse_max_failures(too_many) if too_many is not None else None,
-        ),
-        limit=options["limit"],
-        engine=options["engine"],
-        workers=workers_of(options),
-        scheduler=scheduler_of(options),
-    )
+    """The settings that the sending options ask for; raises SettingError."""
+    named = {name: options[name] for name in SENDING if options[name] is not None}
+    _need_dask(named)
+    return settings_of(named)
 
 
-def _statuses(text: str | None) -> frozenset[int]:
-    """HTTP statuses as ``502,503``; only those that leave open whether something was stored."""
-    if text is None:
-        return frozenset()
-    found = {part.strip() for part in text.split(",")}
-    if not found <= _OPEN:
-        odd = ", ".join(sorted(found - _OPEN))
+def given_settings(context: click.Context) -> dict[str, Any]:
+    """The settings that stand on the command line, by name: what a resumed run does anew."""
+    line = ParameterSource.COMMANDLINE
+    given = {
+        name: context.params[name] for name in SENDING if context.get_parameter_source(name) is line
+    }
+    _need_dask(given)
+    return given
+
+
+def _need_dask(given: Mapping[str, Any]) -> None:
+    from importlib.util import find_spec
+
+    if given.get("engine") == "dask" and find_spec("distributed") is None:
         raise UsageError(
-            f"--retry-on {text}: {odd} cannot be declared safe", "Write it as 502,503."
+            "the dask engine needs a library that is not installed",
+            'Install it: pip install "vcc-importer[cluster]"',
         )
-    return frozenset(map(int, found))
-
-
-_OPEN = {"408", "500", "502", "503", "504"}
 
 
 def source_options(

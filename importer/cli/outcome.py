@@ -111,12 +111,14 @@ def describe_run(result: RunResult) -> str:
 def _lines(result: RunResult) -> Iterator[str]:
     summary, directory = result.summary, result.directory
     project, base_url = summary.target["project"], summary.target["base_url"]
+    if result.nothing_pending:
+        yield "Nothing was pending; nothing was sent."
     yield f"{summary.source['path']} → project {project} at {base_url}"
     for status, count in summary.counts.items():
         where = f" → {_FILES[status]}" if count and status in _FILES else ""
         yield f"  {status:<10} {count:>9,}   {_MEANINGS[status]}{where}"
-    rate = f"{summary.elapsed_s:.1f} s, {summary.rows_per_s:,.0f} rows/s"
-    yield f"  {'rows':<10} {summary.rows:>9,}   {rate}"
+    rate = f"   {summary.elapsed_s:.1f} s, {summary.rows_per_s:,.0f} rows/s"
+    yield f"  {'rows':<10} {summary.rows:>9,}{'' if result.nothing_pending else rate}"
     if result.examples:
         failed = sum(summary.counts[status] for status in FAILED)
         yield ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from importer.cli.logs import as_json, log_options, put_result, verbose_option
 from importer.cli.options import (
     FILE,
     again_option,
+    given_settings,
     quiet_option,
-    run_settings,
-    sending_options,
+    resuming_options,
 )
 from importer.cli.outcome import describe_run, say
 from importer.cli.target import past_target
@@ -33,7 +34,7 @@ run_argument = click.argument(
     epilog="Example: vcc-import resume runs/leads-20261123T201753Z-e6e70a",
 )
 @run_argument
-@sending_options
+@resuming_options
 @again_option
 @log_options
 @quiet_option
@@ -41,19 +42,24 @@ def resume(run_dir: Path, **options: Any) -> int:
     """Send the pending rows of a run, and no others.
 
     It works from the run's own copy of the file and of the mapping, whatever became of them
-    since. Uncertain rows are left alone: see reconcile. The result files are written anew and
-    cover the whole file. Exit codes are those of run.
+    since, and as the run began: with its pace, retries, limits of time and failures, engine,
+    workers and certificates, unless they are given anew. Its --limit is not kept. Uncertain rows
+    are left alone: see reconcile. The result files are written anew and cover the whole file. Exit
+    codes are those of run.
     """
     from importer import library
 
     past = library.past_run(run_dir)
     stop = library.StopSwitch()
-    with past_target(past, options) as target, stops_on_signals(stop) as received:
+    settings = past.settings_but(given_settings(click.get_current_context()))
+    # Where nothing is to be sent, no key is needed and no sandbox started.
+    place = past_target(past, options) if past.pending else contextlib.nullcontext()
+    with place as target, stops_on_signals(stop) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
             result = library.resume(
                 run_dir,
                 target=target,
-                settings=run_settings(options),
+                settings=settings,
                 guard=library.Guard(again=options["again"]),
                 stop=stop,
                 listener=listener,

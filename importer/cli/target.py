@@ -48,13 +48,18 @@ def run_target(
 
 @contextlib.contextmanager
 def past_target(past: PastRun, options: Mapping[str, Any]) -> Iterator[Target]:
-    """Give the target of a run of the past, its sandbox started again where it was a rehearsal."""
+    """Give the target of a run of the past, its sandbox started again where it was a rehearsal.
+
+    Its certificates are those of the run where none are given.
+    """
     if past.sandbox is not None:
         with _rehearsal(past.sandbox, past.project, options) as target:
             yield target
         return
     customer, key = credentials(options["customer"], options["api_key_file"], environment(), warn)
-    yield Target(past.base_url, past.project, customer, key, options["ca_file"])
+    ca_file, key_file = options["ca_file"] or past.ca_file, options["api_key_file"]
+    base_url = options.get("base_url") or past.base_url
+    yield Target(base_url, past.project, customer, key, ca_file, key_file)
 
 
 @contextlib.contextmanager

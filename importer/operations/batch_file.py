@@ -38,6 +38,7 @@ from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError
 from importer.recovery import past_run
+from importer.settings import asked_for
 from importer.sources import file_sha256
 
 _log = logging.getLogger(__name__)
@@ -91,13 +92,16 @@ def resume_run(work: Work, run_dir: Path) -> Done:
     run_id = past.description.run_id
     if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
         return Done(must_be_seen(shlex.quote(str(run_dir))), sha256, run_dir)
-    target = replace(work.target, base_url=past.base_url, project=past.project)
+    ca_file = work.target.ca_file or past.ca_file
+    target = replace(work.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
+    # What the jobs file says holds; where it says nothing, the run goes on as it began.
+    settings = replace(past.settings_but(asked_for(work.settings)), runs_dir=work.settings.runs_dir)
     with work.round.given.telling.progress(Path(past.description.source["path"]).name) as listener:
         try:
             result = library.resume(
                 run_dir,
                 target=target,
-                settings=work.settings,
+                settings=settings,
                 guard=work.guard,
                 stop=work.stop,
                 listener=listener,

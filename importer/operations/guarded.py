@@ -27,7 +27,7 @@ from importer.operations.runs_folders import ledgers_beside, newest_first, remem
 from importer.operations.target_lock import TargetBusy, target_lock
 from importer.recovery import past_run
 from importer.rundir import RunDirectory
-from importer.settings import RunSettings, Target
+from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.stopping import StopSwitch
 from importer.summary import Description
 from importer.survey.seen import Seen, Sighting
@@ -67,6 +67,9 @@ class Guard:
     label: str | None = None
     wait: float = 0.0
     jobs_file: str | None = None
+
+    def __post_init__(self) -> None:
+        checked("wait", self.wait, Number(0, A_YEAR))
 
 
 class _Register:
@@ -207,7 +210,7 @@ def run(
 
 def resume(
     run_dir: Path,
-    target: Target,
+    target: Target | None,
     settings: RunSettings,
     *,
     guard: Guard = Guard(),
@@ -216,9 +219,10 @@ def resume(
 ) -> RunResult:
     """Go on with a run as :func:`importer.recovery.resume` does, guarded and entered.
 
-    Raises AlreadyImported where another run has sent the same content since, and TargetBusy. The
-    ledger is the one that knows the run: of the folder it lies in, that `settings` name, or that
-    this user has used.
+    The target may be left out where no row is pending: then nothing is sent, whatever other runs
+    have done. Raises AlreadyImported where another run has sent the same content since, and
+    TargetBusy. The ledger is the one that knows the run: of the folder it lies in, that `settings`
+    name, or that this user has used.
     """
     past, stop = past_run(run_dir), stop or StopSwitch()
     if past.sandbox is not None:
@@ -226,13 +230,13 @@ def resume(
     run_id = past.description.run_id
     runs_dir = _home(run_id, run_dir.absolute().parent, settings.runs_dir)
     with (
-        target_lock(runs_dir, target.base_url, target.project, wait=guard.wait, stop=stop),
+        target_lock(runs_dir, past.base_url, past.project, wait=guard.wait, stop=stop),
         Ledger.open(runs_dir) as ledger,
     ):
         entry = ledger.find(run_id)
         if entry is not None:
             remember(runs_dir)
-            if not guard.again:
+            if past.pending and not guard.again:
                 with ledgers_beside(ledger) as ledgers:
                     _refuse_overtaken(entry, ledgers)
         result = recovery.resume(run_dir, target, settings, stop=stop, listener=listener)

@@ -11,10 +11,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from importer.errors import UsageError
 from importer.mapping.rule import Strict, Text, Texts, as_list
 from importer.mapping.schema import schema_of
-from importer.settings import EngineName, MaxFailures, parse_max_failures
-
-MOST_IN_FLIGHT = 1000
-MOST_WORKERS = 64
+from importer.settings import (
+    MOST_IN_FLIGHT,
+    MOST_WORKERS,
+    SETTINGS,
+    EngineName,
+    MaxFailures,
+    parse_max_failures,
+)
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(s|m|min|h|)", re.ASCII)
@@ -155,8 +159,10 @@ class JobKeys(Strict):
     concurrency: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | Literal["auto"] | None = Field(
         None, description="Requests in flight; found by itself where left out."
     )
-    rate: float | None = Field(None, ge=0.01, description="At most so many requests a second.")
-    timeout: Seconds | None = Field(None, description="How long one request may take.")
+    rate: float | None = Field(None, gt=0, le=1e9, description=SETTINGS["rate"].help)
+    timeout: Annotated[Seconds, AfterValidator(SETTINGS["timeout"].check)] | None = Field(
+        None, description=SETTINGS["timeout"].help
+    )
     retries: int | None = Field(None, ge=0, description="Tries beyond the first.")
     retry_on: (
         Annotated[
@@ -165,8 +171,8 @@ class JobKeys(Strict):
         ]
         | None
     ) = Field(None, description="Statuses of which you know that nothing was stored.")
-    give_up_after: Seconds | None = Field(
-        None, description="Stop when the service has let nothing through for so long."
+    give_up_after: Annotated[Seconds, AfterValidator(SETTINGS["give_up_after"].check)] | None = (
+        Field(None, description=SETTINGS["give_up_after"].help)
     )
     max_failures: TooMany | None = Field(
         None, description="Stop when more rows than this were rejected or are uncertain."

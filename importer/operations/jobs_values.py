@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import time
 from pathlib import Path
 
 from importer.operations.drift import DriftBounds
 from importer.operations.window import Window
 from importer.settings import (
+    SETTINGS,
     EngineName,
     MaxFailures,
     Pace,
@@ -18,6 +19,7 @@ from importer.settings import (
     RunSettings,
     Secret,
     SourceOptions,
+    settings_of,
 )
 
 SETTLE = 30.0
@@ -89,20 +91,8 @@ class JobSpec:
 
     def settings(self, runs_dir: Path) -> RunSettings:
         """How its files are sent."""
-        return RunSettings(
-            pace=Pace(self.concurrency, self.rate, timeout=self.timeout),
-            retry=RetryPolicy(
-                retries=self.retries,
-                give_up_after=self.give_up_after,
-                retry_on=self.retry_on,
-                max_failures=self.max_failures,
-            ),
-            runs_dir=runs_dir,
-            engine=self.engine,
-            workers=self.workers,
-            scheduler=self.scheduler,
-            allow_new_values=self.allow_new_values,
-        )
+        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name in SETTINGS}
+        return settings_of({**said, "runs_dir": runs_dir})
 
 
 @dataclass(frozen=True, slots=True)

@@ -518,3 +518,22 @@ def test_files_that_became_no_run_stand_in_the_ledger_once(night: Night) -> None
         ("little.csv", "held", 1, "a"),
         ("odd.csv", "failed", 2, "a"),
     }
+
+
+def test_a_run_that_was_begun_by_hand_is_gone_on_with_as_it_began_unless_the_jobs_file_says_more(
+    night: Night, service: LiveSandbox
+) -> None:
+    night.jobs("a")
+    path = night.put("a/leads.csv", 30, first=700)
+    mapping = importer.load_mapping(night.home / "m.yaml")
+    settings = importer.RunSettings(
+        pace=importer.Pace(rate=50.0), runs_dir=night.home / "runs", limit=10
+    )
+    target = importer.target_for(mapping, base_url=night.url)
+    importer.run(path, mapping, target=target, settings=settings)
+    before = len(service.requests())
+    began = time.monotonic()
+    (done,) = files(night.round())
+    assert done == ("a/leads.csv", "imported", 0)
+    assert len(service.requests()) - before == 20
+    assert time.monotonic() - began > 0.3, "20 rows at 50 a second, less a burst"
