@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
+BAD_DATE = "#DATE!"
+"""What stands in a cell that is formatted as a date, whose number is none in the calendar."""
+MERGED_AWAY = "#MERGED!"
+"""What stands in a cell that a merge with others hides, where it is not known what it would be."""
 ERROR_TEXTS = frozenset(
-    f"{EMPTY_FORMULA} #NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A #GETTING_DATA #SPILL! #CALC! "
-    "#FIELD! #BLOCKED! #CONNECT! #BUSY! #UNKNOWN! #EXTERNAL! #PYTHON! #TIMEOUT! #ERROR!".split()
+    f"{EMPTY_FORMULA} {BAD_DATE} {MERGED_AWAY} #NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A "
+    "#GETTING_DATA #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #BUSY! #UNKNOWN! #EXTERNAL! #PYTHON! "
+    "#TIMEOUT! #ERROR!".split()
 ).union(f"Err:{number}" for number in range(501, 541))
 """What Excel, Google Sheets and LibreOffice show for a calculation that failed."""
 

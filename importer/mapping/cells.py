@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.model import BLANKS, EMPTY_FORMULA, ERROR_TEXTS, Batch
+from importer.model import BAD_DATE, BLANKS, EMPTY_FORMULA, ERROR_TEXTS, MERGED_AWAY, Batch
 from importer.textbytes import Bytes
 
 Mask = npt.NDArray[np.bool_]
@@ -104,6 +104,18 @@ def error_problem(text: str) -> tuple[str, str, str]:
             "empty_formula",
             "the cell's formula was never calculated",
             "open the file in a spreadsheet program and save it, or put in the value",
+        )
+    if text == BAD_DATE:
+        return (
+            "no_date",
+            "the cell is formatted as a date, but its number is no day of the calendar",
+            "the spreadsheet shows ##### or 1900-01-00 there: put in the date, or clear the cell",
+        )
+    if text == MERGED_AWAY:
+        return (
+            "merged_cell",
+            "the cell is merged with others, so that what it holds cannot be told",
+            "unmerge the cells in the spreadsheet program, and fill in each of them",
         )
     return (
         "error_cell",

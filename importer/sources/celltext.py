@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,8 +23,78 @@ if TYPE_CHECKING:
 _DIGITS = 15
 _WHOLE = 1e15
 """From here on 15 digits are too few for the whole part."""
+_LONGEST_FORMAT = 1000
 _HALF = dt.timedelta(milliseconds=500)
 _LAST_SECOND = dt.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001 -- cells have no time zone
+
+
+class Calendar(Enum):
+    """From which day a workbook counts, and on which number its calendar ends."""
+
+    SINCE_1900 = 2_958_466
+    SINCE_1904 = 2_957_004
+
+
+class NumberFormat(Enum):
+    """What the format of a cell makes of a number in it."""
+
+    NUMBER = "number"
+    DATE = "date"
+    TIME = "time"
+    """A time of day, without its date."""
+    LENGTH = "length"
+    """A length of time, such as ``[h]:mm``."""
+
+    @staticmethod
+    def of(written: str | None, number: int = 0) -> NumberFormat:
+        """The kind of a format, as it is written; by its number where a workbook need not write it.
+
+        The numbers are those of ECMA-376, part 1, 18.8.30; 27 to 58 are of East Asian versions.
+        """
+        if written is None:
+            return _BUILT_IN.get(number, NumberFormat.NUMBER)
+        return _format_of(written)
+
+    def holds(self, number: float, calendar: Calendar) -> bool:
+        """Whether a cell of this format can show the number.
+
+        Days of the calendar from 1900 begin with 1; its day 60 is a 29 February that never was.
+        Spreadsheet programs show ``#####`` for what is no day, and ``1900-01-00`` for 0.
+        """
+        match self:
+            case NumberFormat.DATE:
+                first = 1 if calendar is Calendar.SINCE_1900 else 0
+                fictive = calendar is Calendar.SINCE_1900 and 60 <= number < 61
+                return first <= number < calendar.value and not fictive
+            case NumberFormat.TIME:
+                return 0 <= number < calendar.value
+            case NumberFormat.LENGTH:
+                return abs(number) < calendar.value
+        return True
+
+
+_BUILT_IN = {
+    **dict.fromkeys((*range(14, 18), 22, *range(27, 32), 36, *range(50, 59)), NumberFormat.DATE),
+    **dict.fromkeys((*range(18, 22), *range(32, 36), 45, 47), NumberFormat.TIME),
+    46: NumberFormat.LENGTH,
+}
+_LENGTH = re.compile(r"\[(?:h+|m+|s+)\]")
+_LITERAL = re.compile(r'"[^"]*"?|\\.|[_*].|\[[^\]]*\]?|am/pm|a/p|e[+-]')
+"""What in a format is shown as it stands, fills, colours, or is no part of a date."""
+
+
+@lru_cache(maxsize=1024)
+def _format_of(written: str) -> NumberFormat:
+    first = written[:_LONGEST_FORMAT].lower().replace("general", "").replace("standard", "")
+    bare = re.sub(r'"[^"]*"?|\\.', "", first)
+    if _LENGTH.search(bare):
+        return NumberFormat.LENGTH
+    signs = set(_LITERAL.sub("", first).partition(";")[0])
+    if signs & set("yd"):
+        return NumberFormat.DATE
+    if signs & set("hs"):
+        return NumberFormat.TIME
+    return NumberFormat.DATE if "m" in signs else NumberFormat.NUMBER
 
 
 def cell_texts(cells: Sequence[Any]) -> list[str]:

@@ -51,16 +51,17 @@ def streams(file: InputFile) -> frozenset[str]:
         )
 
 
-def workbook_stream(file: InputFile) -> bytes:
-    """The workbook's bytes; the whole file's if it has no container, as the oldest have none.
+def workbook_stream(file: InputFile) -> tuple[bytes, bool]:
+    """The workbook's bytes, and whether they are known to be all.
 
-    They may be fewer than the directory says: what is missing is for the reader to find. Raises
+    The whole file's if it has no container, as the oldest have none. Where there are fewer than the
+    directory says, what is missing may be nothing that is needed, which its reader finds. Raises
     ContainerError, or another of `DAMAGE`, where they cannot be found at all.
     """
     with file.path.open("rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:
             stream.seek(0)
-            return stream.read()
+            return stream.read(), False
     size = file.path.stat().st_size
     with _opened(file) as container:
         for name in WORKBOOKS:
@@ -69,8 +70,19 @@ def workbook_stream(file: InputFile) -> bytes:
                     raise ContainerError("it is cut short")
                 content = bytes(container.openstream(name).read())
                 _check_chain(container, name)
-                return content
+                return content, len(content) == container.get_size(name)
     raise ContainerError("it holds no workbook")
+
+
+def read_stream(file: InputFile, name: str) -> bytes:
+    """The bytes of a stream; none where it is not there."""
+    size = file.path.stat().st_size
+    with _opened(file) as container:
+        if not container.exists(name):
+            return b""
+        if container.get_size(name) > size:
+            raise ContainerError("it is cut short")
+        return bytes(container.openstream(name).read())
 
 
 def _check_chain(container: olefile.OleFileIO, name: str) -> None:

@@ -50,13 +50,13 @@ def open_source(path: Path, options: SourceOptions) -> Source:
 
 def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
     """The reading of a file; what it holds is unpacked first if it is packed."""
-    kind = detect(file)
+    file, kind = _decrypted(file, undo)
     if kind not in _PACKED:
         return _opened(file, kind, options)
     from importer.sources.unpacking import unpacked
 
     inner, problems = undo.enter_context(unpacked(file, kind))
-    inner_kind = detect(inner)
+    inner, inner_kind = _decrypted(inner, undo)
     if inner_kind in (*_PACKED, Kind.ARCHIVE):
         raise SourceError(
             f"{inner}: this is an archive within an archive, which is not read.",
@@ -65,6 +65,17 @@ def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
     reading = _opened(inner, inner_kind, options)
     info = replace(reading.info, problems=(*problems, *reading.info.problems))
     return replace(reading, info=info)
+
+
+def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, Kind]:
+    """The file and its kind; of an encrypted workbook that opens without asking, what it holds."""
+    kind = detect(file)
+    if kind is not Kind.ENCRYPTED:
+        return file, kind
+    from importer.sources.encrypted import opened_without_password
+
+    file = undo.enter_context(opened_without_password(file))
+    return file, detect(file)
 
 
 def _opened(file: InputFile, kind: Kind, options: SourceOptions) -> Reading:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import python_calamine as calamine
 
 from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
+from importer.settings import BATCH_ROWS
 from importer.sources.celltext import cell_texts
-from importer.sources.source import Layout, Reading
+from importer.sources.source import Layout, Reading, Rows
 from importer.sources.table import read_table
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class NamedSheet(Protocol):
 
 
 AnySheet = TypeVar("AnySheet", bound=NamedSheet)
+Answer = TypeVar("Answer")
 
 OTHER_SHEETS = "other_sheets"
 HIDDEN_SHEETS = "hidden_sheets"
@@ -182,7 +185,7 @@ def remark(code: str, message: str, hint: str | None = None) -> Problem:
     return Problem(None, None, None, code, message, hint=hint, severity=Severity.WARNING)
 
 
-def guarded(file: InputFile, load: Callable[[], calamine.CalamineSheet]) -> calamine.CalamineSheet:
+def guarded(file: InputFile, load: Callable[[], Answer]) -> Answer:
     """What `load` gives; whatever the workbook library stumbles over becomes a SourceError."""
     try:
         return load()
@@ -205,3 +208,58 @@ def _damaged(file: InputFile, why: str) -> SourceError:
         f"{file}: this workbook is damaged or cut short ({why}).",
         "Open it in a spreadsheet program and save it anew, or save the sheet as CSV.",
     )
+
+
+def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Iterator[Rows]:
+    """All rows from the sheet's first, each as wide as the sheet, in parts of `BATCH_ROWS`.
+
+    calamine gives rows from the sheet's first, but columns only from the first that is used.
+    """
+    special = list(reversed(scan.special))
+    left = sheet.start[1] if sheet.start else 0
+    used = sheet.end[1] + 1 if sheet.end else 0
+    width = max(used, max((column for _, column, _ in special), default=-1) + 1)
+    height = sheet.end[0] + 1 if sheet.end else 0
+    rows = sheet.iter_rows() if sheet.end else iter(())
+    first = 0
+    while cells := _padded(_taken(rows, first, file), left, width):
+        stop = first + len(cells)
+        while special and special[-1][0] < stop:
+            row, column, text = special.pop()
+            cells[row - first][column] = text
+        yield Rows(first + 1, cells)
+        first = stop
+    if first != height:
+        # Row numbers rest on this: a version that gives other rows must not go unnoticed.
+        raise _damaged(file, f"the sheet has {height} rows, but {first} were read")
+    while special:
+        # Formulas without a value are no cells to calamine, so the last rows may be missing.
+        row = special[-1][0]
+        blank: list[Any] = [""] * width
+        while special and special[-1][0] == row:
+            _, column, text = special.pop()
+            blank[column] = text
+        yield Rows(row + 1, [blank])
+
+
+def _taken(rows: Iterator[list[Any]], first: int, file: InputFile) -> list[list[Any]]:
+    """The next rows; a number that no date or length of time can be is where this stops."""
+    try:
+        return list(islice(rows, BATCH_ROWS))
+    except BaseException as error:
+        # A panic in the Rust library derives from BaseException, and has no public name.
+        if not isinstance(error, OverflowError) and type(error).__name__ != "PanicException":
+            raise
+    raise SourceError(
+        f"{file}: a cell in rows {first + 1:,} to {first + BATCH_ROWS:,} is formatted as a"
+        " date or time, but its number is out of all bounds.",
+        "Format that column as text or as a number, and save it again.",
+    )
+
+
+def _padded(rows: list[list[Any]], left: int, width: int) -> list[list[Any]]:
+    if not rows or len(rows[0]) == width:
+        return rows
+    before = [""] * left
+    after = [""] * (width - left - len(rows[0]))
+    return [before + row + after for row in rows]

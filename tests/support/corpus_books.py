@@ -168,6 +168,7 @@ BOOKS: dict[str, Build] = {
     "formats/ods.ods": by_libreoffice(by_xlsxwriter(pages.typed)),
     "formats/xlsb.xlsb": _binary,
     "formats/named_as_text.csv": by_xlsxwriter(pages.people),
+    "formats/write_protected.xlsx": encrypted("VelvetSweatshop"),
     "formats/protected.xlsx": encrypted("not to be guessed"),
     "sheets/title_and_blank_line.xlsx": by_xlsxwriter(pages.title),
     "sheets/merged_header.xlsx": by_xlsxwriter(pages.merged_header),
