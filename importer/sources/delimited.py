@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
-from importer.sources.delimiter import SAMPLE, find_delimiter, separator_line
+from importer.sources.delimiter import SAMPLE, find_delimiter, is_divided, separator_line
 from importer.sources.detect import Kind
 from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
 from importer.sources.header import BLANKS
-from importer.sources.records import records
+from importer.sources.quoting import find_dialect, text_within_quotes
+from importer.sources.records import records, unwrapped
 from importer.sources.source import Layout, Reading
 from importer.sources.table import read_table
 
@@ -35,11 +36,14 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         sample = _sample(text_blocks(stream, file, encoding))
         _refuse_blank(file, encoding, sample)
         _refuse_binary(file, encoding, sample)
-        delimiter = find_delimiter(sample, options.delimiter)
         stream.seek(0)
         blocks = utf8_blocks(stream, file, encoding)
+        inner = text_within_quotes(sample, is_whole=len(sample) < SAMPLE)
+        if in_quotes := is_divided(inner):
+            blocks, sample = unwrapped(blocks, file.name), inner
+        delimiter = find_delimiter(sample, options.delimiter)
         sep_line = separator_line(sample) is not None
-        rows = records(blocks, file.name, delimiter, sep_line=sep_line)
+        rows = records(blocks, file.name, find_dialect(sample, delimiter), sep_line=sep_line)
         table = read_table(rows, Layout(place=file.name), options)
     except BaseException:
         stream.close()
@@ -51,7 +55,7 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         header_row=table.header_row,
         encoding=encoding,
         delimiter=delimiter,
-        problems=(*_ignored(options), *found.problems, *table.problems),
+        problems=(*_ignored(options), *found.problems, *_quoted_lines(in_quotes), *table.problems),
     )
     return Reading(info, table.batches, stream.close)
 
@@ -78,11 +82,24 @@ def _refuse_blank(file: InputFile, encoding: str, sample: str) -> None:
 
 
 def _refuse_binary(file: InputFile, encoding: str, sample: str) -> None:
-    odd = sum(sample.count(chr(code)) for code in (*range(9), *range(0x0E, 0x1A), *range(0x1B, 32)))
+    odd = sum(sample.count(chr(code)) for code in (*range(9), *range(0x0E, 0x1A), 0x1B))
     if odd > 32 and odd > 0.02 * len(sample):
         raise SourceError(
             f"{file}: this is not text, and not a workbook.",
             f"Give a CSV file or a workbook. Read as {encoding}, it is no text.",
+        )
+
+
+def _quoted_lines(found: bool) -> Iterator[Problem]:
+    if found:
+        yield Problem(
+            row=None,
+            column=None,
+            target=None,
+            code="quoted_lines",
+            message="every line was in quotes as a whole; it was read without them",
+            hint="The list was opened as one column and saved. Compare a few rows with it.",
+            severity=Severity.WARNING,
         )
 
 

@@ -22,6 +22,7 @@ from importer.settings import BATCH_ROWS
 from importer.sources.feed import LONGEST_LINE, EndlessLine, Feed
 from importer.sources.grid import LONGEST_CELL
 from importer.sources.plain import plain_columns
+from importer.sources.quoting import Dialect, cells_as_meant, doubled_quotes
 from importer.sources.source import Columns, Part, Rows
 
 if TYPE_CHECKING:
@@ -32,27 +33,40 @@ MOST_CELLS_IN_ROW = 16_384
 
 _PART = 8 * 2**20
 """Bytes after which a part of the file ends, though it has fewer rows than others."""
+_JOINT = "\x1f"
+"""Divides no file whose lines are in quotes as a whole: such a line is one cell."""
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
 
 
 def records(
-    blocks: Iterator[bytes], place: str, delimiter: str, *, sep_line: bool
+    blocks: Iterator[bytes], place: str, dialect: Dialect, *, sep_line: bool
 ) -> Iterator[Part]:
     """All records, blank ones too, in parts of at most `BATCH_ROWS`; `blocks` are UTF-8.
 
     With `sep_line`, the first line is no row. Raises SourceError, naming the row, where a record
     cannot be read or is over a limit; `place` names the file.
     """
-    return _Records(Feed(blocks), place, delimiter).parts(sep_line)
+    if dialect.backslashes:
+        blocks = doubled_quotes(blocks)
+    return _Records(Feed(blocks), place, dialect).parts(sep_line)
+
+
+def unwrapped(blocks: Iterator[bytes], place: str) -> Iterator[bytes]:
+    """The text of a file each of whose lines is in quotes as a whole, without these; UTF-8."""
+    for part in records(blocks, place, Dialect(_JOINT), sep_line=False):
+        rows = part.as_rows().cells
+        yield "".join(_JOINT.join(row) + "\n" for row in rows).encode()
 
 
 class _Records:
     """Gathers records until they make a part; `_first` is the row number of the next part."""
 
-    def __init__(self, feed: Feed, place: str, delimiter: str) -> None:
+    def __init__(self, feed: Feed, place: str, dialect: Dialect) -> None:
         self._feed = feed
         self._place = place
-        self._delimiter = delimiter
+        self._dialect = dialect
+        self._delimiter = dialect.delimiter
+        self._quotes: dict[int, bool] = {}
         self._first = 1
         self._cells: list[list[str]] = []  # either these wait to be given, or the tables
         self._tables: list[Any] = []
@@ -99,15 +113,20 @@ class _Records:
         self._tables, self._size = ([rest], rest.nbytes) if len(rest) else ([], 0)
 
     def _given_cells(self) -> Rows:
-        rows = Rows(self._first, self._cells)
+        rows = Rows(self._first, self._cells, self._quotes)
         self._first += len(rows)
-        self._cells, self._size = [], 0
+        self._cells, self._size, self._quotes = [], 0, {}
         return rows
 
     def _carefully(self, piece: bytes) -> Iterator[Rows]:
         """Divide a piece record by record, and what more of the text its last record takes."""
         lines = _Lines(self._feed, piece)
-        reader = csv.reader(iter(lines), delimiter=self._delimiter)
+        reader = csv.reader(
+            iter(lines),
+            delimiter=self._delimiter,
+            skipinitialspace=self._dialect.blanks_before_quotes,
+            strict=True,
+        )
         ended = False
         while not ended:
             with self._told(), _cell_limit():
@@ -119,7 +138,12 @@ class _Records:
     def _parse(self, reader: Iterator[list[str]], lines: _Lines) -> bool:
         """Parse until a part is full, or, which is then told, where the piece ends."""
         cells, before = self._cells, lines.taken
-        for record in reader:
+        while True:
+            lines.of_record.clear()
+            try:
+                record = next(reader)
+            except csv.Error:
+                record = self._with_stray_quotes(lines)
             cells.append(record)
             if len(record) > MOST_CELLS_IN_ROW:
                 raise _too_wide(self._place, self._first + len(cells) - 1, len(record))
@@ -131,6 +155,22 @@ class _Records:
             if len(cells) >= BATCH_ROWS or self._size + lines.taken - before > _PART:
                 return False
         raise _unclosed(self._place, self._first + len(cells) - 1)
+
+    def _with_stray_quotes(self, lines: _Lines) -> list[str]:
+        """The cells of the record just taken, in which a quote stands where none may.
+
+        Raises csv.Error where something else is wrong with it.
+        """
+        row = self._first + len(self._cells)
+        if len(lines.of_record) == 1:
+            found = cells_as_meant(lines.of_record[0].rstrip("\r\n"), self._dialect)
+            if found is not None:
+                if found.stray:
+                    self._quotes[row] = True
+                return found.cells
+        record: list[str] = next(csv.reader(lines.of_record, delimiter=self._delimiter), [])
+        self._quotes[row] = False
+        return record
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -146,7 +186,8 @@ class _Lines:
     """The lines of a piece, and beyond it for as long as a record asks for more.
 
     `taken` is how many characters of them the parser has taken; `ran_out` says that it asked for
-    more than the file has, which it does only within a quote.
+    more than the file has, which it does only within a quote. `of_record` are the lines taken since
+    it was last cleared.
     """
 
     def __init__(self, feed: Feed, piece: bytes) -> None:
@@ -157,6 +198,7 @@ class _Lines:
         self._is_beyond = False
         self.taken = 0
         self.ran_out = False
+        self.of_record: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         fed = 0
@@ -165,6 +207,7 @@ class _Lines:
             self._end += len(self._text)
             for line in io.StringIO(self._text, newline=""):
                 self.taken += len(line)
+                self.of_record.append(line)
                 yield line
             self._is_beyond = True
             self._piece = self._feed.piece()

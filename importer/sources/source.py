@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from importer.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from importer.model import Batch, SourceInfo
@@ -23,17 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Consecutive rows of a file, blank ones too; `first` is the row number of the first."""
+    """Consecutive rows of a file, blank ones too; `first` is the row number of the first.
+
+    `quotes` has the rows, by their numbers, that hold a quote where the rules of CSV allow none,
+    and whether it could be told all the same where each of their cells ends.
+    """
 
     first: int
     cells: list[list[Any]]
+    quotes: Mapping[int, bool] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def between(self, start: int, stop: int) -> Rows:
         """Those from index `start` up to `stop`."""
-        return Rows(self.first + start, self.cells[start:stop])
+        low, high = self.first + start, self.first + stop
+        quotes = {row: told for row, told in self.quotes.items() if low <= row < high}
+        return Rows(low, self.cells[start:stop], quotes)
 
     def as_rows(self) -> Rows:
         """The same."""

@@ -181,6 +181,9 @@ class _Batches:
     def _from_rows(self, rows: Rows, problems: list[Problem]) -> list[Any]:
         width = len(self.headers)
         cells = rows.cells
+        for number, told in rows.quotes.items():
+            row = cells[number - rows.first]
+            problems.append(_stray_quote(number, is_read=told and len(row) == width))
         if set(map(len, cells)) != {width}:
             cells = [
                 row if len(row) == width else self._fitted(number, row, problems)
@@ -230,6 +233,19 @@ class _Batches:
                     value=cell[:_SHOWN],
                     hint="The file was damaged, or written by a faulty program: type it again.",
                 )
+
+
+def _stray_quote(number: int, *, is_read: bool) -> Problem:
+    return Problem(
+        row=number,
+        column=None,
+        target=None,
+        code="stray_quote",
+        message='a quote (") within a cell in quotes is not doubled'
+        + ("; it was taken as a part of the cell" if is_read else ", so the cells are not certain"),
+        hint='Write such a quote twice (""), or save the list as .xlsx.',
+        severity=Severity.WARNING if is_read else Severity.ERROR,
+    )
 
 
 def _short_row(number: int, cells: int, width: int) -> Problem:

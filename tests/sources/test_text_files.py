@@ -205,6 +205,50 @@ def test_the_delimiter_is_found(
     assert all(want is None or cells == want for (_, cells), want in zip(found, rows, strict=True))
 
 
+TABLE = "Name;City;Phone\nAnn;Vac;1234567\nBob;Pecs;1234568\n"
+PAIRS = "Name;Phone\nAnn;1234567\nBob;1234568\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        (TABLE + "\n" + "Note, this list, as agreed, is confidential\n" * 8, ";"),
+        ("A, b, c and d\nE, f, g and h\nI, j, k, and l\nx, y\n\n" + PAIRS, ";"),
+        ("Report,made on,Monday\nFor the team,only\n\n" + PAIRS + "Cid;123\n", ";"),
+        ("Exported,2024\nRows,2\n\n" + TABLE, ";"),
+        ("Title\n" * 7 + PAIRS, ";"),
+        ("Title\n" * 30 + TABLE.replace(";", "\t"), "\t"),
+        (PAIRS.replace(";", "\t") + "Total, all, of, it\nx, y\n", "\t"),
+        (TABLE + "Total;2\n", ";"),
+        ("Name;Price\n" + "Ann;12,50\n" * 10 + "Bob;1\n", ";"),
+        ("Name,Tags\n" + "Ann,a;b;c;d\n" * 30, ","),
+        ("Name;Address\n" + "Ann;Vac,Fo u. 1,2/b,x\n" * 30, ";"),
+        ("Name, City, Phone\nAnn, Vac, 1234567\nBob, Pecs, 1234568\n", ","),
+        ('"Name", "City"\n"Ann", "Vac, x"\n"Bob", "Pecs"\n', ","),
+        ("Name;City;Phone\nAnn,Vac,1234567\nBob;Pecs;1234568\nCid;Vac;1234569\n", ";"),
+    ],
+)
+def test_prose_and_titles_do_not_decide_the_delimiter(file: Path, text: str, mark: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    assert read(file)[0].delimiter == mark
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Note\n" + "text\n" * 40 + "a;b\nc;d\ne;f\n" + "text\n" * 40,
+        "Name\nAnn\nSmith,John\nFay,Bob\nCid\n",
+        "Address\n" + "Budapest, Fo u. 1\n" * 20,
+        "Sentence\n" + "Yes, but, as always, not now\n" * 20,
+    ],
+)
+def test_a_list_of_one_column_is_not_divided(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    assert [list(read(file)[0].headers), *(cells for _, cells in read(file)[1])] == [
+        [line] for line in text.splitlines()
+    ]
+
+
 def test_a_sep_line_is_no_row_as_in_spreadsheet_programs_and_the_option_beats_it(
     file: Path,
 ) -> None:

@@ -39,4 +39,32 @@ READING: dict[str, bytes] = {
     "formats/web_page_of_a_style.xls": (
         f'<style>td{{mso-number-format:"\\@"}}</style>{_PAGE}'.encode()
     ),
+    "text/backslash_quotes.csv": lines(
+        "Name,City,Phone",
+        r'"ACME \"Best\" Kft",Vác,06301234567',
+        r'"Kis \"és\" Nagy, Bt",Pécs,06301234568',
+        '"Hotel "Arany" Kft",Vác,06301234569',
+    ),
+    "text/lines_in_quotes.csv": (
+        '"Name;City;Phone"\r\n"Ann Fay;Vác;06301234567"\r\n"Bob Ray;Pécs;06301234568"\r\n'.encode()
+    ),
+    "text/more_titles_than_rows.csv": lines(
+        "Campaign report",
+        "Exported by the CRM on 2024-05-17",
+        "Owner: sales team",
+        "Status: open",
+        "Filter: none",
+        "Name,Phone,City",
+        "Anna Kovács,+36301234567,Győr",
+        "Béla Nagy,+36209876543,Pécs",
+        "Csilla Tóth,+36703334444,Eger",
+    ),
+    "text/prose_with_commas.csv": lines(
+        "Leads of May, for the team in Pécs, Hungary",
+        "Confidential, not to be shared, copied, or printed",
+        "",
+        "Name;City;Phone",
+        "Ann;Vác;06301234567",
+        "Bob;Pécs;06301234568",
+    ),
 }
