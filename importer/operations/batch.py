@@ -48,11 +48,11 @@ def run_batch(given: Given, *, only: str | None = None) -> BatchResult:
                 results.append(result)
                 given.telling.job(result)
                 complaints += spread_word(job, result, round_)
-    said, code = keep_figures(given.jobs, results)
+    complaints += keep_figures(given.jobs, results)
     return BatchResult(
         tuple(results),
-        (*complaints, *said),
-        worst([code, code_of_stop(given.stop), 3 if round_.ended_by is not None else 0]),
+        tuple(complaints),
+        worst([code_of_stop(given.stop), 3 if round_.ended_by is not None else 0]),
     )
 
 

@@ -7,6 +7,7 @@ texts of ours, and quote nothing but paths.
 from __future__ import annotations
 
 import errno
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Final
 
+from importer import library
 from importer.errors import (
     ImporterError,
     JournalError,
@@ -26,7 +28,7 @@ from importer.errors import (
     UsageError,
 )
 from importer.line import RunResult
-from importer.model import Stop
+from importer.model import Status, Stop
 from importer.operations.guarded import AlreadyImported, TargetBusy
 from importer.operations.ledger import Entry
 from importer.operations.outcome import Fate
@@ -58,7 +60,10 @@ class Ends(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of a file; `aside` is None where it stays, `ends` where the others go on."""
+    """What becomes of a file; `aside` is None where it stays, `ends` where the others go on.
+
+    `rows` and `differences` are those of :class:`FileOutcome`.
+    """
 
     fate: Fate
     exit_code: int
@@ -67,12 +72,94 @@ class Judgement:
     remedy: str = ""
     aside: Aside | None = None
     ends: Ends | None = None
+    rows: int | None = None
+    differences: tuple[str, ...] = ()
 
 
 def said(error: ImporterError) -> str:
-    """All that an error says, for the log: lines of text."""
-    mistakes = (f"  {mistake}" for mistake in getattr(error, "mistakes", ()))
-    return "\n".join(filter(None, (error.message, *mistakes, error.hint)))
+    """All that an error says, for the log: lines of text, with advice that a batch can take."""
+    mistakes = (f"  {_in_keys(mistake)}" for mistake in getattr(error, "mistakes", ()))
+    return "\n".join(filter(None, (_in_keys(error.message), *mistakes, advice(error))))
+
+
+def advice(error: ImporterError) -> str:
+    """What an error says that is to be done, as the user of a jobs file can do it.
+
+    The library's hints speak of options of the command line: of most there is a key in the jobs
+    file. What else batch has no option for is left out. Whole commands can be typed all the same.
+    """
+    match error:
+        case AlreadyImported():
+            results = shlex.quote(str(error.entry.run_dir))
+            return (
+                f"Its results: {results}\nRows that failed are in its failures.xlsx: mend them,"
+                " save it, and put it into the inbox. A batch sends the same content once."
+            )
+        case _:
+            lines = (
+                line if "vcc-import " in line else _possible(line)
+                for line in (error.hint or "").split("\n")
+            )
+            return "\n".join(filter(None, lines))
+
+
+_KEYS = {
+    name.replace("_", "-"): name
+    for name in (
+        "project",
+        "base_url",
+        "customer",
+        "concurrency",
+        "rate",
+        "timeout",
+        "retries",
+        "retry_on",
+        "give_up_after",
+        "max_failures",
+        "engine",
+        "workers",
+        "scheduler",
+        "sheet",
+        "header_row",
+        "encoding",
+        "delimiter",
+        "runs_dir",
+    )
+}
+_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: (?=[\w;,\t]))?")
+_OF_BATCH = {"api-key-file", "ca-file", "job", "release", "watch"}
+
+
+def _in_keys(text: str) -> str:
+    """A text that names keys of the jobs file in place of the options that mean the same."""
+
+    def key(match: re.Match[str]) -> str:
+        option = match[1]
+        if option == "allow-new-values":
+            return f"allow_new_values: true{match[0][2 + len(option) :]}"
+        if option == "out":
+            option = "runs-dir"
+        if option not in _KEYS:
+            return match[0]
+        return f"{_KEYS[option]}: " if match[0].endswith(" ") else _KEYS[option]
+
+    return _OPTION.sub(key, text)
+
+
+def _possible(line: str) -> str:
+    """A line of advice without what needs an option that there is none for."""
+    kept = []
+    for sentence in re.split(r"(?<=[.;]) ", _in_keys(line)):
+        if _is_possible(sentence):
+            kept.append(sentence)
+        elif ways := [way for way in re.split(r",? or ", sentence) if _is_possible(way)]:
+            kept.append(f"{' or '.join(ways).rstrip('.')}.")
+    text = " ".join(kept)
+    return f"{text[:-1]}." if text.endswith(";") else text
+
+
+def _is_possible(way: str) -> bool:
+    return all(option in _OF_BATCH for option in _OPTION.findall(way))
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -102,12 +189,18 @@ def of_result(result: RunResult, stop: StopSwitch) -> Judgement:
         )
     cause = remedy = ""
     if summary.exit_code == 4:
-        cause = "rows are uncertain: they may exist"
+        uncertain = summary.counts.get(Status.UNCERTAIN, 0)
+        cause = f"{uncertain:,} of {_rows(summary.rows)} uncertain: they may exist"
         remedy = f"Within days: vcc-import reconcile {folder}"
     elif summary.exit_code:
-        cause = "rows failed"
+        failed = sum(summary.counts.get(each, 0) for each in (Status.INVALID, Status.REJECTED))
+        cause = f"{failed:,} of {_rows(summary.rows)} failed"
         remedy = "Mend them in failures.xlsx, save it, and import it with the same mapping."
     return Judgement(Fate.IMPORTED, summary.exit_code, "", cause, remedy, Aside.DONE)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def interrupted(stop: StopSwitch) -> Judgement:
@@ -132,18 +225,25 @@ def must_be_seen(folder: str) -> Judgement:
     )
 
 
-def held(differences: Sequence[str], jobs: Path) -> Judgement:
+def held(rows: int, differences: Sequence[str], told: Sequence[str]) -> Judgement:
     """What it means for a file to be far from the last ones of its job."""
     lines = "\n".join(f"  {line}" for line in differences)
+    cause = "far from what the last files of this job were like"
     return Judgement(
         Fate.HELD,
         1,
-        f"far from what the last files of this job were like\n{lines}",
-        "far from what the last files of this job were like",
-        "The log says in what it differs. To import it all the same: vcc-import batch "
-        f"{shlex.quote(str(jobs))} --release FILE",
-        Aside.HELD,
+        f"{cause}\n{lines}",
+        cause,
+        aside=Aside.HELD,
+        rows=rows,
+        differences=tuple(told),
     )
+
+
+def released_by(jobs: Path, file: str) -> str:
+    """How a held file that is there now is let through."""
+    command = f"vcc-import batch {shlex.quote(str(jobs))} --release {shlex.quote(file)}"
+    return f"To import it all the same: {command}"
 
 
 def begun_elsewhere(entry: Entry) -> Judgement:
@@ -196,15 +296,15 @@ def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
         case PreflightError():
             cause = "the project lacks what the file needs"
             remedy = "Mend the mapping, the file or the project, and put the file into the inbox."
-            return Judgement(Fate.FAILED, 2, text, cause, remedy, Aside.FAILED)
+            rows = error.checkup.survey.rows if isinstance(error, library.Refused) else None
+            return Judgement(Fate.FAILED, 2, text, cause, remedy, Aside.FAILED, rows=rows)
         case MappingError():
             cause = "the file does not fit the mapping"
             remedy = "Mend one of them, and put the file into the inbox again."
             return Judgement(Fate.FAILED, 2, text, cause, remedy, Aside.FAILED)
         case UsageError():
             # Nothing of the file's: it stays, and the job waits for somebody.
-            hint = error.hint or ""
-            return Judgement(Fate.WAITING, 2, text, error.message, hint, ends=Ends.TARGET)
+            return Judgement(Fate.WAITING, 2, text, error.message, advice(error), ends=Ends.TARGET)
         case _:
             cause = "it ended with an error that the log tells"
             return Judgement(Fate.STOPPED, max(error.exit_code, 2), text, cause)

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from importer import library
@@ -26,6 +27,7 @@ from importer.operations.batch_fate import (
     must_be_seen,
     of_error,
     of_result,
+    released_by,
     said,
 )
 from importer.operations.batch_gate import drift_of
@@ -119,7 +121,7 @@ def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
     if judgement.aside is not None:
         run_id = done.run_dir.name if done.run_dir is not None else "none"
         results = done.run_dir if judgement.fate in {Fate.IMPORTED, Fate.STOPPED} else None
-        parcel = Parcel(run_id, done.sha256, results, judgement.message)
+        parcel = Parcel(run_id, done.sha256, results, partial(_note, work, judgement))
         try:
             moved = work.place.put(file, judgement.aside, parcel)
         except (ReplacedError, StillArrivingError) as error:
@@ -136,7 +138,17 @@ def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
                 work.round.end("the disk is full")
         else:
             _note_place(work, file, done, moved)
+        if judgement.fate is Fate.HELD:
+            remedy = released_by(work.round.jobs.path, moved or file.key)
+            judgement = replace(judgement, remedy=remedy)
     return outcome_of(file.shown, replace(done, judgement=judgement), moved)
+
+
+def _note(work: Work, judgement: Judgement, place: str) -> str:
+    """What is put beside a file: what the log says of it."""
+    held = judgement.fate is Fate.HELD
+    remedy = released_by(work.round.jobs.path, place) if held else ""
+    return _lines(judgement.message, remedy)
 
 
 def is_dealt_with(work: Work, file: Arrived) -> bool:
@@ -165,6 +177,8 @@ def outcome_of(shown: str, done: Done, moved: str | None) -> FileOutcome:
         moved,
         str(folder) if folder is not None else None,
         folder.name if folder is not None else None,
+        judgement.rows,
+        judgement.differences,
     )
 
 
@@ -172,8 +186,8 @@ def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) ->
     sha256 = None
     try:
         sha256 = file_sha256(path)
-        if lines := drift_of(work, path, mapping, sha256):
-            return Done(held(lines, work.round.jobs.path), sha256)
+        if (drift := drift_of(work, path, mapping, sha256)) is not None:
+            return Done(held(drift.rows, drift.differences, drift.told), sha256)
         work.place.remember(file, sha256)
         with work.round.given.telling.progress(path.name) as listener:
             result = library.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from importer import library
@@ -11,20 +12,32 @@ from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_
 from importer.operations.runs_folders import ledgers_beside
 
 
-def drift_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> tuple[str, ...]:
-    """In what a file is far from the last ones, in lines; nothing lets it pass.
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """In what a file of so many rows is far from the last ones, in lines.
 
-    Raises what a check raises.
+    `differences` are for the log; `told` are fit for mailboxes, and quote nothing new of the file.
     """
+
+    rows: int
+    differences: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def drift_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> Drift | None:
+    """In what a file is far from the last ones; None lets it pass. Raises what a check raises."""
     bounds, ledger = work.job.drift, work.round.ledger
     if bounds is None or ledger.noted(RELEASED, sha256) is not None:
-        return ()
+        return None
     past = _profiles(work)
     if len(past) < FEWEST:
-        return ()
+        return None
     checkup = library.check(path, mapping, reading=work.job.reading, stop=work.stop)
-    lines = compare(profile_of(checkup), past, bounds)
-    return () if lines and _is_known(work, sha256) else lines
+    profile = profile_of(checkup)
+    differences = compare(profile, past, bounds)
+    if not differences or _is_known(work, sha256):
+        return None
+    return Drift(profile.rows, differences, compare(profile, past, bounds, naming=False))
 
 
 def _profiles(work: Work) -> list[Profile]:

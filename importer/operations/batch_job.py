@@ -14,7 +14,14 @@ from importer import library
 from importer.credentials import credentials, environment, target_for
 from importer.do_not_call import load_lists
 from importer.errors import ImporterError, OutputError, UsageError
-from importer.operations.batch_fate import code_of_stop, interrupted, is_disk_full, of_error, said
+from importer.operations.batch_fate import (
+    advice,
+    code_of_stop,
+    interrupted,
+    is_disk_full,
+    of_error,
+    said,
+)
 from importer.operations.batch_file import (
     Done,
     import_file,
@@ -192,7 +199,7 @@ def _gone_on_with(work: Work, entry: Entry, file: Arrived | None) -> FileOutcome
 def _trouble(error: ImporterError) -> Trouble:
     # What the disk does not do today, it may do in the next round.
     code = 3 if isinstance(error, OutputError) else error.exit_code
-    return Trouble(code, said(error), error.message, error.hint or "")
+    return Trouble(code, said(error), error.message, advice(error))
 
 
 def _one(troubles: list[Trouble]) -> Trouble | None:

@@ -53,12 +53,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes along with a file that is put away; `note` is put beside it as a text."""
+    """What goes along with a file that is put away.
+
+    `note` gives the text that is put beside it, by where it is then; blank for none.
+    """
 
     run_id: str
     sha256: str | None = None
     results: Path | None = None
-    note: str = ""
+    note: Callable[[str], str] = lambda _: ""
 
 
 class Place(Protocol):
@@ -135,10 +138,10 @@ class LocalPlace:
             run_id=parcel.run_id,
             sha256=parcel.sha256,
         )
-        if parcel.note:
+        if note := parcel.note(str(moved)):
             # The file is where it should be, and the log says the same.
             with contextlib.suppress(OutputError):
-                write_private(free_name(folder, moved.name + NOTE), f"{parcel.note}\n")
+                write_private(free_name(folder, moved.name + NOTE), f"{note}\n")
         return str(moved)
 
     def remember(self, file: Arrived, sha256: str) -> None:

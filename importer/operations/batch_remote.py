@@ -12,7 +12,7 @@ from pathlib import Path
 
 from importer.errors import ImporterError, UsageError
 from importer.files import make_private_folder
-from importer.operations.batch_fate import Aside, said
+from importer.operations.batch_fate import Aside, advice, said
 from importer.operations.batch_place import Arrived, Found, Parcel
 from importer.operations.inbox import MARKER
 from importer.operations.jobs import JobSpec
@@ -60,7 +60,7 @@ class RemoteFolder:
             except ImporterError as error:
                 # What a server does not do today, it may do in the next round.
                 code = error.exit_code if isinstance(error, UsageError) else 3
-                troubles.append(Trouble(code, said(error), error.message, error.hint or ""))
+                troubles.append(Trouble(code, said(error), error.message, advice(error)))
                 continue
             markers = {file.path: file for file in files if file.name.endswith(MARKER)}
             for file in files:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from importer.errors import ImporterError, UsageError
-from importer.operations.batch_fate import said
 from importer.operations.batch_round import Round
 from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.metrics import write_metrics
@@ -47,16 +46,19 @@ def _told(round_: Round, job: str, now: float) -> dict[str, float]:
     return {mark: at for mark, at in found.items() if 0 <= now - at < QUIET_SECONDS}
 
 
-def keep_figures(jobs: JobsFile, results: Sequence[JobResult]) -> tuple[list[str], int]:
-    """Write the metrics of the jobs that were worked on; give complaints and their exit code."""
+def keep_figures(jobs: JobsFile, results: Sequence[JobResult]) -> list[str]:
+    """Write the metrics of the jobs that were worked on; give complaints, in lines.
+
+    Exit codes tell of imports: what goes wrong with the figures is a warning.
+    """
     worked_on = [result for result in results if not result.left]
     if jobs.metrics is None or not worked_on:
-        return [], 0
+        return []
     try:
         _write(jobs.metrics, worked_on, {job.name for job in jobs.jobs}, jobs.runs_dir)
     except ImporterError as error:
-        return [said(error)], 2 if isinstance(error, UsageError) else 3
-    return [], 0
+        return [f"{error.message}; no metrics were written. {error.hint or ''}".rstrip()]
+    return []
 
 
 def _write(path: Path, results: Sequence[JobResult], known: Collection[str], runs: Path) -> None:

@@ -89,17 +89,20 @@ def profile_of(checkup: Checkup) -> Profile:
     return Profile(survey.rows, fill, _valid_phones(survey))
 
 
-def compare(profile: Profile, past: Sequence[Profile], bounds: DriftBounds) -> tuple[str, ...]:
+def compare(
+    profile: Profile, past: Sequence[Profile], bounds: DriftBounds, *, naming: bool = True
+) -> tuple[str, ...]:
     """How a file is out of bounds, a line for each difference; nothing lets it pass.
 
-    `past` are the job's last imports, newest first; fewer than `FEWEST` of them say nothing.
+    `past` are the job's last imports, newest first; fewer than `FEWEST` of them say nothing. Not
+    `naming`, lines have no header but those of past files: what stands for a new one may be a lead.
     """
     past = past[:LATEST]
     if len(past) < FEWEST:
         return ()
     return (
         *_rows(profile, past, bounds),
-        *(_headers(profile, past) if bounds.headers else ()),
+        *(_headers(profile, past, naming=naming) if bounds.headers else ()),
         *(_fill(profile, past, bounds.fill) if bounds.fill is not None else ()),
         *(_phones(profile, past, bounds.phones) if bounds.phones is not None else ()),
     )
@@ -127,14 +130,16 @@ def _rows(profile: Profile, past: Sequence[Profile], bounds: DriftBounds) -> Ite
         yield f"rows: usually about {usual:,.0f}, now {profile.rows:,}"
 
 
-def _headers(profile: Profile, past: Sequence[Profile]) -> Iterator[str]:
+def _headers(profile: Profile, past: Sequence[Profile], *, naming: bool) -> Iterator[str]:
     """What most past files had and this one lacks, or has and none of them had."""
     counts = Counter(header for each in past for header in each.fill)
     missing = [h for h, n in counts.items() if n * 2 > len(past) and h not in profile.fill]
     new = [header for header in profile.fill if header not in counts]
     if missing:
         yield f"headers: missing now: {_named(missing)}"
-    if new:
+    if new and not naming:
+        yield f"headers: {len(new):,} new"
+    elif new:
         like = [(h, close[0]) for h in new if (close := difflib.get_close_matches(h, missing, 1))]
         hint = f" ({_short(like[0][0])} for {_short(like[0][1])}?)" if like else ""
         yield f"headers: new: {_named(new)}{hint}"

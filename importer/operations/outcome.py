@@ -33,9 +33,10 @@ class Fate(StrEnum):
 class FileOutcome:
     """What became of one file.
 
-    `message` is for the person at the log, and may quote the file. `cause` and `remedy`, what it
-    was and what to do next, quote nothing but paths. `moved` is where the file is now, if it was
-    put elsewhere; `results` is the folder of its results, where it has one.
+    `message` is for the person at the log, and may quote the file. `cause`, `differences` and
+    `remedy`, what it was and what to do next, quote nothing but paths, and headers of past files.
+    `moved` is where the file is now, if it was put elsewhere; `results` is the folder of its
+    results, where it has one. `rows` are those of a file that was read and not sent.
     """
 
     file: str
@@ -48,6 +49,13 @@ class FileOutcome:
     moved: str | None = None
     results: str | None = None
     run_id: str | None = None
+    rows: int | None = None
+    differences: tuple[str, ...] = ()
+
+    @property
+    def was_not_sent(self) -> bool:
+        """Whether it is known that no row of it was sent."""
+        return self.results is None and self.fate in {Fate.HELD, Fate.FAILED, Fate.DUPLICATE}
 
 
 @dataclass(frozen=True, slots=True)

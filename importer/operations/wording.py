@@ -1,7 +1,8 @@
 """What people are told of a job: the files, the figures, and what to do next.
 
-It goes to mailboxes and chats of others, so it quotes nothing of a file: no cell, no header, and no
-message that may hold one. Those stand in the log and in the results.
+It goes to mailboxes and chats of others, so it quotes nothing of a file: no cell, no header but
+those that past files had, and no message that may hold one. Those stand in the log and in the
+results.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ MOST_FILES = 20
 _MEANINGS = {
     0: "all is well",
     1: "rows failed, or a file is held",
-    2: "something is unusable: nothing was sent of it",
-    3: "stopped early: the next round goes on",
-    4: "rows are uncertain",
+    2: "something is unusable",
+    3: "something stopped early",
+    4: "rows are uncertain: they may exist",
     130: "interrupted",
     143: "terminated",
 }
@@ -92,6 +93,12 @@ def _of_file(file: FileOutcome) -> Iterator[str]:
     yield _plain(f"{file.file}: {file.fate.value}{cause} (exit code {file.exit_code})")
     if any(file.counts.values()):
         yield f"  Rows: {figures(file.counts)}."
+    elif file.rows is not None:
+        yield f"  Rows: {file.rows:,}, and nothing was sent of them."
+    elif file.was_not_sent:
+        yield "  Nothing was sent of it."
+    for line in file.differences:
+        yield _plain(f"  Differs in {line}")
     if file.moved:
         yield _plain(f"  The file is now {file.moved}")
     if file.results:

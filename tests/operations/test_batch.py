@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import importer
 from importer.errors import UsageError
 from importer.model import Status
 from importer.operations.batch import BatchResult, Given, run_batch
+from importer.operations.batch_fate import advice
 from importer.operations.batch_release import release
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Ledger
@@ -156,6 +158,8 @@ def test_the_same_content_under_two_names_is_sent_once(night: Night, service: Li
     assert night.tree("a") == []
     note = (night.home / "done/a/two.csv.note.txt").read_text("utf-8")
     assert str(night.home / "a" / "one.csv") in note
+    assert "--again" not in note
+    assert "A batch sends the same content once" in note
 
 
 def test_a_broken_mapping_fails_its_own_job_and_the_others_go_on(night: Night) -> None:
@@ -335,6 +339,11 @@ def test_a_file_far_from_the_last_ones_is_held_until_it_is_released(night: Night
     assert files(result) == [("a/odd.csv", "held", 1)]
     assert "rows: usually about 10, now 2" in result.jobs[0].files[0].message
     assert night.tree("held/a") == ["odd.csv", "odd.csv.note.txt"]
+    told = result.jobs[0].files[0].remedy
+    held = str(night.home / "held" / "a" / "odd.csv")
+    command = shlex.join(["vcc-import", "batch", str(night.home / "jobs.yaml"), "--release", held])
+    assert told == f"To import it all the same: {command}"
+    assert command in Path(f"{held}.note.txt").read_text("utf-8")
     assert files(night.round()) == []
     jobs = load_jobs(night.home / "jobs.yaml")
     back = release(jobs, str(night.home / "held/a/odd.csv"))
@@ -424,6 +433,41 @@ def test_the_figures_of_a_round_are_kept_and_a_job_left_alone_keeps_its_own(nigh
     text = (night.home / "m.prom").read_text("utf-8")
     assert 'vcc_import_rows{job="a",status="created"} 3.0' in text
     assert 'vcc_import_files{fate="imported",job="a"} 1.0' in text
+
+
+def test_metrics_that_cannot_be_written_are_a_warning_and_change_no_exit_code(
+    night: Night,
+) -> None:
+    night.jobs("a", top="metrics: nowhere/m.prom\n")
+    night.put("a/leads.csv", first=1740)
+    result = night.round()
+    assert (files(result), result.exit_code) == ([("a/leads.csv", "imported", 0)], 0)
+    (complaint,) = result.complaints
+    assert "nowhere" in complaint
+    assert "no metrics were written" in complaint
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("Name it: --encoding NAME.", "Name it: encoding: NAME."),
+        ("Name the row: --header-row N.", "Name the row: header_row: N."),
+        ("another character divides its cells: name it by --delimiter.",) * 2,
+        ("List them, or add --allow-new-values; --no-preflight compares nothing.",
+         "List them, or add allow_new_values: true."),
+        ("Set VCC_API_KEY or give --api-key-file; to try without an account, add --sandbox.",
+         "Set VCC_API_KEY or give --api-key-file."),
+        ("Make room, or choose a folder on another disk: --out DIR.",
+         "Make room, or choose a folder on another disk: runs_dir: DIR."),
+        ("Leave them out by rows.skip_when or --rows.", "Leave them out by rows.skip_when."),
+        ("Go on with: vcc-import resume x --rate 5\nTo send all again: --again.",
+         "Go on with: vcc-import resume x --rate 5"),
+        ("To send without comparing, add --no-preflight: row by row.", ""),
+    ],
+)  # fmt: skip
+def test_advice_is_such_as_the_user_of_a_jobs_file_can_take(hint: str, said: str) -> None:
+    expected = said.replace("--delimiter", "delimiter")
+    assert advice(UsageError("what is wrong", hint)) == expected
 
 
 def test_a_thousand_small_files_are_imported_in_one_round(

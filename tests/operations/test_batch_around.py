@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -167,6 +168,43 @@ def test_word_is_sent_by_its_rule_and_the_same_trouble_once_in_a_day(
         day = 24 * 3600
         round_of(tmp_path, now=lambda: time.time() + day)
         assert told.pop()["type"] == "failure"
+
+
+def test_word_says_how_many_rows_of_which_file_what_differs_and_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: LiveSandbox
+) -> None:
+    pytest.importorskip("apprise", reason="the extra `notify` is not installed")
+    with receiving() as (url, told):
+        monkeypatch.setenv("HOOK", url)
+        job = (
+            "files: inbox/*.csv, done: done, failed: failed, held: held, drift: true,"
+            " notify: {on: [failure, held], urls: '${HOOK}'}"
+        )
+        write_jobs(tmp_path, service.base_url, job)
+        inbox = tmp_path / "inbox"
+        for n in range(3):
+            (inbox / f"{n}.csv").write_text(leads(count=10, first=600 + 10 * n), "utf-8")
+            assert round_of(tmp_path).exit_code == 0
+        text = leads(count=2, first=700).replace("Phone", "Phone,Anna Secret")
+        (inbox / "odd one.csv").write_text(text, "utf-8")
+        bad = leads(count=9, first=720) + "Bob,12\n"
+        (inbox / "part.csv").write_text(bad.replace("Phone", "Phone"), "utf-8")
+        (inbox / "torn.csv").write_bytes(b"PK\x03\x04 no workbook")
+        assert round_of(tmp_path).exit_code == 2
+        message = told.pop()["message"]
+    assert "odd one.csv: held" in message
+    assert "Rows: 2, and nothing was sent of them." in message
+    assert "Differs in rows: usually about 10, now 2" in message
+    assert "Differs in headers: 1 new" in message
+    held = str(tmp_path / "held" / "odd one.csv")
+    command = ["vcc-import", "batch", str(tmp_path / "jobs.yaml"), "--release", held]
+    assert shlex.join(command) in message
+    assert "part.csv: imported: 1 of 10 rows failed" in message
+    assert "Rows: 9 created, 1 invalid." in message
+    # What was sent is not said to be unsent, and what was not is said to be.
+    assert message.count("othing was sent") == 2
+    assert "Nothing was sent of it." in message.partition("torn.csv")[2].partition("What to do")[0]
+    assert "Secret" not in message
 
 
 def test_that_nobody_could_be_told_is_a_complaint_and_changes_nothing(
