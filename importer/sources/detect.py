@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
+from importer.sources.package import workbook_part
 from importer.sources.textforms import HEAD, TextForm, text_form
 from importer.sources.zipped import Archive
 
@@ -275,10 +276,8 @@ def _zip_kind(file: InputFile) -> Kind:
             return Kind.ODS
         if b"opendocument" in mimetype:
             return Kind.OFFICE
-        if "xl/workbook.xml" in names:
-            return Kind.XLSX
-        if "xl/workbook.bin" in names:
-            return Kind.XLSB
+        if (workbook := workbook_part(archive)) is not None:
+            return Kind.XLSB if workbook.lower().endswith(".bin") else Kind.XLSX
         if any(name.startswith("index/") and name.endswith(".iwa") for name in names):
             return Kind.NUMBERS
         if "index.zip" in names or any(name.endswith(".numbers/index.zip") for name in names):

@@ -36,7 +36,8 @@ def open_excel(file: InputFile, options: SourceOptions) -> Reading:
         sheets = package.sheets()
         sheet = chosen_sheet(file, sheets, options.sheet)
         package.check_shared()
-        scan, rows = read_plain(package, sheet, SHEET_LIMIT) or _read_any(package, sheets, sheet)
+        plain = read_plain(package, sheet, SHEET_LIMIT) if package.is_usual else None
+        scan, rows = plain or _read_any(package, sheets, sheet)
         found = scan, package.has_external_links()
     return reading_of(file, Kind.XLSX, (sheet, sheets), rows, found, options)
 
@@ -65,11 +66,15 @@ def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
 
 
 def _load(package: Package, index: int, sheet: Sheet, scan: Scan) -> calamine.CalamineSheet:
-    """The sheet's cells, by calamine."""
-    if scan.unknown_errors:
-        with package.with_sheet(sheet.part, with_known_errors) as copy:
-            return _named(calamine.CalamineWorkbook.from_filelike(copy), index, sheet)
-    return _named(calamine.CalamineWorkbook.from_path(str(package.file.path)), index, sheet)
+    """The sheet's cells, by calamine: out of a copy where it does not read the workbook itself."""
+    if package.is_usual and not scan.unknown_errors:
+        try:
+            return _named(calamine.CalamineWorkbook.from_path(str(package.file.path)), index, sheet)
+        except calamine.CalamineError:
+            pass  # over a part, maybe, that has nothing to do with this sheet
+    change = with_known_errors if scan.unknown_errors else None
+    with package.with_sheet(sheet.part, change) as copy:
+        return _named(calamine.CalamineWorkbook.from_filelike(copy), 0, sheet)
 
 
 def _named(workbook: calamine.CalamineWorkbook, index: int, sheet: Sheet) -> calamine.CalamineSheet:

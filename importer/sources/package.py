@@ -14,12 +14,14 @@ import tempfile
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote
 
 from importer.sources.zipped import MIB, Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 SHEET_LIMIT = 2048 * MIB
 """Unpacked bytes of a sheet, which is never held whole."""
@@ -31,8 +33,12 @@ PART_LIMIT = 64 * MIB
 """Unpacked bytes of any other part (styles, relationships)."""
 
 STRINGS = "xl/sharedStrings.xml"
-_TAG = re.compile(rb"<(?:[\w.-]+:)?(?P<name>sheet|Relationship)\s(?P<rest>[^>]*)>")
+_TAG = re.compile(rb"<(?:[\w.-]+:)?(?P<name>sheet|workbookPr|Relationship)\s(?P<rest>[^>]*)>")
 _ATTRIBUTE = re.compile(rb"([\w.:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_WORKBOOK = re.compile(rb"<(?:[\w.-]+:)?workbook[\s>]")
+_HEAD = 4096
+_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _SHEET_PART = "/worksheet"
 _NOT_READ = ("/chartsheet", "/dialogsheet", "/xlMacrosheet", "/externalLink")
 
@@ -58,43 +64,105 @@ class Package(Archive):
             raise self.damaged(f"{part} holds a document type declaration")
         return content
 
+    @cached_property
+    def workbook(self) -> str:
+        """The part of the workbook; where it is, the package's relationships say."""
+        return workbook_part(self) or f"xl/workbook.{self.format}"
+
+    @cached_property
+    def strings(self) -> str:
+        """The part of the shared strings, which may not be there."""
+        return self._related("/sharedStrings", f"sharedStrings.{self.format}")
+
+    @cached_property
+    def styles(self) -> str:
+        """The part of the formats, which may not be there."""
+        return self._related("/styles", f"styles.{self.format}")
+
+    def _related(self, kind: str, usual: str) -> str:
+        found = (part for type_, part in self.relationships.values() if type_.endswith(kind))
+        return next((part for part in found if self.has(part)), f"xl/{usual}")
+
+    @cached_property
+    def is_usual(self) -> bool:
+        """Whether parts are named as Excel names them and every sheet is there.
+
+        The workbook library reads no others.
+        """
+        shape = self.format
+        names = (self.workbook, self.strings, self.styles)
+        usual = (f"xl/workbook.{shape}", f"xl/sharedstrings.{shape}", f"xl/styles.{shape}")
+        found = all(self.has(part) for _, part in self._related_sheets())
+        return found and tuple(map(str.lower, names)) == usual
+
     def sheets(self) -> list[Sheet]:
         """The sheets of cells, in the workbook's order."""
-        targets = self.relationships()
         found = []
-        for tag in _TAG.finditer(self.read("xl/workbook.xml")):
-            if tag["name"] != b"sheet":
-                continue
-            given = _attributes(tag["rest"])
-            kind, part = targets.get(given.get("id", ""), ("", ""))
+        for given, part in self._related_sheets():
+            kind, _ = self.relationships.get(given.get("id", ""), ("", ""))
             if kind.endswith(_SHEET_PART) and self.has(part):
                 hidden = given.get("state", "visible") != "visible"
                 found.append(Sheet(given.get("name", ""), part, hidden))
         return found
 
+    def _related_sheets(self) -> list[tuple[dict[str, str], str]]:
+        """The attributes of each sheet of any kind, and its part: none for one without relation."""
+        return [
+            (given, self.relationships.get(given.get("id", ""), ("", ""))[1])
+            for given in map(_attributes, self._tags("sheet"))
+        ]
+
+    def _tags(self, name: str) -> list[bytes]:
+        """The insides of the workbook's tags of this name."""
+        tags = _TAG.finditer(self.read(self.workbook))
+        return [tag["rest"] for tag in tags if tag["name"] == name.encode()]
+
     @contextmanager
     def with_sheet(
-        self, part: str, change: Callable[[Iterable[bytes], Package], Iterable[bytes]]
+        self, part: str, change: Callable[[Iterable[bytes], Package], Iterable[bytes]] | None = None
     ) -> Iterator[IO[bytes]]:
-        """A temporary workbook with one sheet, changed, and what the workbook library needs."""
+        """A temporary workbook of nothing but one sheet and what the workbook library needs for it.
+
+        Parts have their usual names there. The sheet may be changed on the way.
+        """
+        sheet = f"worksheets/sheet1.{self.format}"
+        pieces = self.unpack(part, SHEET_LIMIT)
         with tempfile.TemporaryFile() as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
-                for other in self._shared_parts() & self.parts.keys():
-                    with copy.open(self.parts[other].filename, "w", force_zip64=True) as target:
-                        for piece in self.unpack(other, STRINGS_LIMIT):
-                            target.write(piece)
-                with copy.open(part, "w", force_zip64=True) as target:
-                    for piece in change(self.unpack(part, SHEET_LIMIT), self):
-                        target.write(piece)
+                related = {"worksheet": sheet}
+                for kind, name in (("styles", self.styles), ("sharedStrings", self.strings)):
+                    if self.has(name):
+                        related[kind] = f"{kind}.{self.format}"
+                        _put(copy, f"xl/{related[kind]}", self.unpack(name, STRINGS_LIMIT))
+                for name, content in self._one_sheet(related).items():
+                    copy.writestr(name, content)
+                _put(copy, f"xl/{sheet}", pieces if change is None else change(pieces, self))
             file.seek(0)
             yield file
 
+    def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
+        """A workbook with one sheet, by the names of its parts; `related` are others by kind."""
+        about = [_attributes(rest) for rest in self._tags("workbookPr")]
+        calendar = about[0].get("date1904", "0") if about else "0"
+        since_1904 = calendar in {"1", "true", "on"}
+        main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+        workbook = (
+            f'<workbook xmlns="{main}" xmlns:r="{_RELATION}">'
+            f'<workbookPr date1904="{int(since_1904)}"/>'
+            '<sheets><sheet name="Sheet1" sheetId="1" r:id="worksheet"/></sheets></workbook>'
+        )
+        return {
+            "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"/>'.encode(),
+            "_rels/.rels": relations({"officeDocument": "xl/workbook.xml"}),
+            "xl/workbook.xml": workbook.encode(),
+            "xl/_rels/workbook.xml.rels": relations(related),
+        }
+
     def check_shared(self) -> None:
         """Unpack what the workbook library reads beside the sheet, to see that it is bearable."""
-        for part in self._shared_parts():
-            if "sharedstrings" not in part:
-                for _ in self.unpack(part, PART_LIMIT):
-                    pass
+        for part in self._shared_parts() - {self.strings.lower()}:
+            for _ in self.unpack(part, PART_LIMIT):
+                pass
 
     def fixed_parts(self, limit: int) -> dict[str, bytes] | None:
         """What the workbook library reads beside the sheet and its strings, by name.
@@ -116,32 +184,82 @@ class Package(Archive):
 
     def has_external_links(self) -> bool:
         """Whether cells take values from other files; those stored are read, the files never."""
-        return any(kind.endswith("/externalLink") for kind, _ in self.relationships().values())
+        return any(kind.endswith("/externalLink") for kind, _ in self.relationships.values())
 
     def _shared_parts(self) -> set[str]:
         """Names, in lower case, of the parts read whatever the sheet is."""
         related = {
-            part.lower() for kind, part in self.relationships().values() if not _is_sheet(kind)
+            part.lower() for kind, part in self.relationships.values() if not _is_sheet(kind)
         }
-        shape = self.format
-        fixed = ("_rels/.rels", "[content_types].xml", f"xl/workbook.{shape}")
-        more = (
-            f"xl/_rels/workbook.{shape}.rels",
-            f"xl/sharedstrings.{shape}",
-            f"xl/styles.{shape}",
-        )
-        return related.union(fixed, more)
+        fixed = ("_rels/.rels", "[content_types].xml", self.workbook, _relations_of(self.workbook))
+        return related.union(map(str.lower, (*fixed, self.strings, self.styles)))
 
+    @cached_property
     def relationships(self) -> dict[str, tuple[str, str]]:
         """The workbook's relationships: id → (type, part)."""
-        found = {}
-        for tag in _TAG.finditer(self.read(f"xl/_rels/workbook.{self.format}.rels")):
-            given = _attributes(tag["rest"])
-            if tag["name"] == b"Relationship" and given.get("TargetMode") != "External":
-                target = given.get("Target", "").replace("\\", "/")
-                part = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
-                found[given.get("Id", "")] = (given.get("Type", ""), part)
-        return found
+        return _relationships(self.read(_relations_of(self.workbook)), self.workbook)
+
+
+def workbook_part(archive: Archive) -> str | None:
+    """Where the workbook is in an archive, if the archive is a workbook at all.
+
+    The relationships of the package say it (ECMA-376, part 2, 9.3); where they do not, the usual
+    names are looked for.
+    """
+    relations = b"".join(archive.unpack("_rels/.rels", PART_LIMIT))
+    named = [
+        part
+        for kind, part in _relationships(relations, "").values()
+        if kind.endswith("/officeDocument") and archive.has(part)
+    ]
+    for part in (*named, "xl/workbook.xml", "xl/workbook.bin"):
+        if archive.has(part) and (
+            part.lower().startswith("xl/workbook.") or _is_workbook(archive, part)
+        ):
+            return part
+    return None
+
+
+def _is_workbook(archive: Archive, part: str) -> bool:
+    """Whether a part is a workbook's by its first tags; a binary one has its own first record."""
+    head = next(archive.unpack(part, PART_LIMIT), b"")[:_HEAD]
+    if part.lower().endswith(".bin"):
+        return head.startswith(b"\x83\x01")  # BrtBeginBook
+    return _WORKBOOK.search(head) is not None
+
+
+def _relationships(content: bytes, source: str) -> dict[str, tuple[str, str]]:
+    """Relationships: id → (type, part); targets are seen from the part that they belong to."""
+    found = {}
+    for tag in _TAG.finditer(content):
+        given = _attributes(tag["rest"])
+        if tag["name"] == b"Relationship" and given.get("TargetMode") != "External":
+            target = unquote(given.get("Target", "")).replace("\\", "/")
+            part = posixpath.normpath(posixpath.join("/", posixpath.dirname(source), target))
+            found[given.get("Id", "")] = (given.get("Type", ""), part.lstrip("/"))
+    return found
+
+
+def _relations_of(part: str) -> str:
+    """The part with the relationships of another."""
+    folder, name = posixpath.split(part)
+    return posixpath.join(folder, "_rels", f"{name}.rels")
+
+
+def relations(related: Mapping[str, str]) -> bytes:
+    """A part with relationships: their kinds, which are their ids too, and targets."""
+    lines = [
+        f'<Relationship Id="{kind}" Type="{_RELATION}/{kind}" Target="{target}"/>'
+        for kind, target in related.items()
+    ]
+    head = f'<Relationships xmlns="{_PACKAGE}/relationships">'
+    return f"{head}{''.join(lines)}</Relationships>".encode()
+
+
+def _put(copy: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> None:
+    with copy.open(name, "w", force_zip64=True) as target:
+        for piece in pieces:
+            target.write(piece)
 
 
 def _is_sheet(kind: str) -> bool:

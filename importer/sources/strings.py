@@ -15,7 +15,7 @@ import numpy as np
 from importer.errors import SourceError
 from importer.sources.bounds import too_long_cell, too_much_text
 from importer.sources.grid import LONGEST_TEXT, TEXT_LIMIT
-from importer.sources.package import STRINGS, STRINGS_LIMIT, STRINGS_MOST
+from importer.sources.package import STRINGS_LIMIT, STRINGS_MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def check_strings(package: Package, sheet: Sheet, scan: Scan, limit: int) -> Non
 def _lengths(package: Package) -> Iterator[npt.NDArray[np.int64]]:
     """The bytes of the texts' XML, in order and in parts: never less than those of the text."""
     rest = b""
-    for piece in package.unpack(STRINGS, STRINGS_LIMIT):
+    for piece in package.unpack(package.strings, STRINGS_LIMIT):
         part = rest + piece
         if b":si" in part or b"<si " in part:
             *whole, rest = _END_OR_EMPTY.split(part)

@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING
 
 from importer.sources.bounds import check_bounds, too_long_cell
 from importer.sources.grid import LONGEST_TEXT, Merge, Scan
-from importer.sources.package import PART_LIMIT, STRINGS_LIMIT, STRINGS_MOST, Package, Sheet
+from importer.sources.package import (
+    PART_LIMIT,
+    STRINGS_LIMIT,
+    STRINGS_MOST,
+    Package,
+    Sheet,
+    relations,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _ROW, _BLANK, _ERROR, _TEXT, _SHARED, _FORMULA_TEXT, _FORMULA_ERROR = 0, 1, 3, 6, 7, 8, 11
 _RICH_TEXT = 62
 _CELLS = frozenset((*range(1, 12), _RICH_TEXT))
-_STRING, _COLUMNS, _SHEET, _MERGE = 19, 60, 156, 176
+_STRING, _COLUMNS, _SHEET, _MERGE, _PROPERTIES = 19, 60, 156, 176, 153
 _SHORTEST = {_ROW: 12, _COLUMNS: 18, _MERGE: 16, _ERROR: 9, _FORMULA_ERROR: 9, _SHARED: 12}
 _SHORTEST |= {_TEXT: 12, _FORMULA_TEXT: 12, _RICH_TEXT: 13}
 
@@ -42,19 +49,27 @@ class BinaryPackage(Package):
 
     format = "bin"
 
-    def sheets(self) -> list[Sheet]:
-        """The sheets of cells, in the workbook's order."""
-        targets = self.relationships()
+    def _related_sheets(self) -> list[tuple[dict[str, str], str]]:
         found = []
-        for kind, record in self.records("xl/workbook.bin", PART_LIMIT):
-            if kind != _SHEET or len(record) < 16:
-                continue
-            relation, at = _text(record, 8)
-            name, _ = _text(record, at)
-            what, part = targets.get(relation, ("", ""))
-            if what.endswith("/worksheet") and self.has(part):
-                found.append(Sheet(name, part, record[0] != 0))
+        for kind, record in self.records(self.workbook, PART_LIMIT):
+            if kind == _SHEET and len(record) >= 16:
+                relation, at = _text(record, 8)
+                name, _ = _text(record, at)
+                state = "hidden" if record[0] else "visible"
+                part = self.relationships.get(relation, ("", ""))[1]
+                found.append(({"id": relation, "name": name, "state": state}, part))
         return found
+
+    def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
+        book = self.records(self.workbook, PART_LIMIT)
+        properties = b"".join(_record(kind, data) for kind, data in book if kind == _PROPERTIES)
+        sheet = struct.pack("<II", 0, 1) + _with_length("worksheet") + _with_length("Sheet1")
+        sheets = _record(143, b"") + _record(_SHEET, sheet) + _record(144, b"")
+        return {
+            "[Content_Types].xml": b"<Types/>",
+            "xl/workbook.bin": _record(131, b"") + properties + sheets + _record(132, b""),
+            "xl/_rels/workbook.bin.rels": relations(related),
+        }
 
     def records(self, part: str, limit: int) -> Iterator[tuple[int, bytes]]:
         """The records of a part, by type."""
@@ -118,7 +133,7 @@ def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
 def _string_lengths(package: BinaryPackage) -> Iterable[int]:
     """The bytes of the shared strings, in order."""
     count = 0
-    for kind, record in package.records("xl/sharedStrings.bin", STRINGS_LIMIT):
+    for kind, record in package.records(package.strings, STRINGS_LIMIT):
         if kind == _STRING:
             count += 1
             if count > STRINGS_MOST:
@@ -154,3 +169,17 @@ def _text(record: bytes, at: int) -> tuple[str, int]:
     length = int.from_bytes(record[at : at + 4], "little")
     end = at + 4 + 2 * length
     return record[at + 4 : end].decode("utf-16-le", "replace"), end
+
+
+def _record(kind: int, content: bytes) -> bytes:
+    """A record with its type and length."""
+    head = bytes((kind,)) if kind < 0x80 else bytes((kind & 0x7F | 0x80, kind >> 7))
+    length = len(content)
+    while length > 0x7F:
+        head += bytes((length & 0x7F | 0x80,))
+        length >>= 7
+    return head + bytes((length,)) + content
+
+
+def _with_length(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode("utf-16-le")
