@@ -73,8 +73,16 @@ def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
             for p in info.problems
             if p.code == OTHER_SHEETS
         ]
-        error.hint = "\n".join(filter(None, (error.hint, *others)))
+        error.hint = "\n".join(filter(None, (error.hint, _header_row(mapping, info), *others)))
         raise
+
+
+def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str:
+    """Which row the headers were taken from, and who said so."""
+    said = mapping.spec.source.header_row
+    if said == info.header_row and (place := mapping.places.get(("source", "header_row"))):
+        return f"Its header is row {said}: that comes from {mapping.path}:{place[0]}."
+    return f"Its header is row {info.header_row}; --header-row takes another."
 
 
 class Examination:

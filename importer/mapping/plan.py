@@ -20,10 +20,10 @@ from importer.mapping.keys import KeyPart, compile_keys, row_keys
 from importer.mapping.listed import Listed, leave_out
 from importer.mapping.load import LoadedMapping
 from importer.mapping.phone_field import check_phone_field
-from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
+from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, shown
 from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
-from importer.mapping.spec import MappingSpec
+from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec
 from importer.model import Batch, Checked, Problem, Records, Severity
 from importer.textbytes import distinct, held
 
@@ -262,10 +262,23 @@ def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list
 
 
 def _unfit(mapping: LoadedMapping, sheet: Headers, missing: Missing) -> MappingError:
+    hint = f"The sheet has: {sheet.told()}. Name the columns as it does, or choose another sheet"
+    hint += " or header row."
+    named = _named_columns(mapping.spec)
+    numbered = (name.replace("{n}", str(n)) for name in named for n in CONTACT_NUMBERS)
+    if len(named) > 1 and not any(map(sheet.exists, numbered)):
+        # A line for each would bury what is the matter: it is another file, or another header.
+        listed = ", ".join(f'"{shown(name)}"' for name in named[:5])
+        return MappingError(
+            f"{mapping.path}: the mapping does not fit the sheet: none of the {len(named)} columns "
+            f"that it names is there ({listed}{' …' if len(named) > 5 else ''})",
+            hint=hint,
+        )
     lines = tuple(dict.fromkeys(mapping.mistake(path, message) for path, message in missing))
-    return MappingError(
-        f"{mapping.path}: the mapping does not fit the sheet",
-        lines,
-        hint=f"The sheet has: {sheet.told()}. Name the columns as it does, or choose another sheet"
-        " or header row.",
-    )
+    return MappingError(f"{mapping.path}: the mapping does not fit the sheet", lines, hint=hint)
+
+
+def _named_columns(spec: MappingSpec) -> list[str]:
+    """The headers that a mapping names; those of ``contacts.each`` with ``{n}`` in them."""
+    named = [name for placed in spec.placed_rules() for name in placed.rule.named_columns()]
+    return list(dict.fromkeys([*named, *(rule.column for rule in spec.rows.skip_when)]))

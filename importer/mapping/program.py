@@ -10,6 +10,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from importer.mapping.faults import Fault
 from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import MappingSpec, PlacedRule
-from importer.mapping.text import trim
+from importer.mapping.text import squeeze, trim
 from importer.mapping.values import Value, compile_value
 from importer.model import Problem, Severity
 from importer.textbytes import held
@@ -51,9 +52,14 @@ class MissingColumn(Exception):  # noqa: N818 - it says what is missing, and nev
         self.messages = tuple(messages)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Headers:
-    """The headers of one sheet, and how to find a column by the name a mapping gives it."""
+    """The headers of one sheet, and how to find a column by the name a mapping gives it.
+
+    A header is found if it is the name, both trimmed and in NFC. Failing that, it is found if it
+    is the only one that is the same but for case, white space of any kind and direction marks:
+    most of these differences cannot be seen on a screen.
+    """
 
     names: tuple[str, ...]
 
@@ -66,25 +72,65 @@ class Headers:
         """Whether the sheet has the column, be it twice."""
         return bool(self._places(name))
 
-    def _places(self, name: str) -> list[int]:
+    def first(self, names: Sequence[str]) -> str:
+        """The first of several names that the sheet has; one written exactly so comes before all.
+
+        The first name, where it has none of them.
+        """
+        exact = next((name for name in names if self._exact(name)), None)
+        return exact or next((name for name in names if self._places(name)), names[0])
+
+    def _exact(self, name: str) -> list[int]:
         wanted = unicodedata.normalize("NFC", trim(name))
         return [i for i, header in enumerate(self.names) if header == wanted]
 
+    def _places(self, name: str) -> list[int]:
+        return self._exact(name) or self._alike.get(_folded(name), [])
+
+    @cached_property
+    def _alike(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for i, header in enumerate(self.names):
+            if folded := _folded(header):
+                places.setdefault(folded, []).append(i)
+        return places
+
     def complain(self, name: str) -> str:
         """Say why :meth:`find` found no one column, with the nearest headers."""
-        if places := self._places(name):
+        if places := self._exact(name):
             letters = " and ".join(column_letter(i) for i in places)
-            return f'the header "{name}" stands twice in the sheet ({letters}): rename one'
+            return f'the header "{shown(name)}" stands twice in the sheet ({letters}): rename one'
+        if places := self._places(name):
+            alike = " and ".join(f'"{shown(self.names[i])}" ({column_letter(i)})' for i in places)
+            return f'"{shown(name)}" can be {alike}: write the header exactly as one of them'
         folded = {header.casefold(): header for header in self.names if header}
         close = difflib.get_close_matches(trim(name).casefold(), folded, 2, 0.6)
-        nearest = ": nearest: " + ", ".join(f'"{folded[c]}"' for c in close) if close else ""
-        return f'the sheet has no column "{name}"{nearest}'
+        nearest = ", ".join(f'"{shown(folded[c])}"' for c in close)
+        return f'the sheet has no column "{shown(name)}"' + (
+            f": nearest: {nearest}" if close else ""
+        )
 
     def told(self) -> str:
         """The headers that there are, for people."""
-        listed = [f'"{header}"' for header in self.names if header]
+        listed = [f'"{shown(header)}"' for header in self.names if header]
         more = f" and {len(listed) - _TOLD} more" if len(listed) > _TOLD else ""
         return ", ".join(listed[:_TOLD]) + more
+
+
+def _folded(name: str) -> str:
+    """A header without what people do not see or do not heed: case, white space, marks."""
+    plain = squeeze(unicodedata.normalize("NFC", name)).translate(_DIRECTION_MARKS)
+    return unicodedata.normalize("NFC", plain.casefold())
+
+
+_DIRECTION_MARKS = dict.fromkeys(
+    (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+
+
+def shown(text: str) -> str:
+    r"""The text with what cannot be seen written as in double quotes of YAML: ``\xa0``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 _TOLD = 30
@@ -258,8 +304,8 @@ def bind(placed: PlacedRule, headers: Headers, spec: MappingSpec, target: str) -
     """Bind a rule to a sheet; raise MissingColumn where the sheet lacks what it needs."""
     rule = placed.rule
     if rule.column is not None:
-        existing = [name for name in rule.column if headers.exists(name)]
-        wanted = existing[:1] or rule.column
+        first = headers.first(rule.column)
+        wanted = [first] if headers.exists(first) else rule.column
     else:
         wanted = rule.named_columns()
     found = {name: headers.find(name) for name in wanted}

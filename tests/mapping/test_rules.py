@@ -1,5 +1,7 @@
 """What a rule does to its cells: source, trimming, division, checks and what an error leads to."""
 
+import json
+
 import pytest
 
 from importer.errors import MappingError
@@ -132,6 +134,61 @@ def test_a_column_the_sheet_lacks_or_has_twice_stops_with_all_such_columns_named
 
 def test_headers_match_after_trimming_and_unicode_normalisation() -> None:
     assert form('" Ne\u0301v "', ["Név"], ["a"]) == "a"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "Phone\u00a0number",
+            "Phone\nnumber",
+            "Phone\r\n number",
+            "Phone  number",
+            "PHONE NUMBER",
+        ),
+        *("Phone\u202fnumber", "\u200ePhone number", "Phone\u200b number", "Phone\u2069 number"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Phone number", "Phone\u00a0Number", "phone\nnumber"])
+def test_a_header_is_found_that_is_the_same_but_for_what_cannot_be_seen_or_case(
+    header: str, name: str
+) -> None:
+    assert form(json.dumps(name), [header, "Other"], ["a", "b"]) == "a"
+
+
+def test_a_header_is_found_so_wherever_a_mapping_names_one() -> None:
+    headers = ["full\u00a0name", "PHONE 1", "Phone\u00a0 2", "skip  me"]
+    text = (
+        "form: {x: {template: 'Dr. {Full name}'}}\n"
+        "contacts: {each: {phone: 'Phone {n}'}}\n"
+        "rows: {unique: [contacts.2.phone], skip_when: {column: Skip me, in: [x]}}"
+    )
+    plan = plan_of(text, headers)
+    assert plan.unused_columns == ()
+    assert set(plan.contacts.numbered) == {1, 2}
+
+
+def test_the_header_written_exactly_comes_before_those_that_are_alike() -> None:
+    assert form("name", ["NAME", "name"], ["a", "b"]) == "b"
+    assert form("{column: [Town, City]}", ["TOWN", "City"], ["a", "b"]) == "b"
+    assert form("{column: [Town, City]}", ["TOWN", "x"], ["a", "b"]) == "a"
+
+
+def test_two_headers_that_are_alike_are_refused_and_shown_so_that_they_differ() -> None:
+    with pytest.raises(MappingError) as caught:
+        plan_of("form: {x: Phone number, y: A}", ["Phone\u00a0number", "PHONE number", "A"])
+    [line] = caught.value.mistakes
+    assert '"Phone\\xa0number" (A) and "PHONE number" (B)' in line
+    assert '"Phone\\xa0number"' in str(caught.value.hint)
+
+
+def test_a_mapping_of_another_file_is_told_in_one_message() -> None:
+    text = "form: {x: Name, y: City, z: {template: '{Zip}'}}\ncontacts: {each: {phone: 'Tel {n}'}}"
+    with pytest.raises(MappingError) as caught:
+        plan_of(text, ["A", "B"])
+    assert "none of the 4 columns" in str(caught.value)
+    assert caught.value.mistakes == ()
+    assert '"A", "B"' in str(caught.value.hint)
 
 
 def test_columns_that_nothing_uses_are_listed_but_for_those_of_failure_files() -> None:

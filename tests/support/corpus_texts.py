@@ -178,6 +178,16 @@ TEXTS: dict[str, bytes] = {
     "Zsuzsa\u00a0Kis,Pe\u0301cs,+36\u00ad20\u2060123\u30004567\n".encode(),
     "text/header_only.csv": b"Name,City,Phone\n,,\n",
     "text/empty.csv": b"\xef\xbb\xbf\r\n\r\n",
+    "text/no_break_space_in_header.csv": (
+        "Full\u00a0Name,City,Phone  number\nAnn,Vác,06301234567\n".encode()
+    ),
+    "text/line_break_in_header.csv": (
+        'Name,City,"Phone\r\nnumber"\r\nAnn,Vác,06301234567\r\n'.encode()
+    ),
+    "text/headers_alike.csv": (
+        "Name,Phone\u00a0number,PHONE number\nAnn,06301234567,06301234568\n".encode()
+    ),
+    "text/of_another_mapping.csv": lines("A,B,C", "Ann,Vác,06301234567"),
     "text/titles_above.csv": lines(
         "Leads of October,,", "Exported:,2024-10-01,", "", "Name,City,Phone", "Ann,Vác,06301234567"
     ),
