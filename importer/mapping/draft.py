@@ -24,7 +24,7 @@ from importer.mapping.draft_sample import Column, Sample
 from importer.mapping.draft_words import Role, meaning_of
 from importer.mapping.draft_yaml import UNSURE, Line, comment, flow, of_rule, scalar, shown
 from importer.mapping.program import column_letter
-from importer.model import Project, SourceInfo
+from importer.model import FieldType, Project, SourceInfo
 from importer.settings import SourceOptions
 
 _LISTED = 100
@@ -32,6 +32,8 @@ _LISTED = 100
 _FEW = 40
 _DATA = re.compile(r"\S@\S+\.\S|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 """An e-mail address, or digits as phones, dates and ids have them."""
+_STAMPED = re.compile(r"stamp|import|ref(?:erence)?(?![a-z])", re.IGNORECASE)
+"""Names of fields that may be there for a stamp."""
 _SCHEMA = "# yaml-language-server: $schema=mapping.schema.json"
 
 
@@ -80,6 +82,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
             *_section("contacts", contacts.lines or _NOBODY),
             *_section("premium", premium),
             *_call_backs(calls, project),
+            *_stamp(project, form),
             *_section("rows", (*rows, *_unique(contacts, form))),
             *_unmapped(unmapped, sheet.sample),
             *_unfilled(form),
@@ -229,6 +232,22 @@ def _call_backs(calls: Sequence[Read], project: Project | None) -> Iterator[str]
             ("  next_calldate", of_rule(rule)),
         ):
             yield from Line(key, value, active=False).write()
+
+
+def _stamp(project: Project | None, form: Form) -> Iterator[str]:
+    """The stamp is only suggested: the project needs a text field of its own for it."""
+    free = [f.name for f in project.fields if f.type is FieldType.TEXT] if project else []
+    free = [name for name in free if name in form.unfilled]
+    liked = [name for name in free if _STAMPED.search(name)]
+    name = liked[0] if liked else "import_ref"
+    yield ""
+    lacks = "The project has no such field yet. " if project is not None and not liked else ""
+    yield from comment(
+        "A text field that gets the run and the row. With it, reconcile finds the records whose "
+        f"answer was lost; without it, each has to be looked for by hand. {lacks}"
+        "Name it here:"
+    )
+    yield from Line("stamp", scalar(name), active=False).write()
 
 
 def _unique(contacts: Contacts, form: Form) -> list[Line]:

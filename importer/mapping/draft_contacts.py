@@ -20,6 +20,7 @@ Read = tuple[Column, Meaning]
 _PLAUSIBLE = 0.5
 _SURE = 0.9
 _RARELY = 0.05
+_FEWEST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Contacts:
 def phone_columns(columns: Sequence[Read], region: str | None) -> list[Read]:
     """The columns that hold phones: by their header and most of the texts, or by the texts alone.
 
-    Without a header that tells, texts have to be in international form: any number is long.
+    Under a header that tells, numbers that are not valid are phones, too: as contacts they hold
+    their rows back, as text of the form they would be sent, and nobody called. Without such a
+    header, texts have to be in international form: any number is long.
     """
     found = []
     for column, meaning in columns:
@@ -49,7 +52,11 @@ def phone_columns(columns: Sequence[Read], region: str | None) -> list[Read]:
             if told:
                 found.append((column, meaning))
         elif told:
-            if phone_marks(texts, region)[1].share >= _PLAUSIBLE:
+            numbers = sum(sum(map(str.isdigit, text)) >= _FEWEST_DIGITS for text in texts)
+            if (
+                numbers >= _PLAUSIBLE * len(texts)
+                or phone_marks(texts, region)[1].share >= _PLAUSIBLE
+            ):
                 found.append((column, meaning))
         elif meaning.role is None:
             abroad = sum(text.startswith("+") for text in texts)

@@ -88,7 +88,7 @@ def draft_form(
     left: list[Column] = []
     for column, meaning in rest:
         guess = guess_list(column, meaning) or guess_type(column, meaning, language)
-        rule, remarks = guess.rule(column.header), guess.remarks
+        rule, remarks, choices = guess.rule(column.header), guess.remarks, guess.choices
         if project is not None:
             match = matches.get(column.index)
             if match is None:
@@ -105,7 +105,8 @@ def draft_form(
         taken.add(name)
         if meaning.role is not None:
             names.setdefault(meaning.role, name)
-        lines.append(Line(scalar(name), of_rule(rule), remarks))
+        instead = [of_rule({**rule, **chosen}) for chosen in choices if "type" in rule]
+        lines.append(Line(scalar(name), of_rule(rule), remarks, instead=instead))
     unfilled = tuple(f.name for f in project.fields if f.name not in taken) if project else ()
     return Form(tuple(lines), names, tuple(left), unfilled)
 
@@ -125,7 +126,7 @@ def _not_called(column: Column, role: Role | None) -> tuple[str, ...]:
     found = fit(column.texts, "phone")
     return (
         f"{UNSURE}only {found.good:,} of {len(found.values):,} values are valid phones, so this is"
-        " no contact; if they are phones, name their region",
+        " no contact; if it has phones, put it under contacts",
     )
 
 

@@ -8,7 +8,7 @@ be read in two ways (day and month, decimal mark) is never guessed: it stays tex
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -23,6 +23,8 @@ from importer.model import Severity
 LOOKED_AT = 300
 """Distinct texts of a column that are tried."""
 _FIRST = 20
+_RARELY = 10
+"""Dates that can only be read in one order decide, where those of the other are a tenth."""
 _TOLD = 0.8
 _SILENT = 0.95
 
@@ -41,7 +43,8 @@ _DAY_FORMATS = (
     *("%d.%m.%Y", "%d.%m.%Y.", "%Y.%m.%d.", "%Y.%m.%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y"),
     *("%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y"),
 )
-_FORMATS = tuple(f"{day}{time}" for time in ("", " %H:%M", " %H:%M:%S") for day in _DAY_FORMATS)
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_FORMATS = tuple(f"{day}{time}" for time in _TIMES for day in _DAY_FORMATS)
 _ISO_ONLY = "%Y|%m|%d"
 """A format that nobody writes: with it, a converter reads ISO dates and nothing else."""
 _DATE_LIKE = re.compile(r"(?=.*\d.*\d)[\w.\-/:, +]{6,32}")
@@ -56,6 +59,8 @@ class Guess:
     type: Type | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    choices: tuple[Mapping[str, Any], ...] = ()
+    """Options of which a person has to take one, that a check may read what means two things."""
 
     def rule(self, header: str) -> dict[str, Any]:
         """The rule for a column."""
@@ -107,10 +112,10 @@ def fit(texts: Iterable[str], type_: Type, region: str | None = None, **options:
 
 
 def _converter(
-    type_: Type, region: str | None, options: Mapping[str, Any]
+    type_: Type, region: str | None, options: Mapping[str, Any], timezone: str | None = None
 ) -> Callable[[str], str | None]:
     rule = Rule.model_validate({"column": "any", "type": type_, **options})
-    run = compile_value(rule, type_, region, None)
+    run = compile_value(rule, type_, region, timezone)
 
     def convert(text: str) -> str | None:
         if run is None:
@@ -163,35 +168,67 @@ def _url(texts: Mapping[str, int], role: Role | None) -> Guess | None:
 
 
 def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
-    """Find the formats that together read the most; none is declared for ISO dates alone."""
+    """Find the formats that together read the most; none is declared for ISO dates alone.
+
+    Where day and month cannot be told apart, none is declared either: a check refuses such dates
+    until a person has chosen one of the two.
+    """
     if not _mostly(texts, _DATE_LIKE.fullmatch):
         return None
     tried = tuple(islice(texts, LOOKED_AT))
     left = set(tried) - _read(tried, _ISO_ONLY)
     reads = {format_: _read(tried, format_) & left for format_ in _FORMATS}
     formats: list[str] = []
+    open_: list[tuple[str, str]] = []
     while left:
         best = max(reads, key=lambda format_: len(reads[format_] & left))
         if not (gained := reads[best] & left):
             break
         left -= gained
         twin = _twin(best)
-        if twin in reads and reads[twin] == reads[best]:
-            if len(gained) * 2 > len(tried):
-                return Guess(remarks=(_ambiguous(len(gained), best, twin),))
+        if twin in reads and len(reads[twin] - reads[best]) * _RARELY >= len(
+            reads[best] - reads[twin]
+        ):
+            open_.append((best, twin))
+            left -= reads[twin]
             continue
         formats.append(best)
         reads.pop(twin or "", None)
-    found = fit(tried, "datetime", input=formats or [_ISO_ONLY])
-    if not found.good or found.share < _enough(role in _DATES):
-        return None
+    if len(orders := {format_[:2] for format_ in formats if _twin(format_) in _FORMATS}) == 1:
+        # With a time or without, a column has its dates in one order.
+        [order] = orders
+        formats += [format_ for pair in open_ for format_ in pair if format_[:2] == order]
+        open_ = []
+    one, other = (formats + [pair[n] for pair in open_] for n in (0, 1))
+    found = fit(tried, "datetime", input=one or [_ISO_ONLY])
+    also = fit(tried, "datetime", input=other or [_ISO_ONLY])
+    better = max(found, also, key=lambda fitted: fitted.good)
+    if not better.good or better.share < _enough(role in _DATES):
+        return _with_offset(tried, role)
     type_: Type = (
-        "datetime" if any(v and not v.endswith(" 00:00:00") for v in found.values) else "date"
+        "datetime" if any(v and not v.endswith(" 00:00:00") for v in better.values) else "date"
     )
-    remarks = found.remark("dates", texts)
-    if any("%y" in format_ for format_ in formats):
+    remarks = () if open_ else found.remark("dates", texts)
+    if any("%y" in format_ for format_ in one):
         remarks += (f"{UNSURE}years have two digits: 69 to 99 are read as 1969 to 1999",)
-    return Guess(type_, {"input": formats} if formats else {}, remarks)
+    if not open_:
+        return Guess(type_, {"input": formats} if formats else {}, remarks)
+    count = len({text for text in tried if any(text in reads[best] for best, _ in open_)})
+    return Guess(type_, {}, (*remarks, _ambiguous(count)), ({"input": one}, {"input": other}))
+
+
+def _with_offset(tried: Sequence[str], role: Role | None) -> Guess | None:
+    """Times with an offset, which a mapping has to convert to a zone that no sheet tells."""
+    convert = _converter("datetime", None, {"input": [_ISO_ONLY]}, timezone="UTC")
+    good = sum(convert(text) is not None for text in tried)
+    if good < _enough(role in _DATES) * len(tried):
+        return None
+    return Guess(
+        remarks=(
+            "times with an offset, kept as text: type: datetime here and timezone: Europe/Vienna "
+            "(or another) above form convert them",
+        )
+    )
 
 
 def _read(texts: Iterable[str], format_: str) -> set[str]:
@@ -209,10 +246,11 @@ def _twin(format_: str) -> str | None:
     return None
 
 
-def _ambiguous(count: int, one: str, other: str) -> str:
+def _ambiguous(count: int) -> str:
+    dates = "1 date has" if count == 1 else f"{count:,} dates have"
     return (
-        f"{UNSURE}{count:,} dates have a day and a month that cannot be told apart, so they are "
-        f'sent as text; once you know, add type: date, input: ["{one}"] or ["{other}"]'
+        f"{UNSURE}{dates} a day and a month that cannot be told apart: a check refuses them until"
+        " you put the right one of these lines in place of the last:"
     )
 
 
@@ -224,7 +262,9 @@ def _yes_or_no(column: Column, language: str | None) -> Guess | None:
         if set(column.texts) <= {"0", "1"} and len(column.texts) == 2:
             return Guess(remarks=(f"{UNSURE}only 0 and 1; if they mean no and yes: type: boolean",))
         return None
-    remark = f"{UNSURE}all {len(column.texts)} different values read as yes or no; output is sent"
+    count = len(column.texts)
+    values = "its only value reads" if count == 1 else f"all {count} different values read"
+    remark = f"{UNSURE}{values} as yes or no; output is sent"
     return Guess("boolean", {"output": _OUTPUT.get(language or "", ["yes", "no"])}, (remark,))
 
 

@@ -198,7 +198,7 @@ def _evidence(
         *(None, Role.NAME, Role.FIRST_NAME, Role.LAST_NAME, Role.COMPANY, Role.CITY),
         *(Role.STREET, Role.ADDRESS, Role.NOTE, Role.TITLE),
     }
-    gathered("words and letters", 1.5, _words, wordy)
+    gathered("its language", 1.5, _words, wordy)
     for column, role, some in texts:
         votes = [regions for text in some if (regions := set(_towns(text)))]
         if role is None and len(votes) * 3 > len(some) and _nameless(column):
@@ -221,7 +221,7 @@ def _headers(columns: Sequence[Read]) -> _Evidence:
         english = places.ENGLISH.split() if known else []
         return _Evidence("English headers", 0.3, dict.fromkeys(english, 1.0))
     votes = {r: 1 / len(spoken) for language in spoken for r in _spoken(language)}
-    return _Evidence("the headers' language", 1.5 * min(1.0, foreign / 2), votes)
+    return _Evidence("its headers", 1.5 * min(1.0, foreign / 2), votes)
 
 
 def _spoken(language: str) -> list[str]:

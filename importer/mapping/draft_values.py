@@ -9,7 +9,7 @@ from typing import Any
 
 from importer.mapping.draft_kinds import LOOKED_AT, PERSONAL, Fit, Guess, fit
 from importer.mapping.draft_sample import Column
-from importer.mapping.draft_words import Meaning, Role
+from importer.mapping.draft_words import Meaning, Role, words_of
 from importer.mapping.draft_yaml import UNSURE, flow, shown
 
 _MARKS = (";", ",", "|", "\n", " / ", "/")
@@ -18,13 +18,24 @@ _LONGEST_PIECE = 40
 _MOST_PIECES = 60
 _FEW = 12
 _SHORT = 30
+_STRAY = 0.05
+_SHORTEST_WORD = 3
+"""Letters: shorter ones around a slash are a unit or an abbreviation, as km/h and n/a."""
+_COMMA_IN_NUMBER = re.compile(r"\d,\d")
+_POINTS = re.compile(r"\s*[+-]?\d+\.\d+\s*,\s*[+-]?\d+\.\d+\s*")
+_MONTH = (
+    r"(?:jan|feb|mar|maj|mai|may|apr|jun|jul|aug|sep|sze|okt|oct|nov|dec|dez|fev|avr|mrz)[a-z]*"
+)
+_DAY_AND_MONTH = re.compile(rf"\b{_MONTH} \d{{1,2}}\b|\b\d{{1,2}} {_MONTH}\b")
 
 
 def guess_list(column: Column, meaning: Meaning) -> Guess | None:
     """The marks that divide the values in a column's cells; None where each holds one value.
 
     A mark divides values where the pieces come again in other cells, far fewer than there are
-    different cells; where the header tells of a list, any mark will do.
+    different cells, and in no fixed order: what stands first in one cell stands behind in others.
+    Where the header tells of a list, that is not asked. What is one thing though it has a mark in
+    it (a date, a number, a unit, a path) is never divided.
     """
     if meaning.role in _NO_LIST or not column.texts:
         return None
@@ -38,6 +49,7 @@ def guess_list(column: Column, meaning: Meaning) -> Guess | None:
         marked * 4 < len(column.texts)
         or len(pieces) > min(_MOST_PIECES, len(column.texts) // 2)
         or max(map(len, pieces)) > _LONGEST_PIECE
+        or _in_fixed_order(column.texts, marks)
     ):
         return None
     options: dict[str, Any] = {"multiple": True, "split": marks}
@@ -50,9 +62,49 @@ def _divides(mark: str, texts: Iterable[str], *, told: bool) -> bool:
     having = [text for text in texts if mark in text]
     if mark == "|" and len(having) * 20 < len(list(texts)):
         return False  # a stray one, which a check shall find
+    if mark == "/" and not told:
+        return False  # units, dates, "and/or", parts of a firm: rarely a list
+    if sum(_one_thing(mark, text) for text in having) > _STRAY * len(having):
+        return False
     pieces = _pieces(having, [mark])
     again = sum(count > 1 for count in pieces.values())
     return bool(having) and (told or again * 2 > len(pieces)) and len(pieces) > 1
+
+
+def _one_thing(mark: str, text: str) -> bool:
+    """Whether a text that holds a mark is one value with a sign in it.
+
+    A comma between digits is a number's; dates have commas and slashes; slashes stand between
+    digits, in units, abbreviations, addresses of the web and paths.
+    """
+    if mark == ",":
+        return bool(_COMMA_IN_NUMBER.search(text) or _POINTS.fullmatch(text) or _has_day(text))
+    if "/" in mark:
+        pieces = text.split(mark.strip())
+        shortest = min(len(piece.strip()) for piece in pieces)
+        return shortest < _SHORTEST_WORD or any(map(_without_letters, pieces)) or "://" in text
+    return False
+
+
+def _without_letters(piece: str) -> bool:
+    return not any(map(str.isalpha, piece))
+
+
+def _has_day(text: str) -> bool:
+    """Whether a text is a date in words, as "May 5, 2024" or "Friday, 5 May"."""
+    return bool(_DAY_AND_MONTH.search(" ".join(words_of(text))))
+
+
+def _in_fixed_order(texts: Iterable[str], marks: Sequence[str]) -> bool:
+    """Whether what stands first in cells stands nowhere else, as in "Smith, John"."""
+    pattern = re.compile("|".join(map(re.escape, marks)))
+    first: set[str] = set()
+    later: set[str] = set()
+    for text in texts:
+        pieces = [piece for part in pattern.split(text) if (piece := part.strip())]
+        first.update(pieces[:1])
+        later.update(pieces[1:])
+    return len(first & later) * 4 < min(len(first), len(later))
 
 
 def _pieces(texts: Iterable[str], marks: Sequence[str]) -> Counter[str]:

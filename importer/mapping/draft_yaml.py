@@ -41,6 +41,8 @@ def _escaped(char: str) -> str:
         return f"\\{char}"
     if char.isprintable():
         return char
+    if char == "\n":
+        return "\\n"
     code = ord(char)
     if code <= 0xFF:
         return f"\\x{code:02x}"
@@ -80,24 +82,32 @@ def of_rule(rule: Rule) -> str:
 class Line:
     """One key of a draft with what stands beside it; `remarks` say what a person should know.
 
-    A line that is not `active` is written as a comment, for a person to take in.
+    A line that is not `active` is written as a comment, for a person to take in. `instead` are
+    other values of the key, of which a person has to choose; they stand above it as comments.
     """
 
     key: str
     value: str
     remarks: Sequence[str] = field(default=())
     active: bool = True
+    instead: Sequence[str] = field(default=())
 
     def write(self, indent: int = 0) -> Iterator[str]:
         """The line as YAML, a short remark behind it, longer ones above."""
         space = " " * indent
         mark = "" if self.active else "# "
         line = f"{space}{mark}{self.key}:{' ' + self.value if self.value else ''}"
-        if len(self.remarks) == 1 and len(line) + len(self.remarks[0]) + 4 <= WIDTH:
+        if (
+            not self.instead
+            and len(self.remarks) == 1
+            and len(line) + len(self.remarks[0]) + 4 <= WIDTH
+        ):
             yield f"{line}  # {self.remarks[0]}"
             return
         for remark in self.remarks:
             yield from comment(remark, indent)
+        for value in self.instead:
+            yield f"{space}# {self.key}: {value}"
         yield line
 
 

@@ -120,16 +120,17 @@ def test_types_are_guessed_with_what_they_need(tmp_path: Path) -> None:
     assert rule(spec, "count") == {"column": ["Count"], "type": "integer"}
 
 
-def test_dates_and_numbers_that_mean_two_things_stay_text(tmp_path: Path) -> None:
+def test_dates_and_numbers_that_mean_two_things_are_not_guessed(tmp_path: Path) -> None:
     rows = [["01/02/2024", "1,234", "007"], ["03/04/2024", "5,678", "008"]]
     text = drafted(["Date", "Amount", "Code"], rows)
     spec = loaded(text, tmp_path / "m.yaml").spec
     assert {name: rule(spec, name) for name in spec.form} == {
-        "date": {"column": ["Date"]},
+        "date": {"column": ["Date"], "type": "date"},
         "amount": {"column": ["Amount"]},
         "code": {"column": ["Code"]},
     }
     assert "unsure: 2 dates have a day and a month that cannot be told apart" in text
+    assert '# date: {column: Date, type: date, input: ["%m/%d/%Y"]}' in text
 
 
 def test_a_day_beyond_twelve_tells_day_and_month_apart(tmp_path: Path) -> None:
@@ -262,3 +263,113 @@ def test_a_check_with_the_draft_finds_only_what_is_wrong(tmp_path: Path) -> None
     rows[7][1], rows[9][3], rows[11][4] = "12", "nobody", "31.02.2024"
     found = {(p.row, p.column) for p in problems(headers, rows, tmp_path / "m.yaml")}
     assert found == {(9, "Phone"), (11, "E-mail"), (13, "Signed up")}
+
+
+ONE_THING = {
+    "dates": "05/10/2024, 06/10/2024, 05/11/2024, 12/12/2024",
+    "dates and times": "05/10/2024 10:30|05/11/2024 10:30|06/10/2024 11:30",
+    "short dates": "05/10, 06/10, 05/11, 06/11",
+    "months": "05/2024, 06/2024, 05/2023, 06/2023",
+    "quarters": "Q1/2024, Q2/2024, Q1/2023, Q2/2023",
+    "seasons": "2023/24, 2024/25, 2023/25, 2024/24",
+    "dates in words": "May 5, 2024|May 6, 2024|June 5, 2024|Friday, 6 May 2023",
+    "fractions": "1/2, 1/4, 3/4, 3/2",
+    "spaced fractions": "1 / 2, 1 / 4, 3 / 4, 3 / 2",
+    "hours": "24/7, 8/5, 24/5, n/a",
+    "opening hours": "8:00 / 16:00, 8:00 / 17:00, 9:00 / 16:00",
+    "units": "km/h, m/h, km/s, m/s",
+    "prices per time": "EUR/month, EUR/year, HUF/month, HUF/year",
+    "choices": "and/or, he/she, his/her, yes/no",
+    "paths": "/a/b/c.csv, /a/d/c.csv, /e/b/c.csv, /e/d/c.csv",
+    "departments": "Sales/DACH, Sales/US, HR/DACH, HR/US",
+    "phones": "06/30/123, 06/20/123, 06/30/124, 06/20/124",
+    "prices": "1,50|2,50|1,99|2,99",
+    "prices with a currency": "1,50 €|2,50 €|1,99 €|2,99 €",
+    "thousands": "1,500|2,500|1,250|2,250",
+    "places": "47.51, 19.04|47.52, 19.05|47.51, 19.05",
+    "names": "Smith, John|Smith, Ann|Kiss, John|Kiss, Ann",
+    "towns": "Wien, Austria|Graz, Austria|Wien, AT|Graz, AT",
+}
+
+
+@pytest.mark.parametrize("header", ["Info", "Signed on"])
+@pytest.mark.parametrize("kind", ONE_THING)
+def test_one_thing_with_a_mark_in_it_is_never_divided(
+    tmp_path: Path, kind: str, header: str
+) -> None:
+    texts = ONE_THING[kind]
+    cells = texts.split("|") if "|" in texts else texts.split(", ")
+    rows = [[f"P{n}", cells[n % len(cells)]] for n in range(40)]
+    form = draft_of(tmp_path, ["Name", header], *rows).form
+    assert not form["info" if header == "Info" else "signed_on"].multiple
+
+
+@pytest.mark.parametrize("mark", [", ", ",", ";", "; ", " | ", "\n", " / "])
+def test_lists_are_divided_at_their_marks(tmp_path: Path, mark: str) -> None:
+    words = ["sport", "music", "film", "books", "24/7"]
+    rows = [[f"P{n}", mark.join(words[(n + k) % 5] for k in range(1 + n % 3))] for n in range(40)]
+    own = draft_of(tmp_path, ["Name", "Info"], *rows).form["info"]
+    if mark == " / ":
+        assert not own.multiple
+    else:
+        assert own.split == [mark if mark == "\n" else mark.strip()]
+
+
+@pytest.mark.parametrize("header", ["Signed", "Tags", "X"])
+@pytest.mark.parametrize(
+    ("form", "type_", "formats"),
+    [
+        ("{a:02}/{b:02}/2024", "date", ("%d/%m/%Y", "%m/%d/%Y")),
+        ("{a}-{b}-2024", "date", ("%d-%m-%Y", "%m-%d-%Y")),
+        ("{a:02}/{b:02}/24", "date", ("%d/%m/%y", "%m/%d/%y")),
+        ("{a:02}/{b:02}/2024 10:{b:02}", "datetime", ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M")),
+        ("{a}/{b}/2024 1:05 PM", "datetime", ("%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M %p")),
+    ],
+)
+def test_dates_whose_order_is_open_are_dates_with_both_orders_to_choose_from(
+    tmp_path: Path, header: str, form: str, type_: str, formats: tuple[str, str]
+) -> None:
+    days = [form.format(a=n % 12 + 1, b=n * 5 % 12 + 1) for n in range(40)]
+    headers, rows = ["Phone", header], [["+36301234567", day] for day in days]
+    text = drafted(headers, rows)
+    spec = loaded(text, tmp_path / "m.yaml").spec
+    assert rule(spec, header.lower()) == {"column": [header], "type": type_}
+    assert problems(headers, rows, tmp_path / "m.yaml"), "a check refuses them"
+    for format_ in formats:
+        [choice] = (line for line in text.splitlines() if f'"{format_}"' in line)
+        [empty] = (line for line in text.splitlines() if line.endswith(f"type: {type_}}}"))
+        chosen = text.replace(empty, choice.replace("# ", ""))
+        plan = compile_plan(loaded(chosen, tmp_path / "m.yaml"), headers)
+        assert list(plan.evaluate(batch_of(rows)).checked.problems) == []
+
+
+def test_the_order_of_dates_is_that_of_nearly_all_that_show_one(tmp_path: Path) -> None:
+    days = [f"{n % 28 + 1:02}/03/2024" for n in range(60)]
+    for odd, told in ((["03/14/2024"], ["%d/%m/%Y"]), (["03/14/2024"] * 20, ["%d/%m/%Y"])):
+        spec = draft_of(tmp_path, ["Signed"], *[[day] for day in [*days, *odd]])
+        assert rule(spec, "signed").get("input") == told
+    torn = ["01/03/2024", "14/03/2024", "03/15/2024", "02/03/2024"]
+    assert "input" not in rule(draft_of(tmp_path, ["Signed"], *[[d] for d in torn]), "signed")
+    timed = ["14/03/2024", "02/03/2024", "02/03/2024 10:30"]
+    spec = draft_of(tmp_path, ["Signed"], *[[d] for d in timed])
+    assert rule(spec, "signed")["input"] == ["%d/%m/%Y", "%d/%m/%Y %H:%M"]
+
+
+def test_a_column_of_phones_stays_a_contact_though_its_numbers_are_not_valid(
+    tmp_path: Path,
+) -> None:
+    headers, rows = ["Name", "Phone"], [["A", f"(0) 99999-99999-{n:02}"] for n in range(20)]
+    found = problems(headers, rows, tmp_path / "m.yaml")
+    assert {p.target for p in found} == {"contacts.1.phone"}
+    assert len(found) == 20
+    assert "phone" in draft_of(tmp_path, headers, *[["A", "yes"]] * 9).form
+
+
+def test_a_stamp_is_suggested_by_the_project_s_own_field_where_it_has_one() -> None:
+    text = drafted(["Name"], [["Ann"]])
+    assert "reconcile" in text
+    assert "\n# stamp: import_ref\n" in text
+    fields = (Field("name", "Name", FieldType.TEXT), Field("lead_ref", "", FieldType.TEXT))
+    assert "\n# stamp: lead_ref\n" in drafted(["Name"], [["A"]], Project(1, fields))
+    text = drafted(["Name"], [["A"]], Project(1, fields[:1]))
+    assert "The project has no such field yet" in " ".join(text.replace("#", "").split())
