@@ -3,13 +3,17 @@
 Frames come on standard input and go on standard output (:mod:`importer.sending.frames`); the first
 one says where to send and as whom. Two threads do the blocking reads and writes, on every system
 alike. When standard input ends before it should, the coordinator is gone: nothing more begins, and
-what is in flight is finished, since cutting it off would make no row less uncertain.
+what is in flight is finished, since cutting it off would make no row less uncertain. A sender that
+was frozen cannot know of that in time; so it sends for a term only (:mod:`importer.sending.lease`)
+and not without the parent that it began with, and Linux ends it with its parent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import os
 import queue
 import signal
 import sys
@@ -35,9 +39,11 @@ from importer.sending.frames import (
     outcomes_frame,
     parted,
     read_lease,
+    read_renewal,
     stopped_frame,
     width_frame,
 )
+from importer.sending.lease import LeaseTerm
 from importer.sending.local import LocalEngine
 from importer.settings import Pace, RetryPolicy, Secret, Target
 
@@ -85,12 +91,15 @@ _LINGER = 0.002
 class Sender:
     """Sends leased rows from the loop it is made on, and says what becomes of them.
 
-    `write` takes frames and returns at once. :meth:`take` is given the frames that come, but for
-    the setup; None is that no more will come.
+    Nothing is sent once `term` is over. `write` takes frames and returns at once. :meth:`take` is
+    given the frames that come, but for the setup; None is that no more will come.
     """
 
-    def __init__(self, client: Client, pace: Pace, policy: RetryPolicy, write: Write) -> None:
+    def __init__(
+        self, client: Client, pace: Pace, policy: RetryPolicy, term: LeaseTerm, write: Write
+    ) -> None:
         self._write = write
+        self._term = term
         self._leases: asyncio.Queue[Lease | None] = asyncio.Queue()
         self._stop = asyncio.Event()
         self._last = asyncio.Event()
@@ -98,7 +107,14 @@ class Sender:
         self._linger: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._engine = LocalEngine(
-            client.add, judge, policy, pace.concurrency, pace.rate, client.probe, self._tell
+            client.add,
+            judge,
+            policy,
+            pace.concurrency,
+            pace.rate,
+            client.probe,
+            self._tell,
+            may_begin=lambda: term.lasts,
         )
         self._told = self._engine.width
 
@@ -111,6 +127,8 @@ class Sender:
             case Kind.LEASE:
                 self._leases.put_nowait(None)
                 self._last.set()
+            case Kind.RENEW:
+                self._term.renew(read_renewal(content))
             case Kind.HALT:
                 self._stop.set()
                 self._leases.put_nowait(None)
@@ -163,7 +181,10 @@ class Sender:
 
 
 def main() -> int:
-    """Serve one coordinator."""
+    """Serve one coordinator, whose process id is the argument, where it is on this machine."""
+    _end_with_parent()
+    if len(sys.argv) > 1 and not _is_alive(int(sys.argv[1])):
+        return 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not buffered: a thread that waits in a buffer's lock keeps the program from ending.
     source = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
@@ -188,11 +209,47 @@ def main() -> int:
     return 0
 
 
+_PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>: the signal that a process gets when its parent ends."""
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, be it frozen or not: Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # there the end of standard input tells
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class _ParentedTerm(LeaseTerm):
+    """A term that is over, too, once the process's parent has changed, so that it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent = os.getppid()
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a request may begin now."""
+        return super().lasts and os.getppid() == self._parent
+
+
 async def _serve(setup: bytes, source: RawIOBase, write: Write) -> None:
     target, pace, policy = read_setup(setup)
     loop = asyncio.get_running_loop()
-    async with Client(target, pace) as client:
-        sender = Sender(client, pace, policy, write)
+    term = _ParentedTerm()
+    async with Client(target, pace, lambda: term.lasts) as client:
+        sender = Sender(client, pace, policy, term, write)
 
         def listen() -> None:
             frame: bytes | None = b""

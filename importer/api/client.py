@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Any, NoReturn, Self
 
 from yarl import URL
@@ -34,16 +35,20 @@ _NO_RETRIES = RetryPolicy(retries=0)
 class Client:
     """A connection pool to one project of the service; an async context manager.
 
-    Used from one event loop. The API key is in its headers only, and in no repr or message.
+    Used from one event loop. `may_write` is asked right before a request is written; where it says
+    no, the request is not sent. The API key is in its headers only, and in no repr or message.
     Raises UsageError for a target that cannot carry credentials or a CA file that is unusable.
     """
 
-    def __init__(self, target: Target, pace: Pace) -> None:
+    def __init__(
+        self, target: Target, pace: Pace, may_write: Callable[[], bool] = lambda: True
+    ) -> None:
         base_url = checked_base_url(target.base_url)
         self._projectid = target.project
         self._records = URL(records_url(base_url, target.project), encoded=True)
         self._project = URL(project_url(base_url, target.project), encoded=True)
         self._pace = pace
+        self._may_write = may_write
         self._headers = {
             "Authorization": basic_credentials(target),
             "Accept": "application/json, text/plain;q=0.9",
@@ -59,7 +64,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._connections = Connections(
-            self._records, self._headers, self._pace, self._tls, self._proxy
+            self._records, self._headers, self._pace, self._tls, self._proxy, self._may_write
         )
         return self
 

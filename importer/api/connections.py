@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -62,9 +62,11 @@ class Connections:
         pace: Pace,
         tls: ssl.SSLContext | bool,
         proxy: tuple[str | None, dict[str, str] | None],
+        may_write: Callable[[], bool],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._service, self._tls, self._proxy = service, tls, proxy
+        self._may_write = may_write
         self._place = self._any_request()
         lines = {"Host": self._place.headers["Host"], **headers}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -105,6 +107,8 @@ class Connections:
             if peer is None:
                 peer = await self._connected(until)
             self._limit.begin(peer, until)
+            if not self._may_write():
+                return Reply(Wire.NOT_SENT, detail="this sender's lease is over"), None
             status, headers, content = await peer.ask(self._written(method, url, body), cap)
         except _BEFORE_SENDING as error:
             return Reply(Wire.NOT_SENT, detail=_told(error)), None

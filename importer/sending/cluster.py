@@ -219,10 +219,10 @@ async def _placed(client: Any, setups: dict[str, bytes]) -> list[ClusterLink]:
         for address, setup in setups.items()
     }
 
-    async def met(address: str) -> tuple[Any, str]:
+    async def met(address: str) -> tuple[Any, str, float]:
         with client.as_current():  # an actor speaks through the client that it finds
             actor = await futures[address]
-        return actor, await actor.hello()
+        return actor, *await actor.hello()
 
     meetings = [asyncio.wait_for(met(address), _PLACE) for address in setups]
     answers = await asyncio.gather(*meetings, return_exceptions=True)
@@ -236,7 +236,7 @@ async def _placed(client: Any, setups: dict[str, bytes]) -> list[ClusterLink]:
         hints = (error.hint for error in wrong.values() if isinstance(error, ImporterError))
         raise ServiceError("; ".join(what), next(hints, "Look at the worker's log."))
     return [
-        ClusterLink(f"the sender on {address}", *answer[:1], futures[address], *answer[1:])
+        ClusterLink(f"the sender on {address}", answer[0], futures[address], *answer[1:])
         for address, answer in zip(setups, answers, strict=True)
         if not isinstance(answer, BaseException)
     ]

@@ -24,10 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 class ClusterLink:
-    """A way to an actor; `future` is Dask's own word on whether it is there."""
+    """A way to an actor; `future` is Dask's own word on whether it is there.
 
-    def __init__(self, name: str, actor: Any, future: Any, session: str) -> None:
+    `clock` is the sender's own, as its last answer told.
+    """
+
+    def __init__(self, name: str, actor: Any, future: Any, session: str, clock: float) -> None:
         self.name = name
+        self.clock = clock
         self._actor, self._future, self._session = actor, future, session
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -44,7 +48,7 @@ class ClusterLink:
         """What the sender says, until it is lost."""
         had = 0
         while (answer := await self._call("collect", had)) is not None:
-            before, content = answer
+            before, content, self.clock = answer
             if before != had:
                 self._lose(f"frames {had} to {before} are gone")
                 return

@@ -30,6 +30,7 @@ from importer.errors import UsageError
 from importer.loop import run_loop
 from importer.sender import Sender, read_setup
 from importer.sending.frames import Kind, framed, split
+from importer.sending.lease import LeaseTerm, awake_or_asleep
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, Secret, Target
 
 Answer = TypeVar("Answer")
@@ -60,17 +61,20 @@ class PlacedSender:
             target=self._run, args=(setup,), name="vcc-importer sender", daemon=True
         ).start()
 
-    async def hello(self) -> str:
-        """The session. Raises UsageError where this worker cannot send for the run."""
+    async def hello(self) -> tuple[str, float]:
+        """The session, and this machine's clock.
+
+        Raises UsageError where this worker cannot send for the run.
+        """
         await asyncio.wrap_future(self._desk)
-        return self._session
+        return self._session, awake_or_asleep()
 
     async def push(self, session: str, number: int, frames: bytes) -> bool:
         """Take frames; `number` counts these calls from 1, and what was had is not taken again."""
         return await self._at_desk(session, lambda desk: desk.push(number, frames))
 
-    async def collect(self, session: str, had: int) -> tuple[int, bytes]:
-        """What there is after the first `had` frames: how many came before it, and it.
+    async def collect(self, session: str, had: int) -> tuple[int, bytes, float]:
+        """What there is after the first `had` frames: how many came before it, it, and the clock.
 
         Waits for some, but no longer than `POLL`. Frames are kept until a later call had them.
         """
@@ -98,8 +102,9 @@ class PlacedSender:
         target, pace, policy = read_setup(setup, _own_key())
         _check_customer(target)
         desk = _Desk()
-        async with Client(target, pace) as client:
-            sender = Sender(client, pace, policy, desk.write)
+        term = LeaseTerm()
+        async with Client(target, pace, lambda: term.lasts) as client:
+            sender = Sender(client, pace, policy, term, desk.write)
             desk.sender = sender
             self._desk.set_result(desk)
             guard = asyncio.create_task(desk.guard())
@@ -140,7 +145,7 @@ class _Desk:
                 self.sender.take(frame)
         return True
 
-    async def collect(self, had: int) -> tuple[int, bytes]:
+    async def collect(self, had: int) -> tuple[int, bytes, float]:
         self._called = time.monotonic()
         while self._outbox and self._gone < had:
             self._outbox.popleft()
@@ -151,7 +156,7 @@ class _Desk:
                 await asyncio.wait_for(self._filled.wait(), POLL)
                 await asyncio.sleep(_LINGER)
         self._called = time.monotonic()
-        return self._gone, b"".join(self._outbox)
+        return self._gone, b"".join(self._outbox), awake_or_asleep()
 
     async def guard(self) -> None:
         """Begin nothing more once nobody asks what became of it."""

@@ -31,16 +31,19 @@ from importer.model import (
 
 _LENGTH = struct.Struct(">I")
 _COUNT = struct.Struct(">I")
+_SECONDS = struct.Struct(">d")
 HEAD = _LENGTH.size
 LONGEST = 2**30
 """Bytes of a frame; more is no frame, but something else on the same pipe."""
 
 
 class Kind(bytes, Enum):
-    """What a frame is; the first three go to the sender, the others come from it."""
+    """What a frame is; the first four go to the sender, the others come from it."""
 
     SETUP = b"C"
     LEASE = b"L"
+    RENEW = b"R"
+    """Until when, by the sender's clock, it may begin requests (`lease.LeaseTerm`)."""
     HALT = b"H"
     OUTCOMES = b"O"
     EVENT = b"E"
@@ -102,6 +105,17 @@ def read_lease(content: bytes) -> tuple[Request, ...]:
     ends = [*accumulate(numbers[count:], initial=_COUNT.size + head.size)]
     bodies = (content[start:end] for start, end in pairwise(ends))
     return tuple(map(Request, numbers[:count], bodies))
+
+
+def renewal_frame(until: float) -> bytes:
+    """A new end of a sender's term, in seconds of its own clock."""
+    return framed(Kind.RENEW, _SECONDS.pack(until))
+
+
+def read_renewal(content: bytes) -> float:
+    """The end of a term; raises struct.error for what is none."""
+    until: float = _SECONDS.unpack(content)[0]
+    return until
 
 
 @lru_cache(maxsize=1024)

@@ -49,6 +49,8 @@ Judge = Callable[[Reply, int, RetryPolicy, float, int], Verdict]
 """Says what a reply means: (reply, attempt, policy, jitter, throttles) → verdict; pure."""
 
 _STRAINED = frozenset({503, 504})
+_LEASE_LOOK_SECONDS = 0.05
+"""How often a sender whose lease is over looks whether it was renewed."""
 _TELL_SECONDS = 0.1
 """A wait that grows by less is not told anew."""
 
@@ -69,6 +71,9 @@ class LocalEngine:
     probe: Probe | None = None
     on_event: Callable[[Event], None] = lambda event: None
     clock: Callable[[], float] = time.monotonic
+    may_begin: Callable[[], bool] = lambda: True
+    """Whether its lease lasts (`lease.LeaseTerm`); asked before each request, and once more by
+    what `post` stands on, right before the request is written."""
     pacer: Pacer = field(init=False)
     untold: list[Exception] = field(init=False, default_factory=list)
     """What `on_event` raised: a listener may fail, but not keep a row from its outcome."""
@@ -158,6 +163,8 @@ class _Crew:
 
     def _turn(self, in_flight: int) -> float | None:
         """When another request may begin; see :class:`Dispatcher`."""
+        if not self._engine.may_begin():
+            return _LEASE_LOOK_SECONDS
         trouble, pacer = self._trouble, self._pacer
         room, width = trouble.at_once, pacer.width
         if in_flight >= (width if room is None else min(room, width)):
@@ -175,6 +182,10 @@ class _Crew:
         row.attempts += 1
         try:
             reply = await self._engine.post(row.request.body)
+            if reply.wire is Wire.NOT_SENT and not self._engine.may_begin():
+                row.attempts -= 1
+                self._rows.put_back(row)
+                return None
             outcome = self._settle(row, reply, began)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._fail(error)

@@ -2,22 +2,26 @@
 
 They are started as programs, not forked, so that it is the same on every system and in every
 caller's program. They are deaf to Ctrl-C, which reaches all processes of a terminal: the
-coordinator has them finish what is in flight. When it is gone, however it went, their standard
-input ends, and they begin nothing more. What they need to know, the key too, goes through the
-pipe: it stands in no command line and no environment of theirs.
+coordinator has them finish what is in flight. When it is gone, however it went, they are gone
+too, by the kernel's word on Linux; elsewhere their standard input ends, and they begin nothing
+more. What they need to know, the key too, goes through the pipe: it stands in no command line and
+no environment of theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from importer.sending.frames import HEAD, Kind, frame_length, framed
+from importer.sending.lease import awake_or_asleep
 from importer.sending.remote import Link
+from importer.settings import API_KEY_VARIABLE
 
 _COMMAND = (sys.executable, "-m", "importer.sender")
 _PATIENCE = 5.0
@@ -30,6 +34,11 @@ class ProcessLink:
 
     name: str
     process: asyncio.subprocess.Process
+
+    @property
+    def clock(self) -> float:
+        """The clock of this machine, which both ends are on."""
+        return awake_or_asleep()
 
     def send(self, frame: bytes) -> None:
         """Send a frame; the pipe's buffer is bounded by what the coordinator grants."""
@@ -56,8 +65,10 @@ async def sender_processes(setups: Sequence[bytes]) -> AsyncIterator[Sequence[Li
         for setup in setups:
             process = await asyncio.create_subprocess_exec(
                 *_COMMAND,
+                str(os.getpid()),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env={k: v for k, v in os.environ.items() if k != API_KEY_VARIABLE},
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 start_new_session=sys.platform != "win32",
             )

@@ -27,7 +27,9 @@ from importer.sending.frames import (
     read_outcomes,
     read_stopped,
     read_width,
+    renewal_frame,
 )
+from importer.sending.lease import LEASE_SECONDS, RENEW_SECONDS
 from importer.sending.protocol import Report
 from importer.sending.width import START
 from importer.settings import MaxFailures, Pace
@@ -39,6 +41,11 @@ class Link(Protocol):
     @property
     def name(self) -> str:
         """The sender, for people."""
+        ...
+
+    @property
+    def clock(self) -> float:
+        """The sender's own clock (`lease.awake_or_asleep`), as it was last known, never ahead."""
         ...
 
     def send(self, frame: bytes) -> None:
@@ -132,10 +139,16 @@ class _Crew:
         self._complete = False
 
     async def work(self, leases: AsyncIterator[Lease], stop: asyncio.Event) -> Stop | None:
+        self._renew()
         listeners = [asyncio.create_task(self._listen(sender)) for sender in self._senders]
         others = [
             asyncio.create_task(work)
-            for work in (self._feed(leases), self._relay(stop), self._end_all())
+            for work in (
+                self._feed(leases),
+                self._relay(stop),
+                self._end_all(),
+                self._keep_renewing(),
+            )
         ]
         try:
             await asyncio.gather(*listeners)
@@ -146,6 +159,16 @@ class _Crew:
         if self._failure is not None:
             raise RuntimeError(self._failure)
         return self._verdict
+
+    def _renew(self) -> None:
+        for sender in self._senders:
+            if not sender.ended:
+                sender.link.send(renewal_frame(sender.link.clock + LEASE_SECONDS))
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            self._renew()
 
     async def _relay(self, stop: asyncio.Event) -> None:
         await stop.wait()

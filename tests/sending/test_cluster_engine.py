@@ -26,7 +26,7 @@ from importer.sending import cluster_sender
 from importer.sending.cluster import cluster_senders
 from importer.sending.cluster_sender import PlacedSender, SessionError
 from importer.sending.coordinator import coordinate
-from importer.sending.frames import Kind, lease_frame, parted, read_outcomes, split
+from importer.sending.frames import Kind, lease_frame, parted, read_outcomes, renewal_frame, split
 from importer.sending.protocol import End, Ending
 from importer.sending.remote import RemoteEngine, parts_of
 from importer.settings import Pace, RetryPolicy, Secret, Target
@@ -301,11 +301,16 @@ def lease(*rows: int) -> bytes:
     return lease_frame([Request(row, BODY % row) for row in rows])
 
 
+def term(clock: float) -> bytes:
+    """A term long enough for a test."""
+    return renewal_frame(clock + 60)
+
+
 async def settled(sender: PlacedSender, session: str, rows: int) -> list[Outcome]:
     """The outcomes of so many rows."""
     had, found = 0, list[Outcome]()
     while len(found) < rows:
-        before, content = await sender.collect(session, had)
+        before, content, _ = await sender.collect(session, had)
         assert before == had
         for frame in split(content):
             had += 1
@@ -326,11 +331,11 @@ def test_what_is_pushed_again_is_not_sent_again(monkeypatch: pytest.MonkeyPatch)
 
     async def main(setup: bytes) -> list[Outcome]:
         sender = PlacedSender(setup)
-        session = await sender.hello()
+        session, clock = await sender.hello()
         for _ in range(3):
-            await sender.push(session, 1, lease(2, 3))
+            await sender.push(session, 1, term(clock) + lease(2, 3))
         await sender.push(session, 2, lease(4))
-        await sender.push(session, 1, lease(2, 3))
+        await sender.push(session, 1, term(clock) + lease(2, 3))
         found = await settled(sender, session, 3)
         with pytest.raises(SessionError, match="call 4 came after 2"):
             await sender.push(session, 4, lease(5))
@@ -353,14 +358,14 @@ def test_what_is_pushed_again_is_not_sent_again(monkeypatch: pytest.MonkeyPatch)
 def test_frames_are_kept_until_they_are_known_to_have_arrived() -> None:
     async def main(setup: bytes) -> None:
         sender = PlacedSender(setup)
-        session = await sender.hello()
-        await sender.push(session, 1, lease(2))
+        session, clock = await sender.hello()
+        await sender.push(session, 1, term(clock) + lease(2))
         first = await sender.collect(session, 0)
         assert first[0] == 0
         assert (await sender.collect(session, 0))[1].startswith(first[1]), "the answer was lost"
         had = len(list(split((await sender.collect(session, 0))[1])))
         await sender.push(session, 2, lease())
-        before, content = await sender.collect(session, had)
+        before, content, _ = await sender.collect(session, had)
         assert before == had
         assert [parted(frame)[0] for frame in split(content)] == [Kind.END]
 
@@ -374,8 +379,8 @@ def test_a_sender_that_nobody_asks_begins_nothing_more(monkeypatch: pytest.Monke
 
     async def main(setup: bytes) -> None:
         sender = PlacedSender(setup)
-        session = await sender.hello()
-        await sender.push(session, 1, lease(*range(2, 102)))
+        session, clock = await sender.hello()
+        await sender.push(session, 1, term(clock) + lease(*range(2, 102)))
         async with asyncio.timeout(20):
             with pytest.raises(SessionError, match="has ended"):
                 while True:
@@ -385,6 +390,28 @@ def test_a_sender_that_nobody_asks_begins_nothing_more(monkeypatch: pytest.Monke
         asyncio.run(main(setup_of(target_of(sandbox), Pace(1), POLICY, keyless=True)))
         log = sandbox.requests()
     assert 1 <= len(log) < 20
+
+
+@pytest.mark.usefixtures("own_key")
+def test_a_sender_whose_coordinator_had_no_word_of_it_for_long_sends_nothing() -> None:
+    """As one does that was frozen, with what it was pushed meanwhile, and woke up."""
+
+    async def main(setup: bytes, count: Callable[[], int]) -> list[Outcome]:
+        sender = PlacedSender(setup)
+        session, clock = await sender.hello()
+        await sender.push(session, 1, renewal_frame(clock) + lease(2, 3))
+        _, _, later = await sender.collect(session, 0)
+        assert later > clock
+        assert count() == 0
+        await sender.push(session, 2, term(later))
+        return await settled(sender, session, 2)
+
+    with live_sandbox(api_key=KEY, log_requests=True) as sandbox:
+        setup = setup_of(target_of(sandbox), Pace(2), POLICY, keyless=True)
+        found = asyncio.run(main(setup, sandbox.request_count))
+        assert {o.status for o in found} == {Status.CREATED}
+        assert [o.attempts for o in found] == [1, 1]
+        assert sandbox.request_count() == 2
 
 
 def test_a_worker_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -25,6 +26,7 @@ from importer.sending.frames import (
     HEAD,
     Kind,
     event_frame,
+    frame_length,
     framed,
     lease_frame,
     outcomes_frame,
@@ -33,8 +35,10 @@ from importer.sending.frames import (
     read_lease,
     read_outcomes,
     read_stopped,
+    renewal_frame,
     stopped_frame,
 )
+from importer.sending.lease import LeaseTerm, awake_or_asleep
 from importer.sending.processes import sender_processes
 from importer.sending.protocol import End, Ending
 from importer.sending.remote import RemoteEngine, parts_of
@@ -102,10 +106,10 @@ class Sending:
         return await coordinate(requests, journal, engine, stop=stop, on_outcomes=take)
 
 
-def children() -> list[int]:
-    """The sender processes of this one."""
+def children(parent: int | None = None) -> list[int]:
+    """The sender processes of this one, or of another."""
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "importer.sender"],
+        ["pgrep", "-P", str(parent or os.getpid()), "-f", "importer.sender"],
         capture_output=True,
         text=True,
         check=False,
@@ -210,7 +214,10 @@ def test_failures_are_counted_over_all_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_the_key_stands_in_no_command_line_and_no_environment(tmp_path: Path) -> None:
+def test_the_key_stands_in_no_command_line_and_no_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VCC_API_KEY", "vErY-sEcReT-7")
     seen_of_children: list[bytes] = []
 
     def look(_: Counter[Status], __: asyncio.Event) -> None:
@@ -223,6 +230,116 @@ def test_the_key_stands_in_no_command_line_and_no_environment(tmp_path: Path) ->
     assert len(seen_of_children) == 4
     assert b"importer.sender" in seen_of_children[0]
     assert not any(b"vErY-sEcReT-7" in text for text in seen_of_children)
+
+
+class ByHand:
+    """A sender process that a test talks to by itself."""
+
+    def __init__(self, sandbox: LiveSandbox) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "importer.sender"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.say(framed(Kind.SETUP, setup_of(target_of(sandbox), Pace(1), POLICY)))
+
+    def say(self, *frames: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"".join(frames))
+        self.process.stdin.flush()
+
+    def hear(self) -> tuple[Kind, bytes]:
+        assert self.process.stdout is not None
+        head = self.process.stdout.read(HEAD)
+        return parted(self.process.stdout.read(frame_length(head)))
+
+    def outcomes(self) -> list[Outcome]:
+        """All that it reports until it ends."""
+        found: list[Outcome] = []
+        while (said := self.hear())[0] is not Kind.END:
+            found += read_outcomes(said[1]) if said[0] is Kind.OUTCOMES else []
+        return found
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+        self.process.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGSTOP")
+def test_a_sender_that_was_frozen_sends_nothing_of_a_lease_that_is_over() -> None:
+    with live_sandbox(latency="20ms", log_requests=True) as sandbox:
+        sender = ByHand(sandbox)
+        until = awake_or_asleep() + 3
+        sender.say(renewal_frame(until))
+        sender.say(lease_frame([Request(row, BODY % row) for row in range(2, 1002)]))
+        while sandbox.request_count() == 0:
+            assert sender.process.poll() is None
+        sender.process.send_signal(signal.SIGSTOP)
+        os.waitpid(sender.process.pid, os.WUNTRACED)
+        before = sandbox.request_count()
+        # More than the term has left: what was frozen must find it over.
+        time.sleep(max(0.0, until - awake_or_asleep()))
+        sender.process.send_signal(signal.SIGCONT)
+        sender.say(framed(Kind.HALT))
+        found = sender.outcomes()
+        sender.close()
+        # One that was being written when it was stopped is as good as sent.
+        assert sandbox.request_count() <= before + 1
+        assert sandbox.request_count() < 400
+    states = Counter(outcome.status for outcome in found)
+    assert states[Status.PENDING] >= 600
+    assert sum(states.values()) == 1000
+
+
+def test_a_sender_waits_for_its_lease_to_be_renewed_and_loses_nothing() -> None:
+    with live_sandbox(log_requests=True) as sandbox:
+        sender = ByHand(sandbox)
+        sender.say(renewal_frame(awake_or_asleep()), lease_frame([Request(2, BODY % 2)]))
+        sender.say(renewal_frame(awake_or_asleep() + 60), lease_frame(()))
+        found = sender.outcomes()
+        sender.close()
+        assert [(o.status, o.attempts) for o in found] == [(Status.CREATED, 1)]
+        assert sandbox.request_count() == 1
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
+def test_frozen_senders_end_with_their_parent(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text(
+        "\n".join(["Name,Phone", *(f"N {n},0630{1_000_000 + n}" for n in range(2000)), ""])
+    )
+    mapping = "version: 1\nproject: 134\nregion: HU\nform: {name: Name}\n"
+    (tmp_path / "m.yaml").write_text(mapping + "contacts: {1: {phone: Phone}}\n")
+    with live_sandbox(latency="20ms", log_requests=True) as sandbox:
+        command = [sys.executable, "-m", "importer", "run", "leads.csv", "-m", "m.yaml", "--quiet"]
+        run = subprocess.Popen(
+            [*command, "--base-url", sandbox.base_url, "--engine", "processes", "--out", "out"],
+            cwd=tmp_path,
+            env={**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"},
+        )
+        while sandbox.request_count() == 0:
+            assert run.poll() is None
+        senders = children(run.pid)
+        assert senders
+        for pid in senders:
+            os.kill(pid, signal.SIGSTOP)
+        run.kill()
+        run.wait()
+        before = sandbox.request_count()
+        for pid in senders:
+            # One that was frozen before it could ask for the signal must see for itself.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        while any(map(is_running, senders)):
+            pass  # the kernel's business, at once
+        assert sandbox.request_count() == before
 
 
 def test_what_a_sender_needs_to_know_arrives(tmp_path: Path) -> None:
@@ -259,8 +376,13 @@ def test_with_a_fixed_concurrency_the_width_that_is_told_is_that() -> None:
         name: str
         told: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
+        @property
+        def clock(self) -> float:
+            return awake_or_asleep()
+
         def send(self, frame: bytes) -> None:
-            self.told.put_nowait(framed(Kind.END)[HEAD:])
+            if parted(frame[HEAD:])[0] is not Kind.RENEW:
+                self.told.put_nowait(framed(Kind.END)[HEAD:])
 
         async def frames(self) -> AsyncIterator[bytes]:
             while True:
@@ -303,7 +425,9 @@ def test_a_sender_that_meets_a_bug_tells_first_what_was_answered() -> None:
             raise AssertionError("nothing is to be probed")
 
     async def main() -> None:
-        sender = Sender(cast(Client, Buggy()), Pace(32), RetryPolicy(), frames.append)
+        term = LeaseTerm()
+        term.renew(awake_or_asleep() + 60)
+        sender = Sender(cast(Client, Buggy()), Pace(32), RetryPolicy(), term, frames.append)
         bodies = [b"{}"] * 5 + [b"boom"]
         sender.take(lease_frame([Request(n, body) for n, body in enumerate(bodies, 2)])[HEAD:])
         await sender.work()
