@@ -68,6 +68,9 @@ T = TypeVar("T")
 ENDED_KEY = "ended_at"
 """The meta key for when sending ended. The first intent of a sitting takes it away, so that a
 sitting that was killed has none, rather than that of the sitting before."""
+LEASED_KEY = "leased"
+"""The meta key for the engine that leased rows to senders elsewhere, where one did: such a sender
+may outlive the run for as long as its lease does."""
 
 SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 NOTE = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from importer.api.bodies import encode
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
-from importer.journal import Journal
+from importer.journal import LEASED_KEY, Journal
 from importer.loop import run_loop
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
@@ -160,6 +160,8 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
                     on_outcomes=tell,
                 )
 
+    if line.job.settings.engine != "local":
+        line.run.journal.set_meta({LEASED_KEY: line.job.settings.engine})
     with Snapshot.open(line.run.directory.snapshot) as snapshot:
         tidy_after(snapshot.groups)
         ending = run_loop(

@@ -4,11 +4,12 @@ The service can only be asked for a record by its numberid, so records are looke
 those between the numberids that the run got and were not its own, some before, and those after
 until many in a row are missing. A stamp is compared exactly, so a record that is found is proof.
 One that is not found proves nothing by itself: it is *not found, if ids grow*, and only after a
-settling time, since a request that timed out may be worked off late. Nor does it mean anything
-where looking does not work: a service that answers 404 to every look, or gives the stamp's field
-back in another form. So records that surely exist are looked up first, and unless the stamp of
-one of them is found as it was sent, no row is released. A row for which the service gave a
-numberid together with an error is never released: it may exist without its stamp.
+settling time, since a request that timed out may be worked off late, and a sender elsewhere may
+outlive the run for as long as its lease does. Nor does it mean anything where looking does not
+work: a service that answers 404 to every look, or gives the stamp's field back in another form. So
+records that surely exist are looked up first, and unless the stamp of one of them is found as it
+was sent, no row is released. A row for which the service gave a numberid together with an error is
+never released: it may exist without its stamp.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from typing import Any
 
 from importer.api.client import Client
 from importer.errors import UsageError
-from importer.journal import ENDED_KEY, Journal
+from importer.journal import ENDED_KEY, LEASED_KEY, Journal
 from importer.journal_file import wal_of
 from importer.loop import run_loop
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
 from importer.recovery import past_run, report, restore, settled
 from importer.rundir import RunDirectory
+from importer.sending.lease import LEASE_SECONDS
 from importer.settings import Pace, Target
 
 AT_ONCE = 8
@@ -106,6 +108,8 @@ def reconcile(
         ended = float(journal.meta()[ENDED_KEY])
         sought = _Sought.of(outcomes, past.description.run_id, spec.stamp)
         findings = run_loop(_search(target, search, sought))
+        if LEASED_KEY in journal.meta():
+            settling = max(settling, LEASE_SECONDS)
         # A clock that was set back must not make it longer.
         left = min(settling, max(0.0, ended + settling - time.time()))
         findings = replace(findings, settles_in=left)

@@ -117,3 +117,19 @@ def test_the_settling_time_of_a_run_that_was_killed_begins_with_its_last_sign_of
         os.utime(path)
         assert cli("reconcile", run, "--release", *AT_ONCE) == 0
         assert uncertain_rows(run) == []
+
+
+def test_rows_that_were_leased_to_senders_elsewhere_wait_for_the_end_of_their_lease(
+    cli: Cli, mapping: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with live_sandbox(faults=[{"kind": "close", "at": 3}]) as sandbox:
+        leads = write_leads(tmp_path / "leads.csv", 8)
+        arguments = ("--out", "out", "--base-url", sandbox.base_url, "--concurrency", 2)
+        elsewhere = ("--engine", "processes", "--limit", 5)
+        assert cli("run", leads, "-m", mapping, *arguments, *elsewhere) == 4
+        run = tmp_path / "out"
+        assert cli("reconcile", run, *RELEASE) == 2
+        assert "a late request may still arrive" in capsys.readouterr().err
+        with Journal.open(run / "journal.sqlite3") as journal:
+            journal.set_meta({ENDED_KEY: str(time.time() - 31)})
+        assert cli("reconcile", run, *RELEASE) == 0
