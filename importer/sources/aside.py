@@ -56,22 +56,20 @@ def before_cells(head: bytes, scan: Scan) -> None:
 
 def after_cells(rest: bytes, pieces: Iterable[bytes], scan: Scan) -> None:
     """Take in the merged cells, and the XML itself where it is short; all pieces are taken."""
-    _merges(rest, scan)
     scan.tail = rest
+    rest = _merges(rest, scan)
     for piece in pieces:
         scan.tail = scan.tail + piece if 0 < len(scan.tail) <= LONGEST_TAIL else b""
-        rest = rest[-_LONGEST_TAG:] + piece
-        _merges(rest, scan)
+        rest = _merges(rest + piece, scan)
 
 
-def _merges(part: bytes, scan: Scan) -> None:
-    if b"mergeCell" not in part:
-        return
-    known = set(scan.merges)
-    for left, top, right, bottom in _MERGE.findall(part):
-        merge = Merge(int(top) - 1, _column(left), int(bottom) - 1, _column(right))
-        if merge not in known:  # one that stands where two pieces meet is met twice
-            scan.merge(merge)
+def _merges(part: bytes, scan: Scan) -> bytes:
+    """Take in the merges of a piece; what is left is the beginning of a tag."""
+    end = part.rfind(b">") + 1
+    if b"mergeCell" in part:
+        for left, top, right, bottom in _MERGE.findall(part, 0, end):
+            scan.merges.add(Merge(int(top) - 1, _column(left), int(bottom) - 1, _column(right)))
+    return part[max(end, len(part) - _LONGEST_TAG) :]
 
 
 def _column(letters: bytes) -> int:

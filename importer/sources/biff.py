@@ -270,7 +270,7 @@ def scan_records(book: Book, place: int) -> Scan:
                 top, bottom, left, right = struct.unpack_from(
                     "<HHHH", stream, record.begin + 2 + 8 * n
                 )
-                scan.merge(Merge(top, left, bottom, right))
+                scan.merges.add(Merge(top, left, bottom, right))
         else:
             for row, column, text in _cells(book, record):
                 scan.cells += 1

@@ -9,6 +9,7 @@ from importer.sources.grid import (
     LONGEST_CELL,
     MOST_CELLS,
     MOST_COLUMNS,
+    MOST_MERGES,
     MOST_ROWS,
     TEXT_LIMIT,
     Scan,
@@ -38,6 +39,11 @@ def check_bounds(scan: Scan, file: InputFile, *, whole: bool = False) -> None:
         raise SourceError(f"{file}: the sheet has more than {MOST_CELLS:,} cells.", _DIVIDE)
     if scan.text > TEXT_LIMIT:
         raise too_much_text(file)
+    if scan.merges.too_many:
+        raise SourceError(
+            f"{file}: the sheet has more than {MOST_MERGES:,} merged cells.",
+            "Unmerge the cells of the sheet and save it again, or save it as CSV.",
+        )
     area = scan.rows * scan.columns
     if whole and area > AREA_FREE and area > SPARSEST * scan.cells:
         raise SourceError(
@@ -55,10 +61,10 @@ def too_many_columns(place: str, columns: int) -> SourceError:
     )
 
 
-def too_much_text(file: InputFile) -> SourceError:
+def too_much_text(place: InputFile | str) -> SourceError:
     """The error for texts that are long, or short but in very many cells."""
     return SourceError(
-        f"{file}: the cells hold more than {TEXT_LIMIT // 2**20} MiB of text in all.",
+        f"{place}: the cells hold more than {TEXT_LIMIT // 2**20} MiB of text in all.",
         f"{_DIVIDE} If the list is not that large, the file was made to do harm.",
     )
 

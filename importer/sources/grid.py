@@ -5,8 +5,14 @@ Rows and columns count from 0 here; texts for people count from 1, and name colu
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 MOST_ROWS = 1_048_576
 MOST_COLUMNS = 2_000
@@ -21,9 +27,10 @@ LONGEST_TEXT = 16 * 2**20
 """Bytes of one text in a workbook's file, tags and all. Beyond it the file is refused at once;
 below, the text is read, so that the cell can be named that is over `LONGEST_CELL`."""
 
-MERGES_KEPT = 10_000
-DEEPEST_HEADER = 1_000
-"""Merged cells that begin in a row below are not kept: no header is there."""
+MOST_MERGES = 1_000_000
+_HEADER_MERGES = 10_000
+_DEEPEST_HEADER = 1_000
+"""No header is below; merges that begin there are of data."""
 
 _STRETCHES = 12
 
@@ -35,6 +42,36 @@ class Merge(NamedTuple):
     left: int
     bottom: int
     right: int
+
+
+@dataclass(slots=True)
+class Merges:
+    """The merges of a sheet, in some bytes each; `too_many` says that not all were kept.
+
+    `places` has four numbers for each, those of :class:`Merge`.
+    """
+
+    places: array[int] = field(default_factory=lambda: array("i"))
+    too_many: bool = False
+
+    def add(self, merge: Merge) -> None:
+        """Keep a merge of cells that a sheet can have."""
+        if len(self.places) == len(merge) * MOST_MERGES:
+            self.too_many = True
+        elif 0 <= merge.top <= merge.bottom < 2**24 and 0 <= merge.left <= merge.right < 2**24:
+            self.places.extend(merge)
+
+    def table(self) -> npt.NDArray[np.int64]:
+        """All of them, a row each: top, left, bottom, right."""
+        return np.array(self.places, np.int64).reshape(-1, 4)
+
+    def of_headers(self) -> list[Merge]:
+        """Those that could be of headers."""
+        table = self.table()
+        return [
+            Merge(*places)
+            for places in table[table[:, 0] <= _DEEPEST_HEADER][:_HEADER_MERGES].tolist()
+        ]
 
 
 @dataclass(slots=True)
@@ -94,12 +131,7 @@ class Scan:
     text: int = 0
     hidden_rows: Hidden = field(default_factory=Hidden)
     hidden_columns: Hidden = field(default_factory=Hidden)
-    merges: list[Merge] = field(default_factory=list)
-
-    def merge(self, merge: Merge) -> None:
-        """Keep a merge if it could be one of headers."""
-        if merge.top <= DEEPEST_HEADER and len(self.merges) < MERGES_KEPT:
-            self.merges.append(merge)
+    merges: Merges = field(default_factory=Merges)
 
 
 def column_letters(column: int) -> str:

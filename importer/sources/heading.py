@@ -47,7 +47,7 @@ def find_heading(
     rows = dict(filled)
     merges = [
         merge
-        for merge in layout.merges
+        for merge in layout.merges.of_headers()
         if merge.top < number <= merge.bottom + 1 and merge.bottom - merge.top < _DEEPEST
     ]
     lowest = max((merge.bottom + 1 for merge in merges), default=number)

@@ -85,7 +85,7 @@ def _add(scan: Scan, row: Row) -> None:
     if row.hidden:
         scan.hidden_rows.add(row.number, row.number + row.repeated - 1)
     for left, height, width in row.merges:
-        scan.merge(Merge(row.number, left, row.number + height - 1, left + width - 1))
+        scan.merges.add(Merge(row.number, left, row.number + height - 1, left + width - 1))
 
 
 def _rows(archive: Archive, index: int, width: int) -> Iterator[Rows]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from importer.errors import SourceError
+from importer.sources.grid import Merges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from importer.model import Batch, SourceInfo
-    from importer.sources.grid import Merge
     from importer.sources.inputfile import InputFile
 
 
@@ -86,7 +86,7 @@ class Layout:
     place: str
     text: Callable[[Sequence[Any]], list[str]] | None = None
     open_ended: bool = True
-    merges: tuple[Merge, ...] = ()
+    merges: Merges = field(default_factory=Merges)
 
     def texts(self, cells: Sequence[Any]) -> list[str]:
         """Cells of one row or column, as text."""

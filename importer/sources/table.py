@@ -20,6 +20,7 @@ from importer.sources.bounds import too_long_cell, too_many_columns
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
 from importer.sources.header import LOOKED_AT, is_blank
 from importer.sources.heading import find_heading
+from importer.sources.merged import MergedCells
 from importer.sources.source import Columns, Rows
 from importer.textbytes import Bytes
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from importer.sources.source import Layout, Part
 
 _SHOWN = 200
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,32 @@ def read_table(parts: Iterator[Part], layout: Layout, options: SourceOptions) ->
     header_row, headers = heading.row, heading.names
     if len(headers) > MOST_COLUMNS:
         raise too_many_columns(layout.place, len(headers))
-    batches = _Batches(headers, layout, header_row, options.rows).read(chain(head, parts))
+    merged = MergedCells(layout, header_row, len(headers))
+    made = _Batches(headers, layout, header_row, options.rows, merged)
+    batches = made.read(chain(head, parts))
     first = next(batches, None)
     if first is None:
         raise _no_data(layout.place, header_row, options.rows)
-    return Table(headers, header_row, heading.problems, chain((first,), batches))
+    problems = (*heading.problems, *_merged_down(merged, headers))
+    return Table(headers, header_row, problems, chain((first,), batches))
+
+
+def _merged_down(merged: MergedCells, headers: Sequence[str]) -> Iterator[Problem]:
+    """What the user should know of cells that are filled in."""
+    if not (columns := merged.columns_down()):
+        return
+    names = [f'"{headers[n]}"' if headers[n] else column_letters(n) for n in columns[:_NAMED]]
+    more = f" and {len(columns) - _NAMED:,} more" if len(columns) > _NAMED else ""
+    yield Problem(
+        None,
+        headers[columns[0]] if len(columns) == 1 else None,
+        None,
+        "merged_rows",
+        f"cells are merged over several rows, in {', '.join(names)}{more}: each of these rows was"
+        " given what the first holds",
+        hint="Look whether the merged cells mean all of their rows; else unmerge them.",
+        severity=Severity.WARNING,
+    )
 
 
 def _short_first(parts: Iterator[Part]) -> Iterator[Part]:
@@ -132,6 +155,7 @@ class _Batches:
     layout: Layout
     header_row: int
     taken: tuple[int, int] | None
+    merged: MergedCells
 
     def read(self, parts: Iterator[Part]) -> Iterator[Batch]:
         low, high = self.taken or (1, None)
@@ -139,6 +163,7 @@ class _Batches:
         for part in parts:
             if high is not None and part.first > high:
                 return
+            self.merged.see(part)
             skip = max(low - part.first, 0)
             stop = len(part) if high is None else min(high - part.first + 1, len(part))
             if skip >= stop:
@@ -158,6 +183,7 @@ class _Batches:
             keep[(problem.row or part.first) - part.first] = True
         if not keep.any():
             return None
+        arrays = self.merged.filled(part.first, arrays, keep)
         self._check_lengths(arrays, part.first)
         numbers = np.arange(part.first, part.first + len(part), dtype=np.int64)
         if not keep.all():

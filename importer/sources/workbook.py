@@ -100,7 +100,7 @@ def reading_of(
     sheet, sheets = chosen
     scan, linked = found
     place = f"{file}: sheet {sheet.name!r}"
-    layout = Layout(place, text=cell_texts, open_ended=False, merges=tuple(scan.merges))
+    layout = Layout(place, text=cell_texts, open_ended=False, merges=scan.merges)
     remarks = tuple(_sheet_remarks(sheet, sheets, options))
     try:
         table = read_table(rows, layout, options)

@@ -172,7 +172,7 @@ def _scanned(page: xlrd.sheet.Sheet) -> Scan:
         if about.hidden:
             scan.hidden_columns.add(column, column)
     for top, bottom, left, right in page.merged_cells:
-        scan.merge(Merge(top, left, bottom - 1, right - 1))
+        scan.merges.add(Merge(top, left, bottom - 1, right - 1))
     return scan
 
 

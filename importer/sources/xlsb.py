@@ -122,7 +122,7 @@ def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
                 scan.hidden_columns.add(first, last)
         elif kind == _MERGE:
             top, bottom, left, right = struct.unpack_from("<IIII", record)
-            scan.merge(Merge(top, left, bottom, right))
+            scan.merges.add(Merge(top, left, bottom, right))
         if count % 4096 == 0:
             check_bounds(scan, package.file)
     check_bounds(scan, package.file, whole=True)

@@ -138,7 +138,12 @@ def test_where_one_library_stumbles_the_other_reads_and_nothing_is_hidden(tmp_pa
     assert rows[2] == ["Ánn", "2024-05-17", "7"]
     assert rows[3] == ["Bob", "#N/A", ""]
     assert [rows[4][1], rows[5][1]] == ["#DATE!", "#DATE!"]
-    assert [problem.code for problem in info.problems] == ["damaged_workbook", "hidden_rows"]
+    assert [problem.code for problem in info.problems] == [
+        "damaged_workbook",
+        "hidden_rows",
+        "merged_rows",
+    ]
+    assert [row[2] for row in rows.values()] == ["7", "", "now", "now", "now"]
 
 
 @pytest.mark.parametrize(
