@@ -26,6 +26,8 @@ from importer.model import Batch, Checked, Checkup, Findings, Progress, SourceIn
 from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
+from importer.sources.delimited import ONE_COLUMN
+from importer.sources.delimiter import joint_of_names, way_out
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
@@ -73,7 +75,8 @@ def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
             for p in info.problems
             if p.code == OTHER_SHEETS
         ]
-        error.hint = "\n".join(filter(None, (error.hint, _header_row(mapping, info), *others)))
+        about = (_joined(mapping, info), _header_row(mapping, info))
+        error.hint = "\n".join(filter(None, (error.hint, *about, *others)))
         raise
 
 
@@ -83,6 +86,16 @@ def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str:
     if said == info.header_row and (place := mapping.places.get(("source", "header_row"))):
         return f"Its header is row {said}: that comes from {mapping.path}:{place[0]}."
     return f"Its header is row {info.header_row}; --header-row takes another."
+
+
+def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
+    """What to do where a header is several: the cells were divided by another character."""
+    rules = mapping.spec.placed_rules()
+    names = [name for placed in rules for name in placed.rule.named_columns()]
+    joint = joint_of_names(info.headers, names)
+    if joint is not None:
+        return way_out(joint, is_text=info.sheet is None)
+    return next((p.hint for p in info.problems if p.code == ONE_COLUMN), None)
 
 
 class Examination:

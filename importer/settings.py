@@ -563,3 +563,22 @@ def resumed_settings(began: Mapping[str, Any], given: Mapping[str, Any]) -> RunS
     if (runs_dir := began.get("runs_dir")) is not None:
         kept["runs_dir"] = runs_dir  # whose ledger knows the run
     return settings_of({**kept, **given})
+
+
+_MARKS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+def delimiter_named(text: str) -> str:
+    """The character that ``--delimiter`` means: by a word, by its code in hex, or itself."""
+    if (code := re.fullmatch(r"\\x([0-9a-f]{2})", text, re.IGNORECASE)) is not None:
+        return chr(int(code[1], 16))
+    return _MARKS.get(text.lower(), text)
+
+
+def delimiter_name(mark: str) -> str:
+    """How ``--delimiter`` is told a character, so that it can be typed and pasted."""
+    if mark == "\t":
+        return "tab"
+    if mark == " ":
+        return "space"
+    return mark if mark.isprintable() else f"\\x{ord(mark):02x}"

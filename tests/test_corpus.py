@@ -168,7 +168,14 @@ ROOT = Path(__file__).parents[1]
 NOT_IN_THE_SAMPLE = {
     # of text files, archives and other workbooks
     *("ragged_row", "short_row", "nul_character", "header_unsure", "option_ignored"),
-    *("other_files", "external_links", "encoding_unsure", "stray_quote", "quoted_lines"),
+    *(
+        "other_files",
+        "external_links",
+        "encoding_unsure",
+        "stray_quote",
+        "quoted_lines",
+        "one_column",
+    ),
     # of columns that show something else than those of the sample
     *("date_order_found", "dates_maybe_swapped", "contact_without_phone"),
     *("phone_without_region", "phone_prefix_doubtful", "unknown_zone"),

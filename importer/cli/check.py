@@ -34,7 +34,7 @@ from importer.cli.options import (
     source_options,
 )
 from importer.cli.outcome import each_file, say, tell, tell_missing
-from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions
+from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions, delimiter_name
 
 
 @click.command(
@@ -157,7 +157,7 @@ def _arguments(path: Path, mapping: Path, options: SourceOptions) -> tuple[str, 
         "--sheet": options.sheet,
         "--header-row": options.header_row,
         "--encoding": options.encoding,
-        "--delimiter": "tab" if options.delimiter == "\t" else options.delimiter,
+        "--delimiter": delimiter_name(options.delimiter) if options.delimiter else None,
         "--rows": f"{first}-{last}" if options.rows else None,
     }
     words = [(name, str(value)) for name, value in named.items() if value is not None]

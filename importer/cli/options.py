@@ -20,6 +20,7 @@ from importer.settings import (
     SETTINGS,
     RunSettings,
     SourceOptions,
+    delimiter_named,
     flat,
     settings_of,
 )
@@ -167,10 +168,12 @@ def source_options(
 ) -> SourceOptions:
     """The reading options as the value the pipeline takes; raises UsageError."""
     if delimiter is not None:
-        delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter.lower(), delimiter)
+        delimiter = delimiter_named(delimiter)
         if len(delimiter) != 1:
             raise UsageError(
-                f"--delimiter {delimiter}: is one character", "Write tab for a tab, or ; in quotes."
+                f"--delimiter {delimiter}: is one character",
+                'Write tab for a tab, a character in quotes (--delimiter ";"), or its code, as in'
+                ' --delimiter "\\x1f".',
             )
     return SourceOptions(
         sheet=sheet,

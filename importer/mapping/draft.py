@@ -140,7 +140,11 @@ def _source(sheet: Sheet) -> Iterator[str]:
         ("delimiter", info.delimiter, given.delimiter),
     ):
         if value is not None:
-            remark = () if said else ("found by looking",)
+            remark: tuple[str, ...] = () if said else ("found by looking",)
+            if key == "delimiter":
+                remark += tuple(
+                    f"{UNSURE}{p.hint}" for p in info.problems if p.code == "one_column"
+                )
             lines.append(Line(key, scalar(value), remark, active=said is not None))
     if any(line.active for line in lines):
         yield from _section("source", lines)

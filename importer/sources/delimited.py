@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
-from importer.sources.delimiter import SAMPLE, find_delimiter, is_divided, separator_line
+from importer.sources.delimiter import (
+    SAMPLE,
+    find_delimiter,
+    is_divided,
+    separator_line,
+    unusual_joint,
+    way_out,
+)
 from importer.sources.detect import Kind
 from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
 from importer.sources.header import BLANKS
@@ -25,6 +32,11 @@ if TYPE_CHECKING:
 
     from importer.settings import SourceOptions
     from importer.sources.inputfile import InputFile
+    from importer.sources.table import Table
+
+
+ONE_COLUMN = "one_column"
+_LINES_LOOKED_AT = 200
 
 
 def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
@@ -55,7 +67,13 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         header_row=table.header_row,
         encoding=encoding,
         delimiter=delimiter,
-        problems=(*_ignored(options), *found.problems, *_quoted_lines(in_quotes), *table.problems),
+        problems=(
+            *_ignored(options),
+            *found.problems,
+            *_quoted_lines(in_quotes),
+            *_one_column(table, sample),
+            *table.problems,
+        ),
     )
     return Reading(info, table.batches, stream.close)
 
@@ -99,6 +117,25 @@ def _quoted_lines(found: bool) -> Iterator[Problem]:
             code="quoted_lines",
             message="every line was in quotes as a whole; it was read without them",
             hint="The list was opened as one column and saved. Compare a few rows with it.",
+            severity=Severity.WARNING,
+        )
+
+
+def _one_column(table: Table, sample: str) -> Iterator[Problem]:
+    """What to say of a list of one column whose cells look as if they were several."""
+    if len(table.headers) != 1:
+        return
+    lines = sample.splitlines()
+    lines = lines[table.header_row :][:_LINES_LOOKED_AT] if len(sample) < SAMPLE else lines[1:-1]
+    joint = unusual_joint(table.headers[0], lines)
+    if joint is not None:
+        yield Problem(
+            row=None,
+            column=table.headers[0],
+            target=None,
+            code=ONE_COLUMN,
+            message="there is one column, and it looks as if its cells were several",
+            hint=f"{way_out(joint, is_text=True)}",
             severity=Severity.WARNING,
         )
 

@@ -23,9 +23,14 @@ import io
 import math
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
+from importer.settings import delimiter_name, delimiter_named
 from importer.sources.quoting import blanks_before_quotes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SAMPLE = 2**18
 """Characters of the file that are looked at."""
@@ -38,7 +43,6 @@ _ABOVE, _BELOW = 0.05, 0.2
 _SURE = 3
 """Records of two cells that make a table, whatever stands above and below."""
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<mark>[^\r\n"])"?[ \t]*(?:[\r\n]|$)', re.IGNORECASE)
-_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
 def separator_line(sample: str) -> str | None:
@@ -50,11 +54,11 @@ def separator_line(sample: str) -> str | None:
 def find_delimiter(sample: str, option: str | None) -> str:
     """The delimiter of a text whose first `SAMPLE` characters are given; `option` beats all."""
     if option is not None:
-        mark = _NAMES.get(option.lower(), option)
+        mark = delimiter_named(option)
         if len(mark) != 1 or mark in '"\r\n\0':
             raise SourceError(
                 f"delimiter {option!r} cannot divide cells.",
-                "Use one character, such as ; or , or |, or the word tab.",
+                'Use one character in quotes, as in --delimiter ";", or the word tab.',
             )
         return mark
     if (mark_named := separator_line(sample)) is not None:
@@ -134,3 +138,83 @@ def _records(sample: str, mark: str) -> list[list[str]]:
     if len(sample) >= SAMPLE and len(rows) > 1:
         rows.pop()  # the sample ends in the middle of it
     return rows
+
+
+_NO_MARK = frozenset("'’\"()[]{}<>_-–.&/+%€$?")
+"""Characters that stand in headers and cells of every list, and so show nothing by themselves."""
+_OTHER_MARKS = frozenset(";,\t|~^¦§¬\x1f\x1e\x1d\x1c\x01")
+
+
+def unusual_joint(header: str, lines: Sequence[str]) -> str | None:
+    """What divides the cells of a list that seems to have one column, if something may.
+
+    It stands between the parts of the header, and as often in nearly all `lines` of data.
+    """
+    runs = set(re.findall(r"[^\w\s]+|[\x1c-\x1f\x01]+|(?<=\S)(?:\t| {2,})(?=\S)", header))
+    joints = {_bare(run) for run in runs}
+    if len(joints) != 1:
+        return None
+    joint = " " if (only := joints.pop()) == "" else only
+    parts = re.split(r" {2,}", header) if joint == " " else header.split(joint)
+    if set(joint) <= _NO_MARK or not all(part.strip() for part in parts):
+        return None
+    divided = re.compile(r" {2,}" if joint == " " else re.escape(joint))
+    counts = [len(divided.findall(line.strip())) for line in lines if line.strip()]
+    alike = sum(count == len(parts) - 1 for count in counts)
+    return joint if counts and alike >= 0.9 * len(counts) else None
+
+
+def joint_of_names(headers: Sequence[str], names: Sequence[str]) -> str | None:
+    """What stands between the `names` of columns in one of the headers that holds several of them.
+
+    None where no header does, or where different things stand between them.
+    """
+    wanted = sorted({name.strip().lower() for name in names} - {""}, key=len, reverse=True)
+    if not wanted:
+        return None
+    pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, wanted)) + r")(?![^\W_])")
+    for header in headers:
+        lowered = header[:_LONGEST_HEADER].lower()
+        found = list(pattern.finditer(lowered.replace("_", " ")))
+        if len({match[0] for match in found}) < 2:
+            continue
+        before = (re.search(r"[\W_]+$", lowered[: match.start()]) for match in found)
+        after = (re.match(r"[\W_]+", lowered[match.end() :]) for match in found)
+        joints = {_bare(run[0]) for run in (*before, *after) if run is not None}
+        joints.discard('"')
+        if len(joints) != 1:
+            continue
+        joint = joints.pop() or " "
+        if len(headers) == 1 or set(joint) <= _OTHER_MARKS:
+            return joint
+    return None
+
+
+_LONGEST_HEADER = 10_000
+
+
+def _bare(run: str) -> str:
+    """What stands between two cells, without blanks around it, if there is anything else."""
+    return run if run == "\t" else run.strip(' "')
+
+
+def way_out(joint: str, *, is_text: bool) -> str:
+    """What to do where `joint` divides cells that were taken for one."""
+    if not is_text:
+        return (
+            f'Cells of a row stand in one, divided by "{joint}". Divide them in the spreadsheet'
+            " program (in Excel: Data > Text to Columns), and save the list."
+        )
+    if joint == " ":
+        return (
+            "Only one column was found; if blanks divide the cells, open the list in a spreadsheet"
+            " program as text of fixed width, and save it as .xlsx."
+        )
+    if len(joint) > 1:
+        return (
+            f'Only one column was found; if "{joint}" divides the cells: that is more than one'
+            " character. Replace it by a tab in a text editor, and import that copy."
+        )
+    name = delimiter_name(joint)
+    quoted = f"'{name}'" if name in "$`!\\" else f'"{name}"'
+    return f"Only one column was found; if {name} divides the cells: --delimiter {quoted}"

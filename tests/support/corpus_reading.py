@@ -67,4 +67,8 @@ READING: dict[str, bytes] = {
         "Ann;Vác;06301234567",
         "Bob;Pécs;06301234568",
     ),
+    "text/divided_by_tildes.csv": lines(
+        "Name~City~Phone", "Ann~Vác~06301234567", "Bob~Pécs~06301234568"
+    ),
+    "text/divided_by_carets.csv": lines("Name^City^Phone", "Ann^Vác^06301234567"),
 }
