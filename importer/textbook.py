@@ -99,6 +99,10 @@ class TextSheet:
         elif style is not None:
             self.sheet.write_blank(row, column, None, style)
 
+    def write_number(self, row: int, column: int, number: float, style: Any) -> None:
+        """Write a figure, to be reckoned with; its `style` says how it is shown."""
+        self.sheet.write_number(row, column, number, style)
+
     def write_row(self, row: int, texts: Sequence[str], style: Any = None) -> None:
         """Write the cells of a row, from its first."""
         for column, text in enumerate(texts):

@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from importer.mapping.rule import Rule
+from importer.model import Problem, Severity
+from importer.reports.verdict import supplier_hint
 from tests.support.command import Cli
 from tests.support.corpus import FOLDER, Case, cases, differences
 from tests.support.corpus_hostile import MADE
@@ -38,6 +41,11 @@ TOPICS = {
     "readiness": 2,
 }
 """Kinds of trouble, and how many cases of each there are at least."""
+OPERATORS_TALK = re.compile(
+    rf"\bmapping|--[a-z]|\b(?:{'|'.join(Rule.model_fields)}|region|timezone|encoding): ?\S"
+    r"|\b(?:rows|contacts|form)\.[a-z0-9]"
+)
+"""Keys of a mapping as a hint would name them, and options."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -119,6 +127,11 @@ def _holds_together(report: dict[str, Any]) -> None:
     for problem in report["problems"]:
         assert problem["message"]
         assert problem["hint"] or problem["severity"] == "warning", problem
+        # Whoever made the list is told what to mend in it, and nothing of mappings: a new code may
+        # need words in importer/reports/verdict.py.
+        told = supplier_hint(Problem(**{**problem, "severity": Severity(problem["severity"])}))
+        assert told or not problem["hint"] or problem["row"] is None, problem
+        assert told is None or not OPERATORS_TALK.search(told), told
 
 
 def _preview_agrees(

@@ -7,7 +7,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,10 +126,10 @@ def _lines(result: RunResult) -> Iterator[str]:
             if failed <= len(result.examples)
             else (f"The first {len(result.examples)} of {failed:,} rows that need a look:")
         )
-        for hint, alike in groupby(result.examples, key=lambda outcome: outcome.hint):
-            yield from (f"  row {o.row} {o.status}: {o.message}" for o in alike)
-            if hint:
-                yield f"    → {hint}"
+        for outcome in result.examples:
+            yield f"  row {outcome.row} {outcome.status}: {outcome.message}"
+            if outcome.hint:
+                yield f"    → {outcome.hint}"
     if result.checkup is not None:
         yield from _warnings(result.checkup)
     yield ""

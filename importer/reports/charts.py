@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -18,6 +19,11 @@ _Bar = tuple[str, int, str, str]
 def escaped(text: str | None) -> str:
     """A text as HTML has it, in attributes as well; what cannot be seen is named."""
     return escape(visible(text))
+
+
+def name_of(text: str | None) -> str:
+    """A column's name as HTML has it: words are whole, and parts of one may stand on two lines."""
+    return re.sub(r"([_./-])(?=\w)", r"\1<wbr>", escaped(text))
 
 
 def element(tag: str, content: str, **attributes: str) -> str:
@@ -89,7 +95,7 @@ def fill_chart(checkup: Checkup) -> str:
 
 def _chart(title: str, caption: str, bars: Iterable[_Bar], most: int) -> str:
     rows = "".join(
-        f'<tr><th scope="row"><bdi>{escaped(name)}</bdi></th><td class="bar">'
+        f'<tr><th scope="row" class="name"><bdi>{name_of(name)}</bdi></th><td class="bar">'
         '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="track" width="100" height="10"/>'
         f'<rect class="{f"value {kind}".strip()}" width="{100 * value / max(most, 1):.2f}" '

@@ -21,6 +21,7 @@ from importer.reports.charts import (
     fates_chart,
     fill_chart,
     kinds_chart,
+    name_of,
 )
 from importer.reports.csv_report import all_problems
 from importer.reports.verdict import (
@@ -32,6 +33,8 @@ from importer.reports.verdict import (
     place,
     readiness,
     remedies,
+    supplier_hint,
+    supplier_message,
     verdict,
 )
 
@@ -138,7 +141,7 @@ def _kind(kind: Kind) -> Iterator[str]:
     yield f"<code>{escaped(kind.code)}</code></header><ul>"
     for problem in kind.examples[:EXAMPLES]:
         where = f'<span class="where"><bdi>{escaped(place(problem))}</bdi></span>'
-        yield f"<li>{where}: <bdi>{escaped(problem.message)}</bdi></li>"
+        yield f"<li>{where}: <bdi>{escaped(supplier_message(problem))}</bdi></li>"
     more = kind.count - min(len(kind.examples), EXAMPLES)
     if more > 0:
         yield f'<li class="soft">… and {more:,} more</li>'
@@ -189,11 +192,11 @@ def _row(problem: Problem) -> str:
     attributes = f'data-code="{escaped(problem.code)}" data-severity="{severity}"'
     return (
         f'<tr {attributes}><td class="number">{row}</td>'
-        f"<td><bdi>{escaped(problem.column)}</bdi></td>"
+        f'<td class="name"><bdi>{name_of(problem.column)}</bdi></td>'
         f'<td class="message"><span class="tag {severity}">{severity}</span> '
-        f"<bdi>{escaped(problem.message)}</bdi></td>"
-        f"<td><bdi>{escaped(problem.hint)}</bdi></td>"
-        f'<td class="extra"><bdi>{escaped(problem.value)}</bdi></td>'
+        f"<bdi>{escaped(supplier_message(problem))}</bdi></td>"
+        f'<td class="hint"><bdi>{escaped(supplier_hint(problem))}</bdi></td>'
+        f'<td class="name extra"><bdi>{escaped(problem.value)}</bdi></td>'
         f'<td class="code extra">{escaped(problem.code)}</td></tr>'
     )
 

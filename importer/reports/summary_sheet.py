@@ -9,10 +9,10 @@ from importer.reports.verdict import (
     columns,
     describe,
     kinds,
-    percent,
     place,
     readiness,
     remedies,
+    supplier_message,
     verdict,
     visible,
 )
@@ -24,57 +24,85 @@ _HOW = (
     "cells in the first sheet, save, and send the file back: it can be imported as it is."
 )
 _WIDTHS = (34, 14, 60, 60)
+_WIDEST_NAME = 80
 _WIDEST_LIST = 500
 """Columns listed with their fill rate."""
+
+
+_COUNT = "#,##0"
+_SHARE = "0.0 %"
+
+_Cell = str | int | float
+"""A text, a number of things, or a share of all."""
 
 
 def write_summary(book: TextBook, checkup: Checkup, left_out: Sequence[str]) -> None:
     """Append the sheet."""
     sheet = book.add_sheet("Summary")
-    bold = book.style(bold=True)
-    styles = {
-        "title": book.style(bold=True, font_size=14),
-        "head": bold,
-        "error": book.style(bg_color=RED, text_wrap=True),
-        "warning": book.style(bg_color=YELLOW, text_wrap=True),
-        "": book.style(text_wrap=True),
+    styles: dict[str, dict[str, object]] = {
+        "title": {"bold": True, "font_size": 14},
+        "line": {},
+        "head": {"bold": True},
+        "error": {"bg_color": RED, "text_wrap": True},
+        "warning": {"bg_color": YELLOW, "text_wrap": True},
+        "plain": {"text_wrap": True},
     }
-    for column, width in enumerate(_WIDTHS):
+    texts = {name: book.style(**style) for name, style in styles.items()}
+    counts = {name: book.style(**style, num_format=_COUNT) for name, style in styles.items()}
+    shares = {name: book.style(**style, num_format=_SHARE) for name, style in styles.items()}
+    for column, width in enumerate(_widths(checkup)):
         sheet.set_width(column, width)
-    for row, (name, texts) in enumerate(_rows(checkup, left_out)):
-        sheet.write_row(row, texts, styles.get(name))
+    for row, (name, cells) in enumerate(_rows(checkup, left_out)):
+        for column, cell in enumerate(cells):
+            match cell:
+                case str():
+                    sheet.write(row, column, cell, texts[name])
+                case int():
+                    sheet.write_number(row, column, cell, counts[name])
+                case float():
+                    sheet.write_number(row, column, cell, shares[name])
 
 
-def _rows(checkup: Checkup, left_out: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def _widths(checkup: Checkup) -> list[int]:
+    """The first column is as wide as the longest word of a header: none is broken in it."""
+    names = (name for _, name, _ in columns(checkup)[:_WIDEST_LIST])
+    longest = max((len(word) for name in names for word in name.split()), default=0)
+    first, *others = _WIDTHS
+    return [min(max(first, longest + 2), _WIDEST_NAME), *others]
+
+
+def _rows(checkup: Checkup, left_out: Sequence[str]) -> Iterator[tuple[str, list[_Cell]]]:
     """The sheet's rows, each with the name of its style."""
     info, survey = checkup.info, checkup.survey
     found = verdict(checkup)
     yield "title", [found.headline]
-    yield "plain", [visible(info.path)]
-    yield "plain", [describe(info)]
+    yield "line", [visible(info.path)]
+    yield "line", [describe(info)]
     for line in checkup.refused:
         yield "head", [visible(line)]
-    yield "plain", []
-    yield "plain", [_HOW]
+    yield "line", []
+    yield "line", [_HOW]
     for text in left_out:
         yield "head", [text]
-    yield "plain", []
-    yield "head", ["Rows", f"{survey.rows:,}"]
-    yield "plain", ["Ready", f"{survey.ready:,}"]
-    yield "plain", ["Invalid: to be mended", f"{survey.invalid:,}"]
-    yield "plain", ["Skipped by a rule", f"{survey.skipped:,}"]
+    yield "line", []
+    yield "head", ["Rows", survey.rows]
+    yield "plain", ["Ready", survey.ready]
+    yield "plain", ["Invalid: to be mended", survey.invalid]
+    yield "plain", ["Skipped by a rule", survey.skipped]
     for name, figure in readiness(survey):
-        yield "plain", [name, figure]
-    yield "plain", []
+        number, _, rest = figure.partition(" ")
+        yield "line", [name, int(number.replace(",", "")), rest]
+    yield "line", []
     if survey.problem_counts:
         yield "head", ["Kind of problem", "Count", "Example", "What to do"]
     for kind in kinds(survey):
         first = kind.examples[0] if kind.examples else None
-        example = f"{place(first)}: {visible(first.message)}" if first else ""
+        example = f"{place(first)}: {visible(supplier_message(first))}" if first else ""
         remedy = " ".join(map(visible, remedies(kind)[:2]))
         style = "error" if kind.severity is Severity.ERROR else "warning"
-        yield style, [f"{kind.title} ({kind.code})", f"{kind.count:,}", example, remedy]
-    yield "plain", []
+        yield style, [f"{kind.title} ({kind.code})", kind.count, example, remedy]
+    yield "line", []
     yield "head", ["Column", "Filled", "Used by the mapping"]
     for fill, name, used in columns(checkup)[:_WIDEST_LIST]:
-        yield "plain", [name, percent(fill.filled, survey.rows), "yes" if used else "no"]
+        share = fill.filled / survey.rows if survey.rows else "–"
+        yield "plain", [name, share, "yes" if used else "no"]

@@ -85,14 +85,10 @@ def _problems(survey: Survey) -> Iterator[str]:
 
 
 def _examples(kind: Kind) -> Iterator[str]:
-    hint: str | None = None
     for problem in kind.examples[:EXAMPLES]:
-        if hint and problem.hint != hint:
-            yield from _wrapped(f"→ {visible(hint)}", "      ", hang=2)
         yield from _wrapped(_told(problem), "    ", hang=2)
-        hint = problem.hint
-    if hint:
-        yield from _wrapped(f"→ {visible(hint)}", "      ", hang=2)
+        if problem.hint:
+            yield from _wrapped(f"→ {visible(problem.hint)}", "      ", hang=2)
     more = kind.count - min(len(kind.examples), EXAMPLES)
     if more > 0:
         yield f"    … and {more:,} more"
@@ -117,7 +113,9 @@ def _gaps(checkup: Checkup) -> Iterator[str]:
     yield "  Mapped columns that are less than half full"
     for filled, name in low[:LOW_COLUMNS]:
         bar = ("#" * round(_BAR * filled / rows)).ljust(_BAR, ".")
-        yield f"    {name[:40]:<40} {bar} {percent(filled, rows):>7}"
+        *lines, last = textwrap.wrap(name, 40, break_on_hyphens=False) or [""]
+        yield from (f"    {line}" for line in lines)
+        yield f"    {last:<40} {bar} {percent(filled, rows):>7}"
     if len(low) > LOW_COLUMNS:
         yield f"    … and {len(low) - LOW_COLUMNS} more"
 

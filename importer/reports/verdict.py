@@ -152,8 +152,82 @@ def place(problem: Problem) -> str:
 
 
 def remedies(kind: Kind) -> list[str]:
-    """What to do about problems of a kind, each way once."""
-    return list(dict.fromkeys(p.hint for p in kind.examples if p.hint))[:EXAMPLES]
+    """What the supplier is to do about problems of a kind, each way once."""
+    found = (supplier_hint(problem) for problem in kind.examples)
+    return list(dict.fromkeys(hint for hint in found if hint))[:EXAMPLES]
+
+
+def supplier_hint(problem: Problem) -> str | None:
+    """What is to be mended in the list itself, for reports that go to whoever made it.
+
+    A hint that speaks of the mapping or of an option is for the operator, who has the text and the
+    JSON. In its place stands what `_MEND` has for the code; of other hints, the ways that are left.
+    """
+    hint = problem.hint
+    if hint is None or not _OPERATORS.search(hint):
+        return hint
+    if problem.code in _MEND:
+        meant = _READ_AS.search(hint)
+        told = _MEND[problem.code]
+        return f"if {meant[1]} is meant, write that; else {told}" if meant is not None else told
+    ways = [way for way in _WAYS.split(hint) if way and not _OPERATORS.search(way)]
+    return ", or ".join(way.rstrip(" .;") for way in ways) or None
+
+
+def supplier_message(problem: Problem) -> str:
+    """What is wrong, by the name of the column where the message has that of the field."""
+    message = problem.message
+    if not (problem.target and problem.column):
+        return message
+    if message.startswith(f"{problem.target} "):
+        return f"it{message.removeprefix(problem.target)}"
+    return message.replace(problem.target, f'"{problem.column}"')
+
+
+_OPERATORS = re.compile(
+    r"\bmapping\b|(?<![\w-])--[a-z]"
+    r"|\b(?:rows|contacts|form|source|premium|disposition)\.[a-z_0-9]+"
+    r"|\b(?:on_error|phone_field|skip_when|new_values|min_length|max_length|remove_prefix"
+    r"|without_contact|on_duplicate|do_not_call|header_row)\b"
+    r"|\b(?:case|choices|default|delimiter|empty|encoding|format|input|join|map|max|min|multiple"
+    r"|output|pattern|pipe|region|repair|required|sheet|source|split|template|timezone|trim|type"
+    r"|unique|within): ?[^\s]"
+    r"|\bwith (?:map|split)\b"
+)
+"""What only whoever writes the mapping can do something about."""
+_WAYS = re.compile(r"[,;]? or (?=\w+ )|; |\. (?=[A-Z])|(?<=\?) ")
+_READ_AS = re.compile(r"\bto read it as (.+?), or\b")
+_ISO = "write it as year-month-day: 2024-05-31"
+_ALL_ISO = "write all dates of this column as year-month-day: 2024-05-31"
+_PLAIN = "so that they can mean one thing only: 1234, or 1.2340"
+_AS_TEXT = "write it out in full, in a column formatted as text"
+_MEND = {
+    "ambiguous_date": _ISO,
+    "ambiguous_number": "write it so that it can mean one number only: 1234, or 1.2340",
+    "damaged_number": _AS_TEXT,
+    "date_order_found": f"if that is wrong, {_ALL_ISO}",
+    "date_order_unknown": _ALL_ISO,
+    "dates_maybe_swapped": _ALL_ISO,
+    "dates_swapped": _ISO,
+    "decimal_mark_found": f"if that is wrong, write all numbers of this column {_PLAIN}",
+    "decimal_mark_unknown": f"write all numbers of this column {_PLAIN}",
+    "duplicate_header": "give each of these columns a name of its own",
+    "encoding_unsure": "if these words are wrong, save the list anew as CSV UTF-8, or as .xlsx",
+    "hidden_columns": "look whether these are meant to be imported; if not, delete them",
+    "hidden_rows": "a filter may hide them: delete those that are not meant to be imported",
+    "hidden_sheets": "look whether the right sheet was read; if not, delete the others",
+    "no_contact": "fill in a phone, or delete the row",
+    "not_boolean": "write yes or no",
+    "offset_without_timezone": "write the local time, without an offset",
+    "phone_prefix_lost": "write the number with + and its country code",
+    "phone_without_region": "write the number with + and its country code",
+    "pipe_in_value": "take it out",
+    "serial_date": _ISO,
+    "several_phones": "leave one number in each cell",
+    "two_digit_year": _ISO,
+    "zeros_lost": "write the zeros at the front, too, in a column formatted as text",
+}
+"""For whoever made the list, by code: what to mend in it."""
 
 
 def percent(part: int, whole: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from importer.model import Batch, Checkup, Problem, Severity
 from importer.reports.csv_report import all_problems
 from importer.reports.summary_sheet import write_summary
-from importer.reports.verdict import visible
+from importer.reports.verdict import supplier_hint, supplier_message, visible
 from importer.textbook import (
     GREY,
     RED,
@@ -224,7 +224,7 @@ def _note(problems: Sequence[Problem], between: str) -> str:
     """What is wrong and how to mend it; a cell that fills two targets is told once."""
     told = dict.fromkeys(
         " → ".join(
-            filter(None, (_placed(problem), visible(problem.hint))),
+            filter(None, (_placed(problem), visible(supplier_hint(problem)))),
         )
         for problem in problems
     )
@@ -232,5 +232,5 @@ def _note(problems: Sequence[Problem], between: str) -> str:
 
 
 def _placed(problem: Problem) -> str:
-    message = visible(problem.message)
+    message = visible(supplier_message(problem))
     return f"{visible(problem.column)}: {message}" if problem.column else message

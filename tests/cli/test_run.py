@@ -144,7 +144,8 @@ def test_a_run_ends_with_its_warnings_and_the_way_to_mend_what_failed(
     said = capsys.readouterr().out
     assert "1 warning:\n  not_a_choice: row 5, City: " in said
     hints = [line for line in said.splitlines() if line.startswith("    → ")]
-    assert len(hints) == len(set(hints)), "a hint that many rows share stands once"
+    rows_told = [line for line in said.splitlines() if line.startswith("  row ")]
+    assert len(hints) == len(rows_told) == 4, "each row has its hint below it"
     [command] = [line for line in said.splitlines() if "failures.xlsx -m" in line]
     words = command.split()[1:]
     assert words[:2] == ["run", "first/failures.xlsx"]

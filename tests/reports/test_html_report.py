@@ -17,7 +17,7 @@ from importer.reports.writing import Reported, write_reports
 from tests.reports.conftest import HOSTILE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-VOID = {"meta", "input", "rect"}
+VOID = {"meta", "input", "rect", "wbr"}
 
 
 class Page(HTMLParser):

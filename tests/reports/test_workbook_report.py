@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -74,6 +75,20 @@ def test_the_last_sheet_is_the_summary(checkup: Checkup, tmp_path: Path) -> None
     texts = [cell.value for row in book["Summary"] for cell in row]
     assert texts[0] == "3 of 5 rows need mending"
     assert "Red cells" in " ".join(str(text) for text in texts)
+
+
+def test_figures_of_the_summary_are_numbers(checkup: Checkup, tmp_path: Path) -> None:
+    copy_of(checkup, tmp_path / "r.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "r.xlsx")["Summary"]
+    found = {row[0].value: row[1] for row in sheet if isinstance(row[1].value, int | float)}
+    assert (found["Rows"].value, found["Ready"].value) == (5, 1)
+    assert found["Invalid: to be mended"].value == 3
+    assert found["Rows that can be called"].value == 1
+    assert found["Required (required)"].value == 1
+    assert (found["Name"].value, found["Name"].number_format) == (0.8, "0.0 %")
+    # Nothing that looks like a figure is text.
+    texts = [cell.value for row in sheet for cell in row if isinstance(cell.value, str)]
+    assert not [text for text in texts if re.fullmatch(r"[\d.,]+ ?%?", text)]
 
 
 def test_the_copy_gives_the_same_problems_row_by_row(

@@ -12,9 +12,16 @@ from pathlib import Path
 import pytest
 
 from importer.errors import UsageError
-from importer.model import Checkup, Findings, Problem, Readiness, Severity
+from importer.model import Checkup, ColumnFill, Findings, Problem, Readiness, Severity
 from importer.reports.text_report import WIDTH, as_text
-from importer.reports.verdict import Tone, percent, verdict, visible
+from importer.reports.verdict import (
+    Tone,
+    percent,
+    supplier_hint,
+    supplier_message,
+    verdict,
+    visible,
+)
 from importer.reports.writing import SUFFIXES, Reported, check_reports, write_reports
 from tests.support.command import Cli
 
@@ -75,6 +82,59 @@ def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup)
     assert lines[-1] == "  vcc-import run 'my leads.csv' -m m.yaml"
     assert max(map(len, lines)) <= WIDTH
     assert as_text(checkup).splitlines()[-1].endswith("Extra")
+
+
+def test_every_row_of_a_text_report_has_its_hint_below_it(checkup: Checkup) -> None:
+    alike = [Problem(n, "Phone", None, "x", f"bad {n}", None, "do this") for n in (2, 3, 4)]
+    survey = replace(checkup.survey, problem_counts={"x": 3}, examples={"x": tuple(alike)})
+    text = as_text(replace(checkup, survey=survey))
+    told = "".join(f"    row {n}, Phone: bad {n}\n      → do this\n" for n in (2, 3, 4))
+    assert told in text.replace("warning: ", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "hint", "told"),
+    [
+        ("bad_phone", "11 digits, expected 9 after +36", "11 digits, expected 9 after +36"),
+        ("bad_phone", None, None),
+        ("contact_without_phone", "fill in the phone, or set on_error: blank on it to leave out",
+         "fill in the phone"),
+        ("damaged_number", "set repair: true in the mapping to read it as 3630, or mend the cell",
+         "if 3630 is meant, write that; else write it out in full, in a column formatted as text"),
+        ("phone_without_region", "add region: HU (or another) to the mapping, or write it as +36…",
+         "write the number with + and its country code"),
+        ("duplicate", "delete one of the two, or set rows.on_duplicate: allow",
+         "delete one of the two"),
+        ("too_long", "check the value; or change max_length in the mapping", "check the value"),
+        ("new", "write it so. Else name the sheet: --sheet NAME.", "write it so"),
+        ("new", "write a colon, as in 12:30, or the word format", "write a colon, as in 12:30, or"
+         " the word format"),
+        ("new", "set trim: false in the mapping", None),
+    ],
+)  # fmt: skip
+def test_the_supplier_is_told_what_to_mend_and_nothing_of_mappings(
+    code: str, hint: str | None, told: str | None
+) -> None:
+    assert supplier_hint(Problem(2, "Phone", None, code, "bad", None, hint)) == told
+
+
+def test_messages_for_the_supplier_name_columns_not_fields() -> None:
+    def told(message: str) -> str:
+        return supplier_message(Problem(2, "Név", "form.name", "required", message))
+
+    assert told("form.name is required, and the cell is blank") == (
+        "it is required, and the cell is blank"
+    )
+    assert told('no value for form.name: "x"') == 'no value for "Név": "x"'
+
+
+def test_long_names_of_columns_are_whole_in_the_text_report(checkup: Checkup) -> None:
+    name = "Datum der allerletzten Vertragsunterzeichnung des Kunden"
+    fill = ColumnFill(name, 1)
+    text = as_text(replace(checkup, survey=replace(checkup.survey, fill=(fill,))))
+    lines = [line.strip() for line in text.splitlines()]
+    assert "Datum der allerletzten" in lines
+    assert any(line.startswith("Vertragsunterzeichnung des Kunden ") for line in lines)
 
 
 def test_text_of_a_stranger_cannot_steer_a_terminal_or_break_the_lines(checkup: Checkup) -> None:
