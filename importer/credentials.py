@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from importer.errors import UsageError
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, Secret, Target
+from importer.shell import quoted
 
 if TYPE_CHECKING:
     from importer.mapping.load import LoadedMapping
@@ -113,7 +114,7 @@ def _key_from_file(path: Path, warn: Warn) -> str:
     if not text or "\n" in text:
         raise UsageError(f"{path}: must hold the API key and nothing else")
     if os.name == "posix" and mode & 0o077:
-        warn(f"Warning: others can read {path}: run chmod 600 {path}")
+        warn(f"Warning: others can read {path}: run chmod 600 {quoted(path)}")
     return text
 
 

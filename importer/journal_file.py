@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from importer.errors import CutJournalError, JournalError, OutputError
 from importer.files import sync_folder
+from importer.shell import argument, command
 
 _VERSION = 1
 _APPLICATION_ID = int.from_bytes(b"vccj")
@@ -89,6 +90,10 @@ BUG = "Nothing more was sent. Please report this, with the run directory."
 
 UNTRUSTED = "Nothing was sent. Restore the run directory as a whole, or look in the service first."
 _WRITABLE = "Check that the run directory and the files in it can be read and written."
+
+
+def _about(name: str, journal: Path) -> str:
+    return command(name, argument(journal.parent))
 
 
 def wal_of(path: Path) -> Path:
@@ -285,9 +290,9 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
         raise CutJournalError(
             f"{path} has lost its end ({lost:,} of {mark.commits:,} commits), since {wal} is "
             f"{'damaged' if has_wal else 'gone'}: rows that were sent would read as never sent",
-            f"Nothing was sent. Restore {path.parent} as a whole, or settle its rows with "
-            "vcc-import reconcile or vcc-import mark, which take every row that it has no word of "
-            "as uncertain.",
+            f"Nothing was sent. Restore {path.parent} as a whole, or settle its rows: "
+            f"`{_about('reconcile', path)}` or `{_about('mark', path)} …` takes every row that it "
+            "has no word of as uncertain.",
         )
     if mark is None and OPEN_KEY in marks and (COMMITS_KEY in marks or not has_wal):
         # Closed, it is whole without its mark, as when it was copied somewhere alone.

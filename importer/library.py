@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from importer import pipeline, recovery
+from importer.commands import about_run
 from importer.credentials import credentials, environment, target_for
 from importer.errors import UsageError
 from importer.examination import COPY, Look
@@ -280,7 +280,8 @@ def _target_of(past: PastRun) -> Target:
     if past.sandbox is not None:
         raise UsageError(
             f"{past.directory.path} was a rehearsal: the sandbox it was sent to must run again",
-            f"Use vcc-import resume {shlex.quote(str(past.directory.path))}, or name a target.",
+            f"Use {about_run('resume', past.directory.path, past.description.settings)}, or name a "
+            "target.",
         )
     customer, key = credentials(None, None, environment())
     return Target(past.base_url, past.project, customer, key, past.ca_file)

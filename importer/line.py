@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from importer.api.bodies import encode
 from importer.api.verdict import judge
+from importer.commands import about_run
 from importer.errors import JournalError, OutputError, ServiceError
 from importer.journal import LEASED_KEY, Journal
 from importer.loop import run_loop
@@ -126,7 +126,9 @@ def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener)
     except (JournalError, OutputError) as error:
         # Rows were sent: the journal has them, and the files can be made again from it.
         error.exit_code = 3
-        go_on = f"Then go on with: vcc-import resume {shlex.quote(str(line.run.directory.path))}"
+        run = line.run
+        resume = about_run("resume", run.directory.path, run.description.settings)
+        go_on = f"Then go on with: {resume}"
         error.hint = f"{error.hint} {go_on}" if error.hint else go_on
         raise
 

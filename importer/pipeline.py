@@ -229,7 +229,7 @@ def _describe(job: Job, source: Source, lists: Lists) -> Description:
     return Description(
         run_id=new_run_id(source.info.path),
         source=about,
-        mapping={"path": str(job.mapping.path), "sha256": job.mapping.sha256},
+        mapping={"path": str(job.mapping.path.absolute()), "sha256": job.mapping.sha256},
         target=describe_target(job.target),
         settings=describe_settings(job.settings, job.target),
     )

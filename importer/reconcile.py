@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from importer.api.client import Client
+from importer.commands import mark_from_list
 from importer.errors import UsageError
 from importer.journal import ENDED_KEY, LEASED_KEY, Journal
 from importer.journal_file import wal_of
 from importer.loop import run_loop
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.recovery import past_run, report, restore, settled
+from importer.recovery import PastRun, past_run, report, restore, settled
 from importer.rundir import RunDirectory
 from importer.sending.lease import LEASE_SECONDS
 from importer.settings import Pace, Target
@@ -98,15 +99,15 @@ def reconcile(
         if spec.stamp is None:
             raise UsageError(
                 f"{path}: the mapping of this run has no stamp to know its records by",
-                "Look for the rows of uncertain.csv in the service by name or phone, then settle "
-                f"each: vcc-import mark {path} --row N --created ID, or --absent. For the next "
-                "run, add `stamp:` to the mapping.",
+                "Look for the rows of uncertain.csv in the service by name or phone; write the "
+                "numberid, or absent, into its column _numberid, then: "
+                f"{mark_from_list(path)}\nFor the next run, add `stamp:` to the mapping.",
             )
         if ENDED_KEY not in journal.meta():
             # Killed. Noted, since opening the journal has changed the times of its files.
             journal.set_meta({ENDED_KEY: str(written)})
         ended = float(journal.meta()[ENDED_KEY])
-        sought = _Sought.of(outcomes, past.description.run_id, spec.stamp)
+        sought = _Sought.of(outcomes, past, spec.stamp)
         findings = run_loop(_search(target, search, sought))
         if LEASED_KEY in journal.meta():
             settling = max(settling, LEASE_SECONDS)
@@ -150,28 +151,30 @@ class _Sought:
     """What is looked for: `wanted` rows by their stamps, and what is known already.
 
     `known` are the run's own records by numberid, with their stamps where these are sure.
-    `hints` are numberids that came with errors.
+    `hints` are numberids that came with errors. `by_hand` is the command for rows that cannot be
+    looked for.
     """
 
     stamp: str
     wanted: dict[str, int]
     known: dict[int, str | None]
     hints: tuple[int, ...]
+    by_hand: str
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], run_id: str, stamp: str) -> _Sought:
+    def of(cls, outcomes: Sequence[Outcome], past: PastRun, stamp: str) -> _Sought:
         wanted: dict[str, int] = {}
         known: dict[int, str | None] = {}
         hints: list[int] = []
         for outcome in outcomes:
             ids = [int(n) for n in outcome.numberids if n.isdigit()]
-            name = f"{run_id}:{outcome.row}"
+            name = f"{past.description.run_id}:{outcome.row}"
             if outcome.status is Status.UNCERTAIN:
                 wanted[name] = outcome.row
                 hints += ids
             else:
                 known |= dict.fromkeys(ids, None if outcome.code == "marked" else name)
-        return cls(stamp, wanted, known, tuple(hints))
+        return cls(stamp, wanted, known, tuple(hints), mark_from_list(past.directory.path))
 
     def stamp_of(self, record: dict[str, Any] | None) -> str | None:
         """The stamp of a record as the service gives it back."""
@@ -207,7 +210,7 @@ async def _search(target: Target, search: Search, sought: _Sought) -> Findings:
 async def _doubt(client: Client, sought: _Sought) -> str | None:
     """Why a stamp that is not found means nothing; None if one was found where it must be."""
     sure = [(numberid, stamp) for numberid, stamp in sought.known.items() if stamp is not None]
-    by_hand = "look for them in the service, then settle each with vcc-import mark"
+    by_hand = f"look for them in the service, then: {sought.by_hand}"
     if not sure:
         return f"no record of this run is known to exist, so looking cannot be tried: {by_hand}"
     for numberid, stamp in sure[:: max(1, len(sure) // _CONTROLS)]:

@@ -6,13 +6,15 @@ the mapping. The source file is not needed any more, and nothing that became of 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from importer.commands import about_run, mark_from_list
 from importer.do_not_call import kept_numbers
-from importer.errors import CutJournalError, JournalError, UsageError
+from importer.errors import CutJournalError, JournalError, MappingError, UsageError
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.logmarks import note_run
@@ -86,6 +88,48 @@ def past_run(path: Path) -> PastRun:
     directory = RunDirectory(path)
     with Journal.read(directory.journal) as journal:
         return _described(directory, journal)
+
+
+def noted_settings(meta: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that a journal's `meta` holds; empty where it is not that of a run."""
+    try:
+        found = json.loads(meta["settings"])
+    except (KeyError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def settings_in(run_dir: Path) -> dict[str, Any]:
+    """The settings of a run as its journal notes them; empty where nothing can be read."""
+    try:
+        with Journal.read(RunDirectory(run_dir).journal) as journal:
+            return noted_settings(journal.meta())
+    except (JournalError, OSError):
+        return {}
+
+
+def resume_command(run_dir: Path) -> str:
+    """The command that goes on with a run of the past."""
+    return about_run("resume", run_dir, settings_in(run_dir))
+
+
+def has_stamp(run_dir: Path) -> bool:
+    """Whether the records of a run can be known by a stamp, as its own mapping says."""
+    try:
+        return load_mapping(RunDirectory(run_dir).mapping).spec.stamp is not None
+    except MappingError:
+        return False
+
+
+def how_to_settle(run_dir: Path, settings: Mapping[str, Any]) -> str:
+    """The command for the uncertain rows of a run, or, without a stamp, what to do by hand."""
+    if has_stamp(run_dir):
+        return about_run("reconcile", run_dir, settings)
+    return (
+        "look for them in the service by name or phone, since they have no stamp; write the "
+        "numberid, or absent, into the column _numberid of uncertain.csv, then: "
+        f"{mark_from_list(run_dir)}"
+    )
 
 
 def _described(directory: RunDirectory, journal: Journal) -> PastRun:

@@ -526,6 +526,18 @@ def flat(settings: RunSettings) -> dict[str, Any]:
     }
 
 
+def plain(value: Any) -> Any:
+    """A setting's value as JSON has it; a path is absolute."""
+    match value:
+        case Path():
+            return str(value.absolute())
+        case frozenset():
+            return sorted(value)
+        case MaxFailures():
+            return str(value)
+    return value
+
+
 def settings_of(values: Mapping[str, Any]) -> RunSettings:
     """The settings of a run from its :func:`flat` form; what is left out is as by default.
 

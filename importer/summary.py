@@ -8,12 +8,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import importer
 from importer.model import SourceInfo, Status, Stop, Summary
-from importer.settings import MaxFailures, RunSettings, Target, flat
+from importer.settings import RunSettings, Target, flat, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +88,11 @@ def describe_settings(settings: RunSettings, target: Target) -> dict[str, Any]:
     Customer and the paths of certificates and key are what a later command needs that goes on
     with the run. No secret is among them.
     """
-    described = {name: _plain(value) for name, value in flat(settings).items() if name != "out"}
+    described = {name: plain(value) for name, value in flat(settings).items() if name != "out"}
     described["customer"] = target.customer
     for name in ("ca_file", "api_key_file"):
-        described[name] = _plain(getattr(target, name))
+        described[name] = plain(getattr(target, name))
     return described
-
-
-def _plain(value: Any) -> Any:
-    """A setting's value as JSON has it."""
-    match value:
-        case Path():
-            return str(value.absolute())
-        case frozenset():
-            return sorted(value)
-        case MaxFailures():
-            return str(value)
-    return value
 
 
 def summarise(

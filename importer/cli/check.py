@@ -6,11 +6,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.files import as_argument
 from importer.cli.gate import (
     allow_option,
     allows_new_values,
@@ -29,12 +28,17 @@ from importer.cli.options import (
     need_mapping,
     quiet_option,
     reading_options,
+    repeated,
     reports_option,
     service_options,
     source_options,
 )
 from importer.cli.outcome import each_file, say, tell, tell_missing
-from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions, delimiter_name
+from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions
+from importer.shell import argument
+
+if TYPE_CHECKING:
+    from importer.reports.text_report import NextSteps
 
 
 @click.command(
@@ -125,11 +129,11 @@ def check_files(
                     log=Path(folder) / f"{len(checked)}.jsonl" if reports else None,
                     listener=listener,
                 )
-            arguments = _arguments(path, mapping_path, options)
-            checked.append(Reported(checkup, arguments))
+            steps = _next_steps(path, mapping_path)
+            checked.append(Reported(checkup, steps))
             reported.add(path)
             if not quiet:
-                say(as_text(checkup, arguments))
+                say(as_text(checkup, steps))
             if checkup.refused:
                 refused = library.Refused(checkup)
                 if quiet:
@@ -150,20 +154,10 @@ def check_files(
     return code
 
 
-def _arguments(path: Path, mapping: Path, options: SourceOptions) -> tuple[str, ...]:
-    """What stands behind ``vcc-import run`` to import a file as it was read."""
-    first, last = options.rows or (0, 0)
-    named = {
-        "--sheet": options.sheet,
-        "--header-row": options.header_row,
-        "--encoding": options.encoding,
-        "--delimiter": delimiter_name(options.delimiter) if options.delimiter else None,
-        "--rows": f"{first}-{last}" if options.rows else None,
-    }
-    words = [(name, str(value)) for name, value in named.items() if value is not None]
-    return (
-        as_argument(path),
-        "-m",
-        as_argument(mapping),
-        *(word for pair in words for word in pair),
-    )
+def _next_steps(path: Path, mapping: Path) -> NextSteps:
+    """What stands behind ``vcc-import``, to import a file, or to check it again, as it was read."""
+    from importer.reports.text_report import NextSteps as Steps
+
+    named = (argument(path), "-m", argument(mapping))
+    imported = [word for word in repeated("run") if word != "--online"]
+    return Steps(("run", *named, *imported), ("check", *named, *repeated("check")))

@@ -9,14 +9,7 @@ from pathlib import Path
 import click
 
 from importer.errors import UsageError
-
-STANDARD_INPUT = Path("-")
-
-
-def as_argument(path: Path) -> str:
-    """A path as a word of a command line, which is not taken for an option."""
-    text = str(path)
-    return f"./{text}" if text.startswith("-") and path != STANDARD_INPUT else text
+from importer.shell import STANDARD_INPUT
 
 
 def named_files(_: click.Context, __: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.files import as_argument
 from importer.cli.logs import verbose_option
-from importer.cli.options import FILE, reading_options, source_options
+from importer.cli.options import FILE, reading_options, repeated, source_options
 from importer.cli.outcome import say
 from importer.cli.target import warn
 from importer.credentials import credentials, environment
 from importer.errors import OutputError, UsageError
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE
+from importer.shell import argument, command
 
 if TYPE_CHECKING:
     from importer.settings import Target
@@ -79,8 +78,9 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
     if unsure:
         lines = "line" if unsure == 1 else "lines"
         say(f"Look at the {unsure} {lines} marked unsure, and mend what is wrong.", err=True)
-    written = as_argument(output) if output is not None else "MAPPING"
-    say(f"Then: vcc-import check {shlex.join([as_argument(file), '-m', written])}", err=True)
+    written = argument(output) if output is not None else "MAPPING"
+    check = command("check", argument(file), "-m", written, *repeated("check"))
+    say(f"Then: {check}", err=True)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from importer.settings import (
     flat,
     settings_of,
 )
+from importer.shell import argument, command, value_word
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -149,6 +150,40 @@ def given_settings(context: click.Context) -> dict[str, Any]:
     return given
 
 
+READING = ("sheet", "header_row", "encoding", "delimiter", "rows")
+"""The options that say how to read a source, by name."""
+
+_NOT_REPEATED = {"reports", "all_problems", "quiet", "dry_run", "force", "output", "mapping_path"}
+
+
+def repeated(name: str, only: Collection[str] | None = None) -> list[str]:
+    """The options of this command line that the command of that name has too, to be typed again.
+
+    Of them those in `only`, where it is given. What a message adds itself is left out: the
+    mapping, reports, and what asks for this command rather than for that one.
+    """
+    from importer.cli.main import cli
+
+    context, other = click.get_current_context(), cli.get_command(click.Context(cli), name)
+    known = {option.name for option in other.params} if other is not None else set()
+    words: list[str] = []
+    for option in context.command.params:
+        if (
+            isinstance(option, click.Option)
+            and option.name in known - _NOT_REPEATED
+            and (only is None or option.name in only)
+            and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+            and option.expose_value
+        ):
+            value = context.params[option.name]
+            words.append(max(option.opts, key=len))
+            if isinstance(value, Path):
+                words.append(argument(value))
+            elif not option.is_flag:
+                words.append("auto" if value is None else value_word(value))
+    return words
+
+
 def _need_dask(given: Mapping[str, Any]) -> None:
     from importlib.util import find_spec
 
@@ -197,10 +232,10 @@ def _row_range(text: str) -> tuple[int, int]:
 def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
     """The mapping's path, or a UsageError that says how to get a mapping."""
     if path is None:
+        init = command("init", argument(files[0]), "-o", "my.yaml", *repeated("init", READING))
         raise UsageError(
             "a mapping is needed: -m MAPPING",
-            f"Draft one from the file: vcc-import init {files[0]} -o my.yaml. "
-            "docs/mapping.md says what stands in it.",
+            f"Draft one from the file: {init}\ndocs/mapping.md says what stands in it.",
         )
     return path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.cli.logs import as_json, put
+from importer.commands import about_run, run_like
 from importer.errors import ImporterError
 from importer.model import Severity, Status
 
@@ -102,12 +102,15 @@ _FILES = {
 FAILED = (Status.INVALID, Status.REJECTED, Status.UNCERTAIN)
 
 
-def describe_run(result: RunResult) -> str:
-    """The summary of a run for the terminal: what became of the rows, and what to do next."""
-    return "\n".join(_lines(result))
+def describe_run(result: RunResult, anew: Sequence[str] = ()) -> str:
+    """The summary of a run for the terminal: what became of the rows, and what to do next.
+
+    `anew` are options that a resumed run was given, to be given again.
+    """
+    return "\n".join(_lines(result, anew))
 
 
-def _lines(result: RunResult) -> Iterator[str]:
+def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
     summary, directory = result.summary, result.directory
     project, base_url = summary.target["project"], summary.target["base_url"]
     if result.nothing_pending:
@@ -139,14 +142,18 @@ def _lines(result: RunResult) -> Iterator[str]:
             yield summary.hint
     yield f"Results: {directory.path}"
     if summary.counts.get(Status.PENDING):
-        yield f"To go on: vcc-import resume {shlex.quote(str(directory.path))}"
+        resume = about_run("resume", directory.path, summary.settings, *anew)
+        yield f"To go on: {resume}"
     if summary.counts.get(Status.UNCERTAIN):
-        yield f"To look for uncertain rows: vcc-import reconcile {shlex.quote(str(directory.path))}"
+        from importer.recovery import how_to_settle
+
+        yield f"To settle uncertain rows: {how_to_settle(directory.path, summary.settings)}"
     if summary.counts.get(Status.INVALID) or summary.counts.get(Status.REJECTED):
-        target = ["--sandbox"] if summary.settings.get("sandbox") else ["--project", str(project)]
-        mended = [str(directory.path / FAILURES), "-m", str(summary.mapping["path"]), *target]
+        mended = run_like(
+            directory.path / FAILURES, summary.mapping["path"], summary.target, summary.settings
+        )
         yield "To mend rows: correct their cells in failures.xlsx, save it, and run it alone:"
-        yield f"  vcc-import run {shlex.join(mended)}"
+        yield f"  {mended}"
 
 
 def _warnings(checkup: Checkup) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,18 @@ from importer.cli.live import progress_bar, stops_on_signals
 from importer.cli.logs import as_json, log_options, put_result, verbose_option
 from importer.cli.options import (
     FILE,
+    SENDING,
     again_option,
     given_settings,
     quiet_option,
+    repeated,
     resuming_options,
 )
 from importer.cli.outcome import describe_run, say
 from importer.cli.target import past_target
+from importer.commands import about_run
 from importer.errors import UsageError
+from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
     from importer.reconcile import Findings
@@ -68,7 +73,9 @@ def resume(run_dir: Path, **options: Any) -> int:
         if as_json():
             put_result(result, code)
         if not options["quiet"]:
-            say(describe_run(result))
+            kept = {name for name in SENDING if SETTINGS[name].kept}
+            anew = repeated("resume", kept | {"customer", "api_key_file", "ca_file"})
+            say(describe_run(result, anew))
         return code
 
 
@@ -152,14 +159,15 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
         say(
             f"The journal had lost its end: {lost:,} rows that it has no word of are uncertain now."
         )
-    with past_target(recovery.past_run(run_dir), options) as target:
+    past = recovery.past_run(run_dir)
+    with past_target(past, options) as target:
         findings = reconcile(run_dir, target, search, release=release, settling=options["settling"])
     if not options["quiet"]:
-        _tell(run_dir, findings)
+        _tell(run_dir, findings, past.description.settings)
     return 4 if set(findings.not_found) - set(findings.released) else 0
 
 
-def _tell(run_dir: Path, findings: Findings) -> None:
+def _tell(run_dir: Path, findings: Findings, settings: Mapping[str, Any]) -> None:
     if not findings.looked and not findings.not_found:
         say("No row of this run is uncertain.")
         return
@@ -177,10 +185,8 @@ def _tell(run_dir: Path, findings: Findings) -> None:
         elif findings.settles_in:
             say(f"A late request may still arrive: look again in {findings.settles_in:.0f} s.")
         else:
-            say(
-                f"To send them: vcc-import reconcile {run_dir} --release, then "
-                f"vcc-import resume {run_dir}"
-            )
+            say(f"To send them: {about_run('reconcile', run_dir, settings, '--release')}")
+            say(f"and then: {about_run('resume', run_dir, settings)}")
 
 
 @click.command(

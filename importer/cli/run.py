@@ -115,6 +115,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
         runs_dir=options["runs_dir"],
         preflight=not options["no_preflight"],
         allow_new_values=allows_new_values(options),
+        sandbox_project=options["sandbox_project"],
     )
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -33,6 +32,8 @@ from importer.operations.guarded import AlreadyImported, TargetBusy
 from importer.operations.ledger import Entry
 from importer.operations.outcome import Fate
 from importer.operations.window import WINDOW_CLOSED
+from importer.recovery import how_to_settle, resume_command
+from importer.shell import argument, command, quoted
 from importer.stopping import StopSwitch
 
 TOO_MANY: Final = "too_many_failures"
@@ -90,7 +91,7 @@ def advice(error: ImporterError) -> str:
     """
     match error:
         case AlreadyImported():
-            results = shlex.quote(str(error.entry.run_dir))
+            results = quoted(error.entry.run_dir)
             return (
                 f"Its results: {results}\nRows that failed are in its failures.xlsx: mend them,"
                 " save it, and put it into the inbox. A batch sends the same content once."
@@ -180,7 +181,7 @@ def code_of_stop(stop: StopSwitch) -> int:
 
 def of_result(result: RunResult, stop: StopSwitch) -> Judgement:
     """What a run that sent, or tried to, means for its file."""
-    summary, folder = result.summary, shlex.quote(str(result.directory.path))
+    summary, folder = result.summary, result.directory.path
     if summary.status == "interrupted":
         return interrupted(stop)
     if summary.status == "stopped":
@@ -191,7 +192,7 @@ def of_result(result: RunResult, stop: StopSwitch) -> Judgement:
     if summary.exit_code == 4:
         uncertain = summary.counts.get(Status.UNCERTAIN, 0)
         cause = f"{uncertain:,} of {_rows(summary.rows)} uncertain: they may exist"
-        remedy = f"Within days: vcc-import reconcile {folder}"
+        remedy = f"Within days: {how_to_settle(folder, summary.settings)}"
     elif summary.exit_code:
         failed = sum(summary.counts.get(each, 0) for each in (Status.INVALID, Status.REJECTED))
         cause = f"{failed:,} of {_rows(summary.rows)} failed"
@@ -212,15 +213,16 @@ def interrupted(stop: StopSwitch) -> Judgement:
     return Judgement(Fate.STOPPED, code, text, text, _NEXT_ROUND)
 
 
-def must_be_seen(folder: str) -> Judgement:
-    """What it means for a file that so many of its rows failed; `folder` is quoted for a shell."""
+def must_be_seen(folder: Path) -> Judgement:
+    """What it means for a file that so many of its rows failed."""
+    resume = resume_command(folder)
     return Judgement(
         Fate.STOPPED,
         3,
-        f"too many of its rows failed\nLook at failures.csv in {folder}: is it the mapping? To go "
-        f"on all the same: vcc-import resume {folder}",
+        f"too many of its rows failed\nLook at failures.csv in {quoted(folder)}: is it the "
+        f"mapping? To go on all the same: {resume}",
         "too many of its rows failed",
-        f"Look at its failures.xlsx first. To go on all the same: vcc-import resume {folder}",
+        f"Look at its failures.xlsx first. To go on all the same: {resume}",
         Aside.FAILED,
     )
 
@@ -242,19 +244,18 @@ def held(rows: int, differences: Sequence[str], told: Sequence[str]) -> Judgemen
 
 def released_by(jobs: Path, file: str) -> str:
     """How a held file that is there now is let through."""
-    command = f"vcc-import batch {shlex.quote(str(jobs))} --release {shlex.quote(file)}"
-    return f"To import it all the same: {command}"
+    return f"To import it all the same: {command('batch', argument(jobs), '--release', file)}"
 
 
 def begun_elsewhere(entry: Entry) -> Judgement:
     """What it means for a file that a run which is not this round's has begun to send it."""
     whose = f"the job {entry.label} of {entry.jobs_file}" if entry.jobs_file else "somebody"
     cause = f"{whose} has begun to send its content, and has not finished"
-    remedy = f"Go on with that run: vcc-import resume {shlex.quote(str(entry.run_dir))}"
+    remedy = f"Go on with that run: {resume_command(entry.run_dir)}"
     return Judgement(Fate.WAITING, 3, f"{cause}\n{remedy}", cause, remedy)
 
 
-def _of_stop(stop: Stop | None, text: str, folder: str) -> Judgement:
+def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
     code = stop.code if stop is not None else ""
     if code == TOO_MANY:
         return must_be_seen(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -93,7 +92,7 @@ def resume_run(work: Work, run_dir: Path) -> Done:
     sha256 = past.description.source["sha256"]
     run_id = past.description.run_id
     if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
-        return Done(must_be_seen(shlex.quote(str(run_dir))), sha256, run_dir)
+        return Done(must_be_seen(run_dir), sha256, run_dir)
     ca_file = work.target.ca_file or past.ca_file
     target = replace(work.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
     # What the jobs file says holds; where it says nothing, the run goes on as it began.

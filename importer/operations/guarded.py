@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,9 +24,10 @@ from importer.operations.ledger import RUNNING, Entry, Ledger
 from importer.operations.lookback import keep_keys, look_back
 from importer.operations.runs_folders import ledgers_beside, newest_first, remember
 from importer.operations.target_lock import TargetBusy, target_lock
-from importer.recovery import past_run
+from importer.recovery import past_run, resume_command
 from importer.rundir import RunDirectory
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
+from importer.shell import quoted
 from importer.stopping import StopSwitch
 from importer.summary import Description
 from importer.survey.seen import Seen, Sighting
@@ -165,11 +165,11 @@ def _refuse(past: Entry, entry: Entry) -> None:
     """Refuse what a past run has sent or begun to send."""
     when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
     what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
-    folder = shlex.quote(str(past.run_dir))
+    folder = quoted(past.run_dir)
     if past.unfinished and RunDirectory(past.run_dir).journal.exists():
         raise Unfinished(
             f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
-            f"Go on with: vcc-import resume {folder}\nTo send all of them again, the"
+            f"Go on with: {resume_command(past.run_dir)}\nTo send all of them again, the"
             f" {past.count(Status.CREATED)} that were created too: --again.",
             past,
         )
@@ -266,7 +266,7 @@ def _refuse_overtaken(entry: Entry, ledgers: Sequence[Ledger]) -> None:
             raise AlreadyImported(
                 f"{entry.run_dir}: the same content was sent to project {entry.project} since, by"
                 f" {other.run_id}",
-                f"Look at its results: {shlex.quote(str(other.run_dir))}\nTo send what is pending"
+                f"Look at its results: {quoted(other.run_dir)}\nTo send what is pending"
                 " here in spite of it: --again.",
                 other,
             )

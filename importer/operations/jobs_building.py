@@ -14,6 +14,7 @@ from importer.operations.jobs_spec import JobsSpec
 from importer.operations.jobs_values import JobsFile, JobSpec, NotifyRule
 from importer.operations.remote_url import is_remote
 from importer.settings import Secret
+from importer.shell import quoted
 
 _AS_THEY_ARE = (
     "project", "base_url", "customer", "rate", "timeout", "retries", "give_up_after",
@@ -89,5 +90,5 @@ def _remarks(path: Path, jobs: list[MergedJob]) -> tuple[str, ...]:
         for url in job.part("notify", "urls")
     )
     if os.name == "posix" and written and mode & 0o077:
-        return (f"others can read {path}, which has addresses in it: run chmod 600 {path}",)
+        return (f"others can read {path}, which has addresses in it: run chmod 600 {quoted(path)}",)
     return ()

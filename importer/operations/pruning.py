@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from importer.commands import about_run
 from importer.errors import JournalError, OutputError
 from importer.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
+from importer.recovery import how_to_settle, noted_settings
 from importer.rundir import RunDirectory
 
 _RUN_ID = re.compile(r"-(\d{8}T\d{6}Z)-[0-9a-f]{6}$")
@@ -72,14 +74,15 @@ def _needed(path: Path) -> str | None:
         return error.message
     except OSError as error:
         return f"its journal cannot be read: {error.strerror}"
-    if '"sandbox": "' in meta.get("settings", ""):
+    settings = noted_settings(meta)
+    if settings.get("sandbox"):
         return None
     if counts.get(Status.UNCERTAIN):
-        return f"{counts[Status.UNCERTAIN]} uncertain rows: vcc-import reconcile {path}"
+        return f"{counts[Status.UNCERTAIN]} uncertain rows: {how_to_settle(path, settings)}"
     pending = int(meta.get("rows", 0)) - sum(
         count for status, count in counts.items() if status is not Status.PENDING
     )
-    return f"{pending} pending rows: vcc-import resume {path}" if pending > 0 else None
+    return f"{pending} pending rows: {about_run('resume', path, settings)}" if pending > 0 else None
 
 
 def _remove(path: Path) -> None:

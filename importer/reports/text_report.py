@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from importer.model import Checkup, Problem, Severity, Survey
@@ -24,6 +24,7 @@ from importer.reports.verdict import (
     verdict,
     visible,
 )
+from importer.shell import command
 
 WIDTH = 100
 LOW_FILL = 0.5
@@ -32,12 +33,20 @@ LOW_COLUMNS = 10
 _BAR = 20
 
 
-def as_text(checkup: Checkup, arguments: Sequence[str] | None = None) -> str:
-    """The report; with the `arguments` of the command that imports the file, it says what to do."""
-    return "\n".join(_lines(checkup, arguments)) + "\n"
+@dataclass(frozen=True, slots=True)
+class NextSteps:
+    """The words behind ``vcc-import``: to import the file that was checked, and to check it."""
+
+    run: tuple[str, ...]
+    check: tuple[str, ...]
 
 
-def _lines(checkup: Checkup, arguments: Sequence[str] | None) -> Iterator[str]:
+def as_text(checkup: Checkup, steps: NextSteps | None = None) -> str:
+    """The report; with the next `steps` it says what to do."""
+    return "\n".join(_lines(checkup, steps)) + "\n"
+
+
+def _lines(checkup: Checkup, steps: NextSteps | None) -> Iterator[str]:
     info, survey = checkup.info, checkup.survey
     yield from _wrapped(f"{visible(info.path)}: {verdict(checkup).headline}", "")
     yield from _wrapped(describe(info), "  ")
@@ -51,9 +60,9 @@ def _lines(checkup: Checkup, arguments: Sequence[str] | None) -> Iterator[str]:
         names = ", ".join(map(visible, checkup.unused_columns))
         yield ""
         yield from _wrapped(f"Columns that the mapping does not use: {names}", "  ")
-    if arguments is not None:
+    if steps is not None:
         yield ""
-        yield from _next(checkup, arguments)
+        yield from _next(checkup, steps)
 
 
 def _readiness(survey: Survey) -> Iterator[str]:
@@ -120,21 +129,21 @@ def _gaps(checkup: Checkup) -> Iterator[str]:
         yield f"    … and {len(low) - LOW_COLUMNS} more"
 
 
-def _next(checkup: Checkup, arguments: Sequence[str]) -> Iterator[str]:
+def _next(checkup: Checkup, steps: NextSteps) -> Iterator[str]:
     # Commands stand on one line, however long: they are there to be copied.
     survey = checkup.survey
-    command = f"  vcc-import run {shlex.join(arguments)}"
+    to_import = f"  {command(*steps.run)}"
     if verdict(checkup).tone is Tone.GOOD:
         yield "To import it:"
-        yield command
+        yield to_import
         return
-    copy = f"{PurePath(arguments[0]).stem.lstrip('-') or 'report'}-check.xlsx"
+    copy = f"{PurePath(steps.check[1]).stem.lstrip('-') or 'report'}-check.xlsx"
     yield "To get a copy with the bad cells coloured, to be mended and checked again:"
-    yield f"  vcc-import check {shlex.join([*arguments, '--report', copy])}"
+    yield f"  {command(*steps.check, '--report', copy)}"
     if survey.invalid and survey.ready and not blocked(checkup):
         rows = "row" if survey.ready == 1 else f"{survey.ready:,} rows"
         yield f"To import the {rows} that can be, and find the others in failures.xlsx:"
-        yield command
+        yield to_import
 
 
 def _wrapped(text: str, indent: str, hang: int = 2) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from importer.errors import UsageError
 from importer.files import replacing
 from importer.model import Checkup
+from importer.reports.text_report import NextSteps
 from importer.settings import PROBLEM_CAP
 
 SUFFIXES = (".txt", ".json", ".csv", ".html", ".xlsx")
@@ -17,13 +18,13 @@ SUFFIXES = (".txt", ".json", ".csv", ".html", ".xlsx")
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A file that was checked; `arguments` are those of the command that would import it.
+    """A file that was checked; `steps` are the commands that people are told to go on with.
 
     They are None where the file is imported by the same command.
     """
 
     checkup: Checkup
-    arguments: tuple[str, ...] | None = None
+    steps: NextSteps | None = None
 
 
 def check_reports(reports: Sequence[Path], inputs: Sequence[Path]) -> None:
@@ -77,7 +78,7 @@ def _write(path: Path, found: Sequence[Reported], most: int | None, suffix: str)
         case ".txt":
             from importer.reports.text_report import as_text
 
-            texts = [as_text(one.checkup, one.arguments) for one in found]
+            texts = [as_text(one.checkup, one.steps) for one in found]
             path.write_text("\n".join(texts), "utf-8", newline="")
         case ".json":
             from importer.reports.json_report import write_json

@@ -13,7 +13,7 @@ import pytest
 
 from importer.errors import UsageError
 from importer.model import Checkup, ColumnFill, Findings, Problem, Readiness, Severity
-from importer.reports.text_report import WIDTH, as_text
+from importer.reports.text_report import WIDTH, NextSteps, as_text
 from importer.reports.verdict import (
     Tone,
     percent,
@@ -72,7 +72,8 @@ def test_csv_has_every_problem_and_no_formula(checkup: Checkup, tmp_path: Path) 
 
 
 def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup) -> None:
-    text = as_text(checkup, ("my leads.csv", "-m", "m.yaml"))
+    named = ("my leads.csv", "-m", "m.yaml")
+    text = as_text(checkup, NextSteps(("run", *named), ("check", *named)))
     lines = text.splitlines()
     assert lines[0] == f"{visible(checkup.info.path)}: 3 of 5 rows need mending" or (
         " ".join(lines[:2]).endswith("mending")
