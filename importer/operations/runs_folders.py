@@ -46,7 +46,7 @@ def remember(runs_dir: Path) -> None:
     """Remember a folder that exists. Where that cannot be written, it is logged, and no more."""
     state = state_dir()
     if state is None:
-        _log.info("This user has no place for state: %s is not remembered.", runs_dir)
+        _log.info("This user has no place for state: %s is not remembered.", runs_dir.absolute())
         return
     folder = os.path.realpath(runs_dir)
     path = state / _FOLDER / _name(folder)
@@ -57,7 +57,7 @@ def remember(runs_dir: Path) -> None:
             make_private_folder(path.parent)
             write_private(path, text)
     except (OutputError, OSError) as error:
-        _log.info("%s is not remembered, so runs elsewhere do not see it: %s", runs_dir, error)
+        _log.info("%s is not remembered, so runs elsewhere do not see it: %s", folder, error)
 
 
 def remembered() -> list[Path]:

@@ -307,3 +307,23 @@ def test_the_lock_holds_in_a_shared_runs_folder_where_there_is_no_place_for_stat
         target_lock(runs, "https://x/v2", 1, wait=0, stop=stop),
     ):
         pass
+
+
+def test_two_commands_at_once_from_two_folders_send_a_list_once(home: Path) -> None:
+    with live_sandbox(latency="20ms", log_requests=True) as live:
+        environment = {**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"}
+        words = [sys.executable, "-m", "importer", "run", "../leads.csv", "-m", "../m.yaml"]
+        started = [
+            subprocess.Popen(
+                [*words, "--base-url", live.base_url],
+                cwd=home / name,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for name in ("a", "b")
+        ]
+        told = [process.communicate() for process in started]
+        assert sorted(process.returncode for process in started) == [0, 2], told
+        assert live.request_count() == 3
