@@ -9,6 +9,7 @@ given once, by the source, and carried from there on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,6 +44,32 @@ BLANKS = "".join(
     )
 )
 """White space of every kind and characters without a width: what trimming takes off both ends."""
+
+_TEXT_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"', re.DOTALL)
+_NUMBER_FORMULA = re.compile(r"='?([+-]?[0-9][0-9.,]*)'?")
+_TEXT_MARK = re.compile(r"'([+=@-][^']*|[0-9][0-9 ./:()-]{2,})", re.DOTALL)
+_FORMULA = re.compile(
+    r"=[A-Z][A-Z0-9.]*\(.*\)|=[+-]?\$?[A-Z]{1,3}\$?[0-9]{1,7}(?:[-+*/&^=<>:].*)?",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def as_spreadsheets_show(text: str) -> str:
+    """What a spreadsheet program shows of a cell that is written in its notation; else the text.
+
+    Programs write ``="0123"`` so that a spreadsheet leaves a text alone, and an apostrophe in front
+    of digits or of ``+ - = @`` for the same reason. ``=2600`` is a number; of ``=0123`` the zeros
+    are kept, since nobody would write them for nothing.
+    """
+    if (quoted := _TEXT_FORMULA.fullmatch(text)) is not None:
+        return quoted[1].replace('""', '"')
+    found = _NUMBER_FORMULA.fullmatch(text) or _TEXT_MARK.fullmatch(text)
+    return found[1] if found is not None else text
+
+
+def is_formula(text: str) -> bool:
+    """Whether a text is a formula of a spreadsheet, not what the formula gives."""
+    return _FORMULA.fullmatch(text) is not None
 
 
 class Status(StrEnum):

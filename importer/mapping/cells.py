@@ -11,17 +11,40 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.model import BAD_DATE, BLANKS, EMPTY_FORMULA, ERROR_TEXTS, MERGED_AWAY, Batch
+from importer.model import (
+    BAD_DATE,
+    BLANKS,
+    EMPTY_FORMULA,
+    ERROR_TEXTS,
+    MERGED_AWAY,
+    Batch,
+    as_spreadsheets_show,
+    is_formula,
+)
 from importer.textbytes import Bytes
 
 Mask = npt.NDArray[np.bool_]
 BLANK = pa.scalar("", pa.large_string())
 _HASH, _E, _ERR = ord("#"), ord("E"), len("Err:501")
+_EQUALS, _APOSTROPHE = ord("="), ord("'")
+_SHOWN = 80
 
 
 def trimmed(texts: Any) -> Any:
     """Arrow texts without white space at their ends: the same array where there is none."""
     return texts if Bytes(texts).is_trimmed else pc.utf8_trim(texts, BLANKS)
+
+
+def shown(texts: Any) -> Any:
+    """Arrow texts as a spreadsheet program shows them: ``="0123"`` is the text 0123."""
+    first = Bytes(texts).first
+    places = np.flatnonzero((first == _EQUALS) | (first == _APOSTROPHE))
+    if not len(places):
+        return texts
+    mask = np.zeros(len(texts), dtype=bool)
+    mask[places] = True
+    some = [as_spreadsheets_show(text) for text in texts.take(pa.array(places)).to_pylist()]
+    return pc.replace_with_mask(texts, pa.array(mask), pa.array(some, texts.type))
 
 
 def blanked(texts: Any, mask: Mask) -> Any:
@@ -61,7 +84,7 @@ class Cells:
             texts = self.batch.columns[column]
             if not Bytes(texts).is_nfc:
                 texts = pc.utf8_normalize(texts, "NFC")
-            self._raw[column] = texts
+            self._raw[column] = shown(texts)
         return self._raw[column]
 
     def texts(self, column: int) -> Any:
@@ -73,13 +96,16 @@ class Cells:
             texts = self.raw_texts(column)
             found = Bytes(texts)
             if not found.is_trimmed:
-                texts = pc.utf8_trim(texts, BLANKS)
+                texts = shown(pc.utf8_trim(texts, BLANKS))
                 found = Bytes(texts)
+                if not found.is_trimmed:
+                    texts = pc.utf8_trim(texts, BLANKS)
+                    found = Bytes(texts)
             self._trimmed[column] = texts, found
         return self._trimmed[column]
 
     def errors(self, column: int) -> Mask:
-        """Which cells hold a spreadsheet error such as ``#N/A``."""
+        """Which cells hold a spreadsheet error such as ``#N/A``, or a formula as text."""
         if column not in self._errors:
             texts, found = self._with_bytes(column)
             suspects = found.first == _HASH
@@ -89,6 +115,8 @@ class Cells:
                 some = texts.take(pa.array(places))
                 known = pc.is_in(some, pa.array(ERROR_TEXTS, pa.large_string()))
                 suspects[places] = known.to_numpy(zero_copy_only=False)
+            for place in np.flatnonzero(found.first == _EQUALS):
+                suspects[place] = is_formula(texts[int(place)].as_py())
             self._errors[column] = suspects
         return self._errors[column]
 
@@ -104,6 +132,12 @@ def error_problem(text: str) -> tuple[str, str, str]:
             "empty_formula",
             "the cell's formula was never calculated",
             "open the file in a spreadsheet program and save it, or put in the value",
+        )
+    if text.startswith("="):
+        return (
+            "empty_formula",
+            f"the cell holds a formula, not what it gives: {text[:_SHOWN]}",
+            "open the list in a spreadsheet program and save it, or put in the value",
         )
     if text == BAD_DATE:
         return (

@@ -14,6 +14,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from importer.model import as_spreadsheets_show
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,8 +40,9 @@ def is_blank(cell: str) -> bool:
 
 
 def header_text(cell: str) -> str:
-    """A header as mappings name it: trimmed, in Unicode NFC."""
-    return unicodedata.normalize("NFC", cell.strip(BLANKS))
+    """A header as mappings name it: as spreadsheets show it, trimmed, in Unicode NFC."""
+    text = as_spreadsheets_show(cell.strip(BLANKS)).strip(BLANKS)
+    return unicodedata.normalize("NFC", text)
 
 
 def find_header(rows: Sequence[Sequence[str]]) -> tuple[int, bool]:

@@ -71,4 +71,10 @@ READING: dict[str, bytes] = {
         "Name~City~Phone", "Ann~Vác~06301234567", "Bob~Pécs~06301234568"
     ),
     "text/divided_by_carets.csv": lines("Name^City^Phone", "Ann^Vác^06301234567"),
+    "text/texts_in_formulas.csv": lines(
+        "Name,City,Zip,Phone",
+        'Ann,Vác,="0123",="06301234567"',
+        'Bob,Pécs,="2600",="06301234568"',
+        '="Cid",="Vác","=""2601""","=""06301234569"""',
+    ),
 }
