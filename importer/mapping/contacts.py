@@ -57,6 +57,15 @@ class ContactsColumns:
             return cells.nothing
         return count_pieces(self.spread.texts) > self.free.index(number)
 
+    def any(self, cells: Cells) -> Mask:
+        """The rows that have a contact."""
+        found = cells.nothing
+        if self.spread is not None and self.free:
+            found = held(self.spread.texts)
+        for contact in self.numbered.values():
+            found = found | contact.exists
+        return found
+
     def data(self, cells: Cells) -> Mask:
         """The rows in which any contact's cells have data."""
         found = cells.nothing if self.spread is None else self.spread.data

@@ -118,6 +118,11 @@ class Plan:
         if chosen is not None and self.phone_field is not None:
             problems += check_phone_field(chosen, self.phone_field.header, contacts, cells)
         problems += self._check_data(columns, contacts, cells)
+        lonely = self._without_contact(contacts, problems, cells)
+        if self.spec.rows.without_contact == "skip":
+            filtered = {**lonely, **filtered}
+        else:
+            problems += lonely.values()
         kept = [p for p in (*batch.problems, *problems) if p.row not in filtered]
         keys = row_keys(self.keys, cells, {n: c.column for n, c in form.items()}, contacts)
         checked = Checked(batch.rows, filtered, tuple(kept), keys, contacts.phones)
@@ -162,6 +167,42 @@ class Plan:
             message = "no cell that the mapping uses has anything in it"
             hint = "fill the row in, or delete it"
             yield Problem(row, None, None, "nothing_to_send", message, None, hint)
+
+    def _without_contact(
+        self, contacts: ContactsColumns, problems: Sequence[Problem], cells: Cells
+    ) -> dict[int, Problem]:
+        """Find rows from which no contact comes: totals, footers and notes below a list.
+
+        Rows of which it is told already why they have none, or that they are blank, are left out.
+        """
+        fate, phones = self.spec.rows.without_contact, tuple(self.contacts.phone_programs)
+        if fate == "send" or not phones:
+            return {}
+        none = np.flatnonzero(~contacts.any(cells))
+        if not len(none):
+            return {}
+        told = {
+            p.row
+            for p in problems
+            if p.severity is Severity.ERROR and (p.target or "contacts").startswith("contacts")
+        }
+        headers = dict.fromkeys(name for program in phones for name in program.names)
+        skipped = fate == "skip"
+        return {
+            row: Problem(
+                row,
+                ", ".join(headers) or None,
+                "contacts",
+                "no_contact",
+                "nobody can be called: the row has no phone",
+                hint=None
+                if skipped
+                else "fill in a phone; or delete the row, if it is no lead but a total or a note",
+                severity=Severity.WARNING if skipped else Severity.ERROR,
+            )
+            for row in cells.batch.rows[none].tolist()
+            if row not in told
+        }
 
     def _check_disposition(
         self, parts: Mapping[str, Cooked], cells: Cells

@@ -140,6 +140,11 @@ class Rows(Strict):
     do_not_call: Annotated[list[DoNotCall], BeforeValidator(as_list)] = Field(
         default=[], description="Lists of numbers that must not be called."
     )
+    without_contact: Literal["reject", "skip", "send"] = Field(
+        "reject",
+        description="What becomes of a row from which no contact comes, where contacts are mapped: "
+        "nobody could be called.",
+    )
 
 
 _PHONE_FIELD = r"^phone[1-9]$"

@@ -8,6 +8,7 @@ from tests.support.sheets import batch_of, bodies, body, codes, plan_of
 P1, P2, P3 = "06301234567", "06201234567", "06701234567"
 S1, S2, S3 = "36301234567", "36201234567", "36701234567"
 FORM = "region: HU\nform: {x: X}\n"
+SEND = "\nrows: {without_contact: send}\n"
 
 
 def keys_of(text: str, headers: list[str], rows: list[list[str]]) -> list[str]:
@@ -21,7 +22,7 @@ def test_contacts_are_keyed_by_number_and_without_data_left_out() -> None:
     text = FORM + "contacts: {1: {phone: A, title: {value: Boss}}, 4: {phone: B, name: N}}"
     sent = body(text, ["X", "A", "B", "N"], ["x", "", P1, "Ann"])
     assert sent["contacts"] == {"4": {"name": "Ann", "phone": S1}}
-    assert "contacts" not in body(text, ["X", "A", "B", "N"], ["x", "", "", ""])
+    assert "contacts" not in body(text + SEND, ["X", "A", "B", "N"], ["x", "", "", ""])
 
 
 def test_a_contact_with_data_but_no_phone_makes_the_row_invalid_or_is_dropped() -> None:
@@ -29,9 +30,41 @@ def test_a_contact_with_data_but_no_phone_makes_the_row_invalid_or_is_dropped() 
     strict = FORM + "contacts: {1: {phone: A, name: N}}"
     assert codes(strict, headers, row) == ["contact_without_phone"]
     lenient = FORM + "contacts: {1: {phone: {column: A, on_error: blank}, name: N}}"
-    assert codes(lenient, headers, row) == ["contact_dropped"]
-    assert "contacts" not in body(lenient, headers, row)
-    assert codes(lenient, headers, ["x", "12", "Ann"]) == ["bad_phone", "contact_dropped"]
+    assert codes(lenient + SEND, headers, row) == ["contact_dropped"]
+    assert "contacts" not in body(lenient + SEND, headers, row)
+    assert codes(lenient + SEND, headers, ["x", "12", "Ann"]) == ["bad_phone", "contact_dropped"]
+
+
+def test_a_row_from_which_no_contact_comes_is_invalid_skipped_or_sent() -> None:
+    headers, total = ["X", "A", "B"], ["Total", "", ""]
+    text = FORM + "contacts: {1: {phone: A}, spread: B}"
+    assert codes(text, headers, ["Ann", P1, ""], ["Bob", "", P1], total) == ["no_contact"]
+    assert codes(text + SEND, headers, total) == []
+    assert body(text + SEND, headers, total) == {"form": {"x": "Total"}}
+    plan = plan_of(text + "\nrows: {without_contact: skip}", headers)
+    checked = plan.evaluate(batch_of([["Ann", P1, ""], total])).checked
+    assert [(row, p.code) for row, p in checked.filtered.items()] == [(3, "no_contact")]
+    assert checked.problems == ()
+
+
+def test_why_a_row_has_no_contact_is_told_once() -> None:
+    headers = ["X", "A", "N"]
+    text = FORM + "contacts: {1: {phone: {column: A, required: true}}}"
+    assert codes(text, headers, ["x", "", ""]) == ["required"]
+    text = FORM + "contacts: {1: {phone: A, name: N}}"
+    assert codes(text, headers, ["x", "#N/A", ""]) == ["error_cell"]
+    assert codes(text, headers, ["x", "", "Ann"]) == ["contact_without_phone"]
+    assert codes(text, headers, ["", "", ""]) == ["nothing_to_send"]
+    dropped = FORM + "contacts: {1: {phone: {column: A, on_error: blank}}}"
+    assert codes(dropped, headers, ["x", "12", ""]) == [
+        "bad_phone",
+        "contact_dropped",
+        "no_contact",
+    ]
+
+
+def test_where_no_contact_is_mapped_none_is_missed() -> None:
+    assert codes(FORM, ["X"], ["x"]) == []
 
 
 def test_an_invalid_phone_is_told_once() -> None:
@@ -82,7 +115,7 @@ def test_phone_field_is_the_constant_the_rule_or_the_lowest_contact_with_a_phone
     assert codes(contacts + "phone_field: phone4", headers, ["x", P1, "", ""]) == [
         "phone_field_without_phone"
     ]
-    assert "phone_field" not in body(contacts, headers, ["x", "", "", ""])
+    assert "phone_field" not in body(contacts + SEND, headers, ["x", "", "", ""])
 
 
 def test_phone_field_may_name_a_contact_that_spread_fills() -> None:
@@ -219,8 +252,8 @@ def test_a_default_or_a_constant_makes_no_two_rows_the_same() -> None:
 def test_what_is_wrong_with_a_contact_that_is_left_out_does_not_matter() -> None:
     text = FORM + "contacts: {1: {phone: {column: A, on_error: blank}, email: E}}"
     headers, row = ["X", "A", "E"], ["x", "12", "nobody"]
-    assert codes(text, headers, row) == ["bad_phone", "contact_dropped"]
-    assert "contacts" not in body(text, headers, row)
+    assert codes(text + SEND, headers, row) == ["bad_phone", "contact_dropped"]
+    assert "contacts" not in body(text + SEND, headers, row)
 
 
 def test_each_puts_its_number_into_constants_and_templates_too() -> None:
