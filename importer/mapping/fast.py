@@ -15,7 +15,7 @@ from importer.mapping.emails_fast import fast_emails
 from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
 from importer.mapping.rule import Rule, Type
-from importer.mapping.values import PIPE, marks_of
+from importer.mapping.values import HOLDS_TOGETHER, PIPE, marks_of
 from importer.textbytes import Bytes
 
 FastPath = Callable[[Any], Settled]
@@ -86,6 +86,8 @@ def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
         piped = pc.match_substring(pieces, PIPE).to_numpy(zero_copy_only=False)
         sure = np.logical_and(sure, ~piped)
         known = np.bincount(cell, minlength=len(texts)) > 0
+        held_together = pc.match_substring_regex(texts, HOLDS_TOGETHER.pattern)
+        known &= ~held_together.to_numpy(zero_copy_only=False)
         known[cell[~sure]] = False
         kept = known[cell]
         values, cell = values.filter(pa.array(kept)), cell[kept]

@@ -7,7 +7,9 @@ pipe. Each piece of a multiple value goes through it by itself.
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -62,8 +64,8 @@ def compile_value(
     def many(text: str) -> Value:
         pieces: dict[str, None] = {}
         faults: list[tuple[Fault, Severity]] = []
-        for piece in dict.fromkeys(divide(text)):
-            value = _through(piece, steps, rule)
+        for piece, fault in dict.fromkeys(divide(text)):
+            value = _through(piece, steps, rule, fault)
             faults += value.faults
             if value.text:
                 pieces[value.text] = None
@@ -72,15 +74,18 @@ def compile_value(
     return many
 
 
-def _through(text: str, steps: Sequence[Step], rule: Rule) -> Value:
+def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None = None) -> Value:
     """Take a text through the steps; one that becomes blank is done.
+
+    What was `found` wrong with it already is treated as the fault of a step.
 
     With ``on_error: warn`` a value that fails a check is still converted, and one that cannot be
     converted goes on as it came, so that all that is wrong with it is told.
     """
     value = text
     faults: list[tuple[Fault, Severity]] = []
-    for step in steps:
+    first = [] if found is None else [lambda text: Converted(text, found)]
+    for step in (*first, *steps):
         if not value:
             break
         value, fault = step(value)
@@ -224,6 +229,126 @@ def marks_of(rule: Rule) -> list[str]:
     return sorted(marks, key=len, reverse=True)
 
 
-def _divider(rule: Rule) -> Callable[[str], list[str]]:
-    pattern = re.compile("|".join(map(re.escape, marks_of(rule))))
-    return lambda text: [piece for part in pattern.split(text) if (piece := trim(part))]
+Pieces = list[tuple[str, Fault | None]]
+"""The values of a cell, and what is wrong with each before anything is done to it."""
+
+_QUOTE = '"'
+HOLDS_TOGETHER = re.compile(r'["\[\]“”„]')
+"""A cell with one of these is divided with regard to what they hold together."""
+_TYPOGRAPHIC = "“”„"
+_LONGEST_LIST = 1 << 16
+
+
+def _divider(rule: Rule) -> Callable[[str], Pieces]:
+    """The function that divides a cell into trimmed pieces, none of them blank.
+
+    What stands in double quotes is left whole, and where it is a whole piece, its quotes are taken
+    off, doubled ones inside made one. A cell that is a list of JSON gives that list's values.
+    """
+    marks = marks_of(rule)
+    pattern = re.compile("|".join(map(re.escape, marks)))
+    heeded = not any(HOLDS_TOGETHER.search(mark) for mark in marks)
+
+    def divide(text: str) -> Pieces:
+        if not heeded or HOLDS_TOGETHER.search(text) is None:
+            return [(piece, None) for part in pattern.split(text) if (piece := trim(part))]
+        pieces: Pieces = []
+        for cell in text.split(JOINT):
+            listed = _json_list(trim(cell))
+            if listed is not None:
+                pieces += listed
+            elif rule.split or rule.pipe == "split":
+                pieces += (
+                    _unquoted(piece) for part in _parts(cell, pattern) if (piece := trim(part))
+                )
+            elif piece := trim(cell):
+                pieces.append((piece, None))
+        return pieces
+
+    return divide
+
+
+def _parts(cell: str, pattern: re.Pattern[str]) -> Iterator[str]:
+    """Divide at the marks outside of quotes; from a quote that is never closed, all is one part.
+
+    A quote after a digit opens nothing: it is the sign for inches.
+    """
+    begin, at, quoted = 0, 0, False
+    while at < len(cell):
+        if cell[at] == _QUOTE:
+            if quoted or not cell[at - 1 : at].isdigit():
+                quoted = not quoted
+        elif not quoted and (mark := pattern.match(cell, at)):
+            yield cell[begin:at]
+            begin = at = mark.end()
+            continue
+        at += 1
+    yield cell[begin:]
+
+
+_WHOLE = re.compile(r'"((?:[^"]|"")*)"')
+_INCHES = re.compile(r'(?<=[0-9])"')
+_MEND = "write the values in double quotes, each with its own, or without any"
+
+
+def _unquoted(piece: str) -> tuple[str, Fault | None]:
+    if whole := _WHOLE.fullmatch(piece):
+        return trim(whole[1].replace(_QUOTE * 2, _QUOTE)), None
+    inches = len(_INCHES.findall(piece))
+    count = piece.count(_QUOTE)
+    curved = sum(piece.count(mark) for mark in _TYPOGRAPHIC)
+    ends = piece.startswith(_QUOTE) and piece.endswith(_QUOTE)
+    if curved % 2 or ends or (count - inches) % 2:
+        message = f"a quote is not closed, or not opened, in: {piece}"
+        return piece, Fault("unbalanced_quote", message, _MEND)
+    if not _balanced(piece):
+        message = f"a square bracket is not closed, or not opened, in: {piece}"
+        hint = 'take the brackets off; or write the cell as a list of JSON: ["one", "two"]'
+        return piece, Fault("unbalanced_bracket", message, hint)
+    if inches:
+        message = f"a quote after a digit is taken for inches: {piece}"
+        return piece, Fault("inch_sign", message, _MEND, warning=True)
+    return piece, None
+
+
+def _balanced(piece: str) -> bool:
+    depth = 0
+    for bracket in re.findall(r"[\[\]]", piece):
+        depth += 1 if bracket == "[" else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _json_list(cell: str) -> Pieces | None:
+    """The values of a cell that is a list of JSON; None for any other. Null is no value."""
+    if not cell.startswith("[") or not cell.endswith("]") or len(cell) > _LONGEST_LIST:
+        return None
+    try:
+        # Numbers keep the digits they are written with.
+        found = json.loads(cell, parse_int=str, parse_float=str, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    pieces: Pieces = []
+    for item in found:
+        value = str(item).lower() if isinstance(item, bool) else item
+        if isinstance(value, list | dict):
+            inner = json.dumps(value, ensure_ascii=True)[:60]
+            hint = "write the values as one list, without others in it"
+            pieces.append((inner, Fault("nested_list", f"a list holds another: {inner}", hint)))
+        elif value is not None and (piece := trim(unicodedata.normalize("NFC", value))):
+            pieces.append(_sound(piece))
+    return pieces
+
+
+def _no_constant(name: str) -> str:
+    raise ValueError(name)
+
+
+def _sound(piece: str) -> tuple[str, Fault | None]:
+    """JSON can spell what is no text: half a surrogate pair, NUL, the mark between cells."""
+    plain = re.sub(f"[\\0{JOINT}\ud800-\udfff]", "\ufffd", piece)
+    if plain == piece:
+        return piece, None
+    hint = "type the value again"
+    return plain, Fault("nul_character", "a value has a character in it that is no text", hint)

@@ -247,3 +247,79 @@ def test_a_least_above_the_most_is_a_mistake_with_its_place(rule: str) -> None:
 def test_a_value_that_was_mended_is_still_compared_with_its_bounds() -> None:
     text = "form: {x: {column: A, type: date, repair: true, max: 2024-01-01}}"
     assert codes(text, ["A"], ["45429"]) == ["too_large"]
+
+
+SPLIT = "{column: A, multiple: true, split: [',', ';']}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "sent"),
+    [
+        ('"Home, garden", Sport', "Home, garden|Sport"),
+        ('Sport; "Home; ""big"" garden"', 'Sport|Home; "big" garden'),
+        ('"a, b"', "a, b"),
+        ('""; a', "a"),
+        ('say "a, b" now, c', 'say "a, b" now|c'),
+        ('["a, b","c"]', "a, b|c"),
+        ('["a", 1, 2.50, 1e5, true, null, "a", " ", "\\u0151"]', "a|1|2.50|1e5|true|ő"),
+        ("[]", None),
+        ("[a], b", "[a]|b"),
+        ('"a [b", c', "a [b|c"),
+        ("Pizza (large), tea", "Pizza (large)|tea"),
+        ("rock'n'roll, it's", "rock'n'roll|it's"),
+    ],
+)
+def test_a_cell_is_divided_with_regard_to_quotes_and_lists(cell: str, sent: str | None) -> None:
+    assert codes("form: {y: B, x: " + SPLIT + "}", ["A", "B"], [cell, "b"]) == []
+    assert body("form: {y: B, x: " + SPLIT + "}", ["A", "B"], [cell, "b"])["form"].get("x") == sent
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        *(('"a, b', "unbalanced_quote"), ('a", b', "unbalanced_quote")),
+        *(('"a" or "b, c"', "unbalanced_quote"), ("“a, b”", "unbalanced_quote")),
+        *(("[a, b]", "unbalanced_bracket"), ("a], b", "unbalanced_bracket")),
+        *(("['a', 'b']", "unbalanced_bracket"), ('["a", ["b"]]', "nested_list")),
+        *(('[{"a": 1}]', "nested_list"), ('["\\ud800"]', "nul_character")),
+        ("[" * 5000 + "]" * 5000 + "]", "unbalanced_bracket"),
+    ],
+)
+def test_a_piece_that_is_not_whole_holds_its_row_back(cell: str, code: str) -> None:
+    found = problems("form: {y: B, x: " + SPLIT + "}", ["A", "B"], [cell, "b"])
+    assert {(p.code, p.severity) for p in found} == {(code, Severity.ERROR)}
+
+
+def test_an_inch_sign_is_told_and_sent() -> None:
+    text = "form: {x: " + SPLIT + "}"
+    found = problems(text, ["A"], ['TV 55", "pipe, 5""", 7" x 9"'])
+    assert [(p.code, p.severity) for p in found] == [("inch_sign", Severity.WARNING)] * 2
+    assert bodies(text, ["A"], ['TV 55", "pipe, 5""", 7" x 9"'])[0]["form"] == {
+        "x": 'TV 55"|pipe, 5"|7" x 9"'
+    }
+
+
+def test_on_error_decides_on_pieces_that_are_not_whole_too() -> None:
+    blank = "form: {x: {column: A, multiple: true, split: ',', on_error: blank}}"
+    assert body(blank, ["A"], ['a, "b, c'])["form"] == {"x": "a"}
+
+
+def test_each_of_several_cells_is_divided_by_itself() -> None:
+    text = "form: {x: {columns: [A, B], multiple: true, split: ','}}"
+    assert body(text, ["A", "B"], ['["a, b"]', '"c, d", e'])["form"] == {"x": "a, b|c, d|e"}
+    assert codes(text, ["A", "B"], ['"a', 'b"']) == ["unbalanced_quote", "unbalanced_quote"]
+
+
+def test_marks_that_are_quotes_or_brackets_divide_as_they_stand() -> None:
+    text = "form: {x: {column: A, multiple: true, split: ['][', '\"']}}"
+    assert body(text, ["A"], ['a"b][c'])["form"] == {"x": "a|b|c"}
+
+
+def test_phones_of_one_cell_may_be_quoted_or_a_list() -> None:
+    text = "region: HU\nform: {x: X}\ncontacts: {spread: {column: A, split: [',', ';']}}"
+    for cell in ('["06301234567", "+36 20 123 4567"]', '"06301234567"; "06-20-1234567"'):
+        assert body(text, ["X", "A"], ["x", cell])["contacts"] == {
+            "1": {"phone": "36301234567"},
+            "2": {"phone": "36201234567"},
+        }
+    assert "unbalanced_quote" in codes(text, ["X", "A"], ["x", '"06301234567; 06201234567'])
