@@ -48,13 +48,17 @@ def write_summary(book: TextBook, checkup: Checkup, left_out: Sequence[str]) -> 
         "plain": {"text_wrap": True},
     }
     texts = {name: book.style(**style) for name, style in styles.items()}
-    counts = {name: book.style(**style, num_format=_COUNT) for name, style in styles.items()}
-    shares = {name: book.style(**style, num_format=_SHARE) for name, style in styles.items()}
+    right = {"align": "right", "indent": 1}  # apart from the text in the next column
+    counts = {n: book.style(**each, **right, num_format=_COUNT) for n, each in styles.items()}
+    shares = {n: book.style(**each, **right, num_format=_SHARE) for n, each in styles.items()}
+    over_figures = book.style(**styles["head"], **right)
     for column, width in enumerate(_widths(checkup)):
         sheet.set_width(column, width)
     for row, (name, cells) in enumerate(_rows(checkup, left_out)):
         for column, cell in enumerate(cells):
             match cell:
+                case str() if name == "head" and column == 1:
+                    sheet.write(row, column, cell, over_figures)
                 case str():
                     sheet.write(row, column, cell, texts[name])
                 case int():
