@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         check,
         check_async,
         load_mapping,
+        mark,
         past_run,
         preview,
         resume,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         run,
         run_async,
         start,
+        unmark,
     )
     from importer.model import (
         Checkup,
@@ -126,6 +128,7 @@ __all__ = [
     "check",
     "check_async",
     "load_mapping",
+    "mark",
     "past_run",
     "preview",
     "resume",
@@ -134,6 +137,7 @@ __all__ = [
     "run_async",
     "start",
     "target_for",
+    "unmark",
 ]
 
 _LIGHT = ("errors", "model", "settings", "credentials")

@@ -73,6 +73,14 @@ LEASED_KEY = "leased"
 may outlive the run for as long as its lease does."""
 
 SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+FORMER_TABLE = """
+CREATE TABLE IF NOT EXISTS former (
+    row INTEGER PRIMARY KEY, status, attempts, http_status, numberids, code, message, hint
+)
+"""
+"""Amended rows as they were before."""
+KEEP_FORMER = "INSERT OR REPLACE INTO former SELECT * FROM rows WHERE row = ?"
+PUT_FORMER = "INSERT INTO rows SELECT * FROM former WHERE row = ?"
 NOTE = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"
 
 _PAGE = 4096
@@ -278,14 +286,17 @@ class Journal:
         """Settle rows that were uncertain, after the run: a decision, kept with its evidence.
 
         `released` rows become pending, to be sent by a resumed run. On the disk when it returns.
-        Raises JournalError, and changes nothing, if a row is not uncertain.
+        What the rows were before is kept for :meth:`take_back`. Raises JournalError, and changes
+        nothing, if a row is not uncertain.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = _now()
         notes = [(now, o.row, o.status.value, "|".join(o.numberids), evidence) for o in outcomes]
         notes += [(now, row, Status.PENDING.value, "", evidence) for row in released]
         content, _ = grouped(outcomes, ())
         with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+            run.execute(FORMER_TABLE)
             for row in (*(outcome.row for outcome in outcomes), *released):
+                run.execute(KEEP_FORMER, (row,))
                 if run.execute(RELEASE, (row,)).rowcount != 1:
                     raise JournalError(
                         f"{self.path}: row {row} is not uncertain",
@@ -293,6 +304,41 @@ class Journal:
                     )
             run.execute(RECORD, (content, self._number))
             run.executemany(NOTE, notes)
+
+    def amended(self) -> dict[int, tuple[Status, str]]:
+        """Each row that was ever amended: what it became last, and the evidence."""
+        sql = "SELECT row, became, evidence FROM amendments ORDER BY rowid"
+        return {row: (Status(became), evidence) for row, became, evidence in self._all(sql)}
+
+    def entries(self, rows: Iterable[int]) -> dict[int, Outcome]:
+        """What became of those of these rows that are not pending."""
+        sql = "SELECT * FROM rows WHERE row IN (SELECT value FROM json_each(?))"
+        found = (self._sound(unpacked, values) for values in self._all(sql, (json_list(rows),)))
+        return {outcome.row: outcome for outcome in found}
+
+    def numberids(self) -> Iterator[tuple[int, str]]:
+        """Every numberid that a row has, with its row."""
+        for row, joined in self._pages("row, numberids", ()):
+            for numberid in joined.split("|") if joined else ():
+                yield row, numberid
+
+    def take_back(self, rows: Iterable[int], evidence: str) -> None:
+        """Make amended rows uncertain again, as they were before; kept with its evidence.
+
+        On the disk when it returns. Raises JournalError, and changes nothing, if a row has become
+        anything but created since.
+        """
+        now = _now()
+        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+            run.execute(FORMER_TABLE)
+            for row in rows:
+                run.execute("DELETE FROM rows WHERE row = ? AND status = 1", (row,))
+                # Refused by the primary key where the row was sent since.
+                if run.execute(PUT_FORMER, (row,)).rowcount != 1:
+                    # Amended by a version that kept nothing: an intent reads as uncertain.
+                    run.execute("INSERT INTO rows (row, status) VALUES (?, 0)", (row,))
+                run.execute("DELETE FROM former WHERE row = ?", (row,))
+                run.execute(NOTE, (now, row, Status.UNCERTAIN.value, "", evidence))
 
     def counts(self) -> dict[Status, int]:
         """How many rows are in each state but pending, which the journal cannot know."""
@@ -388,6 +434,10 @@ class Journal:
     def _all(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         with self._mutex, translated(self.path):
             return self._connection.execute(sql, tuple(values)).fetchall()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(slots=True)

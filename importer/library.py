@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -53,6 +53,7 @@ __all__ = [
     "check",
     "check_async",
     "load_mapping",
+    "mark",
     "needed_project",
     "past_run",
     "preview",
@@ -62,6 +63,7 @@ __all__ = [
     "run_async",
     "start",
     "target_for",
+    "unmark",
 ]
 
 File = str | os.PathLike[str]
@@ -206,6 +208,21 @@ def resume(
         return guarded.resume(path, where, how, **given)
 
     return sent(work, **options)
+
+
+def mark(run_dir: File, found: Mapping[int, str | int | None]) -> RunResult:
+    """Settle uncertain rows by hand, after a look into the service: all of them, or none.
+
+    `found` gives for each row its numberid, or None where the service surely does not have it: then
+    it is pending. Raises UsageError for rows that are not uncertain, and for a numberid that is
+    none or another row's.
+    """
+    return recovery.mark(Path(run_dir), found)
+
+
+def unmark(run_dir: File, rows: Iterable[int]) -> RunResult:
+    """Take back what :func:`mark` said of rows that were not sent since: all of them, or none."""
+    return recovery.unmark(Path(run_dir), rows)
 
 
 async def check_async(

@@ -7,7 +7,8 @@ the mapping. The source file is not needed any more, and nothing that became of 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
 from importer.rundir import RunDirectory
 from importer.sending.protocol import End, Ending
-from importer.settings import RunSettings, Target, resumed_settings
-from importer.sources import file_sha256
+from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
+from importer.sources import file_sha256, open_source
 from importer.sources.snapshot import Snapshot
 from importer.stopping import StopSwitch
 from importer.summary import Clock, Description, describe_target
@@ -246,26 +247,161 @@ def _refuse_differences(past: PastRun, target: Target | None) -> None:
         )
 
 
-def mark(path: Path, row: int, numberid: str | None) -> RunResult:
-    """Settle an uncertain row by hand: created as `numberid`, or, where None, surely absent.
+def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
+    """Settle uncertain rows by hand: each created with its numberid, or, where None, surely absent.
 
-    An absent row becomes pending, and a resumed run sends it. Raises UsageError where the row is
-    not uncertain.
+    An absent row becomes pending, and a resumed run sends it. All rows are settled, or none:
+    UsageError is raised, and names them, where rows are not uncertain, or a numberid is none or is
+    another row's.
     """
+    marks = {row: _numberid(row, given) for row, given in found.items()}
     restore(path)
     with Journal.open(RunDirectory(path).journal) as journal:
-        uncertain = {o.row for o in journal.outcomes() if o.status is Status.UNCERTAIN}
-        if row not in uncertain:
-            listed = ", ".join(map(str, sorted(uncertain)[:10])) or "none"
+        uncertain = set(journal.rows_in(Status.UNCERTAIN))
+        if odd := sorted(set(marks) - uncertain):
             raise UsageError(
-                f"row {row} is not uncertain",
-                f"Only uncertain rows are marked; of this run these are: {listed}.",
+                f"{_are(odd, 'is not uncertain', 'are not uncertain')}: nothing was changed",
+                f"Only uncertain rows are marked; of this run these are: {listed(uncertain)}.",
             )
-        if numberid is None:
-            journal.amend("marked absent by hand", released=[row])
-        else:
-            journal.amend("marked created by hand", outcomes=[settled(row, numberid, "marked")])
+        _refuse_taken(marks, journal)
+        journal.amend(
+            MARKED,
+            outcomes=[settled(row, given, "marked") for row, given in marks.items() if given],
+            released=[row for row, given in marks.items() if given is None],
+        )
     return report(path)
+
+
+def unmark(path: Path, rows: Iterable[int]) -> RunResult:
+    """Take back what :func:`mark` said of rows: they are uncertain again, as they were.
+
+    All of them, or none: UsageError is raised, and names them, where rows were not marked, or were
+    marked absent and sent since.
+    """
+    rows = sorted(set(rows))
+    restore(path)
+    with Journal.open(RunDirectory(path).journal) as journal:
+        last, now = journal.amended(), journal.entries(rows)
+        marked = {row for row, (_, evidence) in last.items() if evidence.startswith("marked")}
+        never = [row for row in rows if row not in marked]
+        sent = [
+            row for row in rows if row in marked and last[row][0] is Status.PENDING and row in now
+        ]
+        said = [_are(never, "was not marked", "were not marked")] if never else []
+        said += [_are(sent, "was sent since", "were sent since")] if sent else []
+        if said:
+            open_ = [row for row in marked if last[row][0] is Status.CREATED]
+            open_ += set(marked) - set(open_) - set(journal.entries(marked))
+            raise UsageError(
+                f"{'; '.join(said)}: nothing was changed",
+                f"Rows of this run whose marks can be taken back: {listed(open_)}.",
+            )
+        journal.take_back(rows, "mark taken back by hand")
+    return report(path)
+
+
+def marks_in(file: Path) -> dict[int, str | None]:
+    """What people wrote into the column _numberid of a list of uncertain rows, by row.
+
+    Blank cells say nothing. Raises UsageError, with every mistake, for cells that are neither
+    digits nor ``absent``, and for a file without the columns; SourceError where it cannot be read.
+    """
+    found: dict[int, str | None] = {}
+    mistakes: list[str] = []
+    with open_source(file, SourceOptions()) as source:
+        headers = source.info.headers
+        if missing := [name for name in _MARK_COLUMNS if headers.count(name) != 1]:
+            raise UsageError(
+                f"{file}: has no column {' and no column '.join(missing)}",
+                "Name the uncertain.csv of the run, with what you found in its column _numberid.",
+            )
+        columns = [headers.index(name) for name in _MARK_COLUMNS]
+        for batch in source.batches():
+            for cells in batch.cells(list(range(len(batch))), columns):
+                row, said = (cell.strip() for cell in cells)
+                if not said:
+                    continue
+                if not _ROW.fullmatch(row):
+                    mistakes.append(f"{said!r} stands beside {row!r} in _row, which is no row")
+                elif int(row) in found:
+                    mistakes.append(f"row {row} stands in it twice")
+                elif said.casefold() == "absent":
+                    found[int(row)] = None
+                elif _DIGITS.fullmatch(said):
+                    found[int(row)] = said
+                else:
+                    mistakes.append(f"row {row}: {said!r} is neither a numberid nor absent")
+    if mistakes:
+        shown = mistakes[:_SHOWN]
+        if len(mistakes) > len(shown):
+            shown.append(f"and {len(mistakes) - len(shown):,} more")
+        raise UsageError("\n  ".join([f"{file}: nothing was changed", *shown]))
+    if not found:
+        raise UsageError(
+            f"{file}: nothing stands in its column _numberid",
+            "Write the numberid of each row that the service has, absent where it has none.",
+        )
+    return found
+
+
+MARKED = "marked by hand"
+_MARK_COLUMNS = ("_row", "_numberid")
+_ROW = re.compile("[1-9][0-9]{0,9}", re.ASCII)
+_DIGITS = re.compile("[0-9]{1,18}", re.ASCII)
+_SHOWN = 20
+"""Rows, or ranges of rows, that a message names before it only counts."""
+
+
+def _numberid(row: int, given: str | int | None) -> str | None:
+    """A numberid as the service writes it; None for absent."""
+    if given is None:
+        return None
+    text = str(given).strip()
+    if isinstance(given, bool) or not _DIGITS.fullmatch(text) or int(text) == 0:
+        raise UsageError(
+            f"row {row}: {given!r} is no numberid", "A numberid is digits, as the service shows it."
+        )
+    return str(int(text))
+
+
+def _refuse_taken(marks: Mapping[int, str | None], journal: Journal) -> None:
+    """Refuse numberids that another row of the run has, in the journal or among the marks."""
+    rows_of: dict[str, list[int]] = {}
+    for row, numberid in marks.items():
+        if numberid is not None:
+            rows_of.setdefault(numberid, []).append(row)
+    said = [
+        f"numberid {numberid} is given to {listed(rows)}"
+        for numberid, rows in rows_of.items()
+        if len(rows) > 1
+    ]
+    for row, numberid in journal.numberids():
+        others = [other for other in rows_of.get(numberid, ()) if other != row]
+        said += [f"row {other}: row {row} has numberid {numberid}" for other in others]
+    if said:
+        more = f"; and {len(said) - _SHOWN:,} more" if len(said) > _SHOWN else ""
+        raise UsageError(
+            f"{'; '.join(said[:_SHOWN])}{more}: nothing was changed",
+            "Each row has a record of its own: look again.",
+        )
+
+
+def _are(rows: Sequence[int], is_: str, are: str) -> str:
+    return f"row {rows[0]} {is_}" if len(rows) == 1 else f"rows {listed(rows)} {are}"
+
+
+def listed(rows: Iterable[int]) -> str:
+    """Row numbers for people, as ranges: ``3, 5-9``; of very many it says how many there are."""
+    parts: list[list[int]] = []
+    for row in sorted(rows):
+        if parts and row == parts[-1][1] + 1:
+            parts[-1][1] = row
+        else:
+            parts.append([row, row])
+    shown = [str(a) if a == b else f"{a}-{b}" for a, b in parts[:_SHOWN]]
+    if more := sum(b - a + 1 for a, b in parts[_SHOWN:]):
+        return f"{', '.join(shown)} and {more:,} more"
+    return ", ".join(shown) or "none"
 
 
 def settled(row: int, numberid: str, code: str) -> Outcome:

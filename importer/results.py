@@ -42,6 +42,8 @@ SUMMARY = "summary.json"
 
 RESULT_COLUMNS = ("row", "status", "numberid", "attempts", "http_status", "code", "message")
 NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
+NUMBERID_COLUMN = "_numberid"
+"""Of uncertain.csv, blank: for what people find in the service, which ``mark --from`` reads."""
 
 
 def write_results(
@@ -58,7 +60,8 @@ def write_results(
     a `summary`, summary.json stays as it is. Raises OutputError if they cannot be written, and
     JournalError if an outcome's row is not in the source: nothing is replaced then.
     """
-    kept = [i for i, header in enumerate(headers) if header not in NOTE_COLUMNS]
+    ours = (*NOTE_COLUMNS, NUMBERID_COLUMN)
+    kept = [i for i, header in enumerate(headers) if header not in ours]
     columns = [*(headers[i] for i in kept), *NOTE_COLUMNS]
     with ExitStack() as files:
         results, failures, uncertain = (
@@ -69,16 +72,16 @@ def write_results(
         files.callback(workbook.discard)
         results.write(csv_line(RESULT_COLUMNS))
         failures.write(csv_line(columns))
-        uncertain.write(csv_line(columns))
+        uncertain.write(csv_line([*columns, NUMBERID_COLUMN]))
         for batch, found in _merged(batches, outcomes):
             results.writelines(map(_result_line, found))
             for outcome, cells in _noted(batch, found, kept):
                 notes = _notes(outcome)
-                line = csv_line([*cells, *map(harmless, notes)])
+                line = [*cells, *map(harmless, notes)]
                 if outcome.status is Status.UNCERTAIN:
-                    uncertain.write(line)
+                    uncertain.write(csv_line([*line, ""]))
                 else:
-                    failures.write(line)
+                    failures.write(csv_line(line))
                     workbook.add([*cells, *notes])
         workbook.save()
         if summary is not None:

@@ -93,8 +93,8 @@ def test_every_row_of_the_source_has_a_line_in_source_order(tmp_path: Path) -> N
     assert lines(tmp_path / "failures.csv") == failures
     assert sheet(tmp_path / "failures.xlsx") == [[c or None for c in row] for row in failures]
     assert lines(tmp_path / "uncertain.csv") == [
-        failures[0],
-        ["Dan", "4", "7", "uncertain", "lost", "sent", ""],
+        [*failures[0], "_numberid"],
+        ["Dan", "4", "7", "uncertain", "lost", "sent", "", ""],
     ]
     assert {p.name for p in tmp_path.iterdir()} == NAMES
 
@@ -102,8 +102,8 @@ def test_every_row_of_the_source_has_a_line_in_source_order(tmp_path: Path) -> N
 def test_when_nothing_failed_the_files_have_a_header_only(tmp_path: Path) -> None:
     outcomes = [Outcome(2, Status.CREATED, ("6",), 1, 200)]
     write_results(tmp_path, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=outcomes)
-    for name in ("failures.csv", "uncertain.csv"):
-        assert lines(tmp_path / name) == [[*HEADERS, *NOTE_COLUMNS]]
+    for name, more in (("failures.csv", []), ("uncertain.csv", ["_numberid"])):
+        assert lines(tmp_path / name) == [[*HEADERS, *NOTE_COLUMNS, *more]]
     assert sheet(tmp_path / "failures.xlsx") == [[*HEADERS, *NOTE_COLUMNS]]
 
 

@@ -27,7 +27,7 @@ COMMANDS = {
     "init": ("init", "Draft a mapping from a file's headers and data."),
     "resume": ("past", "Go on with a run that stopped or was cut off."),
     "reconcile": ("past", "Look for uncertain rows in the service."),
-    "mark": ("past", "Settle an uncertain row by hand."),
+    "mark": ("past", "Settle uncertain rows by hand."),
     "report": ("past", "Write the result files of a run again."),
     "history": ("history", "Show past runs, and remove the old ones' data."),
     "batch": ("batch", "Import what has arrived, unattended, as a jobs file says."),

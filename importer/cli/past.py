@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from importer.cli.outcome import describe_run, say
 from importer.cli.target import past_target
 from importer.commands import about_run
 from importer.errors import UsageError
+from importer.model import Status
 from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -189,27 +191,99 @@ def _tell(run_dir: Path, findings: Findings, settings: Mapping[str, Any]) -> Non
             say(f"and then: {about_run('resume', run_dir, settings)}")
 
 
+def _rows(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """Read row numbers and ranges of them: ``3418-3425,3430``."""
+    rows: dict[int, None] = {}
+    for part in (text or "").split(",") if text is not None else ():
+        found = re.fullmatch(r"([1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?", part.strip(), re.ASCII)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last:
+            raise click.BadParameter(f"{text!r} is no list of rows: write it as 3418-3425,3430")
+        if len(rows) + last - first >= _MOST_ROWS:
+            raise click.BadParameter(f"{text!r} names over {_MOST_ROWS:,} rows")
+        rows |= dict.fromkeys(range(first, last + 1))
+    return tuple(rows)
+
+
+_MOST_ROWS = 1_000_000
+
+
 @click.command(
-    short_help="Settle an uncertain row by hand.",
-    epilog="Example: vcc-import mark runs/leads-20261123T201753Z-e6e70a --row 17 --created 4711",
+    short_help="Settle uncertain rows by hand.",
+    epilog="Examples: vcc-import mark runs/leads-20261123T201753Z-e6e70a --row 17 --created 4711; "
+    "vcc-import mark runs/leads-20261123T201753Z-e6e70a --row 3418-3425,3430 --absent",
 )
 @run_argument
-@click.option("--row", type=click.IntRange(1), required=True, metavar="N", help="The row.")
+@click.option(
+    "--row",
+    "rows",
+    callback=_rows,
+    metavar="N,N-N",
+    help="The row; with --absent and --undo several, as 3418-3425,3430.",
+)
 @click.option("--created", metavar="ID", help="The service has it, with this numberid.")
 @click.option("--absent", is_flag=True, help="The service does not have it: resume may send it.")
+@click.option("--undo", is_flag=True, help="Take back what was marked, unless it was sent since.")
+@click.option(
+    "--from",
+    "listed",
+    type=FILE,
+    metavar="FILE",
+    help="Read it from the column _numberid of uncertain.csv: a numberid, absent, or blank.",
+)
 @verbose_option
 @quiet_option
-def mark(run_dir: Path, row: int, created: str | None, absent: bool, quiet: bool) -> int:
-    """Settle an uncertain row after a look into the service; the journal notes that it was you."""
+def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
+    """Settle uncertain rows after a look into the service; the journal notes that it was you.
+
+    All rows that are named are settled, or none: a row that is not uncertain, or a numberid that
+    another row has, changes nothing.
+    """
     from importer import recovery
 
-    if (created is None) is not absent:
+    ways = [name for name in ("created", "absent", "undo", "listed") if said[name]]
+    if len(ways) != 1:
         raise UsageError(
-            "say what is true of the row: --created ID or --absent",
-            "Look for it in the service first.",
+            "say what is true of the rows: one of --created ID, --absent, --undo, --from FILE",
+            "Look for them in the service first.",
         )
-    recovery.mark(run_dir, row, created)
+    (way,) = ways
+    if (way == "listed") is bool(rows):
+        raise UsageError(
+            "--from names the rows itself: leave out --row" if rows else f"--{way}: name --row N"
+        )
+    if way == "created" and len(rows) > 1:
+        raise UsageError(
+            "--created is for one row: each has a record of its own",
+            "Write the numberids into uncertain.csv, and give --from uncertain.csv.",
+        )
+    found: dict[int, str | None] = dict.fromkeys(rows, said["created"])
+    if way == "listed":
+        found = recovery.marks_in(said["listed"])
+    result = recovery.unmark(run_dir, rows) if way == "undo" else recovery.mark(run_dir, found)
     if not quiet:
-        state = f"created, numberid {created}" if created else "pending: resume sends it"
-        say(f"Row {row} is {state}.")
+        say(_told(way, found))
+        if result.summary.counts[Status.PENDING]:
+            resume = about_run("resume", run_dir, result.summary.settings)
+            say(f"To send pending rows: {resume}")
     return 0
+
+
+def _told(way: str, found: Mapping[int, str | None]) -> str:
+    """What was changed, a line for each state."""
+    from importer.recovery import listed
+
+    if way == "undo":
+        return f"Uncertain again: {_count(found)}: {listed(found)}."
+    created = [row for row, numberid in found.items() if numberid is not None]
+    absent = [row for row, numberid in found.items() if numberid is None]
+    lines = [f"Pending: {_count(absent)}: {listed(absent)}."] if absent else []
+    if len(created) == 1:
+        lines.insert(0, f"Row {created[0]} is created, numberid {found[created[0]]}.")
+    elif created:
+        lines.insert(0, f"Created: {_count(created)}: {listed(created)}.")
+    return "\n".join(lines)
+
+
+def _count(rows: Collection[int]) -> str:
+    return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"

@@ -92,7 +92,7 @@ def test_a_row_that_was_marked_absent_is_new_again(sandbox: LiveSandbox) -> None
         # As if its answer had been lost.
         journal._connection.execute("UPDATE rows SET status = 5 WHERE row = 3")
     assert created(run(sandbox, "tuesday.csv", [phone(2)])) == 0
-    recovery.mark(result.directory.path, 3, None)
+    recovery.mark(result.directory.path, {3: None})
     assert created(run(sandbox, "wednesday.csv", [phone(2), phone(9)])) == 2
 
 
