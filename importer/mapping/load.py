@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from importer.mapping.complaints import Places, in_order, mistake_line, shape_mi
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
 from importer.mapping.semantics import find_mistakes
-from importer.mapping.spec import MappingSpec
+from importer.mapping.spec import CONTACT_NUMBERS, Disposition, MappingSpec
 
 MAX_BYTES = 1 << 20
 
@@ -100,26 +101,70 @@ def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
     return spec, list(find_mistakes(spec))
 
 
-def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mistake]:
-    """Find the mistakes of sense in a mapping whose broken parts are cut out first.
+_PARTS = ("phone", "name", "title", "email")
+_STAND_IN = {"column": "any"}
+_CONTACT = {part: {"column": "any {n}"} for part in _PARTS}
+_CONSTANTS = {"value", "default", "min", "max"}
 
-    So that an author hears of them now, not when the shape is mended. What refers to fields and
-    contacts (``rows``, ``phone_field``) is left for later where one of these was cut out.
+
+def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mistake]:
+    """Find the mistakes of sense in a mapping of which some parts are broken.
+
+    So that an author hears of them now, not when the shape is mended. A broken rule is replaced by
+    one that has no mistake, so that what refers to its field or contact (``rows``, ``phone_field``)
+    can be judged; other broken parts are left out. What would only follow from that is not told.
     """
-    rest = {**data, "version": 1}
-    cut = {path[: 2 if path[0] in {"form", "contacts"} else 1] for path in broken if path}
-    referring = (
-        {("rows",), ("phone_field",), ("new_values",)}
-        if any(len(path) > 1 for path in cut)
-        else set()
-    )
-    for path in cut | referring:
-        if len(path) == 1:
-            if path[0] not in {"version", "form"}:
-                rest.pop(path[0], None)
-        elif isinstance(rest.get(path[0]), dict):
-            rest[path[0]] = {k: v for k, v in rest[path[0]].items() if k != path[1]}
+    rest = copy.deepcopy({**data, "version": 1})
+    rest.setdefault("form", {"any": _STAND_IN})
+    for path in sorted(broken, key=len):
+        if path not in {(), ("version",)}:
+            _replace(rest, path)
     try:
-        return [m for m in find_mistakes(MappingSpec.model_validate(rest)) if m[0] != ("form",)]
+        found = find_mistakes(MappingSpec.model_validate(rest))
     except ValidationError:
         return []
+    region_unknown = any(len(path) == 1 and path != ("version",) for path in broken)
+    follows: list[KeyPath] = []
+    if ("form",) in broken or "form" not in data:
+        follows += [("form",), ("rows", "unique"), ("new_values",)]
+    if any(path[:1] == ("rows",) for path in broken):
+        follows.append(("rows", "within"))  # which needs `unique`, perhaps misspelt
+    if ("contacts",) in broken:
+        follows.append(("contacts",))
+    return [
+        (where, what)
+        for where, what in found
+        if not any(where[: len(path)] == path for path in follows)
+        and not (region_unknown and where[-1] in _CONSTANTS)
+    ]
+
+
+def _replace(rest: dict[str, Any], path: KeyPath) -> None:
+    """Put what is well formed in the place of a broken part, or leave the part out."""
+    top = rest.get(path[0])
+    match path:
+        case ("form",):
+            rest["form"] = {"any": _STAND_IN}
+        case ("contacts",):
+            rest["contacts"] = {"each": _CONTACT}
+        case ("form" | "disposition", name, *_) if isinstance(top, dict):
+            if path[0] == "form" or name in Disposition.model_fields:
+                top[name] = _STAND_IN
+            else:
+                top.pop(name, None)
+        case ("contacts", "spread", *_) if isinstance(top, dict):
+            top["spread"] = {**_STAND_IN, "multiple": True}
+        case ("contacts", name, *below) if isinstance(top, dict):
+            contact = top.get(name)
+            if name != "each" and name not in map(str, CONTACT_NUMBERS):
+                top.pop(name, None)
+            elif not isinstance(contact, dict):
+                top[name] = _CONTACT
+            elif below and below[0] not in _PARTS:
+                contact.pop(below[0], None)
+            else:
+                contact[below[0] if below else "phone"] = _CONTACT["phone"]
+        case (_, name, *_) if isinstance(top, dict) and path[0] != "phone_field":
+            top.pop(name, None)
+        case _:
+            rest.pop(path[0], None)

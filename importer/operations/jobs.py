@@ -146,9 +146,9 @@ def _rest(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
     for where in broken:
         _cut(rest, where)
     jobs = rest.get("jobs")
-    rest["jobs"] = [job for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
-    if not rest["jobs"] or len(rest["jobs"]) != len(data["jobs"]):
+    if not isinstance(jobs, list) or not jobs:
         return None
+    rest["jobs"] = [job if isinstance(job, dict) else {} for job in jobs]
     for number, job in enumerate(rest["jobs"]):
         job.setdefault("name", f"unnamed {number}")
         job.setdefault("files", f"unnamed {number}/*")

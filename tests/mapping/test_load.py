@@ -55,6 +55,67 @@ rows:
     assert "contacts are numbered 1 to 9" in found[6]
 
 
+def test_what_refers_to_fields_and_contacts_is_judged_beside_broken_ones(tmp_path: Path) -> None:
+    text = """\
+version: 1
+regon: HU
+timezone: Europe/Budapst
+form:
+  name: {column: Name, multiple: perhaps}
+  city: City
+contacts:
+  1: {phone: Phone, nme: Name}
+  3: {phone: {column: Mobile, formt: e164}, email: {column: Email, split: ","}}
+  12: {phone: Other}
+phone_field: phone77
+stamp: city
+rows:
+  unique: [form.name, contacts.1.phone, contacts.3.email, contacts.4.phone, form.nme]
+  on_duplicate: shout
+  skip_when: [{colum: A, in: [x]}]
+  do_not_call: {file: a.csv, region: XX}
+new_values: {name: [a], citty: [b]}
+disposition: {dispositionid: {value: 1, typ: x}, userid: {split: ","}}
+"""
+    found = mistakes(tmp_path, text)
+    assert [line.split(": ")[1] for line in found] == [
+        *("regon", "timezone", "form.name.multiple", "contacts.1.nme", "contacts.3.phone.formt"),
+        *("contacts.3.email.split", "contacts.12", "phone_field", "stamp", "rows.unique.3"),
+        *("rows.unique.4", "rows.on_duplicate", "rows.skip_when.0"),
+        *("rows.skip_when.0.colum", "rows.do_not_call.0.region", "new_values.citty"),
+        *("disposition.dispositionid.typ", "disposition.userid", "disposition.userid.split"),
+    ]
+    assert any('"phone77" is not one of phone1 to phone9' in line for line in found)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        *("form: [a]", "contacts: [a]", "contacts: {1: x}", "rows: [a]", "region: Hu"),
+        *(
+            "phone_field: [a]",
+            "contacts: {each: {name: 'A {n}'}}",
+            "contacts: {spread: {colum: A}}",
+        ),
+        *("disposition: {userid: {value: 1}}", "new_values: [a]", "premium: {prize: A}", "foo: 1"),
+        "source: {sheet: [1]}",
+    ],
+)
+def test_one_mistake_is_told_once_and_nothing_that_follows_from_it(
+    tmp_path: Path, broken: str
+) -> None:
+    good = {
+        "form": "form: {name: Name}",
+        "contacts": "contacts: {1: {phone: Phone}, each: {phone: 'P {n}'}}",
+        "phone_field": "phone_field: phone1",
+        "rows": "rows: {unique: [form.name, contacts.1.phone], within: 9d}",
+        "new_values": "new_values: {name: [a]}",
+    }
+    key = broken.partition(":")[0]
+    text = "\n".join(["version: 1", *{**good, key: broken}.values()]) + "\n"
+    assert len({line.split(": ")[1] for line in mistakes(tmp_path, text)}) == 1
+
+
 @pytest.mark.parametrize(
     ("rule", "complaint"),
     [
