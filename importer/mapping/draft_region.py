@@ -31,6 +31,8 @@ _TRIED = 200
 """Distinct phones, of those without a country's code and of those with one."""
 _LOOKED_AT = 400
 """Distinct texts of a column that are searched for evidence."""
+_LONGEST = 200
+"""Characters of a text that are looked at; no phone is longer."""
 _PLAUSIBLE = 0.5
 _RARELY = 0.1
 _ALIKE = 0.1
@@ -184,7 +186,7 @@ def _evidence(
     def gathered(
         what: str, weight: float, tell: Callable[[str], Iterable[str]], roles: set[Role | None]
     ) -> None:
-        looked = [text for _, role, some in texts if role in roles for text in some]
+        looked = [text[:_LONGEST] for _, role, some in texts if role in roles for text in some]
         votes = [regions for text in looked if (regions := set(tell(text)))]
         found.append(_voted(what, weight, votes, len(looked)))
 
@@ -252,7 +254,7 @@ def _phones(columns: Sequence[Read]) -> tuple[list[str], list[str]]:
             continue
         for text in column.texts:
             for part in _PARTS.split(text):
-                if sum(map(str.isdigit, part)) >= _FEWEST_DIGITS:
+                if len(part) <= _LONGEST and sum(map(str.isdigit, part)) >= _FEWEST_DIGITS:
                     (abroad if _ABROAD.match(part) else home)[part.strip()] = None
     return list(home)[:_TRIED], list(abroad)[:_TRIED]
 
@@ -449,7 +451,7 @@ def _currency(text: str) -> frozenset[str]:
     signs = _LETTERS_OR_SIGN.findall(text)
     if len(signs) != 1 or not any(map(str.isdigit, text)):
         return frozenset()
-    [word] = words_of(signs[0]) or [signs[0]]
+    word = " ".join(words_of(signs[0])) or signs[0]
     return _currencies().get(word, frozenset())
 
 
