@@ -42,8 +42,10 @@ def drift_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> Dri
 
 def _profiles(work: Work) -> list[Profile]:
     """What the job's last imports were like, newest first."""
-    ledger, whose = work.round.ledger, work.round.jobs.identity
-    entries = ledger.runs(label=work.job.name, jobs_file=whose, limit=5 * LATEST)
+    # Runs of before their jobs file was entered are of whichever job has their name.
+    whose = {work.round.jobs.identity, None}
+    runs = work.round.ledger.runs(label=work.job.name, limit=10 * LATEST)
+    entries = [entry for entry in runs if entry.jobs_file in whose]
     found = (Profile.from_json(entry.profile) for entry in entries if entry.profile is not None)
     return [profile for profile in found if profile is not None][:LATEST]
 

@@ -74,6 +74,10 @@ def held(path: Path, busy: UsageError, *, wait: float, stop: StopSwitch) -> Iter
         raise OutputError(
             f"{path} cannot be locked: {error.strerror}", "Let the folder be written."
         ) from None
+    except NotImplementedError:  # what filelock says of network drives without locks
+        raise OutputError(
+            f"{path} cannot be locked: its drive knows no locks", "Use a folder on another drive."
+        ) from None
     try:
         yield
     finally:

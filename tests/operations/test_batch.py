@@ -7,7 +7,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -581,3 +581,23 @@ def test_a_run_that_was_begun_by_hand_is_gone_on_with_as_it_began_unless_the_job
     assert done == ("a/leads.csv", "imported", 0)
     assert len(service.requests()) - before == 20
     assert time.monotonic() - began > 0.3, "20 rows at 50 a second, less a burst"
+
+
+def test_what_is_usual_is_asked_of_the_job_s_own_jobs_file_and_of_runs_before_it_was_entered(
+    night: Night,
+) -> None:
+    night.jobs("a", more="    drift: true\n")
+    for i in range(3):
+        night.put(f"a/{i}.csv", count=10, first=2000 + 10 * i)
+    night.round()
+    other = Night(night.home / "other", night.url)
+    other.home.mkdir()
+    (other.home / "m.yaml").write_text(MAPPING, "utf-8")
+    other.jobs("a", top="runs_dir: ../runs\n", more="    drift: true\n")
+    other.put("a/small.csv", count=1, first=2100)
+    assert files(other.round()) == [("a/small.csv", "imported", 0)]
+    with Ledger.open(night.home / "runs") as ledger:
+        for entry in ledger.runs():
+            ledger.enter(replace(entry, jobs_file=None))
+    other.put("a/little.csv", count=1, first=2110)
+    assert files(other.round()) == [("a/little.csv", "held", 1)]

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 import importer
 from importer.files import make_private_folder
@@ -327,3 +329,19 @@ def test_two_commands_at_once_from_two_folders_send_a_list_once(home: Path) -> N
         told = [process.communicate() for process in started]
         assert sorted(process.returncode for process in started) == [0, 2], told
         assert live.request_count() == 3
+
+
+def test_a_place_for_state_on_a_drive_without_locks_is_passed_over(
+    sandbox: LiveSandbox, home: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = FileLock.acquire
+
+    def without(self: FileLock, *words: Any, **named: Any) -> Any:
+        if Path(self.lock_file).is_relative_to(state_dir):
+            raise NotImplementedError("FileSystem does not appear to support flock")
+        return acquire(self, *words, **named)
+
+    monkeypatch.setattr(FileLock, "acquire", without)
+    assert run(sandbox, home / "a").summary.exit_code == 0
+    with pytest.raises(importer.AlreadyImported):
+        run(sandbox, home / "b")
