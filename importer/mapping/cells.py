@@ -142,8 +142,9 @@ def error_problem(text: str) -> tuple[str, str, str]:
     if text == BAD_DATE:
         return (
             "no_date",
-            "the cell is formatted as a date, but its number is no day of the calendar",
-            "the spreadsheet shows ##### or 1900-01-00 there: put in the date, or clear the cell",
+            "the cell is formatted as a date or time, but its number is none",
+            "the spreadsheet shows ##### or 1900-01-00 there: put in the date, clear the cell, or"
+            " format the column as numbers if it holds numbers",
         )
     if text == MERGED_AWAY:
         return (

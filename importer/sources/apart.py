@@ -40,6 +40,10 @@ _STRUCTURE = re.compile(rb"</?(?:[\w.-]+:)?(?:c|row|sheetData)(?=[\s/>])")
 """Tags of cells and of what they are in."""
 _ODD_ERROR = re.compile(rb"<is[\s/>]|<v(?:\s[^<>]*)?>\s+</v")
 """In an error cell: what the library reads in another way, or refuses."""
+_UNDATED = re.compile(rb"<v>(?:-|0[.<]|60[.<]|[0-9]{7}|[0-9.]+[eE])")
+"""In a number's cell: what may be no day of a calendar."""
+_TYPED = re.compile(rb" t=\"(?!n\")")
+_STYLE = re.compile(rb" s=\"([0-9]{1,5})\"")
 _SHEET_END = b"</sheetData></worksheet>"
 
 
@@ -160,11 +164,21 @@ class OddCells:
         self._ask()
         return pa.concat_arrays([*self._answered, pa.array([], pa.large_string())])
 
+    def _may_be_no_date(self, cell: bytes) -> bool:
+        """Whether a number in a date format needs a closer look."""
+        end = cell.index(b">")
+        if not _UNDATED.search(cell) or _TYPED.search(cell, 0, end):
+            return False
+        style = _STYLE.search(cell, 0, end)
+        return style is not None and not self.apart.is_number(int(style[1]))
+
     def _ask(self) -> None:
         cells = list(self._waiting)
         if len(_STRUCTURE.findall(b"".join(cells))) != len(cells):
             raise NotPlain  # more than the end of each
         if any(b'="e"' in cell and _ODD_ERROR.search(cell) for cell in cells):
+            raise NotPlain
+        if any(map(self._may_be_no_date, cells)):
             raise NotPlain
         if any(b"<f" in cell and b"<is" in cell for cell in cells):
             raise NotPlain  # a formula with a text of its own, which may be blank

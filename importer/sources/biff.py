@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from importer.model import BAD_DATE
-from importer.sources.celltext import Calendar, NumberFormat
+from importer.sources.celltext import DateStyles
 from importer.sources.grid import Merge, Scan
-from importer.sources.xlsb import ERRORS
+from importer.sources.xlsb import ERRORS, short_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +72,13 @@ class Book:
     lacks_strings: bool = False
     formats: dict[int, str] = field(default_factory=dict)
     styles: list[int] = field(default_factory=list)
+    _dates: DateStyles | None = None
+
+    def dates(self) -> DateStyles:
+        """The styles of cells that make numbers dates."""
+        if self._dates is None:
+            self._dates = DateStyles.of(self.styles, self.formats, since_1904=self.since_1904)
+        return self._dates
 
     @property
     def is_unicode(self) -> bool:
@@ -304,11 +311,11 @@ def _cells(book: Book, record: Record) -> Iterator[tuple[int, int, str | None]]:
     elif kind == _NUMBER and len(data) >= 14:
         yield row, column, _unless_date(book, style, struct.unpack_from("<d", data, 6)[0])
     elif kind == _RK and len(data) >= 10:
-        yield row, column, _unless_date(book, style, _rk(data, 6))
+        yield row, column, _unless_date(book, style, short_number(data, 6))
     elif kind == _MULRK:
         for n in range((len(data) - 6) // 6):
             style = struct.unpack_from("<H", data, 4 + 6 * n)[0]
-            yield row, column + n, _unless_date(book, style, _rk(data, 6 + 6 * n))
+            yield row, column + n, _unless_date(book, style, short_number(data, 6 + 6 * n))
     elif kind == _LABELSST:
         is_there = _string_of(book.stream, record) < book.strings
         yield row, column, None if is_there else "#VALUE!"
@@ -318,17 +325,4 @@ def _cells(book: Book, record: Record) -> Iterator[tuple[int, int, str | None]]:
 
 def _unless_date(book: Book, style: int, number: float) -> str | None:
     """What stands for a number that its format makes a date which does not exist."""
-    shape = book.styles[style] if style < len(book.styles) else 0
-    found = NumberFormat.of(book.formats.get(shape), shape)
-    calendar = Calendar.SINCE_1904 if book.since_1904 else Calendar.SINCE_1900
-    return None if found.holds(number, calendar) else BAD_DATE
-
-
-def _rk(data: bytes, at: int) -> float:
-    """A number in four bytes: its upper 30 bits, or a whole number; or a hundredth of either."""
-    word = struct.unpack_from("<i", data, at)[0]
-    if word & 2:
-        number = float(word >> 2)
-    else:
-        number = struct.unpack("<d", struct.pack("<Q", (word & 0xFFFFFFFC) << 32))[0]
-    return number / 100 if word & 1 else number
+    return BAD_DATE if book.dates().is_no_date(style, number) else None

@@ -12,13 +12,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _DIGITS = 15
 _WHOLE = 1e15
@@ -71,6 +72,28 @@ class NumberFormat(Enum):
             case NumberFormat.LENGTH:
                 return abs(number) < calendar.value
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class DateStyles:
+    """The styles of a workbook's cells that make numbers dates or times, and its calendar."""
+
+    formats: Mapping[int, NumberFormat]
+    calendar: Calendar
+
+    @classmethod
+    def of(
+        cls, numbers: Sequence[int], written: Mapping[int, str], *, since_1904: bool
+    ) -> DateStyles:
+        """Those of the styles, in order, whose formats' numbers are given, and formats' codes."""
+        kinds = enumerate(NumberFormat.of(written.get(number), number) for number in numbers)
+        formats = {style: kind for style, kind in kinds if kind is not NumberFormat.NUMBER}
+        return cls(formats, Calendar.SINCE_1904 if since_1904 else Calendar.SINCE_1900)
+
+    def is_no_date(self, style: int, number: float) -> bool:
+        """Whether a number in a cell of this style is to be a date, and cannot be one."""
+        kind = self.formats.get(style)
+        return kind is not None and not kind.holds(number, self.calendar)
 
 
 _BUILT_IN = {

@@ -15,7 +15,7 @@ import python_calamine as calamine
 from importer.sources.detect import Kind
 from importer.sources.package import SHEET_LIMIT, Package, Sheet
 from importer.sources.plainsheet import read_plain
-from importer.sources.sheet import scan_sheet, with_known_errors
+from importer.sources.sheet import scan_sheet, with_known_values
 from importer.sources.source import Rows
 from importer.sources.strings import check_strings
 from importer.sources.workbook import chosen_sheet, guarded, reading_of, rows_of
@@ -67,12 +67,13 @@ def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
 
 def _load(package: Package, index: int, sheet: Sheet, scan: Scan) -> calamine.CalamineSheet:
     """The sheet's cells, by calamine: out of a copy where it does not read the workbook itself."""
-    if package.is_usual and not scan.unknown_errors:
+    has_unknown = scan.unknown_errors or scan.undated
+    if package.is_usual and not has_unknown:
         try:
             return _named(calamine.CalamineWorkbook.from_path(str(package.file.path)), index, sheet)
         except calamine.CalamineError:
             pass  # over a part, maybe, that has nothing to do with this sheet
-    change = with_known_errors if scan.unknown_errors else None
+    change = with_known_values if has_unknown else None
     with package.with_sheet(sheet.part, change) as copy:
         return _named(calamine.CalamineWorkbook.from_filelike(copy), 0, sheet)
 

@@ -116,7 +116,8 @@ class Scan:
     `rows` and `columns` reach to the last cell that holds something. `special` gives texts for
     cells by (row, column), in order. `text` is how many bytes of text the cells hold in all, where
     that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says that
-    there are error cells that the workbook library stumbles over. `head` and `tail` are the sheet's
+    there are error cells that the workbook library stumbles over, `undated` that there are lengths
+    of time beyond all bounds, at which it may stop. `head` and `tail` are the sheet's
     XML before its first row and behind its last, where they are short.
     """
 
@@ -125,6 +126,7 @@ class Scan:
     cells: int = 0
     special: tuple[tuple[int, int, str], ...] = ()
     unknown_errors: bool = False
+    undated: bool = False
     head: bytes = b""
     tail: bytes = b""
     shared: int = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from importer.model import EMPTY_FORMULA, ERROR_TEXTS
+from importer.model import BAD_DATE, EMPTY_FORMULA, ERROR_TEXTS
 from importer.sources.bounds import too_long_cell
 from importer.sources.celltext import cell_text
 from importer.sources.grid import LONGEST_CELL, Hidden, column_letters
@@ -37,6 +37,8 @@ _PARAGRAPH, _SPACES = _TEXT + "p", _TEXT + "s"
 _SIGNS = {_TEXT + "tab": "\t", _TEXT + "line-break": "\n"}
 _TIME = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d+))?S)?")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:[.,]\d+)?)?")
+_FIRST_DAY = "1899-12-31"
+"""The day of the number 1; what is before it is 0 or a negative number in a date format."""
 _MOST_REPEATED = 2**24
 
 
@@ -235,7 +237,10 @@ def _value(given: Mapping[str, str], shown: str, is_formula: bool) -> str:
                 return shown
         case "date":
             found = _DATE.fullmatch(given.get(_OFFICE + "date-value", ""))
-            return " ".join(part for part in found.groups() if part) if found else shown
+            if found is None:
+                return shown
+            day = " ".join(part for part in found.groups() if part)
+            return day if day >= _FIRST_DAY else BAD_DATE
         case "time":
             return _time(given.get(_OFFICE + "time-value", "")) or shown
         case "boolean":

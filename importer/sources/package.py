@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
+from importer.sources.celltext import DateStyles
 from importer.sources.zipped import MIB, Archive
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ STRINGS = "xl/sharedStrings.xml"
 _TAG = re.compile(rb"<(?:[\w.-]+:)?(?P<name>sheet|workbookPr|Relationship)\s(?P<rest>[^>]*)>")
 _ATTRIBUTE = re.compile(rb"([\w.:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _WORKBOOK = re.compile(rb"<(?:[\w.-]+:)?workbook[\s>]")
+_NUMBER_FORMAT = re.compile(rb"<(?:[\w.-]+:)?numFmt\s([^<>]*)>")
+_CELL_STYLES = re.compile(rb"<(?:[\w.-]+:)?cellXfs[\s>](.*?)</(?:[\w.-]+:)?cellXfs", re.DOTALL)
+_STYLE = re.compile(rb"<(?:[\w.-]+:)?xf[\s/]([^<>]*)>")
 _HEAD = 4096
 _RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
@@ -117,6 +121,24 @@ class Package(Archive):
         tags = _TAG.finditer(self.read(self.workbook))
         return [tag["rest"] for tag in tags if tag["name"] == name.encode()]
 
+    @cached_property
+    def dates(self) -> DateStyles:
+        """The styles of cells that make numbers dates, as far as they can be told."""
+        styles = self.read(self.styles)
+        written = {}
+        for tag in _NUMBER_FORMAT.finditer(styles):
+            given = _attributes(tag[1])
+            written[_number(given.get("numFmtId"))] = given.get("formatCode", "")
+        cells = _CELL_STYLES.search(styles)
+        tags = _STYLE.finditer(styles, *cells.span(1)) if cells else ()
+        numbers = [_number(_attributes(tag[1]).get("numFmtId")) for tag in tags]
+        return DateStyles.of(numbers, written, since_1904=self.is_since_1904())
+
+    def is_since_1904(self) -> bool:
+        """Whether days are counted from 1904."""
+        about = [_attributes(rest) for rest in self._tags("workbookPr")]
+        return bool(about) and about[0].get("date1904", "0") in {"1", "true", "on"}
+
     @contextmanager
     def with_sheet(
         self, part: str, change: Callable[[Iterable[bytes], Package], Iterable[bytes]] | None = None
@@ -142,13 +164,10 @@ class Package(Archive):
 
     def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
         """A workbook with one sheet, by the names of its parts; `related` are others by kind."""
-        about = [_attributes(rest) for rest in self._tags("workbookPr")]
-        calendar = about[0].get("date1904", "0") if about else "0"
-        since_1904 = calendar in {"1", "true", "on"}
         main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
         workbook = (
             f'<workbook xmlns="{main}" xmlns:r="{_RELATION}">'
-            f'<workbookPr date1904="{int(since_1904)}"/>'
+            f'<workbookPr date1904="{int(self.is_since_1904())}"/>'
             '<sheets><sheet name="Sheet1" sheetId="1" r:id="worksheet"/></sheets></workbook>'
         )
         return {
@@ -264,6 +283,11 @@ def _put(copy: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> None:
 
 def _is_sheet(kind: str) -> bool:
     return kind.endswith((_SHEET_PART, *_NOT_READ))
+
+
+def _number(text: str | None) -> int:
+    """A number in an attribute; 0, that of the general format, where there is none."""
+    return int(text) if text and len(text) < 10 and text.isascii() and text.isdigit() else 0
 
 
 def _attributes(tag: bytes) -> dict[str, str]:

@@ -16,9 +16,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from importer.model import EMPTY_FORMULA
+from importer.model import BAD_DATE, EMPTY_FORMULA
 from importer.sources.aside import after_cells, before_cells, hidden_rows
 from importer.sources.bounds import check_bounds
+from importer.sources.celltext import NumberFormat
 from importer.sources.extent import plain_extent
 from importer.sources.grid import Scan
 from importer.sources.wholetags import check_end, is_whole
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from importer.errors import SourceError
+    from importer.sources.celltext import DateStyles
     from importer.sources.package import Package
 
 LONGEST_ROW = 64 * 2**20
@@ -46,7 +48,7 @@ _CELL = re.compile(
     rb"|<(?:[^\s<>/:=\"']+:)?(?P<tag>row|c)(?P<attributes>\s[^<>]*?)?(?P<empty>/)?>",
     re.DOTALL,
 )
-_ATTRIBUTE = re.compile(rb"(?<![\w:.-])([rt])\s*=\s*[\"']([^\"']*)[\"']")
+_ATTRIBUTE = re.compile(rb"(?<![\w:.-])([rst])\s*=\s*[\"']([^\"']*)[\"']")
 _REFERENCE = re.compile(rb"([A-Za-z]{1,3})([0-9]{1,7})$")
 _HAS_TEXT = re.compile(rb"""t\s*=\s*["'](?:inlineStr|str|d)["']""")
 _FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
@@ -55,6 +57,13 @@ _LAST_ROW = re.compile(rb'<row r="([0-9]{1,7})"')
 _ERROR_VALUE = re.compile(
     rb"(<(?:[\w.-]+:)?c\s(?>[^<>]*?\bt\s*=\s*[\"']e[\"'])[^<>]*(?<!/)>"
     rb"(?:(?!</?(?:[\w.-]+:)?c[\s/>]).)*?<(?:[\w.-]+:)?v(?:\s[^<>]*)?>)([^<]*)",
+    re.DOTALL,
+)
+_UNDATED = re.compile(rb"<v>(?:-|0[.<]|60[.<]|[0-9]{7}|[0-9.]+[eE])")
+"""In a plain piece: the beginnings of numbers that may be no day of a calendar."""
+_STYLED = re.compile(
+    rb"(?P<before>(?P<tag><(?:[\w.-]+:)?c\s[^<>]*\bs\s*=[^<>]*(?<!/)>)"
+    rb"(?:(?!</?(?:[\w.-]+:)?c[\s/>]).)*?<(?:[\w.-]+:)?v(?:\s[^<>]*)?>)\s*(?P<value>[^<\s]+)",
     re.DOTALL,
 )
 _NO_VALUE = rb"\s*(?:<v(?:\s[^<>]*)?(?:/>|>\s*</v\s*>)\s*)?</c\s*>"
@@ -96,13 +105,14 @@ def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
             found, row = _by_tags(part, row, package)
         else:
             found = Scan(extent.rows, extent.columns, extent.cells, shared=part.count(b't="s"'))
-            _find_special(part, found, extent.has_errors)
+            _find_special(part, found, extent.has_errors, package.dates)
             if _NO_SHARED[0].search(part):
                 raise _no_shared(package)
             if last_row:
                 row = int(last_row[1]) - 1
         special += found.special
         scan.unknown_errors = scan.unknown_errors or found.unknown_errors
+        scan.undated = scan.undated or found.undated
         take_in(part, found, scan)
         check_bounds(scan, package.file)
     scan.special = tuple(sorted(special))
@@ -135,12 +145,22 @@ def with_known_error(cell: bytes) -> bytes:
     return _ERROR_VALUE.sub(rb"\1#N/A", b"<c" + cell)[len(b"<c") :] if b'="e"' in cell else cell
 
 
-def with_known_errors(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
-    """The same cells as a sheet whose every error is one that the workbook library knows."""
+def with_known_values(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
+    """The same cells as a sheet whose every error and date is one that the library knows."""
     yield b"<worksheet><sheetData>"
     for part in whole_rows(pieces, package, Scan()):
-        yield _ERROR_VALUE.sub(rb"\1#N/A", part)
+        known = _ERROR_VALUE.sub(rb"\1#N/A", part)
+        yield _STYLED.sub(lambda cell: _dated(cell, package.dates), known)
     yield b"</sheetData></worksheet>"
+
+
+def _dated(cell: re.Match[bytes], dates: DateStyles) -> bytes:
+    """A cell with a number, made 1 where its format makes it a date that does not exist."""
+    attributes = dict(_ATTRIBUTE.findall(cell["tag"]))
+    if attributes.get(b"t", b"n") != b"n":
+        return cell[0]
+    bad = _undated(attributes.get(b"s", b"0"), cell["value"], Scan(), dates)
+    return cell[0] if bad is None else cell["before"] + b"1"
 
 
 def whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterator[bytes]:
@@ -193,7 +213,7 @@ def _no_shared(package: Package) -> SourceError:
     return package.damaged("the sheet has a cell whose text is none of the workbook's")
 
 
-def _find_special(part: bytes, scan: Scan, has_errors: bool) -> None:
+def _find_special(part: bytes, scan: Scan, has_errors: bool, dates: DateStyles) -> None:
     special = []
     starts = set()
     has_formulas = b"f" in part and b"<f" in part
@@ -202,6 +222,8 @@ def _find_special(part: bytes, scan: Scan, has_errors: bool) -> None:
         for match in pattern.finditer(part):
             starts.add(part.rfind(b"<c ", before, match.start() + 3))
             before = match.end()
+    if dates.formats:
+        starts.update(part.rfind(b"<c ", 0, match.start()) for match in _UNDATED.finditer(part))
     for start in starts - {-1}:
         tag_end = part.index(b">", start)
         if part[tag_end - 1] == ord("/"):
@@ -211,14 +233,16 @@ def _find_special(part: bytes, scan: Scan, has_errors: bool) -> None:
         end = following if end < 0 else end
         attributes = dict(_ATTRIBUTE.findall(part, start, tag_end))
         place = _place(attributes[b"r"])
-        text = _special_text(attributes, part[tag_end + 1 : end], scan)
+        text = _special_text(attributes, part[tag_end + 1 : end], scan, dates)
         if place is not None and text is not None:
             special.append((*place, text))
     scan.special = tuple(special)
 
 
-def _special_text(attributes: dict[bytes, bytes], inside: bytes, scan: Scan) -> str | None:
-    """The text of an error cell, or of a formula without a stored value; None for other cells.
+def _special_text(
+    attributes: dict[bytes, bytes], inside: bytes, scan: Scan, dates: DateStyles | None = None
+) -> str | None:
+    """The text of an error cell, a formula without a value, or a date that is none; else None.
 
     A formula whose result is the empty text has type ``str`` and an empty value.
     """
@@ -228,9 +252,22 @@ def _special_text(attributes: dict[bytes, bytes], inside: bytes, scan: Scan) -> 
         if stored not in KNOWN_ERRORS and stored:
             scan.unknown_errors = True
         return stored.decode("utf-8", "replace") or "#VALUE!"
+    if stored and dates is not None and attributes.get(b"t", b"n") == b"n":
+        return _undated(attributes.get(b"s", b"0"), stored, scan, dates)
     if stored or not _FORMULA.search(inside):
         return None
     return None if attributes.get(b"t") == b"str" and value else EMPTY_FORMULA
+
+
+def _undated(style: bytes, stored: bytes, scan: Scan, dates: DateStyles) -> str | None:
+    """What stands for a number that its format makes a date which does not exist."""
+    try:
+        if not dates.is_no_date(int(style), float(stored)):
+            return None
+    except ValueError:
+        return None
+    scan.undated |= dates.formats[int(style)] is NumberFormat.LENGTH
+    return BAD_DATE
 
 
 def _place(reference: bytes) -> tuple[int, int] | None:
@@ -292,5 +329,5 @@ class _Cell(NamedTuple):
     ) -> Iterator[tuple[int, int, str]]:
         if self.attributes.get(b"t") == b"s" and _NO_SHARED[1].match(inside):
             raise _no_shared(package)
-        if (text := _special_text(self.attributes, inside, scan)) is not None:
+        if (text := _special_text(self.attributes, inside, scan, package.dates)) is not None:
             yield (*self.place, text)

@@ -8,9 +8,12 @@ room for every cell between the outermost ones. Formulas always have a stored va
 from __future__ import annotations
 
 import struct
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from importer.model import BAD_DATE
 from importer.sources.bounds import check_bounds, too_long_cell
+from importer.sources.celltext import DateStyles
 from importer.sources.grid import LONGEST_TEXT, Merge, Scan
 from importer.sources.package import (
     PART_LIMIT,
@@ -26,9 +29,13 @@ if TYPE_CHECKING:
 
 _ROW, _BLANK, _ERROR, _TEXT, _SHARED, _FORMULA_TEXT, _FORMULA_ERROR = 0, 1, 3, 6, 7, 8, 11
 _RICH_TEXT = 62
+_SHORT_NUMBER, _DOUBLE, _FORMULA_NUMBER = 2, 5, 9
+_NUMBERS = frozenset((_SHORT_NUMBER, _DOUBLE, _FORMULA_NUMBER))
+_FORMAT, _STYLE, _CELL_STYLES, _CELL_STYLES_END = 44, 47, 617, 618
 _CELLS = frozenset((*range(1, 12), _RICH_TEXT))
 _STRING, _COLUMNS, _SHEET, _MERGE, _PROPERTIES = 19, 60, 156, 176, 153
 _SHORTEST = {_ROW: 12, _COLUMNS: 18, _MERGE: 16, _ERROR: 9, _FORMULA_ERROR: 9, _SHARED: 12}
+_SHORTEST |= {_SHORT_NUMBER: 12, _DOUBLE: 16, _FORMULA_NUMBER: 16}
 _SHORTEST |= {_TEXT: 12, _FORMULA_TEXT: 12, _RICH_TEXT: 13}
 
 ERRORS = {
@@ -59,6 +66,24 @@ class BinaryPackage(Package):
                 part = self.relationships.get(relation, ("", ""))[1]
                 found.append(({"id": relation, "name": name, "state": state}, part))
         return found
+
+    @cached_property
+    def dates(self) -> DateStyles:
+        """The styles of cells that make numbers dates."""
+        written, numbers, in_cells = {}, [], False
+        for kind, record in self.records(self.styles, PART_LIMIT):
+            if kind in (_CELL_STYLES, _CELL_STYLES_END):
+                in_cells = kind == _CELL_STYLES
+            elif kind == _FORMAT and len(record) >= 6:
+                written[int.from_bytes(record[:2], "little")] = _text(record, 2)[0]
+            elif kind == _STYLE and in_cells and len(record) >= 4:
+                numbers.append(int.from_bytes(record[2:4], "little"))
+        return DateStyles.of(numbers, written, since_1904=self.is_since_1904())
+
+    def is_since_1904(self) -> bool:
+        """Whether days are counted from 1904."""
+        book = self.records(self.workbook, PART_LIMIT)
+        return any(kind == _PROPERTIES and record[:1] and record[0] & 1 for kind, record in book)
 
     def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
         book = self.records(self.workbook, PART_LIMIT)
@@ -93,6 +118,7 @@ class BinaryPackage(Package):
 def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
     """Look through a sheet; raises SourceError for one that is over a limit."""
     strings = list(_string_lengths(package))
+    dates = package.dates
     scan = Scan()
     special = []
     row, is_hidden = -1, False
@@ -109,7 +135,11 @@ def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
             if is_hidden:
                 scan.hidden_rows.add(row, row)
                 is_hidden = False
-            if kind in (_ERROR, _FORMULA_ERROR):
+            if kind in _NUMBERS:
+                style = int.from_bytes(record[4:7], "little")
+                if style in dates.formats and dates.is_no_date(style, _number(kind, record)):
+                    special.append((row, column, BAD_DATE))
+            elif kind in (_ERROR, _FORMULA_ERROR):
                 special.append((row, column, ERRORS.get(record[8], "#VALUE!")))
             elif kind == _SHARED:
                 index = int.from_bytes(record[8:12], "little")
@@ -128,6 +158,25 @@ def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
     check_bounds(scan, package.file, whole=True)
     scan.special = tuple(sorted(special))
     return scan
+
+
+def _number(kind: int, record: bytes) -> float:
+    if kind == _SHORT_NUMBER:
+        return short_number(record, 8)
+    return float(struct.unpack_from("<d", record, 8)[0])
+
+
+def short_number(data: bytes, at: int) -> float:
+    """A number in four bytes: its upper 30 bits, or a whole number; or a hundredth of either.
+
+    In .xls and .xlsb alike ([MS-XLS] 2.5.217).
+    """
+    word = struct.unpack_from("<i", data, at)[0]
+    if word & 2:
+        number = float(word >> 2)
+    else:
+        number = struct.unpack("<d", struct.pack("<Q", (word & 0xFFFFFFFC) << 32))[0]
+    return number / 100 if word & 1 else number
 
 
 def _string_lengths(package: BinaryPackage) -> Iterable[int]:
