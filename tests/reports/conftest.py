@@ -29,7 +29,7 @@ LEADS = f"""\
 Name,City,Phone,E-mail,Extra
 Ann,Budapest,06301234567,ann@example.com,a
 Béla,Pécs,+36 20 123 4567,no address,b
-{HOSTILE},Győr,=12,,c
+{HOSTILE},Győr,=A12,,c
 Ann again,Budapest,+36301234567,,"</script><img src=x onerror=alert(1)>"
 ,Eger,06301112233,,"line
 break"

@@ -67,7 +67,7 @@ def test_csv_has_every_problem_and_no_formula(checkup: Checkup, tmp_path: Path) 
     assert len(lines) == 2 * sum(checkup.survey.problem_counts.values())
     assert {line["file"] for line in lines} == {checkup.info.path}
     [phone] = [line for line in lines[: len(lines) // 2] if line["column"] == "Phone"]
-    assert (phone["row"], phone["value"], phone["severity"]) == ("4", "'=12", "error")
+    assert (phone["row"], phone["value"], phone["severity"]) == ("4", "'=A12", "error")
     assert not any(text.startswith(tuple("=+-@")) for line in lines for text in line.values())
 
 
