@@ -56,7 +56,7 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         delimiter = find_delimiter(sample, options.delimiter)
         sep_line = separator_line(sample) is not None
         rows = records(blocks, file.name, find_dialect(sample, delimiter), sep_line=sep_line)
-        table = read_table(rows, Layout(place=file.name), options)
+        table = read_table(rows, Layout(place=file.name, delimiter=delimiter), options)
     except BaseException:
         stream.close()
         raise

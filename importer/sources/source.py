@@ -80,12 +80,14 @@ class Layout:
 
     `place` names the file, and the sheet if there is one, for messages. `text` gives a column of
     cells as text; None where cells are text already. `open_ended` says that a row holds as many
-    cells as were written, so that its width means something. `merges` are cells merged into one.
+    cells as were written, so that its width means something; in a text file, `delimiter` divides
+    them. `merges` are cells merged into one.
     """
 
     place: str
     text: Callable[[Sequence[Any]], list[str]] | None = None
     open_ended: bool = True
+    delimiter: str | None = None
     merges: Merges = field(default_factory=Merges)
 
     def texts(self, cells: Sequence[Any]) -> list[str]:

@@ -21,11 +21,12 @@ from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
 from importer.sources.header import LOOKED_AT, is_blank
 from importer.sources.heading import find_heading
 from importer.sources.merged import MergedCells
+from importer.sources.shortrows import ShortRows, whole_runs
 from importer.sources.source import Columns, Rows
 from importer.textbytes import Bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from importer.settings import SourceOptions
     from importer.sources.source import Layout, Part
@@ -69,7 +70,8 @@ def read_table(parts: Iterator[Part], layout: Layout, options: SourceOptions) ->
     if len(headers) > MOST_COLUMNS:
         raise too_many_columns(layout.place, len(headers))
     merged = MergedCells(layout, header_row, len(headers))
-    made = _Batches(headers, layout, header_row, options.rows, merged)
+    short = ShortRows(len(headers), layout.delimiter) if layout.delimiter is not None else None
+    made = _Batches(headers, layout, header_row, options.rows, merged, short)
     batches = made.read(chain(head, parts))
     first = next(batches, None)
     if first is None:
@@ -156,10 +158,13 @@ class _Batches:
     header_row: int
     taken: tuple[int, int] | None
     merged: MergedCells
+    short: ShortRows | None
 
     def read(self, parts: Iterator[Part]) -> Iterator[Batch]:
         low, high = self.taken or (1, None)
         low = max(low, self.header_row + 1)
+        if self.short is not None:
+            parts = whole_runs(parts, len(self.headers))
         for part in parts:
             if high is not None and part.first > high:
                 return
@@ -169,6 +174,8 @@ class _Batches:
             if skip >= stop:
                 continue
             wanted = part if stop - skip == len(part) else part.between(skip, stop)
+            if self.short is not None:
+                self.short.see(wanted)
             if (batch := self._batch(wanted)) is not None:
                 yield batch
 
@@ -211,8 +218,10 @@ class _Batches:
             row = cells[number - rows.first]
             problems.append(_stray_quote(number, is_read=told and len(row) == width))
         if set(map(len, cells)) != {width}:
+            broken = self.short.broken(rows) if self.short is not None else {}
+            problems += (_broken_row(number, *said) for number, said in broken.items())
             cells = [
-                row if len(row) == width else self._fitted(number, row, problems)
+                row if len(row) == width else self._fitted(number, row, problems, broken)
                 for number, row in enumerate(cells, rows.first)
             ]
         columns = [self.layout.texts(column) for column in zip(*cells, strict=True)]
@@ -230,11 +239,17 @@ class _Batches:
                     cell = f"{column_letters(column)}{first + row}"
                     raise too_long_cell(self.layout.place, cell)
 
-    def _fitted(self, number: int, row: list[Any], problems: list[Problem]) -> list[Any]:
-        """A row of another width than the header, made as wide; what is lost is reported."""
+    def _fitted(
+        self, number: int, row: list[Any], problems: list[Problem], told: Container[int]
+    ) -> list[Any]:
+        """A row of another width than the header, made as wide; what is lost is reported.
+
+        Short rows that are `told` of already are not told of again.
+        """
         width = len(self.headers)
         if len(row) < width:
-            if self.layout.open_ended and any(not is_blank(cell) for cell in row):
+            is_open = self.layout.open_ended and number not in told
+            if is_open and any(not is_blank(cell) for cell in row):
                 problems.append(_short_row(number, len(row), width))
             return [*row, *[""] * (width - len(row))]
         beyond = row[width:]
@@ -271,6 +286,17 @@ def _stray_quote(number: int, *, is_read: bool) -> Problem:
         + ("; it was taken as a part of the cell" if is_read else ", so the cells are not certain"),
         hint='Write such a quote twice (""), or save the list as .xlsx.',
         severity=Severity.WARNING if is_read else Severity.ERROR,
+    )
+
+
+def _broken_row(number: int, why: str, hint: str) -> Problem:
+    return Problem(
+        row=number,
+        column=None,
+        target=None,
+        code="short_row",
+        message=why,
+        hint=hint,
     )
 
 

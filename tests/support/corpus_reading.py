@@ -77,4 +77,11 @@ READING: dict[str, bytes] = {
         'Bob,Pécs,="2600",="06301234568"',
         '="Cid",="Vác","=""2601""","=""06301234569"""',
     ),
+    "text/line_break_without_quotes.csv": (
+        "Name,City,Phone\r\nAnn,Vác,06301234567\r\nBob,Fő u. 1\nPécs,06301234568\r\n"
+        "Cid,Vác,06301234569\r\n"
+    ).encode(),
+    "text/row_of_another_delimiter.csv": lines(
+        "Name;City;Phone", "Ann,Vác,06301234567", "Bob;Pécs;06301234568", "Cid;Vác;06301234569"
+    ),
 }
