@@ -29,8 +29,11 @@ def _log(words: str) -> None:
     logging.getLogger(__name__).warning("%s", words)
 
 
-def environment() -> dict[str, str]:
-    """The variables of ours: the environment's, and below them those of a ``.env`` file."""
+def environment(warn: Warn = lambda _: None) -> dict[str, str]:
+    """The variables of ours: the environment's, and below them those of a ``.env`` file.
+
+    `warn` is told where that file gives the key, and others can read it.
+    """
     from dotenv import dotenv_values
 
     found: dict[str, str] = {}
@@ -39,6 +42,8 @@ def environment() -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(f".env cannot be read: {reason}", "Mend or remove the file.") from None
+    if dotenv.get(API_KEY_VARIABLE):
+        _warn_of_readers(Path(".env"), warn)
     for source in (dotenv, os.environ):
         for name in (CUSTOMER_VARIABLE, API_KEY_VARIABLE):
             if value := source.get(name):
@@ -97,7 +102,7 @@ def target_for(  # noqa: PLR0913 (each is an option of the commands)
         raise UsageError(
             "no project is named", "Write project: into the mapping, or give --project ID."
         )
-    customer, key = credentials(customer, api_key_file, environment(), warn)
+    customer, key = credentials(customer, api_key_file, environment(warn), warn)
     where = base_url or base_url_for(customer)
     return Target(where, project, customer, key, ca_file, api_key_file)
 
@@ -105,7 +110,6 @@ def target_for(  # noqa: PLR0913 (each is an option of the commands)
 def _key_from_file(path: Path, warn: Warn) -> str:
     try:
         text = path.read_text("utf-8").strip()
-        mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise UsageError(
@@ -113,9 +117,18 @@ def _key_from_file(path: Path, warn: Warn) -> str:
         ) from None
     if not text or "\n" in text:
         raise UsageError(f"{path}: must hold the API key and nothing else")
+    _warn_of_readers(path, warn)
+    return text
+
+
+def _warn_of_readers(path: Path, warn: Warn) -> None:
+    """Tell of a file with a key that others may read, where the system has such a thing."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
     if os.name == "posix" and mode & 0o077:
         warn(f"Warning: others can read {path}: run chmod 600 {quoted(path)}")
-    return text
 
 
 def _key_from_keyring(customer: str) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
+import itertools
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from importer.errors import OutputError
@@ -63,6 +65,34 @@ def sync_folder(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def similar_file(path: Path, suffixes: Collection[str] = ()) -> Path | None:
+    """The file beside a missing one that is likely meant, if any: of these suffixes, where given.
+
+    Names are compared without their suffix, which all have in common: that `nowhere.xlsx` and
+    `r.xlsx` end alike says nothing.
+    """
+    stem, best = path.stem.casefold(), (_LIKE, "")
+    try:
+        with os.scandir(path.parent) as found:
+            for entry in itertools.islice(found, _LOOK_AT):
+                name = Path(entry.name)
+                if entry.name.startswith(("~$", ".")) or not entry.is_file():
+                    continue
+                if suffixes and name.suffix.lower() not in suffixes:
+                    continue
+                like = difflib.SequenceMatcher(None, stem, name.stem.casefold()).ratio()
+                same_kind = name.suffix.lower() == path.suffix.lower()
+                best = max(best, (like + 0.001 * same_kind, entry.name))
+    except (OSError, ValueError):
+        return None
+    return path.with_name(best[1]) if best[1] else None
+
+
+_LIKE = 0.7
+"""How alike two names are that may be meant for each other: one letter in four may differ."""
+_LOOK_AT = 2000
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -34,7 +34,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "shell": (),
     "commands": (*FOUNDATION, "api.request", "credentials", "shell"),
     "summary": (*FOUNDATION, ""),
-    "mapping": (*FOUNDATION, "mapping", "textbytes"),
+    "mapping": (*HELPERS, "mapping", "textbytes"),
     "survey": (*FOUNDATION, "survey", "textbytes"),
     "api.bodies": (*FOUNDATION, "textbytes"),
     "api.request": FOUNDATION,

@@ -255,6 +255,10 @@ def _told(error: BaseException) -> str:
             return clean(f"the proxy answered HTTP {error.status}")
         case aiohttp.ClientConnectorCertificateError():
             return clean(f"its certificate is not trusted: {error.certificate_error}")
+        case aiohttp.ClientConnectorSSLError() if _is_no_tls(error.os_error):
+            return clean(
+                f"{error.host}:{error.port} does not speak TLS: is it http://, or another port?"
+            )
         case aiohttp.ClientConnectorError():
             words = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
             return clean(f"{error.host}:{error.port}: {words}")
@@ -272,3 +276,14 @@ def _told(error: BaseException) -> str:
             return clean(error.strerror)
         case _:
             return type(error).__name__
+
+
+def _is_no_tls(error: BaseException) -> bool:
+    """Whether the other end answered a TLS hello with what is no TLS, as OpenSSL names it."""
+    return isinstance(error, ssl.SSLError) and error.reason in {
+        "WRONG_VERSION_NUMBER",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+        "HTTP_REQUEST",
+        "UNKNOWN_PROTOCOL",
+    }

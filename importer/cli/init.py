@@ -91,6 +91,8 @@ def _target(options: dict[str, Any]) -> Target:
 
     if options["project"] is None:
         raise UsageError("no project is named", "Give --project ID with --online.")
-    customer, key = credentials(options["customer"], options["api_key_file"], environment(), warn)
+    customer, key = credentials(
+        options["customer"], options["api_key_file"], environment(warn), warn
+    )
     base_url = options["base_url"] or base_url_for(customer)
     return Target(base_url, options["project"], customer, key, options["ca_file"])

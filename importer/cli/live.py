@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from importer.cli.logs import as_json, put_progress
-from importer.cli.outcome import FAILED, say
+from importer.cli.outcome import say
 from importer.model import Probing, Progress, Resumed, Stage, Status, Waiting
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
         yield lambda _: None
         return
     if as_json():
-        yield put_progress(name, _tell)
+        yield put_progress(name, _Teller())
         return
+    tell = _Teller()
     if not sys.stderr.isatty():
-        yield _tell
+        yield tell
         return
     from tqdm import tqdm
 
@@ -74,7 +75,7 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
         def show(news: Progress | Event) -> None:
             if not isinstance(news, Progress):
                 with bar.external_write_mode(sys.stderr):
-                    _tell(news)
+                    tell(news)
                 return
             if news.stage is not stage[0]:
                 stage[0] = news.stage
@@ -83,9 +84,11 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
             if news.stage is not Stage.SENDING:
                 bar.update(news.passed - bar.n)
             else:
-                failed = sum(news.counts.get(status, 0) for status in FAILED)
-                created = news.counts.get(Status.CREATED, 0)
-                bar.set_postfix(created=created, failed=failed, refresh=False)
+                failed = sum(news.counts.get(status, 0) for status in _FAILED)
+                shown = {"created": news.counts.get(Status.CREATED, 0), "failed": failed}
+                if uncertain := news.counts.get(Status.UNCERTAIN, 0):
+                    shown["uncertain"] = uncertain
+                bar.set_postfix(shown, refresh=False)
                 bar.update(news.done - bar.n)
 
         yield show
@@ -98,16 +101,35 @@ _DESCRIPTIONS = {
 }
 
 
-def _tell(news: Progress | Event) -> None:
-    """Say what happens to the whole run; how fast it goes is told by the bar."""
-    match news:
-        case Waiting(seconds, reason) if seconds >= _WORTH_TELLING:
-            say(f"Waiting {seconds:.0f} s: {reason}", err=True)
-        case Probing(reason):
-            say(f"Paused: {reason}. Asking whether the service is there …", err=True)
-        case Resumed():
-            say("Going on.", err=True)
+_FAILED = (Status.INVALID, Status.REJECTED)
+"""An uncertain row is none of them: it may exist."""
+
+
+class _Teller:
+    """Says what happens to the whole run; how fast it goes is told by the bar.
+
+    Short waits are told once they add up, and an end only of what was told.
+    """
+
+    def __init__(self) -> None:
+        self._untold = 0.0
+        self._told = False
+
+    def __call__(self, news: Progress | Event) -> None:
+        match news:
+            case Waiting(seconds, reason):
+                self._untold += seconds
+                if self._untold >= _WORTH_TELLING:
+                    say(f"Waiting {self._untold:.0f} s: {reason}", err=True)
+                    self._untold, self._told = 0.0, True
+            case Probing(reason):
+                say(f"Paused: {reason}. Asking whether the service is there …", err=True)
+                self._told = True
+            case Resumed():
+                if self._told:
+                    say("Going on.", err=True)
+                self._untold, self._told = 0.0, False
 
 
 _WORTH_TELLING = 1.0
-"""Seconds; shorter waits are told by the bar's standing still."""
+"""Seconds; a shorter wait is told by the bar's standing still."""

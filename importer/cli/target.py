@@ -56,7 +56,9 @@ def past_target(past: PastRun, options: Mapping[str, Any]) -> Iterator[Target]:
         with _rehearsal(past.sandbox, past.project, options) as target:
             yield target
         return
-    customer, key = credentials(options["customer"], options["api_key_file"], environment(), warn)
+    customer, key = credentials(
+        options["customer"], options["api_key_file"], environment(warn), warn
+    )
     ca_file, key_file = options["ca_file"] or past.ca_file, options["api_key_file"]
     base_url = options.get("base_url") or past.base_url
     yield Target(base_url, past.project, customer, key, ca_file, key_file)

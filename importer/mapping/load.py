@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from importer.errors import MappingError
+from importer.files import similar_file
 from importer.mapping.complaints import Places, in_order, mistake_line, shape_mistakes
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
@@ -83,12 +83,8 @@ def _unusable(path: Path, mistakes: Iterable[str]) -> MappingError:
 
 
 def _similar_file(path: Path) -> str:
-    try:
-        names = [p.name for p in path.parent.iterdir() if p.suffix in {".yaml", ".yml"}]
-    except OSError:
-        names = []
-    close = difflib.get_close_matches(path.name, names, 1)
-    return f"Did you mean {path.with_name(close[0])}?" if close else "Check the path after -m."
+    close = similar_file(path, {".yaml", ".yml"})
+    return f"Did you mean {close}?" if close else "Check the path after -m."
 
 
 def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:

@@ -7,7 +7,6 @@ and the other jobs still run. Addresses hold passwords: no message repeats one.
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from importer.errors import ImporterError, MappingError
+from importer.files import similar_file
 from importer.mapping.complaints import in_order, mistake_line, shape_mistakes
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
@@ -95,12 +95,8 @@ def _text(path: Path) -> str:
 
 
 def _similar_file(path: Path) -> str:
-    try:
-        names = [p.name for p in path.parent.iterdir() if p.suffix in {".yaml", ".yml"}]
-    except OSError:
-        names = []
-    close = difflib.get_close_matches(path.name, names, 1)
-    return f"Did you mean {path.with_name(close[0])}?" if close else "Check the path after batch."
+    close = similar_file(path, {".yaml", ".yml"})
+    return f"Did you mean {close}?" if close else "Check the path after batch."
 
 
 def _unusable(path: Path, mistakes: Iterable[str]) -> JobsError:

@@ -55,7 +55,10 @@ def kinds_chart(survey: Survey) -> str:
         (kind.title, kind.count, f"{kind.count:,}", str(kind.severity)) for kind in kinds(survey)
     ]
     errors = sum(kind.severity is Severity.ERROR for kind in kinds(survey))
-    caption = f"{errors:,} kinds keep rows back, {len(bars) - errors:,} are warnings"
+    keep = "1 kind keeps" if errors == 1 else f"{errors:,} kinds keep"
+    others = len(bars) - errors
+    are = "1 is a warning" if others == 1 else f"{others:,} are warnings"
+    caption = f"{keep} rows back, {are}"
     return _chart("Problems by kind", caption, bars, max(bar[1] for bar in bars))
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
+from importer.files import similar_file
 from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
 from importer.sources.package import workbook_part
 from importer.sources.textforms import HEAD, TextForm, text_form
@@ -183,14 +184,10 @@ def readable_file(path: Path) -> int:
 
 def _nearby(path: Path) -> str:
     """Where to look for a file that is not there, naming the nearest of its folder."""
-    import difflib
-
-    try:
-        names = [entry.name for entry in path.absolute().parent.iterdir() if entry.is_file()]
-    except OSError:
+    if not path.absolute().parent.is_dir():
         return f"The folder {path.parent} does not exist either, or may not be read."
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"Did you mean {path.with_name(near[0])}?" if near else "Check the name and the folder."
+    near = similar_file(path)
+    return f"Did you mean {near}?" if near else "Check the name and the folder."
 
 
 def detect(file: InputFile) -> Kind:
