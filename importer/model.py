@@ -33,17 +33,21 @@ ERROR_TEXTS = frozenset(
 ).union(f"Err:{number}" for number in range(501, 541))
 """What Excel, Google Sheets and LibreOffice show for a calculation that failed."""
 
-BLANKS = "".join(
-    map(
-        chr,
-        (
-            *(*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
-            *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
-            *(0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x180E, 0xAD),  # these have no width
-        ),
-    )
+_SPACES = (
+    *(*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
+    *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
+    *(0x2800, 0x3164, 0xFFA0),  # Braille and Hangul have letters that show nothing
 )
-"""White space of every kind and characters without a width: what trimming takes off both ends."""
+_NO_WIDTH = (
+    *(0x1A, 0xAD, 0x180E, 0x200B, 0x200C, 0x200D, *range(0x2060, 0x2065), 0xFEFF),
+    *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F)),  # marks of direction
+    *range(0x2066, 0x2070),  # isolates of direction, and what went before them
+)
+INVISIBLE = "".join(map(chr, _NO_WIDTH))
+"""Characters without a width: zero-width characters, marks of direction, byte-order marks, soft
+hyphens, and Ctrl-Z, which old programs put at the end of a text file."""
+BLANKS = "".join(map(chr, _SPACES)) + INVISIBLE
+"""All that shows nothing, white space of every kind too: what trimming takes off both ends."""
 
 _TEXT_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"', re.DOTALL)
 _NUMBER_FORMULA = re.compile(r"='?([+-]?[0-9][0-9.,]*)'?")

@@ -21,8 +21,8 @@ Mask = npt.NDArray[np.bool_]
 _UNCHANGED_BY_NFC = 0xCC
 """The first byte of U+0300, the first character that is not the same in Unicode NFC whatever is
 before it."""
-_LETTER_LEADS = (np.uint8(0xC3), np.uint8(0xDF))
-"""The first bytes of characters of two bytes, none of which is blank."""
+_LETTER_LEADS = (np.uint8(0xC3), np.uint8(0xD7))
+"""Of characters of two bytes the first bytes of most, none of which is blank."""
 
 
 def _table(*values: int) -> Mask:

@@ -25,7 +25,9 @@ def column(texts: list[str]) -> object:
 
 def test_blanks_are_all_white_space_and_what_has_no_width() -> None:
     spaces = {letter for letter in map(chr, range(sys.maxunicode + 1)) if letter.isspace()}
-    assert set(BLANKS) == spaces | set("\u200b\u200c\u200d\u2060\ufeff\u180e\u00ad")
+    marks = {*map(chr, (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x2070)))}
+    no_width = {*"\x1a\xad\u180e\u200b\u200c\u200d\ufeff", *map(chr, range(0x2060, 0x2065))}
+    assert set(BLANKS) == spaces | marks | no_width | {*"\u2800\u3164\uffa0"}
 
 
 @given(COLUMNS)

@@ -24,6 +24,7 @@ from importer.mapping.program import Column, Headers, MissingColumn, Program, bi
 from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec
+from importer.mapping.text import as_cell
 from importer.model import Batch, Checked, Problem, Records, Severity
 from importer.textbytes import distinct, held
 
@@ -297,7 +298,7 @@ def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list
         if column is None:
             missing.append((("rows", "skip_when", str(i), "column"), headers.complain(rule.column)))
             continue
-        texts = frozenset(text.strip().casefold() for text in rule.in_)
+        texts = frozenset(as_cell(text).casefold() for text in rule.in_)
         filters.append(Filter(column, headers.names[column], texts))
     return filters
 

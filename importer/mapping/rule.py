@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from importer.mapping.dates import zoned_format
+from importer.mapping.text import as_cell
 
 Mistake = tuple[tuple[str, ...], str]
 """Where, below the object at hand, and what is wrong there and how to mend it."""
@@ -172,9 +173,10 @@ class Rule(Strict):
                 re.compile(self.pattern)
             except re.error as error:
                 mistakes.append((("pattern",), f"not a regular expression: {error}"))
-        if self.choices and self.map and (odd := sorted(set(self.map.values()) - {*self.choices})):
+        choices = {*self.choices, *map(as_cell, self.choices)} if self.choices else set[str]()
+        if choices and self.map and (odd := sorted(set(self.map.values()) - choices)):
             mistakes.append((("map",), f"gives {', '.join(odd)}, not among the choices"))
-        if self.choices and self.default is not None and self.default not in self.choices:
+        if choices and self.default is not None and self.default not in choices:
             mistakes.append((("default",), f"{self.default!r} is not among the choices"))
         if self.template is not None and not self.named_columns():
             mistakes.append((("template",), "no {column} in it: for a constant use value"))

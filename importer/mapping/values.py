@@ -20,7 +20,7 @@ from importer.mapping.damage import fill_up
 from importer.mapping.faults import Converted, Converter, Fault
 from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.rule import Rule, Type
-from importer.mapping.text import title_case, trim
+from importer.mapping.text import as_cell, title_case, trim
 from importer.model import Severity
 
 PIPE = "|"
@@ -109,7 +109,7 @@ def _steps(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
         change = {"upper": str.upper, "lower": str.lower, "title": title_case}[rule.case]
         yield lambda text: Converted(change(text))
     if rule.map:
-        table = rule.map
+        table = {as_cell(key) if rule.trim else key: sent for key, sent in rule.map.items()}
         yield lambda text: Converted(table.get(text, text))
     yield from _bounds(rule, type_, place)
     convert = converter_for(rule, type_, place)
@@ -175,7 +175,7 @@ def _checks(rule: Rule) -> Iterator[Step]:
             else Fault("pattern", f'"{text}" is not of the form {rule.pattern}', _FORM),
         )
     if rule.choices is not None:
-        choices = frozenset(rule.choices)
+        choices = frozenset((*rule.choices, *(map(as_cell, rule.choices) if rule.trim else ())))
         yield lambda text: Converted(text, None if text in choices else _choice_fault(text, rule))
     if rule.multiple:
         yield lambda text: _pipe(text, rule)

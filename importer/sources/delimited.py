@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.model import Problem, Severity, SourceInfo
+from importer.model import BLANKS, Problem, Severity, SourceInfo
 from importer.sources.delimiter import (
     SAMPLE,
     find_delimiter,
@@ -21,7 +21,6 @@ from importer.sources.delimiter import (
 )
 from importer.sources.detect import Kind
 from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
-from importer.sources.header import BLANKS
 from importer.sources.quoting import find_dialect, text_within_quotes
 from importer.sources.records import records, unwrapped
 from importer.sources.source import Layout, Reading

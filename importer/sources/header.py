@@ -14,7 +14,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from importer.model import as_spreadsheets_show
+from importer.model import BLANKS, as_spreadsheets_show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,14 +24,6 @@ LOOKED_AT = 64
 
 _WIDE = 0.6
 _WORDY = 0.5
-
-BLANKS = "".join(
-    chr(code)
-    for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x1A, 0x85, 0xA0, 0xAD, 0x1680, 0x180E)
-) + "".join(map(chr, (*range(0x2000, 0x2010), 0x2028, 0x2029, 0x202F, 0x205F, 0x2060)))
-BLANKS += "\u3000\ufeff"
-"""Characters that show nothing: white space of every kind, zero-width characters, byte-order
-marks, and Ctrl-Z, which old programs put at the end of a text file."""
 
 
 def is_blank(cell: str) -> bool:

@@ -323,3 +323,31 @@ def test_phones_of_one_cell_may_be_quoted_or_a_list() -> None:
             "2": {"phone": "36201234567"},
         }
     assert "unbalanced_quote" in codes(text, ["X", "A"], ["x", '"06301234567; 06201234567'])
+
+
+SHOWING_NOTHING = [
+    *" \t\xa0\u2009\u202f\u3000\u2800\u3164",
+    *"\x1a\xad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2064\ufeff",
+    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+]
+
+
+@pytest.mark.parametrize("blank", SHOWING_NOTHING, ids=ascii)
+def test_what_shows_nothing_is_trimmed_wherever_texts_are_compared(blank: str) -> None:
+    text = """
+        form:
+          city: {column: City, required: true, map: {"G\u200e": Vác}, choices: ["\u202aVác\u202c"]}
+          mail: {column: Mail, type: email}
+        contacts: {1: {phone: {column: Phone, region: HU}}}
+        rows: {skip_when: [{column: Out, in: ["\u2066yes\u2069"]}]}
+    """
+    sheet = ["City", "Mail", "Phone", "Out"]
+    row = [f"{blank}G{blank}", f"{blank}a{blank}@example{blank}.com{blank}"]
+    row += [f"{blank}+36{blank}30{blank}1234567{blank}", f"{blank}no{blank}"]
+    sent = body(text, sheet, row)
+    assert sent["form"] == {"city": "Vác", "mail": "a@example.com"}
+    assert sent["contacts"]["1"]["phone"] == "36301234567"
+    assert codes(text, sheet, [blank * 3, *row[1:]]) == ["required"]
+    plan = plan_of(text, sheet)
+    checked = plan.evaluate(batch_of([[*row[:3], f"{blank}Yes{blank}"]])).checked
+    assert list(checked.filtered) == [2]

@@ -466,3 +466,20 @@ def test_no_content_crashes_the_reader(
         read(path)
     except SourceError as error:
         assert error.hint
+
+
+SHOWING_NOTHING = [
+    *" \t\xa0\u2009\u202f\u3000\u2800\u3164",
+    *"\x1a\xad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2064\ufeff",
+    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+]
+
+
+@pytest.mark.parametrize("blank", SHOWING_NOTHING, ids=ascii)
+def test_a_header_is_found_whatever_shows_nothing_around_it(blank: str, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"{blank}Name{blank};City\nAnn;{blank}\n{blank};{blank}\nBea;Wien\n", "utf-8")
+    with open_source(file, SourceOptions()) as source:
+        rows = [row for batch in source.batches() for row in batch.rows.tolist()]
+        assert source.info.headers == ("Name", "City")
+    assert rows == [2, 4]
