@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,12 +164,13 @@ class _Reading:
     """One list, batch by batch: 8 bytes are kept of each number."""
 
     def __init__(self, info: SourceInfo, entry: DoNotCall, region: str | None) -> None:
-        from importer.mapping.phones import phone_converter
+        from importer.mapping.phones import either_number, phone_converter
 
         self._info, self._entry = info, entry
         self._column = _column(info, entry)
         # Damage is read where no digit was lost: a number too many harms less than one too few.
         self._convert: Converter = phone_converter(region, "digits", repair=True)
+        self._either = partial(either_number, region=region)
         self._parts: list[npt.NDArray[np.int64]] = []
         self._examples: list[str] = []
         self._hint: str | None = None
@@ -199,6 +201,7 @@ class _Reading:
         codes, entries = distinct(texts)
         found = [self._number(text) if text else 0 for text in entries]
         numbers = [number for number in found if isinstance(number, int) and number]
+        numbers += [number for text in entries for number in self._either(text)]
         if numbers:
             self._parts.append(np.array(numbers, dtype=np.int64))
         self._entries += int(held(texts).sum())

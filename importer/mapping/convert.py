@@ -44,6 +44,7 @@ _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9][0-9.,'’ ]*|[.,][0-9]+)"
 _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
+_MAILTO = re.compile("^mailto:(?://)?", re.IGNORECASE)
 _WHOLE = "write it without decimals; or set type: decimal in the mapping"
 _DIGITS = "write digits and one decimal mark only, without a unit"
 _VALUEID = "write the id of the value; or leave type: valueid out to send its name"
@@ -152,7 +153,7 @@ def _email(_: Rule, __: Place) -> Converter:
     from email_validator import EmailNotValidError, validate_email
 
     def convert(text: str) -> Converted:
-        squeezed = squeeze(text)
+        squeezed = _MAILTO.sub("", squeeze(text))
         try:
             found = validate_email(squeezed, check_deliverability=False)
         except EmailNotValidError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import Cells, trimmed
+from importer.mapping.damage import whole_number
 from importer.mapping.kinds import (
     CODES,
     DATES,
@@ -29,10 +30,13 @@ from importer.mapping.kinds import (
     Places,
     code_numbers,
 )
+from importer.mapping.phones import BARE, LABEL, bare_readings, without_label
 from importer.mapping.values import marks_of
-from importer.textbytes import held
+from importer.textbytes import Bytes, between, held
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from importer.mapping.plan import Plan
     from importer.mapping.program import Program
     from importer.mapping.rule import Type
@@ -41,6 +45,11 @@ if TYPE_CHECKING:
 _LONGEST_EXAMPLE = 80
 _MOST_DISTINCT = 64
 """Distinct texts of a kind that are told apart: more of them make no judgement surer."""
+_SAMPLE = 128
+"""Distinct phones that are read both ways, of those with the region's code at their front and of
+the others: one that makes a column doubtful is rarely alone."""
+_SCATTER = np.uint64(0x9E3779B97F4A7C15)
+"""Knuth's multiplier: 2**64 by the golden ratio, odd."""
 _TIME = "[T ].*$"
 """What follows a date in its cell: the same day at another time shows nothing new."""
 
@@ -91,7 +100,7 @@ class Watch:
 
     def __init__(self, plan: Plan) -> None:
         self._watched = [
-            _Watched(program, kinds)
+            _Watched(program, kinds, _bare_phones(program, kinds, plan.spec.region))
             for program, type_ in plan.programs
             if (kinds := kinds_for(program, type_)) is not None
         ]
@@ -104,7 +113,7 @@ class Watch:
 
     def facts(self) -> Facts:
         """What the batches so far show."""
-        return Facts({w.program.target: dict(w.tallies) for w in self._watched if w.tallies})
+        return Facts({w.program.target: w.all_tallies() for w in self._watched if w.tallies})
 
 
 def kinds_for(program: Program, type_: Type) -> Kinds | None:
@@ -131,6 +140,7 @@ class _Watched:
 
     program: Program
     kinds: Kinds
+    bare: _BarePhones | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     last: int | None = None
     _distinct: dict[str, set[str]] = field(default_factory=dict)
@@ -147,8 +157,13 @@ class _Watched:
                 known = Tally(0, example, int(cells.batch.rows[places[first]]))
             distinct = self._count_distinct(kind, texts, found)
             self.tallies[kind] = known._replace(total=known.total + len(found), distinct=distinct)
+            if self.bare is not None and kind == "bare":
+                self.bare.add(texts.take(pa.array(found)), cells.batch.rows[places[found]])
         if self.kinds is CODES:
             self._compare(texts)
+
+    def all_tallies(self) -> dict[str, Tally]:
+        return self.tallies | (self.bare.tallies() if self.bare is not None else {})
 
     def _count_distinct(self, kind: str, texts: Any, found: Places) -> int:
         distinct = self._distinct.setdefault(kind, set())
@@ -175,6 +190,8 @@ class _Watched:
             texts = pc.list_flatten(pieces)
             places = pc.list_parent_indices(pieces).to_numpy(zero_copy_only=False)
         texts = trimmed(texts)
+        if self.kinds is PHONES:
+            texts = _unlabelled(texts)
         filled = held(texts)
         if filled.all():
             return texts, places
@@ -192,3 +209,106 @@ class _Watched:
         if falls:
             known = self.tallies.get(FALLS, Tally(0))
             self.tallies[FALLS] = known._replace(total=known.total + falls)
+
+
+def _unlabelled(texts: Any) -> Any:
+    """Phones without a label such as ``tel:``; next to none have one."""
+    first = Bytes(texts).first
+    letters = (first >= ord("A")) & ~between(first, "[", "`")
+    if not letters.any():
+        return texts
+    some = pa.array(letters)
+    return pc.replace_with_mask(
+        texts, some, pc.replace_substring_regex(texts.filter(some), LABEL, "")
+    )
+
+
+def _bare_phones(program: Program, kinds: Kinds, region: str | None) -> _BarePhones | None:
+    region = program.rule.region or region
+    return _BarePhones(region) if kinds is PHONES and region is not None else None
+
+
+class _BarePhones:
+    """Phones with neither a plus nor a zero at their front: a sample of them, read both ways.
+
+    ``own_…`` are those that begin with the region's code. Of each sort, ``national`` are valid as
+    national numbers only, ``plus`` with a plus before them only, ``either`` with it and without it;
+    ``own_mobile`` are ``either``, too, and mobile phones with the plus only.
+    """
+
+    def __init__(self, region: str) -> None:
+        from phonenumbers import country_code_for_region
+
+        self._region = region
+        self._code = str(country_code_for_region(region))
+        self._own, self._other = _Sample(), _Sample()
+
+    def add(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
+        """Take in phones and the numbers of their rows."""
+        digits = pc.replace_substring_regex(texts, "[^0-9]", "")
+        own = pc.starts_with(digits, self._code).to_numpy(zero_copy_only=False)
+        for sample, mask in ((self._own, own), (self._other, ~own)):
+            if mask.any():
+                sample.add(texts.filter(pa.array(mask)), rows[mask])
+
+    def tallies(self) -> dict[str, Tally]:
+        """How many phones there are of each kind, as far as the samples show.
+
+        Nothing where no phone begins with the region's code: then none is doubtful.
+        """
+        if not self._own.total:
+            return {}
+        found = self._own.tallies(lambda text: f"own_{self._kind(text, own=True)}")
+        return found | self._other.tallies(lambda text: f"other_{self._kind(text, own=False)}")
+
+    def _kind(self, text: str, *, own: bool) -> str:
+        from phonenumbers import PhoneNumberType, number_type
+
+        undamaged = without_label(text)
+        undamaged = whole_number(undamaged) or undamaged
+        if BARE.fullmatch(undamaged) is None:
+            return OTHER
+        readings = bare_readings(undamaged, self._region)
+        if readings.national is None:
+            return OTHER if readings.abroad is None else "plus"
+        if readings.abroad is None:
+            return "national"
+        if not readings.differ:
+            return "plus" if own else "national"
+        mobile = PhoneNumberType.MOBILE
+        if own and number_type(readings.abroad) == mobile != number_type(readings.national):
+            return "mobile"
+        return "either"
+
+
+class _Sample:
+    """So many distinct texts, chosen by their own signs: the same in whatever order they come."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._kept: dict[int, tuple[str, int]] = {}
+
+    def add(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
+        """Take in texts, and their row numbers."""
+        self.total += len(texts)
+        found = Bytes(texts)
+        last = np.zeros(len(texts), dtype=np.uint64)
+        for place in range(1, 9):
+            at = found.starts[1:] - place
+            signs = found.data[np.maximum(at, 0)] * (at >= found.starts[:-1])
+            last = last << np.uint64(8) | signs.astype(np.uint64)
+        hashes, first = np.unique(last * _SCATTER >> np.uint64(1), return_index=True)
+        hashes, first = hashes[:_SAMPLE], first[:_SAMPLE]
+        chosen = texts.take(pa.array(first)).to_pylist()
+        for key, text, row in zip(hashes.tolist(), chosen, rows[first].tolist(), strict=True):
+            self._kept.setdefault(key, (text, row))
+        self._kept = {key: self._kept[key] for key in sorted(self._kept)[:_SAMPLE]}
+
+    def tallies(self, kind: Callable[[str], str]) -> dict[str, Tally]:
+        """All texts by kind: those of the sample are told apart, and stand for the others."""
+        found: dict[str, Tally] = {}
+        for text, row in sorted(self._kept.values(), key=lambda kept: kept[1]):
+            known = found.get(of := kind(text), Tally(0, text[:_LONGEST_EXAMPLE], row))
+            found[of] = known._replace(total=known.total + 1, distinct=known.distinct + 1)
+        share = self.total / max(len(self._kept), 1)
+        return {of: tally._replace(total=round(tally.total * share)) for of, tally in found.items()}

@@ -57,9 +57,16 @@ def _fast_type(rule: Rule, type_: Type, region: str | None, finding: Finding) ->
     settle = fast_phones(rule.region or region)
     if settle is None:
         return None
+    from phonenumbers import country_code_for_region
+
     if rule.format == "e164":
         settle = _with_plus(settle)
-    return _not_bare(settle) if finding.international else settle
+    if not finding.plus_expected:
+        return settle
+    settle = _not_bare(settle)
+    if finding.bare != "plus" or (home := rule.region or region) is None:
+        return settle
+    return _with_lost_plus(settle, str(country_code_for_region(home)))
 
 
 def _with_plus(settle: FastPath) -> FastPath:
@@ -67,6 +74,17 @@ def _with_plus(settle: FastPath) -> FastPath:
         known, digits = settle(texts)
         plus = pc.binary_join_element_wise(pa.scalar("+", digits.type), digits, BLANK)
         return Settled(known, blanked(plus, ~known))
+
+    return settled
+
+
+def _with_lost_plus(settle: FastPath, country: str) -> FastPath:
+    """Numbers that begin with their region's code, in a column whose numbers lost their plus."""
+
+    def settled(texts: Any) -> Settled:
+        own = pc.starts_with(texts, country)
+        plus = pc.binary_join_element_wise(pa.scalar("+", texts.type), texts, BLANK)
+        return settle(pc.if_else(own, plus, texts))
 
     return settled
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Bare = Literal["plus", "national", "unclear"]
+"""The plus was lost; it is a national number; or the column does not show which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,16 +15,19 @@ class Finding:
 
     `day_first` says how dates such as 03/04/2024 are meant. `swapped` says that day and month of
     the real dates were read the wrong way round. `decimal_mark` says what 1,234 or 1.234 means.
-    `prefixes` are what phones may have lost: ``+``, ``0``. `international` says that nearly all
-    phones are in international form, `dates_are_damage` that a phone which looks like a date is
-    one. `width` is how many digits codes had before they lost the zeros at their front.
+    `prefixes` are what phones may have lost: ``+``, ``0``. `bare` says what a phone is that begins
+    with its region's own code and is a valid number both with a plus before it and without one;
+    `plus_expected`, that nearly all phones have a country's code, be its plus written or lost.
+    `dates_are_damage` says that a phone which looks like a date is one. `width` is how many digits
+    codes had before they lost the zeros at their front.
     """
 
     day_first: bool | None = None
     swapped: bool = False
     decimal_mark: str | None = None
     prefixes: tuple[str, ...] = ()
-    international: bool = False
+    bare: Bare = "plus"
+    plus_expected: bool = False
     dates_are_damage: bool = False
     width: int | None = None
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from importer.mapping.facts import Tallies, Tally, kinds_for
-from importer.mapping.finding import NOTHING, Finding
+from importer.mapping.finding import NOTHING, Bare, Finding
 from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, OTHER, PHONES
+from importer.mapping.phones import bare_readings, in_full
 from importer.model import Problem, Severity
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ _RISING = 0.98
 _FEWEST_CUT = 3
 """Of random numbers of sixteen digits, one in a thousand columns of three ends in 0 throughout."""
 _INTERNATIONAL = 0.8
+_STRONG, _FEW, _VERY_FEW = 0.2, 3, 10
+"""Where at least a fifth of the phones with the region's code at their front make sense only with a
+plus, a third as many national ones are strays; else a tenth."""
+_BY_CHANCE = 0.05
+"""Of a region's national numbers, fewer begin with its own code, all over the country."""
 
 _NONE = Tally(0)
 
@@ -82,7 +88,7 @@ def judge(
     if kinds is NUMBERS:
         return _judge_numbers(column)
     if kinds is PHONES:
-        return _judge_phones(column, region), ()
+        return _judge_phones(column, region)
     if kinds is CODES:
         return _judge_codes(column)
     return NOTHING, ()
@@ -188,7 +194,7 @@ def _judge_numbers(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
     return finding, (remark,)
 
 
-def _judge_phones(column: _Column, region: str | None) -> Finding:
+def _judge_phones(column: _Column, region: str | None) -> tuple[Finding, tuple[Problem, ...]]:
     abroad, home = column.count("plus", "double_zero"), column.count("zero")
     bare, dates = column.count("bare"), column.count("date")
     numbers = abroad + home + bare
@@ -196,10 +202,50 @@ def _judge_phones(column: _Column, region: str | None) -> Finding:
     if not abroad and not home and region and bare:
         # Where the whole column was turned into numbers, no prefix is left to show.
         prefixes = {"+": bare, "0": bare}
-    return Finding(
+    lost = _lost_pluses(column)
+    own = column.count("own_plus", "own_either", "own_mobile") if lost == "plus" else 0
+    finding = Finding(
         prefixes=tuple(prefix for prefix, count in prefixes.items() if count),
-        international=abroad >= _INTERNATIONAL * numbers > 0,
+        bare=lost,
+        plus_expected=abroad + own >= _INTERNATIONAL * numbers > 0,
         dates_are_damage=0 < dates <= numbers,
+    )
+    return finding, tuple(_prefix_remarks(column, region, lost))
+
+
+def _lost_pluses(column: _Column) -> Bare:
+    """What bare phones are that begin with the region's code and are valid with a plus and without.
+
+    Of national numbers few begin with the code, by chance; of numbers whose plus was lost all do,
+    and many of these make sense only so, or are mobile phones only so. So what decides is how many
+    others there are that can only be national.
+    """
+    either = column.count("own_either", "own_mobile")
+    surely_plus = column.count("own_plus", "own_mobile")
+    own = column.count("own_plus") + either
+    national = column.count("own_national", "other_national")
+    strong = surely_plus >= _STRONG * own
+    if national * (_FEW if strong else _VERY_FEW) <= own:
+        return "plus"
+    return "national" if not surely_plus and either <= _BY_CHANCE * national else "unclear"
+
+
+def _prefix_remarks(column: _Column, region: str | None, lost: Bare) -> Iterator[Problem]:
+    tallies = [t for kind in ("own_either", "own_mobile") if (t := column[kind]).total]
+    if not tallies or region is None or lost == "unclear":
+        return
+    first = min(tallies, key=lambda tally: tally.row)
+    readings = bare_readings(first.example, region)
+    if readings.national is None or readings.abroad is None:
+        return
+    national, plus = in_full(readings.national), in_full(readings.abroad)
+    taken, left = (plus, national) if lost == "plus" else (national, plus)
+    what = "with the plus lost" if lost == "plus" else "as national numbers"
+    yield column.remark(
+        "phone_prefix_found",
+        f"{_number(sum(t.total for t in tallies), 'number')} such as {_quoted(first)} can be read "
+        f"in two ways: read {what}, as {taken}, since the column shows that",
+        f"if {left} is meant, write it so",
     )
 
 

@@ -14,11 +14,12 @@ from importer.textbytes import Bytes, between, matches
 Mask = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
-_DOUBTFUL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}|[.][0-9]{0,2}$|[.]0+$"
-"""Dates, and numbers that a spreadsheet program has spoilt: they are looked at one by one."""
+_DOUBTFUL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}|[.][0-9]{0,2}$|[.]0+$|[0-9].*[(/] ?[08]"
+"""Dates, numbers that a spreadsheet program has spoilt, and zeros in brackets behind a country's
+code: they are looked at one by one."""
 _FEWEST, _MOST = 5, 31
 """Signs of a plain text from its first digit on."""
-_PLUS, _OPEN, _DOT, _DASH, _SPACE = b"+(.- "
+_PLUS, _OPEN, _DOT, _DASH, _SPACE, _SLASH = b"+(.- /"
 LONGEST_PREFIX = 8
 """Signs, so that a number's beginning is one integer."""
 _HEAD_BITS = 8 * LONGEST_PREFIX
@@ -40,7 +41,7 @@ def plain_phones(texts: Any) -> Mask:
     plain = between(data[np.minimum(begins, last)], "0", "9") & ~found.holding(odd)
     plain &= (ends - begins >= _FEWEST) & (ends - begins <= _MOST)
     doubtful = data[np.minimum(found.starts[:-1] + 4, last)] == _DASH
-    doubtful |= found.holding(data == _DOT)
+    doubtful |= found.holding((data == _DOT) | (data == _OPEN) | (data == _SLASH))
     if len(places := np.flatnonzero(doubtful & plain)):
         plain[places] = ~matches(texts.take(pa.array(places)), _DOUBTFUL)
     return plain

@@ -87,8 +87,15 @@ class _Plan:
         plus = plain & dialled.begins("+")
         home = plain & ~plus & ~self._goes_abroad(dialled, plain & ~plus)
         own_code = home & dialled.begins(self.code)
-        # A number may begin as the region's own code does.
+        # A number may begin as the region's own code does; one that is valid with that code and
+        # within the region is read as its column shows, and not here.
         own = np.flatnonzero(own_code)
+        whole, inner = np.zeros_like(own), np.full_like(own, len(self.code))
+        both = self.patterns.allow(dialled, own, whole) & self.patterns.allow(dialled, own, inner)
+        if self.home:
+            both |= dialled.begins(self.home, np.full(len(plain), len(self.code)))[own]
+        home[own[both]] = own_code[own[both]] = False
+        own = own[~both]
         own_code[own[matches(dialled.texts(own), self.patterns.general)]] = False
         behind = np.full(len(plain), -1, dtype=np.int64)
         behind[home] = 0

@@ -274,6 +274,15 @@ def test_a_list_has_a_region_of_its_own(tmp_path: Path) -> None:
     assert [p.status for p in previews(leads, mapping)] == ["skipped"]
 
 
+def test_a_listed_number_that_can_be_two_keeps_both_from_being_called(tmp_path: Path) -> None:
+    listing(tmp_path, "Telefon", "4915123456700", "49309018200")
+    mapping = mapping_file(tmp_path, "{file: robinson.csv, region: DE}")
+    numbers = "+49 151 23456700", "+49 4915123456700", "+49 30 9018200", "+49 30 9018201"
+    leads = sheet(tmp_path, "Name,Phone", *(f"Ann,{number}" for number in numbers))
+    found = [p.status for p in previews(leads, mapping)]
+    assert found == ["skipped", "skipped", "skipped", "ready"]
+
+
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [

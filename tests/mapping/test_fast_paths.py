@@ -247,7 +247,7 @@ def test_cells_of_many_values_come_out_as_one_by_one(
     cells: list[list[str]], mark: str, plus: bool
 ) -> None:
     texts = [mark.join(pieces) for pieces in cells]
-    finding = Finding(international=plus)
+    finding = Finding(plus_expected=plus)
     types: tuple[Type, ...] = ("phone", "email")
     for rule in RULES:
         for type_ in types:

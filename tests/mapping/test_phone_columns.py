@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import phonenumbers
@@ -79,10 +80,10 @@ def test_what_is_valid_by_itself_stays_valid_whatever_the_column_shows(cell: str
             assert outcome([*others, cell], options)[-1] == ("36301234567", None)
 
 
-def test_a_national_number_that_may_be_a_foreign_one_is_sent_with_a_warning() -> None:
+def test_a_national_number_that_may_be_a_foreign_one_is_held_back() -> None:
     cells = [*(["+43 664 1234567"] * 5), "436641234567"]
     [*_, (value, code)] = outcome(cells, region="DE")
-    assert (value, code) == ("49436641234567", "phone_prefix_doubtful")
+    assert (value, code) == ("436641234567", "phone_prefix_doubtful")
 
 
 @pytest.mark.parametrize("cell", ["2024-05-17", "2024-05-17 00:00:00", "45429"])
@@ -170,9 +171,142 @@ def test_every_format_gives_a_number_of_every_region_back() -> None:
                 assert again == phonenumbers.parse(e164), (region, format_, value)
 
 
-def test_a_doubtful_number_is_no_error() -> None:
+def test_both_numbers_that_a_doubtful_one_can_be_are_named() -> None:
     rows = [[cell] for cell in [*(["+43 664 1234567"] * 5), "436641234567"]]
     plan = informed("form: {x: {column: A, type: phone, region: DE}}", ["A"], rows)
     [problem] = plan.evaluate(batch_of(rows)).checked.problems
-    assert problem.severity is Severity.WARNING
-    assert "+436641234567" in problem.message
+    assert problem.severity is Severity.ERROR
+    assert problem.hint == "write it as +43 6641234567 or as +49 436641234567"
+
+
+def column_of(
+    cells: list[str], region: str
+) -> tuple[list[tuple[str, str | None]], list[tuple[str, str]]]:
+    """What becomes of each cell, and the remarks on the whole column."""
+    rows = [[cell] for cell in cells]
+    text = f"region: {region}\nform: {{x: A}}\ncontacts: {{1: {{phone: A}}}}"
+    remarks = informed(text, ["A"], rows).remarks
+    return outcome(cells, region=region), [(p.code, p.message) for p in remarks]
+
+
+LOST_PLUS = ["4915123456700", "4917612345678", "49309018200", "4989123456", "49 221 9876543"]
+LOST_ZERO = ["15123456700", "309018200", "8912345678", "2219876543", "7119876543", "403334455"]
+
+
+@pytest.mark.parametrize("others", [[], LOST_PLUS, ["0151 23456701"], ["+49 151 23456701"]])
+def test_a_number_that_begins_with_its_country_s_code_lost_its_plus(others: list[str]) -> None:
+    for cell in ("4915123456700", "49309018200", "49(0)30 9018200", "(49) 151 23456700"):
+        found, remarks = column_of([*others, cell], "DE")
+        digits = re.sub(r"\D", "", cell.replace("(0)", ""))
+        assert found[-1] == (digits, None)
+        assert all(code == "phone_prefix_found" for code, _ in remarks)
+    found, [(code, message)] = column_of([*others, "4915123456700"], "DE")
+    assert code == "phone_prefix_found"
+    assert "with the plus lost" in message
+
+
+def test_one_number_among_many_that_lost_their_zero_is_held_back_or_national() -> None:
+    """0492 1123456 is one near Emden; 49 2112 3456 one of Düsseldorf without its plus."""
+    found, _ = column_of([*LOST_ZERO, "4921123456"], "DE")
+    assert found[-1] == ("4921123456", "phone_prefix_doubtful")
+    assert all(code is None for _, code in found[:-1])
+    many = [f"30901{n:04}" for n in range(60)]
+    found, [(code, message)] = column_of([*many, "4921123456"], "DE")
+    assert found[-1] == ("494921123456", None)
+    assert code == "phone_prefix_found"
+    assert "as national numbers" in message
+
+
+def test_both_forms_in_one_column_are_held_back_where_they_cannot_be_told_apart() -> None:
+    found, remarks = column_of([*LOST_ZERO, *LOST_PLUS], "DE")
+    codes = [code for _, code in found]
+    assert codes[: len(LOST_ZERO)] == [None] * len(LOST_ZERO)
+    assert codes[len(LOST_ZERO) :].count("phone_prefix_doubtful") == 3
+    assert found[-2] == ("4989123456", None)  # 04989 is no area: it can only lack the plus
+    assert remarks == []
+
+
+def test_a_foreign_number_among_those_that_lost_their_plus_is_held_back() -> None:
+    found, _ = column_of([*LOST_PLUS * 2, "436641234567"], "DE")
+    assert found[-1] == ("436641234567", "phone_prefix_doubtful")
+
+
+def test_a_few_national_numbers_do_not_make_a_column_of_lost_pluses_doubtful() -> None:
+    many = [f"49151234567{n:02}" for n in range(40)]
+    found, _ = column_of([*many, "309018200"], "DE")
+    assert found == [(cell, None) for cell in many] + [("49309018200", None)]
+
+
+def random_numbers(region: str, choose: random.Random, count: int) -> list[str]:
+    """Valid numbers of a region, the digits of E.164: its examples with their last digits drawn."""
+    country, found = phonenumbers.country_code_for_region(region), set[str]()
+    types = phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE
+    numbers = [phonenumbers.example_number_for_type(region, type_) for type_ in types]
+    examples = [phonenumbers.national_significant_number(n) for n in numbers if n is not None]
+    for _ in range(count):
+        example = choose.choice(examples)
+        kept = choose.randrange(1, len(example))
+        tail = "".join(choose.choice("0123456789") for _ in example[kept:])
+        drawn = phonenumbers.parse(f"+{country}{example[:kept]}{tail}", None)
+        if phonenumbers.is_valid_number(drawn):
+            e164 = phonenumbers.format_number(drawn, phonenumbers.PhoneNumberFormat.E164)
+            found.add(e164.removeprefix("+"))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_digits_that_are_sent_are_read_as_the_same_numbers_again(region: str) -> None:
+    numbers = random_numbers(region, random.Random(region), 40)
+    found = outcome(numbers, region=region)
+    assert found == [(number, None) for number in numbers]
+    for number in numbers[:3]:
+        assert outcome([number], region=region) == [(number, None)]
+
+
+@pytest.mark.parametrize("region", [None, "HU", "DE", "IT", "US", "RU"])
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("+44 (0)20 7946 0018", "442079460018"),
+        ("+49(0)30901820", "4930901820"),
+        ("(+49)(0)30 901820", "4930901820"),
+        ("0049 (0) 30 / 901820", "4930901820"),
+        ("+49 [0] 30 901820", "4930901820"),
+        ("+39 (0)6 69812345", "390669812345"),
+        ("+378 (0)549 882000", "3780549882000"),
+        ("+36 (0)30 123 4567", "36301234567"),
+        ("+36 (06) 30 123 4567", "36301234567"),
+        ("+36 (0630) 123-4567", "36301234567"),
+        ("0036 (0) 30 1234567", "36301234567"),
+        ("+48 (0)50 123 45 67", "48501234567"),
+        ("+34 (0)91 234 56 78", "34912345678"),
+        ("+1 (0)212 555 0123", "12125550123"),
+        ("+7 (8) 495 123-45-67", "74951234567"),
+        ("+7 (812) 123-45-67", "78121234567"),
+        ("+41 (0)44 668 18 00", "41446681800"),
+    ],
+)
+def test_a_zero_in_brackets_is_not_dialled_from_abroad(
+    cell: str, number: str, region: str | None
+) -> None:
+    assert outcome([cell], region=region) == [(number, None)]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("p:", "p: ", "P:", "tel:", "tel://", "Tel.: ", "Tel ", "callto:", "whatsapp:", "sms:"),
+        *("m: ", "Mobile: ", "phone:", "Handy: ", "Mobil: ", "Telefonszám: ", "Tel.-Nr.: "),
+        *("tél : ", "\u200eTel: ", "Cell. ", "GSM: ", "Тел.: "),
+    ],
+)
+def test_a_label_before_a_number_says_only_that_it_is_one(label: str) -> None:
+    for number in ("+36 30 123 4567", "06301234567", "36301234567"):
+        assert outcome([label + number]) == [("36301234567", None)]
+    found, _ = column_of([label + cell for cell in LOST_PLUS], "DE")
+    assert [value for value, _ in found] == [re.sub(r"\D", "", cell) for cell in LOST_PLUS]
+
+
+@pytest.mark.parametrize("cell", ["Fax: +36 1 123 4567", "f: +36 1 123 4567", "x:+36301234567"])
+def test_a_fax_and_what_nobody_knows_are_no_phones(cell: str) -> None:
+    assert outcome([cell]) == [(cell, "phone_letters")]
