@@ -256,9 +256,31 @@ _NEVER_IN_TEXT = (*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F)
 """Control characters; tabs, line and page breaks, Ctrl-Z and the four separators apart."""
 
 
+def unmarked_utf16(head: bytes) -> str | None:
+    """UTF-16 without a mark: every other byte is that of a block of letters.
+
+    It is 0 in Latin, 3 in Greek, 4 in Cyrillic; 20 is that of quotes and the euro.
+    """
+    pairs = len(head) // 2
+    if pairs == 0:
+        return None
+    for name, upper, lower in (
+        ("utf-16-le", head[1 : 2 * pairs : 2], head[0 : 2 * pairs : 2]),
+        ("utf-16-be", head[0 : 2 * pairs : 2], head[1 : 2 * pairs : 2]),
+    ):
+        latin, other = upper.count(0), sum(map(upper.count, (1, 2, 3, 4, 5, 0x20)))
+        if sum(map(lower.count, range(6))) >= 0.05 * pairs:
+            continue
+        if latin > 0.4 * pairs or (latin > 0.05 * pairs and latin + other > 0.97 * pairs):
+            return name
+    return None
+
+
 def _is_wide(head: bytes) -> bool:
     """Whether it is text of two or four bytes a character, most of which are then zero."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        return True
+    if unmarked_utf16(head) is not None:
         return True
     pairs = len(head) // 2 or 1
     low, high = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)

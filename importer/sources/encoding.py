@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from importer.errors import SourceError
 from importer.model import Problem, Severity
 from importer.sources.codepage import Words, judge, named_only, shown_words
+from importer.sources.detect import unmarked_utf16
 from importer.sources.utf8 import BYTE_ORDER_MARK, NotUtf8, whole_characters
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ _FEW_WORDS = 4
 """Up to so many different words with accents, a reading has to be much better than the next."""
 _CLOSE, _CLOSE_FOR_FEW = 6.0, 15.0
 """Nats between two readings (`Rival.margin`) below which the choice is told as unsure."""
+_DOUBTFUL_PAIR = 6.8
+"""Nats a pair of letters from which on a list may well be in another alphabet."""
 _PARTLY_UTF8 = 0.2
 """The share of words that are UTF-8 from which on a file is no code page."""
 _MOST_SHOWN = 5
@@ -73,7 +76,7 @@ def find_encoding(file: InputFile, option: str | None) -> Encoding:
         return Encoding(_checked_option(option, mark))
     if mark is not None:
         return Encoding(mark)
-    if (wide := _unmarked_utf16(head[:4096])) is not None:
+    if (wide := unmarked_utf16(head[:4096])) is not None:
         return Encoding(wide)
     _refuse_binary(file, head)
     if _is_utf8(file):
@@ -82,8 +85,9 @@ def find_encoding(file: InputFile, option: str | None) -> Encoding:
     judgement = judge(words)
     if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
         raise _partly_utf8(file)
-    if judgement.code_page is None:
-        raise _unknown(file, judgement, words)
+    others = named_only(_sample(file)) if judgement.pair_cost > _DOUBTFUL_PAIR else []
+    if judgement.code_page is None or others:
+        raise _unknown(file, [*others, *judgement.likely][:4], words)
     return Encoding(judgement.code_page, tuple(_unsure(judgement, len(words))))
 
 
@@ -93,23 +97,21 @@ def _unsure(judgement: Judgement, words: int) -> Iterator[Problem]:
     rivals = [rival for rival in judgement.rivals if rival.margin < close]
     if not rivals:
         return
-    taken, rival = judgement.code_page, rivals[0]
-    others = "".join(
-        f", or as {other.code_page} {other.words[0][1]!r}" for other in rivals[1 : _MOST_SHOWN - 2]
-    )
+    taken, shown = judgement.code_page, rivals[: _MOST_SHOWN - 2]
+    others = "".join(f", or as {rival.code_page} {rival.words[0][1]!r}" for rival in shown[1:])
     yield Problem(
         row=None,
         column=None,
         target=None,
         code="encoding_unsure",
         message=(
-            f"the file was read as {taken}, but it may be {rival.code_page}:"
-            f" {_readings(rival)}{others}"
+            f"the file was read as {taken}, but it may be {shown[0].code_page}:"
+            f" {_readings(shown[0])}{others}"
         ),
         hint=(
             f"Look which words are right. If they were read rightly, settle it: --encoding {taken},"
             f" or `source: {{encoding: {taken}}}` in the mapping; if not,"
-            f" --encoding {rival.code_page}."
+            f" {' or '.join(f'--encoding {rival.code_page}' for rival in shown)}."
         ),
         severity=Severity.WARNING,
     )
@@ -122,9 +124,8 @@ def _readings(rival: Rival) -> str:
     return "; ".join(shown) + (f"; and {more:,} more" if more else "")
 
 
-def _unknown(file: InputFile, judgement: Judgement, words: Iterable[bytes]) -> SourceError:
+def _unknown(file: InputFile, likely: list[str], words: Iterable[bytes]) -> SourceError:
     """The error for a file of which no code page makes words: what each likely one would read."""
-    likely = [*named_only(words), *judgement.likely][:4]
     readings = "; ".join(
         f"--encoding {name} reads {', '.join(shown_words(words, name))}" for name in likely
     )
@@ -134,6 +135,16 @@ def _unknown(file: InputFile, judgement: Judgement, words: Iterable[bytes]) -> S
         f'Save it anew as "CSV UTF-8" or .xlsx; or ask how it was saved, and name that: {readings}.'
         " Others are read, too, when they are named.",
     )
+
+
+def _sample(file: InputFile) -> bytes:
+    """Text from the line of the first byte beyond ASCII on."""
+    for block in _blocks(file):
+        if not block.isascii():
+            first = re.search(rb"[\x80-\xff]", block)
+            at = 0 if first is None else first.start()
+            return block[block.rfind(b"\n", 0, at) + 1 :][:_HEAD]
+    return b""
 
 
 def _partly_utf8(file: InputFile) -> SourceError:
@@ -341,26 +352,6 @@ def _checked_option(option: str, mark: str | None) -> str:
             " or leave it out: it is then found by looking.",
         )
     return "utf-8-sig" if found.name == "utf-8" and mark == "utf-8-sig" else found.name
-
-
-def _unmarked_utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: every other byte is that of a block of letters.
-
-    It is 0 in Latin, 3 in Greek, 4 in Cyrillic; 20 is that of quotes and the euro.
-    """
-    pairs = len(head) // 2
-    if pairs == 0:
-        return None
-    for name, upper, lower in (
-        ("utf-16-le", head[1 : 2 * pairs : 2], head[0 : 2 * pairs : 2]),
-        ("utf-16-be", head[0 : 2 * pairs : 2], head[1 : 2 * pairs : 2]),
-    ):
-        latin, other = upper.count(0), sum(map(upper.count, (1, 2, 3, 4, 5, 0x20)))
-        if sum(map(lower.count, range(6))) >= 0.05 * pairs:
-            continue
-        if latin > 0.4 * pairs or (latin > 0.05 * pairs and latin + other > 0.97 * pairs):
-            return name
-    return None
 
 
 def _blocks(file: InputFile) -> Iterator[bytes]:
