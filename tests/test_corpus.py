@@ -189,6 +189,7 @@ NOT_IN_THE_SAMPLE = {
         "quoted_lines",
         "one_column",
     ),
+    *("encoded_twice", "lost_letter"),
     # of columns that show something else than those of the sample
     *("date_order_found", "dates_maybe_swapped", "contact_without_phone"),
     *("phone_without_region", "phone_prefix_doubtful", "phone_prefix_found", "unknown_zone"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.mapping.damage import GARBLED
 from importer.model import (
     BAD_DATE,
     BLANKS,
@@ -69,6 +70,7 @@ class Cells:
     _raw: dict[int, Any] = field(default_factory=dict)
     _trimmed: dict[int, tuple[Any, Bytes]] = field(default_factory=dict)
     _errors: dict[int, Mask] = field(default_factory=dict)
+    _garbled: dict[int, Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -119,6 +121,17 @@ class Cells:
                 suspects[place] = is_formula(texts[int(place)].as_py())
             self._errors[column] = suspects
         return self._errors[column]
+
+    def garbled(self, column: int) -> Mask:
+        """Which cells may hold letters that an earlier program has spoilt."""
+        if column not in self._garbled:
+            texts, found = self._with_bytes(column)
+            mask = self.nothing
+            if int(found.data.max()) > 0x7F:
+                matched = pc.match_substring_regex(texts, GARBLED)
+                mask = matched.to_numpy(zero_copy_only=False)
+            self._garbled[column] = mask
+        return self._garbled[column]
 
     def constant(self, text: str) -> Any:
         """One text for every row, as an Arrow array."""

@@ -1,10 +1,11 @@
-"""What spreadsheet programs do to cells, how it is told, and what of it can be undone."""
+"""What programs do to cells, how it is told, and what of it can be undone."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 from importer.mapping.faults import Converted, Fault
 
@@ -128,3 +129,110 @@ def fill_up(text: str, width: int) -> Converted:
         return Converted(text)
     filled = text.zfill(width)
     return Converted(filled, repaired(text, filled))
+
+
+LOST = "\ufffd"
+"""What a program puts where it could not read a letter."""
+_TWICE = ("cp1252", "cp1250", "cp1251", "mac-roman", "cp850", "cp852")
+"""The code pages as which programs read UTF-8 by mistake."""
+_QUOTES = frozenset("“”„‘’‚‹›«»–—…·\xa0")
+"""Signs that prose has after a letter."""
+_SIGNS_TWICE = frozenset("\xa0°§©®«»ºª£·–—‘’‚“”„…•€™")
+
+
+_PLAIN_LETTER = re.compile(
+    "[\\u00c0-\\u017f\\u0218-\\u021b\\u0386-\\u03ce\\u0400-\\u045f\\u0490\\u0491]"
+)
+
+
+@cache
+def _misread(code_page: str) -> tuple[dict[str, int], str]:
+    """The byte of each character beyond ASCII, and a pattern for UTF-8 read in a code page.
+
+    Bytes that the code page lacks are the control characters of ISO-8859-1, as browsers have it.
+    """
+    chars = [
+        char if (char := bytes([byte]).decode(code_page, "replace")) != LOST else chr(byte)
+        for byte in range(256)
+    ]
+
+    def among(first: int, last: int) -> str:
+        return "[" + "".join(map(re.escape, chars[first : last + 1])) + "]"
+
+    following = among(0x80, 0xBF)
+    pattern = f"(?:{among(0xC2, 0xD1)}{following}|{among(0xE2, 0xE2)}{following}{{2}})+"
+    return {char: byte for byte, char in enumerate(chars) if byte > 0x7F}, pattern
+
+
+GARBLED = "|".join([LOST, *(_misread(code_page)[1] for code_page in _TWICE)])
+"""A pattern (RE2) of texts that may be garbled; `garbled` looks closer."""
+
+
+def garbled(text: str) -> Fault | None:
+    """The warning about a text whose letters an earlier program has spoilt."""
+    if LOST in text:
+        return Fault(
+            "lost_letter",
+            "a letter was lost when an earlier program read the list in a wrong encoding",
+            "get the list again, exported as UTF-8 or .xlsx, or write the word anew",
+            warning=True,
+        )
+    meant = encoded_twice(text)
+    if meant is None:
+        return None
+    return Fault(
+        "encoded_twice",
+        f'this is "{meant}": an earlier program read UTF-8 in a wrong encoding, and saved it so',
+        "get the list again, exported as UTF-8 or .xlsx, or write the word anew",
+        warning=True,
+    )
+
+
+def encoded_twice(text: str) -> str | None:
+    """What a text was before UTF-8 was read in a code page (``GyÅ‘r``); None if it was not.
+
+    One letter that could be so by chance (``Ä“`` at the end of what is quoted) is none.
+    """
+    for code_page in _TWICE:
+        byte_of, pattern = _misread(code_page)
+        sure = False
+
+        def meant(found: re.Match[str], byte_of: dict[str, int] = byte_of) -> str:
+            nonlocal sure
+            try:
+                letters = bytes(byte_of[char] for char in found[0]).decode()
+            except UnicodeDecodeError:
+                return found[0]
+            if not all(_is_meant(letter) for letter in letters):
+                return found[0]
+            before, after = text[: found.start()][-1:], text[found.end() :][:1]
+            sure |= _is_odd(before, found[0], after, len(letters))
+            return letters
+
+        mended = re.sub(pattern, meant, text)
+        if sure:
+            return mended
+    return None
+
+
+def _is_meant(letter: str) -> bool:
+    """Whether people write it: letters of Latin, Greek and Cyrillic, signs of prose."""
+    return letter in _SIGNS_TWICE or (letter.isalpha() and _PLAIN_LETTER.match(letter) is not None)
+
+
+def _is_odd(before: str, found: str, after: str, letters: int) -> bool:
+    """Whether the characters, between these two, are no text as they stand."""
+    if letters > 2 or len(found) > 2 * letters:
+        return True
+    lead, last = found[0], found[-1]
+    if "\u0400" <= lead <= "\u04ff":
+        return (before + after).isascii() and (before + after).isalpha()
+    if lead in _QUOTES or lead in "Œœ":  # Wien–Österreich, »öffentlich«
+        return False
+    if not lead.isalpha() or (lead.isupper() and before.islower()):
+        return True
+    if last in _QUOTES:
+        return after.isalpha() and lead in "ÃĂ"
+    if last.isupper() and after.islower():
+        return True
+    return not last.isalpha() or last in "µªº"

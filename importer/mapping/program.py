@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import BLANK, JOINT, Cells, Mask, blanked, error_problem, trimmed
+from importer.mapping.damage import garbled
 from importer.mapping.fast import FastPath, fast_path
 from importer.mapping.faults import Fault
 from importer.mapping.finding import NOTHING, Finding
@@ -175,6 +176,7 @@ class Program:
             return Column(cells.constant(rule.value), cells.nothing)
         problems: list[Problem] = []
         broken = self._broken(cells, problems)
+        problems.extend(self._garbled(cells))
         texts = self.fetch(cells)
         data = held(texts)
         texts = blanked(texts, broken)
@@ -204,6 +206,23 @@ class Program:
                 row = int(cells.batch.rows[i])
                 problems.append(Problem(row, name, self.target, code, message, text, hint))
         return broken
+
+    def _garbled(self, cells: Cells) -> Iterator[Problem]:
+        for column, name in zip(self.columns, self.names, strict=True):
+            for i in np.flatnonzero(cells.garbled(column)):
+                text = cells.texts(column)[i].as_py()
+                if (fault := garbled(text)) is not None:
+                    row = int(cells.batch.rows[i])
+                    yield Problem(
+                        row,
+                        name,
+                        self.target,
+                        fault.code,
+                        fault.message,
+                        text,
+                        fault.hint,
+                        Severity.WARNING,
+                    )
 
     def fetch(self, cells: Cells) -> Any:
         """The texts of a batch that the rule takes from its columns, before anything is done."""

@@ -100,6 +100,13 @@ CODE_PAGES: dict[str, bytes] = {
     + coded("cp1250", "Béla Szűcs;Pécs;06301234568", end="\n"),
     "text/cut_in_a_character.csv": "Name;City;Phone\nBéla Szűcs;Pécs;06301234568\n"
     "Ágnes Tőkés;Győr".encode()[:-2],
+    "text/encoded_twice.csv": (
+        "Name;City;Phone;Notes\n"
+        "SzÅ±cs BÃ©la;GyÅ‘r;06301234567;x\n"
+        "KovĂˇcs Ăgnes;PĂ©cs;06301234568;x\n"
+        "João Conceição;GÖDÖLLŐ;06301234569;GyÅ‘r\n"
+        "Kov\ufffdcs;Wien–Österreich;06301234570;x\n"
+    ).encode(),
     "text/program.csv": b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff" + bytes(200),
 }
 
