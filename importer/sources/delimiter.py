@@ -159,7 +159,9 @@ def unusual_joint(header: str, lines: Sequence[str]) -> str | None:
     if set(joint) <= _NO_MARK or not all(part.strip() for part in parts):
         return None
     divided = re.compile(r" {2,}" if joint == " " else re.escape(joint))
-    counts = [len(divided.findall(line.strip())) for line in lines if line.strip()]
+    # A line that is one cell in quotes is one cell, whatever it holds.
+    bare = (re.sub(r'^"[^"]*"$', "", line.strip()) for line in lines if line.strip())
+    counts = [len(divided.findall(line)) for line in bare]
     alike = sum(count == len(parts) - 1 for count in counts)
     return joint if counts and alike >= 0.9 * len(counts) else None
 
