@@ -180,7 +180,8 @@ class _Watched:
     def _texts(self, cells: Cells) -> tuple[Any, Places]:
         """The texts that the rule's type would see, without blanks, and their rows' places."""
         rule = self.program.rule
-        if len(self.program.columns) == 1 and rule.template is None and not rule.multiple:
+        plain = rule.template is None and not rule.multiple and rule.remove_prefix is None
+        if len(self.program.columns) == 1 and plain:
             texts = cells.batch.columns[self.program.columns[0]]
         else:
             texts = self.program.fetch(cells)

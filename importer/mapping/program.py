@@ -7,6 +7,7 @@ Work in Python happens once for each distinct text of a batch, not once for each
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -228,6 +229,8 @@ class Program:
         """The texts of a batch that the rule takes from its columns, before anything is done."""
         read = cells.texts if self.rule.trim else cells.raw_texts
         columns = [read(column) for column in self.columns]
+        if self.rule.remove_prefix is not None:
+            columns = [without_prefix(texts, self.rule) for texts in columns]
         if self.rule.multiple:
             # A cell's own joint is white space to people, and divides nothing.
             columns = [pc.replace_substring(column, JOINT, " ") for column in columns]
@@ -298,6 +301,14 @@ class Program:
             "fill in the cell",
             Severity.ERROR,
         )
+
+
+def without_prefix(texts: Any, rule: Rule) -> Any:
+    """Arrow texts without the first of a rule's prefixes that fits, the longest tried first."""
+    prefixes = sorted(rule.remove_prefix or (), key=len, reverse=True)
+    pattern = f"^(?:{'|'.join(map(re.escape, prefixes))})"
+    left = pc.replace_substring_regex(texts, pattern, "")
+    return trimmed(left) if rule.trim else left
 
 
 def _join(columns: Sequence[Any], joint: str) -> Any:

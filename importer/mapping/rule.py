@@ -76,6 +76,11 @@ class Rule(Strict):
         None, description="Text with column headers in braces: `{Zip} {City}`."
     )
     value: Text | None = Field(None, description="A constant, the same for every row.")
+    remove_prefix: Texts | None = Field(
+        None,
+        description='Texts taken off a cell\'s front before anything else, as `["p:", "z:"]` of '
+        "Meta's lead exports; of several that fit, the longest.",
+    )
     required: bool = Field(False, description="A row without this value is invalid.")
     default: Text | None = Field(
         None, description="Taken, as it stands, where the cells are blank."
@@ -163,6 +168,8 @@ class Rule(Strict):
             mistakes.append((("required",), "a rule with a default is never blank: drop one"))
         if self.split is not None and "" in self.split:
             mistakes.append((("split",), "an empty text divides nothing"))
+        if self.remove_prefix is not None and "" in self.remove_prefix:
+            mistakes.append((("remove_prefix",), "an empty text takes nothing off"))
         if self.on_error == "warn" and self.multiple and self.pipe is None:
             mistakes.append(
                 (("on_error",), "with warn, say what a | in a value means: pipe: split or replace")

@@ -351,3 +351,14 @@ def test_what_shows_nothing_is_trimmed_wherever_texts_are_compared(blank: str) -
     plan = plan_of(text, sheet)
     checked = plan.evaluate(batch_of([[*row[:3], f"{blank}Yes{blank}"]])).checked
     assert list(checked.filtered) == [2]
+
+
+def test_a_prefix_is_taken_off_the_front_before_anything_else() -> None:
+    rule = 'remove_prefix: ["p:", "z:", "zip:"]'
+    for cell in ("z:9021", " z: 9021 ", "zip:9021", "9021"):
+        text = "form: {x: {column: A, type: integer, " + rule + "}}"
+        assert body(text, ["A"], [cell])["form"] == {"x": "9021"}
+    text = "form: {x: {column: A, required: true, " + rule + "}}"
+    assert codes(text, ["A"], ["z:"])[:1] == ["required"]
+    with pytest.raises(MappingError):
+        plan_of('form: {x: {column: A, remove_prefix: ""}}', ["A"])
