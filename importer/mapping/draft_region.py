@@ -336,7 +336,8 @@ def _habits(
 class _Habit:
     """What part of a region's numbers are of a kind, of those that could be.
 
-    Begun as they are dialled there; divided where the area ends; divided throughout as they are
+    Begun as they are dialled there; divided where the area or what
+    is dialled before it ends; divided throughout as they are
     printed there; mobile; not in the area of which there are most.
     """
 
@@ -365,14 +366,16 @@ def _habit(region: str, numbers: Mapping[str, PhoneNumber]) -> _Habit:
         places_ = set(_divisions(text))
         if any(place in _AREAS for place in places_):
             parted += 1
-            divided += len(digits) - len(national) + length in places_
+            ends = {len(digits) - len(national) + length, len(trunk)}
+            divided += not ends.isdisjoint(places_)
             printed = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
             alike += set(_divisions(printed)) == places_
     count = len(numbers)
+    trust = min(1.0, parted / _FEW)  # one number may be divided in any way
     return _Habit(
         begun / count,
-        divided / count if parted else 0.0,
-        alike / count if parted else 0.0,
+        trust * divided / count,
+        trust * alike / count,
         mobile / count,
         1 - max(areas.values()) / count,
     )

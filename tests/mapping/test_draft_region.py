@@ -188,3 +188,9 @@ def test_a_list_in_international_form_needs_no_region(tmp_path: Path) -> None:
     text = drafted(["Name", "Phone"], [*rows, ["B", "12345"]])
     assert "region" not in text
     assert region_of(tmp_path, ["Name", "Phone"], [*rows, ["B", hungarian()]]) == "HU"
+
+
+def test_a_blank_behind_what_is_dialled_first_makes_no_list_italian(tmp_path: Path) -> None:
+    assert region_of(tmp_path, ["Name", "Phone"], [["A", "06 301234567"]]) is None
+    rows = [["A", f"06 30{digits(7)}"] for _ in range(ROWS)]
+    assert region_of(tmp_path, ["Name", "Phone"], rows) != "IT"
