@@ -192,7 +192,13 @@ NOT_IN_THE_SAMPLE = {
     *("encoded_twice", "lost_letter"),
     # of columns that show something else than those of the sample
     *("date_order_found", "dates_maybe_swapped", "contact_without_phone"),
-    *("phone_without_region", "phone_prefix_doubtful", "phone_prefix_found", "unknown_zone"),
+    *(
+        "phone_without_region",
+        "phone_prefix_doubtful",
+        "phone_prefix_found",
+        "unknown_zone",
+        "common_prefix",
+    ),
     # of rows and cells that the sample does not have
     *("no_contact", "unbalanced_quote", "unbalanced_bracket", "nested_list", "inch_sign"),
 }

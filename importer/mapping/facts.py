@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 _LONGEST_EXAMPLE = 80
 _MOST_DISTINCT = 64
 """Distinct texts of a kind that are told apart: more of them make no judgement surer."""
+PREFIX = "prefix"
+"""Not a kind of cell: how many texts begin as the first one does, with a short word and a colon."""
+_PREFIXED = re.compile(r"[^\W\d_]{1,6}:(?=[^\s/\\])")
+"""``z:9021``, and neither ``https://…`` nor ``C:\\list`` nor words with a colon behind them."""
 _SAMPLE = 128
 """Distinct phones that are read both ways, of those with the region's code at their front and of
 the others: one that makes a column doubtful is rarely alone."""
@@ -161,6 +165,19 @@ class _Watched:
                 self.bare.add(texts.take(pa.array(found)), cells.batch.rows[places[found]])
         if self.kinds is CODES:
             self._compare(texts)
+            self._count_prefix(texts, cells.batch.rows[places])
+
+    def _count_prefix(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
+        """Count the texts that begin with the first one's short prefix and its colon, as z:9021."""
+        known = self.tallies.get(PREFIX)
+        if known is None:
+            first = texts[0].as_py()[:_LONGEST_EXAMPLE]
+            if len(self.tallies) > 1 or _PREFIXED.match(first) is None:
+                return
+            known = Tally(0, first, int(rows[0]))
+        prefix = known.example[: known.example.index(":") + 1]
+        fits = pc.sum(pc.starts_with(texts, prefix)).as_py()
+        self.tallies[PREFIX] = known._replace(total=known.total + fits)
 
     def all_tallies(self) -> dict[str, Tally]:
         return self.tallies | (self.bare.tallies() if self.bare is not None else {})

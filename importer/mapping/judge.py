@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from importer.mapping.facts import Tallies, Tally, kinds_for
+from importer.mapping.facts import PREFIX, Tallies, Tally, kinds_for
 from importer.mapping.finding import NOTHING, Bare, Finding
 from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, OTHER, PHONES
 from importer.mapping.phones import bare_readings, in_full
@@ -250,7 +250,21 @@ def _prefix_remarks(column: _Column, region: str | None, lost: Bare) -> Iterator
 
 
 def _judge_codes(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
-    return _judge_zeros(column) or (NOTHING, tuple(_cut_codes(column)))
+    finding, remarks = _judge_zeros(column) or (NOTHING, tuple(_cut_codes(column)))
+    return finding, (*remarks, *_common_prefix(column))
+
+
+def _common_prefix(column: _Column) -> Iterator[Problem]:
+    prefix = column[PREFIX]
+    cells = sum(t.total for kind, t in column.tallies.items() if kind not in {PREFIX, FALLS})
+    if prefix.total < 2 or prefix.total < _ALL * cells:
+        return
+    mark = prefix.example[: prefix.example.index(":") + 1]
+    yield column.remark(
+        "common_prefix",
+        f'{prefix.total:,} of {cells:,} cells begin with "{mark}", such as {_quoted(prefix)}',
+        f'if that is no part of the value, take it off in the mapping: remove_prefix: "{mark}"',
+    )
 
 
 def _judge_zeros(column: _Column) -> tuple[Finding, tuple[Problem, ...]] | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from importer.mapping.facts import Facts, Watch
 from importer.mapping.plan import Plan
-from tests.support.sheets import batch_of, bodies_of, plan_of
+from tests.support.sheets import batch_of, bodies_of, informed, plan_of
 
 HEADERS = ("A", "B", "C", "D")
 MAPPING = """
@@ -108,3 +108,17 @@ def test_the_values_of_a_multiple_rule_are_looked_at_one_by_one() -> None:
 def test_columns_whose_rules_need_no_facts_are_not_watched(rule: str) -> None:
     plan = plan_of("form: {x: " + rule + "}", ["A"])
     assert facts_of(plan, [["1,234"]]) == Facts()
+
+
+def test_a_prefix_that_nearly_all_cells_have_is_told_with_what_takes_it_off() -> None:
+    def remarks(cells: list[str], options: str = "") -> list[str | None]:
+        text = "form: {x: {column: A" + options + "}}"
+        plan = informed(text, ["A"], [[cell] for cell in cells])
+        return [p.hint for p in plan.remarks if p.code == "common_prefix"]
+
+    [hint] = remarks(["z:9021", "z:9022", "z:1011"])
+    assert hint is not None
+    assert 'remove_prefix: "z:"' in hint
+    assert remarks(["z:9021", "z:9022"], ", remove_prefix: 'z:'") == []
+    assert remarks(["https://a.hu", "https://b.hu"]) == []
+    assert remarks(["z:9021", "9022", "1011"]) == []
