@@ -89,7 +89,8 @@ def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Itera
     """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
         with open_incoming(path, mapping, reading) as source:
-            examination = Examination(source.info, mapping, Look(folder / COPY, cap=0))
+            look = Look(folder / COPY, cap=0, now=_now())
+            examination = Examination(source.info, mapping, look)
             examination.read(source)
         for evaluated, decisions in examination.mapped():
             decided = {decision.row: decision for decision in decisions}

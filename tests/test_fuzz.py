@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 import io
 import json
 import random
@@ -24,6 +25,7 @@ from importer.cli.main import run_cli
 from importer.errors import SourceError
 from importer.mapping.convert import CONVERTERS, Place, converter_for
 from importer.mapping.finding import Finding
+from importer.mapping.load import load_mapping
 from importer.mapping.rule import Rule
 from importer.settings import SourceOptions
 from importer.sources import open_source
@@ -244,6 +246,85 @@ def test_failures_hold_the_rows_that_failed_and_can_be_imported_again(
         assert [line["code"] for line in csv.DictReader(file)] == [
             results[i]["code"] for i in failed
         ]
+
+
+_RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "without_contact": st.sampled_from(["reject", "skip", "send"]),
+        "unique": st.sampled_from(["form.name", "contacts.2.phone"]),
+        "on_duplicate": st.sampled_from(["skip", "reject", "allow"]),
+        "skip_when": st.just({"column": "a ", "in": ["x"]}),
+        "do_not_call": st.fixed_dictionaries(
+            {"file": st.just("dnc.csv"), "action": st.sampled_from(["skip", "drop"])}
+        ),
+    },
+)
+_EVERYTHING = """\
+version: 1
+project: 134
+region: HU
+timezone: Europe/Budapest
+form:
+  name: {column: A, max_length: 30}
+  likes: {columns: [A, B], multiple: true, split: [",", ";"]}
+  note: {column: C, type: date, on_error: blank}
+contacts:
+  2: {phone: {column: B, repair: true, on_error: %s}}
+  spread: {column: C, split: [",", ";"], on_error: %s}
+disposition:
+  dispositionid: {value: "1"}
+  userid: {value: "7"}
+  next_calldate: {column: B, on_error: blank}
+rows: %s
+"""
+
+
+@pytest.fixture(scope="module")
+def logging_sandbox() -> Iterator[LiveSandbox]:
+    with live_sandbox(log_requests=True) as live:
+        yield live
+
+
+@settings(SLOW, max_examples=25)
+@given(
+    rows=SHEET,
+    rules=_RULES,
+    on_error=st.sampled_from(["reject", "warn", "blank"]),
+    spread=st.sampled_from(["reject", "blank"]),
+)
+def test_what_preview_shows_as_ready_is_what_run_sends(
+    logging_sandbox: LiveSandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[list[str]],
+    rules: dict[str, object],
+    on_error: str,
+    spread: str,
+) -> None:
+    folder = tmp_path_factory.mktemp("agree")
+    # With many control characters in it, a file is no text.
+    rows = [["".join(c for c in cell if c >= " ") for cell in row] for row in rows]
+    (folder / "dnc.csv").write_text("Phone\n06301234567\n", "utf-8")
+    (folder / "m.yaml").write_text(_EVERYTHING % (on_error, spread, json.dumps(rules)), "utf-8")
+    write_csv(folder / "any.csv", [*rows, ["Ann", "06301234567", "06301234568"]])
+    reading = SourceOptions(encoding="utf-8", delimiter=",", header_row=1)
+    mapping = load_mapping(folder / "m.yaml")
+    shown = list(pipeline.preview(folder / "any.csv", mapping, reading))
+    checked = pipeline.check(folder / "any.csv", mapping, reading).survey
+    by_row = [problem for problem in checked.problems if problem.row is not None]
+    assert sorted(map(repr, by_row)) == sorted(repr(p) for s in shown for p in s.problems)
+    before = logging_sandbox.request_count()
+    options = ("--delimiter", ",", "--encoding", "utf-8", "--header-row", "1", "--again")
+    assert _run(logging_sandbox, folder, "any.csv", "out", *options) in {0, 1}
+    with (folder / "out" / "results.csv").open(encoding="utf-8", newline="") as file:
+        results = list(csv.DictReader(file))
+    sent = {int(line["row"]) for line in results if line["status"] in {"created", "rejected"}}
+    assert sent == {preview.row for preview in shown if preview.status == "ready"}
+    kept = {int(r["row"]): r["status"] for r in results if int(r["row"]) not in sent}
+    assert kept == {preview.row: preview.status for preview in shown if preview.status != "ready"}
+    posted = [request.sha256 for request in logging_sandbox.requests()[before:]]
+    bodies = [preview.body for preview in shown if preview.body is not None]
+    assert Counter(posted) == Counter(hashlib.sha256(body).hexdigest() for body in bodies)
 
 
 def _run(sandbox: LiveSandbox, folder: Path, file: str | Path, out: str, *more: str) -> int:
