@@ -121,13 +121,8 @@ class Headers:
 
 def _folded(name: str) -> str:
     """A header without what people do not see or do not heed: case, white space, marks."""
-    plain = squeeze(unicodedata.normalize("NFC", name)).translate(_DIRECTION_MARKS)
+    plain = squeeze(unicodedata.normalize("NFC", name))
     return unicodedata.normalize("NFC", plain.casefold())
-
-
-_DIRECTION_MARKS = dict.fromkeys(
-    (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-)
 
 
 def shown(text: str) -> str:
