@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importer.credentials import target_for
     from importer.errors import (
+        CutJournalError,
         ImporterError,
         JournalError,
         MappingError,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         Severity,
         Stage,
         Status,
+        StrayAnswer,
         Summary,
         Survey,
         Waiting,
@@ -81,6 +83,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AlreadyImported",
     "Checkup",
+    "CutJournalError",
     "Event",
     "Guard",
     "ImporterError",
@@ -116,6 +119,7 @@ __all__ = [
     "Stage",
     "Status",
     "StopSwitch",
+    "StrayAnswer",
     "Summary",
     "Survey",
     "Target",

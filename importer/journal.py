@@ -8,7 +8,7 @@ Its rules:
    last guard against sending a row twice.
 3. An *outcome* replaces its row's intent and is committed at once, without waiting for the disk:
    it survives the process, and a power cut can only turn it back into an intent. An outcome is
-   final and never overwritten.
+   final; only an answer that may be another row's is *doubted*, which makes its row uncertain.
 4. An intent without an outcome reads as `uncertain`: the request may have left.
 5. An intent is *withdrawn* only if its request surely did not arrive; the row is pending again.
 6. A row that reads as uncertain may be *amended* later, by evidence: to created, or, where it
@@ -42,6 +42,7 @@ from importer.journal_file import (
     AGAIN,
     BUG,
     COMMITS_KEY,
+    DOUBT,
     OPEN_KEY,
     RECORD,
     RELEASE,
@@ -60,7 +61,7 @@ from importer.journal_file import (
     sha256_of,
     translated,
 )
-from importer.journal_rows import CODES, STATUSES, grouped, json_list, status_of, unpacked
+from importer.journal_rows import CODES, STATUSES, grouped, json_list, status_of, stored, unpacked
 from importer.model import Outcome, Status
 
 T = TypeVar("T")
@@ -257,23 +258,27 @@ class Journal:
         outcomes: Sequence[Outcome] = (),
         withdrawn: Sequence[int] = (),
         intents: Sequence[int] = (),
+        doubted: Sequence[Outcome] = (),
     ) -> None:
         """Settle, intend and withdraw in one transaction: all of it is recorded, or nothing.
 
-        Waits for the disk only if there are intents. A row stands in one of the three.
+        Waits for the disk only if there are intents. A row stands in one of the three. `doubted`
+        rows are uncertain from now on, whatever was recorded of them (rule 3).
         """
         content, rows = grouped(outcomes, intents)
         if rows != len(outcomes) + len(intents):
             raise JournalError(f"{self.path}: {AGAIN}", BUG)
         with self._mutex, translated(self.path):
-            if (intents and not self._sending) or withdrawn:
-                with self._transaction(durable=bool(intents)) as run:
+            if (intents and not self._sending) or withdrawn or doubted:
+                with self._transaction(durable=bool(intents or doubted)) as run:
                     if intents and not self._sending:
                         run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
                     run.execute(RECORD, (content, self._number))
                     done = run.execute(WITHDRAW, (json_list(withdrawn),)).rowcount
                     if done != len(withdrawn):
                         raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
+                    for outcome in doubted:
+                        run.execute(DOUBT, stored(outcome))
                 self._sending = self._sending or bool(intents)
                 return
             self._synchronous(durable=bool(intents))
@@ -362,6 +367,11 @@ class Journal:
             return read(stored)
         except (TypeError, ValueError) as error:
             raise JournalError(f"{self.path} is damaged: it says {error}", UNTRUSTED) from error
+
+    def holders(self, numberids: Sequence[str]) -> list[Outcome]:
+        """The rows that are created with one of these numberids; goes through all rows."""
+        sought = set(numberids)
+        return [o for o in self.outcomes(Status.CREATED) if not sought.isdisjoint(o.numberids)]
 
     def settled_rows(self) -> Iterator[int]:
         """The numbers of the rows that are not pending, ascending: not to be sent (again)."""

@@ -81,6 +81,14 @@ END;
 """
 RECORD = "INSERT INTO rounds VALUES (?, ?)"
 RELEASE = "DELETE FROM rows WHERE row = ? AND status IN (0, 5)"
+DOUBT = """
+INSERT INTO rows (row, status, attempts, http_status, numberids, code, message, hint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (row) DO UPDATE SET
+    status = excluded.status, numberids = excluded.numberids, code = excluded.code,
+    message = excluded.message, hint = excluded.hint
+WHERE rows.status IN (1, 2)
+"""
 WITHDRAW = """
 DELETE FROM rows WHERE status = 0 AND row IN (SELECT value FROM json_each(?))
 """

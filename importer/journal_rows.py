@@ -22,11 +22,11 @@ CODES = {
 STATUSES = {code: status for status, code in CODES.items()} | {_INTENT: Status.UNCERTAIN}
 
 
-def status_of(code: object) -> Status:
-    """The state that the table writes as `code`; raises ValueError for what is none."""
-    status = STATUSES.get(code) if isinstance(code, int) else None
+def status_of(number: object) -> Status:
+    """The state that the table writes as this number; raises ValueError for what is none."""
+    status = STATUSES.get(number) if isinstance(number, int) else None
     if status is None:
-        raise ValueError(f"state {code!r}")
+        raise ValueError(f"state {number!r}")
     return status
 
 
@@ -73,6 +73,13 @@ def _storable(text: str | None) -> str | None:
     if text is None:
         return None
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def stored(o: Outcome) -> tuple[int | str | None, ...]:
+    """An outcome as the table's columns have it."""
+    texts = map(_storable, (o.code, o.message, o.hint))
+    ids = "|".join(o.numberids) or None
+    return (int(o.row), CODES[o.status], o.attempts, o.http_status, ids, *texts)
 
 
 def unpacked(values: tuple[Any, ...]) -> Outcome:

@@ -142,8 +142,14 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     def tell(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             counts[outcome.status] += 1
-        counts[Status.PENDING] -= len(outcomes)
+            counts[outcome.was or Status.PENDING] -= 1
         listener(Progress(Stage.SENDING, rows, dict(counts)))
+
+    known = (
+        numberid
+        for outcome in line.run.journal.outcomes(Status.CREATED)
+        for numberid in outcome.numberids
+    )
 
     async def through(requests: Iterator[Request]) -> Ending:
         try:
@@ -160,6 +166,7 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
                     engine,
                     stop=stopping,
                     on_outcomes=tell,
+                    numberids=known,
                 )
 
     if line.job.settings.engine != "local":
@@ -194,16 +201,29 @@ async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
     """The engine that the settings ask for."""
     # A check, which sends nothing, starts faster without the HTTP library.
     from importer.api.client import Client
+    from importer.api.connections import Supervision
     from importer.sender import setup_of
 
     pace, policy, target = job.settings.pace, job.settings.retry, job.target
     workers = job.settings.workers
     match job.settings.engine:
         case "local":
-            async with Client(target, pace) as client:
-                yield LocalEngine(
-                    client.add, judge, policy, pace.concurrency, pace.rate, client.probe, listener
+
+            def suspect(connection: int) -> None:
+                engine.suspect(connection)
+
+            async with Client(target, pace, Supervision(on_stray=suspect)) as client:
+                engine = LocalEngine(
+                    client.add,
+                    judge,
+                    policy,
+                    pace.concurrency,
+                    pace.rate,
+                    client.probe,
+                    listener,
+                    use_once=client.use_once,
                 )
+                yield engine
         case "processes":
             count = workers or DEFAULT_WORKERS
             setups = [setup_of(target, part, policy) for part in parts_of(pace, count)]

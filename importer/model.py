@@ -403,7 +403,8 @@ class Reply(NamedTuple):
     """What came back for one request, or what became of it.
 
     `understood` says that the body was the JSON envelope `{"errors": [...], "response": ...}`.
-    `retry_after` is in seconds. `detail` is for people and holds no secrets.
+    `retry_after` is in seconds. `detail` is for people and holds no secrets. `connection` numbers
+    the connection that it came on, 0 for none; `stray` says that more came on it than the answer.
     """
 
     wire: Wire
@@ -413,6 +414,8 @@ class Reply(NamedTuple):
     errors: tuple[ReplyError, ...] = ()
     retry_after: float | None = None
     detail: str = ""
+    connection: int = 0
+    stray: bool = False
 
 
 class Done(NamedTuple):
@@ -468,7 +471,9 @@ Verdict = Done | Retry | Rejected | Uncertain | Stop
 class Outcome(NamedTuple):
     """What became of one row, as the journal keeps it and results.csv shows it.
 
-    `attempts` counts requests that left or tried to; it is 0 for rows that were never sent.
+    `attempts` counts requests that left or tried to; it is 0 for rows that were never sent. `was`
+    is the state that was reported of the row before, where this takes its place: an answer that
+    seemed to be the row's was perhaps another's.
     """
 
     row: int
@@ -479,6 +484,7 @@ class Outcome(NamedTuple):
     code: str | None = None
     message: str | None = None
     hint: str | None = None
+    was: Status | None = None
 
 
 class Stage(StrEnum):
@@ -541,7 +547,14 @@ class PaceChanged:
     rate: float | None
 
 
-Event = Waiting | Probing | Resumed | PaceChanged
+@dataclass(frozen=True, slots=True)
+class StrayAnswer:
+    """Answers came that nobody asked for: from now on each connection is used once."""
+
+    reason: str
+
+
+Event = Waiting | Probing | Resumed | PaceChanged | StrayAnswer
 """What a run tells while it sends, apart from what becomes of its rows."""
 
 

@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from importer.api.client import Client
+from importer.api.connections import Supervision
 from importer.api.verdict import judge
 from importer.loop import run_loop
 from importer.model import Event, Lease, Outcome, Status
@@ -38,6 +39,7 @@ from importer.sending.frames import (
     framed,
     outcomes_frame,
     parted,
+    read_distrust,
     read_lease,
     read_renewal,
     stopped_frame,
@@ -115,6 +117,7 @@ class Sender:
             client.probe,
             self._tell,
             may_begin=lambda: term.lasts,
+            use_once=client.use_once,
         )
         self._told = self._engine.width
 
@@ -129,12 +132,18 @@ class Sender:
                 self._last.set()
             case Kind.RENEW:
                 self._term.renew(read_renewal(content))
+            case Kind.DISTRUST:
+                self._engine.distrust(read_distrust(content))
             case Kind.HALT:
                 self._stop.set()
                 self._leases.put_nowait(None)
                 self._last.set()
             case _:
                 raise ValueError(f"a sender is not sent {kind}")
+
+    def suspect(self, connection: int) -> None:
+        """Something came on a connection that nobody had asked for."""
+        self._engine.suspect(connection)
 
     async def work(self) -> None:
         """Send until no more will come and all is reported."""
@@ -248,7 +257,11 @@ async def _serve(setup: bytes, source: RawIOBase, write: Write) -> None:
     target, pace, policy = read_setup(setup)
     loop = asyncio.get_running_loop()
     term = _ParentedTerm()
-    async with Client(target, pace, lambda: term.lasts) as client:
+
+    def suspect(connection: int) -> None:
+        sender.suspect(connection)
+
+    async with Client(target, pace, Supervision(lambda: term.lasts, suspect)) as client:
         sender = Sender(client, pace, policy, term, write)
 
         def listen() -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from typing import Any, NoReturn, Self
 
 from yarl import URL
 
-from importer.api.connections import Connections
+from importer.api.connections import Connections, Supervision
 from importer.api.network import basic_credentials, proxy_for, tls_context
 from importer.api.project import read_project
 from importer.api.request import checked_base_url, project_url, records_url
@@ -35,20 +34,22 @@ _NO_RETRIES = RetryPolicy(retries=0)
 class Client:
     """A connection pool to one project of the service; an async context manager.
 
-    Used from one event loop. `may_write` is asked right before a request is written; where it says
-    no, the request is not sent. The API key is in its headers only, and in no repr or message.
+    Used from one event loop. The API key is in its headers only, and in no repr or message.
     Raises UsageError for a target that cannot carry credentials or a CA file that is unusable.
     """
 
     def __init__(
-        self, target: Target, pace: Pace, may_write: Callable[[], bool] = lambda: True
+        self,
+        target: Target,
+        pace: Pace,
+        supervision: Supervision | None = None,
     ) -> None:
         base_url = checked_base_url(target.base_url)
         self._projectid = target.project
         self._records = URL(records_url(base_url, target.project), encoded=True)
         self._project = URL(project_url(base_url, target.project), encoded=True)
         self._pace = pace
-        self._may_write = may_write
+        self._supervision = supervision or Supervision()
         self._headers = {
             "Authorization": basic_credentials(target),
             "Accept": "application/json, text/plain;q=0.9",
@@ -64,7 +65,12 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._connections = Connections(
-            self._records, self._headers, self._pace, self._tls, self._proxy, self._may_write
+            self._records,
+            self._headers,
+            self._pace,
+            self._tls,
+            self._proxy,
+            self._supervision,
         )
         return self
 
@@ -72,6 +78,10 @@ class Client:
         if self._connections is not None:
             await self._connections.close()
             self._connections = None
+
+    def use_once(self) -> None:
+        """From now on use each connection for one request, and read it to its end."""
+        self._open.use_once()
 
     async def add(self, body: bytes) -> Reply:
         """Send one Add record request, once; `body` is its JSON.

@@ -16,13 +16,19 @@ that cannot be told from one that arrived. Being first keeps those rows from bei
 
 An answer belongs to the request before it. A connection on which something came while nothing was
 asked (a late answer, a proxy's 408) is never used again: that would be read as the next answer.
+HTTP/1.1 cannot tell an answer that comes late from the answer to the next request on the same
+connection. But where a service, or a proxy before it, sends answers that nobody asked for, some of
+them come while nothing is asked. That is told to whoever sends (`on_stray`), who may have each
+connection used once from then on, and read to its end: then more than one answer shows.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -47,6 +53,19 @@ _BEFORE_SENDING = (
 _LOST = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, EOFError)
 
 
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What whoever sends has to say and to hear, beside the requests.
+
+    `may_write` is asked right before a request is written; where it says no, the request is not
+    sent. `on_stray` is called with the number of a connection (see Reply) on which something came
+    that nobody had asked for.
+    """
+
+    may_write: Callable[[], bool] = lambda: True
+    on_stray: Callable[[int], None] = lambda connection: None
+
+
 class Connections:
     """A pool of connections to one service, made and used on one event loop.
 
@@ -62,11 +81,13 @@ class Connections:
         pace: Pace,
         tls: ssl.SSLContext | bool,
         proxy: tuple[str | None, dict[str, str] | None],
-        may_write: Callable[[], bool],
+        supervision: Supervision,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._service, self._tls, self._proxy = service, tls, proxy
-        self._may_write = may_write
+        self._supervision = supervision
+        self._numbers = itertools.count(1)
+        self._once = False
         self._place = self._any_request()
         lines = {"Host": self._place.headers["Host"], **headers}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -86,6 +107,10 @@ class Connections:
             ssl=tls,
         )
 
+    def use_once(self) -> None:
+        """From now on use each connection for one request, and read it to its end."""
+        self._once = True
+
     async def close(self) -> None:
         """Close all connections."""
         self._limit.close()
@@ -102,14 +127,20 @@ class Connections:
         part of the Reply and never raised.
         """
         until = self._loop.time() + self._seconds
-        peer = self._idle.take()
+        # Asked before anything is awaited: a request says itself that it is the last.
+        once = self._once
+        peer = None if once else self._idle.take()
         try:
             if peer is None:
                 peer = await self._connected(until)
             self._limit.begin(peer, until)
-            if not self._may_write():
+            if not self._supervision.may_write():
                 return Reply(Wire.NOT_SENT, detail="this sender's lease is over"), None
-            status, headers, content = await peer.ask(self._written(method, url, body), cap)
+            status, headers, content = await peer.ask(
+                self._written(method, url, body, once=once), cap
+            )
+            if once:
+                await peer.farewell()
         except _BEFORE_SENDING as error:
             return Reply(Wire.NOT_SENT, detail=_told(error)), None
         except _LOST as error:
@@ -118,13 +149,18 @@ class Connections:
         finally:
             if peer is not None:
                 self._limit.end(peer)
-                self._idle.keep(peer)
-        return read_reply(status, headers, content)
+                if once:
+                    peer.close()
+                else:
+                    self._idle.keep(peer)
+        reply, envelope = read_reply(status, headers, content)
+        return reply._replace(connection=peer.number, stray=peer.strayed), envelope
 
-    def _written(self, method: str, url: URL, body: bytes) -> bytes:
+    def _written(self, method: str, url: URL, body: bytes, *, once: bool) -> bytes:
         """The request as it goes through the connection."""
         length = "" if method == "GET" else f"Content-Length: {len(body)}\r\n"
-        head = f"{method} {url.raw_path_qs} HTTP/1.1\r\n{self._head}{length}\r\n"
+        last = "Connection: close\r\n" if once else ""
+        head = f"{method} {url.raw_path_qs} HTTP/1.1\r\n{self._head}{length}{last}\r\n"
         return head.encode("ascii") + body
 
     def _any_request(self) -> aiohttp.ClientRequest:
@@ -150,7 +186,7 @@ class Connections:
                 raise aiohttp.ConnectionTimeoutError from error
             protocol = connection.protocol
             if protocol is not None and protocol.is_connected() and not protocol.should_close:
-                return Peer(connection, self._loop)
+                return Peer(next(self._numbers), connection, self._loop, self._supervision.on_stray)
             connection.close()
             if self._loop.time() >= until:
                 break

@@ -8,7 +8,8 @@ queues and two tasks' turns, which take longer than all else of the exchange.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import aiohttp
@@ -17,6 +18,9 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 
 _NO_BODY = frozenset({204, 304})
+_SECONDS_OF_DOUBT = 1.0
+"""Within so long of an answer, bytes that nobody asked for may belong to the question before."""
+_TOO_LONG_IDLE = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 
 
 class Answer(NamedTuple):
@@ -31,10 +35,23 @@ class Peer(BaseProtocol):
     """Takes over a connection on which nothing has come yet.
 
     `usable` says whether it may be asked again. The connector counts the connection until it ends.
+    `strayed` says that bytes came on it that belong to no question; `on_stray` is told of those
+    that come while nothing is asked, with the connection's number.
     """
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        number: int,
+        connection: Connection,
+        loop: asyncio.AbstractEventLoop,
+        on_stray: Callable[[int], None],
+    ) -> None:
         super().__init__(loop)
+        self.number = number
+        self.strayed = False
+        self._on_stray = on_stray
+        self._answered_at = -math.inf
+        self._ended = loop.create_future()
         handler, transport = connection.protocol, connection.transport
         if handler is None or transport is None:
             raise aiohttp.ServerDisconnectedError
@@ -105,6 +122,11 @@ class Peer(BaseProtocol):
         """Read on in the answer; what comes without a question ends the connection."""
         parser = self._parser
         if parser is None:
+            idle = self._loop.time() - self._answered_at
+            # A server or a proxy may say of a connection that it was idle for too long.
+            if idle < _SECONDS_OF_DOUBT or not data.startswith(_TOO_LONG_IDLE):
+                self._stray()
+                self._on_stray(self.number)
             self.close()
             return
         try:
@@ -114,7 +136,7 @@ class Peer(BaseProtocol):
             return
         for message, payload in messages:
             if self._message is not None:
-                self.usable = False  # one answer too many
+                self._stray()  # one answer too many
                 break
             if message.code != 101 and message.code < 200:
                 continue  # it says that the answer is still to come
@@ -146,6 +168,8 @@ class Peer(BaseProtocol):
         """The connection has ended: what has come is all, if that can be an answer."""
         self.usable = False
         self.transport = None
+        if not self._ended.done():
+            self._ended.set_result(None)
         # The connector waits for that when it is closed.
         self._handler.connection_lost(exc)
         try:
@@ -168,9 +192,32 @@ class Peer(BaseProtocol):
         self._look(self._message, self._payload, ended=False)
 
     def _give(self, answer: Answer) -> None:
+        if self.usable and self._has_more():
+            self._stray()
+        self._answered_at = self._loop.time()
         waiter, self._waiter, self._parser = self._waiter, None, None
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
+
+    def _has_more(self) -> bool:
+        """Whether a part of another answer came behind the one that is whole."""
+        try:
+            return self._parser is not None and self._parser.feed_eof() is not None
+        except HttpProcessingError:
+            return True
+
+    def _stray(self) -> None:
+        self.usable = False
+        self.strayed = True
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def farewell(self) -> None:
+        """Wait for the end of a connection that is used once, and for what still comes on it.
+
+        No longer than a second: a server may not close it though it was asked to.
+        """
+        await asyncio.wait((self._ended,), timeout=_SECONDS_OF_DOUBT)
 
     def _fail(self, error: BaseException) -> None:
         self.usable = False

@@ -8,6 +8,7 @@ what happened                                         verdict
 ====================================================  ========================================
 nothing was sent (name, refused, no connection, TLS)  Retry with back-off, as long as the run lets
 sent, no whole reply (lost, reset, timed out)         Uncertain
+an answer with another one behind it                  Uncertain, the ids kept
 a numberid, no errors, HTTP 200 or 201                Done
 a numberid with errors or with any other status       Uncertain, the ids kept
 429; 503 with Retry-After                             Retry after it, everybody waits
@@ -40,6 +41,8 @@ from importer.model import (
 )
 from importer.settings import RetryPolicy
 
+STRAY_CODE = "stray_answer"
+"""The code of rows whose answer may be another's."""
 _CREATED = frozenset({200, 201})
 _REFUSES_ROW = frozenset({400, 405, 413, 417, 422})
 
@@ -99,6 +102,9 @@ def _judge_answer(
     reply: Reply, attempt: int, policy: RetryPolicy, jitter: float, throttles: int
 ) -> Verdict:
     status = reply.http_status
+    if reply.stray:
+        message = f"more than one answer came to its request, one of them: {_words(reply)}"
+        return Uncertain(STRAY_CODE, message, reply.numberids, _LOOK)
     if reply.numberids:
         if status in _CREATED and reply.understood and not reply.errors:
             return Done(reply.numberids)

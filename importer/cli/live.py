@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from importer.cli.logs import as_json, put_progress
 from importer.cli.outcome import say
-from importer.model import Probing, Progress, Resumed, Stage, Status, Waiting
+from importer.model import Probing, Progress, Resumed, Stage, Status, StrayAnswer, Waiting
 
 if TYPE_CHECKING:
     from importer.model import Event
@@ -129,6 +129,12 @@ class _Teller:
                 if self._told:
                     say("Going on.", err=True)
                 self._untold, self._told = 0.0, False
+            case StrayAnswer(reason):
+                say(
+                    f"Warning: {reason}. Rows that such an answer may have been taken for are "
+                    "uncertain. From now on each connection is used once, which is slower.",
+                    err=True,
+                )
 
 
 _WORTH_TELLING = 1.0

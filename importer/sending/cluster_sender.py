@@ -26,6 +26,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from importer.api.client import Client
+from importer.api.connections import Supervision
 from importer.errors import UsageError
 from importer.loop import run_loop
 from importer.sender import Sender, read_setup
@@ -103,7 +104,11 @@ class PlacedSender:
         _check_customer(target)
         desk = _Desk()
         term = LeaseTerm()
-        async with Client(target, pace, lambda: term.lasts) as client:
+
+        def suspect(connection: int) -> None:
+            sender.suspect(connection)
+
+        async with Client(target, pace, Supervision(lambda: term.lasts, suspect)) as client:
             sender = Sender(client, pace, policy, term, desk.write)
             desk.sender = sender
             self._desk.set_result(desk)

@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -38,6 +38,8 @@ _SLICE_SECONDS = 0.002
 _LINGER = 0.01
 """Seconds an outcome waits at most for others to share its transaction."""
 
+_TWICE = "numberid_twice"
+
 Watcher = Callable[[Sequence[Outcome]], None]
 
 
@@ -48,22 +50,24 @@ async def coordinate(
     *,
     stop: asyncio.Event,
     on_outcomes: Watcher = lambda outcomes: None,
+    numberids: Iterable[str] = (),
 ) -> Ending:
     """Send the requests of `work` through `engine`, and record each row exactly once.
 
     An Outcome in `work` is a row that is not to be sent; it is recorded as it is. `work` is drawn
     from in a thread. Setting `stop` ends the run in order: nothing new is sent, what is in flight
-    is recorded. `on_outcomes` is called on the loop with final outcomes once they are recorded.
+    is recorded. `on_outcomes` is called on the loop with final outcomes once they are recorded, and
+    with those that take the place of one. `numberids` are those that the run has already.
     Raises what `work`, `ledger` or `engine` raised, after all that came back was recorded. When
     cancelled, it records what had come back by then, and what was not sent; the journal shows the
     rest as uncertain. So too when all tasks of the loop are cancelled, as when it is interrupted.
     """
-    run = _Run(work, ledger, lambda: engine.width, on_outcomes)
+    run = _Run(work, ledger, engine, on_outcomes, set(map(_short, numberids)))
     with (
         ThreadPoolExecutor(1, "reader") as reading,
         ThreadPoolExecutor(1, "writer") as writing,
     ):
-        verdict = await run.through(engine, stop, reading, writing)
+        verdict = await run.through(stop, reading, writing)
     if verdict is not None:
         return Ending(End.STOPPED, verdict)
     return Ending(End.FINISHED if run.complete else End.INTERRUPTED)
@@ -76,13 +80,16 @@ class _Run:
         self,
         work: Iterator[Request | Outcome],
         ledger: Ledger,
-        width: Callable[[], int],
+        engine: Engine,
         on_outcomes: Watcher,
+        numberids: set[int],
     ) -> None:
         self._work = work
         self._ledger = ledger
         self._on_outcomes = on_outcomes
-        self._width = width
+        self._engine = engine
+        self._numberids = numberids
+        self._doubted: set[int] = set()
         self._under_way = 0
         self._ready: deque[Request] = deque()
         self._unsent: list[Outcome] = []
@@ -98,11 +105,11 @@ class _Run:
 
     @property
     def _credits(self) -> int:
-        return 2 * self._width() - self._under_way
+        return 2 * self._engine.width - self._under_way
 
     @property
     def _group(self) -> int:
-        return max(1, self._width() // 2)
+        return max(1, self._engine.width // 2)
 
     @property
     def complete(self) -> bool:
@@ -111,7 +118,6 @@ class _Run:
 
     async def through(
         self,
-        engine: Engine,
         stop: asyncio.Event,
         reading: ThreadPoolExecutor,
         writing: ThreadPoolExecutor,
@@ -123,7 +129,7 @@ class _Run:
         for task in (reader, writer):
             task.add_done_callback(self._halt_if_failed)
         try:
-            verdict = await engine.send(self._granted, self._report, self._halt)
+            verdict = await self._engine.send(self._granted, self._report, self._halt)
         finally:
             self._over = True
             self._halt_now()
@@ -196,16 +202,22 @@ class _Run:
             self._linger = None
         reported, self._reported = self._reported, []
         unsent, self._unsent = self._unsent, []
-        requests = self._next(self._credits + len(reported))
+        requests = self._next(self._credits + sum(o.was is None for o in reported))
         if not (reported or unsent or requests):
             return
-        final = unsent + [o for o in reported if o.status is not Status.PENDING]
-        withdrawn = [o.row for o in reported if o.status is Status.PENDING]
+        # Told by the engine, a row may be in doubt for its numberid already.
+        doubted = [o for o in reported if o.was is not None and o.row not in self._doubted]
+        returned = [o for o in reported if o.was is None]
+        final = unsent + [o for o in returned if o.status is not Status.PENDING]
+        withdrawn = [o.row for o in returned if o.status is Status.PENDING]
+        taken, own = self._taken(final)
         record = partial(
-            self._ledger.record,
+            self._record,
             outcomes=final,
             withdrawn=withdrawn,
             intents=[request.row for request in requests],
+            doubted=doubted,
+            taken=taken,
         )
         recording = writing.submit(_error_of, record)
         cut_off: asyncio.CancelledError | None = None
@@ -219,14 +231,64 @@ class _Run:
             self._reported[:0] = reported
             self._unsent[:0] = unsent
             raise error
-        self._under_way += len(requests) - len(reported)
+        self._numberids |= own
+        self._doubted.update(o.row for o in doubted)
+        self._doubted.update(o.row for o in final if o.code == _TWICE)
+        self._under_way += len(requests) - len(returned)
         self._returned = self._returned or bool(withdrawn)
         if requests:
             self._granted.grant(Lease(requests))
-        if final:
-            self._on_outcomes(final)
+        if final or doubted:
+            self._on_outcomes(final + doubted)
+        for row in taken:
+            self._engine.distrust(row)
         if cut_off is not None:
             raise cut_off
+
+    def _taken(self, outcomes: list[Outcome]) -> tuple[dict[int, tuple[str, ...]], set[int]]:
+        """Created rows with a numberid that another has, each with its numberids; and all of these.
+
+        Their outcomes are made uncertain in `outcomes`.
+        """
+        taken: dict[int, tuple[str, ...]] = {}
+        found: set[int] = set()
+        for place, outcome in enumerate(outcomes):
+            if outcome.status is not Status.CREATED:
+                continue
+            own = {_short(numberid) for numberid in outcome.numberids}
+            if not own.isdisjoint(self._numberids) or not own.isdisjoint(found):
+                taken[outcome.row] = outcome.numberids
+                outcomes[place] = _not_its_own(outcome)
+            found |= own
+        return taken, found
+
+    def _record(
+        self,
+        *,
+        outcomes: list[Outcome],
+        withdrawn: Sequence[int],
+        intents: Sequence[int],
+        doubted: list[Outcome],
+        taken: Mapping[int, tuple[str, ...]],
+    ) -> None:
+        """Record a round; called in the writer's thread.
+
+        Where rows have another's numberid, the other is in doubt, too: it is added to `doubted`,
+        or, if it came in the same round, changed in `outcomes`.
+        """
+        if taken:
+            ids = {numberid for numberids in taken.values() for numberid in numberids}
+            for place, o in enumerate(outcomes):
+                if o.status is Status.CREATED and not ids.isdisjoint(o.numberids):
+                    outcomes[place] = _not_its_own(o)
+            holders = self._ledger.holders(sorted(ids))
+            doubted += [_not_its_own(o)._replace(was=o.status) for o in holders]
+        if doubted:
+            self._ledger.record(
+                outcomes=outcomes, withdrawn=withdrawn, intents=intents, doubted=doubted
+            )
+        else:
+            self._ledger.record(outcomes=outcomes, withdrawn=withdrawn, intents=intents)
 
     def _next(self, free: int) -> tuple[Request, ...]:
         """The rows of the next lease; none while the engine still has enough to draw from."""
@@ -274,6 +336,25 @@ def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], b
         if time.monotonic() >= until:
             return drawn, False
     return drawn, len(drawn) < _SLICE_ROWS
+
+
+def _short(numberid: str) -> int:
+    """A numberid as an integer: itself, or a hash of 64 bits where it is no number."""
+    return int(numberid) if numberid.isascii() and numberid.isdecimal() else hash(numberid)
+
+
+def _not_its_own(outcome: Outcome) -> Outcome:
+    """The outcome of a created row of which another row has the numberid."""
+    return Outcome(
+        outcome.row,
+        Status.UNCERTAIN,
+        outcome.numberids,
+        outcome.attempts,
+        outcome.http_status,
+        _TWICE,
+        f"the service gave the numberid {'|'.join(outcome.numberids)} to two rows",
+        "It may exist: look for it in the service before sending it again.",
+    )
 
 
 def _error_of(work: Callable[[], None]) -> Exception | None:

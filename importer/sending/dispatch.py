@@ -24,6 +24,8 @@ class Row:
     counted: int = 0
     throttles: int = 0
     status: int | None = None
+    doubtful: bool = False
+    """An answer that it had may have been another's, so that it may exist already."""
 
     def outcome(
         self,
@@ -93,6 +95,16 @@ class Dispatcher:
             self._put(row, first=True)
         else:
             self._later[row] = self._loop.call_later(seconds, self._again, row)
+
+    def take_back(self, row: Row) -> bool:
+        """Take a row out that waits; False if it does not, since it is in flight or reported."""
+        if (handle := self._later.pop(row, None)) is not None:
+            handle.cancel()
+            return True
+        if row in self._ready:
+            self._ready.remove(row)
+            return True
+        return False
 
     def halt(self) -> None:
         """Begin nothing more, and report all rows that are not in flight as pending."""

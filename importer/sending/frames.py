@@ -26,6 +26,7 @@ from importer.model import (
     Resumed,
     Status,
     Stop,
+    StrayAnswer,
     Waiting,
 )
 
@@ -38,12 +39,14 @@ LONGEST = 2**30
 
 
 class Kind(bytes, Enum):
-    """What a frame is; the first four go to the sender, the others come from it."""
+    """What a frame is; the first five go to the sender, the others come from it."""
 
     SETUP = b"C"
     LEASE = b"L"
     RENEW = b"R"
     """Until when, by the sender's clock, it may begin requests (`lease.LeaseTerm`)."""
+    DISTRUST = b"D"
+    """A row whose answer may be another's; 0 for no row of this sender."""
     HALT = b"H"
     OUTCOMES = b"O"
     EVENT = b"E"
@@ -118,6 +121,17 @@ def read_renewal(content: bytes) -> float:
     return until
 
 
+def distrust_frame(row: int) -> bytes:
+    """A row whose answer may be another's; 0 for no row of that sender."""
+    return framed(Kind.DISTRUST, orjson.dumps(row))
+
+
+def read_distrust(content: bytes) -> int:
+    """The row of a frame."""
+    row: int = orjson.loads(content)
+    return row
+
+
 @lru_cache(maxsize=1024)
 def _lease_head(count: int) -> struct.Struct:
     """So many row numbers, then the length of each body."""
@@ -130,10 +144,10 @@ def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
 
 
 def _packed(o: Outcome) -> tuple[object, ...]:
-    if o.code is None and o.message is None and o.hint is None:
+    if o.code is None and o.message is None and o.hint is None and o.was is None:
         return (o.row, o.status, o.numberids, o.attempts, o.http_status)
     texts = (_text(o.code), _text(o.message), _text(o.hint))
-    return (o.row, o.status, o.numberids, o.attempts, o.http_status, *texts)
+    return (o.row, o.status, o.numberids, o.attempts, o.http_status, *texts, o.was)
 
 
 def _text(text: str | None) -> str | None:
@@ -143,14 +157,16 @@ def _text(text: str | None) -> str | None:
 
 def read_outcomes(content: bytes) -> list[Outcome]:
     """The outcomes of a frame."""
-    return [
-        Outcome(row, _STATUSES[status], tuple(numberids), *rest)
-        for row, status, numberids, *rest in orjson.loads(content)
-    ]
+    return [_unpacked(*values) for values in orjson.loads(content)]
+
+
+def _unpacked(row: int, status: str, numberids: list[str], *rest: Any) -> Outcome:
+    outcome = Outcome(row, _STATUSES[status], tuple(numberids), *rest)
+    return outcome if outcome.was is None else outcome._replace(was=_STATUSES[outcome.was])
 
 
 _STATUSES: dict[str, Status] = {status.value: status for status in Status}
-_EVENTS = {kind.__name__: kind for kind in (Waiting, Probing, Resumed, PaceChanged)}
+_EVENTS = {kind.__name__: kind for kind in (Waiting, Probing, Resumed, PaceChanged, StrayAnswer)}
 
 
 def event_frame(event: Event) -> bytes:

@@ -11,8 +11,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from importer.model import (
     Done,
@@ -27,6 +29,7 @@ from importer.model import (
     Retry,
     Status,
     Stop,
+    StrayAnswer,
     Uncertain,
     Verdict,
     Waiting,
@@ -49,6 +52,32 @@ Judge = Callable[[Reply, int, RetryPolicy, float, int], Verdict]
 """Says what a reply means: (reply, attempt, policy, jitter, throttles) → verdict; pure."""
 
 _STRAINED = frozenset({503, 504})
+_CERTAIN = frozenset({Status.CREATED, Status.REJECTED})
+_SECONDS_OF_DOUBT = 1.0
+"""How long an answer may turn out to be another row's, by what comes after it."""
+
+
+class _Answered(NamedTuple):
+    """An answer: when it came, on which connection, to which row; None is no outcome yet."""
+
+    at: float
+    connection: int
+    row: Row
+    outcome: Outcome | None
+
+
+def _doubted(outcome: Outcome, was: Status | None = None) -> Outcome:
+    """The outcome of a row whose answer may be another's: uncertain, its numberids kept."""
+    return outcome._replace(
+        status=Status.UNCERTAIN,
+        code="stray_answer",
+        message="the service sent answers nobody had asked for, and this row's may be another's"
+        + (f": {outcome.status} {'|'.join(outcome.numberids)}".rstrip() if was else ""),
+        hint="It may exist: look for it in the service before sending it again.",
+        was=was,
+    )
+
+
 _LEASE_LOOK_SECONDS = 0.05
 """How often a sender whose lease is over looks whether it was renewed."""
 _TELL_SECONDS = 0.1
@@ -74,9 +103,13 @@ class LocalEngine:
     may_begin: Callable[[], bool] = lambda: True
     """Whether its lease lasts (`lease.LeaseTerm`); asked before each request, and once more by
     what `post` stands on, right before the request is written."""
+    use_once: Callable[[], None] = lambda: None
+    """Has each connection used for one request from then on."""
     pacer: Pacer = field(init=False)
     untold: list[Exception] = field(init=False, default_factory=list)
     """What `on_event` raised: a listener may fail, but not keep a row from its outcome."""
+    crews: list[_Crew] = field(init=False, default_factory=list)
+    """That of the `send` under way."""
 
     def __post_init__(self) -> None:
         pacer = Pacer(
@@ -107,7 +140,22 @@ class LocalEngine:
         Raises what `post`, `judge` or `on_event` raised, which is a bug, after every row was
         reported. Such a bug ends the run in order; what is in flight is awaited.
         """
-        return await _Crew(self, report).work(leases, stop)
+        crew = _Crew(self, report)
+        self.crews.append(crew)
+        try:
+            return await crew.work(leases, stop)
+        finally:
+            self.crews.remove(crew)
+
+    def suspect(self, connection: int) -> None:
+        """Something came on a connection that nobody had asked for: an answer too many."""
+        for crew in self.crews:
+            crew.suspect(connection, "the service sent an answer that nobody had asked for")
+
+    def distrust(self, row: int) -> None:
+        """A row's answer may be another's; see :class:`importer.sending.protocol.Engine`."""
+        for crew in self.crews:
+            crew.distrust(row)
 
 
 class _Crew:
@@ -118,6 +166,7 @@ class _Crew:
         self._clock = engine.clock
         self._pacer = engine.pacer
         self._trouble = Trouble(engine.policy)
+        self._report = report
         self._rows = Dispatcher(self._turn, self._exchange, report, self._fail)
         self._feeder: asyncio.Task[None] | None = None
         self._prober: asyncio.Task[None] | None = None
@@ -125,6 +174,8 @@ class _Crew:
         self._failure: Exception | None = None
         self._failures = Failures(engine.policy.max_failures)
         self._held, self._held_until = False, -math.inf
+        self._answered: deque[_Answered] = deque()
+        self._distrustful = False
 
     async def work(self, leases: AsyncIterator[Lease], stop: asyncio.Event) -> Stop | None:
         self._feeder = asyncio.create_task(self._feed(leases))
@@ -187,6 +238,8 @@ class _Crew:
                 self._rows.put_back(row)
                 return None
             outcome = self._settle(row, reply, began)
+            if reply.wire is Wire.ANSWERED:
+                outcome = self._remember(row, reply, outcome)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._fail(error)
             message = f"sent, but the importer failed: {type(error).__name__}"
@@ -197,6 +250,50 @@ class _Crew:
         if self._engine.untold:
             self._fail(self._engine.untold[0])
         return outcome
+
+    def _remember(self, row: Row, reply: Reply, outcome: Outcome | None) -> Outcome | None:
+        """Keep for a second what was answered on which connection; the outcome, if there is one."""
+        now = self._clock()
+        while self._answered and self._answered[0].at < now - _SECONDS_OF_DOUBT:
+            self._answered.popleft()
+        if row.doubtful and outcome is not None:
+            outcome = _doubted(outcome)
+        self._answered.append(_Answered(now, reply.connection, row, outcome))
+        if reply.stray:
+            self.suspect(reply.connection, "the service gave more than one answer to a request")
+        return outcome
+
+    def suspect(self, connection: int, why: str) -> None:
+        """Have no row rely on what came on a connection within its last second."""
+        if not self._distrustful:
+            self._distrustful = True
+            self._engine.use_once()
+            self._engine.tell(StrayAnswer(why))
+        since = self._clock() - _SECONDS_OF_DOUBT
+        doubted: list[Outcome] = []
+        for place, answered in enumerate(self._answered):
+            if connection and answered.connection == connection and answered.at >= since:
+                doubted += self._doubt(answered)
+                self._answered[place] = answered._replace(connection=0)
+        if doubted:
+            self._report(doubted)
+
+    def distrust(self, row: int) -> None:
+        """Have no row rely on the connection that a row's answer came on."""
+        found = [a.connection for a in self._answered if a.row.request.row == row]
+        self.suspect(found[-1] if found else 0, "the service gave one numberid to two rows")
+
+    def _doubt(self, answered: _Answered) -> Iterator[Outcome]:
+        """The outcome of a row whose answer may be another's; it is reported already, or never."""
+        row, outcome = answered.row, answered.outcome
+        if outcome is None:
+            # Its answer had it sent again, or given back: it may have arrived all the same.
+            if self._rows.take_back(row):
+                yield _doubted(row.outcome(Status.UNCERTAIN))
+            else:
+                row.doubtful = True
+        elif outcome.status in _CERTAIN:
+            yield _doubted(outcome, was=outcome.status)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

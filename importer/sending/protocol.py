@@ -31,6 +31,14 @@ class Engine(Protocol):
         """
         ...
 
+    def distrust(self, row: int) -> None:
+        """Take a row's answer for another's: whatever came on its connection then is in doubt.
+
+        Rows that were reported as created or rejected are reported once more, as uncertain, with
+        what they were (`Outcome.was`).
+        """
+        ...
+
     async def send(
         self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
     ) -> Stop | None:
@@ -51,8 +59,16 @@ class Ledger(Protocol):
         outcomes: Sequence[Outcome] = ...,
         withdrawn: Sequence[int] = ...,
         intents: Sequence[int] = ...,
+        doubted: Sequence[Outcome] = ...,
     ) -> None:
-        """Record all of it or, raising, nothing; when it returns, intents are on the disk."""
+        """Record all of it or, raising, nothing; when it returns, intents are on the disk.
+
+        `doubted` take the place of outcomes that were recorded before.
+        """
+        ...
+
+    def holders(self, numberids: Sequence[str]) -> Sequence[Outcome]:
+        """The rows recorded as created with one of these numberids."""
         ...
 
 

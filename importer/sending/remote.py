@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from importer.model import Event, Lease, Outcome, PaceChanged, Request, Status, Stop
+from importer.model import Event, Lease, Outcome, PaceChanged, Request, Status, Stop, StrayAnswer
 from importer.sending.failures import Failures
 from importer.sending.frames import (
     Kind,
+    distrust_frame,
     framed,
     lease_frame,
     parted,
@@ -76,6 +77,7 @@ class RemoteEngine:
     max_failures: MaxFailures | None = None
     on_event: Callable[[Event], None] = lambda event: None
     _widths: dict[str, int] = field(default_factory=dict, init=False)
+    _senders: list[_Sender] = field(default_factory=list, init=False)
 
     @property
     def width(self) -> int:
@@ -92,9 +94,16 @@ class RemoteEngine:
                 _Sender(link, part.concurrency or START)
                 for link, part in zip(links, parts, strict=True)
             ]
+            self._senders[:] = senders
             self._widths.update((sender.link.name, sender.width) for sender in senders)
             crew = _Crew(self, senders, report)
             return await crew.work(leases, stop)
+
+    def distrust(self, row: int) -> None:
+        """A row's answer may be another's; see :class:`importer.sending.protocol.Engine`."""
+        for sender in self._senders:
+            if not sender.ended:
+                sender.link.send(distrust_frame(row))
 
     def take_width(self, name: str, width: int) -> None:
         """A sender has use for so many rows at once; 0 is that it is gone."""
@@ -246,7 +255,7 @@ class _Crew:
         self._halt.set()
 
     def _take(self, sender: _Sender, outcomes: list[Outcome]) -> None:
-        owed = [outcome for outcome in outcomes if outcome.row in sender.owed]
+        owed = [o for o in outcomes if o.was is not None or o.row in sender.owed]
         sender.owed.difference_update(outcome.row for outcome in owed)
         self._report(owed)
         for outcome in owed:
@@ -258,6 +267,9 @@ class _Crew:
             width = sum(other.width for other in self._senders if not other.ended)
             rate = None if event.rate is None else event.rate * len(self._senders)
             event = PaceChanged(width, rate)
+        if isinstance(event, StrayAnswer):
+            # They all ask the same service.
+            self._engine.distrust(0)
         self._engine.on_event(event)
 
     def _over(self, sender: _Sender, why: str | None) -> None:

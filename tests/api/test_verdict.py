@@ -231,7 +231,7 @@ policies = st.builds(
     retries=st.integers(0, 6),
     base=st.floats(0.01, 10),
     cap=st.floats(0.01, 60),
-    give_up_after=st.floats(0, 600),
+    give_up_after=st.floats(0.01, 600),
     retry_on=st.frozensets(st.sampled_from([500, 502, 503, 504]), max_size=3),
 )
 jitters = st.floats(0, 1, exclude_max=True)

@@ -281,8 +281,8 @@ def test_a_run_over_workers_of_its_own_says_what_any_run_says(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--scheduler", "tcp://h:1"), "Add --engine dask"),
-        (("--engine", "dask", "--scheduler", "h:1"), "Write it as tcp://host:8786"),
+        (("--scheduler", "tcp://h:1"), "is for Dask"),
+        (("--engine", "dask", "--scheduler", "h:1"), "write it as tcp://host:8786"),
     ],
 )
 def test_a_scheduler_is_an_address_and_for_dask(

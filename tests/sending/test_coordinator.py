@@ -48,6 +48,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
+def created(row: int) -> Reply:
+    """The answer to a row that was created: its numberid is its own."""
+    return CREATED._replace(numberids=(str(row),))
+
+
 class Service:
     """A service in memory that answers as a test says, and remembers what it was sent."""
 
@@ -64,7 +69,8 @@ class Service:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(0)
-            return self._answer(row, self.posts[row])
+            reply = self._answer(row, self.posts[row])
+            return created(row) if reply is CREATED else reply
         finally:
             self.in_flight -= 1
 
@@ -106,14 +112,18 @@ class Watching:
         outcomes: Sequence[Outcome] = (),
         withdrawn: Sequence[int] = (),
         intents: Sequence[int] = (),
+        doubted: Sequence[Outcome] = (),
     ) -> None:
         self.calls += 1
         if self.calls in self._failing:
             raise JournalError("cannot write journal.sqlite3: database or disk is full")
-        self.inner.record(outcomes=outcomes, withdrawn=withdrawn, intents=intents)
+        self.inner.record(outcomes=outcomes, withdrawn=withdrawn, intents=intents, doubted=doubted)
         self.under_way += len(intents) - len(withdrawn)
         self.under_way -= sum(o.attempts > 0 for o in outcomes)
         self.most_under_way = max(self.most_under_way, self.under_way)
+
+    def holders(self, numberids: Sequence[str]) -> Sequence[Outcome]:
+        return self.inner.holders(numberids)
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 3, 16, 64])
@@ -262,7 +272,7 @@ def test_stopping_lets_requests_in_flight_end_and_begins_none(journal: Journal) 
             if len(posts) == 4:
                 begun.set()
             await go.wait()
-            return CREATED
+            return created(int(body))
 
         async def interrupt() -> None:
             await begun.wait()
@@ -321,7 +331,7 @@ def test_cancelled_it_keeps_what_came_back_and_the_rest_reads_as_uncertain(
 
         async def post(body: bytes) -> Reply:
             if int(body) < 4:
-                return CREATED
+                return created(int(body))
             if int(body) == 7:
                 hanging.set()
             await asyncio.Event().wait()
@@ -361,7 +371,7 @@ def test_when_all_tasks_are_cancelled_only_what_is_in_flight_is_uncertain(
             posts.append(int(body))
             if int(body) > 4:
                 await asyncio.Event().wait()
-            return CREATED
+            return created(int(body))
 
         engine = LocalEngine(post, judge, FAST, 1)
         task = asyncio.create_task(coordinate(requests(9), ledger, engine, stop=asyncio.Event()))
@@ -428,6 +438,9 @@ def test_rows_an_engine_says_nothing_about_read_as_uncertain(journal: Journal) -
     class Forgetful:
         width = 4
 
+        def distrust(self, row: int) -> None:
+            raise AssertionError("no answer is another's")
+
         async def send(
             self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
         ) -> Stop | None:
@@ -445,6 +458,9 @@ def test_rows_an_engine_says_nothing_about_read_as_uncertain(journal: Journal) -
 def test_what_an_engine_raises_comes_through_and_its_reports_are_kept(journal: Journal) -> None:
     class Broken:
         width = 4
+
+        def distrust(self, row: int) -> None:
+            raise AssertionError("no answer is another's")
 
         async def send(
             self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
@@ -519,7 +535,7 @@ def test_for_any_mix_of_faults_every_row_is_in_one_state_and_none_is_sent_twice(
             if isinstance(reply, BugError):
                 raise reply
             assert isinstance(reply, Reply)
-            return reply
+            return created(row) if reply is CREATED else reply
 
         engine = LocalEngine(post, judge, FAST, concurrency)
         task = asyncio.create_task(coordinate(requests(count), journal, engine, stop=stop))

@@ -424,6 +424,9 @@ def test_a_sender_that_meets_a_bug_tells_first_what_was_answered() -> None:
         async def probe(self) -> Reply:
             raise AssertionError("nothing is to be probed")
 
+        def use_once(self) -> None:
+            raise AssertionError("no answer is another's")
+
     async def main() -> None:
         term = LeaseTerm()
         term.renew(awake_or_asleep() + 60)
