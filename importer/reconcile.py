@@ -24,12 +24,11 @@ from typing import Any
 from importer.api.client import Client
 from importer.commands import mark_from_list
 from importer.errors import UsageError
-from importer.journal import ENDED_KEY, LEASED_KEY, Journal
-from importer.journal_file import wal_of
+from importer.journal import LEASED_KEY, Journal
 from importer.loop import run_loop
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.recovery import PastRun, past_run, report, restore, settled
+from importer.recovery import PastRun, ended_at, last_written, past_run, report, restore, settled
 from importer.rundir import RunDirectory
 from importer.sending.lease import LEASE_SECONDS
 from importer.settings import Pace, Target
@@ -87,7 +86,7 @@ def reconcile(
     are to be released that may yet turn up.
     """
     directory = RunDirectory(path)
-    written = _last_written(directory.journal)
+    written = last_written(directory.journal)
     restore(path)
     past = past_run(path)
     spec = load_mapping(directory.mapping).spec
@@ -103,10 +102,7 @@ def reconcile(
                 "numberid, or absent, into its column _numberid, then: "
                 f"{mark_from_list(path)}\nFor the next run, add `stamp:` to the mapping.",
             )
-        if ENDED_KEY not in journal.meta():
-            # Killed. Noted, since opening the journal has changed the times of its files.
-            journal.set_meta({ENDED_KEY: str(written)})
-        ended = float(journal.meta()[ENDED_KEY])
+        ended = ended_at(journal, written)
         sought = _Sought.of(outcomes, past, spec.stamp)
         findings = run_loop(_search(target, search, sought))
         if LEASED_KEY in journal.meta():
@@ -127,12 +123,6 @@ def reconcile(
     if refusal is not None:
         raise UsageError(f"{len(absent)} rows are not released: {refusal}")
     return findings
-
-
-def _last_written(journal: Path) -> float:
-    """When a journal was last written to, by the calendar; to be asked before it is opened."""
-    times = [p.stat().st_mtime for p in (journal, wal_of(journal)) if p.exists()]
-    return max(times, default=0.0)
 
 
 def _refusal(findings: Findings) -> str | None:

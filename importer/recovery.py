@@ -7,7 +7,9 @@ the mapping. The source file is not needed any more, and nothing that became of 
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import Any
 from importer.commands import about_run, mark_from_list
 from importer.do_not_call import kept_numbers
 from importer.errors import CutJournalError, JournalError, MappingError, UsageError
-from importer.journal import Journal
+from importer.journal import ENDED_KEY, LEASED_KEY, Journal
+from importer.journal_file import wal_of
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.logmarks import note_run
 from importer.mapping.facts import Facts
@@ -24,6 +27,7 @@ from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
 from importer.rundir import RunDirectory
+from importer.sending.lease import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
 from importer.sources import file_sha256, open_source
@@ -255,6 +259,7 @@ def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
     another row's.
     """
     marks = {row: _numberid(row, given) for row, given in found.items()}
+    written = last_written(RunDirectory(path).journal)
     restore(path)
     with Journal.open(RunDirectory(path).journal) as journal:
         uncertain = set(journal.rows_in(Status.UNCERTAIN))
@@ -264,12 +269,38 @@ def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
                 f"Only uncertain rows are marked; of this run these are: {listed(uncertain)}.",
             )
         _refuse_taken(marks, journal)
+        if None in marks.values():
+            _refuse_leased(journal, ended_at(journal, written))
         journal.amend(
             MARKED,
             outcomes=[settled(row, given, "marked") for row, given in marks.items() if given],
             released=[row for row, given in marks.items() if given is None],
         )
     return report(path)
+
+
+def last_written(journal: Path) -> float:
+    """When a journal was last written to, by the calendar; to be asked before it is opened."""
+    times = [p.stat().st_mtime for p in (journal, wal_of(journal)) if p.exists()]
+    return max(times, default=0.0)
+
+
+def ended_at(journal: Journal, written: float) -> float:
+    """When sending ended, by the calendar; where it was killed, when it was last `written` to."""
+    if ENDED_KEY not in journal.meta():
+        # Noted, since opening the journal has changed the times of its files.
+        journal.set_meta({ENDED_KEY: str(written)})
+    return float(journal.meta()[ENDED_KEY])
+
+
+def _refuse_leased(journal: Journal, ended: float) -> None:
+    """Refuse to call rows absent that a sender elsewhere, which was lost, may still send."""
+    left = min(LEASE_SECONDS, ended + LEASE_SECONDS - time.time())
+    if LEASED_KEY in journal.meta() and left > 0:
+        raise UsageError(
+            f"senders of this run may still send for {math.ceil(left)} s: nothing was changed",
+            "Look for the rows in the service once more then, and mark them.",
+        )
 
 
 def unmark(path: Path, rows: Iterable[int]) -> RunResult:

@@ -130,6 +130,10 @@ def test_rows_that_were_leased_to_senders_elsewhere_wait_for_the_end_of_their_le
         run = tmp_path / "out"
         assert cli("reconcile", run, *RELEASE) == 2
         assert "a late request may still arrive" in capsys.readouterr().err
+        [row] = uncertain_rows(run)
+        assert cli("mark", run, "--row", row, "--absent") == 2
+        assert "may still send for" in capsys.readouterr().err
+        assert uncertain_rows(run) == [row]
         with Journal.open(run / "journal.sqlite3") as journal:
             journal.set_meta({ENDED_KEY: str(time.time() - 31)})
         assert cli("reconcile", run, *RELEASE) == 0
