@@ -194,7 +194,9 @@ class Examination:
         """What was found, once all was gone through."""
         survey = self.surveyor.finish(self._fill.columns())
         findings = findings_of(self.look.log, self.look.copy)
-        checkup = Checkup(self.info, survey, self.plan.unused_columns, findings)
+        checkup = Checkup(
+            self.info, survey, self.plan.unused_columns, findings, phones=self.plan.phones
+        )
         if self._found is None:
             return checkup
         found = self._found

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,9 +158,14 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
 
 
 def _warnings(checkup: Checkup) -> Iterator[str]:
-    """The kinds of warnings, each with its first."""
-    from importer.reports.verdict import count, kinds, place, visible
+    """How phones without a country's code were read; the kinds of warnings, each with its first."""
+    from importer.reports.verdict import count, kinds, phones_read, place, visible
 
+    told = tuple(r for r in checkup.phones if r.without_code or r.plus_put_back or r.unclear)
+    if told:
+        yield ""
+        yield "Phones:"
+        yield from (f"  {line}" for line in phones_read(replace(checkup, phones=told)))
     found = [kind for kind in kinds(checkup.survey) if kind.severity is Severity.WARNING]
     if not found:
         return

@@ -30,7 +30,13 @@ from importer.mapping.kinds import (
     Places,
     code_numbers,
 )
-from importer.mapping.phones import BARE, LABEL, bare_readings, without_label
+from importer.mapping.phones import (
+    BARE,
+    LABEL,
+    bare_readings,
+    international_prefix,
+    without_label,
+)
 from importer.mapping.values import marks_of
 from importer.textbytes import Bytes, between, held
 
@@ -47,6 +53,9 @@ _MOST_DISTINCT = 64
 """Distinct texts of a kind that are told apart: more of them make no judgement surer."""
 PREFIX = "prefix"
 """Not a kind of cell: how many texts begin as the first one does, with a short word and a colon."""
+DIALLED = "dialled"
+"""Not a kind of cell: how many phones begin with what is dialled before a country's code, where
+that is not 00: 011 in the United States, 010 in Japan."""
 _PREFIXED = re.compile(r"[^\W\d_]{1,6}:(?=[^\s/\\])")
 """``z:9021``, and neither ``https://…`` nor ``C:\\list`` nor words with a colon behind them."""
 _SAMPLE = 128
@@ -104,7 +113,7 @@ class Watch:
 
     def __init__(self, plan: Plan) -> None:
         self._watched = [
-            _Watched(program, kinds, _bare_phones(program, kinds, plan.spec.region))
+            _watched(program, kinds, plan.spec.region)
             for program, type_ in plan.programs
             if (kinds := kinds_for(program, type_)) is not None
         ]
@@ -140,11 +149,16 @@ def kinds_for(program: Program, type_: Type) -> Kinds | None:
 
 @dataclass(slots=True)
 class _Watched:
-    """One program, and what its cells have shown so far; `last` is the last code as a number."""
+    """One program, and what its cells have shown so far; `last` is the last code as a number.
+
+    `dialled` is a pattern of the digits of phones that are dialled abroad, where that tells more
+    than their kinds do.
+    """
 
     program: Program
     kinds: Kinds
     bare: _BarePhones | None = None
+    dialled: str | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     last: int | None = None
     _distinct: dict[str, set[str]] = field(default_factory=dict)
@@ -163,6 +177,8 @@ class _Watched:
             self.tallies[kind] = known._replace(total=known.total + len(found), distinct=distinct)
             if self.bare is not None and kind == "bare":
                 self.bare.add(texts.take(pa.array(found)), cells.batch.rows[places[found]])
+            if self.dialled is not None and kind in {"double_zero", "zero", "bare"}:
+                self._count_dialled(texts.take(pa.array(found)))
         if self.kinds is CODES:
             self._compare(texts)
             self._count_prefix(texts, cells.batch.rows[places])
@@ -178,6 +194,12 @@ class _Watched:
         prefix = known.example[: known.example.index(":") + 1]
         fits = pc.sum(pc.starts_with(texts, prefix)).as_py()
         self.tallies[PREFIX] = known._replace(total=known.total + fits)
+
+    def _count_dialled(self, texts: Any) -> None:
+        digits = pc.replace_substring_regex(texts, "[^0-9]", "")
+        if found := pc.sum(pc.match_substring_regex(digits, self.dialled)).as_py():
+            known = self.tallies.get(DIALLED, Tally(0))
+            self.tallies[DIALLED] = known._replace(total=known.total + found)
 
     def all_tallies(self) -> dict[str, Tally]:
         return self.tallies | (self.bare.tallies() if self.bare is not None else {})
@@ -241,9 +263,13 @@ def _unlabelled(texts: Any) -> Any:
     )
 
 
-def _bare_phones(program: Program, kinds: Kinds, region: str | None) -> _BarePhones | None:
+def _watched(program: Program, kinds: Kinds, region: str | None) -> _Watched:
     region = program.rule.region or region
-    return _BarePhones(region) if kinds is PHONES and region is not None else None
+    if kinds is not PHONES or region is None:
+        return _Watched(program, kinds)
+    prefix = international_prefix(region)
+    dialled = None if prefix.startswith("00") else f"^(?:{prefix})[1-9]"
+    return _Watched(program, kinds, _BarePhones(region), dialled)
 
 
 class _BarePhones:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from importer.mapping.contacts import ContactsProgram
 from importer.mapping.facts import Facts
 from importer.mapping.finding import NOTHING
-from importer.mapping.judge import judge
+from importer.mapping.judge import judge, phone_reading
 from importer.mapping.program import Program, compiled
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
-from importer.model import Problem
+from importer.model import PhoneReading, Problem
 
 if TYPE_CHECKING:
     from importer.mapping.plan import Placed, Plan
@@ -30,7 +30,7 @@ def inform(plan: Plan, facts: Facts) -> Plan:
     phone_field = plan.phone_field
     if phone_field is not None:
         phone_field = informer.program(phone_field, types[phone_field.target])
-    remarks = tuple(informer.remarks)
+    remarks, phones = tuple(informer.remarks), tuple(informer.phones)
     keys = tuple(
         part
         if part.normal is None
@@ -49,16 +49,18 @@ def inform(plan: Plan, facts: Facts) -> Plan:
         disposition=disposition,
         keys=keys,
         remarks=remarks,
+        phones=phones,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Informer:
-    """Compiles programs again, and gathers the remarks about their columns on the way."""
+    """Compiles programs again, and gathers on the way what is to be told of their columns."""
 
     spec: MappingSpec
     facts: Facts
     remarks: list[Problem] = field(default_factory=list)
+    phones: list[PhoneReading] = field(default_factory=list)
 
     def program(self, program: Program, type_: Type) -> Program:
         tallies = self.facts.targets.get(program.target)
@@ -67,6 +69,8 @@ class _Informer:
         region = program.rule.region or self.spec.region
         finding, remarks = judge(program, type_, region, tallies)
         self.remarks.extend(remarks)
+        if (reading := phone_reading(program, type_, region, tallies)) is not None:
+            self.phones.append(reading)
         if finding == NOTHING:
             return program
         return compiled(program, type_, self.spec, finding)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from importer.mapping.facts import PREFIX, Tallies, Tally, kinds_for
+from importer.mapping.countries import country_name
+from importer.mapping.facts import DIALLED, PREFIX, Tallies, Tally, kinds_for
 from importer.mapping.finding import NOTHING, Bare, Finding
 from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, OTHER, PHONES
-from importer.mapping.phones import bare_readings, in_full
-from importer.model import Problem, Severity
+from importer.mapping.phones import bare_readings, in_full, international_prefix
+from importer.model import PhoneReading, Problem, Severity
 
 if TYPE_CHECKING:
     from importer.mapping.program import Program
@@ -211,6 +212,45 @@ def _judge_phones(column: _Column, region: str | None) -> tuple[Finding, tuple[P
         dates_are_damage=0 < dates <= numbers,
     )
     return finding, tuple(_prefix_remarks(column, region, lost))
+
+
+def phone_reading(
+    program: Program, type_: Type, region: str | None, tallies: Tallies
+) -> PhoneReading | None:
+    """How the phones of a column are read; None where it is none, or has no digits in it."""
+    column = _Column(program, tallies)
+    if kinds_for(program, type_) is not PHONES:
+        return None
+    abroad, home = column.count("plus"), column.count("zero", "bare")
+    if not abroad + home + column.count("double_zero"):
+        return None
+    if region is None:
+        home += column.count("double_zero")
+        return PhoneReading(program.target, program.header, None, None, None, abroad, home)
+    from phonenumbers import country_code_for_region
+
+    if international_prefix(region).startswith("00"):
+        abroad += column.count("double_zero")
+    else:
+        home += column.count("double_zero") - column[DIALLED].total
+        abroad += column[DIALLED].total
+    finding, _ = _judge_phones(column, region)
+    either = column.count("own_either", "own_mobile")
+    put_back = column.count("own_plus") + (either if finding.bare == "plus" else 0)
+    unclear = either if finding.bare == "unclear" else 0
+    if finding.plus_expected:
+        unclear += column.count("other_either")
+    return PhoneReading(
+        program.target,
+        program.header,
+        region,
+        country_name(region),
+        country_code_for_region(region),
+        abroad,
+        max(home - put_back - unclear, 0),
+        put_back,
+        unclear,
+    )
 
 
 def _lost_pluses(column: _Column) -> Bare:

@@ -235,6 +235,14 @@ def _without_bracketed_zero(text: str, region: str | None) -> PhoneNumber | None
     return dropped if not isinstance(dropped, Fault) else None
 
 
+def international_prefix(region: str) -> str:
+    """A pattern of what is dialled in a region before a country's code, mostly 00."""
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region(region, None)
+    return (metadata.international_prefix if metadata else None) or "00"
+
+
 @lru_cache(maxsize=256)
 def _trunk_prefix(country: int) -> str:
     """What is dialled before a national number within a country, such as 0, or 06 in Hungary."""

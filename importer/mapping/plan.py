@@ -25,7 +25,7 @@ from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec
 from importer.mapping.text import as_cell
-from importer.model import Batch, Checked, Problem, Records, Severity
+from importer.model import Batch, Checked, PhoneReading, Problem, Records, Severity
 from importer.textbytes import distinct, held
 
 Missing = list[tuple[tuple[str, ...], str]]
@@ -47,7 +47,8 @@ class Filter:
 class Plan:
     """A mapping bound to a sheet's headers; `used` are the columns it reads.
 
-    `remarks` are the problems of whole columns, where the plan knows what these show.
+    `remarks` are the problems of whole columns, and `phones` how phones are read, where the plan
+    knows what the columns show.
     """
 
     spec: MappingSpec
@@ -62,6 +63,7 @@ class Plan:
     keys: tuple[KeyPart, ...]
     remarks: tuple[Problem, ...] = ()
     do_not_call: tuple[Listed, ...] = ()
+    phones: tuple[PhoneReading, ...] = ()
 
     def with_do_not_call(self, lists: Sequence[Listed]) -> Plan:
         """The plan that leaves out the rows or contacts with numbers on these lists."""

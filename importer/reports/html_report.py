@@ -30,6 +30,7 @@ from importer.reports.verdict import (
     count,
     describe,
     kinds,
+    phones_read,
     place,
     readiness,
     remedies,
@@ -94,6 +95,10 @@ def _file(number: int, checkup: Checkup) -> Iterator[str]:
         yield f"<p>{escaped(line)}</p>"
     yield f"{fates_chart(survey)}</div>"
     yield from _figures(checkup)
+    if read := phones_read(checkup, for_supplier=True):
+        yield "<h3>How phones were read</h3>"
+        lines = "".join(f"<li><bdi>{escaped(line)}</bdi></li>" for line in read)
+        yield f'<ul class="card">{lines}</ul>'
     yield '<div class="pair">'
     yield "<div>"
     if survey.problem_counts:

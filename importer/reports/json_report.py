@@ -58,4 +58,5 @@ def _figures(checkup: Checkup) -> dict[str, Any]:
         "unused_columns": checkup.unused_columns,
         "readiness": survey.readiness,
         "fill": survey.fill,
+        "phones": checkup.phones,
     }

@@ -9,6 +9,7 @@ from importer.reports.verdict import (
     columns,
     describe,
     kinds,
+    phones_read,
     place,
     readiness,
     remedies,
@@ -96,6 +97,11 @@ def _rows(checkup: Checkup, left_out: Sequence[str]) -> Iterator[tuple[str, list
     for name, figure in readiness(survey):
         number, _, rest = figure.partition(" ")
         yield "line", [name, int(number.replace(",", "")), rest]
+    if read := phones_read(checkup, for_supplier=True):
+        yield "line", []
+        yield "head", ["How phones were read"]
+        for line in read:
+            yield "line", [line]
     yield "line", []
     if survey.problem_counts:
         yield "head", ["Kind of problem", "Count", "Example", "What to do"]

@@ -19,6 +19,7 @@ from importer.reports.verdict import (
     fates,
     kinds,
     percent,
+    phones_read,
     place,
     readiness,
     verdict,
@@ -54,6 +55,11 @@ def _lines(checkup: Checkup, steps: NextSteps | None) -> Iterator[str]:
     for line in checkup.refused:
         yield from _wrapped(visible(line), "  ", hang=2)
     yield from _readiness(survey)
+    if read := phones_read(checkup):
+        yield ""
+        yield "  Phones"
+        for line in read:
+            yield from _wrapped(line, "    ")
     yield from _problems(survey)
     yield from _gaps(checkup)
     if checkup.unused_columns:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from importer.model import Checkup, ColumnFill, Problem, Severity, SourceInfo, Survey
+from importer.model import Checkup, ColumnFill, PhoneReading, Problem, Severity, SourceInfo, Survey
 
 EXAMPLES = 5
 """Problems shown of each kind."""
@@ -131,6 +131,43 @@ def readiness(survey: Survey) -> list[tuple[str, str]]:
         name, figure = figures[0]
         figures[0] = (name, f"{figure} ({percent(found.callable, survey.ready)})")
     return figures
+
+
+def phones_read(checkup: Checkup, *, for_supplier: bool = False) -> list[str]:
+    """How the phones of each target were read, a line for each; of each column for its supplier."""
+    found = (
+        f"{_phones_of(reading, for_supplier=for_supplier)}: {_reading(reading)}"
+        for reading in checkup.phones
+    )
+    return list(dict.fromkeys(found))
+
+
+def _phones_of(reading: PhoneReading, *, for_supplier: bool) -> str:
+    column = visible(reading.column)
+    if for_supplier and column:
+        return column
+    return f"{reading.target} ({column})" if column else reading.target
+
+
+def _reading(reading: PhoneReading) -> str:
+    home = f"read as +{reading.country_code}, {reading.country}"
+    parts = (
+        (reading.with_code, "with a country code"),
+        (
+            reading.without_code,
+            f"{home}, where no country code stands"
+            if reading.region is not None
+            else "without a country code, and no region is set that would say which it is",
+        ),
+        (
+            reading.plus_put_back,
+            f"{home}, with the plus put back that was lost before {reading.country_code}",
+        ),
+        (reading.unclear, "held back where it is not clear whether a plus was lost"),
+    )
+    first, *others = ((number, words) for number, words in parts if number)
+    told = [f"{count(first[0], 'number')} {first[1]}"]
+    return "; ".join(told + [f"{number:,} {words}" for number, words in others])
 
 
 def columns(checkup: Checkup) -> list[tuple[ColumnFill, str, bool]]:

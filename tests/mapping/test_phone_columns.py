@@ -9,9 +9,10 @@ import phonenumbers
 import pytest
 
 from importer.mapping.convert import Place, converter_for
+from importer.mapping.countries import country_name
 from importer.mapping.faults import Fault
 from importer.mapping.rule import Rule
-from importer.model import Severity
+from importer.model import PhoneReading, Severity
 from tests.support.sheets import batch_of, informed
 
 PLUS = ["+36 30 123 4567", "+36 30 123 4568", "+36 30 123 4569", "+36 30 123 4570"]
@@ -310,3 +311,71 @@ def test_a_label_before_a_number_says_only_that_it_is_one(label: str) -> None:
 @pytest.mark.parametrize("cell", ["Fax: +36 1 123 4567", "f: +36 1 123 4567", "x:+36301234567"])
 def test_a_fax_and_what_nobody_knows_are_no_phones(cell: str) -> None:
     assert outcome([cell]) == [(cell, "phone_letters")]
+
+
+def read_as(cells: list[str], region: str | None, options: str = "") -> PhoneReading:
+    home = f"region: {region}\n" if region else ""
+    text = f"{home}form: {{x: Telefon}}\ncontacts: {{1: {{phone: {{column: Telefon{options}}}}}}}"
+    [reading] = informed(text, ["Telefon"], [[cell] for cell in cells]).phones
+    return reading
+
+
+def test_it_is_told_how_many_phones_have_a_country_s_code_and_where_the_others_are_read() -> None:
+    cells = ["+36 30 123 4567", "0036 30 123 4568", "06 30 123 4569", "30 123 4560", "36301234561"]
+    assert read_as([*cells, "", "none"], "HU") == PhoneReading(
+        "contacts.1.phone", "Telefon", "HU", "Hungary", 36, 2, 2, 1, 0
+    )
+    assert read_as(["tel: +36 30 123 4567", "Tel: 06 30 1234567"], "HU").with_code == 1
+
+
+def test_it_is_told_that_no_region_is_set() -> None:
+    found = read_as(["+36 30 123 4567", "0036 30 123 4568", "06 30 123 4569"], None)
+    assert (found.region, found.country, found.country_code) == (None, None, None)
+    assert (found.with_code, found.without_code) == (1, 2)
+
+
+def test_numbers_that_can_be_two_are_told_as_held_back() -> None:
+    cells = [*LOST_ZERO, *LOST_PLUS]
+    codes = [code for _, code in outcome(cells, region="DE")]
+    found = read_as(cells, "DE")
+    assert found.unclear == codes.count("phone_prefix_doubtful") == 3
+    assert (found.with_code, found.plus_put_back) == (0, 2)
+    assert found.without_code == len(LOST_ZERO)
+    foreign = [*(["+43 664 1234567"] * 5), "436641234567", "4915123456700"]
+    assert (read_as(foreign, "DE").unclear, read_as(foreign, "DE").plus_put_back) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("region", "abroad", "home"),
+    [
+        ("US", ["011 44 20 7946 0018", "+44 20 7946 0018"], ["(212) 555-0123", "1 212 555 0123"]),
+        ("JP", ["010 1 212 555 0123"], ["03-1234-5678"]),
+        ("RU", ["8~10 44 20 7946 0018"], ["8 (495) 123-45-67"]),
+        ("AU", ["0011 44 20 7946 0018"], ["02 9999 1234"]),
+        ("SG", ["001 44 20 7946 0018", "002 44 20 7946 0018"], ["6123 4567"]),
+    ],
+)
+def test_what_is_dialled_abroad_counts_as_a_code_as_the_region_dials_it(
+    region: str, abroad: list[str], home: list[str]
+) -> None:
+    found = read_as([*abroad, *home], region)
+    assert found.with_code == len(abroad)
+    assert found.without_code + found.plus_put_back == len(home)
+
+
+def test_the_numbers_of_many_in_a_cell_are_told_one_by_one() -> None:
+    text = "region: AT\nform: {x: A}\ncontacts: {spread: {column: A, split: [';'], region: HU}}"
+    plan = informed(text, ["A"], [["06 30 1234567; +43 1 5880411"], ["06 20 1234567;"]])
+    [found] = plan.phones
+    assert (found.target, found.region) == ("contacts.spread", "HU")
+    assert (found.with_code, found.without_code) == (1, 2)
+
+
+def test_countries_have_the_names_that_the_library_gives_them() -> None:
+    from phonenumbers import geocoder
+
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        number = phonenumbers.example_number(region)
+        assert number is not None
+        assert geocoder.country_name_for_number(number, "en") in {"", country_name(region)}
+        assert country_name(region) != region

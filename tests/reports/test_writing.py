@@ -49,6 +49,7 @@ def test_json_has_the_keys_of_old_first_and_the_new_ones_behind(
     assert list(report) == [
         *("file", "sheet", "encoding", "delimiter", "header_row", "rows", "ready", "invalid"),
         *("skipped", "problems", "problem_counts", "unused_columns", "readiness", "fill"),
+        "phones",
     ]
     assert (report["rows"], report["ready"], report["invalid"], report["skipped"]) == (5, 1, 3, 1)
     assert set(report["problems"][0]) == {
