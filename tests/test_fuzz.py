@@ -344,7 +344,8 @@ FINDINGS = st.builds(
     swapped=st.booleans(),
     decimal_mark=st.sampled_from([None, ",", "."]),
     prefixes=st.sampled_from([(), ("+",), ("0",), ("+", "0")]),
-    international=st.booleans(),
+    bare=st.sampled_from(["plus", "national", "unclear"]),
+    plus_expected=st.booleans(),
     dates_are_damage=st.booleans(),
     width=st.none() | st.integers(4, 8),
 )
