@@ -147,7 +147,7 @@ def _read(path: Path, entry: DoNotCall, region: str | None, stop: StopSwitch) ->
         if identity not in _remembered:
             with open_source(path, SourceOptions()) as source:
                 found = _Reading(source.info, entry, region).through(source, stop)
-            _remembered[identity] = replace(found, sha256=file_sha256(path))
+                _remembered[identity] = replace(found, sha256=source.sha256)
             while len(_remembered) > _REMEMBERED:
                 _remembered.popitem(last=False)
     except FileNotFoundError:

@@ -1,6 +1,11 @@
-"""What cannot be read twice, or not as it is, goes to a private temporary file first.
+"""What is read is a private copy, made in one go: of a file, of what is piped in or unpacked.
 
-It stands in a folder that only its owner may enter, under a name of ours, and is removed with it.
+A file is looked at several times (what kind it is, its encoding, its rows, its hash), and whoever
+replaces or rewrites it in between would have one content sent and another one's hash noted. So its
+path is opened once, and all the rest is done with a copy of what that gave.
+
+A copy stands in a folder that only its owner may enter, under a name of ours, and is removed with
+it.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from importer.sources.zipped import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import FileIO
     from typing import BinaryIO
 
 STANDARD_INPUT = "standard input"
@@ -47,6 +53,34 @@ def spooled(path: Path, name: str) -> Iterator[InputFile]:
         )
     with kept(_pieces(sys.stdin.buffer), name, name) as file:
         yield _something(file)
+
+
+@contextmanager
+def copied(path: Path, name: str) -> Iterator[InputFile]:
+    """A file as it is now, whatever becomes of its path afterwards; one over 4 GiB is not copied.
+
+    Raises SourceError where it is written to meanwhile, so that no copy is of half a change, and
+    OSError where it cannot be read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        before = os.fstat(stream.fileno())
+        if before.st_size > SPOOL_LIMIT:
+            # A text of any size can be read, and there may be no room for a second one.
+            yield InputFile(path, name)
+            return
+        with kept(_pieces(stream), name, name) as file:
+            after, size = os.fstat(stream.fileno()), file.path.stat().st_size
+            if (before.st_size, before.st_mtime_ns, size) != (
+                after.st_size,
+                after.st_mtime_ns,
+                before.st_size,
+            ):
+                raise SourceError(
+                    f"{name}: it was written to while it was being read.",
+                    "Wait until it is whole, then give it again.",
+                )
+            stream.close()  # on Windows, an open file can be neither moved nor replaced
+            yield file
 
 
 @contextmanager
@@ -85,7 +119,7 @@ def _write(target: BinaryIO, piece: bytes, folder: str) -> None:
         ) from None
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def _pieces(stream: BinaryIO | FileIO) -> Iterator[bytes]:
     while piece := stream.read(MIB):
         yield piece
 

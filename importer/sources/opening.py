@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.sources.arrival import STANDARD_INPUT, is_piped, spooled
+from importer.sources.arrival import STANDARD_INPUT, copied, is_piped, spooled
 from importer.sources.detect import REFUSALS, Kind, detect, readable_file
 from importer.sources.inputfile import InputFile
 from importer.sources.source import Source
@@ -25,7 +25,8 @@ def open_source(path: Path, options: SourceOptions) -> Source:
     """Open a file of any kind that can be read; use it as a context manager.
 
     ``-`` is standard input. The header and the first data row have been read when this returns.
-    What is packed or piped in is kept in a private temporary file until the source is closed.
+    The path is opened once, and what is read, unpacked and hashed is a private copy, which is kept
+    until the source is closed: who replaces the file meanwhile changes nothing.
     Raises SourceError for a file that is missing, unreadable, empty, damaged, over a limit, or of
     a kind not read.
     """
@@ -36,7 +37,7 @@ def open_source(path: Path, options: SourceOptions) -> Source:
                 file = undo.enter_context(spooled(path, name))
             else:
                 readable_file(path)
-                file = InputFile(path, name)
+                file = undo.enter_context(copied(path, name))
             reading = _read(file, options, undo)
             undo.callback(reading.close)
             info = replace(reading.info, path=name)
