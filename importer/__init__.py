@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         Waiting,
     )
     from importer.settings import (
+        Destination,
         MaxFailures,
         Pace,
         RetryPolicy,
@@ -85,6 +86,7 @@ __all__ = [
     "AlreadyImported",
     "Checkup",
     "CutJournalError",
+    "Destination",
     "Event",
     "Guard",
     "ImporterError",

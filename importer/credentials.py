@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import UsageError
-from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, Secret, Target
+from importer.settings import (
+    API_KEY_VARIABLE,
+    CUSTOMER_VARIABLE,
+    Destination,
+    Secret,
+    Target,
+)
 from importer.shell import quoted
 
 if TYPE_CHECKING:
@@ -80,6 +86,25 @@ def credentials(
     return customer, Secret(key)
 
 
+def whereabouts(mapping: LoadedMapping, destination: Destination) -> tuple[str, int]:
+    """Base URL and project to which :func:`target_for` would send; no key is asked for.
+
+    Raises UsageError where project or service is named nowhere.
+    """
+    from importer.api.request import base_url_for
+
+    project, base_url = _project(mapping, destination.project), destination.base_url
+    if base_url is None:
+        customer = destination.customer or environment().get(CUSTOMER_VARIABLE)
+        if not customer:
+            raise UsageError(
+                "no customer is named",
+                f"Set {CUSTOMER_VARIABLE} (in the environment or in .env) or give --customer.",
+            )
+        base_url = base_url_for(customer)
+    return base_url, project
+
+
 def target_for(  # noqa: PLR0913 (each is an option of the commands)
     mapping: LoadedMapping,
     *,
@@ -97,14 +122,20 @@ def target_for(  # noqa: PLR0913 (each is an option of the commands)
     """
     from importer.api.request import base_url_for
 
+    named = _project(mapping, project)
+    customer, key = credentials(customer, api_key_file, environment(warn), warn)
+    where = base_url or base_url_for(customer)
+    return Target(where, named, customer, key, ca_file, api_key_file)
+
+
+def _project(mapping: LoadedMapping, project: int | None) -> int:
+    """The project that is given, else the mapping's; raises UsageError where there is none."""
     project = project or mapping.spec.project
     if project is None:
         raise UsageError(
             "no project is named", "Write project: into the mapping, or give --project ID."
         )
-    customer, key = credentials(customer, api_key_file, environment(warn), warn)
-    where = base_url or base_url_for(customer)
-    return Target(where, project, customer, key, ca_file, api_key_file)
+    return project
 
 
 def _key_from_file(path: Path, warn: Warn) -> str:

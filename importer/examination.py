@@ -22,7 +22,16 @@ from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
 from importer.memory import tidy_after, tidy_in_passing
-from importer.model import Batch, Checked, Checkup, Findings, Progress, SourceInfo, Stage
+from importer.model import (
+    Batch,
+    Checked,
+    Checkup,
+    Findings,
+    Problem,
+    Progress,
+    SourceInfo,
+    Stage,
+)
 from importer.preflight import Found, Gate, Preflight, with_past_callbacks
 from importer.problem_log import ProblemLog, logged_problems
 from importer.settings import PROBLEM_CAP
@@ -49,7 +58,7 @@ class Look:
     `seen` is shared by the files of one command. `lists` are the mapping's do-not-call lists, where
     they have been loaded already. `cap` bounds the problems that are listed.
     With a `gate` the ready rows are compared with a project. Call-backs before `now`, which has an
-    offset, are warned of; None warns of none.
+    offset, are warned of; None warns of none. `remarks` are told with what is found in the file.
     """
 
     copy: Path
@@ -62,6 +71,7 @@ class Look:
     now: datetime | None = None
     lists: Lists | None = None
     lasting: bool = False
+    remarks: tuple[Problem, ...] = ()
 
 
 def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
@@ -154,7 +164,12 @@ class Examination:
         """
         gate = self.look.gate
         preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
-        remarks = (*self.info.problems, *self._list_remarks, *self.plan.remarks)
+        remarks = (
+            *self.info.problems,
+            *self._list_remarks,
+            *self.plan.remarks,
+            *self.look.remarks,
+        )
         self.surveyor.note(remarks)
         with (
             ProblemLog(self.look.log) as log,

@@ -9,26 +9,29 @@ while it is under way.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from importer import pipeline, recovery
 from importer.commands import about_run
-from importer.credentials import credentials, environment, target_for
+from importer.credentials import credentials, environment, target_for, whereabouts
 from importer.errors import UsageError
 from importer.examination import COPY, Look
 from importer.line import Job, Listener, RunResult
 from importer.mapping.load import LoadedMapping
-from importer.model import Checkup, Preview
+from importer.model import Checkup, Preview, Problem, Severity
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished
+from importer.operations.lookback import recall
 from importer.pipeline import Refused, base_url_for, gate_of, needed_project
 from importer.recovery import PastRun
 from importer.running import Running, heard, in_a_thread, on_a_loop, sent, start
-from importer.settings import RunSettings, SourceOptions, Target
+from importer.settings import Destination, RunSettings, SourceOptions, Target
 from importer.stopping import StopSwitch
 from importer.survey.seen import Seen
 
@@ -65,6 +68,8 @@ __all__ = [
     "target_for",
     "unmark",
 ]
+
+_log = logging.getLogger(__name__)
 
 File = str | os.PathLike[str]
 
@@ -112,10 +117,22 @@ def past_run(run_dir: File) -> PastRun:
 
 
 def preview(
-    file: File, mapping: File | LoadedMapping, *, reading: SourceOptions | None = None
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    destination: Destination | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
 ) -> Iterator[Preview]:
-    """Give every row of a file as it would be sent, in order; raises as :func:`check` does."""
-    return pipeline.preview(Path(file), _loaded(mapping), reading or SourceOptions())
+    """Give every row of a file as it would be sent, in order; raises as :func:`check` does.
+
+    Where the mapping has ``rows.within``, it is compared with past runs as :func:`check` does; that
+    it could not be is logged.
+    """
+    loaded, seen = _loaded(mapping), Seen()
+    for problem in _recall(seen, loaded, destination, settings or RunSettings()):
+        _log.warning("%s. %s", problem.message, problem.hint)
+    return pipeline.preview(Path(file), loaded, reading or SourceOptions(), seen=seen)
 
 
 def check(
@@ -123,6 +140,7 @@ def check(
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
+    destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
     **options: Unpack[CheckOptions],
@@ -130,10 +148,16 @@ def check(
     """Read, map and check a file as :func:`run` does, and send nothing.
 
     With a `target` the rows are compared with its project, and `settings` say whether it may get
-    new values. Bad rows are in the checkup; SourceError, MappingError or ServiceError is raised
+    new values. Where the mapping has ``rows.within``, they are compared with what past runs have
+    sent to the `target`, or to the `destination`, which by default is where the mapping and the
+    environment say; where that is not known, the checkup says so. A check for a rehearsal, with
+    `settings.sandbox`, does not look back, as a rehearsal does not.
+    Bad rows are in the checkup; SourceError, MappingError or ServiceError is raised
     where there can be none.
     """
     path, loaded = Path(file), _loaded(mapping)
+    if target is not None:
+        destination = Destination(target.project, target.base_url)
 
     def work(
         *,
@@ -142,9 +166,12 @@ def check(
         seen: Seen | None = None,
         log: Path | None = None,
     ) -> Checkup:
-        gate = gate_of(target, settings or RunSettings()) if target is not None else None
+        how, seen = settings or RunSettings(), seen if seen is not None else Seen()
+        gate = gate_of(target, how) if target is not None else None
+        remarks = _recall(seen, loaded, destination, how)
         with _beside(log) as copy:
             look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)
+            look = replace(look, remarks=remarks)
             return pipeline.check(path, loaded, reading or SourceOptions(), look=look)
 
     if on_a_loop():
@@ -230,6 +257,7 @@ async def check_async(
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
+    destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
     **options: Unpack[CheckOptions],
@@ -240,7 +268,14 @@ async def check_async(
     """
     listener = options.pop("listener", None)
     running = start(
-        check, file, mapping, target=target, reading=reading, settings=settings, **options
+        check,
+        file,
+        mapping,
+        target=target,
+        destination=destination,
+        reading=reading,
+        settings=settings,
+        **options,
     )
     return await heard(running, listener)
 
@@ -287,6 +322,32 @@ def _beside(log: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
         yield Path(folder) / COPY
+
+
+def _recall(
+    seen: Seen, mapping: LoadedMapping, destination: Destination | None, settings: RunSettings
+) -> tuple[Problem, ...]:
+    """Let `seen` know what a run of this mapping is compared with; or say why it cannot."""
+    rules = mapping.spec.rows
+    if rules.within is None or settings.sandbox is not None:
+        return ()
+    try:
+        place = whereabouts(mapping, destination or Destination())
+    except UsageError as error:
+        message = f"not compared with what past runs have sent, as the import is: {error.message}"
+        return (
+            Problem(
+                row=None,
+                column=None,
+                target=None,
+                code="past_not_compared",
+                message=message,
+                hint=error.hint,
+                severity=Severity.WARNING,
+            ),
+        )
+    recall(seen, rules, place, settings.runs_dir)
+    return ()
 
 
 def _loaded(mapping: File | LoadedMapping) -> LoadedMapping:

@@ -85,11 +85,13 @@ def check(
         return checkup
 
 
-def preview(path: Path, mapping: LoadedMapping, reading: SourceOptions) -> Iterator[Preview]:
+def preview(
+    path: Path, mapping: LoadedMapping, reading: SourceOptions, *, seen: Seen | None = None
+) -> Iterator[Preview]:
     """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
         with open_incoming(path, mapping, reading) as source:
-            look = Look(folder / COPY, cap=0, now=_now())
+            look = Look(folder / COPY, seen=seen, cap=0, now=_now())
             examination = Examination(source.info, mapping, look)
             examination.read(source)
         for evaluated, decisions in examination.mapped():

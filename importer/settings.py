@@ -217,6 +217,26 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where records would go, for what only compares with past runs; no key is needed.
+
+    A `project` that is None is the mapping's. A `base_url` that is None is that of the `customer`,
+    and a customer that is None the one whom the environment names.
+    """
+
+    project: int | None = None
+    base_url: str | None = None
+    customer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.project is not None:
+            checked("project", self.project, Whole(1, 2**53))
+        for name in ("base_url", "customer"):
+            if (value := getattr(self, name)) is not None:
+                checked(name, value, _text)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceOptions:
     """How to read the source; None is found by looking.
 

@@ -20,6 +20,7 @@ import xlsxwriter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import importer
 from importer import pipeline
 from importer.cli.main import run_cli
 from importer.errors import SourceError
@@ -27,7 +28,7 @@ from importer.mapping.convert import CONVERTERS, Place, converter_for
 from importer.mapping.finding import Finding
 from importer.mapping.load import load_mapping
 from importer.mapping.rule import Rule
-from importer.settings import SourceOptions
+from importer.settings import Destination, RunSettings, SourceOptions
 from importer.sources import open_source
 from importer.sources.header import is_blank
 from tests.support.corpus import FOLDER
@@ -251,6 +252,7 @@ def test_failures_hold_the_rows_that_failed_and_can_be_imported_again(
 _RULES = st.fixed_dictionaries(
     {},
     optional={
+        "within": st.just("30d"),
         "without_contact": st.sampled_from(["reject", "skip", "send"]),
         "unique": st.sampled_from(["form.name", "contacts.2.phone"]),
         "on_duplicate": st.sampled_from(["skip", "reject", "allow"]),
@@ -304,17 +306,24 @@ def test_what_preview_shows_as_ready_is_what_run_sends(
     folder = tmp_path_factory.mktemp("agree")
     # With many control characters in it, a file is no text.
     rows = [["".join(c for c in cell if c >= " ") for cell in row] for row in rows]
+    rules = rules if "unique" in rules else {k: v for k, v in rules.items() if k != "within"}
     (folder / "dnc.csv").write_text("Phone\n06301234567\n", "utf-8")
     (folder / "m.yaml").write_text(_EVERYTHING % (on_error, spread, json.dumps(rules)), "utf-8")
     write_csv(folder / "any.csv", [*rows, ["Ann", "06301234567", "06301234568"]])
     reading = SourceOptions(encoding="utf-8", delimiter=",", header_row=1)
+    # What these rows have sent in the past is what `within` looks back at.
+    write_csv(folder / "past.csv", [*rows[::2], ["Ann", "06301234567", "06301234568"]])
+    options = ("--delimiter", ",", "--encoding", "utf-8", "--header-row", "1", "--again")
+    assert _run(logging_sandbox, folder, "past.csv", "past", *options) in {0, 1}
     mapping = load_mapping(folder / "m.yaml")
-    shown = list(pipeline.preview(folder / "any.csv", mapping, reading))
-    checked = pipeline.check(folder / "any.csv", mapping, reading).survey
+    where = Destination(base_url=logging_sandbox.base_url)
+    how = RunSettings(runs_dir=folder / "runs")
+    any_ = folder / "any.csv"
+    shown = list(importer.preview(any_, mapping, destination=where, reading=reading, settings=how))
+    checked = importer.check(any_, mapping, destination=where, reading=reading, settings=how).survey
     by_row = [problem for problem in checked.problems if problem.row is not None]
     assert sorted(map(repr, by_row)) == sorted(repr(p) for s in shown for p in s.problems)
     before = logging_sandbox.request_count()
-    options = ("--delimiter", ",", "--encoding", "utf-8", "--header-row", "1", "--again")
     assert _run(logging_sandbox, folder, "any.csv", "out", *options) in {0, 1}
     with (folder / "out" / "results.csv").open(encoding="utf-8", newline="") as file:
         results = list(csv.DictReader(file))

@@ -30,11 +30,12 @@ from importer.cli.options import (
     reading_options,
     repeated,
     reports_option,
+    runs_dir_option,
     service_options,
     source_options,
 )
 from importer.cli.outcome import each_file, say, tell, tell_missing
-from importer.settings import PROBLEM_CAP, RunSettings, SourceOptions
+from importer.settings import PROBLEM_CAP, Destination, RunSettings, SourceOptions
 from importer.shell import argument
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 @project_option
 @compared_file_option
 @service_options
+@runs_dir_option
 @reading_options
 @reports_option
 @all_problems_option
@@ -68,7 +70,8 @@ def check(
     """Read, map and check FILES as `run` does, and stop before anything is sent.
 
     With --online the rows that would be sent are compared with the project: its fields, their
-    values, its dispositions.
+    values, its dispositions. Where the mapping has rows.within, they are compared with what past
+    runs have sent to the project, as run does; which runs say project and customer.
 
     Ends with 0 where every row would be sent or skipped, 1 where rows are invalid, 2 where a
     file or the mapping is unusable or the project lacks something, 3 where the service refuses.
@@ -76,9 +79,8 @@ def check(
     mapping = need_mapping(mapping_path, files)
     names = ("sheet", "header_row", "encoding", "delimiter", "rows")
     reading = source_options(**{name: options[name] for name in names})
-    online = options if is_online(options) else None
     telling = Telling(reports, None if all_problems else PROBLEM_CAP, quiet)
-    return check_files(files, mapping, reading, telling, online)
+    return check_files(files, mapping, reading, telling, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,11 @@ def check_files(
     mapping_path: Path,
     options: SourceOptions,
     telling: Telling,
-    online: Mapping[str, Any] | None = None,
+    named: Mapping[str, Any],
 ) -> int:
     """Check files one after the other, print and write the reports; give the exit code.
 
-    They are compared with the project that the options `online` name, if there are any.
+    The options `named` say where a run would go, and whether to compare with the project there.
     """
     from importer import library
     from importer.reports.text_report import as_text
@@ -109,13 +111,19 @@ def check_files(
     check_reports(reports, (*files, mapping_path))
     mapping = library.load_mapping(mapping_path)
     seen = library.Seen()
-    settings = RunSettings(allow_new_values=online is not None and allows_new_values(online))
+    destination = Destination(named["project"], named["base_url"], named["customer"])
+    rehearsal = named.get("sandbox") or named["sandbox_project"] is not None
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
         tempfile.TemporaryDirectory(prefix="vcc-import-") as folder,
-        compared_with(mapping, online, Path(folder)) as target,
+        compared_with(mapping, named if is_online(named) else None, Path(folder)) as target,
     ):
+        settings = RunSettings(
+            allow_new_values=is_online(named) and allows_new_values(named),
+            runs_dir=named["runs_dir"],
+            sandbox=Path(folder) if rehearsal else None,
+        )
 
         def check_one(path: Path) -> int:
             with progress_bar(path.name, quiet=quiet) as listener:
@@ -123,6 +131,7 @@ def check_files(
                     path,
                     mapping,
                     target=target,
+                    destination=destination,
                     reading=options,
                     settings=settings,
                     seen=seen,

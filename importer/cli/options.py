@@ -77,6 +77,11 @@ _SERVICE = (
 )
 
 
+def where_options(command: Command) -> Command:
+    """Add the options that say where a run would go, for what only compares with past runs."""
+    return _with(_SERVICE[:2], command)
+
+
 def service_options(command: Command) -> Command:
     """Add the options that say where the service is, and as whom to speak to it."""
     return _with(_SERVICE, command)

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer.cli.gate import project_option
 from importer.cli.logs import verbose_option
 from importer.cli.options import (
     FILE,
+    READING,
     mapping_option,
     need_mapping,
     reading_options,
+    runs_dir_option,
     source_options,
+    where_options,
 )
+from importer.settings import Destination, RunSettings
 
 if TYPE_CHECKING:
     from importer.model import Preview
@@ -31,18 +36,29 @@ if TYPE_CHECKING:
 )
 @click.argument("file", type=FILE)
 @mapping_option
+@project_option
+@where_options
 @reading_options
+@runs_dir_option
 @verbose_option
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="Show only the first N rows.")
-def preview(file: Path, mapping_path: Path | None, limit: int | None, **reading: Any) -> int:
+def preview(file: Path, mapping_path: Path | None, limit: int | None, **options: Any) -> int:
     """Print every row of FILE as one JSON object a line: row, status, body and problems.
 
-    The body of a ready row is exactly what would be sent. Nothing is sent.
+    The body of a ready row is exactly what would be sent. Nothing is sent. Where the mapping has
+    rows.within, leads that past runs have sent to the project are skipped, as run does; which runs
+    say project and customer.
     """
     from importer import library
 
     mapping = library.load_mapping(need_mapping(mapping_path, (file,)))
-    previews = library.preview(file, mapping, reading=source_options(**reading))
+    previews = library.preview(
+        file,
+        mapping,
+        destination=Destination(options["project"], options["base_url"], options["customer"]),
+        reading=source_options(**{name: options[name] for name in READING}),
+        settings=RunSettings(runs_dir=options["runs_dir"]),
+    )
     with contextlib.suppress(BrokenPipeError):
         _print(itertools.islice(previews, limit))
         return 0

@@ -14,7 +14,6 @@ from importer.cli.files import is_given
 from importer.cli.gate import (
     allow_option,
     allows_new_values,
-    is_online,
     online_option,
     project_option,
 )
@@ -103,7 +102,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
             mapping_file,
             reading,
             Telling(options["reports"], most, options["quiet"]),
-            options if is_online(options) else None,
+            options,
         )
     from importer import library
     from importer.reports.writing import Reported, check_reports, write_reports
@@ -119,7 +118,8 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     )
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.
-        return check_files(files, mapping_file, reading, Telling(quiet=True))
+        offline = {**options, "online": False, "sandbox_project": None}
+        return check_files(files, mapping_file, reading, Telling(quiet=True), offline)
     folders = iter(_folders(options["out"], files))
     stop, seen = library.StopSwitch(), library.Seen()
     checked: list[Reported] = []

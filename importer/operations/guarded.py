@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -109,9 +109,8 @@ class _Register:
             if not self._guard.again:
                 for past in _alike(ledgers, entry):
                     _refuse(past, entry)
-            if rules.within is not None:
-                since = entry.started_at - timedelta(days=rules.within)
-                look_back(self._seen, ledgers, entry, rules.unique or (), since)
+            place = (target.base_url, target.project)
+            look_back(self._seen, ledgers, place, rules, entry.started_at)
 
     def begins(
         self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting

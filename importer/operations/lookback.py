@@ -1,14 +1,16 @@
 """What past runs have sent, by the keys of ``rows.unique``, for ``rows.within``.
 
 A run keeps the keys of its ready rows beside its journal; whether a row is in the service says the
-journal, at the time of asking. A run whose directory was pruned is not looked back at.
+journal, at the time of asking. A run whose directory was pruned is not looked back at. What is only
+checked or shown is compared with the runs of the past as a run would be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,10 @@ import numpy as np
 from importer.errors import JournalError, SourceError
 from importer.files import replacing
 from importer.journal import Journal
+from importer.mapping.spec import Rows
 from importer.model import Status
-from importer.operations.ledger import Entry, Ledger
-from importer.operations.runs_folders import newest_first
+from importer.operations.ledger import Ledger
+from importer.operations.runs_folders import ledgers_beside, newest_first
 from importer.rundir import RunDirectory
 from importer.survey.seen import FirstPlaces, Seen, Sighting, row_of
 
@@ -35,13 +38,34 @@ def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstPlaces)
             file.write(entries.astype("<u8").tobytes())
 
 
+Place = tuple[str, int]
+"""Where a run was sent: base URL and project."""
+
+
+def recall(seen: Seen, rules: Rows, place: Place, runs_dir: Path) -> None:
+    """Let `seen` know what a run in `runs_dir` would be compared with; nothing is made or written.
+
+    Raises OutputError where the ledger of that folder cannot be read, SourceError where a run's
+    journal cannot.
+    """
+    with contextlib.ExitStack() as opened:
+        own = Ledger.look(runs_dir)
+        if own is not None:
+            opened.enter_context(own)
+        ledgers = opened.enter_context(ledgers_beside(own))
+        look_back(seen, ledgers, place, rules, datetime.now(UTC))
+
+
 def look_back(
-    seen: Seen, ledgers: Sequence[Ledger], now: Entry, unique: Sequence[str], since: datetime
+    seen: Seen, ledgers: Sequence[Ledger], place: Place, rules: Rows, now: datetime
 ) -> None:
-    """Let `seen` know what runs to the same place have sent since then, the oldest first."""
+    """Let `seen` know what runs to there have sent since ``rows.within``, the oldest first."""
+    if rules.within is None:
+        return
+    unique, since = rules.unique or (), now - timedelta(days=rules.within)
     past = newest_first([entry for ledger in ledgers for entry in ledger.runs(since=since)])
     for entry in reversed(past):
-        same_place = (entry.base_url, entry.project) == (now.base_url, now.project)
+        same_place = (entry.base_url, entry.project) == place
         if same_place and entry.run_id not in seen.past:
             keys = _sent_keys(RunDirectory(entry.run_dir), unique)
             if keys is not None:
