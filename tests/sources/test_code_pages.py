@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,19 +45,43 @@ def outcome(case: List, file: Path) -> str:
     return ("right" if right else "wrong") + (" with a warning" if unsure(info) else "")
 
 
+Found = dict[int, Counter[str]]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Found]:
+    """What becomes of the lists of a language, of 3 rows and of 20."""
+
+    @cache
+    def count(language: str) -> Found:
+        file = tmp_path_factory.mktemp("lists") / "leads.csv"
+        became = {3: Counter[str](), 20: Counter[str]()}
+        for case in lists(5, (3, 20), (language,)):
+            became[case.rows][outcome(case, file)] += 1
+        return became
+
+    return count
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_lists_are_read_rightly_or_a_doubt_is_told(language: str, file: Path) -> None:
-    """None is wrong without a word; of those of 20 rows, hardly any is not read rightly."""
-    found: dict[int, Counter[str]] = {3: Counter(), 20: Counter()}
-    for case in lists(5, (3, 20), (language,)):
-        became = outcome(case, file)
-        found[case.rows][became] += 1
-        assert became != "wrong", (case.kind, case.rows, case.code_page)
-    for size, most in ((3, 0.3), (20, 0.2)):
-        count = found[size].total()
-        assert found[size]["refused"] == 0
-        assert found[size]["wrong with a warning"] <= most * count, found
-        assert found[size]["right"] >= 0.6 * count, found
+def test_lists_are_read_rightly_or_a_doubt_is_told(
+    language: str, found: Callable[[str], Found]
+) -> None:
+    """None is wrong without a word, or refused; with a doubt told, one, or two of 3 rows."""
+    for size, became in found(language).items():
+        count = became.total()
+        few = {3: 2, 20: 1}[size]
+        assert became["wrong"] == became["refused"] == 0, became
+        assert became["wrong with a warning"] <= max(few, 0.04 * count), (size, became)
+        assert became["right"] >= (0.5 if language == "at" else 0.7) * count, (size, became)
+
+
+def test_hardly_any_list_is_read_wrongly_with_a_doubt_told(found: Callable[[str], Found]) -> None:
+    """Of all languages; see the docstring of `codepage` for more lists."""
+    for size in (3, 20):
+        became = sum((found(language)[size] for language in LANGUAGES), Counter[str]())
+        assert became["wrong with a warning"] <= 0.015 * became.total(), became
+        assert became["right"] >= 0.88 * became.total(), became
 
 
 def test_a_doubt_names_the_words_and_how_to_settle_it(file: Path) -> None:

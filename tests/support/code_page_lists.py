@@ -1,6 +1,6 @@
 """Lists of leads in the languages and code pages of Europe, put together from words of each.
 
-The words were chosen by hand; the tables of `importer/sources/letters.json` were not made of them.
+The words were chosen by hand; `letter_prices.py` leaves them out of what it makes prices of.
 """
 
 from __future__ import annotations
