@@ -37,6 +37,7 @@ from importer.mapping.phones import (
     international_prefix,
     without_label,
 )
+from importer.mapping.program import without_prefix
 from importer.mapping.values import marks_of
 from importer.textbytes import Bytes, between, held
 
@@ -51,13 +52,18 @@ if TYPE_CHECKING:
 _LONGEST_EXAMPLE = 80
 _MOST_DISTINCT = 64
 """Distinct texts of a kind that are told apart: more of them make no judgement surer."""
-PREFIX = "prefix"
-"""Not a kind of cell: how many texts begin as the first one does, with a short word and a colon."""
+PREFIX, TEXTS = "prefix", "texts"
+"""No kinds of cells: how many texts begin as the first one does, with a short word and a colon, and
+how many there are. Neither is counted where the first one does not begin so."""
 DIALLED = "dialled"
 """Not a kind of cell: how many phones begin with what is dialled before a country's code, where
 that is not 00: 011 in the United States, 010 in Japan."""
-_PREFIXED = re.compile(r"[^\W\d_]{1,6}:(?=[^\s/\\])")
+_PREFIXED = re.compile(r"[^\W\d_]\w{0,7}:(?=[^\s/\\])")
 """``z:9021``, and neither ``https://…`` nor ``C:\\list`` nor words with a colon behind them."""
+_LABELLED = re.compile(r"[^\W\d_]\w{0,7}:(?=\s*[^\s/\\])")
+"""The same with a blank behind the colon, too: for what is not any text, ``No: 12``."""
+_FAXES = frozenset({"f:", "fax:", "telefax:"})
+"""Before a phone, these say that it is none to be called."""
 _SAMPLE = 128
 """Distinct phones that are read both ways, of those with the region's code at their front and of
 the others: one that makes a column doubtful is rarely alone."""
@@ -113,9 +119,9 @@ class Watch:
 
     def __init__(self, plan: Plan) -> None:
         self._watched = [
-            _watched(program, kinds, plan.spec.region)
+            _watched(program, type_, plan.spec.region)
             for program, type_ in plan.programs
-            if (kinds := kinds_for(program, type_)) is not None
+            if program.columns
         ]
 
     def add(self, batch: Batch) -> None:
@@ -156,16 +162,23 @@ class _Watched:
     """
 
     program: Program
-    kinds: Kinds
+    type_: Type
+    kinds: Kinds | None
     bare: _BarePhones | None = None
     dialled: str | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     last: int | None = None
     _distinct: dict[str, set[str]] = field(default_factory=dict)
+    _prefix: str | None = None
 
     def add(self, cells: Cells) -> None:
+        if self.kinds is None and self._prefix == "":
+            return
         texts, places = self._texts(cells)
         if not len(texts):
+            return
+        self._count_prefix(texts, cells.batch.rows[places])
+        if self.kinds is None:
             return
         for kind, found in self.kinds(texts):
             known = self.tallies.get(kind)
@@ -181,19 +194,38 @@ class _Watched:
                 self._count_dialled(texts.take(pa.array(found)))
         if self.kinds is CODES:
             self._compare(texts)
-            self._count_prefix(texts, cells.batch.rows[places])
 
     def _count_prefix(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
-        """Count the texts that begin with the first one's short prefix and its colon, as z:9021."""
-        known = self.tallies.get(PREFIX)
-        if known is None:
+        """Count the texts that begin with the first one's short prefix and its colon, as z:9021.
+
+        `_prefix` is None until there is a text, and blank where the first one has no prefix.
+        """
+        if self._prefix is None:
             first = texts[0].as_py()[:_LONGEST_EXAMPLE]
-            if len(self.tallies) > 1 or _PREFIXED.match(first) is None:
-                return
-            known = Tally(0, first, int(rows[0]))
-        prefix = known.example[: known.example.index(":") + 1]
-        fits = pc.sum(pc.starts_with(texts, prefix)).as_py()
-        self.tallies[PREFIX] = known._replace(total=known.total + fits)
+            self._prefix = self._prefix_of(first)
+            if self._prefix:
+                self.tallies[PREFIX] = Tally(0, first, int(rows[0]))
+        if self._prefix:
+            known, all_ = self.tallies[PREFIX], self.tallies.get(TEXTS, Tally(0))
+            fits = pc.sum(pc.starts_with(texts, self._prefix)).as_py()
+            self.tallies[PREFIX] = known._replace(total=known.total + fits)
+            self.tallies[TEXTS] = all_._replace(total=all_.total + len(texts))
+
+    def _prefix_of(self, text: str) -> str:
+        """The prefix of a text; blank where it has none, or one that the rule knows of."""
+        rule = self.program.rule
+        if len(self.program.columns) != 1 or rule.template is not None:
+            return ""
+        match = (_PREFIXED if self.type_ == "text" else _LABELLED).match(text)
+        prefix = match[0] if match is not None else ""
+        known = (*(rule.map or ()), *(rule.choices or ()), *(rule.input or ()))
+        if any(each.startswith(prefix) for each in known):
+            return ""
+        if rule.pattern is not None and re.fullmatch(rule.pattern, text):
+            return ""
+        if self.type_ == "url" and "://" not in text:
+            return ""
+        return "" if self.type_ == "phone" and prefix.casefold() in _FAXES else prefix
 
     def _count_dialled(self, texts: Any) -> None:
         digits = pc.replace_substring_regex(texts, "[^0-9]", "")
@@ -229,6 +261,8 @@ class _Watched:
             pieces = pc.split_pattern_regex(texts, "|".join(map(re.escape, marks_of(rule))))
             texts = pc.list_flatten(pieces)
             places = pc.list_parent_indices(pieces).to_numpy(zero_copy_only=False)
+            if rule.remove_prefix is not None:
+                texts = without_prefix(trimmed(texts), rule)
         texts = trimmed(texts)
         if self.kinds is PHONES:
             texts = _unlabelled(texts)
@@ -263,13 +297,13 @@ def _unlabelled(texts: Any) -> Any:
     )
 
 
-def _watched(program: Program, kinds: Kinds, region: str | None) -> _Watched:
-    region = program.rule.region or region
+def _watched(program: Program, type_: Type, region: str | None) -> _Watched:
+    region, kinds = program.rule.region or region, kinds_for(program, type_)
     if kinds is not PHONES or region is None:
-        return _Watched(program, kinds)
+        return _Watched(program, type_, kinds)
     prefix = international_prefix(region)
     dialled = None if prefix.startswith("00") else f"^(?:{prefix})[1-9]"
-    return _Watched(program, kinds, _BarePhones(region), dialled)
+    return _Watched(program, type_, kinds, _BarePhones(region), dialled)
 
 
 class _BarePhones:

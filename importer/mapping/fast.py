@@ -43,6 +43,8 @@ def fast_path(rule: Rule, type_: Type, region: str | None, finding: Finding) -> 
     """
     if any(getattr(rule, name) for name in _ASKS_MORE):
         return None
+    if rule.multiple and rule.remove_prefix is not None:
+        return None
     settle = _fast_type(rule, type_, region, finding)
     if settle is None or not rule.multiple:
         return settle

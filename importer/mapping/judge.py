@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from importer.mapping.countries import country_name
-from importer.mapping.facts import DIALLED, PREFIX, Tallies, Tally, kinds_for
+from importer.mapping.facts import DIALLED, PREFIX, TEXTS, Tallies, Tally, kinds_for
 from importer.mapping.finding import NOTHING, Bare, Finding
-from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, OTHER, PHONES
+from importer.mapping.kinds import CODES, DATES, FALLS, NUMBERS, OTHER, PHONES, Kinds
 from importer.mapping.phones import bare_readings, in_full, international_prefix
 from importer.model import PhoneReading, Problem, Severity
 
@@ -83,7 +83,13 @@ def judge(
 ) -> tuple[Finding, tuple[Problem, ...]]:
     """What a column's tallies say about its cells, and the remarks to make about the column."""
     column = _Column(program, tallies)
-    kinds = kinds_for(program, type_)
+    finding, remarks = _judged(column, kinds_for(program, type_), region)
+    return finding, (*remarks, *_common_prefix(column))
+
+
+def _judged(
+    column: _Column, kinds: Kinds | None, region: str | None
+) -> tuple[Finding, tuple[Problem, ...]]:
     if kinds is DATES:
         return _judge_dates(column)
     if kinds is NUMBERS:
@@ -290,20 +296,21 @@ def _prefix_remarks(column: _Column, region: str | None, lost: Bare) -> Iterator
 
 
 def _judge_codes(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
-    finding, remarks = _judge_zeros(column) or (NOTHING, tuple(_cut_codes(column)))
-    return finding, (*remarks, *_common_prefix(column))
+    return _judge_zeros(column) or (NOTHING, tuple(_cut_codes(column)))
 
 
 def _common_prefix(column: _Column) -> Iterator[Problem]:
-    prefix = column[PREFIX]
-    cells = sum(t.total for kind, t in column.tallies.items() if kind not in {PREFIX, FALLS})
+    prefix, cells = column[PREFIX], column[TEXTS].total
     if prefix.total < 2 or prefix.total < _ALL * cells:
         return
-    mark = prefix.example[: prefix.example.index(":") + 1]
+    mark, rule = prefix.example[: prefix.example.index(":") + 1], column.program.rule
+    marks = ", ".join(f'"{each}"' for each in (*(rule.remove_prefix or ()), mark))
+    noun = "values" if rule.multiple else "cells"
     yield column.remark(
         "common_prefix",
-        f'{prefix.total:,} of {cells:,} cells begin with "{mark}", such as {_quoted(prefix)}',
-        f'if that is no part of the value, take it off in the mapping: remove_prefix: "{mark}"',
+        f'{prefix.total:,} of {cells:,} {noun} begin with "{mark}", such as {_quoted(prefix)}',
+        "if that is no part of the value, take it off in the mapping: remove_prefix: "
+        + (f"[{marks}]" if rule.remove_prefix else marks),
     )
 
 

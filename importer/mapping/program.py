@@ -26,7 +26,7 @@ from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import MappingSpec, PlacedRule
 from importer.mapping.text import squeeze, trim
-from importer.mapping.values import Value, compile_value
+from importer.mapping.values import Value, compile_value, longest_first
 from importer.model import Problem, Severity
 from importer.textbytes import held
 
@@ -300,7 +300,7 @@ class Program:
 
 def without_prefix(texts: Any, rule: Rule) -> Any:
     """Arrow texts without the first of a rule's prefixes that fits, the longest tried first."""
-    prefixes = sorted(rule.remove_prefix or (), key=len, reverse=True)
+    prefixes = longest_first(rule.remove_prefix or ())
     pattern = f"^(?:{'|'.join(map(re.escape, prefixes))})"
     left = pc.replace_substring_regex(texts, pattern, "")
     return trimmed(left) if rule.trim else left

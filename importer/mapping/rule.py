@@ -79,7 +79,8 @@ class Rule(Strict):
     remove_prefix: Texts | None = Field(
         None,
         description='Texts taken off a cell\'s front before anything else, as `["p:", "z:"]` of '
-        "Meta's lead exports; of several that fit, the longest.",
+        "Meta's lead exports; of several that fit, the longest. With `multiple`, off each value, "
+        "too.",
     )
     required: bool = Field(False, description="A row without this value is invalid.")
     default: Text | None = Field(

@@ -244,28 +244,51 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
 
     What stands in double quotes is left whole, and where it is a whole piece, its quotes are taken
     off, doubled ones inside made one. A cell that is a list of JSON gives that list's values.
+    Each piece loses the first of the rule's prefixes that it begins with.
     """
     marks = marks_of(rule)
     pattern = re.compile("|".join(map(re.escape, marks)))
     heeded = not any(HOLDS_TOGETHER.search(mark) for mark in marks)
 
+    prefixes = longest_first(rule.remove_prefix or ())
+
     def divide(text: str) -> Pieces:
-        if not heeded or HOLDS_TOGETHER.search(text) is None:
+        if not prefixes and (not heeded or HOLDS_TOGETHER.search(text) is None):
             return [(piece, None) for part in pattern.split(text) if (piece := trim(part))]
         pieces: Pieces = []
         for cell in text.split(JOINT):
-            listed = _json_list(trim(cell))
-            if listed is not None:
-                pieces += listed
-            elif rule.split or rule.pipe == "split":
-                pieces += (
-                    _unquoted(piece) for part in _parts(cell, pattern) if (piece := trim(part))
-                )
-            elif piece := trim(cell):
-                pieces.append((piece, None))
+            pieces += divide_cell(cell)
         return pieces
 
+    def divide_cell(cell: str) -> Iterator[tuple[str, Fault | None]]:
+        held_together = heeded and HOLDS_TOGETHER.search(cell) is not None
+        if held_together and (listed := _json_list(trim(cell))) is not None:
+            for piece, fault in listed:
+                if piece := _without_prefix(piece, prefixes):
+                    yield piece, fault
+            return
+        divided = rule.split or rule.pipe == "split" or not held_together
+        parts = _parts(cell, pattern) if held_together else pattern.split(cell)
+        for place, part in enumerate(parts if divided else [cell]):
+            bare = trim(part)
+            piece, fault = _unquoted(bare) if held_together and divided else (bare, None)
+            # A prefix at the cell's own front is off already: once is enough.
+            if place or piece != bare:
+                piece = _without_prefix(piece, prefixes)
+            if piece:
+                yield piece, fault
+
     return divide
+
+
+def longest_first(prefixes: Sequence[str]) -> list[str]:
+    """Prefixes in the order in which they are tried: one may begin another."""
+    return sorted(prefixes, key=len, reverse=True)
+
+
+def _without_prefix(text: str, prefixes: Sequence[str]) -> str:
+    found = next((prefix for prefix in prefixes if text.startswith(prefix)), None)
+    return text if found is None else trim(text.removeprefix(found))
 
 
 def _parts(cell: str, pattern: re.Pattern[str]) -> Iterator[str]:

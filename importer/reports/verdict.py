@@ -241,6 +241,7 @@ _AS_TEXT = "write it out in full, in a column formatted as text"
 _MEND = {
     "ambiguous_date": _ISO,
     "ambiguous_number": "write it so that it can mean one number only: 1234, or 1.2340",
+    "common_prefix": "if that is no part of the value, take it off",
     "damaged_number": _AS_TEXT,
     "date_order_found": f"if that is wrong, {_ALL_ISO}",
     "date_order_unknown": _ALL_ISO,

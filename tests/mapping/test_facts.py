@@ -110,15 +110,77 @@ def test_columns_whose_rules_need_no_facts_are_not_watched(rule: str) -> None:
     assert facts_of(plan, [["1,234"]]) == Facts()
 
 
-def test_a_prefix_that_nearly_all_cells_have_is_told_with_what_takes_it_off() -> None:
-    def remarks(cells: list[str], options: str = "") -> list[str | None]:
-        text = "form: {x: {column: A" + options + "}}"
-        plan = informed(text, ["A"], [[cell] for cell in cells])
-        return [p.hint for p in plan.remarks if p.code == "common_prefix"]
+def prefix_hints(cells: Sequence[str], options: str = "", where: str = "form.x") -> list[str]:
+    """The hints on a prefix that cells have in common, in a rule with these options."""
+    rule = "{column: A" + options + "}"
+    parts = {"form.x": f"form: {{x: {rule}}}", "phone": f"contacts: {{1: {{phone: {rule}}}}}"}
+    parts["name"] = f"contacts: {{1: {{phone: B, name: {rule}}}}}"
+    parts["spread"] = f"contacts: {{spread: {rule}}}"
+    text = f"region: HU\n{'' if where == 'form.x' else 'form: {b: B}'}\n{parts[where]}"
+    plan = informed(text, ["A", "B"], [[cell, "06301234567"] for cell in cells])
+    return [p.hint or "" for p in plan.remarks if p.code == "common_prefix"]
 
-    [hint] = remarks(["z:9021", "z:9022", "z:1011"])
-    assert hint is not None
-    assert 'remove_prefix: "z:"' in hint
-    assert remarks(["z:9021", "z:9022"], ", remove_prefix: 'z:'") == []
-    assert remarks(["https://a.hu", "https://b.hu"]) == []
-    assert remarks(["z:9021", "9022", "1011"]) == []
+
+def test_a_prefix_that_nearly_all_cells_have_is_told_with_what_takes_it_off() -> None:
+    [hint] = prefix_hints(["z:9021", "z:9022", "z:1011"])
+    assert hint.endswith('remove_prefix: "z:"')
+    assert prefix_hints(["z:9021", "z:9022"], ", remove_prefix: 'z:'") == []
+    [hint] = prefix_hints(["z:a:9021", "z:a:9022"], ", remove_prefix: 'z:'")
+    assert hint.endswith('remove_prefix: ["z:", "a:"]')
+    assert prefix_hints(["https://a.hu", "https://b.hu"]) == []
+    assert prefix_hints(["z:9021", "9022", "1011"]) == []
+    assert prefix_hints(["Note: call back", "Note: call twice"]) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "where"),
+    [
+        (["z:9021", "z:9022"], ", type: integer", "form.x"),
+        (["No: 12", "No: 13"], ", type: integer", "form.x"),
+        (["ag:12", "ag:13"], ", type: valueid", "form.x"),
+        (["d:2024-05-17", "d:2024-05-18"], ", type: date", "form.x"),
+        (["eur:12,50", "eur:1,25"], ", type: decimal, input: ','", "form.x"),
+        (["b:yes", "b:no"], ", type: boolean", "form.x"),
+        (["pl:Gold", "pl:Silver"], ", choices: [Gold, Silver]", "form.x"),
+        (["pl:G", "pl:S"], ", map: {G: Gold, S: Silver}", "form.x"),
+        (["pl:Gold", "pl:Silver"], ", pattern: '[A-Z][a-z]+'", "form.x"),
+        (["u:https://a.hu", "u:https://b.hu"], ", type: url", "form.x"),
+        (["e:ann@example.com", "e:bob@example.com"], ", type: email", "form.x"),
+        (["i:a; i:b", "i:c"], ", multiple: true, split: [';']", "form.x"),
+        (["x9:+36301234567", "x9:+36301234568"], "", "phone"),
+        (["x9:+36301234567", "x9: 06301234568; x9: 06301234569"], ", split: [';']", "spread"),
+        (["n:Ann", "n:Bob"], "", "name"),
+    ],
+)
+def test_a_prefix_is_told_in_columns_of_every_type_and_taken_off_does_not_stand_in_the_way(
+    cells: list[str], options: str, where: str
+) -> None:
+    mark = cells[0][: cells[0].index(":") + 1]
+    [hint] = prefix_hints(cells, options, where)
+    assert hint.endswith(f'remove_prefix: "{mark}"')
+    assert prefix_hints(cells, f"{options}, remove_prefix: '{mark}'", where) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "where"),
+    [
+        (["pl:G", "pl:S"], ", map: {'pl:G': Gold, 'pl:S': Silver}", "form.x"),
+        (["pl:G", "pl:S"], ", choices: ['pl:G', 'pl:S']", "form.x"),
+        (["pl:12", "pl:13"], ", pattern: 'pl:[0-9]+'", "form.x"),
+        (["mailto:a@b.hu", "mailto:c@d.hu"], ", type: url", "form.x"),
+        (["p:+36301234567", "p:+36301234568"], "", "phone"),
+        (["Tel: 06301234567", "Tel: 06301234568"], "", "phone"),
+        (["Fax: 06301234567", "Fax: 06301234568"], "", "phone"),
+        (["z:9021"], ", type: integer", "form.x"),
+        (["10:30", "10:45"], "", "form.x"),
+    ],
+)
+def test_a_prefix_that_is_meant_is_not_told(cells: list[str], options: str, where: str) -> None:
+    assert prefix_hints(cells, options, where) == []
+
+
+def test_whether_a_prefix_is_told_does_not_hang_on_where_batches_end() -> None:
+    plan = plan_of("form: {x: A}", ["A"])
+    for first in ("abc", "z:1"):
+        rows = [[first], *([["z:9021"]] * 30)]
+        assert facts_of(plan, rows, [1]) == facts_of(plan, rows) == facts_of(plan, rows, [1, 2, 9])

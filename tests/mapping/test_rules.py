@@ -6,7 +6,7 @@ import pytest
 
 from importer.errors import MappingError
 from importer.model import EMPTY_FORMULA, Severity
-from tests.support.sheets import batch_of, bodies, body, codes, plan_of, problems
+from tests.support.sheets import batch_of, bodies, body, codes, informed, plan_of, problems
 
 
 def form(text: str, headers: list[str], row: list[str]) -> object:
@@ -362,3 +362,56 @@ def test_a_prefix_is_taken_off_the_front_before_anything_else() -> None:
     assert codes(text, ["A"], ["z:"])[:1] == ["required"]
     with pytest.raises(MappingError):
         plan_of('form: {x: {column: A, remove_prefix: ""}}', ["A"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "sent"),
+    [
+        ("p:+36 30 123 4567;p:+36 30 123 4568", ["36301234567", "36301234568"]),
+        ("x9: 06301234567 ; x9:06301234568;", ["36301234567", "36301234568"]),
+        (";x9:06301234567;06301234568", ["36301234567", "36301234568"]),
+        ("x9:;x9:06301234567", ["36301234567"]),
+        ('"x9:06301234567";"x9:06301234568"', ["36301234567", "36301234568"]),
+        ('["x9:06301234567", "06301234568"]', ["36301234567", "36301234568"]),
+        ('x9:["06301234567", "x9:06301234568"]', ["36301234567", "36301234568"]),
+    ],
+)
+def test_a_prefix_is_taken_off_each_number_of_a_cell(cell: str, sent: list[str]) -> None:
+    text = """
+        region: HU
+        form: {n: B}
+        contacts: {spread: {column: A, split: [";"], remove_prefix: ["x9:", "p:"]}}
+    """
+    contacts = body(text, ["A", "B"], [cell, "n"])["contacts"]
+    assert [contacts[n]["phone"] for n in sorted(contacts)] == sent
+
+
+@pytest.mark.parametrize(
+    ("cell", "sent"),
+    [
+        ("i:red;i:blue;i:red", "red|blue"),
+        ("i:red", "red"),
+        ("red, i:blue;i:", "red, i:blue"),
+        ("i:i:red;i:i:blue", "i:red|i:blue"),
+        ('i:"a;b";"i:c;d"', "a;b|c;d"),
+    ],
+)
+def test_a_prefix_is_taken_off_each_value_once(cell: str, sent: str) -> None:
+    text = "form: {x: {column: A, multiple: true, split: [';'], remove_prefix: 'i:'}}"
+    assert body(text, ["A"], [cell])["form"] == {"x": sent}
+    text = "form: {x: {columns: [A, B], multiple: true, remove_prefix: 'i:'}}"
+    assert body(text, ["A", "B"], ["i:i:red", "i:blue"])["form"] == {"x": "i:red|blue"}
+
+
+def test_the_numbers_behind_prefixes_show_what_their_column_has_lost() -> None:
+    cells = [["x9:4915123456700;x9:4917612345678"], ["x9:49309018200;x9:4989123456"]]
+    text = "region: DE\nform: {n: A}\n"
+    text += "contacts: {spread: {column: A, split: [';'], remove_prefix: 'x9:'}}"
+    plan = informed(text, ["A"], cells)
+    assert plan.phones[0].plus_put_back == 4
+    done = plan.evaluate(batch_of(cells))
+    assert done.contacts.spread is not None
+    assert done.contacts.spread.texts.to_pylist() == [
+        "4915123456700|4917612345678",
+        "49309018200|4989123456",
+    ]
