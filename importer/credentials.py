@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import UsageError
+from importer.files import read_bounded
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -138,15 +139,20 @@ def _project(mapping: LoadedMapping, project: int | None) -> int:
     return project
 
 
+_LONGEST_KEY = 1 << 16
+"""Bytes of a file that holds a key; it is far more than any key has."""
+
+
 def _key_from_file(path: Path, warn: Warn) -> str:
     try:
-        text = path.read_text("utf-8").strip()
+        raw = read_bounded(path, _LONGEST_KEY)
+        text = raw.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise UsageError(
             f"{path}: the API key cannot be read: {reason}", "Check the path after --api-key-file."
         ) from None
-    if not text or "\n" in text:
+    if not text or "\n" in text or len(raw) > _LONGEST_KEY:
         raise UsageError(f"{path}: must hold the API key and nothing else")
     _warn_of_readers(path, warn)
     return text

@@ -8,6 +8,7 @@ import errno
 import itertools
 import os
 import secrets
+import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -65,6 +66,73 @@ def sync_folder(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class IrregularFileError(OSError):
+    """What a path names is no regular file: a device, a named pipe or the like."""
+
+
+def is_shell_pipe(path: Path) -> bool:
+    """Whether it is an open pipe of this process, as a shell makes for ``<(…)`` or /dev/stdin.
+
+    No other pipe: a named one in a folder waits for ever where nobody writes into it.
+    """
+    try:
+        return str(path.absolute()).startswith(_DESCRIPTORS) and stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raise IrregularFileError where a path names neither a regular file nor a folder.
+
+    Nothing is opened: a pipe waits for its writer, and opening a device may do something. What a
+    path names in vain raises nothing here.
+    """
+    try:
+        mode = path.stat().st_mode
+        real = os.path.realpath(path)
+    except (OSError, ValueError):
+        return
+    if stat.S_ISREG(mode) and is_of_the_system(real):
+        # Their sizes are none, or invented; some wait for ever.
+        raise _irregular("a view into the operating system, not a file on a disk")
+    if stat.S_ISFIFO(mode) and not is_shell_pipe(path):
+        raise _irregular("a named pipe, not a file")
+    for is_kind, what in _KINDS:
+        if is_kind(mode):
+            raise _irregular(what)
+
+
+def is_of_the_system(path: str | os.PathLike[str]) -> bool:
+    """Whether an absolute path without links lies in a file system that holds no files."""
+    text = os.fspath(path)
+    return os.name == "posix" and any(text == at or text.startswith(f"{at}/") for at in _SYSTEM)
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The bytes of a small file or of a shell's pipe, at most one more than `limit`.
+
+    Raises OSError: IrregularFileError for a device or a named pipe, before anything is read.
+    """
+    refuse_irregular(path)
+    with path.open("rb") as file:
+        return file.read(limit + 1)
+
+
+def _irregular(what: str) -> IrregularFileError:
+    return IrregularFileError(
+        errno.EINVAL, f"it is {what}: copy what it gives into a file, and name that"
+    )
+
+
+_DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/", f"/proc/{os.getpid()}/fd/")
+_SYSTEM = ("/proc", "/sys")
+_KINDS = (
+    (stat.S_ISCHR, "a device, not a file"),
+    (stat.S_ISBLK, "a device, not a file"),
+    (stat.S_ISSOCK, "a socket, not a file"),
+)
 
 
 def similar_file(path: Path, suffixes: Collection[str] = ()) -> Path | None:

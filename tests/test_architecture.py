@@ -82,7 +82,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "logmarks": (),
     "operations": ("*",),
     "ahead": (),
-    "credentials": (*FOUNDATION, "api.request", "mapping", "shell"),
+    "credentials": (*HELPERS, "api.request", "mapping", "shell"),
     "library": ("*",),
     "news": FOUNDATION,
     "running": (*FOUNDATION, "line", "news", "stopping"),

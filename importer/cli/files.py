@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import glob
+import itertools
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from importer.errors import UsageError
+from importer.files import is_of_the_system
+from importer.operations.jobs_paths import fixed_part
 from importer.shell import STANDARD_INPUT
 
 
@@ -35,6 +39,9 @@ def is_given(path: Path) -> bool:
     return path == STANDARD_INPUT or path.exists()
 
 
+_MOST_NAMES = 100_000
+
+
 def _expanded(path: Path) -> list[Path]:
     try:
         plain = path == STANDARD_INPUT or path.exists() or not glob.has_magic(str(path))
@@ -43,7 +50,19 @@ def _expanded(path: Path) -> list[Path]:
     if plain:
         return [path]
     # Unlike pathlib's, this takes a pattern as it was typed, absolute or not, on any system.
-    names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+    root, _ = fixed_part(str(path.absolute()))
+    if is_of_the_system(os.path.realpath(root)):
+        raise UsageError(
+            f"{path}: {root} shows the operating system, and holds no files",
+            "Name the folder that the lists are in.",
+        )
+    every = glob.iglob(str(path), recursive=True)  # noqa: PTH207
+    names = sorted(itertools.islice(every, _MOST_NAMES + 1))
+    if len(names) > _MOST_NAMES:
+        raise UsageError(
+            f"{path}: more than {_MOST_NAMES:,} files and folders are named like this",
+            "Name the folder that the lists are in.",
+        )
     found = [Path(name) for name in names if not Path(name).name.startswith("~$")]
     files = [file for file in found if not file.is_dir()]
     if not files:

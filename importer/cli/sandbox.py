@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -224,6 +225,17 @@ def started_sandbox(folder: Path, environment: Mapping[str, str]) -> Iterator[st
                 process.kill()
 
 
+def _project_text(path: Path) -> str:
+    """The text of a project file; raises OSError or UnicodeDecodeError."""
+    from importer.files import read_bounded
+    from importer.sandbox.document import SIZE_LIMIT
+
+    raw = read_bounded(path, SIZE_LIMIT)
+    if len(raw) > SIZE_LIMIT:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return raw.decode("utf-8")
+
+
 def new_sandbox(runs_dir: Path, project_file: Path | None) -> Path:
     """Make the folder of a sandbox, with its own copy of the project file if one is given."""
     from importer.errors import SourceError
@@ -231,7 +243,7 @@ def new_sandbox(runs_dir: Path, project_file: Path | None) -> Path:
     from importer.rundir import new_run_id
 
     try:
-        text = project_file.read_text("utf-8") if project_file is not None else None
+        text = _project_text(project_file) if project_file is not None else None
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"{project_file}: the project file cannot be read: {error}",

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from importer.errors import MappingError
-from importer.files import similar_file
+from importer.files import read_bounded, similar_file
 from importer.mapping.complaints import Places, in_order, mistake_line, shape_mistakes
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
@@ -40,7 +40,7 @@ class LoadedMapping:
 def load_mapping(path: Path) -> LoadedMapping:
     """Load a mapping file; raise MappingError with all mistakes where it is unusable."""
     try:
-        raw = path.read_bytes()
+        raw = read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         raise MappingError(f"{path}: no such mapping file", hint=_similar_file(path)) from None
     except OSError as error:
@@ -49,7 +49,9 @@ def load_mapping(path: Path) -> LoadedMapping:
             hint="Check the path and its permissions.",
         ) from None
     if len(raw) > MAX_BYTES:
-        raise MappingError(f"{path}: {len(raw):,} bytes is too much for a mapping (limit 1 MiB)")
+        raise MappingError(
+            f"{path}: more than 1 MiB is too much for a mapping", hint="Check the path after -m."
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -37,6 +37,9 @@ _TRIES = 3
 _GRAIN = 2.0
 """Seconds to which the coarsest file systems keep times."""
 
+_MOST_NAMES = 1_000_000
+"""Names that a pattern may find: links that lead back to their folder would give names for ever."""
+
 _WRITING = "is still being written"
 _LINK = "is a link, and links are not followed: put the file itself here"
 
@@ -156,7 +159,13 @@ def _files(pattern: str, root: Path, rest: str) -> Iterator[Path]:
     inside: dict[Path, bool] = {}
     home = root.resolve()
     # Path.glob would find hidden files, too.
-    for name in glob.iglob(rest or "*", root_dir=root, recursive=True):  # noqa: PTH207
+    every = glob.iglob(rest or "*", root_dir=root, recursive=True)  # noqa: PTH207
+    for number, name in enumerate(every):
+        if number == _MOST_NAMES:
+            raise SourceError(
+                f"{pattern}: more than {_MOST_NAMES:,} files and folders are named like this",
+                "Name the folder that the lists are in; links within it may lead back to it.",
+            )
         path = root / name
         folder = path.parent
         if folder not in inside:

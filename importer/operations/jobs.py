@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from importer.errors import ImporterError, MappingError
-from importer.files import similar_file
+from importer.files import read_bounded, similar_file
 from importer.mapping.complaints import in_order, mistake_line, shape_mistakes
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
@@ -75,7 +75,7 @@ def load_jobs(path: Path, variables: Mapping[str, str] | None = None) -> JobsFil
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        raw = read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         raise JobsError(f"{path}: no such jobs file", hint=_similar_file(path)) from None
     except OSError as error:
@@ -84,7 +84,10 @@ def _text(path: Path) -> str:
             hint="Check the path and its permissions.",
         ) from None
     if len(raw) > MAX_BYTES:
-        raise JobsError(f"{path}: {len(raw):,} bytes is too much for a jobs file (limit 1 MiB)")
+        raise JobsError(
+            f"{path}: more than 1 MiB is too much for a jobs file",
+            hint="Check the path after batch.",
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from importer.errors import UsageError
+from importer.files import is_of_the_system
 from importer.mapping.rule import Mistake
 from importer.operations.jobs_merged import MergedJob, merged
 from importer.operations.jobs_paths import (
@@ -38,7 +40,7 @@ def find_mistakes(given: Given) -> list[Mistake]:
     mistakes = list(_in_names(jobs))
     for job in jobs:
         mistakes += _in_keys(job)
-        mistakes += _in_files(job)
+        mistakes += _in_files(job, given.base)
         mistakes += _in_folders(job, given.base)
         mistakes += _in_notify(job, given.variables)
     return list(dict.fromkeys(mistakes))
@@ -72,7 +74,7 @@ def _in_keys(job: MergedJob) -> Iterator[Mistake]:
         yield job.place("timeout"), "must be more than 0"
 
 
-def _in_files(job: MergedJob) -> Iterator[Mistake]:
+def _in_files(job: MergedJob, base: Path) -> Iterator[Mistake]:
     patterns = job.job.files
     place = job.place("files")
     for number, pattern in enumerate(patterns):
@@ -84,6 +86,9 @@ def _in_files(job: MergedJob) -> Iterator[Mistake]:
                 parse(pattern, dict.fromkeys(VARIABLE.findall(pattern), "x"))
             except UsageError as error:
                 yield (*place, str(number)), f"{error.message}. {error.hint or ''}".rstrip(" .")
+        elif is_of_the_system(os.path.realpath(_inbox(base, pattern))):
+            what = "shows the operating system, and holds no files: name the folder of the lists"
+            yield (*place, str(number)), what
     remote = [is_remote(pattern) for pattern in patterns]
     if any(remote) and not all(remote):
         yield place, "addresses and folders of this machine stand in one job: make two of it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +21,7 @@ def read(path: Path, kind: str) -> bytes:
     """The file, without a byte-order mark; raises SourceError. `kind` is what it should be."""
     hint = f"is it a {kind}? samples/ has one"
     try:
+        _refuse_irregular(path)
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
     except OSError as error:
@@ -31,6 +33,12 @@ def read(path: Path, kind: str) -> bytes:
         size = f"{SIZE_LIMIT // 1024 // 1024} MB"
         raise SourceError(f"the {kind} {path} is larger than {size}", hint=hint)
     return raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def _refuse_irregular(path: Path) -> None:
+    """Raise OSError for a named pipe, which would be waited for, or a device, which never ends."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
 
 
 def parse(raw: bytes, path: Path) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
+from importer.files import is_shell_pipe
 from importer.sources.inputfile import InputFile
 from importer.sources.zipped import MIB
 
@@ -33,11 +35,8 @@ SPOOL_LIMIT = 4096 * MIB
 
 
 def is_piped(path: Path) -> bool:
-    """Whether the path is standard input, ``-``, or a pipe, as the shell makes for ``<(…)``."""
-    try:
-        return str(path) == "-" or path.is_fifo()
-    except (OSError, ValueError):
-        return False
+    """Whether the path is standard input, ``-``, or a pipe that the shell made for ``<(…)``."""
+    return str(path) == "-" or is_shell_pipe(path)
 
 
 @contextmanager
@@ -51,8 +50,25 @@ def spooled(path: Path, name: str) -> Iterator[InputFile]:
         raise SourceError(
             f"{name}: it is closed.", "Pipe a file into this command, or name one instead of -."
         )
+    _refuse_device(sys.stdin.buffer, name)
     with kept(_pieces(sys.stdin.buffer), name, name) as file:
         yield _something(file)
+
+
+def _refuse_device(stream: BinaryIO, name: str) -> None:
+    """Refuse what never ends: /dev/zero and the like; a terminal ends, and /dev/null at once."""
+    if os.name != "posix" or stream.isatty():
+        return
+    try:
+        status = os.fstat(stream.fileno())
+        null = os.path.samestat(status, Path(os.devnull).stat())
+    except (OSError, ValueError):
+        return  # a stream that is none of the system's
+    device = stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode)
+    if device and not null:
+        raise SourceError(
+            f"{name}: it comes from a device, not from a file.", "Pipe a file into this command."
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.files import similar_file
+from importer.files import IrregularFileError, refuse_irregular, similar_file
 from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
 from importer.sources.package import workbook_part
 from importer.sources.textforms import HEAD, TextForm, text_form
@@ -164,8 +164,15 @@ def readable_file(path: Path) -> int:
             raise SourceError(
                 f"{path}: this is a folder, not a file.", "Name the file in it that is to be read."
             )
+        refuse_irregular(path)
         with path.open("rb") as file:
             size = file.seek(0, 2)
+    except IrregularFileError as error:
+        what, _, remedy = str(error.strerror).partition(": ")
+        raise SourceError(
+            f"{path}: {what}.",
+            f"{remedy.capitalize()}; or pipe it into this command, with - in place of a file.",
+        ) from None
     except FileNotFoundError:
         raise SourceError(f"{path}: there is no such file.", _nearby(path)) from None
     except PermissionError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from importer.errors import SourceError
+from importer.files import refuse_irregular
 from importer.sources.grid import Merges
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Source:
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal; the file is read in pieces."""
     try:
+        refuse_irregular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

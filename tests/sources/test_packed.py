@@ -11,7 +11,6 @@ import struct
 import sys
 import tarfile
 import tempfile
-import threading
 import zipfile
 from pathlib import Path
 
@@ -217,15 +216,16 @@ def test_an_archive_with_an_endless_directory_is_refused(
     assert "directory is larger" in refused(path, temporary).message
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs named pipes")
-def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="needs /dev/fd")
+def test_a_pipe_of_the_shell_is_read_as_a_file() -> None:
     """As the shell's <(…) gives one."""
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    writer = threading.Thread(target=path.write_bytes, args=(LIST,))
-    writer.start()
-    assert read(path) == ROWS
-    writer.join()
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as stream:
+        stream.write(LIST)
+    try:
+        assert read(Path(f"/dev/fd/{reading}")) == ROWS
+    finally:
+        os.close(reading)
 
 
 @pytest.mark.parametrize("content", [LIST, gzip.compress(LIST)])
