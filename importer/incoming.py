@@ -13,8 +13,7 @@ from pathlib import Path
 
 from importer.errors import SourceError
 from importer.mapping.load import LoadedMapping
-from importer.model import Status
-from importer.results import NOTE_COLUMNS
+from importer.model import NOTE_COLUMNS, Status
 from importer.settings import SourceOptions
 from importer.sources import open_source
 from importer.sources.source import Source

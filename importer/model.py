@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
+"""What a list of failures has behind the columns of the list whose rows it holds."""
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
 BAD_DATE = "#DATE!"

@@ -23,7 +23,7 @@ import orjson
 from importer.csvlines import csv_line, harmless, open_csv
 from importer.errors import JournalError
 from importer.files import replacing
-from importer.model import Batch, Outcome, Status, Summary
+from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
 from importer.textbook import (
     GREY,
     RED,
@@ -41,7 +41,6 @@ UNCERTAIN = "uncertain.csv"
 SUMMARY = "summary.json"
 
 RESULT_COLUMNS = ("row", "status", "numberid", "attempts", "http_status", "code", "message")
-NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
 NUMBERID_COLUMN = "_numberid"
 """Of uncertain.csv, blank: for what people find in the service, which ``mark --from`` reads."""
 

@@ -20,8 +20,8 @@ from python_calamine import CalamineWorkbook
 
 import importer.results
 from importer.errors import JournalError, OutputError
-from importer.model import Batch, Outcome, Status, Summary
-from importer.results import NOTE_COLUMNS, summary_json, write_results
+from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
+from importer.results import summary_json, write_results
 from tests.support.sheets import batch_of
 
 HEADERS = ("Name", "Phone")

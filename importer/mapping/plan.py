@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +26,11 @@ from importer.mapping.records import Cooked, Evaluated, assemble
 from importer.mapping.rule import Type
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec
 from importer.mapping.text import as_cell
-from importer.model import Batch, Checked, PhoneReading, Problem, Records, Severity
+from importer.model import NOTE_COLUMNS, Batch, Checked, PhoneReading, Problem, Records, Severity
 from importer.textbytes import distinct, held
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]
@@ -48,7 +52,8 @@ class Plan:
     """A mapping bound to a sheet's headers; `used` are the columns it reads.
 
     `remarks` are the problems of whole columns, and `phones` how phones are read, where the plan
-    knows what the columns show.
+    knows what the columns show. `original` is the column of a list of failures that has the rows
+    of the list which its rows come from.
     """
 
     spec: MappingSpec
@@ -64,6 +69,7 @@ class Plan:
     remarks: tuple[Problem, ...] = ()
     do_not_call: tuple[Listed, ...] = ()
     phones: tuple[PhoneReading, ...] = ()
+    original: int | None = None
 
     def with_do_not_call(self, lists: Sequence[Listed]) -> Plan:
         """The plan that leaves out the rows or contacts with numbers on these lists."""
@@ -127,6 +133,10 @@ class Plan:
         else:
             problems += lonely.values()
         kept = [p for p in (*batch.problems, *problems) if p.row not in filtered]
+        if self.original is not None:
+            named = _Originals(batch.rows, cells.texts(self.original))
+            kept = [named.name(problem) for problem in kept]
+            filtered = {row: named.name(problem) for row, problem in filtered.items()}
         keys = row_keys(self.keys, cells, {n: c.column for n, c in form.items()}, contacts)
         checked = Checked(batch.rows, filtered, tuple(kept), keys, contacts.phones)
         return Evaluated(
@@ -239,6 +249,28 @@ class Plan:
         return has, problems
 
 
+class _Originals:
+    """The rows of a list of failures, by those of the list that they come from."""
+
+    def __init__(self, rows: npt.NDArray[np.int64], texts: Any) -> None:
+        self._places = {row: place for place, row in enumerate(rows.tolist())}
+        self._texts = texts
+
+    def name(self, problem: Problem) -> Problem:
+        """The problem with the original row in its message, where the cell has one."""
+        place = None if problem.row is None else self._places.get(problem.row)
+        if place is None:
+            return problem
+        text = self._texts[place].as_py()
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_ROW_DIGITS):
+            return problem
+        told = f"{problem.message} (row {text} of the list it comes from)"
+        return replace(problem, message=told)
+
+
+_MOST_ROW_DIGITS = 12
+
+
 def _run(programs: Placed, cells: Cells) -> dict[str, Cooked]:
     return {
         name: Cooked(program.run(cells), program.rule, type_)
@@ -273,6 +305,9 @@ def compile_plan(mapping: LoadedMapping, headers: Sequence[str]) -> Plan:
     programs = [program for part in bound.values() for program, _ in part.values()]
     used = {c for program in (*programs, *contacts.programs) for c in program.columns}
     used |= {rule.column for rule in filters}
+    original = headers.index(NOTE_COLUMNS[0]) if set(NOTE_COLUMNS) <= set(headers) else None
+    if original is not None:
+        used.add(original)
     return Plan(
         spec=spec,
         headers=tuple(headers),
@@ -284,6 +319,7 @@ def compile_plan(mapping: LoadedMapping, headers: Sequence[str]) -> Plan:
         disposition=bound.get("disposition", {}),
         filters=tuple(filters),
         keys=tuple(keys),
+        original=original,
     )
 
 
