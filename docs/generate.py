@@ -129,6 +129,7 @@ def _option(option: click.Option) -> str:
     )
     variable = f" Environment: `{option.envvar}`." if option.envvar else ""
     meaning = f"{option.help}{default}{variable}".replace("|", "\\|")
+    names = names.replace("|", "\\|")  # a bar ends a table's cell, even in code
     return f"| `{names}` | {meaning} |"
 
 

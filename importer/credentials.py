@@ -74,7 +74,7 @@ def credentials(
         raise UsageError(
             "no customer is named",
             f"Set {CUSTOMER_VARIABLE} (in the environment or in .env) or give --customer; to try "
-            "without an account, add --sandbox.",
+            "without an account, there is run --sandbox.",
         )
     key = _key_from_file(api_key_file, warn) if api_key_file is not None else None
     key = key or variables.get(API_KEY_VARIABLE) or _key_from_keyring(customer)
@@ -82,7 +82,7 @@ def credentials(
         raise UsageError(
             f"no API key for {customer}",
             f"Set {API_KEY_VARIABLE} (in the environment or in .env) or give --api-key-file; to "
-            "try without an account, add --sandbox.",
+            "try without an account, there is run --sandbox.",
         )
     return customer, Secret(key)
 

@@ -46,8 +46,9 @@ class Refused(PreflightError):  # noqa: N818 - it says what became of the file
         super().__init__(
             f"{checkup.info.path}: not sent, since the project lacks what it needs",
             checkup.refused,
-            "Mend the mapping or the sheet. New values may be created where the mapping lists "
-            "them under new_values, or with --allow-new-values; --no-preflight compares nothing.",
+            "Mend the mapping or the sheet: map translates values. New values may be created where "
+            "the mapping lists them under new_values, or with --allow-new-values; run "
+            "--no-preflight compares nothing.",
         )
         self.checkup = checkup
 

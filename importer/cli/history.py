@@ -165,7 +165,7 @@ def _told(entry: Entry | FileEntry) -> str:
 
 def _table(entries: Sequence[Entry | FileEntry], *, everywhere: bool) -> str:
     if not entries:
-        return "No run in that time."
+        return "No run or file in the time that is shown, or none of that job: see --since, --job."
     states = [*map(str, _STATES)]
     head = ["began", "job", "file", "project", "state", *states, "seconds", "exit", "run"]
     rows = [_line(entry, everywhere=everywhere) for entry in entries]

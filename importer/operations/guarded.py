@@ -176,7 +176,7 @@ def _refuse(past: Entry, entry: Entry) -> None:
         name = "" if past.file == entry.file else f", as {past.file}"
         raise AlreadyImported(
             f"{what}{name}: {past.count(Status.CREATED)} rows were created",
-            f"Its results: {folder}\nRows that failed are in its failures.csv: mend and import"
+            f"Its results: {folder}\nRows that failed are in its failures.xlsx: mend and import"
             " that. To send all of it a second time: --again.",
             past,
         )
