@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from importer.mapping.cells import JOINT
@@ -233,7 +234,7 @@ Pieces = list[tuple[str, Fault | None]]
 """The values of a cell, and what is wrong with each before anything is done to it."""
 
 _QUOTE = '"'
-HOLDS_TOGETHER = re.compile(r'["\[\]“”„]')
+HOLDS_TOGETHER = re.compile(r'["\[\]“”„({]')
 """A cell with one of these is divided with regard to what they hold together."""
 _TYPOGRAPHIC = "“”„"
 _LONGEST_LIST = 1 << 16
@@ -244,6 +245,7 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
 
     What stands in double quotes is left whole, and where it is a whole piece, its quotes are taken
     off, doubled ones inside made one. A cell that is a list of JSON gives that list's values.
+    Brackets hold nothing together, but a value between them that was divided is a fault.
     Each piece loses the first of the rule's prefixes that it begins with.
     """
     marks = marks_of(rule)
@@ -269,9 +271,11 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
             return
         divided = rule.split or rule.pipe == "split" or not held_together
         parts = _parts(cell, pattern) if held_together else pattern.split(cell)
-        for place, part in enumerate(parts if divided else [cell]):
-            bare = trim(part)
-            piece, fault = _unquoted(bare) if held_together and divided else (bare, None)
+        bares = [trim(part) for part in (parts if divided else [cell])]
+        torn = _torn(bares)
+        for place, bare in enumerate(bares):
+            sound = _sound_part(bare, torn[place]) if held_together and divided else (bare, None)
+            piece, fault = sound
             # A prefix at the cell's own front is off already: once is enough.
             if place or piece != bare:
                 piece = _without_prefix(piece, prefixes)
@@ -307,6 +311,39 @@ def _parts(cell: str, pattern: re.Pattern[str]) -> Iterator[str]:
             continue
         at += 1
     yield cell[begin:]
+
+
+_CLOSING = {")": "(", "}": "{"}
+_BRACKETS = re.compile(r"[(){}]")
+
+
+def _torn(parts: Sequence[str]) -> list[bool]:
+    """Which parts of a cell lie between brackets that open in one of them and close in another.
+
+    A bracket that never closes, or was never opened, as in "a) first", shows nothing.
+    """
+    changes = [0] * (len(parts) + 1)
+    opened: list[tuple[str, int]] = []
+    for index, part in enumerate(parts):
+        if _WHOLE.fullmatch(part):
+            continue
+        for mark in _BRACKETS.findall(part):
+            if mark not in _CLOSING:
+                opened.append((mark, index))
+            elif opened and opened[-1][0] == _CLOSING[mark]:
+                _, start = opened.pop()
+                if start < index:
+                    changes[start] += 1
+                    changes[index + 1] -= 1
+    return [depth > 0 for depth in accumulate(changes[:-1])]
+
+
+def _sound_part(part: str, torn: bool) -> tuple[str, Fault | None]:
+    value, fault = _unquoted(part)
+    if not torn or (fault is not None and not fault.warning):
+        return value, fault
+    message = f"a bracket that opens in one value closes in another, so one was divided: {part}"
+    return value, Fault("unbalanced_bracket", message, "write the whole value in double quotes")
 
 
 _WHOLE = re.compile(r'"((?:[^"]|"")*)"')

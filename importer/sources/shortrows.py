@@ -1,4 +1,4 @@
-"""Rows with fewer cells than the header: whole ones, or pieces of a row that was broken.
+"""Rows with fewer cells than the header, whole or pieces of a broken one; rows that hold others.
 
 Spreadsheet programs leave blank cells off at a row's end, so a short row by itself shows nothing.
 Three things show that it is none of these:
@@ -8,6 +8,8 @@ Three things show that it is none of these:
   fits both ways, they are taken for broken if the other rows are full.
 - Divided by another of the usual delimiters, the row is full.
 - A cell in quotes, divided by the file's own delimiter, is a full row.
+- Divided at its line breaks and without heed of quotes, the row is several full rows: a stray quote
+  opened a cell that another one, rows below, has closed. So a row of any width may be.
 
 What fits a column is told by the kinds of cells (long numbers, e-mail addresses, others) that the
 first full rows have there.
@@ -41,6 +43,7 @@ _LONG = 7
 _DATE = re.compile(r"\s*[0-9]{1,4}([-./]) ?[0-9]{1,2}\1 ?[0-9]{1,4}(?![0-9])")
 _RARE = 0.05
 """The share of a column's cells below which a kind does not belong there."""
+_LINES = re.compile(r"\r\n|\r|\n")
 _JOINED = "Join what belongs together and put it in quotes, or save the list as .xlsx."
 
 
@@ -70,12 +73,33 @@ class ShortRows:
         if not self._learnt:
             return found
         for at in places:
-            if (why := self._divided_otherwise(rows.cells[at])) is not None:
+            if count := self.rows_within(rows.cells[at]):
+                found[rows.first + at] = swallowed(count)
+            elif (why := self._divided_otherwise(rows.cells[at])) is not None:
                 found[rows.first + at] = why
         if len(places) <= max(_MANY, len(rows) // 2):
             for run in self._runs(rows.cells, places):
                 self._put_together(rows, run, len(places), found)
         return found
+
+    def rows_within(self, row: Sequence[str]) -> int:
+        """How many full rows a row is if line breaks and delimiters count in quotes, too; else 0.
+
+        Each has to fit its columns, and two of them to hold a long number or an e-mail address:
+        an address of several lines with commas in them is no row.
+        """
+        if not self._learnt or not any("\n" in cell or "\r" in cell for cell in row):
+            return 0
+        lines = [line for line in _LINES.split(self._delimiter.join(row)) if not is_blank(line)]
+        telling = 0
+        for line in lines:
+            if line.count(self._delimiter) != self._width - 1:
+                return 0
+            cells = line.split(self._delimiter)
+            if not self._fit(cells):
+                return 0
+            telling += any(not is_blank(cell) and _kind(cell) != "other" for cell in cells)
+        return len(lines) if telling > 1 else 0
 
     def _is_short(self, row: Sequence[str]) -> bool:
         return len(row) < self._width and not all(map(is_blank, row))
@@ -162,6 +186,16 @@ class ShortRows:
                 alone = short == count and self._learnt > 1
                 return count if self._fit(joined) and (alone or not fits) else 0
         return 0
+
+
+def swallowed(count: int) -> tuple[str, str]:
+    """What to say of a row that holds others, and what to do about it."""
+    return (
+        f'{count} rows of the file are in one: a quote (") opens a cell in the first of them, and'
+        " another closes it in the last",
+        "Take off the quote that opens the cell, and the one that closes it; or save the list as"
+        " .xlsx.",
+    )
 
 
 def whole_runs(parts: Iterator[Part], width: int) -> Iterator[Part]:

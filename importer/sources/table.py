@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.errors import SourceError
 from importer.model import Batch, Problem, Severity
@@ -21,7 +22,7 @@ from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
 from importer.sources.header import LOOKED_AT, is_blank
 from importer.sources.heading import find_heading
 from importer.sources.merged import MergedCells
-from importer.sources.shortrows import ShortRows, whole_runs
+from importer.sources.shortrows import ShortRows, swallowed, whole_runs
 from importer.sources.source import Columns, Rows
 from importer.textbytes import Bytes
 
@@ -185,6 +186,7 @@ class _Batches:
         arrays = self._columns(part)
         if arrays is None:
             arrays = self._from_rows(part.as_rows(), problems)
+        problems += self._swallowed(part.first, arrays, {problem.row for problem in problems})
         keep = filled_rows(arrays)
         for problem in problems:
             keep[(problem.row or part.first) - part.first] = True
@@ -198,6 +200,22 @@ class _Batches:
             arrays = [array.filter(mask) for array in arrays]
         problems.sort(key=lambda problem: problem.row or 0)
         return Batch(numbers, dict(enumerate(arrays)), tuple(problems))
+
+    def _swallowed(
+        self, first: int, arrays: Sequence[Any], told: Container[int | None]
+    ) -> Iterator[Problem]:
+        """Rows of a text file that hold others, since a quote opened and was closed elsewhere."""
+        if self.short is None:
+            return
+        breaks = np.zeros(len(arrays[0]), dtype=bool)
+        for array in arrays:
+            for mark in "\n\r":
+                breaks |= pc.match_substring(array, mark).to_numpy(zero_copy_only=False)
+        for at in np.flatnonzero(breaks).tolist():
+            if first + at not in told:
+                count = self.short.rows_within([array[at].as_py() for array in arrays])
+                if count:
+                    yield _uncertain_row(first + at, *swallowed(count))
 
     def _columns(self, part: Part) -> list[Any] | None:
         """The columns of a part that has them, if they are as many as the headers.
@@ -286,6 +304,17 @@ def _stray_quote(number: int, *, is_read: bool) -> Problem:
         + ("; it was taken as a part of the cell" if is_read else ", so the cells are not certain"),
         hint='Write such a quote twice (""), or save the list as .xlsx.',
         severity=Severity.WARNING if is_read else Severity.ERROR,
+    )
+
+
+def _uncertain_row(number: int, why: str, hint: str) -> Problem:
+    return Problem(
+        row=number,
+        column=None,
+        target=None,
+        code="stray_quote",
+        message=why,
+        hint=hint,
     )
 
 

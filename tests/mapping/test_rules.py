@@ -267,6 +267,9 @@ SPLIT = "{column: A, multiple: true, split: [',', ';']}"
         ('"a [b", c', "a [b|c"),
         ("Pizza (large), tea", "Pizza (large)|tea"),
         ("rock'n'roll, it's", "rock'n'roll|it's"),
+        ("a) first, b) second", "a) first|b) second"),
+        ("fine :), sad :(, {x}", "fine :)|sad :(|{x}"),
+        ('"Phone (home, work)", Post', "Phone (home, work)|Post"),
     ],
 )
 def test_a_cell_is_divided_with_regard_to_quotes_and_lists(cell: str, sent: str | None) -> None:
@@ -283,11 +286,18 @@ def test_a_cell_is_divided_with_regard_to_quotes_and_lists(cell: str, sent: str 
         *(("['a', 'b']", "unbalanced_bracket"), ('["a", ["b"]]', "nested_list")),
         *(('[{"a": 1}]', "nested_list"), ('["\\ud800"]', "nul_character")),
         ("[" * 5000 + "]" * 5000 + "]", "unbalanced_bracket"),
+        *(("Phone (home, work), Post", "unbalanced_bracket"), ("{a,b}", "unbalanced_bracket")),
+        ("(" * 3000 + "a," + ")" * 3000, "unbalanced_bracket"),
     ],
 )
 def test_a_piece_that_is_not_whole_holds_its_row_back(cell: str, code: str) -> None:
     found = problems("form: {y: B, x: " + SPLIT + "}", ["A", "B"], [cell, "b"])
     assert {(p.code, p.severity) for p in found} == {(code, Severity.ERROR)}
+
+
+def test_only_the_pieces_between_brackets_are_told_of() -> None:
+    found = problems("form: {x: " + SPLIT + "}", ["A"], ["tea, Phone (home, (night), work), Post"])
+    assert [p.message.rpartition(": ")[2] for p in found] == ["Phone (home", "(night)", "work)"]
 
 
 def test_an_inch_sign_is_told_and_sent() -> None:

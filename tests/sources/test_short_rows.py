@@ -61,6 +61,41 @@ def test_a_broken_row_between_two_batches_is_held_back_whole(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (['Bob;"Vac;06301234567;x', 'Cid;Pecs";06301234568;y'], "stray_quote"),
+        (
+            ['"Bob;Vac;06301234567;x', "Dan;Eger;06301234569;", 'Cid";Pecs;06301234568;y'],
+            "stray_quote",
+        ),
+        (['Bob;"Vac;06301234567;x', 'Cid;Pecs;06301234568;y"'], "short_row"),
+    ],
+)
+def test_rows_that_a_quote_of_another_row_closes_are_held_back(
+    tmp_path: Path, lines: list[str], code: str
+) -> None:
+    path = written(tmp_path, [*full(5), *lines, *full(5)])
+    with open_source(path, SourceOptions()) as source:
+        found = [problem for batch in source.batches() for problem in batch.problems]
+    assert [(p.row, p.code, p.severity) for p in found] == [(7, code, Severity.ERROR)]
+    assert f"{len(lines)} rows of the file are in one" in found[0].message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Bob;"Vac; Fo u.; 1\nPecs; Ady u.; 2";06301234567;x',
+        'Bob;"Vac;Fo u.;1\nPecs;Ady u.;2";06301234567;x',
+        'Bob;Vac;06301234567;"0630123;4567\nx;y;z"',
+    ],
+)
+def test_cells_of_several_lines_with_delimiters_in_them_are_cells(
+    tmp_path: Path, line: str
+) -> None:
+    assert held(written(tmp_path, [*full(5), line, *full(5)])) == (set(), set())
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "Ann,Vac,06301234567,x",
