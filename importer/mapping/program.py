@@ -23,6 +23,7 @@ from importer.mapping.damage import garbled
 from importer.mapping.fast import FastPath, fast_path
 from importer.mapping.faults import Fault
 from importer.mapping.finding import NOTHING, Finding
+from importer.mapping.patterns import Pattern
 from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import MappingSpec, PlacedRule
 from importer.mapping.text import squeeze, trim
@@ -153,6 +154,7 @@ class Program:
     names: tuple[str, ...]
     value: Callable[[str], Value] | None = None
     fast: FastPath | None = None
+    pattern: Pattern | None = None
     remembered: dict[str, Value] = field(default_factory=dict, repr=False)
 
     @property
@@ -246,6 +248,9 @@ class Program:
         encoded = (texts if settled is None else texts.take(pa.array(left))).dictionary_encode()
         codes = encoded.indices.to_numpy()
         distinct: list[str] = encoded.dictionary.to_pylist()
+        if self.pattern is not None and self.value is not None:
+            new = [text for text in distinct if text and text not in self.remembered]
+            self.pattern.ahead(self.value, new)
         found = [self._value(text) for text in distinct]
         sent = pa.array([value.text for value in found], pa.large_string()).take(encoded.indices)
         if settled is not None:
@@ -349,9 +354,11 @@ def compiled(
     rule = program.rule
     if rule.value is not None:
         return program
+    pattern = None if rule.pattern is None else Pattern(rule.pattern)
     return replace(
         program,
-        value=compile_value(rule, type_, spec.region, spec.timezone, finding),
+        value=compile_value(rule, type_, spec.region, spec.timezone, finding, pattern),
+        pattern=pattern,
         fast=fast_path(rule, type_, spec.region, finding),
         remembered={},
     )

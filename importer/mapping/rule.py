@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from importer.mapping.dates import zoned_format
+from importer.mapping.patterns import mistake_in
 from importer.mapping.text import as_cell
 
 Mistake = tuple[tuple[str, ...], str]
@@ -109,7 +110,7 @@ class Rule(Strict):
     )
     choices: Texts | None = Field(None, description="The only values allowed, after `map`.")
     pattern: str | None = Field(
-        None, description="A regular expression that the whole value must match."
+        None, description="A regular expression of RE2 that the whole value must match."
     )
     min: Text | None = Field(None, description="The smallest number or earliest date allowed.")
     max: Text | None = Field(None, description="The largest number or latest date allowed.")
@@ -176,11 +177,8 @@ class Rule(Strict):
                 (("on_error",), "with warn, say what a | in a value means: pipe: split or replace")
             )
         mistakes += self._check_numbers()
-        if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                mistakes.append((("pattern",), f"not a regular expression: {error}"))
+        if self.pattern is not None and (wrong := mistake_in(self.pattern)) is not None:
+            mistakes.append((("pattern",), wrong))
         choices = {*self.choices, *map(as_cell, self.choices)} if self.choices else set[str]()
         if choices and self.map and (odd := sorted(set(self.map.values()) - choices)):
             mistakes.append((("map",), f"gives {', '.join(odd)}, not among the choices"))

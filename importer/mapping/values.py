@@ -20,6 +20,7 @@ from importer.mapping.convert import Place, converter_for
 from importer.mapping.damage import fill_up
 from importer.mapping.faults import Converted, Converter, Fault
 from importer.mapping.finding import NOTHING, Finding
+from importer.mapping.patterns import Pattern, form_hint
 from importer.mapping.rule import Rule, Type
 from importer.mapping.text import as_cell, title_case, trim
 from importer.model import Severity
@@ -31,7 +32,6 @@ PIPE_FAULT = "pipe_in_value"
 
 
 _BOUND = "check the value; or change min and max in the mapping"
-_FORM = "write it in that form; or change pattern in the mapping"
 _LENGTH = "check the value; or change min_length and max_length in the mapping"
 
 
@@ -52,12 +52,14 @@ def compile_value(
     region: str | None,
     timezone: str | None,
     finding: Finding = NOTHING,
+    pattern: Pattern | None = None,
 ) -> Callable[[str], Value] | None:
     """The function of a rule, or None where it sends the trimmed text as it is.
 
-    `finding` is what the whole column says about its cells.
+    `finding` is what the whole column says about its cells, and `pattern` the rule's own pattern,
+    for who wants to let it match texts ahead.
     """
-    steps = list(_steps(rule, type_, Place(region, timezone, finding)))
+    steps = list(_steps(rule, type_, Place(region, timezone, finding), pattern))
     if not rule.multiple:
         return (lambda text: _through(text, steps, rule)) if steps else None
     divide = _divider(rule)
@@ -103,7 +105,7 @@ def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None =
     return Value(value, tuple(faults))
 
 
-def _steps(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
+def _steps(rule: Rule, type_: Type, place: Place, pattern: Pattern | None) -> Iterator[Step]:
     if type_ == "text" and rule.repair and (width := place.finding.width) is not None:
         yield lambda text: fill_up(text, width)
     if rule.case is not None:
@@ -116,7 +118,7 @@ def _steps(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
     convert = converter_for(rule, type_, place)
     if convert is not None:
         yield convert
-    yield from _checks(rule)
+    yield from _checks(rule, pattern)
 
 
 def _bounds(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
@@ -164,22 +166,22 @@ def sort_key(rule: Rule, type_: Type, place: Place) -> Callable[[str], Any] | No
     return key
 
 
-def _checks(rule: Rule) -> Iterator[Step]:
+def _checks(rule: Rule, pattern: Pattern | None) -> Iterator[Step]:
     if rule.min_length is not None or rule.max_length is not None:
         yield lambda text: Converted(text, _length_fault(text, rule))
     if rule.pattern is not None:
-        pattern = re.compile(rule.pattern)
-        yield lambda text: Converted(
-            text,
-            None
-            if pattern.fullmatch(text)
-            else Fault("pattern", f'"{text}" is not of the form {rule.pattern}', _FORM),
-        )
+        matcher = pattern or Pattern(rule.pattern)
+        yield lambda text: Converted(text, None if matcher.fits(text) else _misfit(text, matcher))
     if rule.choices is not None:
         choices = frozenset((*rule.choices, *(map(as_cell, rule.choices) if rule.trim else ())))
         yield lambda text: Converted(text, None if text in choices else _choice_fault(text, rule))
     if rule.multiple:
         yield lambda text: _pipe(text, rule)
+
+
+def _misfit(text: str, pattern: Pattern) -> Fault:
+    hint = form_hint(pattern.text, text)
+    return Fault("pattern", f'"{text}" is not of the form {pattern.text}', hint)
 
 
 def _length_fault(text: str, rule: Rule) -> Fault | None:

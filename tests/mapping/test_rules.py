@@ -342,6 +342,42 @@ SHOWING_NOTHING = [
 ]
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+b", "([A-Za-z]+ ?)+", "(a|aa)+", "(.*)*[0-9]"])
+def test_a_pattern_takes_time_in_proportion_to_the_text(pattern: str) -> None:
+    """A backtracking matcher would not come back from forty letters, so these need no clock."""
+    rule = "form: {x: {column: A, pattern: '" + pattern + "'}}"
+    for text in ("a" * 40 + "!", "a" * 30_000 + "!"):
+        assert codes(rule, ["A"], [text]) == ["pattern"]
+
+
+def test_a_pattern_must_match_the_whole_value_after_the_steps_before_it() -> None:
+    rule = "{column: A, case: upper, map: {X: Y1}, pattern: '[A-Z]|[A-Z][0-9]'}"
+    for text, sent in (("a", "A"), ("b7", "B7"), ("x", "Y1")):
+        assert form(rule, ["A"], [text]) == sent
+    for text in ("ab", "a\n", "a1b", "7"):
+        assert codes("form: {x: " + rule + "}", ["A"], [text + "."]) == ["pattern"]
+    many = "{column: A, multiple: true, split: ';', pattern: '(?i)é[a-z]+'}"
+    assert form(many, ["A"], ["Éa;éb"]) == "Éa|éb"
+    assert codes("form: {x: " + many + "}", ["A"], ["Éa;b;éb"]) == ["pattern"]
+
+
+def test_each_row_of_a_batch_is_matched_by_its_own_text() -> None:
+    plan = plan_of("form: {x: {column: A, pattern: '[0-9]+'}}", ["A"])
+    for start in (0, 3, 6):
+        cells = [str(n) if n % 3 else f"x{n}" for n in range(start, start + 10)]
+        told = plan.evaluate(batch_of([[cell] for cell in cells])).checked.problems
+        assert [p.value for p in told] == [c for c in cells if not c.isdigit()]
+
+
+def test_who_uses_an_ascii_class_on_other_letters_is_told_what_knows_them() -> None:
+    rule = r"form: {x: {column: A, pattern: '\w+'}}"
+    [problem] = problems(rule, ["A"], ["Vác"])
+    assert problem.hint is not None and r"[\pL\pM\pN_]" in problem.hint
+    [problem] = problems(rule, ["A"], ["V-c"])
+    assert problem.hint is not None and "ASCII" not in problem.hint
+    assert form(r"{column: A, pattern: '[\pL\pM\pN_]+'}", ["A"], ["Vác"]) == "Vác"
+
+
 @pytest.mark.parametrize("blank", SHOWING_NOTHING, ids=ascii)
 def test_what_shows_nothing_is_trimmed_wherever_texts_are_compared(blank: str) -> None:
     text = """

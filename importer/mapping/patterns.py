@@ -1,0 +1,124 @@
+r"""A mapping's regular expressions: matched by RE2, in time that is linear in the text.
+
+A backtracking matcher, Python's among them, can take longer than anybody lives over a name of forty
+letters: ``([A-Za-z]+ ?)+`` does. RE2, which Arrow brings, never goes back. For that it has no
+look-around, no back references and no possessive repeats, and its classes ``\w \d \s \b`` are
+those of ASCII. How much work a character may cost is bounded here, when the mapping is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from importer.textbytes import matches
+
+LONGEST = 2_000
+"""Characters of a pattern."""
+LARGEST = 100_000
+"""The most that a pattern's length and its counted repeats may come to, multiplied: RE2 writes
+``a{1000}`` out, and looks at each copy for each character of a text."""
+
+_UNKNOWN = re.compile("Invalid regular expression: ")
+_COUNT = re.compile(r"\{([0-9]{1,9})?(?:,([0-9]{1,9})?)?\}")
+_HINTS = (
+    (("(?=", "(?!", "(?<=", "(?<!"), "it has no look-around: write what the whole text may be"),
+    ((r"\k", r"\g"), "it has no back references: write the part out again"),
+    (("(?>",), "it has no atomic groups, and needs none: write (?:"),
+    (("(?(",), "it has no conditions: write the forms with | between them"),
+    (("(?#",), "it has no comments: write them behind # of YAML"),
+    ((r"\Z",), "the whole text must match anyway: leave it out"),
+    ((r"\u", r"\U", r"\N", r"\L", r"\e"), r"write the character itself, or \x{20AC} for U+20AC"),
+    (("repetition size",), "repeat at most 1000 times, also of what is repeated itself"),
+    (("too large", "nests too deeply", "nesting depth"), "make it shorter"),
+    (("(?",), r"of (?…) it knows (?:…), (?P<name>…) and the flags i, m, s, U"),
+)
+_ESCAPED_DIGIT = re.compile(r"escape sequence: \\[1-9]")
+_REPEATED = re.compile(r"repetition operator: \S*[+*?}]\+")
+_ASCII_CLASS = re.compile(r"\\[wWdDsSbB]")
+
+
+def mistake_in(pattern: str) -> str | None:
+    """What makes a pattern unusable, for its author; None for a good one."""
+    if len(pattern) > LONGEST:
+        return f"has {len(pattern):,} characters, more than {LONGEST:,}: make it shorter"
+    counts = sum(max(int(n or 0) for n in found.groups()) for found in _COUNT.finditer(pattern))
+    for tried in (pattern, _whole(pattern)):
+        # First as it stands: a parenthesis too many would close the one around it.
+        try:
+            matches(pa.array([""]), tried)
+        except UnicodeEncodeError:
+            return "not a regular expression: half a surrogate pair is no text"
+        except pa.ArrowInvalid as error:
+            words = _UNKNOWN.sub("", str(error)).splitlines()[0]
+            return f"not a regular expression of RE2: {words}{_hint(words, pattern)}"
+    if len(pattern) * counts > LARGEST:
+        return (
+            f"not a regular expression of RE2 that is quick to match: its repeats come to "
+            f"{counts:,} times: make it shorter, or repeat less and give max_length"
+        )
+    return None
+
+
+def _hint(words: str, pattern: str) -> str:
+    # Of (?P=name) RE2 names the first three characters only.
+    if _ESCAPED_DIGIT.search(words) or (words.endswith("(?P") and "(?P=" in pattern):
+        return ": it has no back references: write the part out again"
+    if _REPEATED.search(words):
+        return ": it has no possessive repeats, and needs none: leave the last + out"
+    return next((f": {hint}" for signs, hint in _HINTS if any(s in words for s in signs)), "")
+
+
+def form_hint(pattern: str, text: str) -> str:
+    """What to do about a text that does not match."""
+    if not text.isascii() and (found := _ASCII_CLASS.search(pattern)):
+        return (
+            f"write it in that form; or change pattern in the mapping, where {found[0]} knows the "
+            r"letters, digits and blanks of ASCII only: [\pL\pM\pN_] is a letter or digit of any "
+            "language"
+        )
+    return "write it in that form; or change pattern in the mapping"
+
+
+class Pattern:
+    """A pattern that a whole text must match.
+
+    To compile one takes RE2 much longer than to match a text, and Arrow compiles it for each call:
+    :meth:`ahead` lets all texts of a batch be matched in one.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._pattern = _whole(text)
+        self._known: dict[str, bool] = {}
+        self._asked: dict[str, None] | None = None
+
+    def fits(self, text: str) -> bool:
+        """Whether the whole text matches."""
+        if self._asked is not None:
+            self._asked[text] = None
+            return True
+        known = self._known.get(text)
+        return bool(matches(pa.array([text]), self._pattern)[0]) if known is None else known
+
+    def ahead(self, ask: Callable[[str], Any], about: Iterable[str]) -> None:
+        """Match at once whatever `ask` will want to know about these texts, and forget the rest.
+
+        `ask` is called for each of them, and what it gives is dropped: it is told that all match.
+        """
+        self._asked = {}
+        try:
+            for text in about:
+                ask(text)
+            asked = list(self._asked)
+        finally:
+            self._asked = None
+        found = matches(pa.array(asked, pa.large_string()), self._pattern).tolist()
+        self._known = dict(zip(asked, found, strict=True))
+
+
+def _whole(pattern: str) -> str:
+    return rf"\A(?:{pattern})\z"
