@@ -62,7 +62,7 @@ CODE_PAGES = {
     "cp1251": 0.0,
     "cp1253": 0.0,
     "cp1254": 1.0,
-    "cp1257": 1.0,
+    "cp1257": 2.5,
     "iso8859-2": 1.0,
     "iso8859-7": 1.0,
     "iso8859-15": 1.0,
@@ -98,6 +98,9 @@ _MOST_LANGUAGES = 4
 _MOST_LIKELY = 4
 _DEAREST_PAIR = 8.5
 """Nats for each pair of letters, on the average of all words: beyond it they are no words."""
+_FEW_WORDS = 4
+_DEAREST_PAIR_OF_MORE = 7.8
+"""The same for more than `_FEW_WORDS` words, whose average is less by chance."""
 _RIVAL = 15.0
 """Nats up to which another reading is a rival at all."""
 
@@ -404,8 +407,8 @@ def judge(words: Iterable[bytes]) -> Judgement:
     rivals = tuple(_rivals(listed, totals, order))
     pairs = np.bincount(text.word, minlength=text.count)
     dear = np.flatnonzero(prices[best] > _DEAREST_PAIR * pairs)
-    pair_cost = totals[best] / len(text.pairs)
-    fits = pair_cost <= _DEAREST_PAIR
+    pair_cost = float(prices[best].sum()) / len(text.pairs)
+    fits = pair_cost <= (_DEAREST_PAIR if len(listed) <= _FEW_WORDS else _DEAREST_PAIR_OF_MORE)
     return Judgement(
         code_page=best if fits else None,
         likely=_distinct(listed, order)[:_MOST_LIKELY],

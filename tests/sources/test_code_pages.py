@@ -125,6 +125,47 @@ def test_what_no_code_page_makes_words_of_is_refused_with_the_likely_encoding(
     assert f"--encoding {codec}" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp862", "דוד כהן;ירושלים\nשרה לוי;חיפה"),
+        ("cp720", "محمد علي;القاهرة\nفاطمة حسن;دمشق"),
+        ("kz1048", "Нұрсұлтан;Қарағанды\nӘйгүл Өтеген;Түркістан\nҚайрат Әлиев;Шығыс"),
+        ("ptcp154", "Нұрсұлтан;Қарағанды\nӘйгүл Өтеген;Түркістан\nҚайрат Әлиев;Шығыс"),
+        ("hp-roman8", "Müller;Köln\nJäger;Gießen"),
+        ("cp869", "Γιώργος Παπαδόπουλος;Αθήνα\nΜαρία Νικολάου;Θεσσαλονίκη"),
+        ("cp855", "Јован Ђорђевић;Београд\nМилица Љубичић;Ниш"),
+    ],
+)
+def test_what_is_in_a_code_page_that_is_not_looked_for_is_refused(
+    file: Path, codec: str, text: str
+) -> None:
+    """The nearest one would make letters of it, but no words."""
+    file.write_bytes(f"Name;City\n{text}\n".encode(codec))
+    with pytest.raises(SourceError, match="encoding of this file is not known"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("codec", "names"),
+    [
+        ("cp1252", "Benoît,Nîmes,Châlons,Lemaître,Mâcon,Forêt,Angoulême"),
+        ("mac-roman", "Benoît,Nîmes,Châlons,Lemaître,Mâcon,Forêt"),
+        ("cp1252", "Jérôme,Jacôme,Antônio,Verônica,Mônica,Câmara"),
+        ("cp1252", "Zoë,Loïc,Anaïs,Gaël,Maïté"),
+        ("cp1254", "Âdem,Kâmil,Kâzım,Lâle,Hâkim"),
+        ("cp1257", "Ķirsis,Ģirts,Ņina,Ģertrūde,Ķekava,Čaka"),
+        ("iso8859-2", "Ďurica,Ťapák,Ľubovňa,Vaľko,Ľudmila,Ťažký"),
+        ("cp1250", "Fűzfő,Tűzoltó,Szűcs,Győző,Őry,Kőműves"),
+    ],
+)
+def test_words_with_the_rarer_letters_of_a_language_are_words(
+    file: Path, codec: str, names: str
+) -> None:
+    file.write_bytes("\n".join(["Name", *names.split(","), ""]).encode(codec))
+    assert [row[0] for row in read(file)[1]] == names.split(",")
+
+
 def test_words_far_down_are_judged_though_many_stand_before_them(file: Path) -> None:
     """The first thousands of words read alike in two code pages; the last ones do not."""
     alike = "".join(f"Müller{n:05};Köln\n" for n in range(40_000))

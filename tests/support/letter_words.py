@@ -165,26 +165,38 @@ WORDS = {
         îmbrăcăminte maşini învăţământ sănătate agenţie execuţie
     """,
     "fr": """
-        Élise Élodie Éric Étienne Édouard Émile Émilie Éloïse André Andrée Aurélie Aurélien
-        Amélie Béatrice Bénédicte Cécile Céline Chloé Clémence Clément Cédric Désirée Frédéric
-        Gérard Grégory Hervé Jérémy Joël Léa Léo Léon Lætitia Maël Maëlle Mélanie Michèle Michaël
-        Mickaël Noël Océane Pénélope Raphaël Rémi Régis René Renée Sébastien Solène Stéphane
-        Stéphanie Thérèse Théo Valérie Véronique Zoë Inès Bérard Béranger Bérenger Fabrègues
-        Gérardin Guérin Hébert Lévêque Légaré Maréchal Méric Pélissier Péron Préville Prévost
-        Régnier Roché Sénéchal Vérité Éluard Lagrange Brière Carrière Duchêne Frémont Grégoire
-        Jouët Privé Rénier Labbé Combès Dupré Aubé Allègre Bellème Desprès Durêne Hôpital Lapôtre
-        Lacôte Maître Plâtrier Château Montpellier Créteil Sète Genève Liège Montréal Québec Bâle
-        Alès Alençon Épinal Évry Étampes Périgueux Vénissieux Saint-Étienne Île Rhône Isère Drôme
-        Hérault Ardèche Lozère Côte Corrèze Vendée Finistère Pyrénées Vitré Fougères Châteauroux
-        Compiègne Thionville Orléanais Chambéry rue allée impasse chemin quai route Général
-        Résistance République Liberté Égalité Église Hôtel École Mairie Fontaine Forêts Cèdres
-        Chênes Érables Acacias Prés Étang Moulin Pêcheurs Poète Père Frères prénom nom adresse
-        numéro téléphone société région département pays client créé à modifié remarque référence
-        né née métier intérêt été déjà reçu français où très être même après merci fête général
-        sécurité qualité boulangerie pâtisserie épicerie crémerie bijouterie mécanique
-        électricité plomberie maçonnerie menuiserie hôtellerie pharmacie vétérinaire cliniques
-        théâtre cinéma musée lycée collège université bâtiment façade reçus garçon leçon Français
-        Provençal façonnage cœur œuvre sœur bœuf œillet maïs
+        Benoîte Maîtrejean Delaître Dîner île îles îlot Île-de-France maître maîtresse connaître
+        paraître boîte boîtier traîneau fraîche fraîcheur chaîne chaînette aîné gîte dîner abîme
+        huître presqu'île voûte août goût coût croûte brûlerie sûreté mûre flûte dû bûche pâte
+        pâtes bâtiments bâtisseur château châteaux Châteauneuf Châteaudun Châtillon Châtellerault
+        Châtenay Châtelet Châteaubriant La Châtre Mâcot Grâce âge âgé âme plâtre plâtrerie tâche
+        câble câblage théâtral gâteaux grâce lâche râpe bâche fenêtre fenêtres tête tempête fêtes
+        bête pêche pêcheur crêpe crêperie prêt prêtre arrêt intérêts rêve même extrême chêne
+        frêne Lefrêne Duchêne Desforêts Forêts enquête conquête vêtements évêché Évêque L'Évêque
+        Pêcheux Hêtre côtes côtelette hôpital hôte hôtesse dépôt impôt rôti rôtisserie tôle
+        tôlerie contrôle drôle pôle diplôme icône Côme Rhône-Alpes Saône Dôle Drôme Vendôme
+        Brantôme Saint-Jérôme Le Nôtre Apôtre Hôpitaux Loïck Anaïs Maïté Thaïs Héloïse Aloïs
+        Eloïse Joël Gaël Gwenaël Ismaël Noëlle Raphaëlle Israël Judicaël Élise Élodie Éric
+        Étienne Édouard Émile Émilie Éloïse André Andrée Aurélie Aurélien Amélie Béatrice
+        Bénédicte Cécile Céline Chloé Clémence Clément Cédric Désirée Frédéric Gérard Grégory
+        Hervé Jérémy Léa Léo Léon Lætitia Maël Maëlle Mélanie Michèle Michaël Mickaël Noël Océane
+        Pénélope Raphaël Rémi Régis René Renée Sébastien Solène Stéphane Stéphanie Thérèse Théo
+        Valérie Véronique Zoë Inès Bérard Béranger Bérenger Fabrègues Gérardin Guérin Hébert
+        Lévêque Légaré Maréchal Méric Pélissier Péron Préville Prévost Régnier Roché Sénéchal
+        Vérité Éluard Lagrange Brière Carrière Frémont Grégoire Jouët Privé Rénier Labbé Combès
+        Dupré Aubé Allègre Bellème Desprès Durêne Hôpital Lapôtre Lacôte Maître Plâtrier Château
+        Montpellier Créteil Sète Genève Liège Montréal Québec Bâle Alès Alençon Épinal Évry
+        Étampes Périgueux Vénissieux Saint-Étienne Île Rhône Isère Hérault Ardèche Lozère Côte
+        Corrèze Vendée Finistère Pyrénées Vitré Fougères Châteauroux Compiègne Thionville
+        Orléanais Chambéry rue allée impasse chemin quai route Général Résistance République
+        Liberté Égalité Église Hôtel École Mairie Fontaine Cèdres Chênes Érables Acacias Prés
+        Étang Moulin Pêcheurs Poète Père Frères prénom nom adresse numéro téléphone société
+        région département pays client créé à modifié remarque référence né née métier intérêt
+        été déjà reçu français où très être après merci fête général sécurité qualité boulangerie
+        pâtisserie épicerie crémerie bijouterie mécanique électricité plomberie maçonnerie
+        menuiserie hôtellerie pharmacie vétérinaire cliniques théâtre cinéma musée lycée collège
+        université bâtiment façade reçus garçon leçon Français Provençal façonnage cœur œuvre
+        sœur bœuf œillet maïs
     """,
     "es": """
         Jesús Andrés Agustín Ángela Ángeles Adrián Belén Benjamín César Cristóbal Débora Efraín
