@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo   import samples/leads.xlsx into a local Add record service"
 	@echo "make test   check style and types, run the tests"
-	@echo "make soak   kill a long import again and again, and count what arrived"
+	@echo "make soak   kill and interrupt imports again and again, and count what arrived"
 	@echo "make bench  measure what docs/performance.md promises, about 40 minutes"
 	@echo "make docs   write the pages that come from the code"
 
@@ -35,6 +35,7 @@ types: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	SOAK_ROWS=100000 SOAK_KILLS=200 $(BIN)/python -m pytest -q tests/recovery/test_kill.py -k killed
+	SOAK_SIGNALS=60 $(BIN)/python -m pytest -q tests/recovery/test_signals.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run $(BENCH)

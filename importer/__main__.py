@@ -5,9 +5,16 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from importer.cli.main import run_cli
+    from importer.cli.signals import SIGNALS
 
-    sys.exit(run_cli())
+    SIGNALS.take_over()
+    try:
+        from importer.cli.main import run_cli
+
+        code = run_cli()
+    finally:
+        SIGNALS.ignore()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

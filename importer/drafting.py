@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
+from importer.loop import run_loop
 from importer.mapping.draft import Sheet, draft_mapping
 from importer.mapping.draft_sample import Sampler
 from importer.model import Project
@@ -22,7 +22,7 @@ def draft(
     The whole file is read, batch by batch. Raises SourceError, and ServiceError where the project
     cannot be had.
     """
-    project = asyncio.run(_project(target, pace or Pace())) if target is not None else None
+    project = run_loop(_project(target, pace or Pace())) if target is not None else None
     with open_source(path, reading) as source:
         sampler = Sampler(source.info.headers)
         for batch in source.batches():

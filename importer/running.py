@@ -20,6 +20,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from importer.errors import RunInterruptedError
 from importer.line import Listener
+from importer.loop import interrupt
 from importer.model import Event, Progress
 from importer.news import LOOK_UP, News
 from importer.stopping import StopSwitch
@@ -210,7 +211,8 @@ def on_a_loop() -> bool:
 def _stopped_by_ctrl_c(stop: StopSwitch) -> Iterator[None]:
     """Pull the switch at the first Ctrl-C and raise KeyboardInterrupt at the end.
 
-    At the second it is raised at once. A handler of the program's own is left in charge.
+    At the second it is raised at once, but not within a loop, which is ended first. A handler of
+    the program's own is left in charge.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -223,6 +225,8 @@ def _stopped_by_ctrl_c(stop: StopSwitch) -> Iterator[None]:
     def handle(_: int, __: FrameType | None) -> None:
         nonlocal received
         if received:
+            if interrupt(KeyboardInterrupt()):
+                return
             raise KeyboardInterrupt
         received = True
         stop.pull("SIGINT")

@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from importer.cli.logs import as_json, put_progress
 from importer.cli.outcome import say
+from importer.cli.signals import SIGNALS
 from importer.model import Probing, Progress, Resumed, Stage, Status, StrayAnswer, Waiting
 
 if TYPE_CHECKING:
     from importer.model import Event
     from importer.stopping import StopSwitch
 
-_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
-
-@contextlib.contextmanager
-def stops_on_signals(stop: StopSwitch) -> Iterator[Callable[[], int | None]]:
+def stops_on_signals(
+    stop: StopSwitch,
+) -> contextlib.AbstractContextManager[Callable[[], int | None]]:
     """Pull the switch on Ctrl-C and SIGTERM; a second signal ends the program at once.
 
     Gives a function that tells the exit code of the signal that came, if one did.
     """
-    received: list[int] = []
-
-    def code() -> int | None:
-        return _EXIT_CODES[signal.Signals(received[0])] if received else None
-
-    def handle(number: int, _frame: object) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-        say("\nStopping: requests in flight are finished first.", err=True)
-        stop.pull(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, handle) for number in _EXIT_CODES}
-    try:
-        yield code
-    except KeyboardInterrupt:
-        say("Stopped at once. What was in flight is uncertain until `reconcile`.", err=True)
-        raise SystemExit(code() or 130) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return SIGNALS.stoppable(stop.pull)
 
 
 @contextlib.contextmanager

@@ -10,14 +10,12 @@ import contextlib
 import importlib
 import io
 import os
-import signal
 import sys
-import threading
-from types import FrameType
 
 import click
 
 from importer import __version__
+from importer.cli.signals import SIGNALS
 from importer.errors import ImporterError
 
 COMMANDS = {
@@ -38,7 +36,6 @@ COMMANDS = {
 `short_help`, so that listing them imports none."""
 
 _INTERRUPTED = 130
-_TERMINATED = 143
 _UNUSABLE = 2
 _BUG = 3
 """An error of ours stops a run early; what was sent is in the journal."""
@@ -55,6 +52,7 @@ class _Commands(click.Group):
         command = getattr(module, cmd_name)
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
+        SIGNALS.begin_work()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -105,11 +103,6 @@ _ARENA_MAX = -8
 """``M_ARENA_MAX`` of malloc.h."""
 
 
-def _terminate(_: int, __: FrameType | None) -> None:
-    """End as Ctrl-C does, so that no copy of the cells is left in the folder of temporary files."""
-    raise SystemExit(_TERMINATED)
-
-
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run a command line (the program's own where None) and give its exit code."""
     # Arrow's own allocator keeps what it was given: a third more memory, and no faster here.
@@ -118,32 +111,47 @@ def run_cli(arguments: list[str] | None = None) -> int:
         # A name that the terminal's code page lacks must not end a run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    if (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    ):
-        signal.signal(signal.SIGTERM, _terminate)
+    with SIGNALS.heard():
+        code = _run(arguments)
+    # What an interrupted program complained of is its consequence.
+    return SIGNALS.code or _INTERRUPTED if SIGNALS.at_once else code
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result = cli.main(args=arguments, prog_name="vcc-import", standalone_mode=False)
-    except click.Abort:
-        return _INTERRUPTED
-    except click.ClickException as error:
-        _show(error)
-        return _UNUSABLE
-    except ImporterError as error:
-        from importer.cli.outcome import tell
-
-        tell(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        from importer.cli.outcome import say
-
-        say("Interrupted.", err=True)
-        return _INTERRUPTED
-    except Exception:  # noqa: BLE001 - the program's last boundary
-        _report_bug()
-        return _BUG
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the program's last boundary
+        if SIGNALS.at_once:
+            return _INTERRUPTED
+        return _failed(error)
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: BaseException) -> int:
+    """Say what ended a command, while it is handled, and give the exit code."""
+    match error:
+        case click.Abort():
+            return _INTERRUPTED
+        case click.ClickException():
+            _show(error)
+            return _UNUSABLE
+        case ImporterError():
+            from importer.cli.outcome import tell
+
+            tell(error)
+            return error.exit_code
+        case KeyboardInterrupt():
+            from importer.cli.outcome import say
+
+            say("Interrupted.", err=True)
+            return _INTERRUPTED
+        case Exception():
+            _report_bug()
+            return _BUG
+        case _:
+            raise error
 
 
 def _show(error: click.ClickException) -> None:

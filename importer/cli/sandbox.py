@@ -6,16 +6,16 @@ import contextlib
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from importer.cli.options import FILE
+from importer.cli.signals import SIGNALS
 from importer.errors import ServiceError, UsageError
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL
 
@@ -101,17 +101,16 @@ def sandbox(  # noqa: PLR0913 (each is an option)
     It takes the user and key in VCC_CUSTOMER and VCC_API_KEY, or "sandbox" for both where these
     are not set, and goes on until it is interrupted (Ctrl-C).
     """
-    import asyncio
-
+    from importer.loop import run_loop
     from importer.sandbox.app import serve
     from importer.sandbox.project_file import load_projects
+    from importer.stopping import StopSwitch
 
     projects = load_projects(project_file) if project_file is not None else None
     faults = _faults(fault_file, latency, rate_limit)
 
     async def serve_until_told() -> None:
-        told = asyncio.Event()
-        with _ends_on_signals(told):
+        with stop.watched() as told:
             if with_parent:
                 _end_with_standard_input(told)
             await serve(
@@ -127,17 +126,10 @@ def sandbox(  # noqa: PLR0913 (each is an option)
                 until=told,
             )
 
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(serve_until_told())
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes uvloop's event loop, where that is installed; None makes the standard one."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+    stop = StopSwitch()
+    # To be stopped is the end of every sandbox: it is no trouble, and worth no word.
+    with SIGNALS.stoppable(stop.pull, "", "Stopped at once."):
+        run_loop(serve_until_told())
 
 
 def _faults(path: Path | None, latency: str | None, rate_limit: float | None) -> Faults:
@@ -153,23 +145,6 @@ def _faults(path: Path | None, latency: str | None, rate_limit: float | None) ->
             f"--latency {latency}: {error}", "Write it as 20ms, 0.05 or 20ms-80ms."
         ) from error
     return ordered.but(wait, rate_limit)
-
-
-@contextlib.contextmanager
-def _ends_on_signals(told: asyncio.Event) -> Iterator[None]:
-    """Set the event, in its loop, on Ctrl-C and on SIGTERM."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    before = {
-        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _end_with_standard_input(told: asyncio.Event) -> None:

@@ -191,7 +191,7 @@ def test_a_check_that_is_terminated_leaves_no_copy_of_the_cells(
         time.sleep(0.001)  # the condition is awaited, not a time
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=20)
-    assert (process.returncode, error) == (143, b"")
+    assert (process.returncode, error) == (143, b"Terminated.\n")
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
