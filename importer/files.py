@@ -9,8 +9,9 @@ import itertools
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from importer.errors import OutputError
 
@@ -22,7 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
     It is on the disk before it is renamed. Where the block raises, it is removed and `path`
     stays as it was. Raises OutputError where the folder cannot be written or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # The longest names leave no room for more beside them.
+    stem = path.name if len(os.fsencode(path.name)) <= _LONGEST_STEM else "vcc-import"
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.tmp")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield temporary
@@ -40,7 +43,10 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_private(path: Path, text: str) -> None:
     """Write a text file whole or not at all, UTF-8, mode 0600; raises OutputError."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(shown(text), encoding="utf-8", newline="")
+
+
+_LONGEST_STEM = 255 - len("..01234567.tmp")
 
 
 def make_private_folder(path: Path) -> bool:
@@ -66,6 +72,47 @@ def sync_folder(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    r"""A name as text that can be stored and shown: bytes that are no UTF-8 as ``\xfc``.
+
+    On POSIX names of files are bytes, which Python holds as lone surrogates.
+    """
+    return _raw(os.fspath(name)).decode("utf-8", "backslashreplace")
+
+
+def shown_within(value: object) -> Any:
+    """A value for JSON, with every text and path in it as :func:`shown` gives it."""
+    match value:
+        case str() | os.PathLike():
+            return shown(value)
+        case Mapping():
+            return {shown_within(key): shown_within(each) for key, each in value.items()}
+        case list() | tuple():
+            return [shown_within(each) for each in value]
+    return value
+
+
+def show_surrogates(error: UnicodeError) -> tuple[str, int]:
+    """How a stream writes what it cannot encode: bytes of names as :func:`shown`, else ``?``.
+
+    An error handler for :func:`codecs.register_error`.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    texts = [
+        f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else "?"
+        for letter in error.object[error.start : error.end]
+    ]
+    return "".join(texts), error.end
+
+
+def _raw(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, which Windows allows in names
+        return text.encode("utf-8", "surrogatepass")
 
 
 class IrregularFileError(OSError):

@@ -22,7 +22,7 @@ import orjson
 
 from importer.csvlines import csv_line, harmless, open_csv
 from importer.errors import JournalError
-from importer.files import replacing
+from importer.files import replacing, shown_within
 from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
 from importer.textbook import (
     GREY,
@@ -109,7 +109,9 @@ def summary_json(summary: Summary) -> bytes:
         values["reason"] = summary.reason
     if summary.hint is not None:
         values["hint"] = summary.hint
-    return orjson.dumps(values, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(
+        shown_within(values), default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
 
 
 def _merged(

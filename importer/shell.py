@@ -18,9 +18,22 @@ STANDARD_INPUT = Path("-")
 _SAFE_ON_WINDOWS = re.compile(r"[\w.,:\\/+@=~-]+")
 
 
+_NO_TEXT = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f]")
+_ESCAPED = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f'\\]")
+
+
+def _in_octal(found: re.Match[str]) -> str:
+    """A byte of a name as ``$'…'`` of POSIX takes it, which bash, zsh and ksh know."""
+    if found[0] in "'\\":
+        return f"\\{found[0]}"
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(found[0]))
+
+
 def quoted(word: str | os.PathLike[str]) -> str:
     """A word as the shell takes it for one: of POSIX, or cmd and PowerShell on Windows."""
     text = os.fspath(word)
+    if os.name == "posix" and _NO_TEXT.search(text):
+        return f"$'{_ESCAPED.sub(_in_octal, text)}'"
     if os.name != "nt":
         return shlex.quote(text)
     if _SAFE_ON_WINDOWS.fullmatch(text):

@@ -7,6 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from importer.files import shown_within
 from importer.logmarks import marks
 
 
@@ -34,4 +35,4 @@ class _JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         # Characters beyond ASCII are escaped: any terminal, pipe and code page takes it.
-        return json.dumps(line, default=str)
+        return json.dumps(shown_within(line), default=str)

@@ -75,15 +75,22 @@ def import_file(work: Work, file: Arrived, mapping: LoadedMapping) -> FileOutcom
     except ImporterError as error:
         done = Done(of_error(error, work.stop))
     except Exception:  # noqa: BLE001 - a boundary
-        # One file that shows a fault of ours must not keep the others back.
-        _log.exception("This is a bug in vcc-import: please report these lines.")
-        done = Done(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
+        done = _bug()
     if done.judgement.fate is Fate.DUPLICATE and not _aside(work, done):
         noted = _seen(work, file)
         _note_seen(work, file, done)
         if noted is not None and noted[1] == done.sha256:
             return None
-    return put_away(work, file, done)
+    try:
+        return put_away(work, file, done)
+    except Exception:  # noqa: BLE001 - a boundary
+        return outcome_of(file.shown, replace(done, judgement=_bug().judgement), None)
+
+
+def _bug() -> Done:
+    """What is told where a file shows a fault of ours, which must not keep the others back."""
+    _log.exception("This is a bug in vcc-import: please report these lines.")
+    return Done(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
 
 
 def resume_run(work: Work, run_dir: Path) -> Done:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from importer import files
 from importer.errors import OutputError
 from importer.files import write_private
 from importer.operations.batch_fate import Aside
@@ -174,7 +174,7 @@ class LocalPlace:
 
 def shown(path: Path, home: Path) -> str:
     """A path for people: short where it lies below the jobs file."""
-    return os.fspath(path.relative_to(home) if path.is_relative_to(home) else path)
+    return files.shown(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
 def _identity(path: Path) -> str | None:

@@ -351,7 +351,23 @@ class Ledger:
 
     def _execute(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         with _translated(self.path):
-            return self._connection.execute(sql, dict(values)).fetchall()
+            given = {name: _stored(value) for name, value in values.items()}
+            rows = self._connection.execute(sql, given).fetchall()
+            return [tuple(map(_restored, row)) for row in rows]
+
+
+def _stored(value: object) -> object:
+    """A value as SQLite takes it: a path that is no text in UTF-8 is kept as its bytes."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def _restored(value: object) -> Any:
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

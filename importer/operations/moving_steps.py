@@ -37,6 +37,10 @@ class Identity(NamedTuple):
             found = path.lstat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # a marker beside the longest name
+                return None
+            raise
         return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 

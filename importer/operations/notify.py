@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from importer.files import shown
 from importer.settings import Secret
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def _told(url: Secret, word: Word) -> str | None:
             if receiver is None:
                 return "is no address that Apprise knows: its documentation lists their forms"
             sent = receiver.notify(
-                body=word.body,
-                title=word.title,
+                body=shown(word.body),
+                title=shown(word.title),
                 notify_type=_type(word.event),
                 body_format=NotifyFormat.TEXT,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -41,6 +42,8 @@ def is_unfinished(name: str) -> bool:
 
 def free_name(folder: Path, name: str) -> Path:
     """A path in the folder that nothing has yet: the name, or with a number before its ending."""
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = numbered(name, 1)
     path = folder / name
     number = 2
     while path.exists() or path.is_symlink():
@@ -49,10 +52,20 @@ def free_name(folder: Path, name: str) -> Path:
     return path
 
 
+_LONGEST_NAME = 255
+"""Bytes of a name on the usual file systems."""
+_LONGEST_ENDING = 16
+
+
 def numbered(name: str, number: int) -> str:
     """``leads-2.csv`` for ``leads.csv`` and 2."""
     stem, dot, ending = name.rpartition(".")
-    return f"{stem}-{number}.{ending}" if dot and stem else f"{name}-{number}"
+    if not dot or not stem or len(os.fsencode(ending)) > _LONGEST_ENDING:
+        stem, tail = name, f"-{number}"
+    else:
+        tail = f"-{number}.{ending}"
+    room = _LONGEST_NAME - len(os.fsencode(tail))
+    return os.fsdecode(os.fsencode(stem)[:room]) + tail
 
 
 def _shortened(name: str) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from importer.files import shown
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def shown_path(path: Path) -> str:
-    """A path as text that can be stored and shown, whatever bytes the file's name has."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +21,7 @@ class InputFile:
     @classmethod
     def at(cls, path: Path) -> Self:
         """The file that the user named."""
-        return cls(path, shown_path(path))
+        return cls(path, shown(path))
 
     def __str__(self) -> str:
         return self.name

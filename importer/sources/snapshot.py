@@ -187,7 +187,11 @@ class Snapshot:
     def open(cls, path: Path) -> Snapshot:
         """Open the snapshot at `path`."""
         try:
-            file = pq.ParquetFile(path, page_checksum_verification=True, memory_map=False)
+            # Opened here: Arrow takes no name that is not UTF-8.
+            with contextlib.ExitStack() as undo:
+                content = undo.enter_context(path.open("rb"))
+                file = pq.ParquetFile(content, page_checksum_verification=True)
+                undo.pop_all()
         except FileNotFoundError:
             raise SourceError(
                 f"{path}: the run's own copy of the rows is not there.",
@@ -198,7 +202,7 @@ class Snapshot:
         try:
             return cls(path, file)
         except _UNREADABLE as error:
-            file.close()
+            file.close(force=True)
             raise _damaged(path, error) from None
 
     def __enter__(self) -> Self:
@@ -209,7 +213,7 @@ class Snapshot:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._file.close(force=True)
 
     def sha256(self) -> str:
         """The SHA-256 of the snapshot's bytes; reads the whole file."""
