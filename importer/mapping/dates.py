@@ -164,8 +164,72 @@ def _not_understood(text: str) -> Fault:
     elif _WITHOUT_DAY.fullmatch(text):
         what, hint = "has no day", "write year, month and day, as 2024-05-17"
     elif re.fullmatch("[0-9]{14}", text):
-        hint = 'declare the format in the mapping, as input: ["%Y%m%d%H%M%S"]'
+        hint = _DECLARE.format("%Y%m%d%H%M%S")
+    elif re.fullmatch("[0-9]{10}|[0-9]{13}", text):
+        unit = "seconds" if len(text) == 10 else "thousandths of a second"
+        what, hint = f"looks like {unit} counted from 1970", "write a date, as 2024-05-17 10:26:30"
+    elif (form := _format_of(text)) is not None:
+        hint = _DECLARE.format(form)
+    elif re.match(r"[0-9]{0,4}[^\w:]*[^\W\d_]{2}", text):
+        hint = "write the month as a number, as 2024-05-17 10:26:30"
     return Fault("bad_date", f'"{text}" {what}', hint)
+
+
+_DECLARE = 'declare the format in the mapping, as input: ["{}"]'
+_TOKEN = _pattern(
+    r"(?P<zone>(?<=[0-9] )[+\-][0-9]{2}:?[0-9]{2}$)|(?P<clock>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)"
+    r"|(?P<year>[0-9]{4})|(?P<number>[0-9]{1,2})|(?P<word>[A-Za-z]+)|(?P<other>.)"
+)
+_LONGEST_DATE = 60
+
+
+def _format_of(text: str) -> str | None:
+    """The format of a date whose month has a name, or whose year stands first; else None.
+
+    It is one that ``strptime`` reads the text by, so names are those that it knows.
+    """
+    names = {
+        name.casefold(): directive
+        for directive, known in (
+            ("%b", calendar.month_abbr),
+            ("%B", calendar.month_name),
+            ("%a", calendar.day_abbr),
+            ("%A", calendar.day_name),
+        )
+        for name in known
+    }
+    tokens = list(_TOKEN.finditer(text)) if len(text) <= _LONGEST_DATE else []
+    words = [token["word"].casefold() for token in tokens if token["word"]]
+    named = any(names.get(word) in ("%b", "%B") for word in words)
+    half = any(word in ("am", "pm") for word in words)
+    # Any other word may be a time zone, which a format that has it as its text would drop.
+    known_words = {*names, "t", "z", "utc", "gmt", *(("am", "pm") if half else ())}
+    if (
+        not known_words.issuperset(words)
+        or "%" in text
+        or not (named or re.match("[0-9]{4}[^0-9]", text))
+    ):
+        return None
+    numbers = iter(("%d", "%y") if named else ("%m", "%d"))
+    form = ""
+    for token in tokens:
+        if clock := token["clock"]:
+            form += ("%I" if half else "%H") + (":%M:%S" if clock.count(":") > 1 else ":%M")
+        elif word := token["word"]:
+            form += (
+                "%p"
+                if half and word.casefold() in ("am", "pm")
+                else names.get(word.casefold(), word)
+            )
+        elif token["number"]:
+            form += next(numbers, "")
+        else:
+            form += "%z" if token["zone"] else "%Y" if token["year"] else token["other"]
+    try:
+        datetime.strptime(text, form)  # noqa: DTZ007 -- only whether it can be read is asked
+    except (ValueError, re.error):
+        return None
+    return form
 
 
 def _declare(text: str, date: str) -> str:
@@ -178,7 +242,7 @@ def _declare(text: str, date: str) -> str:
         time = f" {'%I' if half else '%H'}:%M{':%S' if clock[1] else ''}{' %p' if half else ''}"
         if not half and re.search("[A-Za-z]", text[clock.end() :]):
             time += " …"
-    return f'declare the format in the mapping, as input: ["{date}{time}"]'
+    return _DECLARE.format(date + time)
 
 
 def _moment(

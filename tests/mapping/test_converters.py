@@ -277,6 +277,37 @@ def test_what_is_wrong_with_a_date_is_named(text: str, wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "format_"),
+    [
+        ("17 May 2030", "%d %B %Y"),
+        ("17-Jun-30", "%d-%b-%y"),
+        ("September 3, 2030 10:26 AM", "%B %d, %Y %I:%M %p"),
+        ("Fri, 17 May 2030 10:26:55 +0200", "%a, %d %B %Y %H:%M:%S %z"),
+        ("2030-05-17,10:26", "%Y-%m-%d,%H:%M"),
+    ],
+)
+def test_the_format_that_is_to_be_declared_reads_the_date(text: str, format_: str) -> None:
+    message, code = _in_budapest(text)
+    assert code in ("bad_date", "two_digit_year")
+    assert f'input: ["{format_}"]' in message
+    assert _in_budapest(text, format_)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("1900000000", "seconds counted from 1970"),
+        ("1900000000000", "thousandths of a second"),
+        ("17. május 2030", "write the month as a number"),
+        ("17 May 2030 10:00 EST", "write the month as a number"),
+        ("2030-05-17 10:26 Europe/London", "%Y-%m-%d %H:%M …"),
+    ],
+)
+def test_no_format_is_advised_that_would_not_read_the_date(text: str, advice: str) -> None:
+    assert advice in _in_budapest(text)[0]
+
+
+@pytest.mark.parametrize(
     ("text", "format_", "wrong"),
     [
         ("31/04/2030", "%d/%m/%Y", "April has no day 31"),
