@@ -6,9 +6,10 @@ building it anew through a session's request and response takes twice the time o
 itself. For the same reason idle connections are kept here and not in aiohttp's pool.
 
 An exchange that failed is a value, not an exception, since what matters is whether the service
-may have seen the request. It is NOT_SENT only for errors that can arise solely before its first
-byte: while a name is looked up, a connection is opened, a proxy's tunnel is built or TLS is
-agreed on. Everything else is LOST.
+may have seen the request. Whatever goes wrong before a connection is handed out is NOT_SENT, for
+no byte of the request has left: while a name is looked up, a connection is opened, a proxy's
+tunnel is built (its answer may be cut short, or no HTTP) or TLS is agreed on within it. Everything
+later is LOST.
 
 Idle connections are closed after 4 seconds. Servers close theirs after 5 (Apache, Node.js) to
 75 seconds (nginx) without notice, and a request written at that very moment is lost in a way
@@ -43,14 +44,7 @@ from importer.settings import WIDEST, Pace
 IDLE_SECONDS = 4.0
 _DNS_SECONDS = 60
 
-# Nothing of the request was written when one of these is raised (see the module's docstring).
-_BEFORE_SENDING = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ServerFingerprintMismatch,
-)
-_LOST = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, EOFError)
+_TROUBLE = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +124,12 @@ class Connections:
         # Asked before anything is awaited: a request says itself that it is the last.
         once = self._once
         peer = None if once else self._idle.take()
-        try:
-            if peer is None:
+        if peer is None:
+            try:
                 peer = await self._connected(until)
+            except _TROUBLE as error:
+                return Reply(Wire.NOT_SENT, detail=self._told_connecting(error)), None
+        try:
             self._limit.begin(peer, until)
             if not self._supervision.may_write():
                 return Reply(Wire.NOT_SENT, detail="this sender's lease is over"), None
@@ -141,20 +138,29 @@ class Connections:
             )
             if once:
                 await peer.farewell()
-        except _BEFORE_SENDING as error:
-            return Reply(Wire.NOT_SENT, detail=_told(error)), None
-        except _LOST as error:
-            begun = None if peer is None else peer.status
-            return Reply(Wire.LOST, begun, detail=_told(error)), None
+        except _TROUBLE as error:
+            return Reply(Wire.LOST, peer.status, detail=_told(error)), None
         finally:
-            if peer is not None:
-                self._limit.end(peer)
-                if once:
-                    peer.close()
-                else:
-                    self._idle.keep(peer)
+            self._limit.end(peer)
+            if once:
+                peer.close()
+            else:
+                self._idle.keep(peer)
         reply, envelope = read_reply(status, headers, content)
         return reply._replace(connection=peer.number, stray=peer.strayed), envelope
+
+    def _told_connecting(self, error: BaseException) -> str:
+        """An error of a connection that was not to be had; it may come from the proxy."""
+        other = "the service" if self._proxy[0] is None else "the proxy"
+        match error:
+            case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError():
+                return _told(error)
+            case aiohttp.ServerDisconnectedError() | ConnectionError() | EOFError():
+                return f"{other} closed the connection before it was ready"
+            case aiohttp.ClientResponseError() | HttpProcessingError():
+                return f"{other}'s answer is not HTTP"
+            case _:
+                return _told(error)
 
     def _written(self, method: str, url: URL, body: bytes, *, once: bool) -> bytes:
         """The request as it goes through the connection."""

@@ -341,6 +341,56 @@ class TestNothingWasSent:
         assert base64.b64decode(headers["proxy-authorization"].split()[1]) == b"me:pa ss"
         assert "authorization" not in headers
 
+    @pytest.mark.parametrize(
+        ("answer", "end"),
+        [
+            (b"", "close"),
+            (b"", "reset"),
+            (b"HTTP/1.1 2", "close"),
+            (b"HTTP/1.1 200 Connection est", "reset"),
+            (b"\x00\xff garbage \x1b[31m\r\n\r\n", "close"),
+            (b"SSH-2.0-OpenSSH_9.6\r\n", "close"),
+            (b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n", "close"),
+            (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 9\r\n\r\nsor", "close"),
+            (b"", "hang"),
+            (b"HTTP/1.1 200 Conn", "hang"),
+            (b"HTTP/1.1 200 OK\r\n\r\n", "close"),
+            (b"HTTP/1.1 200 OK\r\n\r\n", "reset"),
+            (b"HTTP/1.1 200 OK\r\n\r\n", "hang"),
+            (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\x00\x7a\x02\x00", "reset"),
+            (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\x00\x7a\x02\x00", "close"),
+            (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\n\r\n", "close"),
+        ],
+    )
+    def test_a_proxy_that_fails_while_the_tunnel_is_built(
+        self, monkeypatch: pytest.MonkeyPatch, answer: bytes, end: str
+    ) -> None:
+        async def behave(reader: Reader, writer: Writer) -> None:
+            await request_of(reader)
+            writer.write(answer)
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+                if b"200 OK" in answer and end != "hang":
+                    await reader.read(1)  # the beginning of TLS
+                if end == "hang":
+                    await reader.read()
+            if end == "reset":
+                reset(writer)
+
+        async def main() -> Reply:
+            async with serving(behave) as port:
+                for name in ("HTTPS_PROXY", "https_proxy"):
+                    monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+                monkeypatch.delenv("NO_PROXY", raising=False)
+                monkeypatch.delenv("no_proxy", raising=False)
+                there = replace(target(1), base_url="https://service.example/v2")
+                async with Client(there, replace(PACE, timeout=2.0)) as client:
+                    return await client.add(BODY)
+
+        reply = asyncio.run(main())
+        assert reply.wire is Wire.NOT_SENT, reply
+        assert reply.detail
+
 
 class TestLost:
     @pytest.mark.parametrize("rude", [False, True])
