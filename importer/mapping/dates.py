@@ -16,7 +16,7 @@ import calendar
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from importer.mapping.damage import is_real_date, serial_date, serial_moment, swap_back
 from importer.mapping.faults import Converted, Converter, Fault
@@ -305,6 +305,8 @@ def _zoned(
             message = f'"{text}" is not a date: no place has the offset {zone}'
             return Fault("bad_date", message, _ZONE_HINT)
         return moment.replace(tzinfo=fixed)
+    if "/" in zone:
+        return _in_place(text, moment, zone)
     name = zone.upper()
     if re.fullmatch(_ZONE_NAMES, name) is None:
         return Fault(
@@ -318,6 +320,19 @@ def _zoned(
     if home is not None:
         message += f": {home.key} does not call its time so then"
     return Fault("unknown_zone", message, _ZONE_HINT)
+
+
+def _in_place(text: str, moment: datetime, place: str) -> datetime | Fault:
+    """The moment in the zone of a place, as ``Europe/London``, if clocks there show it once."""
+    try:
+        zone = ZoneInfo(place)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return Fault("unknown_zone", f'"{text}" has an unknown time zone, {place}', _ZONE_HINT)
+    there = moment.replace(tzinfo=zone)
+    if there.utcoffset() != there.replace(fold=1).utcoffset():
+        message = f'"{text}" is no single moment: clocks were changed in {place} then'
+        return Fault("unknown_zone", message, _ZONE_HINT)
+    return there
 
 
 def _offset(zone: str) -> tzinfo | None:
@@ -338,8 +353,12 @@ def _offset(zone: str) -> tzinfo | None:
 
 _DIRECTIVE = re.compile(r"%.|[^%]+|%", re.DOTALL)
 _CLOCK_DIRECTIVES = frozenset({"%H", "%I", "%M", "%S", "%f", "%p", "%X", "%c", "%T", "%R"})
+_PLACE = (
+    "(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)"
+    "(?:/[A-Za-z_-]+){1,2}"
+)
 _LITERAL_ZONE = re.compile(
-    rf"(?<![A-Za-z])(?:(?:{_UTC})(?:{_OFFSET}|[+\-][0-9])?|{_ZONE_NAMES})"
+    rf"(?<![A-Za-z])(?:{_PLACE}|(?:{_UTC})(?:{_OFFSET}|[+\-][0-9])?|{_ZONE_NAMES})"
     rf"(?![A-Za-z])|{_OFFSET}(?![0-9])"
 )
 
@@ -366,7 +385,7 @@ def zoned_format(text: str) -> str:
     return "".join(parts)
 
 
-_ZONE_IN_TEXT = re.compile(rf"(?<![A-Za-z])(?:{_ZONE})(?![A-Za-z0-9])", re.IGNORECASE)
+_ZONE_IN_TEXT = re.compile(rf"(?<![A-Za-z])(?:{_PLACE}|{_ZONE})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 def _read_declared(

@@ -216,6 +216,9 @@ def test_a_time_of_iso_8601_is_the_same_moment_however_it_is_written(text: str) 
         ("17/05/2030 12:26:55 +02:00", "%d/%m/%Y %H:%M:%S %z"),
         ("17/05/2030 12:26:55 CEST", "%d/%m/%Y %H:%M:%S %Z"),
         ("17/05/2030 12:26:55 CEST", "%d/%m/%Y %H:%M:%S CEST"),
+        ("2030-05-17 11:26:55 Europe/London", "%Y-%m-%d %H:%M:%S Europe/London"),
+        ("17/05/2030 06:26:55 America/New_York", "%d/%m/%Y %H:%M:%S %Z"),
+        ("17/05/2030 12:26:55+0200 [Europe/Berlin]", "%d/%m/%Y %H:%M:%S%z [Europe/Berlin]"),
         ("17.05.2030 10:26:55.1234567 Z", "%d.%m.%Y %H:%M:%S.%f %z"),
         ("2030-05-17 12:26:55.123456789+02", "%Y-%m-%d %H:%M:%S.%f%z"),
         ("Fri May 17 10:26:55 UTC 2030", "%a %b %d %H:%M:%S %Z %Y"),
@@ -236,6 +239,12 @@ def test_a_zone_name_that_the_time_zone_does_not_have_then_is_refused(
     assert _in_budapest(text, *formats)[1] == "unknown_zone"
     assert _in_budapest("2030-01-17 10:26:55 CET", *formats) == ("2030-01-17 10:26:55", None)
     assert code("datetime", "2030-01-17 10:26:55 CET") == "unknown_zone"
+
+
+def test_a_place_whose_clocks_do_not_tell_the_moment_is_refused() -> None:
+    for text in ("2030-10-27 01:30 Europe/London", "2030-03-31 01:30 Europe/London"):
+        assert _in_budapest(text, "%Y-%m-%d %H:%M %Z")[1] == "unknown_zone"
+    assert _in_budapest("2030-05-17 10:26 Europe/Nowhere", "%Y-%m-%d %H:%M %Z")[1] == "unknown_zone"
 
 
 def test_a_zone_that_no_format_declares_is_named_with_the_format_to_declare() -> None:
