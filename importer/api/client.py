@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
 from typing import Any, NoReturn, Self
 
 from yarl import URL
 
 from importer.api.connections import Connections, Supervision
+from importer.api.masking import KeyMask
 from importer.api.network import basic_credentials, proxy_for, tls_context
 from importer.api.project import read_project
 from importer.api.request import checked_base_url, project_url, records_url
@@ -49,7 +51,8 @@ class Client:
         self._records = URL(records_url(base_url, target.project), encoded=True)
         self._project = URL(project_url(base_url, target.project), encoded=True)
         self._pace = pace
-        self._supervision = supervision or Supervision()
+        mask = KeyMask(target.customer, target.api_key.reveal())
+        self._supervision = replace(supervision or Supervision(), mask=mask)
         self._headers = {
             "Authorization": basic_credentials(target),
             "Accept": "application/json, text/plain;q=0.9",

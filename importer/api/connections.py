@@ -36,8 +36,9 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from importer.api.masking import KeyMask
 from importer.api.peer import Peer
-from importer.api.reply import clean, read_reply
+from importer.api.reply import NO_MASK, clean, read_reply
 from importer.model import Reply, Wire
 from importer.settings import WIDEST, Pace
 
@@ -53,11 +54,12 @@ class Supervision:
 
     `may_write` is asked right before a request is written; where it says no, the request is not
     sent. `on_stray` is called with the number of a connection (see Reply) on which something came
-    that nobody had asked for.
+    that nobody had asked for. `mask` takes the key out of whatever comes from outside.
     """
 
     may_write: Callable[[], bool] = lambda: True
     on_stray: Callable[[int], None] = lambda connection: None
+    mask: KeyMask = NO_MASK
 
 
 class Connections:
@@ -80,6 +82,7 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._service, self._tls, self._proxy = service, tls, proxy
         self._supervision = supervision
+        self._mask = supervision.mask
         self._numbers = itertools.count(1)
         self._once = False
         self._place = self._any_request()
@@ -139,14 +142,14 @@ class Connections:
             if once:
                 await peer.farewell()
         except _TROUBLE as error:
-            return Reply(Wire.LOST, peer.status, detail=_told(error)), None
+            return Reply(Wire.LOST, peer.status, detail=_told(error, self._mask)), None
         finally:
             self._limit.end(peer)
             if once:
                 peer.close()
             else:
                 self._idle.keep(peer)
-        reply, envelope = read_reply(status, headers, content)
+        reply, envelope = read_reply(status, headers, content, self._mask)
         return reply._replace(connection=peer.number, stray=peer.strayed), envelope
 
     def _told_connecting(self, error: BaseException) -> str:
@@ -154,13 +157,13 @@ class Connections:
         other = "the service" if self._proxy[0] is None else "the proxy"
         match error:
             case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError():
-                return _told(error)
+                return _told(error, self._mask)
             case aiohttp.ServerDisconnectedError() | ConnectionError() | EOFError():
                 return f"{other} closed the connection before it was ready"
             case aiohttp.ClientResponseError() | HttpProcessingError():
                 return f"{other}'s answer is not HTTP"
             case _:
-                return _told(error)
+                return _told(error, self._mask)
 
     def _written(self, method: str, url: URL, body: bytes, *, once: bool) -> bytes:
         """The request as it goes through the connection."""
@@ -286,7 +289,7 @@ class _TimeLimit:
             self._wait(min(self._ends.values()))
 
 
-def _told(error: BaseException) -> str:
+def _told(error: BaseException, mask: KeyMask) -> str:
     """An error of the network for people, without what it holds of the request.
 
     Exceptions of aiohttp may carry the request's headers and with them the key, so their own
@@ -294,16 +297,18 @@ def _told(error: BaseException) -> str:
     """
     match error:
         case aiohttp.ClientHttpProxyError():
-            return clean(f"the proxy answered HTTP {error.status}")
+            return clean(mask.text(f"the proxy answered HTTP {error.status}"))
         case aiohttp.ClientConnectorCertificateError():
-            return clean(f"its certificate is not trusted: {error.certificate_error}")
+            return clean(mask.text(f"its certificate is not trusted: {error.certificate_error}"))
         case aiohttp.ClientConnectorSSLError() if _is_no_tls(error.os_error):
             return clean(
-                f"{error.host}:{error.port} does not speak TLS: is it http://, or another port?"
+                mask.text(
+                    f"{error.host}:{error.port} does not speak TLS: is it http://, or another port?"
+                )
             )
         case aiohttp.ClientConnectorError():
             words = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
-            return clean(f"{error.host}:{error.port}: {words}")
+            return clean(mask.text(f"{error.host}:{error.port}: {words}"))
         case aiohttp.ConnectionTimeoutError():
             return "no connection in time"
         case TimeoutError():
@@ -315,7 +320,7 @@ def _told(error: BaseException) -> str:
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return "the reply is not HTTP"
         case OSError() if error.strerror:
-            return clean(error.strerror)
+            return clean(mask.text(error.strerror))
         case _:
             return type(error).__name__
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 
+from importer.api.masking import KeyMask
 from importer.model import Reply, ReplyError, Wire
 
+NO_MASK = KeyMask("", "")
 _TEXT_CAP = 500
 _ERRORS_CAP = 50
 _NESTING_CAP = 4
@@ -22,12 +24,15 @@ _DIGITS_CAP = 20
 
 
 def read_reply(
-    status: int, headers: Mapping[str, str], body: bytes | None
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    mask: KeyMask = NO_MASK,
 ) -> tuple[Reply, dict[str, Any] | None]:
     """A whole answer as a Reply, and its envelope if it has one.
 
     `headers` are looked up in the case used here: pass a case-insensitive mapping. `body` is
-    None for one that was too long to be read. Never raises.
+    None for one that was too long to be read. Whatever text is given is masked. Never raises.
     """
     envelope = _envelope(body) if body else None
     # The wait is only asked for with these, and reading it costs every other reply time.
@@ -35,13 +40,15 @@ def read_reply(
     if envelope is None:
         kind = headers.get("Content-Type", "no content type").partition(";")[0]
         size = "too long to read" if body is None else f"{len(body)} bytes"
-        detail = clean(f"HTTP {status}, {kind}, {size}")
+        detail = clean(f"HTTP {status}, {mask.text(kind)}, {size}")
         return Reply(Wire.ANSWERED, status, retry_after=retry_after, detail=detail), None
+    numberids = _all_numberids(envelope["response"])
+    envelope = mask.data(envelope)
     reply = Reply(
         Wire.ANSWERED,
         status,
         understood=True,
-        numberids=_all_numberids(envelope["response"]),
+        numberids=numberids,
         errors=tuple(map(_error, envelope["errors"][:_ERRORS_CAP])),
         retry_after=retry_after,
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -70,6 +74,69 @@ def test_no_command_shows_the_key_whatever_fails(
         assert keyed("run", leads, "-m", mapping, "--out", "out4", "-v", *url) == 3
     told = capfd.readouterr()
     assert "a bug of ours" in told.err
+    assert_clean(told.out, told.err)
+    assert_no_file_has_it(tmp_path)
+
+
+class Repeating(BaseHTTPRequestHandler):
+    """A service whose every answer repeats the request's credentials, in all ways there are."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        header = self.headers["Authorization"]
+        escaped = "".join(f"\\u{ord(c):04x}" for c in KEY)
+        told = [KEY, header, quote(header), "".join(f"%{ord(c):02X}" for c in KEY), escaped]
+        errors = [
+            {"errorcode": "invalid", "errormessage": f"{'x' * n} {text}", "property": f"f {text}"}
+            for text in told
+            for n in (0, 485, 495)
+        ]
+        status = {"run": 400, "redirect": 307, "html": 502, "project": 403}[self.path.split("/")[1]]
+        body = json.dumps({"errors": errors, "response": told}).encode()
+        if status in {307, 502}:
+            body = f"<p>{told}</p>".encode()
+        self.send_response(status, f"No {KEY}")
+        self.send_header("Content-Type", f"text/{KEY}; x={header}")
+        self.send_header("Location", f"/elsewhere?{KEY}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = answer  # noqa: N815  (the names that the library looks for)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_what_a_service_repeats_of_the_key_is_neither_shown_nor_kept(
+    keyed: Cli, capfd: pytest.CaptureFixture[str], mapping: Path, leads: Path, tmp_path: Path
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Repeating)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        for place in ("run", "redirect", "html"):
+            url = f"http://127.0.0.1:{server.server_port}/{place}/v2"
+            more = ("--no-preflight", "--retries", 0, "--give-up-after", 1, "-v", "--base-url", url)
+            for words in ("text", "json"):
+                out = tmp_path / f"{place}-{words}"
+                command = ("run", leads, "-m", mapping, "--out", out, "--again")
+                assert keyed(*command, "--log-format", words, *more) != 0
+                assert (out / "results.csv").exists()
+                keyed("report", out, "-v")
+        url = f"http://127.0.0.1:{server.server_port}/project/v2"
+        assert keyed("check", leads, "-m", mapping, "--online", "-v", "--base-url", url) != 0
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    told = capfd.readouterr()
+    assert "[API key]" in told.out + told.err
+    assert "[API key]" in (tmp_path / "run-text" / "failures.csv").read_text("utf-8")
+    for text in (told.out, told.err):
+        assert "k3y" not in text
     assert_clean(told.out, told.err)
     assert_no_file_has_it(tmp_path)
 
