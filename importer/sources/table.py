@@ -207,15 +207,20 @@ class _Batches:
         """Rows of a text file that hold others, since a quote opened and was closed elsewhere."""
         if self.short is None:
             return
+        mark = self.layout.delimiter or ""
         breaks = np.zeros(len(arrays[0]), dtype=bool)
         for array in arrays:
-            for mark in "\n\r":
-                breaks |= pc.match_substring(array, mark).to_numpy(zero_copy_only=False)
-        for at in np.flatnonzero(breaks).tolist():
-            if first + at not in told:
-                count = self.short.rows_within([array[at].as_py() for array in arrays])
-                if count:
-                    yield _uncertain_row(first + at, *swallowed(count))
+            lines = pc.or_(pc.match_substring(array, "\n"), pc.match_substring(array, "\r"))
+            if pc.any(lines).as_py():
+                lines = pc.and_(lines, pc.match_substring(array, mark))
+                breaks |= lines.to_numpy(zero_copy_only=False)
+        places = np.flatnonzero(breaks)
+        if not len(places):
+            return
+        columns = [array.take(pa.array(places)).to_pylist() for array in arrays]
+        for at, *row in zip(places.tolist(), *columns, strict=True):
+            if first + at not in told and (count := self.short.rows_within(row)):
+                yield _uncertain_row(first + at, *swallowed(count))
 
     def _columns(self, part: Part) -> list[Any] | None:
         """The columns of a part that has them, if they are as many as the headers.
