@@ -208,13 +208,15 @@ class _Batches:
         if self.short is None:
             return
         mark = self.layout.delimiter or ""
+        # Each row but the first brings its own delimiters with it.
         breaks = np.zeros(len(arrays[0]), dtype=bool)
+        marks = np.zeros(len(arrays[0]), dtype=np.int64)
         for array in arrays:
             lines = pc.or_(pc.match_substring(array, "\n"), pc.match_substring(array, "\r"))
             if pc.any(lines).as_py():
-                lines = pc.and_(lines, pc.match_substring(array, mark))
                 breaks |= lines.to_numpy(zero_copy_only=False)
-        places = np.flatnonzero(breaks)
+                marks += pc.count_substring(array, mark).to_numpy(zero_copy_only=False)
+        places = np.flatnonzero(breaks & (marks >= len(arrays) - 1) & (marks > 0))
         if not len(places):
             return
         columns = [array.take(pa.array(places)).to_pylist() for array in arrays]
