@@ -8,7 +8,11 @@ import errno
 import itertools
 import os
 import secrets
+import shutil
 import stat
+import sys
+import tempfile
+import weakref
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +50,109 @@ def write_private(path: Path, text: str) -> None:
         temporary.write_text(shown(text), encoding="utf-8", newline="")
 
 
+class WorkingFolder:
+    """A private folder for what lasts no longer than the command; a context manager.
+
+    It has a locked file in it for as long as this process lives. The system lets go of the lock
+    when the process ends, however it ends: so :func:`remove_left_behind` knows what nobody uses,
+    and a process number that is given again to another misleads nobody.
+    """
+
+    def __init__(self) -> None:
+        while True:
+            self.name = tempfile.mkdtemp(prefix=_WORKING)
+            self._lock = _locked(Path(self.name) / _LOCK, os.O_CREAT | os.O_EXCL)
+            if self._lock is not None:
+                break
+        self._remove = weakref.finalize(self, _removed, self.name, self._lock)
+
+    def __enter__(self) -> str:
+        return self.name
+
+    def __exit__(self, *_: object) -> None:
+        self.cleanup()
+
+    def cleanup(self) -> None:
+        """Remove the folder and all that is in it; idempotent."""
+        self._remove()
+
+
+def remove_left_behind() -> int:
+    """Remove working folders of this user that no living process holds; say how many.
+
+    Another user's folder, and what a link leads to, is never touched. Raises nothing.
+    """
+    count = 0
+    try:
+        with os.scandir(tempfile.gettempdir()) as entries:
+            found = [Path(entry.path) for entry in entries if entry.name.startswith(_WORKING)]
+    except OSError:
+        return 0
+    for folder in found:
+        with contextlib.suppress(OSError):
+            status = folder.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                continue
+            if hasattr(os, "getuid") and status.st_uid != os.getuid():
+                continue
+            lock = _locked(folder / _LOCK, 0)
+            if lock is not None:
+                _removed(str(folder), lock)
+                count += 1
+    return count
+
+
+def _locked(path: Path, flags: int) -> int | None:
+    """A descriptor of a file that this process has locked now; None where another has it.
+
+    Raises OSError where the file is not there.
+    """
+    flags |= os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        if flags & os.O_CREAT:
+            return None  # the folder was taken for one left behind, just now
+        raise
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between opening and locking it, another may have removed it.
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _removed(folder: str, lock: int) -> None:
+    """Remove a folder whose lock this process has: what is in it first, then the lock."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if entry.name == _LOCK:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    Path(entry.path).unlink()
+    if os.name == "nt":  # where an open file cannot be removed
+        os.close(lock)
+    shutil.rmtree(folder, ignore_errors=True)
+    if os.name != "nt":
+        with contextlib.suppress(OSError):
+            os.close(lock)
+
+
+_WORKING = "vcc-import-"
+_LOCK = ".in-use"
 _LONGEST_STEM = 255 - len("..01234567.tmp")
 
 
@@ -54,8 +161,10 @@ def make_private_folder(path: Path) -> bool:
     try:
         if path.is_dir():
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            make_private_folder(path.parent)
         path.mkdir(mode=0o700)
+        path.chmod(0o700)  # a umask may take rights from the owner, too
         sync_folder(path.parent)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_dir():

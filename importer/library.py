@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from importer.commands import about_run
 from importer.credentials import credentials, environment, target_for, whereabouts
 from importer.errors import UsageError
 from importer.examination import COPY, Look
+from importer.files import WorkingFolder
 from importer.line import Job, Listener, RunResult
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Problem, Severity
@@ -320,7 +320,7 @@ def _beside(log: Path | None) -> Iterator[Path]:
     if log is not None:
         yield log.with_suffix(".parquet")
         return
-    with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
+    with WorkingFolder() as folder:
         yield Path(folder) / COPY
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +19,7 @@ from importer.api.request import base_url_for
 from importer.do_not_call import Lists, keep_numbers, load_lists
 from importer.errors import OutputError
 from importer.examination import COPY, Examination, Look, findings_of, fitted_plan
-from importer.files import make_private_folder, write_private
+from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.incoming import open_incoming
 from importer.journal import Journal
 from importer.line import Job, Line, Listener, Register, Run, RunResult, send_and_finish
@@ -177,7 +176,7 @@ def run(
 @contextlib.contextmanager
 def _working_folder() -> Iterator[Path]:
     """A folder of the owner's alone for what lasts no longer than the command."""
-    with tempfile.TemporaryDirectory(prefix="vcc-import-") as folder:
+    with WorkingFolder() as folder:
         try:
             yield Path(folder)
         except OutputError as error:

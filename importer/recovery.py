@@ -193,6 +193,7 @@ def resume(
     """
     stop, directory = stop or StopSwitch(), RunDirectory(path)
     with Journal.open(directory.journal) as journal:
+        directory.remove_half_written()
         past = _described(directory, journal)
         note_run(past.description.run_id)
         _refuse_differences(past, target)
@@ -219,6 +220,7 @@ def report(path: Path) -> RunResult:
     """Write the result files of a run again, from its journal and its copy of the source."""
     directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
+        directory.remove_half_written()
         return _finished(_described(directory, journal), journal)
 
 

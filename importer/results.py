@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 
 from importer.csvlines import csv_line, harmless, open_csv
 from importer.errors import JournalError
-from importer.files import replacing, shown_within
+from importer.files import WorkingFolder, replacing, shown_within
 from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
 from importer.textbook import (
     GREY,
@@ -199,7 +198,7 @@ class _Failures:
 
 @lru_cache(maxsize=4)
 def _heading_only(columns: tuple[str, ...]) -> bytes:
-    with TemporaryDirectory(prefix="vcc-import-") as folder:
+    with WorkingFolder() as folder:
         path = Path(folder) / WORKBOOK
         book = _Workbook(path, columns)
         try:

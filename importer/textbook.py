@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
+
+from importer.files import WorkingFolder
 
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
@@ -33,7 +34,7 @@ class TextBook:
     def __init__(self, path: Path) -> None:
         import xlsxwriter
 
-        self._folder = TemporaryDirectory(prefix="vcc-import-")
+        self._folder = WorkingFolder()
         self._book: Any = xlsxwriter.Workbook(
             str(path), {"constant_memory": True, "tmpdir": self._folder.name, "use_zip64": True}
         )

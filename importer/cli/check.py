@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from importer.cli.options import (
     source_options,
 )
 from importer.cli.outcome import each_file, say, tell, tell_missing
+from importer.files import WorkingFolder
 from importer.settings import PROBLEM_CAP, Destination, RunSettings, SourceOptions
 from importer.shell import argument
 
@@ -116,7 +116,7 @@ def check_files(
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
-        tempfile.TemporaryDirectory(prefix="vcc-import-") as folder,
+        WorkingFolder() as folder,
         compared_with(mapping, named if is_online(named) else None, Path(folder)) as target,
     ):
         settings = RunSettings(

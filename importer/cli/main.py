@@ -18,7 +18,7 @@ import click
 from importer import __version__
 from importer.cli.signals import SIGNALS
 from importer.errors import ImporterError
-from importer.files import show_surrogates
+from importer.files import remove_left_behind, show_surrogates
 
 COMMANDS = {
     "run": ("run", "Import files: read, check, send, write results."),
@@ -87,6 +87,8 @@ def cli() -> None:
     rejected, invalid, skipped, uncertain or pending.
     """
     _share_memory()
+    # A command that was killed could not remove its copies of personal data.
+    remove_left_behind()
 
 
 def _share_memory() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from importer.cli.options import (
 from importer.cli.outcome import describe_run, each_file, say, tell, tell_missing
 from importer.cli.target import run_target
 from importer.errors import OutputError
+from importer.files import WorkingFolder
 from importer.rundir import RunDirectory, refuse_if_not_of_runs
 from importer.settings import (
     PROBLEM_CAP,
@@ -125,7 +125,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
-        tempfile.TemporaryDirectory(prefix="vcc-import-") as logs,
+        WorkingFolder() as logs,
         stops_on_signals(stop) as received,
         run_target(mapping, options) as (target, sandbox),
     ):

@@ -64,7 +64,7 @@ def _old(runs_dir: Path, before: datetime) -> Iterator[Path]:
 
 def _needed(path: Path) -> str | None:
     """Why a run's directory is to stay, if it is."""
-    if path.name.startswith(_SANDBOX):
+    if path.name.startswith(_SANDBOX) or RunDirectory(path).never_began:
         return None
     try:
         # Opened as for writing: a run that is at work has it.

@@ -14,13 +14,13 @@ import contextlib
 import logging
 import pkgutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from typing import Any
 
 import importer
 from importer.errors import ImporterError, ServiceError
+from importer.files import WorkingFolder
 from importer.sending import cluster_sender
 from importer.sending.cluster_link import ClusterLink
 from importer.sending.cluster_sender import PlacedSender
@@ -124,7 +124,7 @@ async def _local(target: Target, workers: int) -> AsyncIterator[Any]:
     from distributed import LocalCluster
     from distributed.security import Security
 
-    with tempfile.TemporaryDirectory(prefix="vcc-import-", ignore_cleanup_errors=True) as folder:
+    with WorkingFolder() as folder:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 with _unheard_interrupts(), dask.config.set(_NO_PAGES):

@@ -14,13 +14,12 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.files import is_shell_pipe
+from importer.files import WorkingFolder, is_shell_pipe
 from importer.sources.inputfile import InputFile
 from importer.sources.zipped import MIB
 
@@ -102,7 +101,7 @@ def copied(path: Path, name: str) -> Iterator[InputFile]:
 @contextmanager
 def kept(pieces: Iterable[bytes], name: str, content: str) -> Iterator[InputFile]:
     """A private temporary file of these bytes, called `name`; `content` is what they are."""
-    with tempfile.TemporaryDirectory(prefix="vcc-import-", ignore_cleanup_errors=True) as folder:
+    with WorkingFolder() as folder:
         file = InputFile(Path(folder) / "content", name)
         size = 0
         descriptor = os.open(file.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600)

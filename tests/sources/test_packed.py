@@ -68,7 +68,7 @@ def test_a_gzip_file_is_read_as_what_it_holds(tmp_path: Path, temporary: Path) -
         folders = list(temporary.iterdir())
         assert len(folders) == 2  # of the file as it is, and of what it unpacks to
         for folder in folders:
-            [file] = folder.iterdir()
+            [file] = (path for path in folder.iterdir() if path.name != ".in-use")
             if os.name == "posix":
                 assert stat.S_IMODE(file.stat().st_mode) == 0o600
                 assert stat.S_IMODE(folder.stat().st_mode) == 0o700
