@@ -225,7 +225,7 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
 
 
 def _describe(job: Job, source: Source, lists: Lists) -> Description:
-    about = describe_source(source.info, source.sha256)
+    about = describe_source(source.info, source.sha256, source.size)
     if lists.about:
         about["do_not_call"] = list(lists.about)
     return Description(

@@ -65,11 +65,12 @@ class Description:
         return {name: json.dumps(value, default=str) for name, value in asdict(self).items()}
 
 
-def describe_source(info: SourceInfo, sha256: str) -> dict[str, Any]:
-    """The source as summary.json has it."""
+def describe_source(info: SourceInfo, sha256: str, size: int) -> dict[str, Any]:
+    """The source as summary.json has it; `size` is that of the file as it was given, in bytes."""
     return {
         "path": info.path,
         "sha256": sha256,
+        "size": size,
         "sheet": info.sheet,
         "encoding": info.encoding,
         "delimiter": info.delimiter,

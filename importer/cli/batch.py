@@ -141,6 +141,8 @@ class _Teller:
             say(line, err=self._quiet)
         if file.exit_code and more:
             say(more, err=True)
+        elif file.fate.value == "imported" and file.message and not self._quiet:
+            say(f"  {file.message}".replace("\n", "\n  "))
 
     def job(self, result: JobResult) -> None:
         """Tell what kept a job from being worked on, if anything did."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ from importer.line import RunResult
 from importer.model import Status, Stop
 from importer.operations.guarded import AlreadyImported, TargetBusy
 from importer.operations.ledger import Entry
-from importer.operations.outcome import Fate
+from importer.operations.outcome import Fate, worst
 from importer.operations.window import WINDOW_CLOSED
 from importer.recovery import how_to_settle, resume_command
 from importer.shell import argument, command, quoted
@@ -239,6 +239,34 @@ def held(rows: int, differences: Sequence[str], told: Sequence[str]) -> Judgemen
         aside=Aside.HELD,
         rows=rows,
         differences=tuple(told),
+    )
+
+
+def sent_before(entry: Entry) -> Judgement:
+    """What it means for a file that a run has sent its beginning."""
+    cause = f"its beginning was sent before, by {entry.run_id}"
+    return Judgement(
+        Fate.HELD,
+        1,
+        f"{cause}: the first {_rows(entry.rows)}, {entry.count(Status.CREATED):,} created\n"
+        "Either it was imported before it was whole and has grown since, or it holds all of an"
+        " earlier list. Nothing was sent now.\nFor what is new in it alone, put a file with the"
+        " header and only the rows behind those into the inbox. (rows.unique and rows.within in the"
+        " mapping would know such rows.)\nTo let it pass sends the first rows a second time.",
+        cause,
+        aside=Aside.HELD,
+    )
+
+
+def grown(judgement: Judgement, message: str, cause: str) -> Judgement:
+    """What it means for a file that was imported not to be the end of it."""
+    return replace(
+        judgement,
+        exit_code=worst([judgement.exit_code, 1]),
+        message="\n".join(filter(None, (judgement.message, message))),
+        cause=", and ".join(filter(None, (judgement.cause, cause))),
+        remedy=judgement.remedy
+        or "Ask the supplier for the whole list. The next round holds what has come since.",
     )
 
 

@@ -20,6 +20,7 @@ from importer.operations.batch_fate import (
     Ends,
     Judgement,
     begun_elsewhere,
+    grown,
     held,
     interrupted,
     is_disk_full,
@@ -28,19 +29,19 @@ from importer.operations.batch_fate import (
     of_result,
     released_by,
     said,
+    sent_before,
 )
-from importer.operations.batch_gate import drift_of
+from importer.operations.batch_gate import begun_by, drift_of
 from importer.operations.batch_place import Arrived, Parcel
 from importer.operations.batch_work import HELD, MUST_BE_SEEN, SEEN, Work
 from importer.operations.drift import profile_of
 from importer.operations.guarded import Unfinished
-from importer.operations.ledger import Entry, FileEntry
+from importer.operations.ledger import SIZE, Entry, FileEntry
 from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError
 from importer.recovery import past_run
 from importer.settings import asked_for
-from importer.sources import file_sha256
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
         try:
             moved = work.place.put(file, judgement.aside, parcel)
         except (ReplacedError, StillArrivingError) as error:
-            judgement = replace(judgement, message=_lines(judgement.message, said(error)))
+            judgement = _replaced(work, file, done, error)
         except ImporterError as error:
             judgement = replace(
                 judgement,
@@ -144,10 +145,44 @@ def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
                 work.round.end("the disk is full")
         else:
             _note_place(work, file, done, moved)
+            if moved is None and _has_grown(work, file, done):
+                judgement = _grown(work, file, done)
         if judgement.fate is Fate.HELD:
             remedy = released_by(work.round.jobs.path, moved or file.key)
             judgement = replace(judgement, remedy=remedy)
     return outcome_of(file.shown, replace(done, judgement=judgement), moved)
+
+
+def _replaced(work: Work, file: Arrived, done: Done, error: ImporterError) -> Judgement:
+    """What it means that the file is another one by now, and was not put away."""
+    if _has_grown(work, file, done):
+        return _grown(work, file, done)
+    judgement = done.judgement
+    if judgement.fate is Fate.IMPORTED and isinstance(error, StillArrivingError):
+        cause = "it has changed on its server since it was fetched"
+        text = f"{said(error)}\nWhat was imported may be its beginning only."
+        return grown(judgement, text, cause)
+    return replace(judgement, message=_lines(judgement.message, said(error)))
+
+
+def _has_grown(work: Work, file: Arrived, done: Done) -> bool:
+    if done.judgement.fate is not Fate.IMPORTED or done.sha256 is None:
+        return False
+    size = work.round.ledger.noted(SIZE, done.sha256)
+    return size is not None and work.place.has_grown(file, done.sha256, int(size))
+
+
+def _grown(work: Work, file: Arrived, done: Done) -> Judgement:
+    """What it means for an import that its file went on growing; people find it in the history."""
+    cause = "it went on growing while it was imported: only its beginning was sent"
+    text = (
+        f"{cause}\nIts last row may have been cut. The file stays where it is; what has come since"
+        " was not sent, and the next round holds it.\nA longer settle, or a .done marker beside"
+        " files that are whole, keeps half a file from being taken."
+    )
+    judgement = grown(done.judgement, text, cause)
+    _enter_file(work, file, done.sha256, replace(judgement, fate=Fate.WAITING))
+    return judgement
 
 
 def _note(work: Work, judgement: Judgement, place: str) -> str:
@@ -191,7 +226,9 @@ def outcome_of(shown: str, done: Done, moved: str | None) -> FileOutcome:
 def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) -> Done:
     sha256 = None
     try:
-        sha256 = file_sha256(path)
+        sha256, begun = begun_by(work, path, mapping)
+        if begun is not None:
+            return Done(sent_before(begun), sha256)
         if (drift := drift_of(work, path, mapping, sha256)) is not None:
             return Done(held(drift.rows, drift.differences, drift.told), sha256)
         work.place.remember(file, sha256)
@@ -202,7 +239,7 @@ def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) ->
                 target=work.target,
                 reading=work.job.reading,
                 settings=work.settings,
-                guard=work.guard,
+                guard=replace(work.guard, sha256=sha256),
                 stop=work.stop,
                 listener=listener,
             )
@@ -253,11 +290,15 @@ def _enter(work: Work, file: Arrived, done: Done) -> None:
     judgement = done.judgement
     if done.run_dir is not None or judgement.fate in {Fate.WAITING, Fate.CLOSED}:
         return
+    _enter_file(work, file, done.sha256, judgement)
+
+
+def _enter_file(work: Work, file: Arrived, sha256: str | None, judgement: Judgement) -> None:
     entry = FileEntry(
         jobs_file=work.round.jobs.identity,
         job=work.job.name,
         file=file.key,
-        sha256=done.sha256 or "",
+        sha256=sha256 or "",
         fate=judgement.fate.value,
         base_url=work.target.base_url,
         project=work.target.project,

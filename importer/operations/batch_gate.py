@@ -1,15 +1,54 @@
-"""Whether a file is held: its comparison with the job's last imports, before anything is sent."""
+"""Whether a file is held: its comparison with past imports, before anything is sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from importer import library
 from importer.mapping.load import LoadedMapping
 from importer.operations.batch_work import RELEASED, Work
 from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_of
+from importer.operations.ledger import SIZE, Entry
+from importer.operations.lookback import is_looked_back_at
+from importer.operations.moving_steps import digests
 from importer.operations.runs_folders import ledgers_beside
+
+
+def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Entry | None]:
+    """The hash of a file, and the newest run that has sent, or begun to send, its beginning.
+
+    So it is with a file that has grown since it was imported, and with lists that hold all earlier
+    ones: to import them would send those rows twice. None where there is no such run, where
+    somebody has let the file pass, where all of it was sent, and where ``rows.within`` knows the
+    rows.
+    Raises SourceError where the file cannot be read.
+    """
+    base_url, project = work.target.base_url, work.target.project
+    rules = mapping.spec.rows
+    since = datetime.fromtimestamp(work.round.given.now(), UTC) - timedelta(days=rules.within or 0)
+    found: dict[tuple[int, str], Entry] = {}
+    with ledgers_beside(work.round.ledger) as ledgers:
+        for ledger in ledgers:
+            sizes = ledger.all_noted(SIZE)
+            for entry in ledger.runs():
+                if (entry.base_url, entry.project) != (base_url, project):
+                    continue
+                entry = ledger.current(entry)  # noqa: PLW2901 - as it is now
+                if not (entry.sent or entry.unfinished) or entry.sha256 not in sizes:
+                    continue
+                key = int(sizes[entry.sha256]), entry.sha256
+                if key not in found or found[key].started_at < entry.started_at:
+                    found[key] = entry
+    sha256, begins = digests(path, {size for size, _ in found})
+    if work.round.ledger.noted(RELEASED, sha256) is not None or _is_known(work, sha256):
+        return sha256, None
+    entries = [found[begin] for begin in begins if begin in found and begin[1] != sha256]
+    if rules.within is not None:
+        unique = rules.unique or ()
+        entries = [each for each in entries if not is_looked_back_at(each, unique, since)]
+    return sha256, max(entries, key=lambda entry: entry.started_at, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from importer.operations.inbox import arrivals
 from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.ledger import Entry
 from importer.operations.moving import move_away
-from importer.operations.moving_steps import Identity
+from importer.operations.moving_steps import Identity, begins_with
 from importer.operations.outcome import Fate, FileOutcome, Trouble
 from importer.operations.remote_names import free_name
 from importer.stopping import StopSwitch
@@ -91,6 +91,9 @@ class Place(Protocol):
     def is_unchanged(self, file: Arrived) -> bool:
         """Whether a file is what it was when it was found, and can be opened."""
 
+    def has_grown(self, file: Arrived, sha256: str, size: int) -> bool:
+        """Whether more stands now behind the content of so many bytes that was imported."""
+
 
 class LocalPlace:
     """Folders of this machine."""
@@ -158,6 +161,10 @@ class LocalPlace:
                 return _identity(Path(file.key)) == file.identity
         except OSError:
             return False
+
+    def has_grown(self, file: Arrived, sha256: str, size: int) -> bool:
+        """Whether the file at that path begins so, and goes on."""
+        return begins_with(Path(file.key), sha256, size)
 
     def _arrived(self, path: Path) -> Arrived | None:
         identity = _identity(path)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Self
 
 from importer import pipeline, recovery
-from importer.errors import ImporterError, OutputError, UsageError
+from importer.errors import ImporterError, OutputError, SourceError, UsageError
 from importer.line import Job, Listener, RunResult
 from importer.model import Status, Summary
-from importer.operations.ledger import RUNNING, Entry, Ledger
+from importer.operations.ledger import RUNNING, SIZE, Entry, Ledger
 from importer.operations.lookback import keep_keys, look_back
 from importer.operations.runs_folders import ledgers_beside, newest_first, remember
 from importer.operations.target_lock import TargetBusy, target_lock
@@ -60,13 +60,15 @@ class Guard:
 
     `again` sends in spite of what the ledgers know; `label` is the job it is entered under, of the
     jobs file at the path `jobs_file`; `wait` are the seconds for which it lets another run to the
-    same project come to its end.
+    same project come to its end. `sha256` is that of the content which was looked at before:
+    another is refused, as one that changes.
     """
 
     again: bool = False
     label: str | None = None
     wait: float = 0.0
     jobs_file: str | None = None
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         checked("wait", self.wait, Number(0, A_YEAR))
@@ -94,7 +96,16 @@ class _Register:
                 _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
 
     def admit(self, description: Description) -> None:
-        """Refuse rows that were sent before; raises TargetBusy, AlreadyImported or Unfinished."""
+        """Refuse rows that were sent before, and a content that was not looked at.
+
+        Raises TargetBusy, AlreadyImported, Unfinished, or SourceError.
+        """
+        if self._guard.sha256 not in {None, description.source["sha256"]}:
+            raise SourceError(
+                f"{self._job.source}: another file has taken its place, or it was written to, since"
+                " it was looked at: nothing was sent",
+                "Give it once more when it is whole.",
+            )
         runs_dir, target = self._job.settings.runs_dir, self._job.target
         self._open.enter_context(
             target_lock(
@@ -123,6 +134,7 @@ class _Register:
             pending = {Status.PENDING.value: rows}
             entry = replace(self._described(description, directory), rows=rows, counts=pending)
             self._ledger.enter(entry)
+            self._ledger.note(SIZE, entry.sha256, str(description.source["size"]))
             self._begun = self._ledger, entry
 
     def ends(self, summary: Summary) -> None:

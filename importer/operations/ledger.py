@@ -24,6 +24,8 @@ from importer.model import Status
 from importer.rundir import RunDirectory
 
 FILE = "history.sqlite3"
+SIZE = "size"
+"""The kind of the notes that say how many bytes a content has, by its hash."""
 RUNNING = "running"
 """The status of a run whose end was never entered: it is at work, or was cut off."""
 UNFINISHED = "unfinished"
@@ -342,6 +344,11 @@ class Ledger:
             "SELECT value FROM notes WHERE kind = :kind AND key = :key", {"kind": kind, "key": key}
         )
         return str(found[0][0]) if found else None
+
+    def all_noted(self, kind: str) -> dict[str, str]:
+        """The facts of that kind, by key."""
+        found = self._execute("SELECT key, value FROM notes WHERE kind = :kind", {"kind": kind})
+        return {str(key): str(value) for key, value in found}
 
     def _entries(self, where: str, **values: object) -> list[Entry]:
         return [

@@ -75,6 +75,15 @@ def look_back(
                 seen.take(Sighting(name, keys, FirstPlaces()))
 
 
+def is_looked_back_at(entry: Entry, unique: Sequence[str], since: datetime) -> bool:
+    """Whether a run that looks back as far as that knows each row which a past one has sent."""
+    directory = RunDirectory(entry.run_dir)
+    if not unique or entry.started_at < since or not directory.keys.exists():
+        return False
+    with directory.keys.open("rb") as file:
+        return bool(json.loads(file.readline()).get("unique") == list(unique))
+
+
 def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | None:
     """The keys of the rows that are, or may be, in the service; None where none are of use."""
     if not directory.keys.exists():

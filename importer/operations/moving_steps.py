@@ -8,10 +8,11 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from importer.errors import OutputError
+from importer.errors import OutputError, SourceError
 from importer.files import make_private_folder, sync_folder
 from importer.rundir import RESULT_FILES
 
@@ -116,6 +117,36 @@ def same_content(one: Path, other: Path) -> bool:
         return _digest(one) == _digest(other)
     except OSError:
         return False
+
+
+def begins_with(path: Path, sha256: str, size: int) -> bool:
+    """Whether a file holds a content of so many bytes, and more behind it."""
+    try:
+        return path.stat().st_size > size and (size, sha256) in digests(path, {size})[1]
+    except (OSError, SourceError):
+        return False
+
+
+def digests(path: Path, sizes: Collection[int]) -> tuple[str, set[tuple[int, str]]]:
+    """The hash of a file, and those of its beginnings of so many bytes; it is read once."""
+    digest, at = hashlib.sha256(), 0
+    begins = set()
+    try:
+        with path.open("rb") as file:
+            for size in sorted(sizes):
+                while at < size and (block := file.read(min(_BLOCK, size - at))):
+                    digest.update(block)
+                    at += len(block)
+                if at < size:
+                    break
+                begins.add((size, digest.hexdigest()))
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise SourceError(
+            f"{path}: cannot be read ({error.strerror or error}).", "Check the name and the folder."
+        ) from None
+    return digest.hexdigest(), begins
 
 
 def copy_results(run: Path, half: Path, beside: Path) -> None:

@@ -135,6 +135,11 @@ class Source:
         """
         return file_sha256(self._original.path)
 
+    @property
+    def size(self) -> int:
+        """How many bytes those are; asked for while the source is open."""
+        return self._original.path.stat().st_size
+
     def __enter__(self) -> Self:
         return self
 
