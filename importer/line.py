@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -107,8 +107,11 @@ class Line:
 class Register(Protocol):
     """Keeps account of runs."""
 
-    def admit(self, description: Description) -> None:
-        """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""
+    def admit(self, description: Description) -> Mapping[str, str]:
+        """Look at a run of which nothing is made yet; raises ImporterError to refuse it.
+
+        Gives what the run's own journal is to note of it, by key.
+        """
 
     def begins(
         self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting

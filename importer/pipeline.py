@@ -134,8 +134,7 @@ def run(
         lists = load_lists(job.mapping, stop)
         description = _describe(job, source, lists)
         note_run(description.run_id)
-        if register is not None:
-            register.admit(description)
+        noted = register.admit(description) if register is not None else {}
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
             look = replace(look, lasting=True, gate=gate, now=_now())
@@ -153,6 +152,7 @@ def run(
             journal.set_meta(
                 {
                     **description.as_meta(),
+                    **noted,
                     "rows": str(checkup.survey.rows),
                     "facts": examination.facts.as_json(),
                     "snapshot_sha256": file_sha256(directory.snapshot),

@@ -33,10 +33,10 @@ from importer.operations.batch_fate import (
 )
 from importer.operations.batch_gate import begun_by, drift_of
 from importer.operations.batch_place import Arrived, Parcel
-from importer.operations.batch_work import HELD, MUST_BE_SEEN, SEEN, Work
+from importer.operations.batch_work import HELD, SEEN, Work
 from importer.operations.drift import profile_of
 from importer.operations.guarded import Unfinished
-from importer.operations.ledger import SIZE, Entry, FileEntry
+from importer.operations.ledger import MUST_BE_SEEN, SIZE, Entry, FileEntry
 from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError

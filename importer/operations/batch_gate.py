@@ -25,30 +25,28 @@ def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Entry
     rows.
     Raises SourceError where the file cannot be read.
     """
-    base_url, project = work.target.base_url, work.target.project
     rules = mapping.spec.rows
     since = datetime.fromtimestamp(work.round.given.now(), UTC) - timedelta(days=rules.within or 0)
-    found: dict[tuple[int, str], Entry] = {}
     with ledgers_beside(work.round.ledger) as ledgers:
-        for ledger in ledgers:
-            sizes = ledger.all_noted(SIZE)
-            for entry in ledger.runs():
-                if (entry.base_url, entry.project) != (base_url, project):
-                    continue
-                entry = ledger.current(entry)  # noqa: PLW2901 - as it is now
-                if not (entry.sent or entry.unfinished) or entry.sha256 not in sizes:
-                    continue
-                key = int(sizes[entry.sha256]), entry.sha256
-                if key not in found or found[key].started_at < entry.started_at:
-                    found[key] = entry
-    sha256, begins = digests(path, {size for size, _ in found})
-    if work.round.ledger.noted(RELEASED, sha256) is not None or _is_known(work, sha256):
-        return sha256, None
-    entries = [found[begin] for begin in begins if begin in found and begin[1] != sha256]
+        # What is asked of all runs must be little: there may be thousands of them, and of files.
+        sizes = [{sha: int(size) for sha, size in each.all_noted(SIZE).items()} for each in ledgers]
+        sha256, begins = digests(path, {size for each in sizes for size in each.values()})
+        entries = [
+            entry
+            for ledger, known in zip(ledgers, sizes, strict=True)
+            for size, begin in begins
+            if begin != sha256 and known.get(begin) == size
+            for entry in ledger.runs_of(begin, work.target.base_url, work.target.project)
+            if entry.sent or entry.unfinished
+        ]
     if rules.within is not None:
         unique = rules.unique or ()
         entries = [each for each in entries if not is_looked_back_at(each, unique, since)]
-    return sha256, max(entries, key=lambda entry: entry.started_at, default=None)
+    if not entries or work.round.ledger.noted(RELEASED, sha256) is not None:
+        return sha256, None
+    if _is_known(work, sha256):
+        return sha256, None
+    return sha256, max(entries, key=lambda entry: entry.started_at)
 
 
 @dataclass(frozen=True, slots=True)

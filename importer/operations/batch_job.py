@@ -34,9 +34,9 @@ from importer.operations.batch_file import (
 from importer.operations.batch_place import Arrived, LocalPlace, Place, shown
 from importer.operations.batch_remote import FOLDER, RemoteFolder
 from importer.operations.batch_round import Round
-from importer.operations.batch_work import MUST_BE_SEEN, Work
+from importer.operations.batch_work import Work
 from importer.operations.jobs import JobSpec
-from importer.operations.ledger import RUNNING, Entry
+from importer.operations.ledger import MUST_BE_SEEN, RUNNING, Entry
 from importer.operations.moving import finish_moves
 from importer.operations.outcome import Fate, FileOutcome, JobResult, Trouble, worst
 from importer.operations.remote import is_remote

@@ -17,8 +17,6 @@ HELD = "held"
 """Where held contents came from, and which content is held at a place."""
 SEEN = "seen"
 """Files that stay, and were dealt with."""
-MUST_BE_SEEN = "must be seen"
-"""Runs of which too many rows failed."""
 TARGET_SECONDS = 60.0
 """How long a file waits for another import at its target."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from importer import pipeline, recovery
 from importer.errors import ImporterError, OutputError, SourceError, UsageError
 from importer.line import Job, Listener, RunResult
 from importer.model import Status, Summary
-from importer.operations.ledger import RUNNING, SIZE, Entry, Ledger
+from importer.operations.ledger import ENTRY_KEY, RUNNING, SIZE, Entry, Ledger
 from importer.operations.lookback import keep_keys, look_back
 from importer.operations.runs_folders import ledgers_beside, newest_first, remember
 from importer.operations.target_lock import TargetBusy, target_lock
@@ -95,10 +95,11 @@ class _Register:
                 ledger, entry = self._begun
                 _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
 
-    def admit(self, description: Description) -> None:
+    def admit(self, description: Description) -> Mapping[str, str]:
         """Refuse rows that were sent before, and a content that was not looked at.
 
-        Raises TargetBusy, AlreadyImported, Unfinished, or SourceError.
+        Gives what else only the ledger would have. Raises TargetBusy, AlreadyImported, Unfinished,
+        or SourceError.
         """
         if self._guard.sha256 not in {None, description.source["sha256"]}:
             raise SourceError(
@@ -122,6 +123,7 @@ class _Register:
                     _refuse(past, entry)
             place = (target.base_url, target.project)
             look_back(self._seen, ledgers, place, rules, entry.started_at)
+        return {ENTRY_KEY: entry.own_facts()}
 
     def begins(
         self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting

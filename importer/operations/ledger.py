@@ -1,13 +1,15 @@
 """The ledger: every run of a runs folder, with what it read, where it sent, and how it ended.
 
 A run is entered before its first request, so that a run that is cut off is known; how it ended is
-added afterwards. Each run's own journal stays the truth about its rows.
+added afterwards. Each run's own journal stays the truth about its rows, and a ledger that is
+missing or empty beside run folders is made again from them: it must not forget what was sent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -24,12 +26,18 @@ from importer.model import Status
 from importer.rundir import RunDirectory
 
 FILE = "history.sqlite3"
+ENTRY_KEY = "ledger"
+"""Under which a run's journal keeps what else only the ledger would have."""
+MUST_BE_SEEN = "must be seen"
+"""The kind of the notes of runs of which too many rows failed, by their ids."""
 SIZE = "size"
 """The kind of the notes that say how many bytes a content has, by its hash."""
 RUNNING = "running"
 """The status of a run whose end was never entered: it is at work, or was cut off."""
 UNFINISHED = "unfinished"
 """How a run that was cut off is shown."""
+
+_log = logging.getLogger(__name__)
 
 _VERSION = 2
 _PATIENCE = 30.0
@@ -123,6 +131,11 @@ class Entry:
         ends = [end for end in (self.last_row, other.last_row) if end is not None]
         return same and (not ends or first <= min(ends))
 
+    def own_facts(self) -> str:
+        """What cannot be known from the rest of a run's journal, as JSON that it can keep."""
+        names = ("label", "jobs_file", "file", "first_row", "last_row")
+        return json.dumps({name: getattr(self, name) for name in names})
+
     def as_json(self) -> dict[str, Any]:
         """The entry as ``history --json`` has it."""
         line = {**asdict(self), "run_dir": str(self.run_dir), "job": self.label}
@@ -176,7 +189,10 @@ class Ledger:
 
     @classmethod
     def open(cls, runs_dir: Path) -> Self:
-        """Open a folder's ledger, made where there is none; raises OutputError."""
+        """Open a folder's ledger, made where there is none; raises OutputError.
+
+        One that is missing or empty is made from the runs that are in the folder.
+        """
         make_private_folder(runs_dir)
         path = runs_dir / FILE
         with _translated(path):
@@ -198,8 +214,9 @@ class Ledger:
         """
         path = runs_dir / FILE
         with _translated(path):
-            if not path.is_file():
-                return None
+            if not path.is_file() or path.stat().st_size == 0:
+                # It is gone where there are runs, and what it knew is needed to read, too.
+                return cls.open(runs_dir) if next(_runs_in(runs_dir), None) is not None else None
             # Not "ro": what a crash left half written could not be rolled back. What may not be
             # written is opened for reading all the same.
             connection = sqlite3.connect(
@@ -228,14 +245,7 @@ class Ledger:
 
     def enter(self, entry: Entry) -> None:
         """Put a run in, or what has become of it since; durable on return."""
-        values = asdict(entry)
-        values["run_dir"] = str(entry.run_dir)
-        values["counts"] = json.dumps(entry.counts)
-        values["profile"] = None if entry.profile is None else json.dumps(entry.profile)
-        values["started_at"] = entry.started_at.isoformat()
-        names = ", ".join(values)
-        marks = ", ".join(f":{name}" for name in values)
-        self._execute(f"INSERT OR REPLACE INTO runs ({names}) VALUES ({marks})", values)  # noqa: S608
+        self._execute(*_insertion(entry))
 
     def runs(
         self,
@@ -295,18 +305,22 @@ class Ledger:
         )
         return [self.current(e) for e in same if e.run_id != entry.run_id and e.overlaps(entry)]
 
-    def unfinished(self, sha256: str, base_url: str, project: int) -> Entry | None:
-        """The newest run of that content at that place which has rows to send, and can."""
-        for entry in self._entries(
+    def runs_of(self, sha256: str, base_url: str, project: int) -> list[Entry]:
+        """The runs of that content at that place as they are now, newest first."""
+        found = self._entries(
             "WHERE sha256 = :sha256 AND base_url = :base_url AND project = :project"
             " ORDER BY started_at DESC, run_id DESC",
             sha256=sha256,
             base_url=base_url,
             project=project,
-        ):
-            now = self.current(entry)
-            if now.unfinished and RunDirectory(now.run_dir).journal.exists():
-                return now
+        )
+        return [self.current(entry) for entry in found]
+
+    def unfinished(self, sha256: str, base_url: str, project: int) -> Entry | None:
+        """The newest run of that content at that place which has rows to send, and can."""
+        for entry in self.runs_of(sha256, base_url, project):
+            if entry.unfinished and RunDirectory(entry.run_dir).journal.exists():
+                return entry
         return None
 
     @staticmethod
@@ -333,10 +347,7 @@ class Ledger:
 
     def note(self, kind: str, key: str, value: str) -> None:
         """Keep a small fact, in place of an earlier one of that kind and key."""
-        self._execute(
-            "INSERT OR REPLACE INTO notes VALUES (:kind, :key, :value)",
-            {"kind": kind, "key": key, "value": value},
-        )
+        self._execute(_NOTE, {"kind": kind, "key": key, "value": value})
 
     def noted(self, kind: str, key: str) -> str | None:
         """The fact of that kind and key."""
@@ -377,6 +388,20 @@ def _restored(value: object) -> Any:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
+_NOTE = "INSERT OR REPLACE INTO notes VALUES (:kind, :key, :value)"
+
+
+def _insertion(entry: Entry) -> tuple[str, dict[str, Any]]:
+    values = asdict(entry)
+    values["run_dir"] = str(entry.run_dir)
+    values["counts"] = json.dumps(entry.counts)
+    values["profile"] = None if entry.profile is None else json.dumps(entry.profile)
+    values["started_at"] = entry.started_at.isoformat()
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    return f"INSERT OR REPLACE INTO runs ({names}) VALUES ({marks})", values  # noqa: S608
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(Entry.__slots__, row, strict=True))
     values["run_dir"] = Path(values["run_dir"])
@@ -400,6 +425,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             connection.execute(statement)
         connection.execute(_FILES)
+        _make_again(connection, path)
     elif version == 1:
         for statement in _TO_VERSION_2:
             connection.execute(statement)
@@ -407,6 +433,131 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
     _refuse_later(version, path)
+
+
+def _make_again(connection: sqlite3.Connection, path: Path) -> None:
+    """Fill a new ledger with the runs that are beside it; raises OutputError for damaged ones."""
+    found, damaged = [], []
+    for directory in _runs_in(path.parent):
+        try:
+            past = _past(directory)
+        except _UnknownError as error:
+            damaged.append(f"  {directory.path}: {error}")
+        else:
+            if past is not None:
+                found.append(past)
+    if damaged:
+        lines = "\n".join(damaged)
+        raise OutputError(
+            f"{path}, the ledger of past runs, is missing or empty, and cannot be made again from"
+            f" the runs beside it: what these have sent is not known:\n{lines}",
+            "Put the ledger or the folders of these runs back from a backup. Or move those folders"
+            " elsewhere: then nothing keeps their lists from being sent a second time.",
+        )
+    for entry, size, must_be_seen in found:
+        sql, values = _insertion(entry)
+        connection.execute(sql, {name: _stored(value) for name, value in values.items()})
+        if size is not None:
+            connection.execute(_NOTE, {"kind": SIZE, "key": entry.sha256, "value": str(size)})
+        if must_be_seen:
+            note = {"kind": MUST_BE_SEEN, "key": entry.run_id, "value": entry.label or ""}
+            connection.execute(_NOTE, note)
+    if found:
+        _log.warning(
+            "%s, the ledger of past runs, was missing or empty: it was made again from the %d runs"
+            " beside it. Runs that were removed, or lie elsewhere (--out), are not in it.",
+            path,
+            len(found),
+        )
+
+
+class _UnknownError(Exception):
+    """What a run has sent cannot be known; it never leaves this module."""
+
+
+def _runs_in(runs_dir: Path) -> Iterator[RunDirectory]:
+    """The folders of runs in a folder."""
+    try:
+        folders = sorted(path for path in runs_dir.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return
+    for directory in map(RunDirectory, folders):
+        parts = (directory.journal, directory.snapshot, directory.path / _SUMMARY)
+        if any(part.exists() for part in parts):
+            yield directory
+
+
+def _past(directory: RunDirectory) -> tuple[Entry, int | None, bool] | None:
+    """A run as its journal has it, or else its summary; None for one that sent to no service.
+
+    With the size of its content, where that was noted, and whether somebody must look before it
+    goes on. Raises _UnknownError.
+    """
+    told: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        read = json.loads((directory.path / _SUMMARY).read_bytes())
+        told = read if isinstance(read, dict) else {}
+    about, own = told, dict[str, Any]()
+    try:
+        with Journal.read(directory.journal, cut=True) as journal:
+            meta, counts = journal.meta(), journal.counts()
+        if "rows" not in meta and "run_id" in meta:
+            return None  # it was cut off while the source was being read
+        about = {key: json.loads(meta[key]) for key in _PARTS}
+        about |= {"rows": int(meta["rows"]), "started_at": meta["started_at"]}
+        about["counts"] = {state.value: count for state, count in counts.items()}
+        sent = sum(count for state, count in counts.items() if state is not Status.PENDING)
+        about["counts"][Status.PENDING.value] = about["rows"] - sent
+        own = json.loads(meta.get(ENTRY_KEY, "{}"))
+    except (JournalError, OSError, ValueError, KeyError, TypeError) as error:
+        if not told and not directory.snapshot.exists():
+            return None  # its copy of the cells is made before anything is sent
+        about = told
+        why = error.message if isinstance(error, JournalError) else "its journal is damaged"
+    else:
+        why = "what it notes of itself is damaged"
+    try:
+        if about["settings"].get("sandbox"):
+            return None
+        counts_now = {state.value: int(about["counts"].get(state.value, 0)) for state in Status}
+        entry = Entry(
+            run_id=about["run_id"],
+            label=own.get("label"),
+            file=own.get("file", about["source"]["path"]),
+            sha256=about["source"]["sha256"],
+            sheet=about["source"]["sheet"],
+            first_row=own.get("first_row"),
+            last_row=own.get("last_row"),
+            mapping_sha256=about["mapping"]["sha256"],
+            base_url=about["target"]["base_url"],
+            project=about["target"]["project"],
+            run_dir=directory.path.absolute(),
+            status=told.get("status", RUNNING),
+            exit_code=_exit_code(told["status"], counts_now) if "status" in told else None,
+            counts=counts_now,
+            rows=int(about["rows"]),
+            started_at=datetime.fromisoformat(about["started_at"]),
+            elapsed_s=float(told.get("elapsed_s", 0.0)),
+            jobs_file=own.get("jobs_file"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _UnknownError(why) from None
+    # A summary has no code of why a run stopped; these are the words for too many failures.
+    must_be_seen = entry.unfinished and " rows failed, and " in str(told.get("reason") or "")
+    return entry, about["source"].get("size"), must_be_seen
+
+
+def _exit_code(status: str, counts: Mapping[str, int]) -> int:
+    """How a run ended, as :attr:`importer.model.Summary.exit_code` has it."""
+    if status == "stopped":
+        return 3
+    if counts[Status.UNCERTAIN.value]:
+        return 4
+    return 1 if counts[Status.REJECTED.value] or counts[Status.INVALID.value] else 0
+
+
+_PARTS = ("run_id", "source", "mapping", "target", "settings")
+_SUMMARY = "summary.json"
 
 
 def _refuse_later(version: int, path: Path) -> None:
@@ -427,7 +578,7 @@ def _translated(path: Path) -> Iterator[None]:
             "Another command is writing it: try again."
             if busy
             else "Make room on the disk, or let the file be written. If it is damaged, put it"
-            " aside: a new one begins, which knows nothing of past runs."
+            " aside: it is made again from the runs beside it."
         )
         raise OutputError(f"{path}, the ledger of past runs: {error}", hint) from None
     except OSError as error:

@@ -20,7 +20,7 @@ from importer.files import replacing
 from importer.journal import Journal
 from importer.mapping.spec import Rows
 from importer.model import Status
-from importer.operations.ledger import Ledger
+from importer.operations.ledger import Entry, Ledger
 from importer.operations.runs_folders import ledgers_beside, newest_first
 from importer.rundir import RunDirectory
 from importer.survey.seen import FirstPlaces, Seen, Sighting, row_of
