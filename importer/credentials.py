@@ -149,6 +149,13 @@ def _key_from_file(path: Path, warn: Warn) -> str:
         text = raw.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
+        if not _is_place(path):
+            # A missing file's name may be the key itself, given where the file's name belongs.
+            raise UsageError(
+                f"the file after --api-key-file cannot be read: {reason}",
+                "Give the path of a file that holds the key. What was given is not repeated here, "
+                "since it may be the key: if it was, the shell's history has it now.",
+            ) from None
         raise UsageError(
             f"{path}: the API key cannot be read: {reason}", "Check the path after --api-key-file."
         ) from None
@@ -156,6 +163,14 @@ def _key_from_file(path: Path, warn: Warn) -> str:
         raise UsageError(f"{path}: must hold the API key and nothing else")
     _warn_of_readers(path, warn)
     return text
+
+
+def _is_place(path: Path) -> bool:
+    """Whether a path surely is one: it exists, or stands in a folder that is named and exists."""
+    try:
+        return path.exists() or (len(path.parts) > 1 and path.parent.is_dir())
+    except (OSError, ValueError):
+        return False
 
 
 def _warn_of_readers(path: Path, warn: Warn) -> None:

@@ -35,6 +35,9 @@ KeyPath = tuple[str, ...]
 """The keys that lead to a part of the mapping; places in lists as their numbers."""
 
 
+_STANDARD = "tag:yaml.org,2002:"
+_TAGS = {"str", "int", "float", "bool", "null", "timestamp", "value", "merge", "seq", "map"}
+"""Those of plain data, which most nodes have without being told."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -71,6 +74,7 @@ class Reader:
         self._count(len(path))
         mark = node.start_mark
         self.places.setdefault(path, (mark.line + 1, mark.column + 1))
+        self._check_tag(node, path)
         if isinstance(node, MappingNode):
             return dict(self._items(node, path))
         if isinstance(node, SequenceNode):
@@ -87,6 +91,7 @@ class Reader:
             if not isinstance(key_node, ScalarNode):
                 self._complain(key_node, path, "a key must be plain text")
                 continue
+            self._check_tag(key_node, path)
             key = unicodedata.normalize("NFC", str(key_node.value))
             if key_node.tag is not None and str(key_node.tag).endswith(":merge"):
                 yield from self._merged(value_node, path, node)
@@ -115,6 +120,15 @@ class Reader:
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:
             raise MappingError(f"{self.path}: too large or too deep for a mapping")
+
+    def _check_tag(self, node: Node, path: KeyPath) -> None:
+        """Complain of a tag that asks for what is not done here: ``!include``, ``!!python/…``."""
+        tag = str(node.tag)
+        if tag.removeprefix(_STANDARD) not in _TAGS:
+            told = f"!!{tag.removeprefix(_STANDARD)}" if tag.startswith(_STANDARD) else tag
+            self._complain(
+                node, path, f"the tag {told:.60} is not known here: write the value itself"
+            )
 
     def _complain(self, node: Node, path: KeyPath, what: str) -> None:
         mark = node.start_mark

@@ -13,6 +13,9 @@ from importer.errors import MappingError, SourceError
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes; ten thousands of values fit, and a mistaken path to a data dump is not read for hours."""
 
+_STANDARD = "tag:yaml.org,2002:"
+_TAGS = {"str", "int", "float", "bool", "null", "timestamp", "merge", "seq", "map"}
+
 Location = tuple[str | int, ...]
 """Where something stands in a document: keys, and positions from 0."""
 
@@ -50,7 +53,10 @@ def parse(raw: bytes, path: Path) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        return YAML(typ="rt").load(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        if "!" in text and (tags := _unknown_tags(text, path)):
+            raise MappingError(f"{path} has tags that are not known here", tags)
+        return YAML(typ="rt").load(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         what = f"{path}:{line}:1: not UTF-8 text: save the file as UTF-8"
@@ -65,6 +71,21 @@ def parse(raw: bytes, path: Path) -> Any:
     except ValueError as error:  # a date such as 2024-02-31, an impossible number
         what = f"{path}: {error}: put it in quotes if it is text"
     raise MappingError(f"{path} is not YAML", [what])
+
+
+def _unknown_tags(text: str, path: Path) -> list[str]:
+    """A complaint about each tag that is none of plain data: ``!include``, ``!!python/…``."""
+    from ruamel.yaml import YAML
+
+    tags = []
+    for event in YAML(typ="safe", pure=True).parse(text):
+        tag = str(getattr(event, "tag", None) or "!")
+        name = tag.removeprefix(_STANDARD)
+        if tag != "!" and (name == tag or name not in _TAGS):
+            place = f"{path}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+            told = tag if name == tag else f"!!{name}"
+            tags.append(f"{place}: the tag {told:.60} is not known here: write the value itself")
+    return tags
 
 
 def unusable(

@@ -110,6 +110,25 @@ class Repeating(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.parametrize("key", [KEY, "k3y/with+slashes/and==", "k3y" * 200])
+def test_a_key_given_for_its_file_is_not_repeated(
+    cli: Cli, capfd: pytest.CaptureFixture[str], mapping: Path, leads: Path, key: str
+) -> None:
+    given = (leads, "-m", mapping, "--customer", "acme", "--api-key-file")
+    for command in (
+        ("run", *given, key, "-v"),
+        ("run", *given, key, "--log-format", "json"),
+        ("check", *given, key, "--online"),
+    ):
+        assert cli(*command) == 2
+        told = capfd.readouterr()
+        assert "--api-key-file" in told.err
+        assert "k3y" not in told.out + told.err
+    missing = leads.parent / "no-such-key"
+    assert cli("run", *given, missing) == 2
+    assert str(missing) in capfd.readouterr().err
+
+
 def test_what_a_service_repeats_of_the_key_is_neither_shown_nor_kept(
     keyed: Cli, capfd: pytest.CaptureFixture[str], mapping: Path, leads: Path, tmp_path: Path
 ) -> None:

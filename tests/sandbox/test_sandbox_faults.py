@@ -35,6 +35,7 @@ from importer.sandbox.faults import (
     parse_latency,
 )
 from importer.sandbox.misconduct import misconduct
+from importer.sandbox.project_file import load_projects
 from importer.sandbox.store import open_store
 from tests.support.live_sandbox import SAMPLE_PROJECT, LiveSandbox, live_sandbox
 
@@ -642,6 +643,17 @@ def test_a_latency_is_written_in_seconds_or_milliseconds(
 def test_what_is_no_latency_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match=r"duration|range"):
         parse_latency(text)
+
+
+@pytest.mark.parametrize("tag", ["!include", "!!python/object:os.system"])
+def test_a_tag_in_a_fault_or_project_file_is_a_mistake(tmp_path: Path, tag: str) -> None:
+    path = tmp_path / "faults.yaml"
+    path.write_text(f"faults:\n  - kind: {tag} close\n", "utf-8")
+    for load in (load_faults, load_projects):
+        with pytest.raises(MappingError) as caught:
+            load(path)
+        [line] = caught.value.mistakes
+        assert line.startswith(f"{path}:2:11: the tag {tag} is not known here")
 
 
 def test_every_mistake_in_a_fault_file_is_told_at_once_with_its_place(tmp_path: Path) -> None:
