@@ -264,7 +264,7 @@ def _home(run_id: str, *folders: Path) -> Path:
     The first of all where none has it.
     """
     for folder in folders:
-        if (ledger := Ledger.look(folder)) is not None:
+        if (ledger := Ledger.look(folder, again=False)) is not None:
             with ledger:
                 if ledger.find(run_id) is not None:
                     return folder

@@ -207,16 +207,17 @@ class Ledger:
         return cls(connection, path)
 
     @classmethod
-    def look(cls, runs_dir: Path) -> Self | None:
+    def look(cls, runs_dir: Path, *, again: bool = True) -> Self | None:
         """A folder's ledger as it is, to be read only; None where there is none.
 
+        One that is lost is made `again`; not to be asked of a folder that may be none of runs.
         Raises OutputError where it cannot be read.
         """
         path = runs_dir / FILE
         with _translated(path):
             if not path.is_file() or path.stat().st_size == 0:
                 # It is gone where there are runs, and what it knew is needed to read, too.
-                return cls.open(runs_dir) if next(_runs_in(runs_dir), None) is not None else None
+                return cls.open(runs_dir) if again and _is_lost(runs_dir) else None
             # Not "ro": what a crash left half written could not be rolled back. What may not be
             # written is opened for reading all the same.
             connection = sqlite3.connect(
@@ -485,6 +486,17 @@ def _runs_in(runs_dir: Path) -> Iterator[RunDirectory]:
         parts = (directory.journal, directory.snapshot, directory.path / _SUMMARY)
         if any(part.exists() for part in parts):
             yield directory
+
+
+def _is_lost(runs_dir: Path) -> bool:
+    """Whether a folder without a ledger holds runs that one would know."""
+    for directory in _runs_in(runs_dir):
+        try:
+            if _past(directory) is not None:
+                return True
+        except _UnknownError:
+            return True
+    return False
 
 
 def _past(directory: RunDirectory) -> tuple[Entry, int | None, bool] | None:
