@@ -32,6 +32,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "files": ("errors",),
     "rundir": ("errors",),
     "shell": (),
+    "terminal": (),
     "commands": (*FOUNDATION, "api.request", "credentials", "shell"),
     "summary": (*FOUNDATION, ""),
     "mapping": (*HELPERS, "mapping", "textbytes"),
@@ -71,6 +72,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
             "sandbox",
             "shell",
             "stopping",
+            "terminal",
         ),
         "",  # the version
     ),

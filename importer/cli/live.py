@@ -12,6 +12,7 @@ from importer.cli.logs import as_json, put_progress
 from importer.cli.outcome import say
 from importer.cli.signals import SIGNALS
 from importer.model import Probing, Progress, Resumed, Stage, Status, StrayAnswer, Waiting
+from importer.terminal import shown
 
 if TYPE_CHECKING:
     from importer.model import Event
@@ -40,7 +41,7 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
     if as_json():
         yield put_progress(name, _Teller())
         return
-    tell = _Teller()
+    tell, name = _Teller(), shown(name)
     if not sys.stderr.isatty():
         yield tell
         return
@@ -64,10 +65,10 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[Progress | Eve
                 bar.update(news.passed - bar.n)
             else:
                 failed = sum(news.counts.get(status, 0) for status in _FAILED)
-                shown = {"created": news.counts.get(Status.CREATED, 0), "failed": failed}
+                counts = {"created": news.counts.get(Status.CREATED, 0), "failed": failed}
                 if uncertain := news.counts.get(Status.UNCERTAIN, 0):
-                    shown["uncertain"] = uncertain
-                bar.set_postfix(shown, refresh=False)
+                    counts["uncertain"] = uncertain
+                bar.set_postfix(counts, refresh=False)
                 bar.update(news.done - bar.n)
 
         yield show

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from importer.model import Progress, Stage, Status
+from importer.terminal import shown
 
 if TYPE_CHECKING:
+    import logging
+
     from importer.library import RunResult
     from importer.model import Event
 
@@ -33,13 +36,26 @@ def _set_up(context: click.Context, parameter: click.Parameter, value: Any) -> N
     as_json = context.meta.get(_FORMAT) == "json"
     logging.captureWarnings(as_json)
     if not as_json:
-        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+        logging.basicConfig(level=level, force=True)
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_formatter())
         logging.getLogger(_NAME).setLevel(logging.NOTSET)
         return
     from importer.cli.jsonlog import JsonHandler
 
     logging.basicConfig(level=level, handlers=[JsonHandler()], force=True)
     logging.getLogger(_NAME).setLevel(min(level, logging.INFO))
+
+
+def _formatter() -> logging.Formatter:
+    """How a record is written for people: libraries log what services say, too."""
+    import logging
+
+    class Formatter(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return shown(super().format(record))
+
+    return Formatter("%(levelname)s %(name)s: %(message)s")
 
 
 verbose_option = click.option(

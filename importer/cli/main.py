@@ -166,7 +166,16 @@ def _show(error: click.ClickException) -> None:
     if as_json():
         put("error", error.format_message(), exit_code=_UNUSABLE)
     else:
-        error.show()
+        from importer.cli.outcome import say
+
+        # The words of a command line may come from a pattern, that is, from file names.
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            say(context.get_usage(), err=True)
+            if context.command.get_help_option(context) is not None:
+                names = f"{context.command_path} {context.help_option_names[0]}"
+                say(f"Try '{names}' for help.\n", err=True)
+        say(f"Error: {error.format_message()}", err=True)
 
 
 def _report_bug() -> None:
@@ -178,5 +187,7 @@ def _report_bug() -> None:
     if as_json():
         put_bug()
         return
-    traceback.print_exc()
-    click.echo("This is a bug in vcc-import: please report the lines above.", err=True)
+    from importer.cli.outcome import say
+
+    say(traceback.format_exc().rstrip(), err=True)
+    say("This is a bug in vcc-import: please report the lines above.", err=True)

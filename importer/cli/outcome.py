@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from importer.cli.logs import as_json, put
 from importer.commands import about_run, run_like
 from importer.errors import ImporterError
 from importer.model import Severity, Status
+from importer.terminal import shown
 
 if TYPE_CHECKING:
     from importer.model import Checkup
@@ -55,7 +55,7 @@ def say(text: str, *, err: bool = False) -> None:
         put("info", text.strip())
         return
     try:
-        click.echo(_UNPRINTABLE.sub("\ufffd", text), err=err)
+        click.echo(shown(text), err=err)
     except BrokenPipeError:
         stream = sys.stderr if err else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -66,9 +66,6 @@ def tell_missing(files: Sequence[Path], reported: Collection[Path]) -> None:
     missing = [str(path) for path in files if path not in reported]
     if missing:
         say(f"Not in the report: {', '.join(missing)}", err=True)
-
-
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def tell(error: ImporterError) -> None:

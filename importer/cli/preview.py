@@ -25,6 +25,7 @@ from importer.cli.options import (
     where_options,
 )
 from importer.settings import Destination, RunSettings
+from importer.terminal import shown_json
 
 if TYPE_CHECKING:
     from importer.model import Preview
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 def preview(file: Path, mapping_path: Path | None, limit: int | None, **options: Any) -> int:
     """Print every row of FILE as one JSON object a line: row, status, body and problems.
 
-    The body of a ready row is exactly what would be sent. Nothing is sent. Where the mapping has
+    The body of a ready row is what would be sent; characters that steer a terminal are escaped,
+    as JSON may have them. Nothing is sent. Where the mapping has
     rows.within, leads that past runs have sent to the project are skipped, as run does; which runs
     say project and customer.
     """
@@ -80,5 +82,5 @@ def _print(previews: Iterable[Preview]) -> None:
             "body": orjson.Fragment(row.body) if row.body is not None else None,
             "problems": [dataclasses.asdict(problem) for problem in row.problems],
         }
-        output.write(orjson.dumps(line) + b"\n")
+        output.write(shown_json(orjson.dumps(line)) + b"\n")
     output.flush()

@@ -11,12 +11,14 @@ import base64
 import binascii
 import errno
 import hmac
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from importer.errors import ImporterError
@@ -211,6 +213,7 @@ async def serve(  # noqa: PLR0913 (each is an option of the command)
         runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_http_log(),
             shutdown_timeout=_ABORT_SECONDS,
             lingering_time=_LINGER_SECONDS,
         )
@@ -225,6 +228,30 @@ async def serve(  # noqa: PLR0913 (each is an option of the command)
                 await site.stop()
             await app[IN_FLIGHT].drain(SHUTDOWN_SECONDS)
             await runner.cleanup()
+
+
+def _http_log() -> logging.Logger:
+    """Where aiohttp writes what goes wrong: one line for what was no HTTP."""
+    log = logging.getLogger(f"{__name__}.http")
+    log.addFilter(_as_a_line)  # adding it again changes nothing
+    return log
+
+
+def _as_a_line(record: logging.LogRecord) -> bool:
+    """Take the traceback from a record about a malformed request, which has been answered 400."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        why = " ".join(str(error.message).split())[:_WORDS]
+        shown = "".join(char if char.isprintable() else "\ufffd" for char in why)
+        record.msg = "%s: %s"
+        record.args = ("a request that is not HTTP", shown)
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
+_WORDS = 200
+"""Characters that are shown of what is wrong with a request."""
 
 
 async def _bind(runner: web.AppRunner, host: str, port: int) -> None:
