@@ -15,14 +15,17 @@ import pytest
 
 from importer import library
 from importer.library import Guard
+from importer.mapping.load import LoadedMapping
 from importer.model import Status
 from importer.operations import batch_work
 from importer.operations.batch import BatchResult, Given, run_batch
+from importer.operations.batch_gate import begun_by
 from importer.operations.batch_release import release
+from importer.operations.batch_work import Work
 from importer.operations.jobs import load_jobs
+from importer.operations.ledger import Entry
 from importer.operations.target_lock import target_lock
 from importer.settings import RunSettings, Secret, Target
-from importer.sources import file_sha256
 from importer.stopping import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -283,12 +286,12 @@ def test_a_key_that_is_missing_is_trouble_of_the_job_and_leaves_its_files(
 def test_a_bug_that_a_file_shows_keeps_no_other_back(
     tmp_path: Path, service: LiveSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(path: Path) -> str:
+    def broken(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Entry | None]:
         if path.name == "bad.csv":
             raise ZeroDivisionError
-        return file_sha256(path)
+        return begun_by(work, path, mapping)
 
-    monkeypatch.setattr("importer.operations.batch_file.file_sha256", broken)
+    monkeypatch.setattr("importer.operations.batch_file.begun_by", broken)
     write_jobs(tmp_path, service.base_url, LOCAL)
     (tmp_path / "inbox" / "bad.csv").write_text(leads(3, 1000), "utf-8")
     (tmp_path / "inbox" / "good.csv").write_text(leads(3, 1003), "utf-8")
