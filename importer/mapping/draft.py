@@ -30,7 +30,7 @@ from importer.settings import SourceOptions
 _LISTED = 100
 """Columns without a field that are listed one by one."""
 _FEW = 40
-_DATA = re.compile(r"\S@\S+\.\S|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
+_DATA = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 """An e-mail address, or digits as phones, dates and ids have them."""
 _STAMPED = re.compile(r"stamp|import|ref(?:erence)?(?![a-z])", re.IGNORECASE)
 """Names of fields that may be there for a stamp."""
