@@ -117,6 +117,10 @@ def _overlong(texts: Sequence[str]) -> int | None:
     return next((at for at, text in enumerate(texts) if len(text) > LONGEST_CELL), None)
 
 
+_BLANK = [""]
+"""A blank line of a text."""
+
+
 def _first_rows(parts: Iterator[Part], header_row: int | None) -> tuple[list[Rows], bool]:
     """Rows enough to find the header in, and whether any row holds something.
 
@@ -124,8 +128,11 @@ def _first_rows(parts: Iterator[Part], header_row: int | None) -> tuple[list[Row
     """
     head: list[Rows] = []
     filled, anything = 0, False
-    for part in (part.as_rows() for part in parts):
-        full = sum(any(cell != "" for cell in row) for row in part.cells)
+    for given in parts:
+        if isinstance(given, Columns) and not any(Bytes(array).longest for array in given.arrays):
+            continue  # seen at once: a file may be blank lines for the most part
+        part = given.as_rows()
+        full = sum(any(cell != "" for cell in row) for row in part.cells if row and row != _BLANK)
         anything = anything or full > 0
         if header_row is not None and part.first + len(part) <= header_row:
             continue
