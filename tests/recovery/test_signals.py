@@ -34,6 +34,7 @@ LINES = re.compile(
     r"Interrupted\.|Terminated\.|Stopping: requests in flight are finished first\."
     r"|Stopped at once\. What was in flight is uncertain until `reconcile`\.|Stopped at once\."
     r"|Error: interrupted while \w+: nothing was sent"
+    r"|  The next round goes on by itself\.|  Results: .*|  The file is now .*"
     r"|Mapping: .*|Look at the \d+ lines? marked unsure.*|Then: .*"
 )
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
