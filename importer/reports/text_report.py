@@ -10,6 +10,7 @@ from pathlib import PurePath
 from importer.model import Checkup, Problem, Severity, Survey
 from importer.reports.verdict import (
     EXAMPLES,
+    LONG_HINT,
     Kind,
     Tone,
     blocked,
@@ -103,7 +104,7 @@ def _examples(kind: Kind) -> Iterator[str]:
     for problem in kind.examples[:EXAMPLES]:
         yield from _wrapped(_told(problem), "    ", hang=2)
         if problem.hint:
-            yield from _wrapped(f"→ {visible(problem.hint)}", "      ", hang=2)
+            yield from _wrapped(f"→ {visible(problem.hint, LONG_HINT)}", "      ", hang=2)
     more = kind.count - min(len(kind.examples), EXAMPLES)
     if more > 0:
         yield f"    … and {more:,} more"

@@ -13,6 +13,8 @@ EXAMPLES = 5
 """Problems shown of each kind."""
 LONG = 200
 """Characters of one text that are shown; the file itself has the whole."""
+LONG_HINT = 1000
+"""Characters of a hint that are shown: a command in it is to be pasted as it stands."""
 
 
 class Tone(StrEnum):

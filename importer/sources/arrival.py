@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer.errors import SourceError
+from importer.errors import OutputError, SourceError
 from importer.files import WorkingFolder, is_shell_pipe
 from importer.sources.inputfile import InputFile
 from importer.sources.zipped import MIB
@@ -126,10 +126,11 @@ def _write(target: BinaryIO, piece: bytes, folder: str) -> None:
         target.write(piece)
         target.flush()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise SourceError(
-            f"{Path(folder).parent}: the disk is full.",
+        # Nothing is wrong with the file: whoever is to put it away must not take it for unreadable.
+        full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG}
+        reason = "the disk is full" if full else f"cannot be written: {error.strerror}"
+        raise OutputError(
+            f"{Path(folder).parent}: {reason}",
             "Make room, or name another folder for temporary files in the variable TMPDIR.",
         ) from None
 

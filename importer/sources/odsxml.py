@@ -36,6 +36,8 @@ _ROW, _TABLE_TAG, _COLUMN = _TABLE + "table-row", _TABLE + "table", _TABLE + "ta
 _PARAGRAPH, _SPACES = _TEXT + "p", _TEXT + "s"
 _SIGNS = {_TEXT + "tab": "\t", _TEXT + "line-break": "\n"}
 _TIME = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d+))?S)?")
+_OTHER_YEAR = re.compile(r"-|\+?[0-9]{5,}-")
+"""The year of a date before our calendar or after 9999 (xsd:date of XML Schema)."""
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:[.,]\d+)?)?")
 _FIRST_DAY = "1899-12-31"
 """The day of the number 1; what is before it is 0 or a negative number in a date format."""
@@ -236,7 +238,10 @@ def _value(given: Mapping[str, str], shown: str, is_formula: bool) -> str:
             except (KeyError, ValueError):
                 return shown
         case "date":
-            found = _DATE.fullmatch(given.get(_OFFICE + "date-value", ""))
+            value = given.get(_OFFICE + "date-value", "")
+            if _OTHER_YEAR.match(value):
+                return BAD_DATE
+            found = _DATE.fullmatch(value)
             if found is None:
                 return shown
             day = " ".join(part for part in found.groups() if part)

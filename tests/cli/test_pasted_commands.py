@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import openpyxl
@@ -163,10 +165,21 @@ def test_a_mapping_that_is_missing_is_drafted_by_the_command_that_is_told(
     assert cli(*check) == 1
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"))))
+@given(
+    st.lists(st.text(st.characters(min_codepoint=0x20, exclude_characters="\x7f", codec="utf-8")))
+)
 def test_a_shell_of_posix_takes_each_word_for_one(words: list[str]) -> None:
     if os.name == "posix":
         assert shlex.split(command(*words)) == ["vcc-import", *words]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("word", ["\x1f", "a\nb", "it's\t\\ 1", "\udce9.csv", "é\x7f"])
+def test_a_word_of_characters_that_cannot_be_typed_is_one_too(word: str) -> None:
+    shown = subprocess.run(
+        ["bash", "-c", f"printf '%s' {quoted(word)}"], capture_output=True, check=True
+    )
+    assert shown.stdout == os.fsencode(word)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,8 @@ def test_days_since_1904_may_be_fewer(tmp_path: Path, value: str, shown: str) ->
         ("1899-12-28T12:00:00", "#DATE!"),
         ("1900-01-02", "1900-01-02"),
         ("0017-05-24", "#DATE!"),
+        ("-0017-05-24", "#DATE!"),
+        ("12024-05-17", "#DATE!"),
     ],
 )
 def test_a_day_of_ods_before_its_calendar_is_an_error(tmp_path: Path, day: str, shown: str) -> None:
