@@ -51,6 +51,7 @@ class Peer(BaseProtocol):
         self.strayed = False
         self._on_stray = on_stray
         self._answered_at = -math.inf
+        self._read_in_part = False
         self._ended = loop.create_future()
         handler, transport = connection.protocol, connection.transport
         if handler is None or transport is None:
@@ -123,8 +124,11 @@ class Peer(BaseProtocol):
         parser = self._parser
         if parser is None:
             idle = self._loop.time() - self._answered_at
-            # A server or a proxy may say of a connection that it was idle for too long.
-            if idle < _SECONDS_OF_DOUBT or not data.startswith(_TOO_LONG_IDLE):
+            too_long_idle = idle >= _SECONDS_OF_DOUBT and data.startswith(_TOO_LONG_IDLE)
+            # The rest of an answer that was not read to its end, a line's end behind one that was,
+            # as some old servers send it, and word of a connection that was idle for too long are
+            # no answers too many.
+            if not (self._read_in_part or not data.strip(b"\r\n") or too_long_idle):
                 self._stray()
                 self._on_stray(self.number)
             self.close()
@@ -155,6 +159,7 @@ class Peer(BaseProtocol):
             self.usable = self.usable and not (ended or message.should_close)
         elif payload.total_bytes > self._cap:
             self.usable = False
+            self._read_in_part = not payload.is_eof()
             self._give(Answer(message.code, message.headers, None))
         elif payload.is_eof():
             self.usable = self.usable and not message.should_close
@@ -221,6 +226,7 @@ class Peer(BaseProtocol):
 
     def _fail(self, error: BaseException) -> None:
         self.usable = False
+        self._read_in_part = True
         waiter, self._waiter, self._parser = self._waiter, None, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)

@@ -26,6 +26,8 @@ class Row:
     status: int | None = None
     doubtful: bool = False
     """An answer that it had may have been another's, so that it may exist already."""
+    given_back: bool = False
+    """It was reported as pending, since nothing more begins."""
 
     def outcome(
         self,
@@ -39,6 +41,19 @@ class Row:
         return Outcome(
             self.request.row, status, numberids, self.attempts, self.status, code, message, hint
         )
+
+
+def doubted(outcome: Outcome, was: Status | None = None) -> Outcome:
+    """The outcome of a row whose answer may be another's: uncertain, its numberids kept."""
+    said = f": {outcome.status} {'|'.join(outcome.numberids)}".rstrip()
+    return outcome._replace(
+        status=Status.UNCERTAIN,
+        code="stray_answer",
+        message="the service sent answers nobody had asked for, and this row's may be another's"
+        + ("" if outcome.status is Status.UNCERTAIN else said),
+        hint="It may exist: look for it in the service before sending it again.",
+        was=was,
+    )
 
 
 class Dispatcher:
@@ -116,7 +131,7 @@ class Dispatcher:
         self._later.clear()
         self._ready.clear()
         if waiting:
-            self._report([row.outcome(Status.PENDING) for row in waiting])
+            self._report([_given_back(row) for row in waiting])
         self.pump()
 
     async def done(self) -> None:
@@ -149,7 +164,7 @@ class Dispatcher:
 
     def _put(self, row: Row, *, first: bool) -> None:
         if self.halted:
-            self._report((row.outcome(Status.PENDING),))
+            self._report((_given_back(row),))
         elif first:
             self._ready.appendleft(row)
         else:
@@ -212,3 +227,11 @@ class Dispatcher:
     def _woken(self) -> None:
         self._timer = None
         self.pump()
+
+
+def _given_back(row: Row) -> Outcome:
+    """The outcome of a row of which nothing more is sent in this run."""
+    if row.doubtful:
+        return doubted(row.outcome(Status.UNCERTAIN))
+    row.given_back = True
+    return row.outcome(Status.PENDING)

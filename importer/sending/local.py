@@ -35,7 +35,7 @@ from importer.model import (
     Waiting,
     Wire,
 )
-from importer.sending.dispatch import Dispatcher, Row
+from importer.sending.dispatch import Dispatcher, Row, doubted
 from importer.sending.failures import Failures
 from importer.sending.pace import Pacer
 from importer.sending.protocol import Report
@@ -64,18 +64,6 @@ class _Answered(NamedTuple):
     connection: int
     row: Row
     outcome: Outcome | None
-
-
-def _doubted(outcome: Outcome, was: Status | None = None) -> Outcome:
-    """The outcome of a row whose answer may be another's: uncertain, its numberids kept."""
-    return outcome._replace(
-        status=Status.UNCERTAIN,
-        code="stray_answer",
-        message="the service sent answers nobody had asked for, and this row's may be another's"
-        + (f": {outcome.status} {'|'.join(outcome.numberids)}".rstrip() if was else ""),
-        hint="It may exist: look for it in the service before sending it again.",
-        was=was,
-    )
 
 
 _LEASE_LOOK_SECONDS = 0.05
@@ -257,7 +245,7 @@ class _Crew:
         while self._answered and self._answered[0].at < now - _SECONDS_OF_DOUBT:
             self._answered.popleft()
         if row.doubtful and outcome is not None:
-            outcome = _doubted(outcome)
+            outcome = doubted(outcome)
         self._answered.append(_Answered(now, reply.connection, row, outcome))
         if reply.stray:
             self.suspect(reply.connection, "the service gave more than one answer to a request")
@@ -270,13 +258,15 @@ class _Crew:
             self._engine.use_once()
             self._engine.tell(StrayAnswer(why))
         since = self._clock() - _SECONDS_OF_DOUBT
-        doubted: list[Outcome] = []
+        found: list[Outcome] = []
         for place, answered in enumerate(self._answered):
             if connection and answered.connection == connection and answered.at >= since:
-                doubted += self._doubt(answered)
+                found += self._doubt(answered)
                 self._answered[place] = answered._replace(connection=0)
-        if doubted:
-            self._report(doubted)
+        if found:
+            self._report(found)
+            # Where the last that waited were taken back, nothing else may come to end it.
+            self._rows.pump()
 
     def distrust(self, row: int) -> None:
         """Have no row rely on the connection that a row's answer came on."""
@@ -289,11 +279,14 @@ class _Crew:
         if outcome is None:
             # Its answer had it sent again, or given back: it may have arrived all the same.
             if self._rows.take_back(row):
-                yield _doubted(row.outcome(Status.UNCERTAIN))
+                yield doubted(row.outcome(Status.UNCERTAIN))
+            elif row.given_back:
+                row.given_back, row.doubtful = False, True
+                yield doubted(row.outcome(Status.UNCERTAIN), was=Status.PENDING)
             else:
                 row.doubtful = True
         elif outcome.status in _CERTAIN:
-            yield _doubted(outcome, was=outcome.status)
+            yield doubted(outcome, was=outcome.status)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

@@ -146,6 +146,7 @@ class _Crew:
         self._failure: str | None = None
         self._halt = asyncio.Event()
         self._complete = False
+        self._distrustful = False
 
     async def work(self, leases: AsyncIterator[Lease], stop: asyncio.Event) -> Stop | None:
         self._renew()
@@ -268,7 +269,10 @@ class _Crew:
             rate = None if event.rate is None else event.rate * len(self._senders)
             event = PaceChanged(width, rate)
         if isinstance(event, StrayAnswer):
-            # They all ask the same service.
+            # They all ask the same service; what this makes the others tell is no news.
+            if self._distrustful:
+                return
+            self._distrustful = True
             self._engine.distrust(0)
         self._engine.on_event(event)
 

@@ -18,7 +18,7 @@ from importer.api.client import Client
 from importer.api.connections import Supervision
 from importer.api.verdict import judge
 from importer.journal import Journal
-from importer.model import Event, Outcome, Request, Status, StrayAnswer
+from importer.model import Event, Lease, Outcome, Reply, Request, Status, StrayAnswer, Wire
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import Ending
@@ -198,6 +198,64 @@ def test_a_blank_line_behind_an_answer_is_none(tmp_path: Path) -> None:
     assert warned(result) == 0
 
 
+def test_a_blank_line_that_comes_apart_is_none_either(tmp_path: Path) -> None:
+    async def behave(numberid: int, nth: int, writer: Writer) -> None:
+        writer.write(created(numberid))
+        asyncio.get_running_loop().call_later(0.001, writer.write, b"\r\n")
+
+    result = send(Service(behave), tmp_path, concurrency=1)
+    assert {o.status for o in result.outcomes.values()} == {Status.CREATED}
+    assert warned(result) == 0
+
+
+def test_the_rest_of_an_answer_that_is_too_long_is_no_other_answer(tmp_path: Path) -> None:
+    """What is no answer of the service's, such as a page, is read no further than a bound."""
+
+    async def behave(numberid: int, nth: int, writer: Writer) -> None:
+        if nth == 1:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n" + b"x" * 8000000)
+        else:
+            writer.write(created(numberid) + (b"H" if nth == 0 else b""))
+
+    # The first has connections used once, and read for a while behind what is taken in.
+    result = send(Service(behave), tmp_path, rows=3, concurrency=1)
+    assert result.outcomes[3].code == "not_understood"
+    assert result.outcomes[4].status is Status.CREATED
+
+
+def _send_one(tmp_path: Path, answer: bytes, policy: RetryPolicy) -> list[Outcome]:
+    """Send a row that is answered so, and right behind it with an answer too many."""
+
+    async def behave(numberid: int, nth: int, writer: Writer) -> None:
+        writer.write(answer)
+        asyncio.get_running_loop().call_later(0.002, writer.write, created(numberid))
+
+    async def main() -> None:
+        async with Service(behave).open() as target:
+
+            def suspect(connection: int) -> None:
+                engine.suspect(connection)
+
+            async with Client(target, Pace(1), Supervision(on_stray=suspect)) as client:
+                engine = LocalEngine(client.add, judge, policy, 1, use_once=client.use_once)
+                rows = iter([Request(2, b"2")])
+                sending = coordinate(rows, journal, engine, stop=asyncio.Event())
+                await asyncio.wait_for(sending, 20)
+
+    with Journal.create(tmp_path / "journal.sqlite3", {}) as journal:
+        asyncio.run(main())
+        return list(journal.outcomes())
+
+
+def test_the_last_row_that_waited_for_another_try_ends_the_run_when_it_is_in_doubt(
+    tmp_path: Path,
+) -> None:
+    answer = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
+    policy = RetryPolicy(retries=1, base=60.0, cap=60.0, retry_on=frozenset({500}))
+    [outcome] = _send_one(tmp_path, answer, policy)
+    assert (outcome.status, outcome.code) == (Status.UNCERTAIN, "stray_answer")
+
+
 def test_one_numberid_for_two_rows_is_none_of_theirs(tmp_path: Path) -> None:
     async def behave(numberid: int, nth: int, writer: Writer) -> None:
         writer.write(created(1003 if nth == 30 else numberid))
@@ -265,3 +323,63 @@ def test_a_proxy_that_closes_what_was_idle_for_long_is_no_sign(tmp_path: Path) -
 
     asyncio.run(main())
     assert said == []
+
+
+def test_a_row_given_back_after_a_doubtful_answer_is_not_sent_again() -> None:
+    """The refusal that stops a run may be the answer to another row."""
+    told: list[Outcome] = []
+
+    async def post(body: bytes) -> Reply:
+        if body == b"2":
+            return Reply(Wire.ANSWERED, 401, True, connection=7)
+        await waited.wait()
+        engine.suspect(7)
+        return Reply(Wire.ANSWERED, 200, True, ("1",), connection=8)
+
+    async def leases() -> AsyncIterator[Lease]:
+        yield Lease((Request(3, b"3"), Request(2, b"2")))
+
+    def report(outcomes: Sequence[Outcome]) -> None:
+        told.extend(outcomes)
+        waited.set()
+
+    async def main() -> None:
+        await engine.send(leases(), report, asyncio.Event())
+
+    waited = asyncio.Event()
+    engine = LocalEngine(post, judge, POLICY, 2)
+    asyncio.run(main())
+    assert [(o.row, o.status, o.was) for o in told] == [
+        (2, Status.PENDING, None),
+        (2, Status.UNCERTAIN, Status.PENDING),
+        (3, Status.CREATED, None),
+    ]
+
+
+def test_a_row_in_doubt_that_is_not_sent_any_more_is_not_pending() -> None:
+    """Its first answer had it sent again, and may have been another's: it may exist."""
+    told: list[Outcome] = []
+    posts = 0
+
+    async def post(body: bytes) -> Reply:
+        nonlocal posts
+        posts += 1
+        if posts == 1:
+            return Reply(Wire.ANSWERED, 500, True, connection=7)
+        engine.suspect(7)
+        stop.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return Reply(Wire.NOT_SENT, detail="gone")
+
+    async def leases() -> AsyncIterator[Lease]:
+        yield Lease((Request(2, b"2"),))
+
+    async def main() -> None:
+        await engine.send(leases(), told.extend, stop)
+
+    stop = asyncio.Event()
+    policy = RetryPolicy(base=0.001, retry_on=frozenset({500}))
+    engine = LocalEngine(post, judge, policy, 1)
+    asyncio.run(main())
+    assert [(o.row, o.status, o.was) for o in told] == [(2, Status.UNCERTAIN, None)]
