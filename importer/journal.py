@@ -48,6 +48,7 @@ from importer.journal_file import (
     RELEASE,
     SCHEMA,
     UNTRUSTED,
+    WHOLE_FILE,
     WITHDRAW,
     WRITING,
     Mark,
@@ -174,8 +175,8 @@ class Journal:
                     commits = (MarkFile.read(mark_of(path)) or Mark(0)).commits
             mark = MarkFile(mark_of(path))
             undo.callback(mark.close)
-            if rows is None:
-                # Before anything is written: a mark of a closed journal speaks of its bytes.
+            # Before anything is written: a mark of a closed journal speaks of its bytes.
+            with WHOLE_FILE:
                 mark.write(Mark(commits), durable=True)
             with translated(path):
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -405,6 +406,15 @@ class Journal:
         with self._mutex, translated(self.path), self._transaction(durable=True) as run:
             run.executemany(SET_META, values.items())
         self._fold()
+
+    def sign_of_life(self) -> None:
+        """Have the time of the mark say that the run is on, though nothing may be to record.
+
+        To be called before senders elsewhere are told to go on: after a kill it is known then how
+        long they may (:func:`importer.recovery.last_written`). Waits for nothing.
+        """
+        if (writing := self._writing) is not None:
+            writing.mark.touch()
 
     def _synchronous(self, *, durable: bool) -> None:
         """Whether what is committed next waits for the disk."""

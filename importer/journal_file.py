@@ -159,13 +159,21 @@ class MarkFile:
         except OSError as error:
             raise JournalError(f"cannot write {self._path}: {error.strerror}", _WRITABLE) from error
 
+    def touch(self) -> None:
+        """Let its time of change be now, where that can be written; says nothing else."""
+        with contextlib.suppress(OSError):
+            os.utime(self._path)
+
     def close(self) -> None:
         """Let go of the file; idempotent."""
         self._file.close()
 
     @classmethod
     def read(cls, path: Path) -> Mark | None:
-        """The mark in a file; None where there is none. Raises JournalError for anything else."""
+        """The mark in a file; None where there is none. Raises JournalError for anything else.
+
+        A file that was made and not yet written, as when its process was killed then, has none.
+        """
         try:
             with path.open("rb") as file:
                 content = file.read(cls._LENGTH)
@@ -173,6 +181,8 @@ class MarkFile:
             return None
         except OSError as error:
             raise JournalError(f"cannot read {path}: {error.strerror}", _WRITABLE) from error
+        if not content:
+            return None
         found = re.fullmatch(
             cls._HEAD + rb"(([0-9]{20}) ([0-9a-f]{64}|-{64})) ([0-9a-f]{8})\n+", content
         )
@@ -181,7 +191,7 @@ class MarkFile:
         return Mark(int(found[2]), found[3].decode().strip("-"))
 
 
-_WHOLE_FILE = threading.Lock()
+WHOLE_FILE = threading.Lock()
 """Held while a journal's file is read as a whole, or begins to be written.
 
 POSIX ends all locks that a process has on a file when it closes any handle of it: so that none is
@@ -305,7 +315,9 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
     if mark is None and OPEN_KEY in marks and (COMMITS_KEY in marks or not has_wal):
         # Closed, it is whole without its mark, as when it was copied somewhere alone.
         beside = mark_of(path) if COMMITS_KEY in marks else wal_of(path)
-        raise JournalError(f"{path} has lost the file beside it, {beside.name}", UNTRUSTED)
+        # A run may have opened it between the two looks, and made its mark then.
+        if MarkFile.read(mark_of(path)) is None:
+            raise JournalError(f"{path} has lost the file beside it, {beside.name}", UNTRUSTED)
     if mark is not None and mark.sha256 and not _is_unchanged(path):
         raise JournalError(f"{path} was changed or damaged since its run closed it", UNTRUSTED)
     return int(commits)
@@ -313,7 +325,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
 
 def _is_unchanged(path: Path) -> bool:
     """Whether a journal is as it was when it was closed; so too if it was opened since."""
-    with _WHOLE_FILE:
+    with WHOLE_FILE:
         for _ in range(2):
             mark = MarkFile.read(mark_of(path))
             if mark is None or not mark.sha256 or sha256_of(path) == mark.sha256:

@@ -161,7 +161,7 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
             return Ending(End.STOPPED, Stop("no_senders", error.message, error.hint or ""))
 
     async def sent(requests: Iterator[Request]) -> Ending:
-        async with _engine(line.job, listener) as engine:
+        async with _engine(line.job, listener, line.run.journal.sign_of_life) as engine:
             with stop.watched() as stopping:
                 return await coordinate(
                     requests,
@@ -200,7 +200,9 @@ def _while_it_listens(listener: Listener) -> Listener:
 
 
 @contextlib.asynccontextmanager
-async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
+async def _engine(
+    job: Job, listener: Listener, on_renewal: Callable[[], None]
+) -> AsyncIterator[Engine]:
     """The engine that the settings ask for."""
     # A check, which sends nothing, starts faster without the HTTP library.
     from importer.api.client import Client
@@ -231,7 +233,7 @@ async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
             count = workers or DEFAULT_WORKERS
             setups = [setup_of(target, part, policy) for part in parts_of(pace, count)]
             links: Links = partial(sender_processes, setups)
-            yield RemoteEngine(links, count, pace, policy.max_failures, listener)
+            yield RemoteEngine(links, count, pace, policy.max_failures, listener, on_renewal)
         case "dask":
             from importer.sending.cluster import cluster_senders
 
@@ -247,6 +249,7 @@ async def _engine(job: Job, listener: Listener) -> AsyncIterator[Engine]:
                     pace,
                     policy.max_failures,
                     listener,
+                    on_renewal,
                 )
 
 

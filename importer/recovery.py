@@ -19,7 +19,7 @@ from importer.commands import about_run, mark_from_list
 from importer.do_not_call import kept_numbers
 from importer.errors import CutJournalError, JournalError, MappingError, UsageError
 from importer.journal import ENDED_KEY, LEASED_KEY, Journal
-from importer.journal_file import wal_of
+from importer.journal_file import mark_of, wal_of
 from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
 from importer.logmarks import note_run
 from importer.mapping.facts import Facts
@@ -282,8 +282,9 @@ def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
 
 
 def last_written(journal: Path) -> float:
-    """When a journal was last written to, by the calendar; to be asked before it is opened."""
-    times = [p.stat().st_mtime for p in (journal, wal_of(journal)) if p.exists()]
+    """When a run last gave a sign of life, by the calendar; to be asked before it is opened."""
+    files = (journal, wal_of(journal), mark_of(journal))
+    times = [p.stat().st_mtime for p in files if p.exists()]
     return max(times, default=0.0)
 
 

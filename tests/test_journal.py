@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from importer.errors import JournalError, OutputError
 from importer.journal import ENDED_KEY, Journal
 from importer.model import Outcome, Status
+from importer.recovery import last_written
 
 FULL = Outcome(
     5, Status.UNCERTAIN, ("6", "7"), 3, 417, "error.unknown_field", "417 städt", "do this"
@@ -380,6 +381,29 @@ class TestCut:
         for way in (Journal.open, Journal.read):
             with pytest.raises(JournalError, match="mark"):
                 way(path)
+
+    def test_a_mark_that_was_made_and_not_yet_written_is_none(self, path: Path) -> None:
+        """As when a journal of an earlier version is opened, and the process is killed then."""
+        with Journal.create(path, {}) as journal:
+            journal.intend([2])
+        path.with_name(f"{path.name}.mark").write_bytes(b"")
+        Journal.read(path).close()
+        run_and_die(path, "journal.intend([3])")
+        path.with_name(f"{path.name}.mark").write_bytes(b"")
+        with pytest.raises(JournalError, match="mark"):
+            Journal.open(path)
+
+    def test_a_sign_of_life_is_known_after_a_kill(self, path: Path) -> None:
+        """Senders elsewhere may go on for a while from then, with nothing to record before."""
+        run_and_die(path, "journal.intend([2])")
+        for file in path.parent.iterdir():
+            os.utime(file, (1000, 1000))
+        assert last_written(path) == 1000
+        with Journal.open(path) as journal:
+            for file in path.parent.iterdir():
+                os.utime(file, (1000, 1000))
+            journal.sign_of_life()
+            assert last_written(path) > 1000
 
     def test_a_journal_of_an_earlier_version_gets_its_mark_when_it_is_opened(
         self, path: Path

@@ -76,6 +76,8 @@ class RemoteEngine:
     pace: Pace
     max_failures: MaxFailures | None = None
     on_event: Callable[[Event], None] = lambda event: None
+    on_renewal: Callable[[], None] = lambda: None
+    """Called before the senders' term is renewed."""
     _widths: dict[str, int] = field(default_factory=dict, init=False)
     _senders: list[_Sender] = field(default_factory=list, init=False)
 
@@ -171,6 +173,7 @@ class _Crew:
         return self._verdict
 
     def _renew(self) -> None:
+        self._engine.on_renewal()
         for sender in self._senders:
             if not sender.ended:
                 sender.link.send(renewal_frame(sender.link.clock + LEASE_SECONDS))

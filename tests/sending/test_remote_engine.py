@@ -19,7 +19,18 @@ import pytest
 
 from importer.api.client import Client
 from importer.journal import Journal
-from importer.model import Event, Lease, Outcome, PaceChanged, Reply, Request, Status, Stop, Wire
+from importer.model import (
+    Event,
+    Lease,
+    Outcome,
+    PaceChanged,
+    Reply,
+    Request,
+    Status,
+    Stop,
+    StrayAnswer,
+    Wire,
+)
 from importer.sender import Sender, read_setup, setup_of
 from importer.sending.coordinator import coordinate
 from importer.sending.frames import (
@@ -409,6 +420,51 @@ def test_with_a_fixed_concurrency_the_width_that_is_told_is_that() -> None:
 
     asyncio.run(main())
     assert events == [PaceChanged(64, 20.0)]
+
+
+def test_an_answer_too_many_is_told_of_once_though_all_senders_hear_of_it() -> None:
+    class Telling:
+        """A sender that tells of an answer too many when it is told so, as senders do."""
+
+        clock = 0.0
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+            self.told: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def send(self, frame: bytes) -> None:
+            match parted(frame[HEAD:]):
+                case (Kind.DISTRUST, _):
+                    self.told.put_nowait(event_frame(StrayAnswer("another's word"))[HEAD:])
+                    self.told.put_nowait(framed(Kind.END)[HEAD:])
+
+        async def frames(self) -> AsyncIterator[bytes]:
+            while True:
+                yield await self.told.get()
+
+    events: list[Event] = []
+    renewals: list[bool] = []
+
+    async def main() -> None:
+        links = [Telling("a"), Telling("b")]
+        links[0].told.put_nowait(event_frame(StrayAnswer("seen"))[HEAD:])
+
+        async def leases() -> AsyncIterator[Lease]:
+            for lease in list[Lease]():
+                yield lease
+
+        engine = RemoteEngine(
+            lambda: nullcontext(links),
+            2,
+            Pace(64),
+            on_event=events.append,
+            on_renewal=lambda: renewals.append(True),
+        )
+        await engine.send(leases(), lambda outcomes: None, asyncio.Event())
+
+    asyncio.run(main())
+    assert events == [StrayAnswer("seen")]
+    assert renewals
 
 
 def test_a_sender_that_meets_a_bug_tells_first_what_was_answered() -> None:
