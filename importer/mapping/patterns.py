@@ -12,10 +12,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pyarrow as pa
-
-from importer.textbytes import matches
-
 LONGEST = 2_000
 """Characters of a pattern."""
 LARGEST = 100_000
@@ -43,6 +39,11 @@ _ASCII_CLASS = re.compile(r"\\[wWdDsSbB]")
 
 def mistake_in(pattern: str) -> str | None:
     """What makes a pattern unusable, for its author; None for a good one."""
+    # Here and below: a jobs file is loaded every few minutes, without Arrow.
+    import pyarrow as pa
+
+    from importer.textbytes import matches
+
     if len(pattern) > LONGEST:
         return f"has {len(pattern):,} characters, more than {LONGEST:,}: make it shorter"
     counts = sum(max(int(n or 0) for n in found.groups()) for found in _COUNT.finditer(pattern))
@@ -83,6 +84,15 @@ def form_hint(pattern: str, text: str) -> str:
     return "write it in that form; or change pattern in the mapping"
 
 
+def _found(texts: list[str], pattern: str) -> Any:
+    """Of which texts a pattern matches some part: an array of truth values."""
+    import pyarrow as pa
+
+    from importer.textbytes import matches
+
+    return matches(pa.array(texts, pa.large_string()), pattern)
+
+
 class Pattern:
     """A pattern that a whole text must match.
 
@@ -102,7 +112,7 @@ class Pattern:
             self._asked[text] = None
             return True
         known = self._known.get(text)
-        return bool(matches(pa.array([text]), self._pattern)[0]) if known is None else known
+        return bool(_found([text], self._pattern)[0]) if known is None else known
 
     def ahead(self, ask: Callable[[str], Any], about: Iterable[str]) -> None:
         """Match at once whatever `ask` will want to know about these texts, and forget the rest.
@@ -116,7 +126,7 @@ class Pattern:
             asked = list(self._asked)
         finally:
             self._asked = None
-        found = matches(pa.array(asked, pa.large_string()), self._pattern).tolist()
+        found = _found(asked, self._pattern).tolist()
         self._known = dict(zip(asked, found, strict=True))
 
 
