@@ -186,7 +186,7 @@ def test_a_check_that_is_terminated_leaves_no_copy_of_the_cells(
     process.stdin.write(b"Name,City,Phone\n")
     process.stdin.flush()
     # Python, too, writes a file there, to see whether it can.
-    while not list((tmp_path / "temporary").glob("vcc-import-*/*")):
+    while not list((tmp_path / "temporary").glob("vcc-import-*/content")):
         assert process.poll() is None
         time.sleep(0.001)  # the condition is awaited, not a time
     process.send_signal(signal.SIGTERM)
