@@ -192,6 +192,8 @@ NOT_IN_THE_SAMPLE = {
     *("encoded_twice", "lost_letter"),
     # of workbooks that the sample is not
     *("merged_cell", "merged_rows", "no_date", "damaged_workbook"),
+    # of mappings that look back at past runs
+    "past_not_compared",
     # of columns that show something else than those of the sample
     *("date_order_found", "dates_maybe_swapped", "contact_without_phone"),
     *(

@@ -104,7 +104,9 @@ def test_every_record_of_any_text_is_a_row_or_is_told(
         if number <= info.header_row:
             assert number not in rows
         elif any(not is_blank(cell) for cell in record):
-            assert rows[number] == [*record, *[""] * (width - len(record))][:width]
+            # Quotes that break the rules are read as they are meant, and told.
+            as_it_stands = [*record, *[""] * (width - len(record))][:width]
+            assert rows[number] == as_it_stands or number in complained
             if any(not is_blank(cell) for cell in record[width:]):
                 assert number in complained
         else:

@@ -246,7 +246,8 @@ def _refuse_binary(file: InputFile, head: bytes) -> None:
         )
     counts = [count for code in _NEVER_IN_TEXT if (count := head.count(code))]
     named_book = file.name.lower().endswith(_BOOK_NAMES)
-    if sum(counts) <= 0.02 * len(head) or (len(counts) < 4 and not named_book):
+    found = sum(counts)
+    if found <= 0.02 * len(head) or ((len(counts) < 4 or found < _FEW) and not named_book):
         return
     if named_book:
         raise SourceError(
@@ -259,6 +260,8 @@ def _refuse_binary(file: InputFile, head: bytes) -> None:
     )
 
 
+_FEW = 16
+"""Bytes that no text has, of which a short list with odd cells may yet have so many."""
 _NEVER_IN_TEXT = (*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F)
 """Control characters; tabs, line and page breaks, Ctrl-Z and the four separators apart."""
 
