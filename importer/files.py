@@ -203,20 +203,6 @@ def shown_within(value: object) -> Any:
     return value
 
 
-def show_surrogates(error: UnicodeError) -> tuple[str, int]:
-    """How a stream writes what it cannot encode: bytes of names as :func:`shown`, else ``?``.
-
-    An error handler for :func:`codecs.register_error`.
-    """
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    texts = [
-        f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else "?"
-        for letter in error.object[error.start : error.end]
-    ]
-    return "".join(texts), error.end
-
-
 def _raw(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")

@@ -18,7 +18,6 @@ import click
 from importer import __version__
 from importer.cli.signals import SIGNALS
 from importer.errors import ImporterError
-from importer.files import remove_left_behind, show_surrogates
 
 COMMANDS = {
     "run": ("run", "Import files: read, check, send, write results."),
@@ -86,9 +85,25 @@ def cli() -> None:
     A YAML mapping says which column becomes which field. Every row is accounted for: created,
     rejected, invalid, skipped, uncertain or pending.
     """
+    from importer.files import remove_left_behind
+
     _share_memory()
     # A command that was killed could not remove its copies of personal data.
     remove_left_behind()
+
+
+def _show_surrogates(error: UnicodeError) -> tuple[str, int]:
+    """How a stream writes what it cannot encode: bytes of names as `files.shown` does, else ``?``.
+
+    An error handler for :func:`codecs.register_error`.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    texts = [
+        f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else "?"
+        for letter in error.object[error.start : error.end]
+    ]
+    return "".join(texts), error.end
 
 
 def _share_memory() -> None:
@@ -111,7 +126,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     """Run a command line (the program's own where None) and give its exit code."""
     # Arrow's own allocator keeps what it was given: a third more memory, and no faster here.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    codecs.register_error("vcc-import", show_surrogates)
+    codecs.register_error("vcc-import", _show_surrogates)
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's code page lacks must not end a run.
         if isinstance(stream, io.TextIOWrapper):
