@@ -19,14 +19,14 @@ from pathlib import Path
 from benchmarks.leads import MAPPING
 from benchmarks.measuring import table
 from importer.api.bodies import encode
-from importer.examination import Examination, Look
-from importer.incoming import open_incoming
-from importer.journal import Journal
-from importer.loop import run_loop
+from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan
 from importer.model import Lease, Outcome, Request, Status, Stop
+from importer.pipeline.examine import Examination, Look
+from importer.pipeline.incoming import open_incoming
 from importer.sending.coordinator import coordinate
+from importer.sending.loop import run_loop
 from importer.sending.protocol import Report
 from importer.settings import SourceOptions
 from importer.sources.snapshot import Snapshot

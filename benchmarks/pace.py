@@ -26,11 +26,11 @@ from typing import Any
 
 from importer.api.client import Client
 from importer.api.verdict import judge
-from importer.journal import Journal
-from importer.loop import run_loop
+from importer.journal.journal import Journal
 from importer.model import Event, Outcome, PaceChanged, Reply, Request, Status
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
+from importer.sending.loop import run_loop
 from importer.settings import WIDEST, Pace, RetryPolicy, Secret, Target
 
 LATENCY = 0.02

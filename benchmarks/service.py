@@ -252,7 +252,7 @@ def _main() -> None:
         with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector())) as runner:
             runner.run(_serve(port, latency))
     else:
-        from importer.loop import run_loop
+        from importer.sending.loop import run_loop
 
         run_loop(_serve(port, latency))
 

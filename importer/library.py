@@ -16,23 +16,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from importer import pipeline, recovery
-from importer.commands import about_run
 from importer.credentials import credentials, environment, target_for, whereabouts
 from importer.errors import UsageError
-from importer.examination import COPY, Look
 from importer.files import WorkingFolder
-from importer.line import Job, Listener, RunResult
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Problem, Severity
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished
 from importer.operations.lookback import recall
-from importer.pipeline import Refused, base_url_for, gate_of, needed_project
-from importer.recovery import PastRun
-from importer.running import Running, heard, in_a_thread, on_a_loop, sent, start
+from importer.pipeline import recover as recovery
+from importer.pipeline import run as pipeline
+from importer.pipeline.apply import Job, Listener, RunResult
+from importer.pipeline.commands import about_run
+from importer.pipeline.examine import COPY, Look
+from importer.pipeline.recover import PastRun
+from importer.pipeline.run import Refused, base_url_for, gate_of, needed_project
+from importer.pipeline.running import Running, heard, in_a_thread, on_a_loop, sent, start
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import Destination, RunSettings, SourceOptions, Target
-from importer.stopping import StopSwitch
 from importer.survey.seen import Seen
 
 __all__ = [

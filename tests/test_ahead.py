@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from importer.ahead import THREADS, in_order, side_by_side
+from importer.pipeline.ahead import THREADS, in_order, side_by_side
 
 
 def test_results_come_in_order_however_long_each_takes() -> None:

@@ -21,13 +21,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import importer
-from importer import pipeline
 from importer.cli.main import run_cli
 from importer.errors import SourceError
 from importer.mapping.convert import CONVERTERS, Place, converter_for
 from importer.mapping.finding import Finding
 from importer.mapping.load import load_mapping
 from importer.mapping.rule import Rule
+from importer.pipeline import run as pipeline
 from importer.settings import Destination, RunSettings, SourceOptions
 from importer.sources import open_source
 from importer.sources.header import is_blank

@@ -27,8 +27,7 @@ import importer
 from importer.api.bodies import encode
 from importer.api.client import Client
 from importer.api.verdict import judge
-from importer.examination import Look
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
@@ -46,8 +45,9 @@ from importer.model import (
     Status,
     Stop,
 )
-from importer.pipeline import check
-from importer.preflight import Gate
+from importer.pipeline.examine import Look
+from importer.pipeline.preflight import Gate
+from importer.pipeline.run import check
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending, Report

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import JournalError, OutputError
-from importer.journal import ENDED_KEY, Journal
+from importer.journal.journal import ENDED_KEY, Journal
 from importer.model import Outcome, Status
-from importer.recovery import last_written
+from importer.pipeline.recover import last_written
 
 FULL = Outcome(
     5, Status.UNCERTAIN, ("6", "7"), 3, 417, "error.unknown_field", "417 städt", "do this"
@@ -42,7 +42,7 @@ def run_and_die(path: Path, *statements: str) -> None:
     code = [
         "import os, signal, sys",
         "from pathlib import Path",
-        "from importer.journal import Journal",
+        "from importer.journal.journal import Journal",
         "from importer.model import Outcome, Status",
         "path = Path(sys.argv[1])",
         "journal = Journal.open(path) if path.exists() else Journal.create(path, {'run_id': 'x'})",
@@ -364,7 +364,8 @@ class TestCut:
         run_and_die(path, "journal.intend([2, 3])")
         wal_of(path).unlink()
         code = (
-            "import os, sys; from pathlib import Path; from importer.journal import Journal\n"
+            "import os, sys; from pathlib import Path\n"
+            "from importer.journal.journal import Journal\n"
             "def rows():\n    yield 2\n    os._exit(9)\n"
             "Journal.restore(Path(sys.argv[1]), rows())"
         )
@@ -477,7 +478,7 @@ class TestOneWriter:
     ) -> None:
         """POSIX forgets a process's locks when it closes any handle of the file."""
         code = (
-            "import sys; from pathlib import Path; from importer.journal import Journal\n"
+            "import sys; from pathlib import Path; from importer.journal.journal import Journal\n"
             "Journal.open(Path(sys.argv[1]))"
         )
         with Journal.create(path, {}) as journal:

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 import importer
-from importer import recovery
 from importer.model import Progress, Resumed, Stage, Status
-from importer.news import MOST_EVENTS, News
+from importer.pipeline import recover as recovery
+from importer.pipeline.news import MOST_EVENTS, News
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 PAGE = Path(__file__).parents[1] / "docs" / "library.md"

@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from importer.loop import run_loop
+from importer.sending.loop import run_loop
 
 
 async def thresholds() -> tuple[int, int, int]:

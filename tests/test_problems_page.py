@@ -25,9 +25,9 @@ written to no file: of a run that stopped, the words are."""
 
 PASSED_ON = {
     "api.verdict: '|'.join(filter(None, codes))",  # the service's own words
-    "journal_rows: code",  # read back from the journal
+    "journal.rows: code",  # read back from the journal
     "mapping.program: fault.code",
-    "problem_log: **",
+    "pipeline.problem_log: **",
     "sending.frames: *rest",
     "sending.local: code",  # of a verdict
     "sources.snapshot: **",

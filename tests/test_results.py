@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-import importer.results
+import importer.pipeline.results
 from importer.errors import JournalError, OutputError
 from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
-from importer.results import summary_json, write_results
+from importer.pipeline.results import summary_json, write_results
 from tests.support.sheets import batch_of
 
 HEADERS = ("Name", "Phone")
@@ -188,7 +188,7 @@ def test_a_cell_with_the_marks_of_a_formatted_text_is_text_as_well(tmp_path: Pat
 def test_rows_beyond_the_end_of_a_sheet_are_counted_in_its_last_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer.results, "SHEET_ROWS", 5)
+    monkeypatch.setattr(importer.pipeline.results, "SHEET_ROWS", 5)
     rows = batch(2, *[[f"n{i}", ""] for i in range(10)])
     outcomes = [Outcome(row, Status.INVALID) for row in range(2, 12)]
     write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=outcomes)
@@ -202,7 +202,7 @@ def test_rows_beyond_the_end_of_a_sheet_are_counted_in_its_last_row(
 def test_columns_beyond_the_edge_of_a_sheet_give_way_to_the_notes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer.results, "SHEET_COLUMNS", 6)
+    monkeypatch.setattr(importer.pipeline.results, "SHEET_COLUMNS", 6)
     rows = batch(2, ["a", "b", "c"])
     outcomes = [Outcome(2, Status.INVALID, code="x")]
     write_results(tmp_path, headers=["A", "B", "C"], batches=[rows], outcomes=outcomes)

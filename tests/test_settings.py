@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import importer
 from importer.errors import UsageError
+from importer.pipeline.summary import describe_settings
 from importer.settings import MaxFailures, parse_max_failures, resumed_settings
-from importer.summary import describe_settings
 from tests.support.command import Cli
 
 NAN, INF = math.nan, math.inf

@@ -9,7 +9,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from importer.api.reply import read_reply
 from importer.api.verdict import judge
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Outcome, Status
 from importer.settings import RetryPolicy
 

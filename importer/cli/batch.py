@@ -77,7 +77,7 @@ def batch(jobs_path: Path, released: tuple[str, ...], **options: Any) -> int:
 def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
     from importer.operations.batch import Given, run_batch
     from importer.operations.batch_round import Access, Telling
-    from importer.stopping import StopSwitch
+    from importer.pipeline.stopping import StopSwitch
 
     stop, quiet = StopSwitch(), options["quiet"]
     teller = _Teller(quiet=quiet, once=options["watch"])

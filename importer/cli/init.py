@@ -63,7 +63,7 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
             f"{output}: there is a file of that name", "Choose another name, or add --force."
         )
     target = _target(options) if online else None
-    from importer.drafting import draft
+    from importer.drafting.file import draft
 
     text = draft(file, reading, target)
     if output is None:
@@ -86,7 +86,7 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
 
 def _target(options: dict[str, Any]) -> Target:
     """The project that --online asks for; raises UsageError where something lacks."""
-    from importer.pipeline import base_url_for
+    from importer.pipeline.run import base_url_for
     from importer.settings import Target
 
     if options["project"] is None:

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 from importer.files import shown_within
-from importer.logmarks import marks
+from importer.pipeline.logmarks import marks
 
 
 class JsonHandler(logging.StreamHandler):  # type: ignore[type-arg] # not generic at run time

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from importer.cli.logs import as_json, put_progress
 from importer.cli.outcome import say
 from importer.cli.signals import SIGNALS
+from importer.cli.terminal import shown
 from importer.model import Probing, Progress, Resumed, Stage, Status, StrayAnswer, Waiting
-from importer.terminal import shown
 
 if TYPE_CHECKING:
     from importer.model import Event
-    from importer.stopping import StopSwitch
+    from importer.pipeline.stopping import StopSwitch
 
 
 def stops_on_signals(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from importer.cli.terminal import shown
 from importer.model import Progress, Stage, Status
-from importer.terminal import shown
 
 if TYPE_CHECKING:
     import logging

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.cli.logs import as_json, put
-from importer.commands import about_run, run_like
+from importer.cli.terminal import shown
 from importer.errors import ImporterError
 from importer.model import Severity, Status
-from importer.terminal import shown
+from importer.pipeline.commands import about_run, run_like
 
 if TYPE_CHECKING:
     from importer.model import Checkup
-    from importer.pipeline import RunResult
+    from importer.pipeline.run import RunResult
 
 FAILURES = "failures.xlsx"
 WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
@@ -143,7 +143,7 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
         resume = about_run("resume", directory.path, summary.settings, *anew)
         yield f"To go on: {resume}"
     if summary.counts.get(Status.UNCERTAIN):
-        from importer.recovery import how_to_settle
+        from importer.pipeline.recover import how_to_settle
 
         yield f"To settle uncertain rows: {how_to_settle(directory.path, summary.settings)}"
     if summary.counts.get(Status.INVALID) or summary.counts.get(Status.REJECTED):

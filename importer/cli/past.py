@@ -23,13 +23,13 @@ from importer.cli.options import (
 )
 from importer.cli.outcome import describe_run, say
 from importer.cli.target import past_target
-from importer.commands import about_run
 from importer.errors import UsageError
 from importer.model import Status
+from importer.pipeline.commands import about_run
 from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from importer.reconcile import Findings
+    from importer.pipeline.reconcile import Findings
 
 run_argument = click.argument(
     "run_dir", type=click.Path(path_type=Path, file_okay=False), metavar="RUN_DIR"
@@ -90,7 +90,7 @@ def resume(run_dir: Path, **options: Any) -> int:
 @quiet_option
 def report(run_dir: Path, quiet: bool) -> int:
     """Write the result files again from the run's journal and its copy of the file."""
-    from importer import recovery
+    from importer.pipeline import recover as recovery
 
     result = recovery.report(run_dir)
     if not quiet:
@@ -148,8 +148,8 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
     such; only with --release, and after the settling time, does it become pending again. Needs
     a mapping with a stamp. Ends with 4 where rows are still uncertain.
     """
-    from importer import recovery
-    from importer.reconcile import Search, reconcile
+    from importer.pipeline import recover as recovery
+    from importer.pipeline.reconcile import Search, reconcile
 
     search = Search(
         most=options["most"],
@@ -239,7 +239,7 @@ def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
     All rows that are named are settled, or none: a row that is not uncertain, or a numberid that
     another row has, changes nothing.
     """
-    from importer import recovery
+    from importer.pipeline import recover as recovery
 
     ways = [name for name in ("created", "absent", "undo", "listed") if said[name]]
     if len(ways) != 1:
@@ -271,7 +271,7 @@ def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
 
 def _told(way: str, found: Mapping[int, str | None]) -> str:
     """What was changed, a line for each state."""
-    from importer.recovery import listed
+    from importer.pipeline.recover import listed
 
     if way == "undo":
         return f"Uncertain again: {_count(found)}: {listed(found)}."

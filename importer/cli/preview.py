@@ -24,8 +24,8 @@ from importer.cli.options import (
     source_options,
     where_options,
 )
+from importer.cli.terminal import shown_json
 from importer.settings import Destination, RunSettings
-from importer.terminal import shown_json
 
 if TYPE_CHECKING:
     from importer.model import Preview

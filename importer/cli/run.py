@@ -37,7 +37,7 @@ from importer.cli.outcome import describe_run, each_file, say, tell, tell_missin
 from importer.cli.target import run_target
 from importer.errors import OutputError
 from importer.files import WorkingFolder
-from importer.rundir import RunDirectory, refuse_if_not_of_runs
+from importer.pipeline.rundir import RunDirectory, refuse_if_not_of_runs
 from importer.settings import (
     PROBLEM_CAP,
 )

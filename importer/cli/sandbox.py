@@ -101,10 +101,10 @@ def sandbox(  # noqa: PLR0913 (each is an option)
     It takes the user and key in VCC_CUSTOMER and VCC_API_KEY, or "sandbox" for both where these
     are not set, and goes on until it is interrupted (Ctrl-C).
     """
-    from importer.loop import run_loop
+    from importer.pipeline.stopping import StopSwitch
     from importer.sandbox.app import serve
     from importer.sandbox.project_file import load_projects
-    from importer.stopping import StopSwitch
+    from importer.sending.loop import run_loop
 
     projects = load_projects(project_file) if project_file is not None else None
     faults = _faults(fault_file, latency, rate_limit)
@@ -215,7 +215,7 @@ def new_sandbox(runs_dir: Path, project_file: Path | None) -> Path:
     """Make the folder of a sandbox, with its own copy of the project file if one is given."""
     from importer.errors import SourceError
     from importer.files import make_private_folder, write_private
-    from importer.rundir import new_run_id
+    from importer.pipeline.rundir import new_run_id
 
     try:
         text = _project_text(project_file) if project_file is not None else None

@@ -25,7 +25,7 @@ def schema(jobs: bool) -> None:
 
         found = jobs_schema()
     else:
-        from importer.pipeline import mapping_schema
+        from importer.pipeline.run import mapping_schema
 
         found = mapping_schema()
     click.echo(json.dumps(found, ensure_ascii=False, indent=2))

@@ -179,7 +179,7 @@ class Signals:
 
     def _interrupt(self) -> None:
         stopped = Stopped(self.code)
-        loops = sys.modules.get("importer.loop")
+        loops = sys.modules.get("importer.sending.loop")
         interrupt: Callable[[BaseException], bool] | None = getattr(loops, "interrupt", None)
         if interrupt is None or not interrupt(stopped):
             raise stopped

@@ -14,7 +14,6 @@ import difflib
 
 from importer.errors import UsageError
 from importer.files import make_private_folder
-from importer.logmarks import about
 from importer.operations.batch_fate import code_of_stop
 from importer.operations.batch_job import work_on
 from importer.operations.batch_round import Given, Round
@@ -22,6 +21,7 @@ from importer.operations.batch_word import keep_figures, spread_word
 from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.ledger import Ledger
 from importer.operations.outcome import BatchResult, JobResult, worst
+from importer.pipeline.logmarks import about
 
 
 def run_batch(given: Given, *, only: str | None = None) -> BatchResult:

@@ -26,15 +26,15 @@ from importer.errors import (
     SourceError,
     UsageError,
 )
-from importer.line import RunResult
 from importer.model import Status, Stop
 from importer.operations.guarded import AlreadyImported, TargetBusy
 from importer.operations.ledger import Entry
 from importer.operations.outcome import Fate, worst
 from importer.operations.window import WINDOW_CLOSED
-from importer.recovery import how_to_settle, resume_command
+from importer.pipeline.apply import RunResult
+from importer.pipeline.recover import how_to_settle, resume_command
+from importer.pipeline.stopping import StopSwitch
 from importer.shell import argument, command, quoted
-from importer.stopping import StopSwitch
 
 TOO_MANY: Final = "too_many_failures"
 """The code of a stop after which somebody must look before the run goes on."""

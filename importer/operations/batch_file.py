@@ -12,7 +12,6 @@ from pathlib import Path
 
 from importer import library
 from importer.errors import ImporterError, MappingError, OutputError, SourceError
-from importer.line import RunResult
 from importer.mapping.load import LoadedMapping
 from importer.model import Status
 from importer.operations.batch_fate import (
@@ -40,7 +39,8 @@ from importer.operations.ledger import MUST_BE_SEEN, SIZE, Entry, FileEntry
 from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError
-from importer.recovery import past_run
+from importer.pipeline.apply import RunResult
+from importer.pipeline.recover import past_run
 from importer.settings import asked_for
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from importer import library
 from importer.credentials import credentials, environment, target_for
-from importer.do_not_call import load_lists
 from importer.errors import ImporterError, OutputError, UsageError
 from importer.operations.batch_fate import (
     advice,
@@ -42,9 +41,10 @@ from importer.operations.outcome import Fate, FileOutcome, JobResult, Trouble, w
 from importer.operations.remote import is_remote
 from importer.operations.target_lock import held
 from importer.operations.window import stopped_at
-from importer.rundir import RunDirectory
+from importer.pipeline.do_not_call import load_lists
+from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import Target
-from importer.stopping import StopSwitch
 
 LOCKS = "locks"
 LOOK_BACK = timedelta(days=60)

@@ -21,7 +21,7 @@ from importer.operations.moving import move_away
 from importer.operations.moving_steps import Identity, begins_with
 from importer.operations.outcome import Fate, FileOutcome, Trouble
 from importer.operations.remote_names import free_name
-from importer.stopping import StopSwitch
+from importer.pipeline.stopping import StopSwitch
 
 NOTE = ".note.txt"
 _GLANCE = 0.2

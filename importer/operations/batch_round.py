@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from importer.line import Listener
 from importer.operations.jobs import JobsFile
 from importer.operations.ledger import Ledger
 from importer.operations.outcome import FileOutcome, JobResult
+from importer.pipeline.apply import Listener
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import Target
-from importer.stopping import StopSwitch
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from importer.operations.jobs_paths import fixed_part
 from importer.operations.outcome import BatchResult, Fate
 from importer.operations.remote import is_remote
 from importer.operations.remote_names import is_unfinished
-from importer.stopping import StopSwitch
+from importer.pipeline.stopping import StopSwitch
 
 if TYPE_CHECKING:
     from watchfiles import Change

@@ -14,7 +14,7 @@ from importer.operations.notify import send_word
 from importer.operations.outcome import JobResult
 from importer.operations.target_lock import FOLDER, held
 from importer.operations.wording import fingerprint, word_of
-from importer.stopping import StopSwitch
+from importer.pipeline.stopping import StopSwitch
 
 QUIET_SECONDS = 20 * 3600.0
 """For how long the same trouble is not told again."""

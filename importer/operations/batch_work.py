@@ -8,8 +8,8 @@ from importer.operations.batch_place import Place
 from importer.operations.batch_round import Round
 from importer.operations.guarded import Guard
 from importer.operations.jobs import JobSpec
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import RunSettings, Target
-from importer.stopping import StopSwitch
 
 RELEASED = "release"
 """Contents that may pass the comparison with the last files."""

@@ -16,20 +16,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from importer import pipeline, recovery
 from importer.errors import ImporterError, OutputError, SourceError, UsageError
-from importer.line import Job, Listener, RunResult
 from importer.model import Status, Summary
 from importer.operations.ledger import ENTRY_KEY, RUNNING, SIZE, Entry, Ledger
 from importer.operations.lookback import keep_keys, look_back
 from importer.operations.runs_folders import ledgers_beside, newest_first, remember
 from importer.operations.target_lock import TargetBusy, target_lock
-from importer.recovery import past_run, resume_command
-from importer.rundir import RunDirectory
+from importer.pipeline import recover as recovery
+from importer.pipeline import run as pipeline
+from importer.pipeline.apply import Job, Listener, RunResult
+from importer.pipeline.recover import past_run, resume_command
+from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.summary import Description
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.shell import quoted
-from importer.stopping import StopSwitch
-from importer.summary import Description
 from importer.survey.seen import Seen, Sighting
 
 __all__ = ["AlreadyImported", "Guard", "TargetBusy", "Unfinished", "resume", "run"]

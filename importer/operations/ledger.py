@@ -20,10 +20,10 @@ from typing import Any, Self
 
 from importer.errors import JournalError, OutputError
 from importer.files import make_private_folder
-from importer.journal import Journal
-from importer.journal_file import is_written
+from importer.journal.file import is_written
+from importer.journal.journal import Journal
 from importer.model import Status
-from importer.rundir import RunDirectory
+from importer.pipeline.rundir import RunDirectory
 
 FILE = "history.sqlite3"
 ENTRY_KEY = "ledger"

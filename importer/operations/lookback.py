@@ -17,12 +17,12 @@ import numpy as np
 
 from importer.errors import JournalError, SourceError
 from importer.files import replacing
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.mapping.spec import Rows
 from importer.model import Status
 from importer.operations.ledger import Entry, Ledger
 from importer.operations.runs_folders import ledgers_beside, newest_first
-from importer.rundir import RunDirectory
+from importer.pipeline.rundir import RunDirectory
 from importer.survey.seen import FirstPlaces, Seen, Sighting, row_of
 
 _WIDTH = 3

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from importer.errors import OutputError, SourceError
 from importer.files import make_private_folder, sync_folder
-from importer.rundir import RESULT_FILES
+from importer.pipeline.rundir import RESULT_FILES
 
 CLAIM = b"vcc-import: a file is being moved here\n"
 """What stands under a name until its file comes; half of it, too, where the power went."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from importer.errors import OutputError, UsageError
 from importer.files import make_private_folder
 from importer.operations.runs_folders import state_dir
-from importer.stopping import StopSwitch
+from importer.pipeline.stopping import StopSwitch
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from importer.csvlines import csv_line, harmless, open_csv
 from importer.model import Checkup, Problem
+from importer.reports.csvlines import csv_line, harmless, open_csv
 
 COLUMNS = ("file", "row", "column", "target", "code", "severity", "message", "value", "hint")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from importer.model import Checkup, Severity
+from importer.reports.textbook import RED, YELLOW, TextBook
 from importer.reports.verdict import (
     columns,
     describe,
@@ -17,7 +18,6 @@ from importer.reports.verdict import (
     verdict,
     visible,
 )
-from importer.textbook import RED, YELLOW, TextBook
 
 _HOW = (
     "Red cells keep their row from being imported; yellow ones are worth a look. The comment of a "

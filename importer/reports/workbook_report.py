@@ -14,8 +14,7 @@ from typing import Any
 from importer.model import Batch, Checkup, Problem, Severity
 from importer.reports.csv_report import all_problems
 from importer.reports.summary_sheet import write_summary
-from importer.reports.verdict import supplier_hint, supplier_message, visible
-from importer.textbook import (
+from importer.reports.textbook import (
     GREY,
     RED,
     SHEET_COLUMNS,
@@ -24,6 +23,7 @@ from importer.textbook import (
     TextBook,
     fitting_width,
 )
+from importer.reports.verdict import supplier_hint, supplier_message, visible
 
 NOTES = "_problems"
 """The last column, which says of each row what is wrong with it; imports leave it out."""

@@ -28,10 +28,10 @@ from typing import Any, TypeVar
 from importer.api.client import Client
 from importer.api.connections import Supervision
 from importer.errors import UsageError
-from importer.loop import run_loop
-from importer.sender import Sender, read_setup
 from importer.sending.frames import Kind, framed, split
 from importer.sending.lease import LeaseTerm, awake_or_asleep
+from importer.sending.loop import run_loop
+from importer.sending.sender import Sender, read_setup
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, Secret, Target
 
 Answer = TypeVar("Answer")

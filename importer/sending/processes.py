@@ -23,7 +23,7 @@ from importer.sending.lease import awake_or_asleep
 from importer.sending.remote import Link
 from importer.settings import API_KEY_VARIABLE
 
-_COMMAND = (sys.executable, "-m", "importer.sender")
+_COMMAND = (sys.executable, "-m", "importer.sending.sender")
 _PATIENCE = 5.0
 """Seconds that a sender has to end by itself once its pipe is closed."""
 

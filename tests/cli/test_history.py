@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.operations.ledger import Ledger
-from importer.rundir import RunDirectory
+from importer.pipeline.rundir import RunDirectory
 from tests.cli.conftest import MAPPING
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from importer.model import Severity
-from importer.pipeline import check, load_mapping
+from importer.pipeline.run import check, load_mapping
 from importer.settings import SourceOptions
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox

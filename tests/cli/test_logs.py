@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from importer import logmarks
 from importer.api.client import Client
+from importer.pipeline import logmarks
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 

@@ -9,8 +9,8 @@ import pytest
 from importer.api.client import Client
 from importer.cli.live import progress_bar
 from importer.files import similar_file
-from importer.loop import run_loop
 from importer.model import Resumed, Waiting
+from importer.sending.loop import run_loop
 from importer.settings import Pace, Secret, Target
 from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox

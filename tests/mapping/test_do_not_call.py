@@ -9,11 +9,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from importer import pipeline
-from importer.do_not_call import load_lists
 from importer.errors import MappingError
 from importer.mapping.load import load_mapping
 from importer.model import Checkup, Preview
+from importer.pipeline import run as pipeline
+from importer.pipeline.do_not_call import load_lists
 from importer.settings import SourceOptions
 
 HEAD = "version: 1\nproject: 134\nregion: HU\nform: {name: Name}\n"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from importer.mapping import draft
+from importer.drafting import draft
 from importer.mapping.patterns import mistake_in
 
 

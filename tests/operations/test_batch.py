@@ -23,7 +23,7 @@ from importer.operations.batch_release import release
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Ledger
 from importer.operations.moving import _intended, _keep
-from importer.stopping import StopSwitch
+from importer.pipeline.stopping import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\

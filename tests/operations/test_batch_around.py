@@ -25,8 +25,8 @@ from importer.operations.batch_work import Work
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Entry
 from importer.operations.target_lock import target_lock
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import RunSettings, Secret, Target
-from importer.stopping import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import importer
-from importer import recovery
 from importer.cli.main import run_cli
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
+from importer.pipeline import recover as recovery
 from importer.survey.seen import FirstPlaces, digests, place
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 

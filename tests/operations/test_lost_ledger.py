@@ -13,7 +13,7 @@ import pytest
 import importer
 from importer.errors import OutputError
 from importer.operations.ledger import FILE, SIZE, Ledger
-from importer.rundir import RunDirectory
+from importer.pipeline.rundir import RunDirectory
 from tests.operations.test_batch import MAPPING, Night, files
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from importer import journal, summary
 from importer.api import reply
+from importer.journal import journal
+from importer.pipeline import summary
 from tests.recovery.conftest import write_leads
 from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox

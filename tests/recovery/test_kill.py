@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Status
 from tests.recovery.conftest import write_leads
 from tests.support.live_sandbox import LiveSandbox, live_sandbox

@@ -10,9 +10,9 @@ import openpyxl
 import pytest
 
 import importer
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Outcome
-from importer.recovery import listed
+from importer.pipeline.recover import listed
 from tests.recovery.conftest import write_leads
 from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from importer.journal import ENDED_KEY, Journal
+from importer.journal.journal import ENDED_KEY, Journal
 from importer.model import Outcome, Status
 from tests.recovery.conftest import write_leads
 from tests.support.command import Cli

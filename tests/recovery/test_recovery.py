@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Outcome, Status
 from tests.recovery.conftest import write_leads
 from tests.support.command import Cli

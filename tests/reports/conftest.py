@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from importer import pipeline
 from importer.model import Checkup
+from importer.pipeline import run as pipeline
 from importer.settings import SourceOptions
 
 Examine = Callable[[Path, Path], Checkup]

@@ -18,9 +18,8 @@ import pytest
 
 import importer
 from importer.errors import ServiceError, UsageError
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Outcome, Request, Status
-from importer.sender import setup_of
 from importer.sending import cluster as cluster_module
 from importer.sending import cluster_sender
 from importer.sending.cluster import cluster_senders
@@ -29,6 +28,7 @@ from importer.sending.coordinator import coordinate
 from importer.sending.frames import Kind, lease_frame, parted, read_outcomes, renewal_frame, split
 from importer.sending.protocol import End, Ending
 from importer.sending.remote import RemoteEngine, parts_of
+from importer.sending.sender import setup_of
 from importer.settings import Pace, RetryPolicy, Secret, Target
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from importer.api.verdict import judge
 from importer.errors import JournalError, SourceError
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import (
     Lease,
     Outcome,

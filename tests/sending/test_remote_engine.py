@@ -18,7 +18,7 @@ from typing import cast
 import pytest
 
 from importer.api.client import Client
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import (
     Event,
     Lease,
@@ -31,7 +31,6 @@ from importer.model import (
     StrayAnswer,
     Wire,
 )
-from importer.sender import Sender, read_setup, setup_of
 from importer.sending.coordinator import coordinate
 from importer.sending.frames import (
     HEAD,
@@ -53,6 +52,7 @@ from importer.sending.lease import LeaseTerm, awake_or_asleep
 from importer.sending.processes import sender_processes
 from importer.sending.protocol import End, Ending
 from importer.sending.remote import RemoteEngine, parts_of
+from importer.sending.sender import Sender, read_setup, setup_of
 from importer.settings import MaxFailures, Pace, RetryPolicy, Secret, Target
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -120,7 +120,7 @@ class Sending:
 def children(parent: int | None = None) -> list[int]:
     """The sender processes of this one, or of another."""
     found = subprocess.run(
-        ["pgrep", "-P", str(parent or os.getpid()), "-f", "importer.sender"],
+        ["pgrep", "-P", str(parent or os.getpid()), "-f", "importer.sending.sender"],
         capture_output=True,
         text=True,
         check=False,
@@ -239,7 +239,7 @@ def test_the_key_stands_in_no_command_line_and_no_environment(
     with live_sandbox(api_key="vErY-sEcReT-7") as sandbox:
         Sending(sandbox, tmp_path, Pace(4)).run(50, look)
     assert len(seen_of_children) == 4
-    assert b"importer.sender" in seen_of_children[0]
+    assert b"importer.sending.sender" in seen_of_children[0]
     assert not any(b"vErY-sEcReT-7" in text for text in seen_of_children)
 
 
@@ -248,7 +248,9 @@ class ByHand:
 
     def __init__(self, sandbox: LiveSandbox) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "importer.sender"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "importer.sending.sender"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self.say(framed(Kind.SETUP, setup_of(target_of(sandbox), Pace(1), POLICY)))
 

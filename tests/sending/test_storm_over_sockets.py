@@ -8,7 +8,7 @@ from pathlib import Path
 
 from importer.api.client import Client
 from importer.api.verdict import judge
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Event, Outcome, Probing, Request, Status
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine

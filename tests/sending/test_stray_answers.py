@@ -17,7 +17,7 @@ import pytest
 from importer.api.client import Client
 from importer.api.connections import Supervision
 from importer.api.verdict import judge
-from importer.journal import Journal
+from importer.journal.journal import Journal
 from importer.model import Event, Lease, Outcome, Reply, Request, Status, StrayAnswer, Wire
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from importer import pipeline
 from importer.mapping.load import load_mapping
 from importer.model import Checkup, Problem, Readiness
+from importer.pipeline import run as pipeline
 from importer.settings import SourceOptions
 
 A, B, C = "06301234567", "06301234568", "06301234569"

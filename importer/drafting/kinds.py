@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from importer.mapping.draft_sample import Column
-from importer.mapping.draft_words import Meaning, Role
-from importer.mapping.draft_yaml import UNSURE
+from importer.drafting.sample import Column
+from importer.drafting.words import Meaning, Role
+from importer.drafting.yaml import UNSURE
 from importer.mapping.rule import Rule, Type
 from importer.mapping.values import compile_value
 from importer.model import Severity

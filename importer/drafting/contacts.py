@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from importer.mapping.draft_kinds import fit
-from importer.mapping.draft_sample import Column, Sample
-from importer.mapping.draft_values import phone_marks
-from importer.mapping.draft_words import Meaning, Role
-from importer.mapping.draft_yaml import UNSURE, Line, flow, of_rule
+from importer.drafting.kinds import fit
+from importer.drafting.sample import Column, Sample
+from importer.drafting.values import phone_marks
+from importer.drafting.words import Meaning, Role
+from importer.drafting.yaml import UNSURE, Line, flow, of_rule
 from importer.mapping.spec import CONTACT_NUMBERS
 
 Read = tuple[Column, Meaning]

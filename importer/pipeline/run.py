@@ -16,31 +16,31 @@ from pathlib import Path
 
 from importer.api.bodies import encode
 from importer.api.request import base_url_for
-from importer.do_not_call import Lists, keep_numbers, load_lists
 from importer.errors import OutputError
-from importer.examination import COPY, Examination, Look, findings_of, fitted_plan
 from importer.files import WorkingFolder, make_private_folder, write_private
-from importer.incoming import open_incoming
-from importer.journal import Journal
-from importer.line import Job, Line, Listener, Register, Run, RunResult, send_and_finish
-from importer.logmarks import note_run
+from importer.journal.journal import Journal
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.needs import needed_project
 from importer.mapping.schema import mapping_schema
 from importer.model import Checkup, Preview, Status
-from importer.preflight import Gate, Refused, fetch_project
-from importer.rundir import RunDirectory, new_run_id
-from importer.settings import RunSettings, SourceOptions, Target
-from importer.sources import file_sha256
-from importer.sources.source import Source
-from importer.stopping import StopSwitch
-from importer.summary import (
+from importer.pipeline.apply import Job, Line, Listener, Register, Run, RunResult, send_and_finish
+from importer.pipeline.do_not_call import Lists, keep_numbers, load_lists
+from importer.pipeline.examine import COPY, Examination, Look, findings_of, fitted_plan
+from importer.pipeline.incoming import open_incoming
+from importer.pipeline.logmarks import note_run
+from importer.pipeline.preflight import Gate, Refused, fetch_project
+from importer.pipeline.rundir import RunDirectory, new_run_id
+from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.summary import (
     Clock,
     Description,
     describe_settings,
     describe_source,
     describe_target,
 )
+from importer.settings import RunSettings, SourceOptions, Target
+from importer.sources import file_sha256
+from importer.sources.source import Source
 from importer.survey.seen import Seen
 
 __all__ = [

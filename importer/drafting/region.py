@@ -18,11 +18,11 @@ from functools import cache
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from importer.mapping import draft_places as places
-from importer.mapping.draft_contacts import Read
-from importer.mapping.draft_sample import Column
-from importer.mapping.draft_words import Role, words_of
-from importer.mapping.draft_yaml import UNSURE
+from importer.drafting import places
+from importer.drafting.contacts import Read
+from importer.drafting.sample import Column
+from importer.drafting.words import Role, words_of
+from importer.drafting.yaml import UNSURE
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber

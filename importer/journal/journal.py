@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from importer.errors import CutJournalError, JournalError
-from importer.journal_file import (
+from importer.journal.file import (
     AGAIN,
     BUG,
     COMMITS_KEY,
@@ -62,7 +62,7 @@ from importer.journal_file import (
     sha256_of,
     translated,
 )
-from importer.journal_rows import CODES, STATUSES, grouped, json_list, status_of, stored, unpacked
+from importer.journal.rows import CODES, STATUSES, grouped, json_list, status_of, stored, unpacked
 from importer.model import Outcome, Status
 
 T = TypeVar("T")

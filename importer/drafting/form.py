@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from importer.mapping.draft_contacts import Read
-from importer.mapping.draft_kinds import Guess, fit, guess_type
-from importer.mapping.draft_project import Match, fit_field, match_fields
-from importer.mapping.draft_sample import Column
-from importer.mapping.draft_values import guess_list, remarks_on
-from importer.mapping.draft_words import Meaning, Role, field_name
-from importer.mapping.draft_yaml import UNSURE, Line, of_rule, scalar
+from importer.drafting.contacts import Read
+from importer.drafting.kinds import Guess, fit, guess_type
+from importer.drafting.project import Match, fit_field, match_fields
+from importer.drafting.sample import Column
+from importer.drafting.values import guess_list, remarks_on
+from importer.drafting.words import Meaning, Role, field_name
+from importer.drafting.yaml import UNSURE, Line, of_rule, scalar
 from importer.mapping.program import column_letter
 from importer.model import Project
 

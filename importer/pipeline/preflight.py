@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from importer.errors import PreflightError
-from importer.loop import run_loop
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
 from importer.mapping.records import Evaluated
 from importer.mapping.spec import MappingSpec
 from importer.model import Checkup, Problem, Project, Severity, Status
+from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
 from importer.survey.callbacks import past_callbacks
 from importer.survey.live import Comparison, Needs

@@ -11,18 +11,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from importer.mapping.draft_contacts import (
+from importer.drafting.contacts import (
     Contacts,
     Read,
     draft_contacts,
     phone_columns,
 )
-from importer.mapping.draft_form import Form, Person, draft_form, find_person, money
-from importer.mapping.draft_kinds import fit, guess_type
-from importer.mapping.draft_region import Home, guess_region
-from importer.mapping.draft_sample import Column, Sample
-from importer.mapping.draft_words import Role, meaning_of
-from importer.mapping.draft_yaml import UNSURE, Line, comment, flow, of_rule, scalar, shown
+from importer.drafting.form import Form, Person, draft_form, find_person, money
+from importer.drafting.kinds import fit, guess_type
+from importer.drafting.region import Home, guess_region
+from importer.drafting.sample import Column, Sample
+from importer.drafting.words import Role, meaning_of
+from importer.drafting.yaml import UNSURE, Line, comment, flow, of_rule, scalar, shown
 from importer.mapping.program import column_letter
 from importer.model import FieldType, Project, SourceInfo
 from importer.settings import SourceOptions

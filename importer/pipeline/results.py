@@ -19,11 +19,11 @@ from typing import Any
 
 import orjson
 
-from importer.csvlines import csv_line, harmless, open_csv
 from importer.errors import JournalError
 from importer.files import WorkingFolder, replacing, shown_within
 from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
-from importer.textbook import (
+from importer.reports.csvlines import csv_line, harmless, open_csv
+from importer.reports.textbook import (
     GREY,
     RED,
     SHEET_COLUMNS,

@@ -22,15 +22,23 @@ from pathlib import Path
 from typing import Any
 
 from importer.api.client import Client
-from importer.commands import mark_from_list
 from importer.errors import UsageError
-from importer.journal import LEASED_KEY, Journal
-from importer.loop import run_loop
+from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.recovery import PastRun, ended_at, last_written, past_run, report, restore, settled
-from importer.rundir import RunDirectory
+from importer.pipeline.commands import mark_from_list
+from importer.pipeline.recover import (
+    PastRun,
+    ended_at,
+    last_written,
+    past_run,
+    report,
+    restore,
+    settled,
+)
+from importer.pipeline.rundir import RunDirectory
 from importer.sending.lease import LEASE_SECONDS
+from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
 
 AT_ONCE = 8

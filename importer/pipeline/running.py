@@ -19,11 +19,11 @@ from types import FrameType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from importer.errors import RunInterruptedError
-from importer.line import Listener
-from importer.loop import interrupt
 from importer.model import Event, Progress
-from importer.news import LOOK_UP, News
-from importer.stopping import StopSwitch
+from importer.pipeline.apply import Listener
+from importer.pipeline.news import LOOK_UP, News
+from importer.pipeline.stopping import StopSwitch
+from importer.sending.loop import interrupt
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

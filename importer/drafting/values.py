@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from importer.mapping.draft_kinds import LOOKED_AT, PERSONAL, Fit, Guess, fit
-from importer.mapping.draft_sample import Column
-from importer.mapping.draft_words import Meaning, Role, words_of
-from importer.mapping.draft_yaml import UNSURE, flow, shown
+from importer.drafting.kinds import LOOKED_AT, PERSONAL, Fit, Guess, fit
+from importer.drafting.sample import Column
+from importer.drafting.words import Meaning, Role, words_of
+from importer.drafting.yaml import UNSURE, flow, shown
 
 _MARKS = (";", ",", "|", "\n", " / ", "/")
 _NO_LIST = PERSONAL | {Role.CITY, Role.ZIP, Role.COUNTRY, Role.TITLE}

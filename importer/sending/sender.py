@@ -1,4 +1,4 @@
-"""The far end of an engine: ``python -m importer.sender`` sends what it is leased, and reports.
+"""The far end of an engine: ``python -m importer.sending.sender`` sends its leases.
 
 Frames come on standard input and go on standard output (:mod:`importer.sending.frames`); the first
 one says where to send and as whom. Two threads do the blocking reads and writes, on every system
@@ -29,7 +29,6 @@ import orjson
 from importer.api.client import Client
 from importer.api.connections import Supervision
 from importer.api.verdict import judge
-from importer.loop import run_loop
 from importer.model import Event, Lease, Outcome, Status
 from importer.sending.frames import (
     HEAD,
@@ -47,6 +46,7 @@ from importer.sending.frames import (
 )
 from importer.sending.lease import LeaseTerm
 from importer.sending.local import LocalEngine
+from importer.sending.loop import run_loop
 from importer.settings import Pace, RetryPolicy, Secret, Target
 
 Write = Callable[[bytes], None]

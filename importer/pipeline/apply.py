@@ -19,10 +19,8 @@ import numpy.typing as npt
 
 from importer.api.bodies import encode
 from importer.api.verdict import judge
-from importer.commands import about_run
 from importer.errors import JournalError, OutputError, ServiceError
-from importer.journal import LEASED_KEY, Journal
-from importer.loop import run_loop
+from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
 from importer.memory import tidy_after
@@ -38,17 +36,19 @@ from importer.model import (
     Stop,
     Summary,
 )
-from importer.results import write_results
-from importer.rundir import RunDirectory
+from importer.pipeline.commands import about_run
+from importer.pipeline.results import write_results
+from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.summary import Clock, Description, summarise
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
+from importer.sending.loop import run_loop
 from importer.sending.processes import sender_processes
 from importer.sending.protocol import End, Ending, Engine
 from importer.sending.remote import Links, RemoteEngine, parts_of
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
 from importer.sources.snapshot import Snapshot
-from importer.stopping import StopSwitch
-from importer.summary import Clock, Description, summarise
 from importer.survey.seen import Sighting
 
 Listener = Callable[[Progress | Event], None]
@@ -207,7 +207,7 @@ async def _engine(
     # A check, which sends nothing, starts faster without the HTTP library.
     from importer.api.client import Client
     from importer.api.connections import Supervision
-    from importer.sender import setup_of
+    from importer.sending.sender import setup_of
 
     pace, policy, target = job.settings.pace, job.settings.retry, job.target
     workers = job.settings.workers

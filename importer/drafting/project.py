@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from importer.mapping.draft_sample import Column
-from importer.mapping.draft_words import Meaning, Role, field_name, meaning_of
-from importer.mapping.draft_yaml import UNSURE, shown
+from importer.drafting.sample import Column
+from importer.drafting.words import Meaning, Role, field_name, meaning_of
+from importer.drafting.yaml import UNSURE, shown
 from importer.model import Field, FieldType, Project
 
 _ALIKE = 0.85

@@ -13,10 +13,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from importer.ahead import in_order, side_by_side
-from importer.do_not_call import Lists, load_lists
 from importer.errors import MappingError, RunInterruptedError
-from importer.line import Listener
 from importer.mapping.facts import Facts, Watch
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
@@ -32,15 +29,18 @@ from importer.model import (
     SourceInfo,
     Stage,
 )
-from importer.preflight import Found, Gate, Preflight, with_past_callbacks
-from importer.problem_log import ProblemLog, logged_problems
+from importer.pipeline.ahead import in_order, side_by_side
+from importer.pipeline.apply import Listener
+from importer.pipeline.do_not_call import Lists, load_lists
+from importer.pipeline.preflight import Found, Gate, Preflight, with_past_callbacks
+from importer.pipeline.problem_log import ProblemLog, logged_problems
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import PROBLEM_CAP
 from importer.sources.delimited import ONE_COLUMN
 from importer.sources.delimiter import joint_of_names, way_out
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
-from importer.stopping import StopSwitch
 from importer.survey.fill import FillCounter
 from importer.survey.seen import Seen
 from importer.survey.surveyor import Decision, Surveyor

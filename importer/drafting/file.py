@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from importer.loop import run_loop
-from importer.mapping.draft import Sheet, draft_mapping
-from importer.mapping.draft_sample import Sampler
+from importer.drafting.draft import Sheet, draft_mapping
+from importer.drafting.sample import Sampler
 from importer.model import Project
+from importer.sending.loop import run_loop
 from importer.settings import Pace, SourceOptions, Target
 from importer.sources import open_source
 

@@ -15,25 +15,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from importer.commands import about_run, mark_from_list
-from importer.do_not_call import kept_numbers
 from importer.errors import CutJournalError, JournalError, MappingError, UsageError
-from importer.journal import ENDED_KEY, LEASED_KEY, Journal
-from importer.journal_file import mark_of, wal_of
-from importer.line import Job, Line, Listener, Run, RunResult, finish, send_and_finish
-from importer.logmarks import note_run
+from importer.journal.file import mark_of, wal_of
+from importer.journal.journal import ENDED_KEY, LEASED_KEY, Journal
 from importer.mapping.facts import Facts
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
-from importer.rundir import RunDirectory
+from importer.pipeline.apply import Job, Line, Listener, Run, RunResult, finish, send_and_finish
+from importer.pipeline.commands import about_run, mark_from_list
+from importer.pipeline.do_not_call import kept_numbers
+from importer.pipeline.logmarks import note_run
+from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.summary import Clock, Description, describe_target
 from importer.sending.lease import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
 from importer.sources import file_sha256, open_source
 from importer.sources.snapshot import Snapshot
-from importer.stopping import StopSwitch
-from importer.summary import Clock, Description, describe_target
 
 _NOT_BEGUN = "nothing was sent in this run: it was cut off while the source was being read"
 

@@ -1,0 +1,1 @@
+"""A first mapping for a file."""

@@ -1,0 +1,1 @@
+"""The journal: what was promised and what became of it."""
