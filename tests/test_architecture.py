@@ -98,7 +98,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pydantic": (
         "mapping",
         "operations.jobs",
-        "operations.jobs_merged",
+        "operations.jobs_spec",
         "operations.jobs_spec",
         "sandbox",
     ),

@@ -12,7 +12,7 @@ import click
 
 from importer.errors import UsageError
 from importer.files import is_of_the_system
-from importer.operations.jobs_paths import fixed_part
+from importer.operations.inbox import fixed_part
 from importer.shell import STANDARD_INPUT
 
 

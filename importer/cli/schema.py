@@ -21,7 +21,7 @@ def schema(jobs: bool) -> None:
     # yaml-language-server: $schema=mapping.schema.json
     """
     if jobs:
-        from importer.operations.jobs import jobs_schema
+        from importer.operations.jobs_spec import jobs_schema
 
         found = jobs_schema()
     else:

@@ -11,8 +11,8 @@ from importer.errors import SourceError, UsageError
 from importer.files import make_private_folder
 from importer.operations.batch_place import NOTE
 from importer.operations.batch_work import HELD, RELEASED
+from importer.operations.inbox import fixed_part
 from importer.operations.jobs import JobsFile
-from importer.operations.jobs_paths import fixed_part
 from importer.operations.ledger import Ledger
 from importer.operations.moving import move_away
 from importer.operations.remote import is_remote

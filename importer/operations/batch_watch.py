@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import UsageError
-from importer.operations.inbox import MARKER
+from importer.operations.inbox import MARKER, fixed_part
 from importer.operations.jobs import JobsFile
-from importer.operations.jobs_paths import fixed_part
 from importer.operations.outcome import BatchResult, Fate
 from importer.operations.remote import is_remote
 from importer.operations.remote_names import is_unfinished

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -22,12 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer.errors import SourceError
-from importer.operations.jobs_paths import fixed_part
 from importer.operations.remote_names import is_unfinished
 
 MARKER = ".done"
 
 _PASSED_OVER = ("~", MARKER)
+_ESCAPED = re.compile(r"\[([*?[])\]")
 _NOT_FILES = {"thumbs.db", "desktop.ini"}
 _SECOND_LOOK = 0.5
 """Seconds between two looks at a file: clocks of servers run late, and hide that it is written."""
@@ -94,6 +95,20 @@ def arrivals(
         tuple(look.path for look in sorted(ready, key=lambda look: (look.mtime, str(look.path)))),
         tuple(sorted([*waiting, *late], key=lambda each: str(each.path))),
     )
+
+
+def fixed_part(pattern: str) -> tuple[Path, str]:
+    """Divide an absolute glob into the folder above its first wildcard, and the rest.
+
+    The rest of a pattern without wildcards is empty: it names a file or a folder.
+    """
+    parts = Path(pattern).parts
+    plain: list[str] = []
+    for number, part in enumerate(parts):
+        if glob.has_magic(_ESCAPED.sub("", part)):
+            return Path(*plain), str(Path(*parts[number:]))
+        plain.append(_ESCAPED.sub(r"\1", part))
+    return Path(*plain), ""
 
 
 @dataclass(frozen=True, slots=True)

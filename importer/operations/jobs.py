@@ -1,36 +1,62 @@
-"""Read a jobs file and report every mistake in it at once, with line and column.
+"""The jobs file: what is imported unattended, as values, and every mistake in it at once.
 
-A mapping that is missing or broken is no mistake of the jobs file: it is found when its job runs,
-and the other jobs still run. Addresses hold passwords: no message repeats one.
+Each mistake is told with line and column. A mapping that is missing or broken is no mistake of the
+jobs file: it is found when its job runs, and the other jobs still run. Addresses hold passwords: no
+message repeats one.
 """
 
 from __future__ import annotations
 
 import copy
+import glob
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import time
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from importer.errors import ImporterError, MappingError
-from importer.files import read_bounded, similar_file
+from importer.errors import ImporterError, MappingError, UsageError
+from importer.files import is_of_the_system, read_bounded, similar_file
 from importer.mapping.complaints import in_order, mistake_line, shape_mistakes
 from importer.mapping.reader import KeyPath, Reader
 from importer.mapping.rule import Mistake
-from importer.operations.jobs_building import built
-from importer.operations.jobs_sense import Given, find_mistakes
-from importer.operations.jobs_spec import JobsSpec, jobs_schema
-from importer.operations.jobs_values import JobsFile, JobSpec, NotifyRule
+from importer.operations.drift import DriftBounds
+from importer.operations.inbox import fixed_part
+from importer.operations.jobs_spec import JobsSpec, MergedJob, merged
+from importer.operations.remote_url import is_remote, parse
+from importer.operations.window import Window
+from importer.settings import (
+    SETTINGS,
+    EngineName,
+    MaxFailures,
+    Pace,
+    RetryPolicy,
+    RunSettings,
+    Secret,
+    SourceOptions,
+    settings_of,
+)
+from importer.shell import quoted
 
-__all__ = ["JobSpec", "JobsError", "JobsFile", "NotifyRule", "jobs_schema", "load_jobs"]
-
+SETTLE = 30.0
+"""Seconds that a file must be still, where nothing else is said."""
 MAX_BYTES = 1 << 20
-
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ADDRESS = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*)://[^\s'",]*""")
 _CREDENTIALS = {"api_key", "apikey", "key", "password", "secret", "token", "api_key_file"}
+_AS_THEY_ARE = (
+    "project", "base_url", "customer", "rate", "timeout", "retries", "give_up_after",
+    "max_failures", "allow_new_values", "not_before", "not_after", "settle", "sheet",
+    "header_row", "encoding", "delimiter", "engine", "workers", "scheduler",
+)  # fmt: skip
+"""Keys whose values need nothing done; one that nobody says keeps the default of JobSpec."""
+_PLACES = ("done", "failed", "held")
+"""The keys that say where files are put away."""
 
 
 class JobsError(ImporterError):
@@ -42,6 +68,105 @@ class JobsError(ImporterError):
     def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
         super().__init__(message, hint)
         self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyRule:
+    """Who is told of a job's end; `on` are success, failure, held and always."""
+
+    on: frozenset[str]
+    urls: tuple[Secret, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job.
+
+    `files` are absolute globs or absolute folders, or else addresses; never both. `done`,
+    `failed` and `held` are paths for the one, and texts that the server understands for the
+    other. Times are of the local clock, `settle`, `timeout` and `give_up_after` are seconds.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    mapping: Path
+    project: int | None = None
+    base_url: str | None = None
+    customer: str | None = None
+    concurrency: int | None = None
+    rate: float | None = None
+    timeout: float = Pace().timeout
+    retries: int = RetryPolicy().retries
+    retry_on: frozenset[int] = frozenset()
+    give_up_after: float = RetryPolicy().give_up_after
+    max_failures: MaxFailures | None = None
+    allow_new_values: bool = False
+    not_before: time | None = None
+    not_after: time | None = None
+    settle: float = SETTLE
+    done: Path | str | None = None
+    failed: Path | str | None = None
+    held: Path | str | None = None
+    drift: DriftBounds | None = None
+    notify: NotifyRule | None = None
+    sheet: str | int | None = None
+    header_row: int | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    engine: EngineName = "local"
+    workers: int | None = None
+    scheduler: str | None = None
+
+    @property
+    def hours(self) -> Window:
+        """When it may work."""
+        return Window(self.not_before, self.not_after)
+
+    @property
+    def reading(self) -> SourceOptions:
+        """How its files are read."""
+        return SourceOptions(self.sheet, self.header_row, self.encoding, self.delimiter)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this machine in which its files are put away."""
+        found = (self.done, self.failed, self.held)
+        return tuple(dict.fromkeys(folder for folder in found if isinstance(folder, Path)))
+
+    def settings(self, runs_dir: Path) -> RunSettings:
+        """How its files are sent."""
+        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name in SETTINGS}
+        return settings_of({**said, "runs_dir": runs_dir})
+
+
+@dataclass(frozen=True, slots=True)
+class JobsFile:
+    """A jobs file; `remarks` are for people: what is no mistake and yet wants mending."""
+
+    path: Path
+    runs_dir: Path
+    jobs: tuple[JobSpec, ...]
+    metrics: Path | None = None
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other jobs files, which may have jobs of the same names."""
+        return os.path.realpath(self.path)
+
+    def mark_of(self, job: JobSpec) -> str:
+        """A job's name as that of a file in the runs folder, which jobs files may share."""
+        # Names of jobs are no longer than names of files may be, and told apart without capitals.
+        digest = hashlib.sha256(os.fsencode(os.path.normcase(self.identity))).hexdigest()
+        return f"{job.name.casefold()} {digest[:8]}"
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """Files and folders that are ours, and that no wildcard may take for an inbox's."""
+        found = [self.path, self.runs_dir, *([self.metrics] if self.metrics else [])]
+        for job in self.jobs:
+            found += [job.mapping, *job.folders]
+        return tuple(dict.fromkeys(found))
 
 
 def load_jobs(path: Path, variables: Mapping[str, str] | None = None) -> JobsFile:
@@ -60,17 +185,17 @@ def load_jobs(path: Path, variables: Mapping[str, str] | None = None) -> JobsFil
         what = "a jobs file is a set of keys: version, runs_dir, jobs …"
         raise _unusable(path, mistakes or [f"{path}:1:1: {what}"])
     spec, found = _validate(data)
-    rest = spec if spec is not None else _rest(data, [where for where, _ in found])
+    rest = spec if spec is not None else _without(data, [where for where, _ in found])
     known = os.environ if variables is None else variables
     home = path.parent.resolve()
     if rest is not None:
         broken = {where for where, _ in found}
-        sense = find_mistakes(Given(rest, home, known))
-        found += [(at, what) for at, what in sense if not _within(at, broken)]
+        sense = _find_mistakes(rest, home, known)
+        found += [(at, what) for at, what in sense if not _follows(at, broken)]
     mistakes += [mistake_line(path, reader.places, at, what) for at, what in found]
     if mistakes or spec is None:
         raise _unusable(path, in_order(mistakes))
-    return built(spec, home / path.name, known)
+    return _built(spec, home / path.name, known)
 
 
 def _text(path: Path) -> str:
@@ -116,10 +241,10 @@ def _validate(data: dict[str, Any]) -> tuple[JobsSpec | None, list[Mistake]]:
     try:
         return JobsSpec.model_validate(data), []
     except ValidationError as error:
-        return None, [_said(mistake) for mistake in shape_mistakes(error, data, JobsSpec)]
+        return None, [_in_words(mistake) for mistake in shape_mistakes(error, data, JobsSpec)]
 
 
-def _said(mistake: Mistake) -> Mistake:
+def _in_words(mistake: Mistake) -> Mistake:
     where, what = mistake
     if where and where[-1].lower() in _CREDENTIALS and what.startswith("unknown key"):
         return where, (
@@ -134,7 +259,7 @@ def _hidden(text: str) -> str:
     return _ADDRESS.sub(r"\1://…", text)
 
 
-def _rest(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
+def _without(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
     """What is left when the broken parts are cut out, so that its mistakes of sense are told, too.
 
     What every file or job must have is put in where it is missing; nobody hears of it.
@@ -169,7 +294,232 @@ def _cut(data: Any, where: KeyPath) -> None:
         data.pop(where[depth - 1], None)
 
 
-def _within(where: KeyPath, broken: Iterable[KeyPath]) -> bool:
+def _follows(where: KeyPath, broken: Iterable[KeyPath]) -> bool:
     """Whether a mistake follows from a part that was cut out, of the job or of `defaults`."""
     shared = ("defaults", *where[2:])
     return any(at in (where[: len(at)], shared[: len(at)]) for at in broken if len(at) > 1)
+
+
+# Mistakes of sense: what no single value shows, what is missing, stands twice or contradicts.
+
+
+def _find_mistakes(spec: JobsSpec, base: Path, variables: Mapping[str, str]) -> list[Mistake]:
+    """All mistakes of sense; paths are from the file's top."""
+    jobs = merged(spec)
+    mistakes = list(_in_names(jobs))
+    for job in jobs:
+        mistakes += _in_keys(job)
+        mistakes += _in_files(job, base)
+        mistakes += _in_folders(job, base)
+        mistakes += _in_notify(job, variables)
+    return list(dict.fromkeys(mistakes))
+
+
+def _in_names(jobs: list[MergedJob]) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for job in jobs:
+        # Names become names of files, which some systems do not tell apart by capitals.
+        name = job.job.name.casefold()
+        if name in seen:
+            yield job.place("name"), f'there is a job "{job.job.name}" already'
+        seen.add(name)
+
+
+def _in_keys(job: MergedJob) -> Iterator[Mistake]:
+    if job.get("mapping") is None:
+        yield ("jobs", str(job.number), "mapping"), "is missing, here and in defaults"
+    first, last = job.get("not_before"), job.get("not_after")
+    if first is not None and first == last:
+        yield (
+            job.place("not_after"),
+            "is the same time as not_before: leave out both, where any time is right",
+        )
+    engine = job.get("engine") or "local"
+    if job.get("workers") is not None and engine == "local":
+        yield job.place("workers"), "the local engine is one process: add engine: processes"
+    if job.get("scheduler") is not None and engine != "dask":
+        yield job.place("scheduler"), "is for Dask: add engine: dask"
+    if job.get("timeout") == 0:
+        yield job.place("timeout"), "must be more than 0"
+
+
+def _in_files(job: MergedJob, base: Path) -> Iterator[Mistake]:
+    patterns = job.job.files
+    place = job.place("files")
+    for number, pattern in enumerate(patterns):
+        if not pattern.strip():
+            yield (*place, str(number)), "is empty: name a folder, or files with wildcards"
+        elif is_remote(pattern):
+            try:
+                # What the variables hold is not needed to see whether the address has a form.
+                parse(pattern, dict.fromkeys(_VARIABLE.findall(pattern), "x"))
+            except UsageError as error:
+                yield (*place, str(number)), f"{error.message}. {error.hint or ''}".rstrip(" .")
+        elif is_of_the_system(os.path.realpath(_inbox(base, pattern))):
+            what = "shows the operating system, and holds no files: name the folder of the lists"
+            yield (*place, str(number)), what
+    remote = [is_remote(pattern) for pattern in patterns]
+    if any(remote) and not all(remote):
+        yield place, "addresses and folders of this machine stand in one job: make two of it"
+
+
+def _in_folders(job: MergedJob, base: Path) -> Iterator[Mistake]:
+    patterns = job.job.files
+    if any(map(is_remote, patterns)):
+        yield from _in_remote_folders(job)
+        return
+    inboxes = {_inbox(base, pattern) for pattern in patterns if pattern.strip()}
+    for key in _PLACES:
+        text = job.get(key)
+        if text is None:
+            continue
+        if not text.strip():
+            yield job.place(key), "is empty: name a folder, or leave it out"
+        elif is_remote(text):
+            yield job.place(key), "files of this machine are put away on this machine: name a path"
+        else:
+            folder = _absolute_path(base, text)
+            if any(inbox.is_relative_to(folder) for inbox in inboxes):
+                yield (
+                    job.place(key),
+                    f"{text} is where files come from, or holds it: files in it would be taken "
+                    "again; name another folder",
+                )
+
+
+def _in_remote_folders(job: MergedJob) -> Iterator[Mistake]:
+    """What servers cannot do; said only of what the job itself asks for."""
+    web = all(p.lower().startswith(("https://", "http://")) for p in job.job.files)
+    for key in _PLACES:
+        if job.says(key) and job.get(key) is not None:
+            if key == "held":
+                yield job.place(key), "a held file stays on its server: leave this out"
+            elif web:
+                yield job.place(key), "files cannot be moved over https: leave this out"
+
+
+def _inbox(base: Path, pattern: str) -> Path:
+    """The folder that files of a pattern come from, as far as its wildcards leave it open."""
+    folder, rest = fixed_part(_absolute_pattern(base, pattern))
+    return folder if rest or folder.is_dir() else folder.parent
+
+
+def _in_notify(job: MergedJob, variables: Mapping[str, str]) -> Iterator[Mistake]:
+    if not job.get("notify"):
+        return
+    urls = job.part("notify", "urls")
+    if urls is None:
+        yield job.place("notify"), '"urls" is missing: who is to be told?'
+        return
+    place = job.place("notify", "urls")
+    for number, url in enumerate(urls):
+        text = url.get_secret_value()
+        if missing := _missing_variables(text, variables):
+            names = ", ".join(missing)
+            yield (
+                (*place, str(number)),
+                f"the environment lacks {names}: set it where this is started",
+            )
+        elif "://" not in text and not _VARIABLE.search(text):
+            yield (
+                (*place, str(number)),
+                "is no address: it looks like mailtos://user:password@example.com?to=…",
+            )
+
+
+# A file without mistakes, as values: defaults merged, paths absolute, addresses filled in.
+
+
+def _built(spec: JobsSpec, path: Path, variables: Mapping[str, str]) -> JobsFile:
+    """The jobs of a file that :func:`_find_mistakes` has nothing to say of."""
+    base, jobs = path.parent, merged(spec)
+    return JobsFile(
+        path=path,
+        runs_dir=_absolute_path(base, spec.runs_dir),
+        jobs=tuple(_job(job, base, variables) for job in jobs),
+        metrics=_absolute_path(base, spec.metrics) if spec.metrics is not None else None,
+        remarks=_remarks(path, jobs),
+    )
+
+
+def _job(job: MergedJob, base: Path, variables: Mapping[str, str]) -> JobSpec:
+    values: dict[str, Any] = {
+        key: value for key in _AS_THEY_ARE if (value := job.get(key)) is not None
+    }
+    if (width := job.get("concurrency")) != "auto":
+        values["concurrency"] = width
+    remote = any(map(is_remote, job.job.files))
+    for key in ("done", "failed", "held"):
+        text = job.get(key)
+        if text is not None:
+            values[key] = text if remote else _absolute_path(base, text)
+    return JobSpec(
+        name=job.job.name,
+        files=tuple(
+            pattern if is_remote(pattern) else _absolute_pattern(base, pattern)
+            for pattern in job.job.files
+        ),
+        mapping=_absolute_path(base, job.get("mapping")),
+        retry_on=frozenset(job.get("retry_on") or ()),
+        drift=_drift(job),
+        notify=_notify(job, variables),
+        **values,
+    )
+
+
+def _drift(job: MergedJob) -> DriftBounds | None:
+    # An object without keys asks for all bounds as they are by default.
+    if job.get("drift") in (None, False):
+        return None
+    rows = job.part("drift", "rows")
+    fill, phones, headers = (job.part("drift", part) for part in ("fill", "phones", "headers"))
+    return DriftBounds(rows.fewer, rows.more, fill, phones, headers)
+
+
+def _notify(job: MergedJob, variables: Mapping[str, str]) -> NotifyRule | None:
+    if job.get("notify") is None:
+        return None
+    urls = (_filled(url.get_secret_value(), variables) for url in job.part("notify", "urls"))
+    return NotifyRule(frozenset(job.part("notify", "on")), tuple(map(Secret, urls)))
+
+
+def _remarks(path: Path, jobs: list[MergedJob]) -> tuple[str, ...]:
+    """A word to the owner of a file with passwords that others can read."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ()
+    written = any(
+        not _VARIABLE.fullmatch(url.get_secret_value())
+        for job in jobs
+        if job.get("notify")
+        for url in job.part("notify", "urls")
+    )
+    if os.name == "posix" and written and mode & 0o077:
+        return (f"others can read {path}, which has addresses in it: run chmod 600 {quoted(path)}",)
+    return ()
+
+
+# Paths and addresses: relative ones are at home beside the file.
+
+
+def _absolute_path(base: Path, text: str) -> Path:
+    """The path that a jobs file in the folder `base` means."""
+    return Path(os.path.normpath(base / text))
+
+
+def _absolute_pattern(base: Path, text: str) -> str:
+    """The glob that a jobs file in the folder `base` means; in its name, signs are plain."""
+    if Path(text).is_absolute():
+        return os.path.normpath(text)
+    return os.path.normpath(Path(glob.escape(str(base))) / text)
+
+
+def _filled(text: str, variables: Mapping[str, str]) -> str:
+    """The text with the values of its variables; those without one are left as they stand."""
+    return _VARIABLE.sub(lambda match: variables.get(match[1]) or match[0], text)
+
+
+def _missing_variables(text: str, variables: Mapping[str, str]) -> list[str]:
+    """The variables in a text that have no value."""
+    return sorted({name for name in _VARIABLE.findall(text) if not variables.get(name)})

@@ -1,14 +1,20 @@
-"""The jobs file's format, declared once: validation and JSON Schema come from here."""
+"""The jobs file's format, declared once: validation and JSON Schema come from here.
+
+What `defaults` says holds for every job that does not say otherwise; :class:`MergedJob` reads a job
+so.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import time
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from importer.errors import UsageError
+from importer.mapping.reader import KeyPath
 from importer.mapping.rule import Strict, Text, Texts, as_list
 from importer.mapping.schema import schema_of
 from importer.settings import (
@@ -24,6 +30,8 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(s|m|min|h|)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 _SHARE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?%", re.ASCII)
+_NUMBER_OR_TEXT = {"type": ["string", "number"]}
+_PERCENTAGE = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?%$"}, {"const": False}]}
 
 
 def _time(value: Any) -> time:
@@ -85,8 +93,6 @@ def _like(pattern: str, otherwise: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-_NUMBER_OR_TEXT = {"type": ["string", "number"]}
-_PERCENTAGE = {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+ ?%$"}, {"const": False}]}
 TimeOfDay = Annotated[
     time,
     BeforeValidator(_time),
@@ -242,3 +248,47 @@ class JobsSpec(Strict):
 def jobs_schema() -> dict[str, Any]:
     """The JSON Schema, draft 2020-12; a null takes back what `defaults` says."""
     return schema_of(JobsSpec, "vcc-importer jobs", nulls=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MergedJob:
+    """One job, key by key; `number` is its place in the list, from 0."""
+
+    number: int
+    job: Job
+    defaults: JobKeys
+
+    def get(self, key: str) -> Any:
+        """What a key has; a null of the job's own takes back what `defaults` says."""
+        return getattr(self.job if self.says(key) else self.defaults, key)
+
+    def says(self, key: str) -> bool:
+        """Whether the job itself has the key."""
+        return key in self.job.model_fields_set
+
+    def part(self, key: str, part: str) -> Any:
+        """What stands in an object, whose keys are merged, too; call it where there is one."""
+        value = None
+        for model in (self.job, self.defaults):
+            found = getattr(model, key)
+            if isinstance(found, BaseModel):
+                if part in found.model_fields_set:
+                    return getattr(found, part)
+                value = getattr(found, part) if value is None else value
+        return value
+
+    def place(self, key: str, part: str | None = None) -> KeyPath:
+        """Where that stands in the file."""
+        own, shared = getattr(self.job, key), getattr(self.defaults, key, None)
+        at: KeyPath = ("jobs", str(self.number), key)
+        if part is None:
+            return at if self.says(key) or shared is None else ("defaults", key)
+        for found, path in ((own, at), (shared, ("defaults", key))):
+            if isinstance(found, BaseModel) and part in found.model_fields_set:
+                return (*path, part)
+        return self.place(key)
+
+
+def merged(spec: JobsSpec) -> list[MergedJob]:
+    """The jobs of a file, in its order."""
+    return [MergedJob(number, job, spec.defaults) for number, job in enumerate(spec.jobs)]

@@ -19,8 +19,16 @@ from click.testing import CliRunner
 import importer
 from importer.cli.main import cli
 from importer.operations.drift import DriftBounds
-from importer.operations.jobs import JobsError, JobsFile, JobSpec, jobs_schema, load_jobs
-from importer.operations.jobs_spec import Drift, Job, JobKeys, JobsSpec, Notify, RowDrift
+from importer.operations.jobs import JobsError, JobsFile, JobSpec, load_jobs
+from importer.operations.jobs_spec import (
+    Drift,
+    Job,
+    JobKeys,
+    JobsSpec,
+    Notify,
+    RowDrift,
+    jobs_schema,
+)
 from importer.settings import EngineName, MaxFailures, RunSettings
 
 HEAD = "version: 1\njobs:\n"
