@@ -34,7 +34,7 @@ from importer.pipeline.run import Refused, base_url_for, gate_of, needed_project
 from importer.pipeline.running import Running, heard, in_a_thread, on_a_loop, sent, start
 from importer.pipeline.stopping import StopSwitch
 from importer.settings import Destination, RunSettings, SourceOptions, Target
-from importer.survey.seen import Seen
+from importer.survey.duplicates import Seen
 
 __all__ = [
     "AlreadyImported",

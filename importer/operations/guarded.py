@@ -31,7 +31,7 @@ from importer.pipeline.stopping import StopSwitch
 from importer.pipeline.summary import Description
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.shell import quoted
-from importer.survey.seen import Seen, Sighting
+from importer.survey.duplicates import Seen, Sighting
 
 __all__ = ["AlreadyImported", "Guard", "TargetBusy", "Unfinished", "resume", "run"]
 

@@ -23,7 +23,7 @@ from importer.model import Status
 from importer.operations.ledger import Entry, Ledger
 from importer.operations.runs_folders import ledgers_beside, newest_first
 from importer.pipeline.rundir import RunDirectory
-from importer.survey.seen import FirstPlaces, Seen, Sighting, row_of
+from importer.survey.duplicates import FirstPlaces, Seen, Sighting, row_of
 
 _WIDTH = 3
 """Words of an entry: two of the key, one of its place."""

@@ -49,7 +49,7 @@ from importer.sending.protocol import End, Ending, Engine
 from importer.sending.remote import Links, RemoteEngine, parts_of
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
 from importer.sources.snapshot import Snapshot
-from importer.survey.seen import Sighting
+from importer.survey.duplicates import Sighting
 
 Listener = Callable[[Progress | Event], None]
 

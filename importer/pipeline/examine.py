@@ -41,9 +41,8 @@ from importer.sources.delimiter import joint_of_names, way_out
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
-from importer.survey.fill import FillCounter
-from importer.survey.seen import Seen
-from importer.survey.surveyor import Decision, Surveyor
+from importer.survey.duplicates import Seen
+from importer.survey.surveyor import Decision, FillCounter, Surveyor
 
 COPY = "source.parquet"
 PROBLEMS = "problems.jsonl"

@@ -20,10 +20,8 @@ from importer.mapping.spec import MappingSpec
 from importer.model import Checkup, Problem, Project, Severity, Status
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
-from importer.survey.callbacks import past_callbacks
-from importer.survey.live import Comparison, Needs
-from importer.survey.live_values import Filled, NewValue
-from importer.survey.surveyor import Decision
+from importer.survey.live import Comparison, Filled, Needs, NewValue
+from importer.survey.surveyor import Decision, past_callbacks
 
 CALLDATE = "%Y-%m-%d %H:%M:%S"
 """How the service wants the time of a call-back."""

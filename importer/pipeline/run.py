@@ -41,7 +41,7 @@ from importer.pipeline.summary import (
 from importer.settings import RunSettings, SourceOptions, Target
 from importer.sources import file_sha256
 from importer.sources.source import Source
-from importer.survey.seen import Seen
+from importer.survey.duplicates import Seen
 
 __all__ = [
     "Gate",

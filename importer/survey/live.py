@@ -2,28 +2,62 @@
 
 What does not fit is a problem of a whole column: an error where the service would refuse the
 record or, worse, take it and spoil the project with a value that nobody meant.
+
+Values are compared as the service does it: exactly; text in a simple field as it is sent, the
+pieces of a multiple one without white space at their ends; and text that is no value's name but
+the digits of a valueid of the field is that value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.model import Field, FieldType, Problem, Project
-from importer.survey.live_dispositions import DispositionsCheck
-from importer.survey.live_values import Filled, NewValue, ValuesCheck, quoted
-from importer.survey.nearest import Nearest
-from importer.survey.tally import Rows
+from importer.model import Disposition, Field, FieldType, Problem, Project, Severity
+from importer.survey.nearest import Near, Nearest
+from importer.textbytes import distinct, held
 
 Mask = npt.NDArray[np.bool_]
+RowNumbers = npt.NDArray[np.int64]
 Texts = Mapping[str, Any]
 """Columns by name, each an Arrow array of large strings."""
-_LISTED = 12
+
+_LISTED_FIELDS = 12
+"""Fields of the project that a hint names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form field as the mapping fills it; `listed` are the new values that it allows."""
+
+    name: str
+    header: str | None
+    multiple: bool = False
+    valueid: bool = False
+    listed: frozenset[str] = frozenset()
+
+    @property
+    def target(self) -> str:
+        """The field's path, as problems name it."""
+        return f"form.{self.name}"
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        hint: str | None,
+        severity: Severity = Severity.ERROR,
+        value: str | None = None,
+    ) -> Problem:
+        """A problem of the whole column."""
+        return Problem(None, self.header, self.target, code, message, value, hint, severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +89,23 @@ class Comparison:
         self._project, self._needs = project, needs
         self._fields = {field.name: field for field in project.fields}
         self._values = {
-            filled.name: ValuesCheck(
+            filled.name: _ValuesCheck(
                 filled, self._fields[filled.name], allow=needs.allow_new_values
             )
             for filled in needs.form
             if filled.name in self._fields
         }
         self._dispositions = (
-            DispositionsCheck(project, needs.disposition) if needs.disposition else None
+            _DispositionsCheck(project, needs.disposition) if needs.disposition else None
         )
 
-    def add_form(self, rows: Rows, ready: Mask, form: Texts) -> None:
+    def add_form(self, rows: RowNumbers, ready: Mask, form: Texts) -> None:
         """Take in the form's columns of a batch; `ready` says which rows would be sent."""
         some, mask = rows[ready], pa.array(ready)
         for name, check in self._values.items():
             check.add(some, form[name].filter(mask))
 
-    def add_dispositions(self, rows: Rows, which: Mask, parts: Texts) -> None:
+    def add_dispositions(self, rows: RowNumbers, which: Mask, parts: Texts) -> None:
         """Take in the disposition's columns; `which` rows would be sent and have one."""
         if self._dispositions is not None and which.any():
             mask = pa.array(which)
@@ -99,7 +133,7 @@ class Comparison:
             return
         nearest = Nearest(text for field in self._project.fields for text in _called(field))
         for name, target, header in missing:
-            message = f"the project has no field {quoted(name)}"
+            message = f"the project has no field {_quoted(name)}"
             hint = self._field_hint(name, nearest)
             yield Problem(None, header, target, "unknown_field", message, name, hint)
 
@@ -107,12 +141,14 @@ class Comparison:
         near = nearest.find(name)
         for field in self._project.fields if near is not None else ():
             if near is not None and near.name == field.name:
-                return f"did you mean {quoted(field.name)}?"
+                return f"did you mean {_quoted(field.name)}?"
             if near is not None and near.name == field.label:
-                return f"did you mean {quoted(field.name)}, labelled {quoted(field.label)}?"
-        listed = [quoted(field.name) for field in self._project.fields]
-        more = " …" if len(listed) > _LISTED else ""
-        return f"it has {', '.join(listed[:_LISTED])}{more}" if listed else "it has no fields"
+                return f"did you mean {_quoted(field.name)}, labelled {_quoted(field.label)}?"
+        listed = [_quoted(field.name) for field in self._project.fields]
+        more = " …" if len(listed) > _LISTED_FIELDS else ""
+        return (
+            f"it has {', '.join(listed[:_LISTED_FIELDS])}{more}" if listed else "it has no fields"
+        )
 
     def _unfit_stamp(self) -> Iterator[Problem]:
         """A stamp is another text in every row: each would become a value of its own."""
@@ -126,3 +162,350 @@ class Comparison:
 
 def _called(field: Field) -> tuple[str, str]:
     return field.name, field.label
+
+
+_PIPE = "|"
+_MOST_DIGITS = 18
+_SEARCHED = 1_000
+"""New values of a field, those in most rows first, for which a like one is searched."""
+_LISTED_BEYOND = 100
+"""New values that are listed where there are too many to be meant."""
+_LONGEST = 80
+"""Characters of a value in a message."""
+_ALLOW = "to create it: new_values in the mapping, or --allow-new-values"
+
+
+@dataclass(frozen=True, slots=True)
+class NewValue:
+    """A value that would be created, where it stands, and the nearest that exists."""
+
+    filled: Filled
+    text: str
+    count: Count
+    near: Near | None
+    allowed: bool
+
+    def __str__(self) -> str:
+        arrow = f" → {_quoted(self.near.name)}?" if self.near else ":"
+        return f"{_quoted(self.text)}{arrow} {_in_rows(self.count)}"
+
+    def problem(self) -> Problem:
+        """The value as a problem: a warning where it may be created."""
+        hints = []
+        if self.near is not None and self.near.same:
+            known = _quoted(self.near.name)
+            hints.append(f"{known} exists, and differs only in case, accents or white space;")
+        elif self.near is not None:
+            hints.append(f"did you mean {_quoted(self.near.name)}?")
+        if not self.allowed:
+            hints.append(_ALLOW)
+        return self.filled.problem(
+            "new_value",
+            f"{_quoted(self.text)} would be created in {self.filled.name}: {_in_rows(self.count)}",
+            " ".join(hints).removesuffix(";") or None,
+            Severity.WARNING if self.allowed else Severity.ERROR,
+            self.text,
+        )
+
+
+class _ValuesCheck:
+    """Takes the texts of one form field, of ready rows only, and tells what does not fit."""
+
+    def __init__(self, filled: Filled, field: Field, *, allow: bool) -> None:
+        self._filled, self._field, self._allow = filled, field, allow
+        self._names = frozenset(value.name for value in field.values)
+        self._ids = frozenset(v.valueid for v in field.values if v.valueid is not None)
+        has_values = field.type in {FieldType.SIMPLE, FieldType.MULTIPLE}
+        takes_many = field.type is FieldType.MULTIPLE
+        self._mismatch = (
+            not filled.valueid
+            and field.type is not FieldType.OTHER
+            and takes_many is not filled.multiple
+        )
+        divide = _PIPE if takes_many or filled.multiple else None
+        self._new: ValueTally | None = None
+        if has_values and not filled.valueid:
+            self._new = ValueTally(self._is_new, divide)
+        self._unknown_ids: ValueTally | None = None
+        if filled.valueid and field.type is not FieldType.OTHER:
+            self._unknown_ids = ValueTally(lambda text: not self._has_id(text))
+        self._piped = Count()
+        self._piped_example = ""
+
+    def add(self, rows: RowNumbers, texts: Any) -> None:
+        """Take in the texts of some ready rows, an Arrow array as long as there are numbers."""
+        if self._new is not None:
+            self._new.add(rows, texts)
+        if self._unknown_ids is not None:
+            self._unknown_ids.add(rows, texts)
+        if self._mismatch:
+            piped = np.flatnonzero(pc.match_substring(texts, _PIPE).to_numpy(zero_copy_only=False))
+            if len(piped):
+                self._piped_example = self._piped_example or texts[piped[0]].as_py()
+                self._piped.add(len(piped), tuple(rows[piped[:FIRST_ROWS]].tolist()))
+
+    def new_values(self) -> list[NewValue]:
+        """The values that would be created, those in most rows first."""
+        if self._new is None or not self._new.counts:
+            return []
+        nearest = Nearest(value.name for value in self._field.values if value.name)
+        return [
+            NewValue(
+                self._filled,
+                text,
+                count,
+                nearest.find(text) if number < _SEARCHED else nearest.same(text),
+                self._allow or text in self._filled.listed,
+            )
+            for number, (text, count) in enumerate(self._new.by_count())
+        ]
+
+    def problems(self, new: list[NewValue]) -> Iterator[Problem]:
+        """All that does not fit; `new` is what :meth:`new_values` gave."""
+        if self._mismatch:
+            yield self._mismatched()
+        if self._unknown_ids is not None:
+            yield from self._without_value(self._unknown_ids)
+        if self._new is not None and self._new.beyond:
+            yield self._filled.problem(
+                "many_new_values",
+                f"more than {len(new):,} values would be created in {self._filled.name}",
+                "this looks like free text: map it to a text field"
+                + ("" if self._allow else "; to create them all, add --allow-new-values"),
+                Severity.WARNING if self._allow else Severity.ERROR,
+            )
+            new = new[:_LISTED_BEYOND]
+        yield from (value.problem() for value in new)
+
+    def _is_new(self, text: str) -> bool:
+        return text not in self._names and not self._has_id(text)
+
+    def _has_id(self, text: str) -> bool:
+        short = len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
+        return short and int(text) in self._ids
+
+    def _mismatched(self) -> Problem:
+        name, some = self._filled.name, self._piped.count > 0
+        where = f", as {_quoted(self._piped_example)}: {_in_rows(self._piped)}" if some else ""
+        severity = Severity.ERROR if some else Severity.WARNING
+        if self._filled.multiple:
+            kind = self._field.type.value
+            message = f"the mapping gives {name} several values, and it is a {kind} field"
+            what = f"{message}{where or ' (no row has more than one)'}"
+            hint = "take multiple: true out of its rule, or map it to a multiple field"
+            return self._filled.problem("field_not_multiple", what, hint, severity)
+        message = f"{name} is a multiple field, and the mapping gives it one value"
+        what = f"{message}, which a | would divide{where}" if some else message
+        hint = f"add multiple: true to its rule, and split if {name} has several values in a cell"
+        return self._filled.problem("field_is_multiple", what, hint, severity)
+
+    def _without_value(self, unknown: ValueTally) -> Iterator[Problem]:
+        known = [f"{v.valueid} {_quoted(v.name)}" for v in self._field.values if v.valueid]
+        listed = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+        for text, count in unknown.by_count():
+            yield self._filled.problem(
+                "unknown_valueid",
+                f"{self._filled.name} has no value with the id {text}: {_in_rows(count)}",
+                f"its valueids are {listed}" if listed else "the field has no values",
+                value=text,
+            )
+        if unknown.beyond:
+            yield self._filled.problem(
+                "unknown_valueid",
+                f"and more ids that {self._filled.name} does not have",
+                "this column does not hold valueids",
+            )
+
+
+_ID, _USER, _DATE = "dispositionid", "userid", "next_calldate"
+_LISTED_DISPOSITIONS = 8
+"""Dispositions of the project that a hint names."""
+
+
+class _DispositionsCheck:
+    """Takes the columns of the mapping's disposition, of ready rows that have one.
+
+    `headers` are the columns that each part is taken from. Where the project's description does
+    not speak of dispositions, or of users, nothing is said of them.
+    """
+
+    def __init__(self, project: Project, headers: Mapping[str, str | None]) -> None:
+        self._project, self._headers = project, headers
+        self._known: dict[str, Disposition] = {
+            one.dispositionid: one for one in project.dispositions or ()
+        }
+        self._callbacks = [i for i, one in self._known.items() if one.callback]
+        self._others = [i for i, one in self._known.items() if not one.callback]
+        self._unknown = ValueTally(lambda text: text not in self._known)
+        users = project.users or frozenset()
+        self._strangers = ValueTally(lambda text: text not in users)
+        self._dateless, self._needless = ValueTally(lambda _: True), ValueTally(lambda _: True)
+
+    def add(self, rows: RowNumbers, parts: Mapping[str, Any]) -> None:
+        """Take in some rows; every column is an Arrow array as long as `rows`."""
+        ids, dates = parts[_ID], parts.get(_DATE)
+        if self._project.users is not None:
+            self._strangers.add(rows, parts[_USER])
+        if self._project.dispositions is None:
+            return
+        self._unknown.add(rows, ids)
+        blank = np.ones(len(ids), dtype=bool)
+        if dates is not None:
+            blank = ~held(dates)
+        for tally, those in (
+            (self._dateless, _among(ids, self._callbacks) & blank),
+            (self._needless, _among(ids, self._others) & ~blank),
+        ):
+            if those.any():
+                tally.add(rows[those], ids.filter(pa.array(those)))
+
+    def problems(self) -> Iterator[Problem]:
+        """All that does not fit."""
+        nearest = Nearest(name for one in self._known.values() for name in (one.name, one.label))
+        for text, count in self._unknown.by_count():
+            message = f"the project has no disposition {_quoted(text)}: {_in_rows(count)}"
+            yield self._problem(
+                _ID, "unknown_disposition", message, self._hint(text, nearest), text
+            )
+        for text, count in self._strangers.by_count():
+            message = f"the project has no user {_quoted(text)}: {_in_rows(count)}"
+            hint = "write the userid of a user of the project"
+            yield self._problem(_USER, "unknown_user", message, hint, text)
+        for text, count in self._dateless.by_count():
+            message = f"{self._told(text)} is a call-back and has no date: {_in_rows(count)}"
+            hint = "fill in next_calldate, or choose a disposition that is no call-back"
+            yield self._problem(_DATE, "callback_without_date", message, hint, text)
+        for text, count in self._needless.by_count():
+            message = f"{self._told(text)} is no call-back and has a date: {_in_rows(count)}"
+            hint = "nobody will be called back then: choose a call-back, or leave the date out"
+            yield self._problem(
+                _DATE, "date_without_callback", message, hint, text, Severity.WARNING
+            )
+
+    def _problem(
+        self,
+        part: str,
+        code: str,
+        message: str,
+        hint: str,
+        value: str,
+        severity: Severity = Severity.ERROR,
+    ) -> Problem:
+        header = self._headers.get(part)
+        return Problem(None, header, f"disposition.{part}", code, message, value, hint, severity)
+
+    def _told(self, dispositionid: str) -> str:
+        one = self._known[dispositionid]
+        return f"disposition {dispositionid} ({one.label})" if one.label else dispositionid
+
+    def _hint(self, text: str, nearest: Nearest) -> str:
+        near = nearest.find(text)
+        for one in self._known.values():
+            if near is not None and near.name in {one.name, one.label}:
+                return f"{_quoted(near.name)} is {one.dispositionid}: write that id, or use map"
+        listed = [f"{one.dispositionid} {_quoted(one.label)}" for one in self._known.values()]
+        more = " …" if len(listed) > _LISTED_DISPOSITIONS else ""
+        has = (
+            f"it has {', '.join(listed[:_LISTED_DISPOSITIONS])}{more}" if listed else "it has none"
+        )
+        return f"write the id of one of the project's dispositions: {has}"
+
+
+def _among(texts: Any, some: list[str]) -> npt.NDArray[np.bool_]:
+    """Which texts are among some."""
+    found = pc.is_in(texts, pa.array(some, pa.large_string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+FIRST_ROWS = 3
+"""Rows that are named for each text."""
+MOST_TEXTS = 10_000
+MOST_CHARACTERS = 4_000_000
+"""What is remembered of one column: texts, and characters in all of them together."""
+
+
+@dataclass(slots=True)
+class Count:
+    """In how many rows a text stands, and the first of them."""
+
+    count: int = 0
+    rows: tuple[int, ...] = ()
+
+    def add(self, count: int, rows: tuple[int, ...]) -> None:
+        """Count more rows, none of them in an earlier batch than those before."""
+        self.count += count
+        if len(self.rows) < FIRST_ROWS or rows[0] < self.rows[-1]:
+            self.rows = tuple(sorted({*self.rows, *rows})[:FIRST_ROWS])
+
+
+class ValueTally:
+    """Counts the texts of one column that are wanted; `beyond` says that there were too many."""
+
+    def __init__(self, wanted: Callable[[str], bool], divide: str | None = None) -> None:
+        self._wanted = wanted
+        self._divide = divide
+        self._characters = 0
+        self.counts: dict[str, Count] = {}
+        self.beyond = False
+
+    def add(self, rows: RowNumbers, texts: Any) -> None:
+        """Count the texts of some rows, an Arrow array as long as these; blank ones are none."""
+        found = _Distinct(rows, texts)
+        for number, text in enumerate(found.texts):
+            for piece in self._pieces(text):
+                if self._wanted(piece) and self._has_room(piece):
+                    count = int(found.counts[number])
+                    self.counts.setdefault(piece, Count()).add(count, found.first(number))
+
+    def by_count(self) -> list[tuple[str, Count]]:
+        """The texts, those in most rows first."""
+        return sorted(self.counts.items(), key=lambda item: (-item[1].count, item[1].rows))
+
+    def _pieces(self, text: str) -> list[str]:
+        if self._divide is None or self._divide not in text:
+            text = text.strip() if self._divide is not None else text
+            return [text] if text.strip() else []
+        pieces = (piece.strip() for piece in text.split(self._divide))
+        return list(dict.fromkeys(piece for piece in pieces if piece))
+
+    def _has_room(self, text: str) -> bool:
+        if text in self.counts:
+            return True
+        if len(self.counts) >= MOST_TEXTS or self._characters + len(text) > MOST_CHARACTERS:
+            self.beyond = True
+            return False
+        self._characters += len(text)
+        return True
+
+
+class _Distinct:
+    """The distinct texts of some rows; `counts` says in how many rows each stands."""
+
+    def __init__(self, rows: RowNumbers, texts: Any) -> None:
+        self._rows = rows
+        self._codes, self.texts = distinct(texts)
+        self.counts = np.bincount(self._codes, minlength=len(self.texts))
+        self._ends = np.cumsum(self.counts)
+
+    def first(self, number: int) -> tuple[int, ...]:
+        """The first rows of the text with this number."""
+        start = self._ends[number] - self.counts[number]
+        places = self._order[start : min(self._ends[number], start + FIRST_ROWS)]
+        return tuple(self._rows[places].tolist())
+
+    @cached_property
+    def _order(self) -> npt.NDArray[np.intp]:
+        """The rows' places, grouped by text; sorted only where a text is asked about."""
+        return np.argsort(self._codes, kind="stable")
+
+
+def _quoted(text: str) -> str:
+    """A text from elsewhere as it stands in a message: on one line, of bearable length."""
+    line = " ".join(text.split()) if not text.isprintable() else text
+    return f'"{line}"' if len(line) <= _LONGEST else f'"{line[:_LONGEST]}…"'
+
+
+def _in_rows(count: Count) -> str:
+    """How many rows, and the first of them, as ``14 rows (2, 17, 33 …)``."""
+    listed = ", ".join(map(str, count.rows)) + (" …" if count.count > len(count.rows) else "")
+    return f"{count.count:,} {'row' if count.count == 1 else 'rows'} ({listed})"

@@ -2,22 +2,41 @@
 
 A row is filtered before it is checked, and checked before it is compared: a row that a filter
 leaves out is not complained about, and an invalid row makes no other row a duplicate.
+
+Beside what becomes of each row, the Survey says how full the columns are (:class:`FillCounter`)
+and how many people the dialler will find (:class:`ReadinessCounter`). Call-back dates that have
+passed are warned of by :func:`past_callbacks`, before the rows are decided upon.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.model import Checked, ColumnFill, Outcome, Problem, Severity, Status, Survey
+from importer.model import (
+    BLANKS,
+    Batch,
+    Checked,
+    ColumnFill,
+    Outcome,
+    Phones,
+    Problem,
+    Readiness,
+    Severity,
+    Status,
+    Survey,
+)
 from importer.settings import PROBLEM_CAP
-from importer.survey.readiness import ReadinessCounter
-from importer.survey.repeats import OnDuplicate, Repeats
-from importer.survey.seen import Seen, Sighting
+from importer.survey.duplicates import OnDuplicate, Repeats, Seen, Sighting
+from importer.textbytes import Bytes, held
 
 EXAMPLES = 5
 """Problems of each code that are kept, however late in the file they come."""
@@ -182,3 +201,109 @@ def _by_row(checked: Checked) -> dict[int, list[Problem]]:
         if problem.row is not None and problem.row not in checked.filtered:
             by_row.setdefault(problem.row, []).append(problem)
     return by_row
+
+
+_SORTABLE = frozenset({"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"})
+"""Formats whose texts are in the order of the moments that they mean."""
+
+
+def past_callbacks(
+    rows: npt.NDArray[np.int64],
+    dates: Any,
+    given: npt.NDArray[np.bool_],
+    *,
+    format_: str,
+    now: datetime,
+    header: str | None,
+) -> Iterator[Problem]:
+    """Warn of each row, among the `given`, whose date lies before `now`.
+
+    `dates`, an Arrow array, are as they are sent, in `format_`; what is not in that form is passed
+    over. `now` is in the dates' own time, without an offset.
+    """
+    current = now.strftime(format_)
+    suspects = given & (held(dates))
+    if format_ in _SORTABLE:
+        earlier = pc.less(dates, pa.scalar(current, dates.type))
+        suspects &= earlier.to_numpy(zero_copy_only=False)
+    for place in np.flatnonzero(suspects):
+        text = dates[place].as_py()
+        try:
+            moment = datetime.strptime(text, format_)  # noqa: DTZ007 - the service's local time
+        except ValueError:
+            continue
+        # As exact as the format is: a date without a time is over when its day is.
+        if moment < datetime.strptime(current, format_):  # noqa: DTZ007
+            yield Problem(
+                int(rows[place]),
+                header,
+                "disposition.next_calldate",
+                "callback_in_past",
+                f'"{text}" is in the past',
+                text,
+                "correct the date, or expect the call at once",
+                Severity.WARNING,
+            )
+
+
+class FillCounter:
+    """Counts, by column, the rows that have something to be seen in it."""
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        self._headers = tuple(headers)
+        self._filled = [0] * len(self._headers)
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch, which has all columns of the sheet."""
+        for label in range(len(self._headers)):
+            self._filled[label] += _count_filled(batch.columns[label])
+
+    def columns(self) -> tuple[ColumnFill, ...]:
+        """The counts so far, in the sheet's order."""
+        return tuple(map(ColumnFill, self._headers, self._filled))
+
+
+def _count_filled(texts: Any) -> int:
+    found = Bytes(texts)
+    filled = int(np.count_nonzero(found.shows))
+    held = int(np.count_nonzero(found.lengths))
+    if filled == held:
+        return filled
+    unsure = texts.filter(pa.array((found.lengths > 0) & ~found.shows))
+    shown = pc.not_equal(pc.utf8_trim(unsure, BLANKS), "")
+    return filled + int(pc.sum(shown).as_py())
+
+
+_MOST_CONTACTS = 9
+
+
+class ReadinessCounter:
+    """Counts the contacts and numbers of rows, a batch at a time."""
+
+    def __init__(self) -> None:
+        self._callable = self._phones = self._repeated = self._invalid = 0
+        self._contacts = np.zeros(_MOST_CONTACTS + 1, dtype=np.int64)
+
+    def add(
+        self,
+        phones: Phones | None,
+        ready: npt.NDArray[np.bool_],
+        filtered: npt.NDArray[np.bool_],
+        repeated: int,
+    ) -> None:
+        """Count a batch; `repeated` of the numbers of its ready rows stood before."""
+        if phones is None:
+            self._contacts[0] += int(ready.sum())
+            return
+        kept = phones.places[ready[phones.places]]
+        self._phones += len(kept)
+        self._callable += int(np.count_nonzero(np.bincount(kept)))
+        self._repeated += repeated
+        self._invalid += int(phones.refused[~filtered].sum())
+        counts = np.minimum(phones.counts[ready], _MOST_CONTACTS)
+        self._contacts += np.bincount(counts, minlength=_MOST_CONTACTS + 1)
+
+    def readiness(self) -> Readiness:
+        """The counts so far."""
+        contacts = {n: int(rows) for n, rows in enumerate(self._contacts) if rows}
+        return Readiness(self._callable, contacts, self._phones, self._repeated, self._invalid)

@@ -17,7 +17,7 @@ from importer.journal.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
 from importer.pipeline import recover as recovery
-from importer.survey.seen import FirstPlaces, digests, place
+from importer.survey.duplicates import FirstPlaces, digests, place
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importer.model import BLANKS, ColumnFill
-from importer.survey.fill import FillCounter
+from importer.survey.surveyor import FillCounter
 from tests.support.sheets import batch_of
 
 

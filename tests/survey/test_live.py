@@ -21,11 +21,17 @@ from importer.model import (
     Project,
     Severity,
 )
-from importer.survey.callbacks import past_callbacks
-from importer.survey.live import Comparison, Difference, Needs
-from importer.survey.live_values import Filled
+from importer.survey.live import (
+    MOST_CHARACTERS,
+    MOST_TEXTS,
+    Comparison,
+    Difference,
+    Filled,
+    Needs,
+    ValueTally,
+)
 from importer.survey.nearest import Near, Nearest
-from importer.survey.tally import MOST_CHARACTERS, MOST_TEXTS, Tally
+from importer.survey.surveyor import past_callbacks
 from importer.textbytes import arrow_texts
 
 
@@ -244,7 +250,7 @@ class TestTally:
     def test_it_counts_as_a_row_by_row_count_does_however_the_rows_are_divided(
         self, cells: list[str], size: int
     ) -> None:
-        tally = Tally(lambda text: text != "c", "|")
+        tally = ValueTally(lambda text: text != "c", "|")
         for start in range(0, len(cells), size):
             part = cells[start : start + size]
             tally.add(numbers(len(part), start + 2), texts(*part))
@@ -257,7 +263,7 @@ class TestTally:
         }
 
     def test_long_texts_are_bounded_by_their_length_together(self) -> None:
-        tally = Tally(lambda _: True)
+        tally = ValueTally(lambda _: True)
         long = "x" * (MOST_CHARACTERS // 4)
         tally.add(numbers(9), texts(*(f"{long}{i}" for i in range(9))))
         assert len(tally.counts) == 3

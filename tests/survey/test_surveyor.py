@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.model import Checked, Problem, Severity, Status
-from importer.survey.repeats import OnDuplicate
-from importer.survey.seen import Seen
+from importer.survey.duplicates import OnDuplicate, Seen
 from importer.survey.surveyor import Surveyor
 from importer.textbytes import arrow_texts
 

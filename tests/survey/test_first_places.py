@@ -13,8 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import OutputError
-from importer.survey import seen
-from importer.survey.seen import FirstPlaces, Seen, Sighting, Words, digests, numbers, place
+from importer.survey import duplicates
+from importer.survey.duplicates import (
+    FirstPlaces,
+    Seen,
+    Sighting,
+    Words,
+    digests,
+    numbers,
+    place,
+)
 
 BATCHES = st.lists(st.lists(st.integers(1, 60), max_size=25), max_size=12)
 
@@ -38,7 +46,7 @@ def test_first_places_are_those_of_a_dict_whatever_the_batches(
     model: dict[int, int] = {}
     places, row = FirstPlaces(), 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seen, "IN_MEMORY", longest)
+        patch.setattr(duplicates, "IN_MEMORY", longest)
         for keys in batches:
             rows = place(np.arange(row, row + len(keys), dtype=np.int64))
             expected = [model.setdefault(k, int(r)) for k, r in zip(keys, rows, strict=True)]
@@ -73,7 +81,7 @@ def test_what_earlier_files_had_is_found_though_it_went_to_the_disk() -> None:
     model: dict[int, str] = {}
     known = Seen()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seen, "IN_MEMORY", 50)
+        patch.setattr(duplicates, "IN_MEMORY", 50)
         for name, keys in (("a", range(200)), ("b", range(150, 290)), ("c", range(280, 300))):
             sighting = Sighting(name, FirstPlaces(), FirstPlaces())
             for start in range(0, len(keys), 30):
@@ -88,8 +96,8 @@ def test_what_earlier_files_had_is_found_though_it_went_to_the_disk() -> None:
 
 
 def test_keys_of_one_fingerprint_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen, "IN_MEMORY", 64)
-    monkeypatch.setattr(seen, "hashes", lambda keys: np.zeros(len(keys), dtype=np.uint64))
+    monkeypatch.setattr(duplicates, "IN_MEMORY", 64)
+    monkeypatch.setattr(duplicates, "hashes", lambda keys: np.zeros(len(keys), dtype=np.uint64))
     places = FirstPlaces()
     for start in range(0, 200, 10):
         keys = np.arange(start, start + 10)
@@ -109,7 +117,7 @@ def test_a_key_takes_no_more_than_3_bytes_of_memory_in_the_long_run() -> None:
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    in_memory = seen.IN_MEMORY * 28
+    in_memory = duplicates.IN_MEMORY * 28
     assert held - in_memory <= 3 * count
     assert len(places) == count
 
@@ -117,7 +125,7 @@ def test_a_key_takes_no_more_than_3_bytes_of_memory_in_the_long_run() -> None:
 def test_a_file_of_keys_that_cannot_be_read_is_told_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(seen, "IN_MEMORY", 10)
+    monkeypatch.setattr(duplicates, "IN_MEMORY", 10)
     places, keys = FirstPlaces(), np.arange(100)
     places.add(numbers(keys), place(keys))
     assert places._file is not None
@@ -132,7 +140,7 @@ def test_a_full_disk_is_told_with_what_to_do() -> None:
     """In a process of its own, which may write no file longer than a few kilobytes."""
     code = (
         "import resource, signal; import numpy as np; from importer.errors import OutputError\n"
-        "from importer.survey import seen\n"
+        "from importer.survey import duplicates as seen\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "seen.IN_MEMORY = 1000; keys = np.arange(5000)\n"
