@@ -103,7 +103,7 @@ def sandbox(  # noqa: PLR0913 (each is an option)
     """
     from importer.pipeline.stopping import StopSwitch
     from importer.sandbox.app import serve
-    from importer.sandbox.project_file import load_projects
+    from importer.sandbox.projects import load_projects
     from importer.sending.loop import run_loop
 
     projects = load_projects(project_file) if project_file is not None else None
@@ -135,7 +135,7 @@ def sandbox(  # noqa: PLR0913 (each is an option)
 def _faults(path: Path | None, latency: str | None, rate_limit: float | None) -> Faults:
     """What goes wrong: the file's faults, and what the options say in their place."""
     from importer.sandbox import faults
-    from importer.sandbox.fault_file import load_faults
+    from importer.sandbox.faults import load_faults
 
     ordered = load_faults(path) if path is not None else faults.NO_FAULTS
     try:

@@ -2,6 +2,10 @@
 
 Everything is answered in the service's envelope, ``{"errors": [...], "response": ...}``, sent
 chunked as ``text/plain``, whatever went wrong.
+
+It is stopped without cutting off a request: aiohttp's own shutdown drops what arrives after it
+has begun, so a request whose body was still on its way would never be answered, and its sender
+could not know whether the record exists. :class:`InFlight` waits for those first.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import hmac
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -22,16 +26,13 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from importer.errors import ImporterError
-from importer.sandbox import strict_json
-from importer.sandbox.body import ERRORCODE, check
-from importer.sandbox.catalogue import KnownProject
-from importer.sandbox.desk import DESK, Desk
-from importer.sandbox.drain import InFlight
-from importer.sandbox.envelope import Refusal, entry, enveloped, reply
+from importer.sandbox import document
+from importer.sandbox.body import ERRORCODE, KnownProject, check
+from importer.sandbox.envelope import Refusal, enveloped, reply, request_error
 from importer.sandbox.faults import NO_FAULTS, Faults
 from importer.sandbox.misconduct import ADD_RECORD, misconduct
-from importer.sandbox.project import Project
-from importer.sandbox.store import Store, open_store
+from importer.sandbox.projects import Project
+from importer.sandbox.store import STORE_THREAD, Store, StoreThread, open_store
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request body."""
@@ -44,133 +45,6 @@ _ABORT_SECONDS = 1.0
 
 _LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender sees why."""
-
-IN_FLIGHT = web.AppKey("IN_FLIGHT", InFlight)
-
-
-def build_app(
-    store: Store,
-    *,
-    customer: str,
-    api_key: str,
-    faults: Faults = NO_FAULTS,
-    log_stamp: str | None = None,
-) -> web.Application:
-    """The service as an application; `store` stays the caller's to close, after the app.
-
-    With `log_stamp`, a form field that tells records apart, the store must have been opened to
-    log requests.
-    """
-
-    async def desk(app: web.Application) -> AsyncIterator[None]:
-        app[DESK] = Desk(store)
-        yield
-        await app[DESK].close()
-
-    in_flight = InFlight()
-    # From the outside in. What delays, limits or spoils requests stands at the end: behind
-    # `authenticate`, and around the handlers, so that it can act before and after a record is
-    # stored.
-    middlewares = [
-        in_flight.middleware(),
-        enveloped,
-        authenticate(customer, api_key),
-        *misconduct(faults, read=_read, closing=in_flight.closing, log_stamp=log_stamp),
-    ]
-    app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT + 1)
-    app[IN_FLIGHT] = in_flight
-    app.cleanup_ctx.append(desk)
-    app.router.add_get("/v2/projects", list_projects, allow_head=False)
-    app.router.add_get("/v2/projects/{projectid}", describe_project, allow_head=False)
-    app.router.add_post("/v2/projects/{projectid}/records", add_record, name=ADD_RECORD)
-    app.router.add_get("/v2/projects/{projectid}/records/{numberid}", show_record, allow_head=False)
-    return app
-
-
-def authenticate(customer: str, api_key: str) -> Middleware:
-    """Let nobody in but the customer with its key; compared in constant time."""
-    credentials = f"{customer}:{api_key}".encode()
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-        try:
-            given = base64.b64decode(encoded.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            given = b""
-        if not hmac.compare_digest(given, credentials) or scheme.lower() != "basic":
-            answer = reply(request, [], [entry(401, "unauthorized")], 401)
-            answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox", charset="UTF-8"'
-            return answer
-        return await handler(request)
-
-    return middleware
-
-
-async def list_projects(request: web.Request) -> web.Response:
-    """``GET /projects``."""
-    desk = request.app[DESK]
-    return reply(request, await desk.ask(desk.store.list_projects))
-
-
-async def describe_project(request: web.Request) -> web.Response:
-    """``GET /projects/[projectid]``."""
-    desk = request.app[DESK]
-    return reply(request, await desk.ask(desk.store.describe, _project(request).projectid))
-
-
-async def show_record(request: web.Request) -> web.Response:
-    """``GET /projects/[projectid]/records/[numberid]``."""
-    desk = request.app[DESK]
-    projectid, numberid = _project(request).projectid, _id(request, "numberid")
-    record = None
-    if numberid is not None:
-        record = await desk.ask(desk.store.record, projectid, numberid)
-    if record is None:
-        raise Refusal(404, [entry(404, "record_not_found")])
-    return reply(request, record)
-
-
-async def add_record(request: web.Request) -> web.Response:
-    """``POST /projects/[projectid]/records``."""
-    project = _project(request)
-    try:
-        body = strict_json.loads(await _read(request))
-    except (ValueError, web.RequestPayloadError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal(400, [entry(400, "invalid_json")])
-    checked = check(body, project)
-    if isinstance(checked, list):
-        raise Refusal(ERRORCODE, checked)
-    return reply(request, [await request.app[DESK].add(checked)])
-
-
-async def _read(request: web.Request) -> bytes:
-    """The body; one that is too large is refused by its stated length, or where it goes over."""
-    too_large = Refusal(413, [entry(413, "body_too_large")])
-    if (request.content_length or 0) > BODY_LIMIT:
-        raise too_large
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large from None
-    if len(body) > BODY_LIMIT:
-        raise too_large
-    return body
-
-
-def _project(request: web.Request) -> KnownProject:
-    projectid = _id(request, "projectid")
-    project = None if projectid is None else request.app[DESK].store.projects.get(projectid)
-    if project is None:
-        raise Refusal(404, [entry(404, "project_not_found")])
-    return project
-
-
-def _id(request: web.Request, name: str) -> int | None:
-    text = request.match_info[name]
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 async def serve(  # noqa: PLR0913 (each is an option of the command)
@@ -230,6 +104,31 @@ async def serve(  # noqa: PLR0913 (each is an option of the command)
             await runner.cleanup()
 
 
+async def _bind(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ImporterError(
+                f"port {port} on {host} is in use by another program",
+                hint="name another with --port, or leave it out for any free one",
+            ) from error
+        raise ImporterError(
+            f"the sandbox cannot listen on {host}, port {port}: {error}",
+            hint="check the address and the port; ports below 1024 need privileges",
+        ) from error
+
+
+def _base_url(host: str, port: int) -> str:
+    """Where a client on this machine finds the service, even when it listens on every address."""
+    shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/v2"
+
+
+_WORDS = 200
+"""Characters that are shown of what is wrong with a request."""
+
+
 def _http_log() -> logging.Logger:
     """Where aiohttp writes what goes wrong: one line for what was no HTTP."""
     log = logging.getLogger(f"{__name__}.http")
@@ -250,26 +149,164 @@ def _as_a_line(record: logging.LogRecord) -> bool:
     return True
 
 
-_WORDS = 200
-"""Characters that are shown of what is wrong with a request."""
+class InFlight:
+    """The requests that are being answered; `closing` is set once they are to come to an end."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.closing = asyncio.Event()
+
+    def middleware(self) -> Middleware:
+        """The outermost one: it counts requests in and out."""
+
+        @web.middleware
+        async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self._count += 1
+            self._idle.clear()
+            try:
+                answer = await handler(request)
+            finally:
+                self._count -= 1
+                if not self._count:
+                    self._idle.set()
+            if self.closing.is_set():
+                answer.force_close()  # or a busy client on a kept connection would never let go
+            return answer
+
+        return counted
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until nothing is in flight, but no longer than so many seconds."""
+        self.closing.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
 
 
-async def _bind(runner: web.AppRunner, host: str, port: int) -> None:
+IN_FLIGHT = web.AppKey("IN_FLIGHT", InFlight)
+
+
+def build_app(
+    store: Store,
+    *,
+    customer: str,
+    api_key: str,
+    faults: Faults = NO_FAULTS,
+    log_stamp: str | None = None,
+) -> web.Application:
+    """The service as an application; `store` stays the caller's to close, after the app.
+
+    With `log_stamp`, a form field that tells records apart, the store must have been opened to
+    log requests.
+    """
+
+    async def store_thread(app: web.Application) -> AsyncIterator[None]:
+        app[STORE_THREAD] = StoreThread(store)
+        yield
+        await app[STORE_THREAD].close()
+
+    in_flight = InFlight()
+    # From the outside in. What delays, limits or spoils requests stands at the end: behind
+    # `authenticate`, and around the handlers, so that it can act before and after a record is
+    # stored.
+    middlewares = [
+        in_flight.middleware(),
+        enveloped,
+        authenticate(customer, api_key),
+        *misconduct(faults, read=_read, closing=in_flight.closing, log_stamp=log_stamp),
+    ]
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT + 1)
+    app[IN_FLIGHT] = in_flight
+    app.cleanup_ctx.append(store_thread)
+    app.router.add_get("/v2/projects", list_projects, allow_head=False)
+    app.router.add_get("/v2/projects/{projectid}", describe_project, allow_head=False)
+    app.router.add_post("/v2/projects/{projectid}/records", add_record, name=ADD_RECORD)
+    app.router.add_get("/v2/projects/{projectid}/records/{numberid}", show_record, allow_head=False)
+    return app
+
+
+def authenticate(customer: str, api_key: str) -> Middleware:
+    """Let nobody in but the customer with its key; compared in constant time."""
+    credentials = f"{customer}:{api_key}".encode()
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+        try:
+            given = base64.b64decode(encoded.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            given = b""
+        if not hmac.compare_digest(given, credentials) or scheme.lower() != "basic":
+            answer = reply(request, [], [request_error(401, "unauthorized")], 401)
+            answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox", charset="UTF-8"'
+            return answer
+        return await handler(request)
+
+    return middleware
+
+
+async def list_projects(request: web.Request) -> web.Response:
+    """``GET /projects``."""
+    thread = request.app[STORE_THREAD]
+    return reply(request, await thread.call(thread.store.list_projects))
+
+
+async def describe_project(request: web.Request) -> web.Response:
+    """``GET /projects/[projectid]``."""
+    thread = request.app[STORE_THREAD]
+    return reply(request, await thread.call(thread.store.describe, _project(request).projectid))
+
+
+async def show_record(request: web.Request) -> web.Response:
+    """``GET /projects/[projectid]/records/[numberid]``."""
+    thread = request.app[STORE_THREAD]
+    projectid, numberid = _project(request).projectid, _id(request, "numberid")
+    record = None
+    if numberid is not None:
+        record = await thread.call(thread.store.record, projectid, numberid)
+    if record is None:
+        raise Refusal(404, [request_error(404, "record_not_found")])
+    return reply(request, record)
+
+
+async def add_record(request: web.Request) -> web.Response:
+    """``POST /projects/[projectid]/records``."""
+    project = _project(request)
     try:
-        await web.TCPSite(runner, host, port).start()
-    except (OSError, OverflowError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise ImporterError(
-                f"port {port} on {host} is in use by another program",
-                hint="name another with --port, or leave it out for any free one",
-            ) from error
-        raise ImporterError(
-            f"the sandbox cannot listen on {host}, port {port}: {error}",
-            hint="check the address and the port; ports below 1024 need privileges",
-        ) from error
+        body = document.parse_json(await _read(request))
+    except (ValueError, web.RequestPayloadError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, [request_error(400, "invalid_json")])
+    checked = check(body, project)
+    if isinstance(checked, list):
+        raise Refusal(ERRORCODE, checked)
+    return reply(request, [await request.app[STORE_THREAD].add(checked)])
 
 
-def _base_url(host: str, port: int) -> str:
-    """Where a client on this machine finds the service, even when it listens on every address."""
-    shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/v2"
+async def _read(request: web.Request) -> bytes:
+    """The body; one that is too large is refused by its stated length, or where it goes over."""
+    too_large = Refusal(413, [request_error(413, "body_too_large")])
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise too_large
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large from None
+    if len(body) > BODY_LIMIT:
+        raise too_large
+    return body
+
+
+def _project(request: web.Request) -> KnownProject:
+    projectid = _id(request, "projectid")
+    project = None if projectid is None else request.app[STORE_THREAD].store.projects.get(projectid)
+    if project is None:
+        raise Refusal(404, [request_error(404, "project_not_found")])
+    return project
+
+
+def _id(request: web.Request, name: str) -> int | None:
+    text = request.match_info[name]
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-from importer.sandbox.catalogue import KnownProject
 
 ERRORCODE = 417
 """The `errorcode` of a body that is JSON but not acceptable, and its HTTP status."""
@@ -27,6 +25,30 @@ _CONTACT_NUMBERS = frozenset("123456789")
 _CALLDATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 Error = dict[str, str | int]
+
+
+@dataclass(slots=True)
+class KnownField:
+    """A field and its values; `names` runs ahead of `ids` while values are being committed."""
+
+    fieldid: int
+    type: str
+    names: dict[str, int] = field(default_factory=dict)
+    ids: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class KnownProject:
+    """A project as a body is checked against it.
+
+    `dispositions` says for each dispositionid whether it is a call-back. No `users` means that
+    any user will do.
+    """
+
+    projectid: int
+    fields: dict[str, KnownField] = field(default_factory=dict)
+    dispositions: dict[str, bool] = field(default_factory=dict)
+    users: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

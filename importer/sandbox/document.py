@@ -1,12 +1,19 @@
-"""YAML files that people write for the sandbox, read so that a mistake has its line and column."""
+"""What people and programs write for the sandbox, read strictly: JSON bodies, YAML (or JSON) files.
+
+A mistake in a file has its line and column. JSON that one reader takes and another refuses is
+refused.
+"""
 
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from importer.errors import MappingError, SourceError
 
@@ -14,13 +21,14 @@ SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes; ten thousands of values fit, and a mistaken path to a data dump is not read for hours."""
 
 _STANDARD = "tag:yaml.org,2002:"
+
 _TAGS = {"str", "int", "float", "bool", "null", "timestamp", "merge", "seq", "map"}
 
 Location = tuple[str | int, ...]
 """Where something stands in a document: keys, and positions from 0."""
 
 
-def read(path: Path, kind: str) -> bytes:
+def read_file(path: Path, kind: str) -> bytes:
     """The file, without a byte-order mark; raises SourceError. `kind` is what it should be."""
     hint = f"is it a {kind}? samples/ has one"
     try:
@@ -44,7 +52,29 @@ def _refuse_irregular(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
 
 
-def parse(raw: bytes, path: Path) -> Any:
+def parse_json(raw: bytes) -> Any:
+    """The value that `raw` holds; raises ValueError for anything that is not plain JSON.
+
+    Refused besides bad syntax: text that is not UTF-8, a byte-order mark, lone surrogates, NaN
+    and infinities, nesting beyond some hundred levels, and an object that names a key twice.
+    """
+    # Two readers, because neither is strict alone: orjson refuses all of the above but repeated
+    # keys; the standard one shows repeated keys and keeps large integers exact.
+    orjson.loads(raw)
+    try:
+        return json.loads(raw, object_pairs_hook=_no_repeats)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object names a key twice")
+    return found
+
+
+def parse_yaml(raw: bytes, path: Path) -> Any:
     """The document with a place for every node, as ruamel's round-trip loader gives it.
 
     Raises MappingError for what is not YAML.

@@ -40,7 +40,7 @@ def reply(
     return answer
 
 
-def entry(status: int, message: str) -> Error:
+def request_error(status: int, message: str) -> Error:
     """One entry of `errors` that is about the request and not about its body."""
     return {"errorcode": status, "errormessage": f"error.{message}"}
 
@@ -53,14 +53,14 @@ async def enveloped(request: web.Request, handler: Handler) -> web.StreamRespons
     except Refusal as refusal:
         return reply(request, [], refusal.errors, refusal.status)
     except web.HTTPMethodNotAllowed as error:
-        answer = reply(request, [], [entry(405, "method_not_allowed")], 405)
+        answer = reply(request, [], [request_error(405, "method_not_allowed")], 405)
         answer.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         return answer
     except web.HTTPNotFound:
-        return reply(request, [], [entry(404, "not_found")], 404)
+        return reply(request, [], [request_error(404, "not_found")], 404)
     except (sqlite3.Error, OSError) as error:
         # A connection that the client gave up is no failure of the store, and is aiohttp's.
         if isinstance(error, ConnectionError):
             raise
         _log.error("the sandbox's database failed: %s", error)
-        return reply(request, [], [entry(500, "storage_failed")], 500)
+        return reply(request, [], [request_error(500, "storage_failed")], 500)

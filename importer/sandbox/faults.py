@@ -1,19 +1,25 @@
-"""What the sandbox does wrong when it is told to: the kinds of faults, and when each strikes.
+"""What the sandbox does wrong when it is told to: kinds of faults, and the file that orders them.
 
-Everything here is pure: :mod:`importer.sandbox.misconduct` carries it out.
+A fault file is YAML with `latency`, `capacity`, `rate_limit` and `faults`, a list of rules; or it
+is such a list. :mod:`importer.sandbox.misconduct` carries out what is ordered here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 import pydantic_core
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from importer.sandbox import document
+from importer.sandbox.document import Location, unknown_key
 
 LONGEST = 86_400.0
 """Seconds; a longer wait is a slip of the unit."""
@@ -21,7 +27,7 @@ LONGEST = 86_400.0
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s)?")
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """Everything that can be ordered to go wrong with a request; :data:`KINDS` says what it is."""
 
     CLOSE = "close"
@@ -63,59 +69,66 @@ class Trait:
 
 
 _RETRY = frozenset({"retry_after", "wait"})
+
 _BODY = frozenset({"body"})
 
-KINDS: Mapping[Kind, Trait] = {
-    Kind.CLOSE: Trait("The connection is closed without an answer.", either=True),
-    Kind.RESET: Trait("The connection is reset (TCP RST) without an answer.", either=True),
-    Kind.HANG: Trait("There is never an answer; the connection stays open.", either=True),
-    Kind.THROTTLED: Trait("429, with or without `Retry-After`.", takes=_RETRY | _BODY, status=429),
-    Kind.UNAVAILABLE: Trait(
+KINDS: Mapping[FaultKind, Trait] = {
+    FaultKind.CLOSE: Trait("The connection is closed without an answer.", either=True),
+    FaultKind.RESET: Trait("The connection is reset (TCP RST) without an answer.", either=True),
+    FaultKind.HANG: Trait("There is never an answer; the connection stays open.", either=True),
+    FaultKind.THROTTLED: Trait(
+        "429, with or without `Retry-After`.", takes=_RETRY | _BODY, status=429
+    ),
+    FaultKind.UNAVAILABLE: Trait(
         "503, with or without `Retry-After`.", either=True, takes=_RETRY | _BODY, status=503
     ),
-    Kind.SERVER_ERROR: Trait("500.", either=True, takes=_BODY, status=500),
-    Kind.BAD_GATEWAY: Trait("502, as a proxy says it.", either=True, takes=_BODY, status=502),
-    Kind.GATEWAY_TIMEOUT: Trait("504, as a proxy says it.", either=True, takes=_BODY, status=504),
-    Kind.UNAUTHORIZED: Trait("401, though the key is right.", takes=_BODY, status=401),
-    Kind.FORBIDDEN: Trait("403, as for an unregistered IP address.", takes=_BODY, status=403),
-    Kind.NOT_FOUND: Trait("404, as if the project were gone.", takes=_BODY, status=404),
-    Kind.REDIRECT: Trait(
+    FaultKind.SERVER_ERROR: Trait("500.", either=True, takes=_BODY, status=500),
+    FaultKind.BAD_GATEWAY: Trait("502, as a proxy says it.", either=True, takes=_BODY, status=502),
+    FaultKind.GATEWAY_TIMEOUT: Trait(
+        "504, as a proxy says it.", either=True, takes=_BODY, status=504
+    ),
+    FaultKind.UNAUTHORIZED: Trait("401, though the key is right.", takes=_BODY, status=401),
+    FaultKind.FORBIDDEN: Trait("403, as for an unregistered IP address.", takes=_BODY, status=403),
+    FaultKind.NOT_FOUND: Trait("404, as if the project were gone.", takes=_BODY, status=404),
+    FaultKind.REDIRECT: Trait(
         "A redirect to `location`.", takes=frozenset({"location", "status"}), status=302
     ),
-    Kind.HTML: Trait("200 with an HTML page instead of JSON.", either=True, status=200),
-    Kind.EMPTY: Trait("200 with an empty body.", either=True, status=200),
-    Kind.CUT_SHORT: Trait(
+    FaultKind.HTML: Trait("200 with an HTML page instead of JSON.", either=True, status=200),
+    FaultKind.EMPTY: Trait("200 with an empty body.", either=True, status=200),
+    FaultKind.CUT_SHORT: Trait(
         "Half of the answer, though `Content-Length` promises all, then the end of the connection.",
         stored=True,
         either=True,
         status=200,
     ),
-    Kind.SLOW: Trait(
+    FaultKind.SLOW: Trait(
         "The right answer, in pieces of `bytes` bytes, one each `interval`.",
         stored=True,
         takes=frozenset({"bytes", "interval"}),
     ),
-    Kind.DROP_IDLE: Trait(
+    FaultKind.DROP_IDLE: Trait(
         "The right answer, then the kept connection is closed without notice.", stored=True
     ),
-    Kind.PARTIAL: Trait(
+    FaultKind.PARTIAL: Trait(
         "Errors and a numberid together.", stored=True, takes=frozenset({"status"}), status=200
     ),
-    Kind.NO_RESULT: Trait(
+    FaultKind.NO_RESULT: Trait(
         "200 with neither errors nor a numberid.", stored=True, either=True, status=200
     ),
-    Kind.DOWN: Trait(
+    FaultKind.DOWN: Trait(
         "An outage: `answer` is `close`, `reset` or `bad_gateway`, to GET as well.",
         takes=frozenset({"answer"}),
     ),
 }
 """What each kind is; docs/sandbox.md has the same table, and a test holds it to this one."""
 
-_ADD_RECORD_ONLY = frozenset({Kind.PARTIAL, Kind.NO_RESULT})
+_ADD_RECORD_ONLY = frozenset({FaultKind.PARTIAL, FaultKind.NO_RESULT})
+
 _OWN_KEYS = frozenset().union(*(trait.takes for trait in KINDS.values()))
+
 _STATUSES = {
-    Kind.REDIRECT: (301, 302, 303, 307, 308),
-    Kind.PARTIAL: (200, 417),
+    FaultKind.REDIRECT: (301, 302, 303, 307, 308),
+    FaultKind.PARTIAL: (200, 417),
 }
 
 
@@ -160,9 +173,13 @@ def _listed(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(seconds)]
+
 Ordinal = Annotated[int, Field(strict=True, ge=1)]
+
 Truth = Annotated[bool, Field(strict=True)]
+
 To = Literal["records", "all"]
+
 RetryAfter = Literal["seconds", "date", "none"]
 
 
@@ -204,7 +221,7 @@ class Rule(_Part):
     struck. `match` names parts of the body, as ``form.name``, and the text they must have.
     """
 
-    kind: Kind
+    kind: FaultKind
     to: To | None = None
     every: Ordinal | None = None
     at: Annotated[tuple[Ordinal, ...], BeforeValidator(_listed)] | None = None
@@ -239,7 +256,7 @@ class Rule(_Part):
     @property
     def everybody(self) -> bool:
         """Whether it strikes GET requests, too."""
-        return self.to == "all" or (self.to is None and self.kind is Kind.DOWN)
+        return self.to == "all" or (self.to is None and self.kind is FaultKind.DOWN)
 
 
 NONSENSE = "nonsense"
@@ -249,13 +266,13 @@ NONSENSE = "nonsense"
 def nonsense(rule: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     """The keys of a rule, as written, that its kind does not have or that contradict others."""
     try:
-        kind = Kind(rule.get("kind", ""))
+        kind = FaultKind(rule.get("kind", ""))
     except (ValueError, TypeError):
         return
     trait = KINDS[kind]
     for key in rule:
         if key in _OWN_KEYS and key not in trait.takes:
-            able = ", ".join(one for one in Kind if key in KINDS[one].takes)
+            able = ", ".join(one for one in FaultKind if key in KINDS[one].takes)
             yield key, f'"{kind}" has no such key; it is for {able}'
     if "stored" in rule and not trait.either:
         always = "always" if trait.stored else "never"
@@ -296,3 +313,87 @@ class Faults(_Part):
 
 
 NO_FAULTS = Faults()
+
+
+# Reading a fault file.
+
+
+def load_faults(path: Path) -> Faults:
+    """The faults of the file.
+
+    Raises SourceError when it cannot be read, MappingError with every mistake found, each with
+    its line and column, when it can be read but not used.
+    """
+    marked = document.parse_yaml(document.read_file(path, "fault file"), path)
+    listed = isinstance(marked, list)
+    data = {"faults": marked} if listed else marked
+    mistakes: list[tuple[Location, str]] = []
+    faults = Faults()
+    try:
+        faults = Faults.model_validate({} if data is None else data)
+    except ValidationError as error:
+        mistakes = [(e["loc"], _explain(e)) for e in error.errors() if e["type"] != NONSENSE]
+    mistakes += _nonsense(data)
+    if mistakes:
+        raise document.unusable(
+            path,
+            marked,
+            [(where[1:] if listed else where, what) for where, what in mistakes],
+            kind="fault file",
+            hint="docs/sandbox.md lists what can be ordered; samples/faults.yaml shows how",
+        )
+    return faults
+
+
+def _nonsense(data: Any) -> Iterator[tuple[Location, str]]:
+    rules = data.get("faults") if isinstance(data, dict) else None
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict):
+            yield from ((("faults", index, key), what) for key, what in nonsense(rule))
+
+
+def _explain(error: Any) -> str:
+    """Pydantic's complaint in the words of someone who writes the file."""
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return unknown_key(error["loc"][-1], _keys(_model(error["loc"])))
+        case "model_type" | "dict_type":
+            return "expected keys and values here"
+        case "tuple_type" | "list_type":
+            return "expected a list here"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "literal_error":
+            return f"expected {error['ctx']['expected']}"
+        case "enum":
+            return _unknown_kind(error["input"])
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "expected a whole number"
+        case "float_type" | "float_parsing":
+            return "expected a number"
+        case "bool_type":
+            return "expected true or false"
+        case _:
+            return str(error["msg"])
+
+
+def _unknown_kind(given: object) -> str:
+    by_status = [kind for kind, trait in KINDS.items() if trait.status and trait.status == given]
+    near = by_status[:1] or get_close_matches(str(given), list(FaultKind), 1)
+    known = f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(FaultKind)}"
+    return f'unknown kind of fault "{given}": {known}'
+
+
+def _model(where: Sequence[str | int]) -> type[BaseModel]:
+    models: Mapping[str | int, type[BaseModel]] = {
+        "faults": Rule,
+        "capacity": Capacity,
+        "rate_limit": RateLimit,
+    }
+    return models.get(where[0], Faults) if len(where) > 1 else Faults
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -15,27 +15,46 @@ import asyncio
 import heapq
 import math
 import random
+import socket
+import struct
+import sys
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
-from importer.sandbox import request_log
-from importer.sandbox.desk import DESK
-from importer.sandbox.envelope import enveloped
-from importer.sandbox.faults import NO_FAULTS, Capacity, Faults, Kind, RateLimit, Rule
-from importer.sandbox.request_log import BEING_ANSWERED, Entry
-from importer.sandbox.spoil import spoil, too_many
+from importer.sandbox.body import error
+from importer.sandbox.envelope import enveloped, reply, request_error
+from importer.sandbox.faults import (
+    KINDS,
+    NO_FAULTS,
+    Capacity,
+    FaultKind,
+    Faults,
+    RateLimit,
+    RetryAfter,
+    Rule,
+)
+from importer.sandbox.store import BEING_ANSWERED, STORE_THREAD, LoggedRequest, logged_request
 
 ADD_RECORD = "add_record"
 """Name of the route that the faults are for, unless they are for all."""
 
 RATE_LIMIT = "rate_limit"
 """What the log calls the fault of a request that came too soon."""
+
+_POLL_SECONDS = 0.25
+"""How soon a hanging request notices that its client has left."""
+
+_RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 Read = Callable[[web.Request], Awaitable[bytes]]
 
@@ -62,32 +81,35 @@ def misconduct(
         now = asyncio.get_running_loop().time()
         ordinal, rule = state.decide(body, now, add=add)
         refused = state.refused(now, add=add) if rule is None else 0.0
-        entry = None
+        line = None
         if add and log_stamp is not None:
             fault = rule.kind.value if rule else RATE_LIMIT if refused else None
             project = request.match_info["projectid"]
-            entry = request_log.entry(ordinal, project, body, stamp_field=log_stamp, fault=fault)
+            line = logged_request(ordinal, project, body, stamp_field=log_stamp, fault=fault)
         if delay := state.delay(now, served=not refused):
             await asyncio.sleep(delay)
         if refused and (limit := faults.rate_limit):
-            await _note(request, entry)
+            await _log(request, line)
             return too_many(request, limit.retry_after, limit.wait or refused)
         if rule is not None and not rule.stores:
-            await _note(request, entry)
+            await _log(request, line)
             return await spoil(request, rule, None, closing)
-        BEING_ANSWERED.set(entry)
+        BEING_ANSWERED.set(line)
         answer = await enveloped(request, handler)
         if answer.status != 200:  # no record was stored, so its line was not written with it
-            spared = entry is not None and rule is not None and rule.kind is Kind.PARTIAL
-            await _note(request, replace(entry, fault=None) if entry and spared else entry)
+            spared = line is not None and rule is not None and rule.kind is FaultKind.PARTIAL
+            await _log(request, replace(line, fault=None) if line and spared else line)
         return answer if rule is None else await spoil(request, rule, answer, closing)
 
     return [misbehaving]
 
 
-async def _note(request: web.Request, entry: Entry | None) -> None:
-    if entry is not None:
-        await request.app[DESK].note(entry)
+async def _log(request: web.Request, line: LoggedRequest | None) -> None:
+    if line is not None:
+        await request.app[STORE_THREAD].log(line)
+
+
+# Whether a request is struck, and when it is answered.
 
 
 class _State:
@@ -138,6 +160,28 @@ class _State:
         return seconds
 
 
+@dataclass(slots=True)
+class _Clock:
+    """A rule, and what it remembers: its dice, and when it first struck."""
+
+    rule: Rule
+    dice: random.Random
+    since: float | None = None
+
+    def strikes(self, ordinal: int, now: float, drawn: float, body: _Body) -> bool:
+        """Whether all that the rule says about "when" is true."""
+        rule = self.rule
+        return (
+            (rule.every is None or ordinal % rule.every == 0)
+            and (rule.at is None or ordinal in rule.at)
+            and (rule.from_ is None or ordinal >= rule.from_)
+            and (rule.until is None or ordinal <= rule.until)
+            and (rule.for_ is None or self.since is None or now < self.since + rule.for_)
+            and (rule.probability is None or drawn < rule.probability)
+            and (rule.match is None or all(body.at(k) == v for k, v in rule.match.items()))
+        )
+
+
 class _Body:
     """A request's body, read as JSON only if a rule looks into it."""
 
@@ -160,28 +204,6 @@ class _Body:
             node = node.get(number)
         found = node.get(rest) if isinstance(node, dict) else None
         return None if found is None else str(found)
-
-
-@dataclass(slots=True)
-class _Clock:
-    """A rule, and what it remembers: its dice, and when it first struck."""
-
-    rule: Rule
-    dice: random.Random
-    since: float | None = None
-
-    def strikes(self, ordinal: int, now: float, drawn: float, body: _Body) -> bool:
-        """Whether all that the rule says about "when" is true."""
-        rule = self.rule
-        return (
-            (rule.every is None or ordinal % rule.every == 0)
-            and (rule.at is None or ordinal in rule.at)
-            and (rule.from_ is None or ordinal >= rule.from_)
-            and (rule.until is None or ordinal <= rule.until)
-            and (rule.for_ is None or self.since is None or now < self.since + rule.for_)
-            and (rule.probability is None or drawn < rule.probability)
-            and (rule.match is None or all(body.at(k) == v for k, v in rule.match.items()))
-        )
 
 
 class _Bucket:
@@ -218,3 +240,150 @@ class _Line:
         done = max(now, self._free_at[0]) + self._each
         heapq.heapreplace(self._free_at, done)
         return done
+
+
+# How each fault looks on the wire.
+
+
+async def spoil(
+    request: web.Request, rule: Rule, answer: web.StreamResponse | None, closing: asyncio.Event
+) -> web.StreamResponse:
+    """What the client gets instead of `answer`, which is None where no record was to be stored.
+
+    Where the connection is ended, the value given is not sent any more. `closing` ends what hangs.
+    """
+    match rule.kind:
+        case FaultKind.CLOSE | FaultKind.RESET:
+            return _end(request, reset=rule.kind is FaultKind.RESET)
+        case FaultKind.DOWN if rule.answer != "bad_gateway":
+            return _end(request, reset=rule.answer == "reset")
+        case FaultKind.HANG:
+            return await _hang(request, closing)
+        case FaultKind.CUT_SHORT:
+            return _cut_short(request, answer)
+        case FaultKind.SLOW if answer is not None:
+            return await _trickle(request, answer, rule)
+        case FaultKind.DROP_IDLE if answer is not None:
+            return await _then_closed(request, answer)
+        case FaultKind.PARTIAL if answer is not None:
+            return _partial(request, answer, rule.status or KINDS[rule.kind].status)
+        case FaultKind.NO_RESULT:
+            return reply(request, [])
+        case FaultKind.HTML:
+            return _page("Please log in", 200)
+        case FaultKind.EMPTY:
+            return web.Response()
+        case FaultKind.REDIRECT:
+            status = rule.status or KINDS[rule.kind].status
+            return web.Response(status=status, headers={"Location": rule.location})
+        case _:
+            return _status(request, rule)
+
+
+def too_many(
+    request: web.Request, form: RetryAfter, wait: float, body: str = "json", status: int = 429
+) -> web.Response:
+    """A refusal for now, naming in Retry-After, in the given form, when to come again."""
+    answer = _failed(request, status, body)
+    if form == "seconds":
+        answer.headers["Retry-After"] = str(math.ceil(wait))
+    elif form == "date":
+        answer.headers["Retry-After"] = formatdate(math.ceil(time.time() + wait), usegmt=True)
+    return answer
+
+
+def _status(request: web.Request, rule: Rule) -> web.Response:
+    # A proxy's own errors are pages; the service's are in its envelope.
+    proxied = rule.kind in (FaultKind.BAD_GATEWAY, FaultKind.GATEWAY_TIMEOUT, FaultKind.DOWN)
+    body = rule.body or ("html" if proxied else "json")
+    status = KINDS[rule.kind].status or KINDS[FaultKind.BAD_GATEWAY].status
+    if rule.kind in (FaultKind.THROTTLED, FaultKind.UNAVAILABLE):
+        return too_many(request, rule.retry_after, rule.wait, body, status)
+    answer = _failed(request, status, body)
+    if rule.kind is FaultKind.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox", charset="UTF-8"'
+    return answer
+
+
+def _failed(request: web.Request, status: int, body: str) -> web.Response:
+    if body == "json":
+        return reply(request, [], [request_error(status, HTTPStatus(status).name.lower())], status)
+    return (
+        _page(HTTPStatus(status).phrase, status) if body == "html" else web.Response(status=status)
+    )
+
+
+def _page(title: str, status: int) -> web.Response:
+    head = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>"
+    text = f"{head}<body><h1>{title}</h1></body></html>\n"
+    return web.Response(status=status, text=text, content_type="text/html")
+
+
+def _end(request: web.Request, *, reset: bool = False, after: bytes = b"") -> web.Response:
+    """End the connection, after some last bytes; aiohttp finds it closed and sends nothing."""
+    transport = request.transport
+    if transport is not None:
+        if reset:
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            transport.abort()
+        else:
+            transport.write(after)
+            transport.close()
+    return web.Response()
+
+
+async def _hang(request: web.Request, closing: asyncio.Event) -> web.Response:
+    while request.transport is not None and not closing.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(closing.wait(), _POLL_SECONDS)
+    return _end(request)
+
+
+def _cut_short(request: web.Request, answer: web.StreamResponse | None) -> web.Response:
+    whole = _bytes(answer or reply(request, [0]))
+    status = HTTPStatus(answer.status if answer else 200)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(whole)}\r\n\r\n"
+    )
+    return _end(request, after=head.encode() + whole[: len(whole) // 2])
+
+
+async def _trickle(
+    request: web.Request, answer: web.StreamResponse, rule: Rule
+) -> web.StreamResponse:
+    slow = web.StreamResponse(
+        status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]}
+    )
+    if request.version >= HttpVersion11:
+        slow.enable_chunked_encoding()
+    whole = _bytes(answer)
+    with suppress(ConnectionError):  # the client's patience may end before the answer does
+        await slow.prepare(request)
+        for start in range(0, len(whole), rule.bytes):
+            await asyncio.sleep(rule.interval)
+            await slow.write(whole[start : start + rule.bytes])
+        await slow.write_eof()
+    return slow
+
+
+async def _then_closed(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    with suppress(ConnectionError):
+        await answer.prepare(request)
+        await answer.write_eof()
+    if request.transport is not None:
+        request.transport.close()
+    return answer
+
+
+def _partial(request: web.Request, answer: web.StreamResponse, status: int) -> web.StreamResponse:
+    found: Any = orjson.loads(_bytes(answer))
+    if not found["response"]:  # the body was refused: nothing was stored, not even in part
+        return answer
+    return reply(request, found["response"], [error("partly_stored", "contacts", 1)], status)
+
+
+def _bytes(answer: web.StreamResponse) -> bytes:
+    body = answer.body if isinstance(answer, web.Response) else None
+    return body if isinstance(body, bytes) else b""

@@ -22,21 +22,20 @@ from urllib.parse import urlsplit
 import pytest
 
 from importer.errors import MappingError, SourceError
-from importer.sandbox.desk import Desk
-from importer.sandbox.fault_file import load_faults
 from importer.sandbox.faults import (
     KINDS,
     NO_FAULTS,
     Capacity,
+    FaultKind,
     Faults,
-    Kind,
     Latency,
     RateLimit,
+    load_faults,
     parse_latency,
 )
 from importer.sandbox.misconduct import misconduct
-from importer.sandbox.project_file import load_projects
-from importer.sandbox.store import open_store
+from importer.sandbox.projects import load_projects
+from importer.sandbox.store import StoreThread, open_store
 from tests.support.live_sandbox import SAMPLE_PROJECT, LiveSandbox, live_sandbox
 
 ROOT = SAMPLE_PROJECT.parents[1]
@@ -180,7 +179,7 @@ STATUSES = {
     [
         (kind, stored)
         for kind in STATUSES
-        for stored in (STORED if KINDS[Kind(kind)].either else [None])
+        for stored in (STORED if KINDS[FaultKind(kind)].either else [None])
     ],
 )
 def test_error_statuses_come_in_every_form_with_the_record_stored_or_not(
@@ -357,7 +356,7 @@ def test_down_strikes_every_request_from_one_to_another(tmp_path: Path, answer: 
 def test_every_kind_has_a_test_over_a_socket() -> None:
     """The kinds that the tests above send over the wire: a new one must be added to them."""
     text = Path(__file__).read_text("utf-8")
-    assert {kind for kind in Kind if f'"{kind}"' not in text} == set()
+    assert {kind for kind in FaultKind if f'"{kind}"' not in text} == set()
 
 
 # When a rule strikes.
@@ -584,17 +583,17 @@ def test_the_log_goes_on_over_restarts_and_without_it_there_is_none(tmp_path: Pa
 @pytest.mark.parametrize("broken", ["record", "request"])
 def test_a_record_and_its_line_are_written_both_or_neither(tmp_path: Path, broken: str) -> None:
     from importer.sandbox.body import Addition
-    from importer.sandbox.request_log import entry
+    from importer.sandbox.store import logged_request
 
     store = open_store(tmp_path / "s", log_requests=True)
-    line = entry(1, "1", b"{}", stamp_field="x", fault=None)
+    line = logged_request(1, "1", b"{}", stamp_field="x", fault=None)
 
     async def add() -> int:
-        desk = Desk(store)
+        thread = StoreThread(store)
         try:
-            return (await asyncio.gather(desk._commit(addition, line), desk.note(line)))[0]
+            return (await asyncio.gather(thread._commit(addition, line), thread.log(line)))[0]
         finally:
-            await desk.close()
+            await thread.close()
 
     addition = Addition(1, {"name": "x"}, {}, None, {}, None)
     connection = store._connection

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import MappingError, SourceError
-from importer.sandbox.project import Disposition
-from importer.sandbox.project_file import load_projects
+from importer.sandbox.projects import Disposition, load_projects
 from tests.support.live_sandbox import SAMPLE_PROJECT, live_sandbox
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import ImporterError, MappingError, SourceError
-from importer.sandbox.project import Disposition, Field, Project, Value
+from importer.sandbox.projects import Disposition, Field, Project, Value
 from importer.sandbox.store import open_store
 from tests.support.live_sandbox import live_sandbox
 

@@ -17,10 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from importer.sandbox.app import serve
-from importer.sandbox.fault_file import load_faults
-from importer.sandbox.faults import NO_FAULTS, Faults, parse_latency
-from importer.sandbox.project import Project
-from importer.sandbox.project_file import load_projects
+from importer.sandbox.faults import NO_FAULTS, Faults, load_faults, parse_latency
+from importer.sandbox.projects import Project, load_projects
 
 SAMPLE_PROJECT = Path(__file__).parents[2] / "samples" / "project.yaml"
 CREDENTIAL = "sandbox"
