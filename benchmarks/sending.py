@@ -63,8 +63,8 @@ def _compared(found: Mapping[str, Sequence[Ran]], rows: Mapping[str, int]) -> tu
         return f"{rows[name] / middle(found[name], lambda r: r.wall):,.0f}/s"
 
     return (
-        against(_LOCAL, _BARE, 0.85),
-        against(_PROCESSES, _BARE, 1.3, 1.5),
+        against(_LOCAL, _BARE, 0.5),
+        against(_PROCESSES, _BARE, 0.8),
         against(_LOCAL, _PANDAS, 2.2),
         against(_LOCAL, _CSV2HTTP, 6),
         against(_LOCAL, _DLT, 6),

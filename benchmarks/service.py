@@ -1,7 +1,8 @@
 """The service that is sent to: as fast as can be, or as slow as is asked for.
 
-nginx with a fixed reply where it is installed (`apt install nginx-light`), so that what limits is
-whoever sends; else, and where replies are to take their time, a server of a few lines of asyncio.
+nginx, which makes its reply up itself, where it is installed (`apt install nginx-light`), so that
+what limits is whoever sends; else, and where replies are to take their time, a server of a few
+lines of asyncio.
 Both count requests: from the first to the last is the time of sending, whoever sends. The server of
 our own notes when they came; of nginx a watcher asks for the count again and again.
 """
@@ -26,9 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-REPLY = b'{"errors": [], "response": [6]}'
+_REPLY = b'{"errors": [], "response": [%d]}'
+"""No two records have one numberid: a row that got another's would be in doubt."""
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
-_ANSWER = _HEAD % len(REPLY) + REPLY
 _WATCH_SECONDS = 0.05
 
 _NGINX = """
@@ -44,14 +45,20 @@ http {{
     keepalive_requests 100000000;
     keepalive_timeout 75s;
     client_body_temp_path bodies;
+    # The connection, then which of its requests in eight digits: no number comes twice.
+    map $connection_requests $eighth {{
+        {zeros}
+    }}
     proxy_temp_path a; fastcgi_temp_path b; uwsgi_temp_path c; scgi_temp_path d;
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location /count {{ stub_status; }}
-        location / {{ return 200 '{reply}'; }}
+        location / {{ return 200 '{{"errors": [], "response": [$connection$eighth]}}'; }}
     }}
 }}
 """
+
+_ZEROS = " ".join(f'"~^(?<d{n}>.{{{n}}})$" {"0" * (8 - n)}$d{n};' for n in range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def fast_service() -> Iterator[Service]:
         port = _free_port()
         user = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
         config = Path(folder) / "nginx.conf"
-        config.write_text(_NGINX.format(user=user, port=port, reply=REPLY.decode()))
+        config.write_text(_NGINX.format(user=user, port=port, zeros=_ZEROS))
         with _running([nginx, "-p", folder, "-c", str(config)]):
             yield _ready(Service(port, "nginx"))
 
@@ -214,10 +221,12 @@ class _Connection(asyncio.Protocol):
             return
         _Connection.last = time.perf_counter()
         _Connection.first = self.first or self.last
+        reply = _REPLY % self.requests
+        answer = _HEAD % len(reply) + reply
         if self._latency:
-            self._loop.call_later(self._latency, self._transport.write, _ANSWER)
+            self._loop.call_later(self._latency, self._transport.write, answer)
         else:
-            self._transport.write(_ANSWER)
+            self._transport.write(answer)
 
     def _tell(self) -> None:
         told = b"Active connections: 1 server accepts handled requests 0 0 %d %f"

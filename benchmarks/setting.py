@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.leads import write_csv, write_xlsx
+from benchmarks import leads, supplier
 from benchmarks.measuring import Result
 
 FAULTS = 200
@@ -22,11 +22,19 @@ class Setting:
 
     def csv(self, rows: int, faults: int = 0) -> Path:
         """A CSV file of leads, made once."""
-        return write_csv(self.folder / f"leads-{rows}-{faults}.csv", rows, faults)
+        return leads.write_csv(self.folder / f"leads-{rows}-{faults}.csv", rows, faults)
 
     def xlsx(self, rows: int, faults: int = 0) -> Path:
         """A workbook of leads, made once."""
-        return write_xlsx(self.folder / f"leads-{rows}-{faults}.xlsx", rows, faults)
+        return leads.write_xlsx(self.folder / f"leads-{rows}-{faults}.xlsx", rows, faults)
+
+    def supplier_csv(self, rows: int) -> Path:
+        """A supplier's list as text: Windows-1252, phones that repeat, every tenth row wrong."""
+        return supplier.write_csv(self.folder / f"supplier-{rows}.csv", rows)
+
+    def supplier_xlsx(self, rows: int) -> Path:
+        """A supplier's list as a workbook that another library wrote."""
+        return supplier.write_xlsx(self.folder / f"supplier-{rows}.xlsx", rows)
 
 
 @dataclass(frozen=True, slots=True)
