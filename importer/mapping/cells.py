@@ -58,9 +58,6 @@ def or_null(texts: Any) -> Any:
     return pc.if_else(pc.not_equal(texts, ""), texts, pa.scalar(None, texts.type))
 
 
-JOINT = "\x1f"
-"""Stands between the cells of several columns while they travel as one text."""
-
 
 @dataclass(frozen=True)
 class Cells:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,7 +44,6 @@ from importer.textbytes import Bytes, between, held
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from importer.mapping.plan import Plan
     from importer.mapping.program import Program
     from importer.mapping.rule import Type
     from importer.model import Batch
@@ -117,11 +116,9 @@ class Watch:
     It looks at each cell's shape only, a batch at a time, and keeps counts and one example each.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, programs: Iterable[tuple[Program, Type]], region: str | None) -> None:
         self._watched = [
-            _watched(program, type_, plan.spec.region)
-            for program, type_ in plan.programs
-            if program.columns
+            _watched(program, type_, region) for program, type_ in programs if program.columns
         ]
 
     def add(self, batch: Batch) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import JOINT, Cells, blanked
+from importer.mapping.cells import Cells, blanked
 from importer.mapping.contacts import ContactsColumns, ContactsProgram
 from importer.mapping.numbers import normal_program
 from importer.mapping.program import Column, Program
 from importer.mapping.rule import Type
 from importer.mapping.spec import MappingSpec
+from importer.mapping.values import JOINT
 from importer.model import Phones
 from importer.textbytes import arrow_texts, held
 

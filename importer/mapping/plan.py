@@ -15,7 +15,7 @@ import numpy as np
 from importer.errors import MappingError
 from importer.mapping.cells import Cells, Mask
 from importer.mapping.contacts import ContactsColumns, ContactsProgram, bind_contacts
-from importer.mapping.facts import Facts
+from importer.mapping.facts import Facts, Watch
 from importer.mapping.inform import inform
 from importer.mapping.keys import KeyPart, compile_keys, row_keys
 from importer.mapping.listed import Listed, leave_out
@@ -74,6 +74,10 @@ class Plan:
     def with_do_not_call(self, lists: Sequence[Listed]) -> Plan:
         """The plan that leaves out the rows or contacts with numbers on these lists."""
         return replace(self, do_not_call=tuple(lists))
+
+    def watch(self) -> Watch:
+        """What counts, in a pass over all batches, what the columns of the plan show."""
+        return Watch(self.programs, self.spec.region)
 
     def with_facts(self, facts: Facts) -> Plan:
         """The plan that judges cells by what their whole columns show, too; asked of a plain plan.

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import BLANK, JOINT, Cells, Mask, blanked, error_problem, trimmed
+from importer.mapping.cells import BLANK, Cells, Mask, blanked, error_problem, trimmed
 from importer.mapping.damage import garbled
 from importer.mapping.fast import FastPath, fast_path
 from importer.mapping.faults import Fault
@@ -27,7 +27,7 @@ from importer.mapping.patterns import Pattern
 from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
 from importer.mapping.spec import MappingSpec, PlacedRule
 from importer.mapping.text import squeeze, trim
-from importer.mapping.values import Value, compile_value, longest_first
+from importer.mapping.values import JOINT, Value, compile_value, longest_first
 from importer.model import Problem, Severity
 from importer.textbytes import held
 

@@ -15,7 +15,6 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from importer.mapping.cells import JOINT
 from importer.mapping.convert import Place, converter_for
 from importer.mapping.damage import fill_up
 from importer.mapping.faults import Converted, Converter, Fault
@@ -25,6 +24,8 @@ from importer.mapping.rule import Rule, Type
 from importer.mapping.text import as_cell, title_case, trim
 from importer.model import Severity
 
+JOINT = "\x1f"
+"""Stands between the cells of several columns while they travel as one text."""
 PIPE = "|"
 PIPE_REPLACEMENT = "/"
 PIPE_FAULT = "pipe_in_value"
@@ -327,7 +328,7 @@ def _torn(parts: Sequence[str]) -> list[bool]:
     changes = [0] * (len(parts) + 1)
     opened: list[tuple[str, int]] = []
     for index, part in enumerate(parts):
-        if _WHOLE.fullmatch(part):
+        if _QUOTED.fullmatch(part):
             continue
         for mark in _BRACKETS.findall(part):
             if mark not in _CLOSING:
@@ -348,13 +349,13 @@ def _sound_part(part: str, torn: bool) -> tuple[str, Fault | None]:
     return value, Fault("unbalanced_bracket", message, "write the whole value in double quotes")
 
 
-_WHOLE = re.compile(r'"((?:[^"]|"")*)"')
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _INCHES = re.compile(r'(?<=[0-9])"')
 _MEND = "write the values in double quotes, each with its own, or without any"
 
 
 def _unquoted(piece: str) -> tuple[str, Fault | None]:
-    if whole := _WHOLE.fullmatch(piece):
+    if whole := _QUOTED.fullmatch(piece):
         return trim(whole[1].replace(_QUOTE * 2, _QUOTE)), None
     inches = len(_INCHES.findall(piece))
     count = piece.count(_QUOTE)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from importer.errors import MappingError, RunInterruptedError
-from importer.mapping.facts import Facts, Watch
+from importer.mapping.facts import Facts
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
@@ -132,7 +132,7 @@ class Examination:
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
-        watch, rows, look = Watch(self.plan), 0, self.look
+        watch, rows, look = self.plan.watch(), 0, self.look
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
         with copy as snapshot:
             works = (snapshot.write, watch.add, self._fill.add)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.mapping.facts import Facts, Watch
+from importer.mapping.facts import Facts
 from importer.mapping.plan import Plan
 from tests.support.sheets import batch_of, bodies_of, informed, plan_of
 
@@ -37,7 +37,7 @@ ROWS = st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=25)
 
 
 def facts_of(plan: Plan, rows: Sequence[Sequence[str]], cuts: Sequence[int] = ()) -> Facts:
-    watch = Watch(plan)
+    watch = plan.watch()
     places = sorted({0, *cuts, len(rows)})
     for first, last in pairwise(places):
         watch.add(batch_of(rows[first:last], first + 2))

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from importer.api.bodies import encode
-from importer.mapping.facts import Watch
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch, Problem, Severity
@@ -74,7 +73,7 @@ def codes(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[str]:
 def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Plan:
     """Compile a mapping for a sheet, and let it know what these rows show."""
     plan = plan_of(text, headers)
-    watch = Watch(plan)
+    watch = plan.watch()
     watch.add(batch_of(rows))
     return plan.with_facts(watch.facts())
 
