@@ -20,8 +20,6 @@ BEGIN, END = "<!-- generated: do not edit below -->", "<!-- end of generated -->
 
 def mapping_reference() -> str:
     """The keys of every object of the mapping, as tables in Markdown."""
-    from importer.mapping.rule import Rule
-    from importer.mapping.schema import mapping_schema
     from importer.mapping.spec import (
         Contact,
         Contacts,
@@ -30,8 +28,10 @@ def mapping_reference() -> str:
         MappingSpec,
         Premium,
         Rows,
+        Rule,
         SkipWhen,
         Source,
+        mapping_schema,
     )
 
     schema = mapping_schema()
@@ -142,7 +142,7 @@ def put_between_marks(text: str, generated: str) -> str:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Each page that is generated, wholly or in part, as it should be."""
-    from importer.mapping.schema import mapping_schema
+    from importer.mapping.spec import mapping_schema
 
     schema = json.dumps(mapping_schema(), ensure_ascii=False, indent=2) + "\n"
     yield HERE / "mapping.schema.json", schema

@@ -94,7 +94,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "sandbox",
     ),
     "sqlite3": ("journal", "operations.ledger", "sandbox"),
-    "ruamel": ("mapping.reader", "sandbox.document"),
+    "ruamel": ("mapping.load", "sandbox.document"),
     "pydantic": (
         "mapping",
         "operations.jobs",

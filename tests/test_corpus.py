@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from importer.mapping.rule import Rule
+from importer.mapping.spec import Rule
 from importer.model import Problem, Severity
 from importer.reports.verdict import supplier_hint
 from tests.support.command import Cli

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 import importer
 from importer.cli.main import run_cli
 from importer.errors import SourceError
-from importer.mapping.convert import CONVERTERS, Place, converter_for
-from importer.mapping.finding import Finding
+from importer.mapping.conversion import Finding
 from importer.mapping.load import load_mapping
-from importer.mapping.rule import Rule
+from importer.mapping.spec import Rule
+from importer.mapping.values import CONVERTERS, Place, converter_for
 from importer.pipeline import run as pipeline
 from importer.settings import Destination, RunSettings, SourceOptions
 from importer.sources import open_source

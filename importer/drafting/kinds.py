@@ -16,7 +16,7 @@ from typing import Any
 from importer.drafting.sample import Column
 from importer.drafting.words import Meaning, Role
 from importer.drafting.yaml import UNSURE
-from importer.mapping.rule import Rule, Type
+from importer.mapping.spec import Rule, Type
 from importer.mapping.values import compile_value
 from importer.model import Severity
 

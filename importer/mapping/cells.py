@@ -58,7 +58,6 @@ def or_null(texts: Any) -> Any:
     return pc.if_else(pc.not_equal(texts, ""), texts, pa.scalar(None, texts.type))
 
 
-
 @dataclass(frozen=True)
 class Cells:
     """The columns of one batch; each is trimmed and searched for errors the first time."""

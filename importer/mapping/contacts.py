@@ -3,30 +3,41 @@
 A numbered rule wins over ``each``, and both over ``spread``, which takes the numbers that no
 other rule has, in order. A contact exists in a row where one of its own cells has data; it needs
 a phone, or the row is invalid (or the contact dropped, where its phone says ``on_error: blank``).
+
+Behind that: the phones of all contacts as numbers (the digits of E.164, whatever form the rules
+send), which ``rows.unique``, the search for repeated phones and do-not-call lists compare; the
+phone that a row says is called next; and what do-not-call lists leave out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, Mask
-from importer.mapping.numbers import (
-    batch_phones,
-    count_pieces,
-    fixed_numbers,
-    normal_programs,
+from importer.mapping.cells import Cells, Mask, blanked
+from importer.mapping.phones import phone_converter
+from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, compiled
+from importer.mapping.spec import (
+    CONTACT_NUMBERS,
+    TEMPLATE_COLUMN,
+    Contact,
+    MappingSpec,
+    PlacedRule,
+    Rule,
+    Type,
 )
-from importer.mapping.program import Column, Headers, MissingColumn, Program, bind
-from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
-from importer.mapping.spec import CONTACT_NUMBERS, Contact, MappingSpec, PlacedRule
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
-from importer.textbytes import arrow_texts, held
+from importer.textbytes import Bytes, arrow_texts, distinct, held, whole_numbers
 
+Integers = npt.NDArray[np.int64]
 _PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
 
 
@@ -267,3 +278,393 @@ def _exists(rule: Rule, headers: Headers) -> bool:
     if rule.column is not None:
         return any(headers.exists(name) for name in rule.column)
     return all(headers.exists(name) for name in rule.named_columns())
+
+
+_PLUS = ord("+")
+
+
+_DIGITS = 4, 15
+"""The fewest and the most of a number in E.164."""
+
+
+_LONG = "^[0-9]{7,15}$"
+"""Digits that can be a number of any country: shorter ones are extensions, or no phone."""
+
+
+_READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
+"""Problems of a phone's column that do not say of a text that it is no phone."""
+
+
+def read_numbers(texts: Any) -> Integers:
+    """Texts in the form of E.164, with or without its plus, as numbers; 0 for any other text."""
+    bare = pc.ascii_ltrim(texts, "+") if (Bytes(texts).first == _PLUS).any() else texts
+    return whole_numbers(bare, *_DIGITS).astype(np.int64)
+
+
+def normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
+    """By target, the programs that give numbers where the rules themselves do not."""
+    found = ((program.target, normal_program(program, spec)) for program in programs)
+    return {target: normal for target, normal in found if normal is not None}
+
+
+def normal_program(program: Program, spec: MappingSpec) -> Program | None:
+    """The program that gives the numbers of a phone's rule; None where the rule itself does.
+
+    What a rule lets pass that is no phone is blank here, and so are defaults.
+    """
+    rule = program.rule
+    sends_numbers = rule.type in {None, "phone"} and rule.format in {None, "digits", "e164"}
+    if rule.value is not None or (sends_numbers and rule.on_error != "warn"):
+        return None
+    plain = rule.model_copy(
+        update={
+            "type": "phone",
+            "format": "digits",
+            "on_error": "blank",
+            "required": False,
+            "default": None,
+            **dict.fromkeys(("choices", "pattern", "min", "max"), None),
+            **dict.fromkeys(("min_length", "max_length", "output", "input"), None),
+        }
+    )
+    bare = Program(program.target, plain, program.columns, program.names)
+    return compiled(bare, "phone", spec)
+
+
+def fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, int]:
+    """By target, the numbers of constants and defaults, which are sent as they are written."""
+    fixed: dict[str, int] = {}
+    for program in programs:
+        text = program.rule.value or program.rule.default
+        if text is not None:
+            converted = phone_converter(program.rule.region or spec.region, "digits")(text)
+            if converted.fault is None or converted.fault.warning:
+                fixed[program.target] = int(converted.value)
+    return fixed
+
+
+def batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cells) -> Phones:
+    """Every valid number of a batch's contacts."""
+    found = _Found(len(cells))
+    for n, parts in program.numbered.items():
+        phone, column = parts["phone"], columns.numbered[n].parts["phone"][0]
+        exists = columns.numbered[n].exists
+        found.counts += exists
+        numbers, at, _ = _numbers(program, phone, column, cells)
+        wrong = [p.row or 0 for p in column.problems if p.severity is Severity.ERROR]
+        if wrong:
+            numbers[np.isin(cells.batch.rows, wrong)[at]] = 0
+        sound = np.zeros(len(cells), dtype=bool)
+        sound[at[numbers > 0]] = True
+        found.refused += column.data & ~sound
+        sent = exists[at] & (numbers > 0)
+        found.add(at[sent], n, numbers[sent], np.ones(int(sent.sum()), dtype=bool))
+        if (number := program.fixed.get(phone.target)) is not None:
+            at = np.flatnonzero(exists & ~column.data)
+            found.add(at, n, np.full(len(at), number), np.zeros(len(at), dtype=bool))
+        found.headers[n] = phone.header
+    if program.spread is not None and columns.spread is not None:
+        _spread(program, program.spread, columns.spread, cells, found)
+    return found.phones()
+
+
+def with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
+    """Phones, and behind them the digits of what is sent though it is no valid number.
+
+    A text that is sent with a warning may be dialled as it stands, whatever is wrong with it.
+    """
+    found = _Found(len(cells))
+    for n, contact in contacts.numbered.items():
+        phone = contact.parts["phone"][0]
+        known = np.isin(np.arange(len(cells)), phones.places[phones.contacts == n])
+        wrong = [p.row or 0 for p in phone.problems if p.severity is Severity.ERROR]
+        at = np.flatnonzero(contact.exists & ~known & ~np.isin(cells.batch.rows, wrong))
+        if len(at):
+            found.add_given(at, np.full(len(at), n), phone.texts.take(pa.array(at)))
+    if contacts.spread is not None:
+        free = np.array(contacts.free, dtype=np.int64)
+        read = np.bincount(phones.places[np.isin(phones.contacts, free)], minlength=len(cells))
+        at = np.flatnonzero(np.minimum(count_pieces(contacts.spread.texts), len(free)) != read)
+        if len(at):
+            pieces = pc.split_pattern(contacts.spread.texts.take(pa.array(at)), PIPE)
+            inner = pc.list_parent_indices(pieces).to_numpy(False)
+            order = np.arange(len(inner)) - np.searchsorted(inner, inner)
+            some = order < len(free)
+            texts = pc.list_flatten(pieces).filter(pa.array(some))
+            found.add_given(at[inner[some]], free[order[some]], texts)
+    more = found.phones()
+    return replace(
+        phones,
+        places=np.concatenate([phones.places, more.places]),
+        contacts=np.concatenate([phones.contacts, more.contacts]),
+        numbers=np.concatenate([phones.numbers, more.numbers]),
+        given=np.concatenate([phones.given, more.given]),
+    )
+
+
+def _spread(
+    program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _Found
+) -> None:
+    free = np.array(program.free, dtype=np.int64)
+    found.counts += np.minimum(count_pieces(column.texts), len(free))
+    for problem in column.problems:
+        if problem.code not in _READ_ALL_THE_SAME:
+            found.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
+    numbers, at, order = _numbers(program, spread, column, cells)
+    sent = (numbers > 0) & (order < len(free))
+    found.add(at[sent], free[order[sent]], numbers[sent], column.data[at[sent]])
+    found.headers |= dict.fromkeys(program.free, spread.header)
+
+
+def _numbers(
+    program: ContactsProgram, phone: Program, column: Column, cells: Cells
+) -> tuple[Integers, Integers, Integers]:
+    """The numbers of a column, where in the batch they stand, and their order in their cells."""
+    normal = program.normal.get(phone.target)
+    texts = (column if normal is None else normal.run(cells)).texts
+    at = np.arange(len(texts), dtype=np.int64)
+    if not phone.rule.multiple:
+        return read_numbers(texts), at, np.zeros_like(at)
+    pieces = pc.split_pattern(texts, PIPE)
+    at = pc.list_parent_indices(pieces).to_numpy(False).astype(np.int64)
+    return read_numbers(pc.list_flatten(pieces)), at, np.arange(len(at)) - np.searchsorted(at, at)
+
+
+class _Found:
+    """Numbers gathered contact by contact."""
+
+    def __init__(self, rows: int) -> None:
+        self.counts = np.zeros(rows, dtype=np.int64)
+        self.refused = np.zeros(rows, dtype=np.int64)
+        self.headers: dict[int, str | None] = {}
+        self._parts: list[tuple[Integers, Integers, Integers, npt.NDArray[np.bool_]]] = []
+
+    def add(
+        self,
+        at: Integers,
+        contact: int | Integers,
+        numbers: Integers,
+        given: npt.NDArray[np.bool_],
+    ) -> None:
+        contacts = np.broadcast_to(np.asarray(contact, dtype=np.int64), at.shape)
+        self._parts.append((at, contacts, numbers, given))
+
+    def add_given(self, at: Integers, contacts: Integers, texts: Any) -> None:
+        """Add the digits of texts from cells, where they may be those of a whole number."""
+        digits = pc.replace_substring_regex(texts, "^[^0-9]*(?:00)?|[^0-9]", "")
+        numbers = read_numbers(pc.if_else(pc.match_substring_regex(digits, _LONG), digits, ""))
+        some = numbers > 0
+        self.add(at[some], contacts[some], numbers[some], np.ones(int(some.sum()), dtype=bool))
+
+    def phones(self) -> Phones:
+        empty = np.zeros(0, dtype=np.int64)
+        parts = self._parts or [(empty, empty, empty, empty.astype(bool))]
+        at, contacts, numbers, given = (
+            np.concatenate([part[i] for part in parts]) for i in range(4)
+        )
+        headers: Mapping[int, str | None] = self.headers
+        return Phones(at, contacts, numbers, given.astype(bool), self.counts, self.refused, headers)
+
+
+def count_pieces(texts: Any) -> Integers:
+    """How many phones each spread cell came to."""
+    counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * held(texts)
+    return counts.astype(np.int64)
+
+
+_PHONE_FIELD = re.compile("phone([1-9])")
+
+
+def check_phone_field(
+    chosen: Column, header: str | None, contacts: ContactsColumns, cells: Cells
+) -> Iterator[Problem]:
+    """Find rows that choose a contact without a phone: the service refuses them."""
+    listed = {(p.row, p.target) for p in contacts.problems if p.code == _LISTED}
+    codes, texts = distinct(chosen.texts)
+    for code, text in enumerate(texts):
+        if not text:
+            continue
+        match = _PHONE_FIELD.fullmatch(text)
+        has = contacts.has_phone(int(match[1]), cells) if match else cells.nothing
+        for i in np.flatnonzero((codes == code) & ~has):
+            row = int(cells.batch.rows[i])
+            message = f'"{text}" is not one of phone1 to phone9'
+            hint = "fill in that phone, or choose another phone_field"
+            if match:
+                message = f"contact {match[1]} has no phone to call"
+                if (row, f"contacts.{match[1]}.phone") in listed:
+                    message += ": its number is on a do-not-call list"
+                    hint = "choose another phone_field"
+            yield Problem(
+                row,
+                header,
+                "phone_field",
+                "phone_field_without_phone" if match else "bad_phone_field",
+                message,
+                text,
+                hint,
+            )
+
+
+Action = Literal["skip", "drop"]
+
+
+_LISTED = "do_not_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A do-not-call list: its name for people, and its numbers, the digits of E.164, sorted."""
+
+    name: str
+    action: Action
+    numbers: Integers = field(repr=False)
+
+    def has(self, numbers: Integers) -> Mask:
+        """Which numbers are on the list."""
+        if not len(self.numbers):
+            return np.zeros(len(numbers), dtype=bool)
+        at = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        found: Mask = self.numbers[at] == numbers
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A batch's contacts without the listed ones, and why rows are left out, by row number."""
+
+    contacts: ContactsColumns
+    rows: dict[int, Problem]
+
+
+def leave_out(lists: Sequence[Listed], contacts: ContactsColumns, cells: Cells) -> LeftOut:
+    """Apply do-not-call lists to a batch; contacts left out are told by the contacts' problems."""
+    phones = contacts.phones
+    if phones is None or not lists:
+        return LeftOut(contacts, {})
+    phones = with_unread(phones, contacts, cells)
+    rows: dict[int, Problem] = {}
+    told: dict[tuple[int | None, str | None], Problem] = {}
+    gone = np.zeros(len(phones.numbers), dtype=bool)
+    for one in lists:
+        hits = one.has(phones.numbers)
+        problems = [_problem(one, phones, int(i), cells) for i in np.flatnonzero(hits)]
+        if one.action == "skip":
+            for problem in problems:
+                rows.setdefault(int(problem.row or 0), problem)
+        else:
+            for problem in problems:
+                told.setdefault((problem.row, problem.target), problem)
+            gone |= hits
+    if gone.any():
+        warnings = list(told.values())
+        contacts = _without(contacts, phones, gone, warnings, cells)
+        left = contacts.phones.counts if contacts.phones is not None else phones.counts
+        for problem in warnings:
+            row = int(problem.row or 0)
+            if not left[np.searchsorted(cells.batch.rows, row)]:
+                alone = replace(problem, message=f"{problem.message}, and no other is left")
+                rows.setdefault(row, alone)
+    return LeftOut(contacts, rows)
+
+
+def _problem(one: Listed, phones: Phones, i: int, cells: Cells) -> Problem:
+    contact = int(phones.contacts[i])
+    return Problem(
+        int(cells.batch.rows[phones.places[i]]),
+        phones.headers.get(contact),
+        f"contacts.{contact}.phone",
+        _LISTED,
+        f"the number of contact {contact} is on the do-not-call list {one.name}"
+        + (": the contact is left out" if one.action == "drop" else ""),
+        str(phones.numbers[i]),
+        severity=Severity.WARNING,
+    )
+
+
+def _unclear(phones: Phones, place: int, cells: Cells) -> Problem:
+    return Problem(
+        int(cells.batch.rows[place]),
+        None,
+        "contacts.spread",
+        _LISTED,
+        "a cell with a listed number has texts that are no numbers: all of it is left out",
+        severity=Severity.WARNING,
+    )
+
+
+def _without(
+    contacts: ContactsColumns,
+    phones: Phones,
+    gone: Mask,
+    warnings: Sequence[Problem],
+    cells: Cells,
+) -> ContactsColumns:
+    """The contacts without those whose numbers are `gone`; `phones` are all that may be listed."""
+    numbered, spread = dict(contacts.numbered), contacts.spread
+    valid = 0 if contacts.phones is None else len(contacts.phones.numbers)
+    for n in numbered.keys() & set(phones.contacts[gone].tolist()):
+        out = cells.nothing.copy()
+        out[phones.places[gone & (phones.contacts == n)]] = True
+        one = numbered[n]
+        phone, rule = one.parts["phone"]
+        silent = replace(phone, texts=blanked(phone.texts, out))
+        parts = {**one.parts, "phone": (silent, rule)}
+        numbered[n] = replace(one, parts=parts, exists=one.exists & ~out)
+    if spread is not None:
+        spread, gone, unclear = _without_pieces(spread, contacts.free, phones, gone, valid)
+        phones = _moved_up(phones, gone, contacts.free)
+        warnings = [*warnings, *(_unclear(phones, place, cells) for place in unclear)]
+    left_out = {(p.row, (p.target or "").rpartition(".")[0]) for p in warnings}
+    problems = tuple(
+        p for p in contacts.problems if (p.row, (p.target or "").rpartition(".")[0]) not in left_out
+    )
+    counts = np.sum([one.exists for one in numbered.values()], axis=0, dtype=np.int64)
+    counts = counts + np.zeros_like(phones.counts)
+    if spread is not None:
+        counts += np.minimum(count_pieces(spread.texts), len(contacts.free))
+    kept = ~gone
+    kept[valid:] = False
+    remaining = Phones(
+        phones.places[kept],
+        phones.contacts[kept],
+        phones.numbers[kept],
+        phones.given[kept],
+        counts,
+        phones.refused,
+        phones.headers,
+    )
+    return ContactsColumns(numbered, spread, contacts.free, (*problems, *warnings), remaining)
+
+
+def _moved_up(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
+    """Phones of spread cells under the contacts that they have without those that are `gone`."""
+    spread_out = np.isin(phones.contacts, free)
+    contacts = phones.contacts.copy()
+    for place in np.unique(phones.places[gone & spread_out]).tolist():
+        left = np.flatnonzero(spread_out & ~gone & (phones.places == place))
+        left = left[np.argsort(phones.contacts[left])]
+        contacts[left] = free[: len(left)]
+    return replace(phones, contacts=contacts)
+
+
+def _without_pieces(
+    spread: Column, free: tuple[int, ...], phones: Phones, gone: Mask, valid: int
+) -> tuple[Column, Mask, list[int]]:
+    """Spread cells without their listed numbers; those after them move up.
+
+    Where texts that are no numbers are sent among them, it cannot be told which piece is listed:
+    all of that cell is left out. These places come last. The first `valid` phones are numbers.
+    """
+    unclear: list[int] = []
+    texts = spread.texts.to_pylist()
+    spread_out = np.isin(phones.contacts, free)
+    for place in np.unique(phones.places[gone & spread_out]).tolist():
+        mine = spread_out & (phones.places == place)
+        pieces = texts[place].split(PIPE)
+        out = {free.index(int(n)) for n in phones.contacts[mine & gone]}
+        if int(mine[:valid].sum()) != len(pieces):
+            out, gone = set(range(len(pieces))), gone | mine
+            unclear.append(place)
+        texts[place] = PIPE.join(piece for i, piece in enumerate(pieces) if i not in out)
+    return replace(spread, texts=arrow_texts(texts)), gone, unclear

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
-from importer.mapping.faults import Converted, Fault
+from importer.mapping.conversion import Converted, Fault
 
 _FLOAT = re.compile(r"[0-9]+(?:[.,]0+|(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})")
 _CUT = re.compile(r"[1-9][0-9]{14}0+")

@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from importer.mapping.conversion import NOTHING, Converted, Converter, Fault, Finding
 from importer.mapping.damage import is_real_date, serial_date, serial_moment, swap_back
-from importer.mapping.faults import Converted, Converter, Fault
-from importer.mapping.finding import NOTHING, Finding
 
 _OFFSET = r"[+\-−][0-9]{2}(?::?[0-9]{2})?"
 """With a hyphen or, as ISO 8601 has it, a true minus sign."""

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import BLANK, blanked, trimmed
+from importer.mapping.conversion import Finding
 from importer.mapping.emails_fast import fast_emails
-from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
-from importer.mapping.rule import Rule, Type
+from importer.mapping.spec import Rule, Type
 from importer.mapping.values import HOLDS_TOGETHER, PIPE, marks_of
 from importer.textbytes import Bytes
 

@@ -1,4 +1,8 @@
-"""Phone numbers, by Google's metadata (phonenumbers), with nothing dropped and nothing guessed."""
+"""Phone numbers, by Google's metadata (phonenumbers), with nothing dropped and nothing guessed.
+
+A number comes out valid, or with a fault that says as precisely as the numbering plans tell what is
+wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from importer.mapping.conversion import NOTHING, Converted, Converter, Fault, Finding
 from importer.mapping.damage import (
     digits_lost,
     is_cut,
@@ -17,11 +22,12 @@ from importer.mapping.damage import (
     repaired,
     whole_number,
 )
-from importer.mapping.faults import Converted, Converter, Fault
-from importer.mapping.finding import NOTHING, Finding
-from importer.mapping.phone_hints import national_digits, why_no_number, why_not_valid
-from importer.mapping.rule import PhoneFormat
+from importer.mapping.spec import PhoneFormat
 from importer.mapping.text import squeeze, trim, visible_only
+
+if TYPE_CHECKING:
+    from phonenumbers import NumberParseException, PhoneNumber
+
 
 _LETTERS = re.compile(r"[^\W\d_]")
 _EXTENSION = re.compile(
@@ -57,9 +63,6 @@ _ZERO_IN_BRACKETS = re.compile(
     re.DOTALL,
 )
 """A country's code, and behind it, in brackets, what is dialled in that country only."""
-
-if TYPE_CHECKING:
-    from phonenumbers import PhoneNumber
 
 
 def phone_converter(
@@ -345,3 +348,148 @@ def in_full(number: PhoneNumber) -> str:
     """A number as people read it: its country's code, a blank, the national number."""
     country, national = _identity(number)
     return f"+{country} {national}"
+
+
+_PREFIX = 3
+"""Digits after the country code that decide which lengths a number may have, nearly everywhere."""
+_FILLINGS = "0123456789"
+
+
+def national_digits(digits: str, region: str | None) -> str | None:
+    """The digits after a region's trunk prefix; None where they do not begin with it."""
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region(region, None) if region else None
+    prefix = metadata.national_prefix if metadata else None
+    return digits.removeprefix(prefix) if prefix and digits.startswith(prefix) else None
+
+
+def why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
+    """Say why a number that could be read is not valid: its length first, then how it begins.
+
+    `typed` are the national digits, where these are known better than the number shows.
+    """
+    import phonenumbers
+
+    national = typed or phonenumbers.national_significant_number(number)
+    country = number.country_code or 0
+    possible = _possible_lengths(country)
+    if not possible:
+        return f"+{country} is not a country's code"
+    expected = _lengths_after(country, national[:_PREFIX]) or possible
+    if len(national) not in expected:
+        noun = "digit" if len(national) == 1 else "digits"
+        return f"{len(national)} {noun}, expected {_either(expected)} after +{country}"
+    region = phonenumbers.region_code_for_country_code(country)
+    where = f"after +{country}" if region == "001" else f"in {region}"
+    return f"no number {where} begins like this: check the digits after +{country}"
+
+
+def why_no_number(error: NumberParseException, digits: str, region: str | None) -> str:
+    """Say why a text could not be read as a number at all; `digits` are those in it."""
+    from phonenumbers import NumberParseException, country_code_for_region
+
+    if error.error_type == NumberParseException.INVALID_COUNTRY_CODE and digits:
+        return f'no country\'s code begins "{digits[:3]}"'
+    expected = _possible_lengths(country_code_for_region(region)) if region else ()
+    if expected:
+        return f"a number in {region} has {_either(expected)} digits after its country code"
+    return "write it in international form, as +36301234567"
+
+
+def _possible_lengths(country: int) -> tuple[int, ...]:
+    """How many digits may follow a country's code; nothing where there is no such code."""
+    from phonenumbers import PhoneMetadata, region_code_for_country_code
+
+    region = region_code_for_country_code(country)
+    if region == "001":
+        metadata = PhoneMetadata.metadata_for_nongeo_region(country, None)
+    else:
+        metadata = PhoneMetadata.metadata_for_region(region, None)
+    description = metadata.general_desc if metadata else None
+    return tuple(n for n in description.possible_length if n > 0) if description else ()
+
+
+@lru_cache(maxsize=4096)
+def _lengths_after(country: int, prefix: str) -> tuple[int, ...]:
+    """How many digits a number has that begins so, as trying shows; nothing where none does.
+
+    Numbering plans come as patterns, which cannot be asked what they might match.
+    """
+    return tuple(
+        length
+        for length in _possible_lengths(country)
+        if length >= len(prefix)
+        and any(_is_valid(country, prefix.ljust(length, filling)) for filling in _FILLINGS)
+    )
+
+
+def _is_valid(country: int, national: str) -> bool:
+    from phonenumbers import PhoneNumber, is_valid_number
+
+    zeros = len(national) - len(national.lstrip("0"))
+    return is_valid_number(
+        PhoneNumber(
+            country_code=country,
+            national_number=int(national),
+            italian_leading_zero=zeros > 0 or None,
+            number_of_leading_zeros=zeros if zeros > 1 else None,
+        )
+    )
+
+
+def _either(numbers: Sequence[int]) -> str:
+    if len(numbers) > 3:
+        return f"{numbers[0]} to {numbers[-1]}"
+    return " or ".join(map(str, numbers))
+
+
+# phonenumbers has these names, too, but only together with the names of all places with an area
+# code: half a second and 60 MiB of every start. A test holds that both agree.
+_NAMES = """
+AC Ascension Island; AD Andorra; AE United Arab Emirates; AF Afghanistan; AG Antigua and Barbuda;
+AI Anguilla; AL Albania; AM Armenia; AO Angola; AR Argentina; AS American Samoa; AT Austria; AU
+Australia; AW Aruba; AX Åland Islands; AZ Azerbaijan; BA Bosnia and Herzegovina; BB Barbados; BD
+Bangladesh; BE Belgium; BF Burkina Faso; BG Bulgaria; BH Bahrain; BI Burundi; BJ Benin; BL Saint
+Barthélemy; BM Bermuda; BN Brunei; BO Bolivia; BQ Bonaire, Sint Eustatius and Saba; BR Brazil; BS
+Bahamas; BT Bhutan; BW Botswana; BY Belarus; BZ Belize; CA Canada; CC Cocos Islands; CD The
+Democratic Republic Of Congo; CF Central African Republic; CG Congo; CH Switzerland; CI Côte
+d'Ivoire; CK Cook Islands; CL Chile; CM Cameroon; CN China; CO Colombia; CR Costa Rica; CU Cuba;
+CV Cape Verde; CW Curaçao; CX Christmas Island; CY Cyprus; CZ Czech Republic; DE Germany; DJ
+Djibouti; DK Denmark; DM Dominica; DO Dominican Republic; DZ Algeria; EC Ecuador; EE Estonia; EG
+Egypt; EH Western Sahara; ER Eritrea; ES Spain; ET Ethiopia; FI Finland; FJ Fiji; FK Falkland
+Islands; FM Micronesia; FO Faroe Islands; FR France; GA Gabon; GB United Kingdom; GD Grenada; GE
+Georgia; GF French Guiana; GG Guernsey; GH Ghana; GI Gibraltar; GL Greenland; GM Gambia; GN
+Guinea; GP Guadeloupe; GQ Equatorial Guinea; GR Greece; GT Guatemala; GU Guam; GW Guinea-Bissau;
+GY Guyana; HK Hong Kong; HN Honduras; HR Croatia; HT Haiti; HU Hungary; ID Indonesia; IE Ireland;
+IL Israel; IM Isle Of Man; IN India; IO British Indian Ocean Territory; IQ Iraq; IR Iran; IS
+Iceland; IT Italy; JE Jersey; JM Jamaica; JO Jordan; JP Japan; KE Kenya; KG Kyrgyzstan; KH
+Cambodia; KI Kiribati; KM Comoros; KN Saint Kitts And Nevis; KP North Korea; KR South Korea; KW
+Kuwait; KY Cayman Islands; KZ Kazakhstan; LA Laos; LB Lebanon; LC Saint Lucia; LI Liechtenstein;
+LK Sri Lanka; LR Liberia; LS Lesotho; LT Lithuania; LU Luxembourg; LV Latvia; LY Libya; MA
+Morocco; MC Monaco; MD Moldova; ME Montenegro; MF Saint Martin; MG Madagascar; MH Marshall
+Islands; MK Macedonia; ML Mali; MM Myanmar; MN Mongolia; MO Macao; MP Northern Mariana Islands; MQ
+Martinique; MR Mauritania; MS Montserrat; MT Malta; MU Mauritius; MV Maldives; MW Malawi; MX
+Mexico; MY Malaysia; MZ Mozambique; NA Namibia; NC New Caledonia; NE Niger; NF Norfolk Island; NG
+Nigeria; NI Nicaragua; NL Netherlands; NO Norway; NP Nepal; NR Nauru; NU Niue; NZ New Zealand; OM
+Oman; PA Panama; PE Peru; PF French Polynesia; PG Papua New Guinea; PH Philippines; PK Pakistan;
+PL Poland; PM Saint Pierre And Miquelon; PR Puerto Rico; PS Palestine; PT Portugal; PW Palau; PY
+Paraguay; QA Qatar; RE Reunion; RO Romania; RS Serbia; RU Russia; RW Rwanda; SA Saudi Arabia; SB
+Solomon Islands; SC Seychelles; SD Sudan; SE Sweden; SG Singapore; SH Saint Helena; SI Slovenia;
+SJ Svalbard And Jan Mayen; SK Slovakia; SL Sierra Leone; SM San Marino; SN Senegal; SO Somalia; SR
+Suriname; SS South Sudan; ST Sao Tome And Principe; SV El Salvador; SX Sint Maarten (Dutch part);
+SY Syria; SZ Swaziland; TA Tristan da Cunha; TC Turks And Caicos Islands; TD Chad; TG Togo; TH
+Thailand; TJ Tajikistan; TK Tokelau; TL Timor-Leste; TM Turkmenistan; TN Tunisia; TO Tonga; TR
+Turkey; TT Trinidad and Tobago; TV Tuvalu; TW Taiwan; TZ Tanzania; UA Ukraine; UG Uganda; US
+United States; UY Uruguay; UZ Uzbekistan; VA Vatican; VC Saint Vincent And The Grenadines; VE
+Venezuela; VG British Virgin Islands; VI U.S. Virgin Islands; VN Vietnam; VU Vanuatu; WF Wallis
+And Futuna; WS Samoa; XK Kosovo; YE Yemen; YT Mayotte; ZA South Africa; ZM Zambia; ZW Zimbabwe
+"""
+_BY_REGION: dict[str, str] = dict(
+    name.split(" ", 1) for name in _NAMES.replace("\n", " ").strip().split("; ")
+)
+
+
+def country_name(region: str) -> str:
+    """The name of a region such as HU; the code itself where it has no name."""
+    return _BY_REGION.get(region, region)

@@ -1,36 +1,41 @@
 """The plan: a mapping bound to one sheet. It checks batches and puts records together.
 
 :func:`compile_plan` finds all that does not fit between mapping and sheet; after that a plan
-does not fail, whatever the cells hold.
+does not fail, whatever the cells hold. :meth:`Plan.with_facts` compiles those rules again whose
+columns, once the whole file was seen, show how their cells are meant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from importer.errors import MappingError
 from importer.mapping.cells import Cells, Mask
-from importer.mapping.contacts import ContactsColumns, ContactsProgram, bind_contacts
-from importer.mapping.facts import Facts, Watch
-from importer.mapping.inform import inform
-from importer.mapping.keys import KeyPart, compile_keys, row_keys
-from importer.mapping.listed import Listed, leave_out
+from importer.mapping.contacts import (
+    ContactsColumns,
+    ContactsProgram,
+    Listed,
+    bind_contacts,
+    check_phone_field,
+    leave_out,
+)
+from importer.mapping.conversion import NOTHING
+from importer.mapping.facts import Facts, Watch, judge, phone_reading
 from importer.mapping.load import LoadedMapping
-from importer.mapping.phone_field import check_phone_field
-from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, shown
-from importer.mapping.records import Cooked, Evaluated, assemble
-from importer.mapping.rule import Type
-from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec
+from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, compiled, shown
+from importer.mapping.records import Cooked, Evaluated, KeyPart, assemble, compile_keys, row_keys
+from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Type
 from importer.mapping.text import as_cell
 from importer.model import NOTE_COLUMNS, Batch, Checked, PhoneReading, Problem, Records, Severity
 from importer.textbytes import distinct, held
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
 
 Missing = list[tuple[tuple[str, ...], str]]
 Placed = Mapping[str, tuple[Program, Type]]
@@ -366,3 +371,79 @@ def _named_columns(spec: MappingSpec) -> list[str]:
     """The headers that a mapping names; those of ``contacts.each`` with ``{n}`` in them."""
     named = [name for placed in spec.placed_rules() for name in placed.rule.named_columns()]
     return list(dict.fromkeys([*named, *(rule.column for rule in spec.rows.skip_when)]))
+
+
+def inform(plan: Plan, facts: Facts) -> Plan:
+    """The plan with what the facts say about its columns; the plan itself where that is nothing."""
+    if not facts.targets:
+        return plan
+    informer = _Informer(plan.spec, facts)
+    types = {program.target: type_ for program, type_ in plan.programs}
+    contacts = _inform_contacts(plan.contacts, types, informer)
+    form, premium, disposition = map(informer.placed, (plan.form, plan.premium, plan.disposition))
+    phone_field = plan.phone_field
+    if phone_field is not None:
+        phone_field = informer.program(phone_field, types[phone_field.target])
+    remarks, phones = tuple(informer.remarks), tuple(informer.phones)
+    keys = tuple(
+        part
+        if part.normal is None
+        else replace(part, normal=informer.program(part.normal, "phone"))
+        for part in plan.keys
+    )
+    return replace(
+        plan,
+        form=form,
+        contacts=replace(
+            contacts,
+            normal={t: informer.program(p, "phone") for t, p in contacts.normal.items()},
+        ),
+        phone_field=phone_field,
+        premium=premium,
+        disposition=disposition,
+        keys=keys,
+        remarks=remarks,
+        phones=phones,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Informer:
+    """Compiles programs again, and gathers on the way what is to be told of their columns."""
+
+    spec: MappingSpec
+    facts: Facts
+    remarks: list[Problem] = field(default_factory=list)
+    phones: list[PhoneReading] = field(default_factory=list)
+
+    def program(self, program: Program, type_: Type) -> Program:
+        tallies = self.facts.targets.get(program.target)
+        if not tallies:
+            return program
+        region = program.rule.region or self.spec.region
+        finding, remarks = judge(program, type_, region, tallies)
+        self.remarks.extend(remarks)
+        if (reading := phone_reading(program, type_, region, tallies)) is not None:
+            self.phones.append(reading)
+        if finding == NOTHING:
+            return program
+        return compiled(program, type_, self.spec, finding)
+
+    def placed(self, programs: Placed) -> Placed:
+        return {
+            name: (self.program(program, type_), type_)
+            for name, (program, type_) in programs.items()
+        }
+
+
+def _inform_contacts(
+    contacts: ContactsProgram, types: Mapping[str, Type], informer: _Informer
+) -> ContactsProgram:
+    numbered = {
+        n: {part: informer.program(program, types[program.target]) for part, program in of.items()}
+        for n, of in contacts.numbered.items()
+    }
+    spread = contacts.spread
+    if spread is not None:
+        spread = informer.program(spread, types[spread.target])
+    return replace(contacts, numbered=numbered, spread=spread)

@@ -19,13 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import BLANK, Cells, Mask, blanked, error_problem, trimmed
+from importer.mapping.conversion import NOTHING, Fault, Finding
 from importer.mapping.damage import garbled
 from importer.mapping.fast import FastPath, fast_path
-from importer.mapping.faults import Fault
-from importer.mapping.finding import NOTHING, Finding
 from importer.mapping.patterns import Pattern
-from importer.mapping.rule import TEMPLATE_COLUMN, Rule, Type
-from importer.mapping.spec import MappingSpec, PlacedRule
+from importer.mapping.spec import TEMPLATE_COLUMN, MappingSpec, PlacedRule, Rule, Type
 from importer.mapping.text import squeeze, trim
 from importer.mapping.values import JOINT, Value, compile_value, longest_first
 from importer.model import Problem, Severity

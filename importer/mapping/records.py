@@ -1,18 +1,26 @@
-"""Records put together from the columns of a batch, for rows that are sent."""
+"""What comes of an evaluated batch: records of the rows that are sent, and the key of each row.
+
+A key is the text that ``rows.unique`` says makes two rows the same. Phones are compared as numbers
+whatever form is sent, e-mails without regard to case. A row in which any part is blank has no key:
+it is never a duplicate.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, Mask, or_null
-from importer.mapping.contacts import ContactsColumns
-from importer.mapping.program import Column
-from importer.mapping.rule import Rule, Type
-from importer.model import Checked, ContactTexts, Records
+from importer.mapping.cells import Cells, Mask, blanked, or_null
+from importer.mapping.contacts import ContactsColumns, ContactsProgram, normal_program
+from importer.mapping.program import Column, Program
+from importer.mapping.spec import MappingSpec, Rule, Type
+from importer.mapping.values import JOINT
+from importer.model import Checked, ContactTexts, Phones, Records
+from importer.textbytes import arrow_texts, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +91,110 @@ def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count
         name = pa.scalar(f"phone{key}", pa.large_string())
         field = pc.if_else(pa.array(contacts[key].exists), name, field)
     return field if chosen is None else pc.coalesce(or_null(chosen.texts), field)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """One entry of ``rows.unique``.
+
+    Where a phone is not sent as a number, `normal` gives that of a form field, and `by_number`
+    says that it is to be taken from the contacts.
+    """
+
+    target: str
+    type: Type
+    normal: Program | None = None
+    by_number: bool = False
+
+    @property
+    def path(self) -> list[str]:
+        """The target's parts."""
+        return self.target.split(".", 2) if self.target[0] == "c" else self.target.split(".", 1)
+
+    def column(self, cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns) -> Any:
+        """The key texts of a batch, an Arrow array."""
+        texts = self._sent(form, contacts)
+        if self.normal is not None:
+            numbers = self.normal.run(cells).texts
+            # What is no number is compared as it is sent, and what is not sent is no key.
+            return pc.if_else(pa.array(held(texts) & held(numbers)), numbers, texts)
+        if self.by_number and contacts.phones is not None:
+            return _numbers(texts, contacts.phones, int(self.path[1]))
+        return pc.utf8_lower(texts) if self.type == "email" else texts
+
+    def _sent(self, form: Mapping[str, Column], contacts: ContactsColumns) -> Any:
+        match self.path:
+            case ["form", name]:
+                return _with_data(form[name])
+            case [_, number, part] if int(number) in contacts.numbered:
+                return _with_data(contacts.numbered[int(number)].parts[part][0])
+            case [_, number, "phone"] if (phones := contacts.phone_texts(int(number))) is not None:
+                return phones
+        raise ValueError(self.target)
+
+
+def _with_data(column: Column) -> Any:
+    """The values that come from cells: a default is no data, and makes no two rows the same."""
+    return blanked(column.texts, ~column.data)
+
+
+def _numbers(texts: Any, phones: Phones, contact: int) -> Any:
+    """A contact's phones as numbers, where they stand in cells and are such."""
+    numbers = texts.to_numpy(zero_copy_only=False).copy()
+    mine = phones.given & (phones.contacts == contact)
+    numbers[phones.places[mine]] = phones.numbers[mine].astype(str)
+    return arrow_texts(numbers)
+
+
+def row_keys(
+    parts: Sequence[KeyPart], cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns
+) -> Any | None:
+    """The key of each row of a batch, blank where it has none; None where nothing is unique."""
+    if not parts:
+        return None
+    columns = [part.column(cells, form, contacts) for part in parts]
+    keys = columns[0]
+    for column in columns[1:]:
+        joined = pc.binary_join_element_wise(keys, column, pa.scalar(JOINT, pa.large_string()))
+        keys = blanked(joined, ~(held(keys) & held(column)))
+    return keys
+
+
+def compile_keys(
+    spec: MappingSpec, form: Mapping[str, Program], contacts: ContactsProgram
+) -> tuple[list[KeyPart], list[tuple[tuple[str, ...], str]]]:
+    """Compile ``rows.unique``; the second list says which entries this sheet cannot fill."""
+    parts: list[KeyPart] = []
+    missing: list[tuple[tuple[str, ...], str]] = []
+    types = {".".join(placed.path): placed.type for placed in spec.placed_rules()}
+    for i, target in enumerate(spec.rows.unique or ()):
+        program = _program(target, form, contacts)
+        if program is None:
+            number = target.split(".")[1]
+            if contacts.spread is None or int(number) not in contacts.free:
+                message = f"the sheet has no column that fills {target}"
+                missing.append((("rows", "unique", str(i)), message))
+            program = contacts.spread
+        if program is None:
+            continue
+        each = ".".join(["contacts", "each", target.split(".")[-1]])
+        type_ = types.get(program.target) or types.get(each) or "text"
+        # Of a spread cell it is known which contact has which number only if all are numbers.
+        told_apart = program is not contacts.spread or program.rule.on_error != "warn"
+        if program.target in contacts.normal and told_apart:
+            parts.append(KeyPart(target, type_, by_number=True))
+        else:
+            normal = (
+                normal_program(program, spec)
+                if type_ == "phone" and not program.rule.multiple
+                else None
+            )
+            parts.append(KeyPart(target, type_, normal))
+    return parts, missing
+
+
+def _program(target: str, form: Mapping[str, Program], contacts: ContactsProgram) -> Program | None:
+    if target.startswith("form."):
+        return form[target.removeprefix("form.")]
+    _, number, part = target.split(".")
+    return contacts.numbered.get(int(number), {}).get(part)

@@ -1,16 +1,15 @@
-"""Mistakes in a mapping that no single value shows: contradictions, unknown regions, targets."""
+"""What the parts of a mapping mean together: contradictions, and what it needs of a project."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterator
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from importer.mapping.convert import Place, converter_for
-from importer.mapping.rule import Mistake
-from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, PlacedRule
-from importer.mapping.values import sort_key
+from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Mistake, PlacedRule, Rule
+from importer.mapping.values import Place, converter_for, sort_key
 
 _PHONE_FIELD = re.compile("phone[1-9]")
 
@@ -157,3 +156,40 @@ def _in_the_rest(spec: MappingSpec) -> Iterator[Mistake]:
             ZoneInfo(spec.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             yield ("timezone",), f'unknown time zone "{spec.timezone}": write one as Europe/Vienna'
+
+
+def needed_project(spec: MappingSpec, projectid: int) -> dict[str, Any]:
+    """A project, as the service describes one, in which the mapping's records are welcome.
+
+    A field is multiple where the mapping says so, simple where its values are few and known, and
+    text otherwise. Values are made by the service as records name them, but for valueids.
+    """
+    fields = [_field(name, rule) for name, rule in spec.form.items()]
+    if spec.stamp is not None:
+        fields.append({"name": spec.stamp, "type": "text", "indexed": "yes"})
+    dispositions = []
+    if spec.disposition is not None:
+        ids = _known_values(spec.disposition.dispositionid) or [str(n) for n in range(1, 100)]
+        dispositions = [{"dispositionid": i, "name": f"Disposition {i}"} for i in ids]
+    return {
+        "projectid": projectid,
+        "name": "Rehearsal",
+        "fields": fields,
+        "dispositions": dispositions,
+    }
+
+
+def _field(name: str, rule: Rule) -> dict[str, Any]:
+    known = _known_values(rule)
+    if rule.type == "valueid":
+        values = [{"valueid": int(text), "name": f"Value {text}"} for text in known]
+        return {"name": name, "type": "simple", "values": values}
+    if rule.multiple:
+        return {"name": name, "type": "multiple"}
+    return {"name": name, "type": "simple" if rule.choices or rule.map else "text"}
+
+
+def _known_values(rule: Rule) -> list[str]:
+    """The texts that a rule can send, as far as the mapping tells them."""
+    texts = [*(rule.choices or ()), *(rule.map or {}).values(), rule.value, rule.default]
+    return list(dict.fromkeys(text for text in texts if text))

@@ -22,9 +22,8 @@ from pydantic import ValidationError
 
 from importer.errors import ImporterError, MappingError, UsageError
 from importer.files import is_of_the_system, read_bounded, similar_file
-from importer.mapping.complaints import in_order, mistake_line, shape_mistakes
-from importer.mapping.reader import KeyPath, Reader
-from importer.mapping.rule import Mistake
+from importer.mapping.load import KeyPath, Reader, in_order, mistake_line, shape_mistakes
+from importer.mapping.spec import Mistake
 from importer.operations.drift import DriftBounds
 from importer.operations.inbox import fixed_part
 from importer.operations.jobs_spec import JobsSpec, MergedJob, merged

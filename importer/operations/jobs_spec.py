@@ -14,9 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from importer.errors import UsageError
-from importer.mapping.reader import KeyPath
-from importer.mapping.rule import Strict, Text, Texts, as_list
-from importer.mapping.schema import schema_of
+from importer.mapping.load import KeyPath
+from importer.mapping.spec import Strict, Text, Texts, as_list, schema_of
 from importer.settings import (
     MOST_IN_FLIGHT,
     MOST_WORKERS,

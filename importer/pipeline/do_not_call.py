@@ -19,7 +19,7 @@ import numpy.typing as npt
 from importer.errors import MappingError, RunInterruptedError, SourceError
 from importer.files import replacing
 from importer.mapping.cells import Cells
-from importer.mapping.listed import Listed
+from importer.mapping.contacts import Listed
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Headers
 from importer.mapping.spec import DoNotCall
@@ -31,7 +31,7 @@ from importer.sources.source import Source
 from importer.textbytes import distinct, held
 
 if TYPE_CHECKING:
-    from importer.mapping.faults import Converter, Fault
+    from importer.mapping.conversion import Converter, Fault
 
 EXAMPLES = 5
 """Entries that are no numbers, named by row; the others are counted."""

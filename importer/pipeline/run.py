@@ -20,8 +20,8 @@ from importer.errors import OutputError
 from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import Journal
 from importer.mapping.load import LoadedMapping, load_mapping
-from importer.mapping.needs import needed_project
-from importer.mapping.schema import mapping_schema
+from importer.mapping.semantics import needed_project
+from importer.mapping.spec import mapping_schema
 from importer.model import Checkup, Preview, Status
 from importer.pipeline.apply import Job, Line, Listener, Register, Run, RunResult, send_and_finish
 from importer.pipeline.do_not_call import Lists, keep_numbers, load_lists

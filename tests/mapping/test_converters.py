@@ -2,9 +2,9 @@
 
 import pytest
 
-from importer.mapping.convert import Place, converter_for
-from importer.mapping.faults import Converted
-from importer.mapping.rule import Rule, Type
+from importer.mapping.conversion import Converted
+from importer.mapping.spec import Rule, Type
+from importer.mapping.values import Place, converter_for
 
 
 def convert(type_: Type, text: str, home: str | None = "HU", **options: object) -> Converted:

@@ -12,15 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.api.bodies import encode
-from importer.mapping.cells import JOINT
-from importer.mapping.convert import CONVERTERS, Place
+from importer.mapping.conversion import Converter, Finding
 from importer.mapping.emails_fast import fast_emails
 from importer.mapping.fast import fast_path
-from importer.mapping.faults import Converter
-from importer.mapping.finding import Finding
 from importer.mapping.phones_fast import Settled, fast_phones
-from importer.mapping.rule import Rule, Type
-from importer.mapping.values import Value, compile_value
+from importer.mapping.spec import Rule, Type
+from importer.mapping.values import CONVERTERS, JOINT, Place, Value, compile_value
 from importer.model import Batch
 from tests.support.sheets import batch_of, plan_of
 

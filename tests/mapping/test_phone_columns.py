@@ -8,10 +8,10 @@ import re
 import phonenumbers
 import pytest
 
-from importer.mapping.convert import Place, converter_for
-from importer.mapping.countries import country_name
-from importer.mapping.faults import Fault
-from importer.mapping.rule import Rule
+from importer.mapping.conversion import Fault
+from importer.mapping.phones import country_name
+from importer.mapping.spec import Rule
+from importer.mapping.values import Place, converter_for
 from importer.model import PhoneReading, Severity
 from tests.support.sheets import batch_of, informed
 

@@ -1,8 +1,6 @@
 """The JSON Schema knows every key of the format."""
 
-from importer.mapping.rule import Rule
-from importer.mapping.schema import mapping_schema
-from importer.mapping.spec import Contact, MappingSpec
+from importer.mapping.spec import Contact, MappingSpec, Rule, mapping_schema
 
 
 def test_every_key_of_the_models_is_in_the_schema_with_a_description() -> None:

@@ -1,9 +1,35 @@
-"""What a whole column says about its single cells, in the form that converters want it."""
+"""What converters take and give: a text becomes a value, or a fault says what is wrong with it.
+
+Beside its text a converter knows a :class:`Finding`, which is what the whole column says about its
+single cells.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+
+class Fault(NamedTuple):
+    """What is wrong with one value; a `warning` is sent all the same, whatever the rule says."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    warning: bool = False
+
+
+class Converted(NamedTuple):
+    """A converted value; where there is a fault that is no warning, the value as it came."""
+
+    value: str
+    fault: Fault | None = None
+
+
+Converter = Callable[[str], Converted]
+"""A pure function of a text that is not blank."""
+
 
 Bare = Literal["plus", "national", "unclear"]
 """The plus was lost; it is a national number; or the column does not show which."""
