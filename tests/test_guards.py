@@ -52,7 +52,7 @@ from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending, Report
 from importer.settings import BATCH_ROWS, Pace, RetryPolicy, Secret, SourceOptions, Target
-from importer.sources import open_source, records
+from importer.sources import delimited, open_source
 from tests.support.sheets import batch_of
 
 MAPPING = """\
@@ -262,7 +262,7 @@ def test_batches_leave_nothing_behind_that_grows_with_the_file(plan: Plan) -> No
 def test_no_batch_is_kept_while_the_next_ones_are_mapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate | None
 ) -> None:
-    monkeypatch.setattr(records, "BATCH_ROWS", 100)
+    monkeypatch.setattr(delimited, "BATCH_ROWS", 100)
     (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
     leads = write_leads(tmp_path / "leads.csv", 900)
     alive: list[int] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from importer.errors import OutputError, SourceError
 from importer.operations.remote_origin import Origin
-from importer.sources.arrival import SPOOL_LIMIT
+from importer.sources.inputfile import SPOOL_LIMIT
 
 SPARE = 64 << 20
 """Bytes of a disk that a fetched file leaves free."""

@@ -37,7 +37,7 @@ from importer.pipeline.problem_log import ProblemLog, logged_problems
 from importer.pipeline.stopping import StopSwitch
 from importer.settings import PROBLEM_CAP
 from importer.sources.delimited import ONE_COLUMN
-from importer.sources.delimiter import joint_of_names, way_out
+from importer.sources.dialect import joint_of_names, way_out
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS

@@ -5,7 +5,7 @@
 Nothing else in the package reads spreadsheets or Parquet.
 """
 
+from importer.sources.inputfile import file_sha256
 from importer.sources.opening import open_source
-from importer.sources.source import file_sha256
 
 __all__ = ["file_sha256", "open_source"]

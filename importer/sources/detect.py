@@ -1,4 +1,9 @@
-"""What kind of file it is: decided by what it holds, never by its name alone.
+"""What kind of file it is: decided by what the file holds, never by its name alone.
+
+Binary files are told by their first bytes, ZIP archives and compound files by what is in them. A
+text that is no list (a web page, SYLK, contact cards, a dump of a database …) is told by a shape
+that the rules of its format demand, never by its first word alone: the first header of a good list
+may be ``ID``, ``BEGIN``, ``{id}`` or ``<name>``. What nothing else explains is a list as text.
 
 A kind that is not read is refused with what to do instead. To read one more, give it an opener in
 :mod:`importer.sources.opening` and take its line out of `REFUSALS`.
@@ -6,24 +11,26 @@ A kind that is not read is refused with what to do instead. To read one more, gi
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.files import IrregularFileError, refuse_irregular, similar_file
 from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
 from importer.sources.package import workbook_part
-from importer.sources.textforms import HEAD, TextForm, text_form
 from importer.sources.zipped import Archive
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from importer.sources.inputfile import InputFile
 
 
-class Kind(StrEnum):
+_HEAD = 2**16
+"""Bytes of a file's beginning that are looked at."""
+
+
+class FileKind(StrEnum):
     """What a file is, by its content; macros do not make a workbook another kind."""
 
     TEXT = "csv"
@@ -65,50 +72,56 @@ _UNPACK = "Unpack it and import the spreadsheet that is in it."
 _EXPORT = "Export the list as .xlsx or CSV from the program it comes from."
 
 REFUSALS = {
-    Kind.ENCRYPTED: (
+    FileKind.ENCRYPTED: (
         "protected by a password",
         "Open it with the password, save it without one, and import that copy.",
     ),
-    Kind.NUMBERS: (
+    FileKind.NUMBERS: (
         "an Apple document (Numbers, Pages or Keynote)",
         "In Numbers, export it: File > Export To > Excel or CSV.",
     ),
-    Kind.OFFICE: ("an office document, not a spreadsheet", _EXPORT),
-    Kind.PREFIXED: (
+    FileKind.OFFICE: ("an office document, not a spreadsheet", _EXPORT),
+    FileKind.PREFIXED: (
         "a damaged workbook or archive: bytes stand before its beginning",
         "Get it from the supplier again: whatever made or sent it wrote something in front of it,"
         " as faulty downloads do.",
     ),
-    Kind.ARCHIVE: ("an archive of a kind that is not read", _UNPACK),
-    Kind.PDF: ("a PDF document", _EXPORT),
-    Kind.HTML: ("a web page (HTML), whatever its name says", _AS_XLSX),
-    Kind.XML: ("an XML document, not a spreadsheet", _AS_XLSX),
-    Kind.JSON: ("JSON, not a spreadsheet", _EXPORT),
-    Kind.RTF: ("an RTF document, not a spreadsheet", _EXPORT),
-    Kind.IMAGE: ("an image", _EXPORT),
-    Kind.PARQUET: ("a Parquet file, not a spreadsheet", _EXPORT),
-    Kind.SQLITE: ("a SQLite database, not a spreadsheet", _EXPORT),
-    Kind.ACCESS: ("an Access database, not a spreadsheet", "In Access, export the table to Excel."),
-    Kind.DBASE: ("a dBase table (.dbf)", _AS_XLSX),
-    Kind.SHORTCUT: (
+    FileKind.ARCHIVE: ("an archive of a kind that is not read", _UNPACK),
+    FileKind.PDF: ("a PDF document", _EXPORT),
+    FileKind.HTML: ("a web page (HTML), whatever its name says", _AS_XLSX),
+    FileKind.XML: ("an XML document, not a spreadsheet", _AS_XLSX),
+    FileKind.JSON: ("JSON, not a spreadsheet", _EXPORT),
+    FileKind.RTF: ("an RTF document, not a spreadsheet", _EXPORT),
+    FileKind.IMAGE: ("an image", _EXPORT),
+    FileKind.PARQUET: ("a Parquet file, not a spreadsheet", _EXPORT),
+    FileKind.SQLITE: ("a SQLite database, not a spreadsheet", _EXPORT),
+    FileKind.ACCESS: (
+        "an Access database, not a spreadsheet",
+        "In Access, export the table to Excel.",
+    ),
+    FileKind.DBASE: ("a dBase table (.dbf)", _AS_XLSX),
+    FileKind.SHORTCUT: (
         "a shortcut to a file or a page, not the file itself",
         "Open what it leads to, and save or download that as .xlsx.",
     ),
-    Kind.SPREADSHEET_XML: ("a workbook as XML, whatever its name says", _AS_XLSX),
-    Kind.SYLK: ("a SYLK file, whatever its name says", _AS_XLSX),
-    Kind.DIF: ("a DIF file (Data Interchange Format), whatever its name says", _AS_XLSX),
-    Kind.WEB_ARCHIVE: ("a web page with all its parts (MHTML), whatever its name says", _AS_XLSX),
-    Kind.EMAIL: (
+    FileKind.SPREADSHEET_XML: ("a workbook as XML, whatever its name says", _AS_XLSX),
+    FileKind.SYLK: ("a SYLK file, whatever its name says", _AS_XLSX),
+    FileKind.DIF: ("a DIF file (Data Interchange Format), whatever its name says", _AS_XLSX),
+    FileKind.WEB_ARCHIVE: (
+        "a web page with all its parts (MHTML), whatever its name says",
+        _AS_XLSX,
+    ),
+    FileKind.EMAIL: (
         "an e-mail message, not a spreadsheet",
         "Open it in a mail program, and save the list that is attached to it.",
     ),
-    Kind.VCARD: (
+    FileKind.VCARD: (
         "a file of contact cards (vCard), not a spreadsheet",
         "Import it into an address book, and export that as CSV.",
     ),
-    Kind.CALENDAR: ("a calendar (iCalendar), not a spreadsheet", _EXPORT),
-    Kind.LDIF: ("an LDIF file of a directory, not a spreadsheet", _EXPORT),
-    Kind.SQL: (
+    FileKind.CALENDAR: ("a calendar (iCalendar), not a spreadsheet", _EXPORT),
+    FileKind.LDIF: ("an LDIF file of a directory, not a spreadsheet", _EXPORT),
+    FileKind.SQL: (
         "a dump of a database (SQL), not a spreadsheet",
         "Export the table itself as .xlsx or CSV.",
     ),
@@ -116,115 +129,97 @@ REFUSALS = {
 """What each kind that is recognised but not read is, in words, and what to do about it."""
 
 _SIGNATURES = (
-    (b"\x1f\x8b", Kind.GZIP),
-    (b"%PDF-", Kind.PDF),
-    (b"BZh", Kind.ARCHIVE),
-    (b"\xfd7zXZ\x00", Kind.ARCHIVE),
-    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE),
-    (b"\x28\xb5\x2f\xfd", Kind.ARCHIVE),
-    (b"Rar!\x1a\x07", Kind.ARCHIVE),
-    (b"{\\rtf", Kind.RTF),
-    (b"\x89PNG\r\n", Kind.IMAGE),
-    (b"\xff\xd8\xff", Kind.IMAGE),
-    (b"GIF8", Kind.IMAGE),
-    (b"PAR1", Kind.PARQUET),
-    (b"SQLite format 3\x00", Kind.SQLITE),
-    (b"\x00\x01\x00\x00Standard Jet DB", Kind.ACCESS),
-    (b"\x00\x01\x00\x00Standard ACE DB", Kind.ACCESS),
-    (b"L\x00\x00\x00\x01\x14\x02\x00", Kind.SHORTCUT),
+    (b"\x1f\x8b", FileKind.GZIP),
+    (b"%PDF-", FileKind.PDF),
+    (b"BZh", FileKind.ARCHIVE),  # bzip2
+    (b"\xfd7zXZ\x00", FileKind.ARCHIVE),  # xz
+    (b"7z\xbc\xaf\x27\x1c", FileKind.ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", FileKind.ARCHIVE),  # Zstandard
+    (b"Rar!\x1a\x07", FileKind.ARCHIVE),
+    (b"{\\rtf", FileKind.RTF),
+    (b"\x89PNG\r\n", FileKind.IMAGE),
+    (b"\xff\xd8\xff", FileKind.IMAGE),
+    (b"GIF8", FileKind.IMAGE),
+    (b"PAR1", FileKind.PARQUET),
+    (b"SQLite format 3\x00", FileKind.SQLITE),
+    (b"\x00\x01\x00\x00Standard Jet DB", FileKind.ACCESS),
+    (b"\x00\x01\x00\x00Standard ACE DB", FileKind.ACCESS),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", FileKind.SHORTCUT),  # [MS-SHLLINK]: .lnk
 )
+"""How files begin that are told by that alone; blanks and a byte-order mark may stand before."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_OLD_EXCEL = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
-"""How workbooks before 1993 begin, which are not in an OLE file."""
+"""How a ZIP archive begins: with its first part, or, where it has none, with its directory."""
+_BOF = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
+"""The record that workbooks before 1993 begin with, which are in no compound file: Excel 2 to 5."""
+_BOF_SIZES = (b"\x04\x00", b"\x06\x00", b"\x08\x00")
 _BOOK_NAMES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-_TEXT_FORMS = {
-    TextForm.HTML: Kind.HTML,
-    TextForm.SPREADSHEET_XML: Kind.SPREADSHEET_XML,
-    TextForm.XML: Kind.XML,
-    TextForm.JSON: Kind.JSON,
-    TextForm.SYLK: Kind.SYLK,
-    TextForm.DIF: Kind.DIF,
-    TextForm.WEB_ARCHIVE: Kind.WEB_ARCHIVE,
-    TextForm.EMAIL: Kind.EMAIL,
-    TextForm.VCARD: Kind.VCARD,
-    TextForm.CALENDAR: Kind.CALENDAR,
-    TextForm.LDIF: Kind.LDIF,
-    TextForm.SQL: Kind.SQL,
-    TextForm.SHORTCUT: Kind.SHORTCUT,
-}
 _LARGEST_ZIP = 4 * 2**30
 _LOCAL_HEADER = re.compile(rb"PK\x03\x04[\x00-\x3f]\x00..[\x00\x08]\x00", re.DOTALL)
 """How an archive's first part begins: version, flags, stored or deflated."""
 
 
-def readable_file(path: Path) -> int:
-    """The size of `path` in bytes, which is a file that can be opened and holds something."""
-    try:
-        if path.is_dir():
-            raise SourceError(
-                f"{path}: this is a folder, not a file.", "Name the file in it that is to be read."
-            )
-        refuse_irregular(path)
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-    except IrregularFileError as error:
-        what, _, remedy = str(error.strerror).partition(": ")
-        raise SourceError(
-            f"{path}: {what}.",
-            f"{remedy.capitalize()}; or pipe it into this command, with - in place of a file.",
-        ) from None
-    except FileNotFoundError:
-        raise SourceError(f"{path}: there is no such file.", _nearby(path)) from None
-    except PermissionError:
-        raise SourceError(
-            f"{path}: this file may not be read by you.",
-            "Change its permissions, or close the program that holds it open.",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            f"{path}: cannot be read ({error}).", "Check the name and the drive it is on."
-        ) from None
-    if size == 0:
-        raise SourceError(f"{path}: this file is empty.", "Was it saved or downloaded completely?")
-    return size
-
-
-def _nearby(path: Path) -> str:
-    """Where to look for a file that is not there, naming the nearest of its folder."""
-    if not path.absolute().parent.is_dir():
-        return f"The folder {path.parent} does not exist either, or may not be read."
-    near = similar_file(path)
-    return f"Did you mean {near}?" if near else "Check the name and the folder."
-
-
-def detect(file: InputFile) -> Kind:
+def detect(file: InputFile) -> FileKind:
     """The kind of a readable file; whatever nothing else explains is text.
 
     Raises SourceError for bytes that are neither a workbook nor a text.
     """
     with file.path.open("rb") as stream:
-        head = stream.read(HEAD)
+        head = stream.read(_HEAD)
     if head.startswith(_ZIP):
         return _zip_kind(file)
     if head.startswith(SIGNATURE):
         return _compound_kind(file)
-    if head[:2] in _OLD_EXCEL and head[2:4] in (b"\x04\x00", b"\x06\x00", b"\x08\x00"):
-        return Kind.XLS
-    if head[257:262] == b"ustar":
-        return Kind.ARCHIVE
+    if head[:2] in _BOF and head[2:4] in _BOF_SIZES:
+        return FileKind.XLS
+    if head[257:262] == b"ustar":  # the magic of tar archives stands behind a file's name
+        return FileKind.ARCHIVE
     bare = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     for signature, kind in _SIGNATURES:
         if head.startswith(signature) or bare.startswith(signature):
             return kind
     if SIGNATURE in head or _LOCAL_HEADER.search(head):
-        return Kind.PREFIXED
+        return FileKind.PREFIXED
     if _is_dbase(head):
-        return Kind.DBASE
-    if (form := text_form(head)) is not None:
-        link = form is TextForm.JSON and file.name.lower().endswith((".gsheet", ".gdoc"))
-        return Kind.SHORTCUT if link else _TEXT_FORMS[form]
+        return FileKind.DBASE
+    if (text_kind := kind_of_text(head)) is not None:
+        is_link = text_kind is FileKind.JSON and file.name.lower().endswith((".gsheet", ".gdoc"))
+        return FileKind.SHORTCUT if is_link else text_kind
     _refuse_binary(file, head)
-    return Kind.TEXT
+    return FileKind.TEXT
+
+
+def _zip_kind(file: InputFile) -> FileKind:
+    with Archive(file, size_limit=_LARGEST_ZIP) as archive:
+        names = archive.parts.keys()
+        mimetype = b"".join(archive.unpack("mimetype", 2**20))
+        if b"opendocument.spreadsheet" in mimetype:
+            return FileKind.ODS
+        if b"opendocument" in mimetype:
+            return FileKind.OFFICE
+        if (workbook := workbook_part(archive)) is not None:
+            return FileKind.XLSB if workbook.lower().endswith(".bin") else FileKind.XLSX
+        if any(name.startswith("index/") and name.endswith(".iwa") for name in names):
+            return FileKind.NUMBERS
+        if "index.zip" in names or any(name.endswith(".numbers/index.zip") for name in names):
+            return FileKind.NUMBERS
+        is_office = any(name.startswith(("word/", "ppt/")) for name in names)
+        return FileKind.OFFICE if is_office else FileKind.ZIP
+
+
+def _compound_kind(file: InputFile) -> FileKind:
+    """A compound file by its directory; one that cannot be read is left to the workbook's reader.
+
+    What lies deeper does not count: a workbook may have documents of other kinds embedded.
+    """
+    try:
+        names = streams(file)
+    except DAMAGE:
+        return FileKind.XLS
+    if names.issuperset(map(str.lower, ENCRYPTED)):
+        return FileKind.ENCRYPTED
+    if names.intersection(map(str.lower, WORKBOOKS)):
+        return FileKind.XLS
+    return FileKind.OFFICE
 
 
 def _is_dbase(head: bytes) -> bool:
@@ -236,7 +231,10 @@ def _is_dbase(head: bytes) -> bool:
 
 
 def _refuse_binary(file: InputFile, head: bytes) -> None:
-    """Refuse bytes that no text has; one named as a workbook with few of them is damaged, too."""
+    """Raise SourceError for bytes that no text has.
+
+    A file named as a workbook is taken for a damaged one by fewer of them.
+    """
     if _is_wide(head):
         return
     if not head.strip(b"\x00"):
@@ -261,15 +259,16 @@ def _refuse_binary(file: InputFile, head: bytes) -> None:
 
 
 _FEW = 16
-"""Bytes that no text has, of which a short list with odd cells may yet have so many."""
+"""Control characters that a short list with odd cells may have, of less than four sorts."""
 _NEVER_IN_TEXT = (*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F)
 """Control characters; tabs, line and page breaks, Ctrl-Z and the four separators apart."""
 
 
 def unmarked_utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: every other byte is that of a block of letters.
+    """The codec of a text in UTF-16 without a byte-order mark; None for any other text.
 
-    It is 0 in Latin, 3 in Greek, 4 in Cyrillic; 20 is that of quotes and the euro.
+    In UTF-16 every other byte says of which block a character is: 0 Latin, 3 Greek, 4 Cyrillic,
+    20 (hexadecimal) quotes and the euro sign.
     """
     pairs = len(head) // 2
     if pairs == 0:
@@ -297,36 +296,228 @@ def _is_wide(head: bytes) -> bool:
     return max(low, high) > 0.4 * pairs and min(low, high) < 0.05 * pairs
 
 
-def _zip_kind(file: InputFile) -> Kind:
-    with Archive(file, size_limit=_LARGEST_ZIP) as archive:
-        names = archive.parts.keys()
-        mimetype = b"".join(archive.unpack("mimetype", 2**20))
-        if b"opendocument.spreadsheet" in mimetype:
-            return Kind.ODS
-        if b"opendocument" in mimetype:
-            return Kind.OFFICE
-        if (workbook := workbook_part(archive)) is not None:
-            return Kind.XLSB if workbook.lower().endswith(".bin") else Kind.XLSX
-        if any(name.startswith("index/") and name.endswith(".iwa") for name in names):
-            return Kind.NUMBERS
-        if "index.zip" in names or any(name.endswith(".numbers/index.zip") for name in names):
-            return Kind.NUMBERS
-        return (
-            Kind.OFFICE if any(name.startswith(("word/", "ppt/")) for name in names) else Kind.ZIP
-        )
+# ── texts that are no lists ────────────────────────────────────────────────────────────────────
+
+_LINES_COMPARED = 40
+"""Lines that a format of lines is told by."""
+_LONGEST_STRING = 1000
+"""JSON that is cut within a string is wrong where the string begins."""
 
 
-def _compound_kind(file: InputFile) -> Kind:
-    """A compound file by its directory; one that cannot be read is left to the workbook's reader.
+def kind_of_text(head: bytes) -> FileKind | None:
+    """The kind of a text that begins with `head` and is no list; None for a list, or no text."""
+    text = _decoded(head).lstrip("\ufeff\u200b \t\r\n\f\v\xa0")
+    return next((kind for kind, is_of_kind in _TEXTS if is_of_kind(text)), None)
 
-    What lies deeper does not count: a workbook may have documents of other kinds embedded.
-    """
+
+def _decoded(head: bytes) -> str:
+    """The text, so far as its marks and signs of ASCII go; other letters may be wrong."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", "ignore")
+    if len(head) > 3 and head[1] == head[3] == 0 and head[0] and head[2]:
+        return head.decode("utf-16-le", "ignore")
+    if len(head) > 3 and head[0] == head[2] == 0 and head[1] and head[3]:
+        return head.decode("utf-16-be", "ignore")
+    return head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+
+
+_SPREADSHEET_XML = (
+    "urn:schemas-microsoft-com:office:spreadsheet",
+    'progid="excel.sheet"',
+    "application/vnd.oasis.opendocument.spreadsheet",
+)
+_ROOT = re.compile(r"<[A-Za-z_][\w.:-]*(\s+[\w.:-]+\s*=\s*(\"[^\"<]*\"|'[^'<]*'))*\s*>\s*<[\w/!]")
+
+
+def _is_spreadsheet_xml(text: str) -> bool:
+    is_xml = text[:5].lower() == "<?xml" or _ROOT.match(text) is not None
+    lowered = text[:4096].lower()
+    return is_xml and any(sign in lowered for sign in _SPREADSHEET_XML)
+
+
+_COMMENTS = re.compile(r"(?:\s*<!--.*?-->)+\s*", re.DOTALL)
+_PAGE = re.compile(
+    r"<!doctype\s+html|<html[\s>]|<\?xml[^>]*\?>.{0,2000}?<html[\s>]", re.IGNORECASE | re.DOTALL
+)
+_TAG = re.compile(
+    r"<\s*(head|body|table|meta|style|div|span|p|font|center|form|script|noscript|link|title|base"
+    r"|h[1-6]|br|hr|thead|tbody|tr|td|th|caption|colgroup|ul|ol|dl|pre|b|i|strong|a|img|section"
+    r"|article|main|header|nav|iframe)(\s[^<>]*|/)?>",
+    re.IGNORECASE,
+)
+_MARKUP = re.compile(
+    r"<\s*(table|tr|td|th|html|body)[\s>]"
+    r"|<\s*/\s*(html|head|body|table|div|style|script|title|form|center|ul|ol|p|h[1-6])\s*>",
+    re.IGNORECASE,
+)
+_BARE = re.compile(
+    r"<\s*(meta|link|base|style|script|table)\b[^<>]*>\s*(<|\S+\s*\{|$)", re.IGNORECASE
+)
+
+
+def _is_html(text: str) -> bool:
+    """A page, or a part of one, as programs write it that call a table of HTML a workbook."""
+    if (comments := _COMMENTS.match(text)) is not None:
+        text = text[comments.end() :]
+    if _PAGE.match(text):
+        return True
+    first = _TAG.match(text)
+    if first is None:
+        return False
+    return _BARE.match(text) is not None or _MARKUP.search(text, first.end()) is not None
+
+
+def _is_xml(text: str) -> bool:
+    return text[:5].lower() == "<?xml" or (_ROOT.match(text) is not None and "</" in text)
+
+
+_JSON = re.compile(r'\{\s*"(?:[^"\\\n]|\\.)*"\s*:|\[\s*(?:\{\s*["}]|\[\s*["\[\]{\d-])')
+
+
+def _is_json(text: str) -> bool:
+    """An object, or a list of objects or lists, whole or as far as the text goes."""
+    if not _JSON.match(text):
+        return False
+    if text[0] == "{":
+        return True
     try:
-        names = streams(file)
-    except DAMAGE:
-        return Kind.XLS
-    if names.issuperset(map(str.lower, ENCRYPTED)):
-        return Kind.ENCRYPTED
-    if names.intersection(map(str.lower, WORKBOOKS)):
-        return Kind.XLS
-    return Kind.OFFICE
+        _, end = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text.rstrip()) - _LONGEST_STRING
+    except RecursionError:
+        return True
+    return not text[end : end + 1].strip()
+
+
+_SYLK_RECORD = re.compile(r"(?:ID|B|C|F|O|P|W|N[ELNUV]|NN|E|X)(?:;.*)?")
+_SYLK_CELL = re.compile(r"[CF];(?:.*;)?[XYK]\d*", re.IGNORECASE)
+
+
+def _is_sylk(text: str) -> bool:
+    """Records of SYLK, of which the first is ``ID``: ``C;Y1;X1;K"Name"`` is a cell."""
+    first, *lines = _lines(text)
+    if not re.fullmatch(r"ID(;.*)?", first) or not lines:
+        return False
+    records = all(map(_SYLK_RECORD.fullmatch, lines))
+    return records and any(map(_SYLK_CELL.match, lines))
+
+
+_DIF = re.compile(r'TABLE\s*\n\s*0\s*,\s*1\s*\n".*"\s*\n[A-Z]+\s*\n\s*-?\d+\s*,\s*\d+\s*(\n|$)')
+
+
+def _is_dif(text: str) -> bool:
+    return _DIF.match(text[:4096].replace("\r\n", "\n").replace("\r", "\n")) is not None
+
+
+_MAIL_HEADER = re.compile(r"[!-9;-~]+:(\s.*|)")
+_MAIL_ONLY = re.compile(
+    r"(mime-version|message-id|received|return-path|delivered-to|content-type|dkim-signature"
+    r"|content-transfer-encoding|x-document-type):(\s|$)",
+    re.IGNORECASE,
+)
+
+
+def _mail_headers(text: str) -> list[str]:
+    """The lines above the first blank one, if they are headers as e-mails have them."""
+    block = re.split(r"\r?\n[ \t]*\r?\n|\r[ \t]*\r(?!\n)", text, maxsplit=1)[0].splitlines()
+    if block and block[0].startswith("From "):
+        del block[0]  # of a mailbox, where it stands before each message
+    headers = [line for line in block if not line[:1].isspace()]
+    sound = len(headers) > 1 and all(map(_MAIL_HEADER.fullmatch, headers))
+    return headers if sound and any(map(_MAIL_ONLY.match, headers)) else []
+
+
+def _is_web_archive(text: str) -> bool:
+    headers = "\n".join(_mail_headers(text)).lower()
+    if not headers:
+        return False
+    saved = ("x-document-type:", "snapshot-content-location:", "saved by ")
+    return any(sign in headers for sign in saved) or (
+        "multipart/related" in text[:4096].lower()
+        and "message-id:" not in headers
+        and "received:" not in headers
+    )
+
+
+def _is_email(text: str) -> bool:
+    return bool(_mail_headers(text))
+
+
+def _is_vcard(text: str) -> bool:
+    return re.match(r"BEGIN:VCARD\s*[\r\n]", text, re.IGNORECASE) is not None
+
+
+def _is_calendar(text: str) -> bool:
+    return re.match(r"BEGIN:VCALENDAR\s*[\r\n]", text, re.IGNORECASE) is not None
+
+
+_LDIF = re.compile(
+    r"(?:#.*\n|[ \t]*\n|version: *\d+ *\n)*dn::? *\S.*\n(?: .*\n)*[A-Za-z][\w;.-]*::?( .*)?(\n|$)",
+    re.IGNORECASE,
+)
+
+
+def _is_ldif(text: str) -> bool:
+    return _LDIF.match(text[:16384].replace("\r\n", "\n").replace("\r", "\n")) is not None
+
+
+_SQL_FIRST = re.compile(
+    r"(?:INSERT\s+(?:IGNORE\s+)?INTO\s+\S+|CREATE\s+(?:TABLE|DATABASE|SCHEMA|TYPE|SEQUENCE)\s+\S+"
+    r"|DROP\s+(?:TABLE|DATABASE)\s+\S+|SET\s+[@\w]+[\s=]|PRAGMA\s+\w+|BEGIN\s+TRANSACTION\s*;"
+    r"|START\s+TRANSACTION\s*;|LOCK\s+TABLES\s|USE\s+\S+;|COPY\s+[^\s(]+\s*\(.*FROM\s+stdin"
+    r"|SELECT\s+pg_catalog\.)",
+    re.IGNORECASE,
+)
+_SQL_DATA = re.compile(
+    r"^[ \t]*(?:INSERT\s+(?:IGNORE\s+)?INTO\s+[^\s(,;]+\s*(?:\(|VALUES\b|SELECT\b|SET\b)"
+    r"|CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?[^\s(,;]+\s*\("
+    r"|COPY\s+[^\s(]+\s*\(.*FROM\s+stdin)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _is_sql(text: str) -> bool:
+    statements = _without_sql_comments(text)
+    if re.match(r"-- (MySQL|MariaDB|PostgreSQL database|phpMyAdmin SQL) dump", text, re.IGNORECASE):
+        return True
+    return _SQL_FIRST.match(statements) is not None and _SQL_DATA.search(statements) is not None
+
+
+def _without_sql_comments(text: str) -> str:
+    """The text from its first statement on; comments in front of it are taken off."""
+    while True:
+        text = text.lstrip()
+        if text.startswith("--"):
+            text = text.partition("\n")[2]
+        elif text.startswith("/*"):
+            text = text.partition("*/")[2].removeprefix(";")
+        else:
+            return text
+
+
+def _is_shortcut(text: str) -> bool:
+    return re.match(r"\[InternetShortcut\]\s*[\r\n]", text, re.IGNORECASE) is not None
+
+
+def _lines(text: str) -> list[str]:
+    """The first lines that hold something, at least one; the last of many may be cut short."""
+    lines = [line.strip() for line in text[:16384].splitlines()]
+    return [line for line in lines if line][:_LINES_COMPARED] or [""]
+
+
+_TEXTS = (
+    (FileKind.SPREADSHEET_XML, _is_spreadsheet_xml),
+    (FileKind.HTML, _is_html),
+    (FileKind.XML, _is_xml),
+    (FileKind.JSON, _is_json),
+    (FileKind.SYLK, _is_sylk),
+    (FileKind.DIF, _is_dif),
+    (FileKind.VCARD, _is_vcard),
+    (FileKind.CALENDAR, _is_calendar),
+    (FileKind.LDIF, _is_ldif),
+    (FileKind.WEB_ARCHIVE, _is_web_archive),
+    (FileKind.EMAIL, _is_email),
+    (FileKind.SQL, _is_sql),
+    (FileKind.SHORTCUT, _is_shortcut),
+)
+"""In this order: a page may be XML, and a page that was archived begins like an e-mail."""

@@ -19,13 +19,13 @@ from importer.errors import SourceError
 from importer.model import Problem, Severity
 from importer.sources.codepage import Words, judge, named_only, shown_words
 from importer.sources.detect import unmarked_utf16
-from importer.sources.utf8 import BYTE_ORDER_MARK, NotUtf8, whole_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from importer.sources.codepage import Judgement, Rival
     from importer.sources.inputfile import InputFile
+
 
 BLOCK = 2**20
 """Bytes read at once."""
@@ -42,7 +42,7 @@ _NO_FILE_ENCODINGS = frozenset(
 )
 _HEAD = 2**16
 _CONTROLS = bytes({*range(9), *range(0x0E, 0x1D), 0x7F} - {0x1A})
-"""Bytes that texts do not have; Ctrl-Z ends old ones, and databases write 0B and 1D to 1F."""
+"""Bytes that no text has. Ctrl-Z (1A) ends old ones, and databases write 0B and 1D to 1F."""
 _FEW_WORDS = 4
 """Up to so many different words with accents, a reading has to be much better than the next."""
 _CLOSE, _CLOSE_FOR_FEW = 6.0, 15.0
@@ -89,6 +89,25 @@ def find_encoding(file: InputFile, option: str | None) -> Encoding:
     if judgement.code_page is None or others:
         raise _unknown(file, [*others, *judgement.likely][:4], words)
     return Encoding(judgement.code_page, tuple(_unsure(judgement, len(words))))
+
+
+def _is_utf8(file: InputFile) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        for block in _blocks(file):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _words(file: InputFile) -> dict[bytes, None]:
+    """The words beyond ASCII of the file, as many as a judgement needs."""
+    words = Words()
+    for block in _blocks(file):
+        words.add(block)
+    return words.words
 
 
 def _unsure(judgement: Judgement, words: int) -> Iterator[Problem]:
@@ -199,86 +218,6 @@ def _bad_bytes(data: bytes) -> tuple[list[int], bytes]:
     return bad, b""
 
 
-def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[str]:
-    """The decoded text in blocks of about `BLOCK` bytes, without the byte-order mark.
-
-    `stream` is the file, open at its beginning. Raises SourceError, naming the line, at
-    bytes that the encoding has no character for.
-    """
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    start, first = 0, True
-    while True:
-        block = stream.read(BLOCK)
-        kept = len(decoder.getstate()[0])
-        try:
-            text = decoder.decode(block, final=not block)
-        except UnicodeError as error:
-            at = start - kept + getattr(error, "start", 0)
-            raise _undecodable(file, encoding, at) from None
-        start += len(block)
-        if first and text:
-            text, first = text.removeprefix("\ufeff"), False
-        if text:
-            yield text
-        if not block:
-            return
-
-
-def utf8_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[bytes]:
-    """The same text, as UTF-8."""
-    if encoding in {"utf-8", "utf-8-sig"}:
-        return _as_it_is(stream, file, encoding)
-    return map(str.encode, text_blocks(stream, file, encoding))
-
-
-def _as_it_is(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[bytes]:
-    blocks = whole_characters(_blocks_of(stream))
-    try:
-        first = next(blocks, b"")
-        if encoding == "utf-8-sig":
-            first = first.removeprefix(BYTE_ORDER_MARK)
-        if first := first.removeprefix(BYTE_ORDER_MARK):
-            yield first
-        yield from blocks
-    except NotUtf8 as error:
-        raise _undecodable(file, encoding, error.at) from None
-
-
-def _undecodable(file: InputFile, encoding: str, at: int) -> SourceError:
-    """The error for bytes at offset `at` that the encoding has no character for."""
-    line, wrong = _line_of(file, encoding, at)
-    hint = 'Save the file anew as "CSV UTF-8" or .xlsx.'
-    if not encoding.startswith(("utf-16", "utf-32")):
-        words = _words(file)
-        judgement = judge(words)
-        if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
-            hint = "The rest of the file is UTF-8: mend this line in a text editor, or " + (
-                "export the list once more."
-            )
-        elif judgement.code_page not in {None, encoding}:
-            some = ", ".join(shown_words(words, judgement.code_page or encoding))
-            hint = f"It looks like --encoding {judgement.code_page}, which reads {some}."
-    return SourceError(
-        f"{file}: line {line} has bytes that are not {encoding} (0x{wrong}, at byte {at + 1:,}).",
-        hint,
-    )
-
-
-def _line_of(file: InputFile, encoding: str, at: int) -> tuple[int, str]:
-    """The line of offset `at`, as a text editor counts it, and the byte there in hexadecimal."""
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    line, previous, left = 1, "", at
-    with file.path.open("rb") as stream:
-        while left > 0 and (block := stream.read(min(BLOCK, left))):
-            text = decoder.decode(block)
-            left -= len(block)
-            line += text.count("\n") + text.count("\r") - text.count("\r\n")
-            line -= previous == "\r" and text.startswith("\n")
-            previous = text[-1:]
-        wrong = stream.read(1)
-    return line, wrong.hex() or "--"
-
-
 def _refuse_binary(file: InputFile, head: bytes) -> None:
     """Refuse what is no text: random bytes have 9 % of `_CONTROLS`, programs many NULs."""
     odd = len(head) - len(head.translate(None, _CONTROLS))
@@ -354,6 +293,78 @@ def _checked_option(option: str, mark: str | None) -> str:
     return "utf-8-sig" if found.name == "utf-8" and mark == "utf-8-sig" else found.name
 
 
+# ── reading ────────────────────────────────────────────────────────────────────────────────────
+
+
+def text_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[str]:
+    """The decoded text in blocks of about `BLOCK` bytes, without the byte-order mark.
+
+    `stream` is the file, open at its beginning. Raises SourceError, naming the line, at
+    bytes that the encoding has no character for.
+    """
+    # The decoder of utf-8-sig counts from behind the mark where it says which byte is wrong.
+    is_marked = encoding == "utf-8-sig"
+    decoder = codecs.getincrementaldecoder("utf-8" if is_marked else encoding)("strict")
+    marks = 2 if is_marked else 1  # some programs write it twice
+    start = 0
+    while True:
+        block = stream.read(BLOCK)
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeError as error:
+            at = start - pending + getattr(error, "start", 0)
+            raise _undecodable(file, encoding, at) from None
+        start += len(block)
+        while text and marks:
+            marks = marks - 1 if text[0] == "\ufeff" else 0
+            text = text.removeprefix("\ufeff")
+        if text:
+            yield text
+        if not block:
+            return
+
+
+def utf8_blocks(stream: BinaryIO, file: InputFile, encoding: str) -> Iterator[bytes]:
+    """The text of :func:`text_blocks` as UTF-8."""
+    return map(str.encode, text_blocks(stream, file, encoding))
+
+
+def _undecodable(file: InputFile, encoding: str, at: int) -> SourceError:
+    """The error for bytes at offset `at` that the encoding has no character for."""
+    line, wrong = _line_of(file, encoding, at)
+    hint = 'Save the file anew as "CSV UTF-8" or .xlsx.'
+    if not encoding.startswith(("utf-16", "utf-32")):
+        words = _words(file)
+        judgement = judge(words)
+        if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
+            hint = "The rest of the file is UTF-8: mend this line in a text editor, or " + (
+                "export the list once more."
+            )
+        elif judgement.code_page not in {None, encoding}:
+            some = ", ".join(shown_words(words, judgement.code_page or encoding))
+            hint = f"It looks like --encoding {judgement.code_page}, which reads {some}."
+    return SourceError(
+        f"{file}: line {line} has bytes that are not {encoding} (0x{wrong}, at byte {at + 1:,}).",
+        hint,
+    )
+
+
+def _line_of(file: InputFile, encoding: str, at: int) -> tuple[int, str]:
+    """The line of offset `at`, as a text editor counts it, and the byte there, in hexadecimal."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    line, previous, left = 1, "", at
+    with file.path.open("rb") as stream:
+        while left > 0 and (block := stream.read(min(BLOCK, left))):
+            text = decoder.decode(block)
+            left -= len(block)
+            line += text.count("\n") + text.count("\r") - text.count("\r\n")
+            line -= previous == "\r" and text.startswith("\n")
+            previous = text[-1:]
+        wrong = stream.read(1)
+    return line, wrong.hex() or "--"
+
+
 def _blocks(file: InputFile) -> Iterator[bytes]:
     with file.path.open("rb") as stream:
         yield from _blocks_of(stream)
@@ -362,20 +373,3 @@ def _blocks(file: InputFile) -> Iterator[bytes]:
 def _blocks_of(stream: BinaryIO) -> Iterator[bytes]:
     while block := stream.read(BLOCK):
         yield block
-
-
-def _is_utf8(file: InputFile) -> bool:
-    try:
-        for _ in whole_characters(_blocks(file)):
-            pass
-    except NotUtf8:
-        return False
-    return True
-
-
-def _words(file: InputFile) -> dict[bytes, None]:
-    """The words beyond ASCII of the file, as many as a judgement needs."""
-    words = Words()
-    for block in _blocks(file):
-        words.add(block)
-    return words.words

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from xml.parsers.expat import ExpatError
 
 from importer.errors import SourceError
-from importer.sources.arrival import kept
 from importer.sources.compound import DAMAGE, SIGNATURE, read_stream
+from importer.sources.inputfile import temporary_copy
 from importer.sources.zipped import MIB
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def opened_without_password(file: InputFile, limit: int = SIZE_LIMIT) -> Iterato
             f"{file}: this workbook is protected by a password.",
             "Open it with the password, save it without one, and import that copy.",
         ) from None
-    with kept(_pieces(target), file.name, "it") as copy:
+    with temporary_copy(_pieces(target), file.name, "it") as copy:
         target.close()
         yield copy
 

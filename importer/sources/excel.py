@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import python_calamine as calamine
 
-from importer.sources.detect import Kind
+from importer.sources.detect import FileKind
 from importer.sources.package import SHEET_LIMIT, Package, Sheet
 from importer.sources.plainsheet import read_plain
 from importer.sources.sheet import scan_sheet, with_known_values
-from importer.sources.source import Rows
+from importer.sources.source import RowChunk
 from importer.sources.strings import check_strings
 from importer.sources.workbook import chosen_sheet, guarded, reading_of, rows_of
 from importer.sources.xlsb import BinaryPackage, scan_binary
@@ -39,12 +39,12 @@ def open_excel(file: InputFile, options: SourceOptions) -> Reading:
         plain = read_plain(package, sheet, SHEET_LIMIT) if package.is_usual else None
         scan, rows = plain or _read_any(package, sheets, sheet)
         found = scan, package.has_external_links()
-    return reading_of(file, Kind.XLSX, (sheet, sheets), rows, found, options)
+    return reading_of(file, FileKind.XLSX, (sheet, sheets), rows, found, options)
 
 
 def _read_any(
     package: Package, sheets: Sequence[Sheet], sheet: Sheet
-) -> tuple[Scan, Iterator[Rows]]:
+) -> tuple[Scan, Iterator[RowChunk]]:
     """What is found in a sheet, and its rows, by the workbook library."""
     scan = scan_sheet(package.unpack(sheet.part, SHEET_LIMIT), package)
     check_strings(package, sheet, scan, SHEET_LIMIT)
@@ -62,7 +62,7 @@ def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
         cells = guarded(file, lambda: _load(package, sheets.index(sheet), sheet, scan))
         rows = rows_of(cells, scan, package.file)
         found = scan, package.has_external_links()
-    return reading_of(file, Kind.XLSB, (sheet, sheets), rows, found, options)
+    return reading_of(file, FileKind.XLSB, (sheet, sheets), rows, found, options)
 
 
 def _load(package: Package, index: int, sheet: Sheet, scan: Scan) -> calamine.CalamineSheet:

@@ -21,14 +21,14 @@ from importer.model import BLANKS, MERGED_AWAY
 from importer.sources.bounds import too_much_text
 from importer.sources.grid import TEXT_LIMIT
 from importer.sources.header import is_blank
-from importer.sources.source import Columns
+from importer.sources.source import ColumnChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from importer.sources.source import Layout, Part
+    from importer.sources.source import Chunk, Layout
 
 _MOST_STRETCHES = 4_000_000
 """Columns of all merges together."""
@@ -94,7 +94,7 @@ class MergedCells:
                 "Open it in a spreadsheet program, unmerge its cells, and save it anew.",
             )
 
-    def see(self, part: Part) -> None:
+    def see(self, part: Chunk) -> None:
         """Take in the merges that begin in a part, and let go of those that have ended."""
         self._active = [stretch for stretch in self._active if stretch.bottom >= part.first]
         end = part.first + len(part) - 1  # from 0, the row behind the part
@@ -116,8 +116,8 @@ class MergedCells:
         for column in range(left, min(right + 1, self._width)):
             yield _Stretch(column, top + (column == left), bottom, None)
 
-    def _text(self, part: Part, row: int, column: int) -> str:
-        if isinstance(part, Columns):
+    def _text(self, part: Chunk, row: int, column: int) -> str:
+        if isinstance(part, ColumnChunk):
             return str(part.arrays[column][row]) if column < len(part.arrays) else ""
         cells = part.cells[row]
         return self._layout.texts([cells[column]])[0] if column < len(cells) else ""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from importer.errors import SourceError
 from importer.settings import BATCH_ROWS
 from importer.sources.bounds import check_bounds
-from importer.sources.detect import Kind
+from importer.sources.detect import FileKind
 from importer.sources.grid import Merge, Scan
 from importer.sources.odsxml import Row, Table, tables
 from importer.sources.package import PART_LIMIT, SHEET_LIMIT
-from importer.sources.source import Reading, Rows
+from importer.sources.source import Reading, RowChunk
 from importer.sources.workbook import chosen_sheet, reading_of
 from importer.sources.zipped import MIB, Archive
 
@@ -40,7 +40,7 @@ def open_opendocument(file: InputFile, options: SourceOptions) -> Reading:
         scan = scans[sheet.index]
         check_bounds(scan, file, whole=True)
         rows = _rows(archive, sheet.index, scan.columns)
-        reading = reading_of(file, Kind.ODS, (sheet, sheets), rows, (scan, linked), options)
+        reading = reading_of(file, FileKind.ODS, (sheet, sheets), rows, (scan, linked), options)
     except BaseException:
         archive.close()
         raise
@@ -88,7 +88,7 @@ def _add(scan: Scan, row: Row) -> None:
         scan.merges.add(Merge(row.number, left, row.number + height - 1, left + width - 1))
 
 
-def _rows(archive: Archive, index: int, width: int) -> Iterator[Rows]:
+def _rows(archive: Archive, index: int, width: int) -> Iterator[RowChunk]:
     """The rows that hold something, and few of those between that do not."""
     first, cells, text = 0, list[list[str]](), 0
     at = -1
@@ -108,11 +108,11 @@ def _rows(archive: Archive, index: int, width: int) -> Iterator[Rows]:
             if cells and (
                 number != first + len(cells) or len(cells) == BATCH_ROWS or text > _PART_TEXT
             ):
-                yield Rows(first + 1, cells)
+                yield RowChunk(first + 1, cells)
                 cells, text = [], 0
             if not cells:
                 first = number
             cells.append(values)
             text += size
     if cells:
-        yield Rows(first + 1, cells)
+        yield RowChunk(first + 1, cells)

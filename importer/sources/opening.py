@@ -7,9 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.sources.arrival import STANDARD_INPUT, copied, is_piped, spooled
-from importer.sources.detect import REFUSALS, Kind, detect, readable_file
-from importer.sources.inputfile import InputFile
+from importer.sources.detect import REFUSALS, FileKind, detect
+from importer.sources.inputfile import (
+    STANDARD_INPUT,
+    InputFile,
+    is_piped,
+    piped_copy,
+    private_copy,
+    refuse_unreadable,
+)
 from importer.sources.source import Source
 
 if TYPE_CHECKING:
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
     from importer.settings import SourceOptions
     from importer.sources.source import Reading
 
-_PACKED = (Kind.GZIP, Kind.ZIP)
+_PACKED = (FileKind.GZIP, FileKind.ZIP)
 
 
 def open_source(path: Path, options: SourceOptions) -> Source:
@@ -34,10 +40,10 @@ def open_source(path: Path, options: SourceOptions) -> Source:
     try:
         with ExitStack() as undo:
             if is_piped(path):
-                file = undo.enter_context(spooled(path, name))
+                file = undo.enter_context(piped_copy(path, name))
             else:
-                readable_file(path)
-                file = undo.enter_context(copied(path, name))
+                refuse_unreadable(path)
+                file = undo.enter_context(private_copy(path, name))
             reading = _read(file, options, undo)
             undo.callback(reading.close)
             info = replace(reading.info, path=name)
@@ -58,7 +64,7 @@ def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
 
     inner, problems = undo.enter_context(unpacked(file, kind))
     inner, inner_kind = _decrypted(inner, undo)
-    if inner_kind in (*_PACKED, Kind.ARCHIVE):
+    if inner_kind in (*_PACKED, FileKind.ARCHIVE):
         raise SourceError(
             f"{inner}: this is an archive within an archive, which is not read.",
             "Unpack it, and give the file that is in it.",
@@ -68,10 +74,10 @@ def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
     return replace(reading, info=info)
 
 
-def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, Kind]:
+def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, FileKind]:
     """The file and its kind; of an encrypted workbook that opens without asking, what it holds."""
     kind = detect(file)
-    if kind is not Kind.ENCRYPTED:
+    if kind is not FileKind.ENCRYPTED:
         return file, kind
     from importer.sources.encrypted import opened_without_password
 
@@ -79,25 +85,25 @@ def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, Kind]:
     return file, detect(file)
 
 
-def _opened(file: InputFile, kind: Kind, options: SourceOptions) -> Reading:
+def _opened(file: InputFile, kind: FileKind, options: SourceOptions) -> Reading:
     match kind:
-        case Kind.TEXT:
+        case FileKind.TEXT:
             from importer.sources.delimited import open_delimited
 
             return open_delimited(file, options)
-        case Kind.XLSX:
+        case FileKind.XLSX:
             from importer.sources.excel import open_excel
 
             return open_excel(file, options)
-        case Kind.XLSB:
+        case FileKind.XLSB:
             from importer.sources.excel import open_binary_excel
 
             return open_binary_excel(file, options)
-        case Kind.XLS:
+        case FileKind.XLS:
             from importer.sources.xls import open_old_excel
 
             return open_old_excel(file, options)
-        case Kind.ODS:
+        case FileKind.ODS:
             from importer.sources.ods import open_opendocument
 
             return open_opendocument(file, options)

@@ -26,7 +26,7 @@ from importer.sources.grid import Scan
 from importer.sources.plaincells import COLUMN_BITS, ODD, SHARED, TEXT, Cells, plain_cells
 from importer.sources.plainstrings import is_utf8, plain_strings
 from importer.sources.sheet import take_in, whole_rows
-from importer.sources.source import Columns
+from importer.sources.source import ColumnChunk
 from importer.sources.strings import check_strings
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ _ODD_LIMIT = 64 * 2**20
 _COLUMN = 2**COLUMN_BITS - 1
 
 
-def read_plain(package: Package, sheet: Sheet, limit: int) -> tuple[Scan, Iterator[Columns]] | None:
+def read_plain(
+    package: Package, sheet: Sheet, limit: int
+) -> tuple[Scan, Iterator[ColumnChunk]] | None:
     """What was found in a sheet, and its rows; None where it is not plain.
 
     `limit` bounds its XML. Raises SourceError for a sheet over a limit.
@@ -134,7 +136,7 @@ class _Rows:
     strings: Any
     odd: Any
 
-    def given(self) -> Iterator[Columns]:
+    def given(self) -> Iterator[ColumnChunk]:
         """All rows from the sheet's first, each as wide as the sheet, but for blank stretches.
 
         They come `BATCH_ROWS` at a time, and are let go of.
@@ -168,7 +170,7 @@ class _Rows:
             last = max(last, int((part.places[counts] & _COLUMN).max(initial=-1)))
         return last + 1
 
-    def _block(self, first: int, width: int, parts: Sequence[_Part]) -> Columns:
+    def _block(self, first: int, width: int, parts: Sequence[_Part]) -> ColumnChunk:
         """The rows that these cells are in, from row `first` on."""
         places = np.concatenate([part.places for part in parts])
         holds = np.concatenate([part.holds for part in parts])
@@ -191,4 +193,4 @@ class _Rows:
         grid = np.full((width, int(rows[-1]) + 1), begin, np.int32)
         within = columns < width
         grid[columns[within], rows[within]] = number[within]
-        return Columns(first + 1, [texts.take(pa.array(column)) for column in grid])
+        return ColumnChunk(first + 1, [texts.take(pa.array(column)) for column in grid])

@@ -24,12 +24,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from importer.sources.header import is_blank
-from importer.sources.source import Columns, Rows
+from importer.sources.source import ColumnChunk, RowChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from importer.sources.source import Part
+    from importer.sources.source import Chunk
 
 _MARKS = ";,\t|"
 _LEARNT = 500
@@ -59,14 +59,14 @@ class ShortRows:
         self._kinds: list[Counter[str]] = [Counter() for _ in range(width)]
         self._learnt = 0
 
-    def see(self, part: Part) -> None:
+    def see(self, chunk: Chunk) -> None:
         """Learn from the next rows, as long as there is something to learn."""
         if self._learnt < _LEARNT:
-            wide = not isinstance(part, Columns) or len(part.arrays) == self._width
+            wide = not isinstance(chunk, ColumnChunk) or len(chunk.arrays) == self._width
             if wide:
-                self._learn(part.between(0, min(len(part), _LEARNT)).as_rows().cells)
+                self._learn(chunk.between(0, min(len(chunk), _LEARNT)).as_rows().cells)
 
-    def broken(self, rows: Rows) -> dict[int, tuple[str, str]]:
+    def broken(self, rows: RowChunk) -> dict[int, tuple[str, str]]:
         """By row number, why a short row is no whole row, and what to do about it."""
         places = [at for at, row in enumerate(rows.cells) if self._is_short(row)]
         found: dict[int, tuple[str, str]] = {}
@@ -157,7 +157,7 @@ class ShortRows:
             yield run
 
     def _put_together(
-        self, rows: Rows, run: Sequence[int], short: int, found: dict[int, tuple[str, str]]
+        self, rows: RowChunk, run: Sequence[int], short: int, found: dict[int, tuple[str, str]]
     ) -> None:
         """Find pieces of one row among short rows that are neighbours."""
         start = 0
@@ -172,7 +172,7 @@ class ShortRows:
                 )
             start += max(pieces, 1)
 
-    def _pieces(self, rows: Rows, run: Sequence[int], short: int) -> int:
+    def _pieces(self, rows: RowChunk, run: Sequence[int], short: int) -> int:
         """How many of the first rows of a run are one row; 0 where they are not."""
         joined: list[str] = []
         fits = True
@@ -198,29 +198,29 @@ def swallowed(count: int) -> tuple[str, str]:
     )
 
 
-def whole_runs(parts: Iterator[Part], width: int) -> Iterator[Part]:
+def whole_runs(chunks: Iterator[Chunk], width: int) -> Iterator[Chunk]:
     """The same rows, in parts that do not end among short rows which are neighbours."""
-    held: Rows | None = None
-    for part in parts:
-        if not isinstance(part, Rows):
+    held: RowChunk | None = None
+    for chunk in chunks:
+        if not isinstance(chunk, RowChunk):
             if held is not None:
                 yield held
                 held = None
-            yield part
+            yield chunk
             continue
         if held is not None:
-            count = _short_ones(part.cells[:_MOST_PIECES], width)
-            lead = part.between(0, count)
-            yield Rows(held.first, [*held.cells, *lead.cells], {**held.quotes, **lead.quotes})
+            count = _short_ones(chunk.cells[:_MOST_PIECES], width)
+            lead = chunk.between(0, count)
+            yield RowChunk(held.first, [*held.cells, *lead.cells], {**held.quotes, **lead.quotes})
             held = None
-            if count == len(part):
+            if count == len(chunk):
                 continue
-            part = part.between(count, len(part))  # noqa: PLW2901 -- what is left of it
-        count = _short_ones(part.cells[: -_MOST_PIECES - 1 : -1], width)
-        if count < len(part):
-            yield part.between(0, len(part) - count)
+            chunk = chunk.between(count, len(chunk))  # noqa: PLW2901 -- what is left of it
+        count = _short_ones(chunk.cells[: -_MOST_PIECES - 1 : -1], width)
+        if count < len(chunk):
+            yield chunk.between(0, len(chunk) - count)
         if count:
-            held = part.between(len(part) - count, len(part))
+            held = chunk.between(len(chunk) - count, len(chunk))
     if held is not None:
         yield held
 

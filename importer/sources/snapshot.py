@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from importer.errors import OutputError, SourceError
 from importer.memory import tidy_after, tidy_in_passing
 from importer.model import Batch, Problem, Severity, SourceInfo
-from importer.sources.source import file_sha256
+from importer.sources.inputfile import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,20 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from importer.errors import SourceError
-from importer.files import refuse_irregular
 from importer.sources.grid import Merges
+from importer.sources.inputfile import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from importer.model import Batch, SourceInfo
     from importer.sources.inputfile import InputFile
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowChunk:
     """Consecutive rows of a file, blank ones too; `first` is the row number of the first.
 
     `quotes` has the rows, by their numbers, that hold a quote where the rules of CSV allow none,
@@ -37,19 +34,19 @@ class Rows:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def between(self, start: int, stop: int) -> Rows:
+    def between(self, start: int, stop: int) -> RowChunk:
         """Those from index `start` up to `stop`."""
         low, high = self.first + start, self.first + stop
         quotes = {row: told for row, told in self.quotes.items() if low <= row < high}
-        return Rows(low, self.cells[start:stop], quotes)
+        return RowChunk(low, self.cells[start:stop], quotes)
 
-    def as_rows(self) -> Rows:
+    def as_rows(self) -> RowChunk:
         """The same."""
         return self
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnChunk:
     """Consecutive rows of a file, blank ones too, as columns: Arrow arrays of large strings.
 
     There is at least one; no cell holds NUL.
@@ -61,18 +58,18 @@ class Columns:
     def __len__(self) -> int:
         return len(self.arrays[0])
 
-    def between(self, start: int, stop: int) -> Columns:
+    def between(self, start: int, stop: int) -> ColumnChunk:
         """The rows from index `start` up to `stop`."""
-        parts = [pa.concat_arrays([array[start:stop]]) for array in self.arrays]
-        return Columns(self.first + start, parts)
+        chunks = [pa.concat_arrays([array[start:stop]]) for array in self.arrays]
+        return ColumnChunk(self.first + start, chunks)
 
-    def as_rows(self) -> Rows:
+    def as_rows(self) -> RowChunk:
         """The same row by row."""
         columns = (array.to_pylist() for array in self.arrays)
-        return Rows(self.first, list(map(list, zip(*columns, strict=True))))
+        return RowChunk(self.first, list(map(list, zip(*columns, strict=True))))
 
 
-Part = Rows | Columns
+Chunk = RowChunk | ColumnChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +142,3 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         self._close()
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; the file is read in pieces."""
-    try:
-        refuse_irregular(path)
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(
-            f"{path}: cannot be read ({error.strerror or error}).", "Check the name and the folder."
-        ) from None

@@ -1,6 +1,6 @@
-"""From rows as a file has them to headers and Batches: the same for every kind of file.
+"""From rows as a file has them to headers and Batches, for every kind of file.
 
-A reader gives parts of consecutive rows, with the number of the first; here the header is found,
+A reader gives chunks of consecutive rows, with the number of the first. Here the header is found,
 blank rows are left out, rows of another width are reported, and cells become columns of text.
 """
 
@@ -16,21 +16,22 @@ import pyarrow.compute as pc
 
 from importer.errors import SourceError
 from importer.model import Batch, Problem, Severity
-from importer.sources.blanks import filled_rows
 from importer.sources.bounds import too_long_cell, too_many_columns
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
-from importer.sources.header import LOOKED_AT, is_blank
-from importer.sources.heading import find_heading
+from importer.sources.header import LOOKED_AT, find_header, is_blank
 from importer.sources.merged import MergedCells
 from importer.sources.shortrows import ShortRows, swallowed, whole_runs
-from importer.sources.source import Columns, Rows
+from importer.sources.source import ColumnChunk, RowChunk
 from importer.textbytes import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
+    import numpy.typing as npt
+
     from importer.settings import SourceOptions
-    from importer.sources.source import Layout, Part
+    from importer.sources.source import Chunk, Layout
+
 
 _SHOWN = 200
 _NAMED = 5
@@ -46,7 +47,7 @@ class Table:
     batches: Iterator[Batch]
 
 
-def read_table(parts: Iterator[Part], layout: Layout, options: SourceOptions) -> Table:
+def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) -> Table:
     """Find the header and the first data row, and give the rest as Batches.
 
     Raises SourceError where there is no header or no data row.
@@ -54,11 +55,11 @@ def read_table(parts: Iterator[Part], layout: Layout, options: SourceOptions) ->
     wanted = options.header_row
     if wanted is not None and wanted < 1:
         raise SourceError(f"header row {wanted} does not exist.", "Rows are counted from 1.")
-    parts = _short_first(parts)
-    head, anything = _first_rows(parts, wanted)
+    chunks = _short_first(chunks)
+    head, anything = _first_rows(chunks, wanted)
     filled = []
-    for part in head:
-        for number, row in enumerate(part.cells, part.first):
+    for chunk in head:
+        for number, row in enumerate(chunk.cells, chunk.first):
             texts = layout.texts(row)
             if (at := _overlong(texts)) is not None:
                 raise too_long_cell(layout.place, f"{column_letters(at)}{number}")
@@ -66,18 +67,18 @@ def read_table(parts: Iterator[Part], layout: Layout, options: SourceOptions) ->
                 filled.append((number, texts))
     if not filled and not (anything and wanted):
         raise SourceError(f"{layout.place} is empty.", "Was the right file or sheet given?")
-    heading = find_heading(filled, layout, wanted)
-    header_row, headers = heading.row, heading.names
+    header = find_header(filled, layout, wanted)
+    header_row, headers = header.row, header.names
     if len(headers) > MOST_COLUMNS:
         raise too_many_columns(layout.place, len(headers))
     merged = MergedCells(layout, header_row, len(headers))
     short = ShortRows(len(headers), layout.delimiter) if layout.delimiter is not None else None
     made = _Batches(headers, layout, header_row, options.rows, merged, short)
-    batches = made.read(chain(head, parts))
+    batches = made.read(chain(head, chunks))
     first = next(batches, None)
     if first is None:
         raise _no_data(layout.place, header_row, options.rows)
-    problems = (*heading.problems, *_merged_down(merged, headers))
+    problems = (*header.problems, *_merged_down(merged, headers))
     return Table(headers, header_row, problems, chain((first,), batches))
 
 
@@ -99,17 +100,14 @@ def _merged_down(merged: MergedCells, headers: Sequence[str]) -> Iterator[Proble
     )
 
 
-def _short_first(parts: Iterator[Part]) -> Iterator[Part]:
-    """The same, the first in two: the header is looked for row by row, which takes room."""
-    if (first := next(parts, None)) is None:
-        return
-    if len(first) > 2 * LOOKED_AT:
-        yield first.between(0, 2 * LOOKED_AT)
-        yield first.between(2 * LOOKED_AT, len(first))
-    else:
-        yield first
-    del first
-    yield from parts
+def _short_first(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks, the first in two: the header is looked for row by row, which takes room."""
+    for index, chunk in enumerate(chunks):
+        if index == 0 and len(chunk) > 2 * LOOKED_AT:
+            yield chunk.between(0, 2 * LOOKED_AT)
+            yield chunk.between(2 * LOOKED_AT, len(chunk))
+        else:
+            yield chunk
 
 
 def _overlong(texts: Sequence[str]) -> int | None:
@@ -121,23 +119,25 @@ _BLANK = [""]
 """A blank line of a text."""
 
 
-def _first_rows(parts: Iterator[Part], header_row: int | None) -> tuple[list[Rows], bool]:
+def _first_rows(chunks: Iterator[Chunk], header_row: int | None) -> tuple[list[RowChunk], bool]:
     """Rows enough to find the header in, and whether any row holds something.
 
     Blank stretches are dropped, and so is what is above a header row that was named.
     """
-    head: list[Rows] = []
+    head: list[RowChunk] = []
     filled, anything = 0, False
-    for given in parts:
-        if isinstance(given, Columns) and not any(Bytes(array).longest for array in given.arrays):
+    for given in chunks:
+        if isinstance(given, ColumnChunk) and not any(
+            Bytes(array).longest for array in given.arrays
+        ):
             continue  # seen at once: a file may be blank lines for the most part
-        part = given.as_rows()
-        full = sum(any(cell != "" for cell in row) for row in part.cells if row and row != _BLANK)
+        chunk = given.as_rows()
+        full = sum(any(cell != "" for cell in row) for row in chunk.cells if row and row != _BLANK)
         anything = anything or full > 0
-        if header_row is not None and part.first + len(part) <= header_row:
+        if header_row is not None and chunk.first + len(chunk) <= header_row:
             continue
         if full:
-            head.append(part)
+            head.append(chunk)
             filled += full
         if filled > LOOKED_AT:
             break
@@ -168,40 +168,40 @@ class _Batches:
     merged: MergedCells
     short: ShortRows | None
 
-    def read(self, parts: Iterator[Part]) -> Iterator[Batch]:
+    def read(self, chunks: Iterator[Chunk]) -> Iterator[Batch]:
         low, high = self.taken or (1, None)
         low = max(low, self.header_row + 1)
         if self.short is not None:
-            parts = whole_runs(parts, len(self.headers))
-        for part in parts:
-            if high is not None and part.first > high:
+            chunks = whole_runs(chunks, len(self.headers))
+        for chunk in chunks:
+            if high is not None and chunk.first > high:
                 return
-            self.merged.see(part)
-            skip = max(low - part.first, 0)
-            stop = len(part) if high is None else min(high - part.first + 1, len(part))
+            self.merged.see(chunk)
+            skip = max(low - chunk.first, 0)
+            stop = len(chunk) if high is None else min(high - chunk.first + 1, len(chunk))
             if skip >= stop:
                 continue
-            wanted = part if stop - skip == len(part) else part.between(skip, stop)
+            wanted = chunk if stop - skip == len(chunk) else chunk.between(skip, stop)
             if self.short is not None:
                 self.short.see(wanted)
             if (batch := self._batch(wanted)) is not None:
                 yield batch
 
-    def _batch(self, part: Part) -> Batch | None:
+    def _batch(self, chunk: Chunk) -> Batch | None:
         """The rows as columns; None if all are blank."""
         problems: list[Problem] = []
-        arrays = self._columns(part)
+        arrays = self._columns(chunk)
         if arrays is None:
-            arrays = self._from_rows(part.as_rows(), problems)
-        problems += self._swallowed(part.first, arrays, {problem.row for problem in problems})
-        keep = filled_rows(arrays)
+            arrays = self._from_rows(chunk.as_rows(), problems)
+        problems += self._swallowed(chunk.first, arrays, {problem.row for problem in problems})
+        keep = _filled_rows(arrays)
         for problem in problems:
-            keep[(problem.row or part.first) - part.first] = True
+            keep[(problem.row or chunk.first) - chunk.first] = True
         if not keep.any():
             return None
-        arrays = self.merged.filled(part.first, arrays, keep)
-        self._check_lengths(arrays, part.first)
-        numbers = np.arange(part.first, part.first + len(part), dtype=np.int64)
+        arrays = self.merged.filled(chunk.first, arrays, keep)
+        self._check_lengths(arrays, chunk.first)
+        numbers = np.arange(chunk.first, chunk.first + len(chunk), dtype=np.int64)
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
             arrays = [array.filter(mask) for array in arrays]
@@ -231,19 +231,19 @@ class _Batches:
             if first + at not in told and (count := self.short.rows_within(row)):
                 yield _uncertain_row(first + at, *swallowed(count))
 
-    def _columns(self, part: Part) -> list[Any] | None:
+    def _columns(self, chunk: Chunk) -> list[Any] | None:
         """The columns of a part that has them, if they are as many as the headers.
 
         Others beyond them may be there if they are blank.
         """
-        if not isinstance(part, Columns) or len(part.arrays) < len(self.headers):
+        if not isinstance(chunk, ColumnChunk) or len(chunk.arrays) < len(self.headers):
             return None
-        beyond = part.arrays[len(self.headers) :]
+        beyond = chunk.arrays[len(self.headers) :]
         if any(Bytes(array).longest for array in beyond):
             return None
-        return part.arrays[: len(self.headers)]
+        return chunk.arrays[: len(self.headers)]
 
-    def _from_rows(self, rows: Rows, problems: list[Problem]) -> list[Any]:
+    def _from_rows(self, rows: RowChunk, problems: list[Problem]) -> list[Any]:
         width = len(self.headers)
         cells = rows.cells
         for number, told in rows.quotes.items():
@@ -306,6 +306,25 @@ class _Batches:
                     value=cell[:_SHOWN],
                     hint="The file was damaged, or written by a faulty program: type it again.",
                 )
+
+
+def _filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
+    """Which rows have a cell that shows something; `columns` are arrays of large strings.
+
+    Nearly all rows do by their first cell, so the cells are looked at column by column, and one by
+    one only in the rows that these array operations leave open.
+    """
+    filled = np.zeros(len(columns[0]), np.bool_)
+    empty = np.ones(len(columns[0]), np.bool_)
+    for column in columns:
+        found = Bytes(column)
+        empty &= found.lengths == 0
+        filled |= found.shows
+        if filled.all():
+            return filled
+    for index in np.flatnonzero(~filled & ~empty):
+        filled[index] = any(not is_blank(column[index].as_py()) for column in columns)
+    return filled
 
 
 def _stray_quote(number: int, *, is_read: bool) -> Problem:

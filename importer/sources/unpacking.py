@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.model import Problem, Severity
-from importer.sources.arrival import SPOOL_LIMIT, kept
-from importer.sources.detect import Kind
-from importer.sources.inputfile import InputFile
+from importer.sources.detect import FileKind
+from importer.sources.inputfile import SPOOL_LIMIT, InputFile, temporary_copy
 from importer.sources.zipped import MIB, Archive, check_ratio
 
 if TYPE_CHECKING:
@@ -30,13 +29,13 @@ Unpacked = tuple[InputFile, tuple[Problem, ...]]
 
 
 @contextmanager
-def unpacked(file: InputFile, kind: Kind) -> Iterator[Unpacked]:
+def unpacked(file: InputFile, kind: FileKind) -> Iterator[Unpacked]:
     """The list that a packed file holds, and what to say of the archive.
 
     Raises SourceError for damage, a bomb, and an archive that holds no list, or several.
     """
-    if kind is Kind.GZIP:
-        with kept(_gunzipped(file), file.name, "what it unpacks to") as inner:
+    if kind is FileKind.GZIP:
+        with temporary_copy(_gunzipped(file), file.name, "what it unpacks to") as inner:
             yield inner, ()
         return
     with Archive(file, size_limit=SPOOL_LIMIT) as archive:
@@ -47,7 +46,9 @@ def unpacked(file: InputFile, kind: Kind) -> Iterator[Unpacked]:
         ]
         part, others = _only_list(file, entries)
         name = f"{file}: {_printable(part)}"
-        with kept(archive.unpack(part.replace("\\", "/"), SPOOL_LIMIT), name, "it") as inner:
+        with temporary_copy(
+            archive.unpack(part.replace("\\", "/"), SPOOL_LIMIT), name, "it"
+        ) as inner:
             yield inner, _others(part, others)
 
 

@@ -13,17 +13,17 @@ from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import BATCH_ROWS
 from importer.sources.celltext import cell_texts
-from importer.sources.source import Layout, Reading, Rows
+from importer.sources.source import Layout, Reading, RowChunk
 from importer.sources.table import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from importer.settings import SourceOptions
-    from importer.sources.detect import Kind
+    from importer.sources.detect import FileKind
     from importer.sources.grid import Hidden, Scan
     from importer.sources.inputfile import InputFile
-    from importer.sources.source import Part
+    from importer.sources.source import Chunk
 
 
 class NamedSheet(Protocol):
@@ -87,9 +87,9 @@ def _folded(name: str) -> str:
 
 def reading_of(
     file: InputFile,
-    kind: Kind,
+    kind: FileKind,
     chosen: tuple[NamedSheet, Sequence[NamedSheet]],
-    rows: Iterator[Part],
+    rows: Iterator[Chunk],
     found: tuple[Scan, bool],
     options: SourceOptions,
 ) -> Reading:
@@ -210,7 +210,7 @@ def _damaged(file: InputFile, why: str) -> SourceError:
     )
 
 
-def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Iterator[Rows]:
+def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Iterator[RowChunk]:
     """All rows from the sheet's first, each as wide as the sheet, in parts of `BATCH_ROWS`.
 
     calamine gives rows from the sheet's first, but columns only from the first that is used.
@@ -227,7 +227,7 @@ def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Itera
         while special and special[-1][0] < stop:
             row, column, text = special.pop()
             cells[row - first][column] = text
-        yield Rows(first + 1, cells)
+        yield RowChunk(first + 1, cells)
         first = stop
     if first != height:
         # Row numbers rest on this: a version that gives other rows must not go unnoticed.
@@ -239,7 +239,7 @@ def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Itera
         while special and special[-1][0] == row:
             _, column, text = special.pop()
             blank[column] = text
-        yield Rows(row + 1, [blank])
+        yield RowChunk(row + 1, [blank])
 
 
 def _taken(rows: Iterator[list[Any]], first: int, file: InputFile) -> list[list[Any]]:

@@ -23,9 +23,9 @@ from importer.sources.biff import Book, read_book, scan_records
 from importer.sources.bounds import check_bounds, too_much_text
 from importer.sources.celltext import Calendar, NumberFormat
 from importer.sources.compound import DAMAGE, ContainerError, contained, damaged, workbook_stream
-from importer.sources.detect import Kind
+from importer.sources.detect import FileKind
 from importer.sources.grid import TEXT_LIMIT, Merge, Scan
-from importer.sources.source import Rows
+from importer.sources.source import RowChunk
 from importer.sources.workbook import chosen_sheet, guarded, reading_of, remark, rows_of
 from importer.sources.xlsb import ERRORS
 from importer.sources.zipped import MIB
@@ -108,7 +108,7 @@ def _by_xlrd(file: InputFile, content: Book, options: SourceOptions) -> Reading:
         calendar = Calendar.SINCE_1904 if book.datemode else Calendar.SINCE_1900
     check_bounds(scan, file, whole=True)
     rows = _rows(page, (formats, calendar), scan.columns, file)
-    return reading_of(file, Kind.XLS, (sheet, sheets), rows, (scan, False), options)
+    return reading_of(file, FileKind.XLS, (sheet, sheets), rows, (scan, False), options)
 
 
 def _by_calamine(file: InputFile, content: Book, options: SourceOptions) -> Reading:
@@ -130,7 +130,7 @@ def _by_calamine(file: InputFile, content: Book, options: SourceOptions) -> Read
         check_bounds(scan, file, whole=True)
         cells = guarded(file, lambda: book.get_sheet_by_name(sheet.name))
     rows = rows_of(cells, scan, file)
-    reading = reading_of(file, Kind.XLS, (sheet, sheets), rows, (scan, False), options)
+    reading = reading_of(file, FileKind.XLS, (sheet, sheets), rows, (scan, False), options)
     simply = remark(
         "damaged_workbook",
         "parts of this workbook are not as they should be; its cells were read in a simpler way, in"
@@ -184,7 +184,7 @@ def _rows(
     shown: tuple[list[NumberFormat], Calendar],
     width: int,
     file: InputFile,
-) -> Iterator[Rows]:
+) -> Iterator[RowChunk]:
     total = part = first = 0
     cells: list[list[Any]] = []
     for row in range(page.nrows):
@@ -195,10 +195,10 @@ def _rows(
             raise too_much_text(file)
         cells.append(values + [""] * (width - len(values)))
         if len(cells) == BATCH_ROWS or part > _PART_TEXT:
-            yield Rows(first + 1, cells)
+            yield RowChunk(first + 1, cells)
             first, cells, part = row + 1, [], 0
     if cells:
-        yield Rows(first + 1, cells)
+        yield RowChunk(first + 1, cells)
 
 
 def _value(cell: xlrd.sheet.Cell, formats: list[NumberFormat], calendar: Calendar) -> object:

@@ -14,9 +14,8 @@ import pytest
 from importer.errors import SourceError
 from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
-from importer.sources.detect import REFUSALS, Kind, detect
+from importer.sources.detect import REFUSALS, FileKind, detect, kind_of_text
 from importer.sources.inputfile import InputFile
-from importer.sources.textforms import text_form
 from tests.support.compound import compound_file
 
 NOISE = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(200))
@@ -45,33 +44,33 @@ def refusal(path: Path) -> SourceError:
     [
         (
             compound_file({"EncryptionInfo": b"", "EncryptedPackage": NOISE}),
-            Kind.ENCRYPTED,
+            FileKind.ENCRYPTED,
             "password",
         ),
-        (compound_file({"WordDocument": NOISE, "1Table": b""}), Kind.OFFICE, "office document"),
-        (compound_file({"PowerPoint Document": NOISE}), Kind.OFFICE, "office document"),
-        (compound_file({"__properties_version1.0": NOISE}), Kind.OFFICE, "office document"),
-        (b"\r\n" + archive(xl__workbook_DOT_xml=b""), Kind.PREFIXED, "stand before"),
-        (b"\xef\xbb\xbf" + archive(a_DOT_csv=b"Name\n"), Kind.PREFIXED, "stand before"),
-        (b"<br />Warning" + archive(xl__workbook_DOT_xml=b""), Kind.PREFIXED, "stand before"),
-        (b"\n" + compound_file({"Workbook": NOISE}), Kind.PREFIXED, "stand before"),
-        (archive(word__document_DOT_xml=b""), Kind.OFFICE, "office document"),
-        (archive(Index__Document_DOT_iwa=b""), Kind.NUMBERS, "Numbers"),
-        (bytes(257) + b"ustar\x0000" + bytes(300), Kind.ARCHIVE, "archive"),
-        (b"%PDF-1.7\n", Kind.PDF, "PDF"),
-        (b"\xef\xbb\xbf\n <!DOCTYPE html><html>", Kind.HTML, "HTML"),
-        (b"<table><tr><td>Name</td></tr></table>", Kind.HTML, "HTML"),
-        (b'<?xml version="1.0"?><Workbook/>', Kind.XML, "XML"),
-        (b'[\n  {"name": "Ann"}]', Kind.JSON, "JSON"),
-        (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE, "archive"),
-        (b"\x89PNG\r\n\x1a\n", Kind.IMAGE, "image"),
-        (b"PAR1", Kind.PARQUET, "Parquet"),
-        (b"SQLite format 3\x00", Kind.SQLITE, "SQLite"),
-        (b"{\\rtf1}", Kind.RTF, "RTF"),
+        (compound_file({"WordDocument": NOISE, "1Table": b""}), FileKind.OFFICE, "office document"),
+        (compound_file({"PowerPoint Document": NOISE}), FileKind.OFFICE, "office document"),
+        (compound_file({"__properties_version1.0": NOISE}), FileKind.OFFICE, "office document"),
+        (b"\r\n" + archive(xl__workbook_DOT_xml=b""), FileKind.PREFIXED, "stand before"),
+        (b"\xef\xbb\xbf" + archive(a_DOT_csv=b"Name\n"), FileKind.PREFIXED, "stand before"),
+        (b"<br />Warning" + archive(xl__workbook_DOT_xml=b""), FileKind.PREFIXED, "stand before"),
+        (b"\n" + compound_file({"Workbook": NOISE}), FileKind.PREFIXED, "stand before"),
+        (archive(word__document_DOT_xml=b""), FileKind.OFFICE, "office document"),
+        (archive(Index__Document_DOT_iwa=b""), FileKind.NUMBERS, "Numbers"),
+        (bytes(257) + b"ustar\x0000" + bytes(300), FileKind.ARCHIVE, "archive"),
+        (b"%PDF-1.7\n", FileKind.PDF, "PDF"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE html><html>", FileKind.HTML, "HTML"),
+        (b"<table><tr><td>Name</td></tr></table>", FileKind.HTML, "HTML"),
+        (b'<?xml version="1.0"?><Workbook/>', FileKind.XML, "XML"),
+        (b'[\n  {"name": "Ann"}]', FileKind.JSON, "JSON"),
+        (b"7z\xbc\xaf\x27\x1c", FileKind.ARCHIVE, "archive"),
+        (b"\x89PNG\r\n\x1a\n", FileKind.IMAGE, "image"),
+        (b"PAR1", FileKind.PARQUET, "Parquet"),
+        (b"SQLite format 3\x00", FileKind.SQLITE, "SQLite"),
+        (b"{\\rtf1}", FileKind.RTF, "RTF"),
     ],
 )
 def test_a_kind_not_read_is_named_with_what_to_do(
-    tmp_path: Path, content: bytes, kind: Kind, said: str
+    tmp_path: Path, content: bytes, kind: FileKind, said: str
 ) -> None:
     """Its name does not matter: it may well be called .csv."""
     path = tmp_path / "leads.csv"
@@ -110,45 +109,57 @@ DBASE = bytes([3, 24, 5, 17]) + bytes(4) + bytes([65, 0]) + bytes(60)
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
     [
-        (b"< div >\r\n\t<table><tr><td>Name</td></tr></table></div>", Kind.HTML, "web page"),
-        (b'<style>td{mso-number-format:"\\@"}</style><table><tr>', Kind.HTML, "web page"),
-        (b'<meta http-equiv="Content-Type" content="text/html">\n<table>', Kind.HTML, "web page"),
-        (b"\xef\xbb\xbf\r\n\r\n<!-- made by x -->\n<table border=1><tr>", Kind.HTML, "web page"),
-        (b"<font face=Arial><b>Leads</b></font><table><tr><td>", Kind.HTML, "web page"),
-        (b"<center><h1>List</h1></center>", Kind.HTML, "web page"),
-        ("<table><tr><td>Név</td></tr></table>".encode("utf-16"), Kind.HTML, "web page"),
-        ("<html><body>Név</body></html>".encode("utf-16-le"), Kind.HTML, "web page"),
-        (b'<?xml version="1.0"?><!DOCTYPE html><html xmlns="x"/>', Kind.HTML, "web page"),
-        (MHTML, Kind.WEB_ARCHIVE, "MHTML"),
-        (b"From: <Saved by Blink>\r\n" + MHTML.replace(b"X-Doc", b"X-No"), Kind.WEB_ARCHIVE, "MH"),
-        (MAIL, Kind.EMAIL, "e-mail"),
-        (b"From ann@example.com Mon May  6\n" + MAIL, Kind.EMAIL, "e-mail"),
-        (SYLK, Kind.SYLK, "SYLK"),
-        (b"ID;PCALCOOO32\nC;X1;Y1;K1\nE\n", Kind.SYLK, "SYLK"),
-        (DIF, Kind.DIF, "DIF"),
-        (SPREADSHEET, Kind.SPREADSHEET_XML, "workbook as XML"),
-        (SPREADSHEET.rpartition(b"?>\n")[2], Kind.SPREADSHEET_XML, "workbook as XML"),
-        (FLAT, Kind.SPREADSHEET_XML, "workbook as XML"),
-        (b"<leads>\n <lead><name>Ann</name></lead>\n</leads>", Kind.XML, "XML"),
-        (CARD, Kind.VCARD, "vCard"),
-        (EVENTS, Kind.CALENDAR, "iCalendar"),
-        (ENTRY, Kind.LDIF, "LDIF"),
-        (b"dn:: Y249QW5u\nchangetype: add\n", Kind.LDIF, "LDIF"),
-        (b'{"name": "Ann"}\n{"name": "Bob"}\n', Kind.JSON, "JSON"),
-        (b'[["Name", "Phone"], ["Ann", 1]]', Kind.JSON, "JSON"),
-        (b"[" + b'{"name": "Ann"},' * 9000, Kind.JSON, "JSON"),
-        (DUMP, Kind.SQL, "SQL"),
-        (INSERTS, Kind.SQL, "SQL"),
-        (SQLITE_DUMP, Kind.SQL, "SQL"),
-        (b"\x00\x01\x00\x00Standard ACE DB\x00", Kind.ACCESS, "Access"),
-        (DBASE, Kind.DBASE, "dBase"),
-        (b"[InternetShortcut]\r\nURL=https://example.com\r\n", Kind.SHORTCUT, "shortcut"),
-        (b"\r\n%PDF-1.4\n", Kind.PDF, "PDF"),
+        (b"< div >\r\n\t<table><tr><td>Name</td></tr></table></div>", FileKind.HTML, "web page"),
+        (b'<style>td{mso-number-format:"\\@"}</style><table><tr>', FileKind.HTML, "web page"),
+        (
+            b'<meta http-equiv="Content-Type" content="text/html">\n<table>',
+            FileKind.HTML,
+            "web page",
+        ),
+        (
+            b"\xef\xbb\xbf\r\n\r\n<!-- made by x -->\n<table border=1><tr>",
+            FileKind.HTML,
+            "web page",
+        ),
+        (b"<font face=Arial><b>Leads</b></font><table><tr><td>", FileKind.HTML, "web page"),
+        (b"<center><h1>List</h1></center>", FileKind.HTML, "web page"),
+        ("<table><tr><td>Név</td></tr></table>".encode("utf-16"), FileKind.HTML, "web page"),
+        ("<html><body>Név</body></html>".encode("utf-16-le"), FileKind.HTML, "web page"),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html xmlns="x"/>', FileKind.HTML, "web page"),
+        (MHTML, FileKind.WEB_ARCHIVE, "MHTML"),
+        (
+            b"From: <Saved by Blink>\r\n" + MHTML.replace(b"X-Doc", b"X-No"),
+            FileKind.WEB_ARCHIVE,
+            "MH",
+        ),
+        (MAIL, FileKind.EMAIL, "e-mail"),
+        (b"From ann@example.com Mon May  6\n" + MAIL, FileKind.EMAIL, "e-mail"),
+        (SYLK, FileKind.SYLK, "SYLK"),
+        (b"ID;PCALCOOO32\nC;X1;Y1;K1\nE\n", FileKind.SYLK, "SYLK"),
+        (DIF, FileKind.DIF, "DIF"),
+        (SPREADSHEET, FileKind.SPREADSHEET_XML, "workbook as XML"),
+        (SPREADSHEET.rpartition(b"?>\n")[2], FileKind.SPREADSHEET_XML, "workbook as XML"),
+        (FLAT, FileKind.SPREADSHEET_XML, "workbook as XML"),
+        (b"<leads>\n <lead><name>Ann</name></lead>\n</leads>", FileKind.XML, "XML"),
+        (CARD, FileKind.VCARD, "vCard"),
+        (EVENTS, FileKind.CALENDAR, "iCalendar"),
+        (ENTRY, FileKind.LDIF, "LDIF"),
+        (b"dn:: Y249QW5u\nchangetype: add\n", FileKind.LDIF, "LDIF"),
+        (b'{"name": "Ann"}\n{"name": "Bob"}\n', FileKind.JSON, "JSON"),
+        (b'[["Name", "Phone"], ["Ann", 1]]', FileKind.JSON, "JSON"),
+        (b"[" + b'{"name": "Ann"},' * 9000, FileKind.JSON, "JSON"),
+        (DUMP, FileKind.SQL, "SQL"),
+        (INSERTS, FileKind.SQL, "SQL"),
+        (SQLITE_DUMP, FileKind.SQL, "SQL"),
+        (b"\x00\x01\x00\x00Standard ACE DB\x00", FileKind.ACCESS, "Access"),
+        (DBASE, FileKind.DBASE, "dBase"),
+        (b"[InternetShortcut]\r\nURL=https://example.com\r\n", FileKind.SHORTCUT, "shortcut"),
+        (b"\r\n%PDF-1.4\n", FileKind.PDF, "PDF"),
     ],
 )
 @pytest.mark.parametrize("name", ["leads.csv", "leads.xls"])
 def test_a_text_that_is_no_list_is_named_with_what_to_do(
-    tmp_path: Path, content: bytes, kind: Kind, said: str, name: str
+    tmp_path: Path, content: bytes, kind: FileKind, said: str, name: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
@@ -241,13 +252,21 @@ def test_a_file_of_zeros_was_not_copied_to_its_end(tmp_path: Path) -> None:
 def test_no_text_takes_long_to_be_told(content: bytes) -> None:
     """Each is made to lead a pattern astray; a pattern that is would take minutes."""
     begun = time.perf_counter()
-    text_form(content)
+    kind_of_text(content)
     assert time.perf_counter() - begun < 5
 
 
 def test_every_kind_is_read_or_refused() -> None:
-    read = {Kind.TEXT, Kind.XLSX, Kind.XLS, Kind.XLSB, Kind.ODS, Kind.GZIP, Kind.ZIP}
-    assert set(Kind) == set(REFUSALS) | read
+    read = {
+        FileKind.TEXT,
+        FileKind.XLSX,
+        FileKind.XLS,
+        FileKind.XLSB,
+        FileKind.ODS,
+        FileKind.GZIP,
+        FileKind.ZIP,
+    }
+    assert set(FileKind) == set(REFUSALS) | read
     assert not read & set(REFUSALS)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from importer.errors import SourceError
 from importer.settings import SourceOptions
-from importer.sources import arrival, open_source, zipped
+from importer.sources import inputfile, open_source, zipped
 from tests.sources.test_other_workbooks import FILES
 from tests.support.sheets import cells_of
 
@@ -171,7 +171,7 @@ def test_a_bomb_is_refused_while_it_unpacks(tmp_path: Path, temporary: Path, pac
 def test_what_unpacks_to_more_than_the_limit_is_refused(
     tmp_path: Path, temporary: Path, pack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrival, "SPOOL_LIMIT", zipped.MIB)
+    monkeypatch.setattr(inputfile, "SPOOL_LIMIT", zipped.MIB)
     path = tmp_path / "large"
     content = b"Name\n" + b"x\n" * zipped.MIB
     if pack == "gzip":

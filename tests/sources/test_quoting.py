@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import SourceOptions
 from importer.sources import open_source
-from importer.sources.records import unwrapped
+from importer.sources.delimited import unwrapped
 from tests.support.sheets import cells_of
 
 Row = tuple[int, list[str]]

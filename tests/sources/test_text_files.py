@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from importer.errors import SourceError
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
-from importer.sources import delimited, encoding, feed, open_source
+from importer.sources import delimited, encoding, open_source
 from tests.support.sheets import cells_of
 
 Row = tuple[int, list[str]]
@@ -176,6 +176,26 @@ def test_bytes_that_the_encoding_lacks_are_refused_with_the_line(
         read(file, encoding="cp1252")
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("before", [0, 2**20])
+def test_a_byte_that_is_no_utf8_is_named_by_its_place(file: Path, mark: bytes, before: int) -> None:
+    start = mark + b"Name\n" + b"Kiss\n" * (before // 5)
+    file.write_bytes(start + b"Kov\xe1cs\n")
+    with pytest.raises(SourceError, match=rf"\(0xe1, at byte {len(start) + 4:,}\)"):
+        read(file, encoding="utf-8")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff", "\ufeff\ufeff"])
+@pytest.mark.parametrize("block", [1, 2**20])
+def test_byte_order_marks_are_no_text(
+    file: Path, mark: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "BLOCK", block)
+    file.write_bytes(f"{mark}Név;Város\nÉva;Pécs\n".encode())
+    info, rows, _ = read(file)
+    assert (info.headers, rows) == (("Név", "Város"), [(2, ["Éva", "Pécs"])])
+
+
 @pytest.mark.parametrize("name", ["no-such", "rot13", "hex", "", "\0", "punycode", "utf-7"])
 def test_an_encoding_that_no_file_has_is_refused(file: Path, name: str) -> None:
     file.write_text("a\nb\n", encoding="utf-8")
@@ -333,7 +353,7 @@ def test_a_quote_does_not_swallow_a_long_file(file: Path) -> None:
 
 
 def test_a_line_without_end_is_refused(file: Path) -> None:
-    file.write_bytes(b"a,b\n1,2\n" + b"x," * feed.LONGEST_LINE)
+    file.write_bytes(b"a,b\n1,2\n" + b"x," * delimited.LONGEST_LINE)
     with pytest.raises(SourceError, match="without a line break"):
         read(file)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from importer.errors import SourceError
 from importer.model import Problem
 from importer.settings import SourceOptions
-from importer.sources import encoding, open_source, plain, records
+from importer.sources import delimited, encoding, open_source
+from importer.sources.delimited import Divided, divided_at_once
 from tests.support.sheets import cells_of
 
 Seen = tuple[object, list[tuple[int, list[str]]], list[Problem]] | str
@@ -40,8 +41,8 @@ def read_both(path: Path, block: int, **options: object) -> tuple[Seen, Seen, li
     """
     whole: list[bool] = []
 
-    def watched(piece: bytes, delimiter: str) -> plain.Plain | None:
-        found = plain.plain_columns(piece, delimiter)
+    def watched(piece: bytes, delimiter: str) -> Divided | None:
+        found = divided_at_once(piece, delimiter)
         whole.append(found is not None)
         return found
 
@@ -52,8 +53,8 @@ def read_both(path: Path, block: int, **options: object) -> tuple[Seen, Seen, li
     for way in (watched, never):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(encoding, "BLOCK", block)
-            patch.setattr(records, "BATCH_ROWS", 5)
-            patch.setattr(records, "plain_columns", way)
+            patch.setattr(delimited, "BATCH_ROWS", 5)
+            patch.setattr(delimited, "divided_at_once", way)
             seen.append(read(path, **options))
     return seen[0], seen[1], whole
 
