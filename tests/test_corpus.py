@@ -19,7 +19,7 @@ import pytest
 
 from importer.mapping.spec import Rule
 from importer.model import Problem, Severity
-from importer.reports.verdict import supplier_hint
+from importer.reports.content import supplier_hint
 from tests.support.command import Cli
 from tests.support.corpus import FOLDER, Case, cases, differences
 from tests.support.corpus_hostile import MADE
@@ -128,7 +128,7 @@ def _holds_together(report: dict[str, Any]) -> None:
         assert problem["message"]
         assert problem["hint"] or problem["severity"] == "warning", problem
         # Whoever made the list is told what to mend in it, and nothing of mappings: a new code may
-        # need words in importer/reports/verdict.py.
+        # need words in importer/reports/content.py.
         told = supplier_hint(Problem(**{**problem, "severity": Severity(problem["severity"])}))
         assert told or not problem["hint"] or problem["row"] is None, problem
         assert told is None or not OPERATORS_TALK.search(told), told

@@ -156,19 +156,27 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
 
 def _warnings(checkup: Checkup) -> Iterator[str]:
     """How phones without a country's code were read; the kinds of warnings, each with its first."""
-    from importer.reports.verdict import count, kinds, phones_read, place, visible
+    from importer.reports.content import (
+        count,
+        phones_read,
+        place,
+        problem_groups,
+        visible,
+    )
 
     told = tuple(r for r in checkup.phones if r.without_code or r.plus_put_back or r.unclear)
     if told:
         yield ""
         yield "Phones:"
         yield from (f"  {line}" for line in phones_read(replace(checkup, phones=told)))
-    found = [kind for kind in kinds(checkup.survey) if kind.severity is Severity.WARNING]
+    found = [
+        group for group in problem_groups(checkup.survey) if group.severity is Severity.WARNING
+    ]
     if not found:
         return
     yield ""
     yield f"{count(checkup.survey.warnings, 'warning')}:"
-    for kind in found:
-        first = kind.examples[0]
-        others = f" (and {kind.count - 1:,} more)" if kind.count > 1 else ""
-        yield f"  {kind.code}: {place(first)}: {visible(first.message)}{others}"
+    for group in found:
+        first = group.examples[0]
+        others = f" (and {group.count - 1:,} more)" if group.count > 1 else ""
+        yield f"  {group.code}: {place(first)}: {visible(first.message)}{others}"

@@ -23,13 +23,13 @@ from importer.errors import JournalError
 from importer.files import WorkingFolder, replacing, shown_within
 from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
 from importer.reports.csvlines import csv_line, harmless, open_csv
-from importer.reports.textbook import (
+from importer.reports.text_workbook import (
     GREY,
     RED,
     SHEET_COLUMNS,
     SHEET_ROWS,
     YELLOW,
-    TextBook,
+    TextWorkbook,
     fitting_width,
 )
 
@@ -212,7 +212,7 @@ class _Workbook:
     """A workbook of failed rows, row by row."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._book = TextBook(path)
+        self._book = TextWorkbook(path)
         self._sheet = self._book.add_sheet("failures")
         # A sheet cannot hold more: the source's last columns give way to the notes.
         self._kept = min(len(columns), SHEET_COLUMNS) - len(NOTE_COLUMNS)

@@ -1,209 +1,98 @@
 """The report as one HTML page that needs nothing else: to read, to search, to print, to send on.
 
-Whatever a cell holds, it stays text: every text is escaped, and the page's policy allows no script
-and no style but its own, by their hashes, and no network at all.
+The page is `report.html.j2`, a Jinja2 template beside this module; here is what it asks for.
+
+Whatever a cell holds, it stays text: Jinja2 escapes every text, each goes through
+:func:`~importer.reports.content.visible` first, and the page's policy allows no script and no
+style but its own, by their hashes, and no network at all. The template is written out piece by
+piece as it is rendered, so the page is never in memory as a whole.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
-from importer.model import Checkup, Problem, Severity
-from importer.reports.charts import (
-    contacts_chart,
-    element,
-    escaped,
-    fates_chart,
-    fill_chart,
-    kinds_chart,
-    name_of,
-)
-from importer.reports.csv_report import all_problems
-from importer.reports.verdict import (
-    EXAMPLES,
-    Kind,
-    count,
-    describe,
-    kinds,
-    phones_read,
-    place,
-    readiness,
-    remedies,
-    supplier_hint,
-    supplier_message,
-    verdict,
-)
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from importer.model import Checkup, Problem, Severity, Survey
+from importer.reports import content
+from importer.reports.content import columns, percent, problem_groups, visible
 
 TABLE_ROWS = 5000
 """Problems in the table of one file: more make a page that no browser likes."""
 
+MOST_BARS = 60
+"""Rows of one chart; a sheet may have thousands of columns."""
 
-_GROUPS = {Severity.ERROR: "What to mend", Severity.WARNING: "Worth a look"}
+_UNUSED_NAMES = 200
+"""Columns that are named as not used."""
 
 
 def write_html(path: Path, checkups: Sequence[Checkup]) -> None:
     """Write the page, with a section for each file."""
+    page = _environment().get_template("report.html.j2")
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"{line}\n" for line in _page(checkups))
+        file.writelines(page.generate(checkups=checkups))
 
 
-def _page(checkups: Sequence[Checkup]) -> Iterator[str]:
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("importer.reports", "."),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["breakable"] = _breakable
     style, script = _asset("report.css"), _asset("report.js")
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+    environment.globals.update(
+        style=Markup(style),  # noqa: S704 (our own file)
+        style_hash=_hash(style),
+        script=Markup(script),  # noqa: S704 (our own file)
+        script_hash=_hash(script),
+        examples=content.EXAMPLES,
+        unused_names=_UNUSED_NAMES,
+        table_rows=TABLE_ROWS,
+        conclusion=content.conclusion,
+        count=content.count,
+        describe=content.describe,
+        fates=content.fates,
+        phones_read=content.phones_read,
+        place=content.place,
+        problem_groups=problem_groups,
+        remedies=content.remedies,
+        supplier_hint=content.supplier_hint,
+        supplier_message=content.supplier_message,
+        contacts_chart=_contacts_chart,
+        figures=_figures,
+        fill_chart=_fill_chart,
+        kinds_chart=_kinds_chart,
+        table=_table,
     )
-    yield "<!DOCTYPE html>"
-    yield '<html lang="en"><head><meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{escaped(policy)}">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield '<meta name="referrer" content="no-referrer">'
-    name = checkups[0].info.path if len(checkups) == 1 else count(len(checkups), "file")
-    yield f"<title>Check of {escaped(name)}</title>"
-    yield f"<style>{style}</style></head><body><main>"
-    yield "<h1>Check before the import</h1>"
-    if len(checkups) > 1:
-        yield from _overview(checkups)
-    for number, checkup in enumerate(checkups, 1):
-        yield from _file(number, checkup)
-    yield "<footer><p>Row numbers are those that a spreadsheet program shows. Made by vcc-import; "
-    yield "this page holds personal data: treat it like the list itself.</p></footer>"
-    yield f"</main><script>{script}</script></body></html>"
+    return environment
 
 
-def _overview(checkups: Sequence[Checkup]) -> Iterator[str]:
-    yield '<nav aria-label="Files"><ul>'
-    for number, checkup in enumerate(checkups, 1):
-        found = verdict(checkup)
-        link = element("a", escaped(checkup.info.path), href=f"#file-{number}")
-        yield f'<li>{link} <span class="tag {found.tone}">{escaped(found.headline)}</span></li>'
-    yield "</ul></nav>"
+def _shown(value: object) -> object:
+    """What the template prints in a value's place: a text with all that is hidden in it named."""
+    if value is None or (isinstance(value, str) and not isinstance(value, Markup)):
+        return visible(value)
+    return value
 
 
-def _file(number: int, checkup: Checkup) -> Iterator[str]:
-    found, survey = verdict(checkup), checkup.survey
-    yield f'<article class="file" id="file-{number}">'
-    yield f'<div class="card verdict {found.tone}"><h2><bdi>{escaped(checkup.info.path)}</bdi></h2>'
-    yield f'<p class="headline">{escaped(found.headline)}</p>'
-    yield f'<p class="soft">{escaped(describe(checkup.info))}</p>'
-    for line in checkup.refused:
-        yield f"<p>{escaped(line)}</p>"
-    yield f"{fates_chart(survey)}</div>"
-    yield from _figures(checkup)
-    if read := phones_read(checkup, for_supplier=True):
-        yield "<h3>How phones were read</h3>"
-        lines = "".join(f"<li><bdi>{escaped(line)}</bdi></li>" for line in read)
-        yield f'<ul class="card">{lines}</ul>'
-    yield '<div class="pair">'
-    yield "<div>"
-    if survey.problem_counts:
-        yield kinds_chart(survey)
-    yield f"{contacts_chart(survey)}</div>"
-    yield f"{fill_chart(checkup)}</div>"
-    if survey.problem_counts:
-        for severity, title in _GROUPS.items():
-            of_these = [kind for kind in kinds(survey) if kind.severity is severity]
-            if of_these:
-                yield f"<h3>{title}</h3>"
-            for kind in of_these:
-                yield from _kind(kind)
-        yield from _table(number, checkup)
-    if checkup.unused_columns:
-        names = ", ".join(f"<bdi>{escaped(name)}</bdi>" for name in checkup.unused_columns[:200])
-        more = len(checkup.unused_columns) - 200
-        yield f'<h3>Columns that are not used</h3><p class="card">{names}'
-        yield f" … and {more:,} more</p>" if more > 0 else "</p>"
-    yield "</article>"
-
-
-def _figures(checkup: Checkup) -> Iterator[str]:
-    survey = checkup.survey
-    figures = [
-        ("Rows", f"{survey.rows:,}", ""),
-        ("Ready to import", f"{survey.ready:,}", "good"),
-        ("Invalid: to be mended", f"{survey.invalid:,}", "bad" if survey.invalid else ""),
-        ("Skipped by a rule", f"{survey.skipped:,}", ""),
-        *((name, figure, "") for name, figure in readiness(survey)),
-    ]
-    yield '<dl class="figures">'
-    for name, figure, colour in figures:
-        number, _, rest = figure.partition(" ")
-        small = f" <small>{escaped(rest)}</small>" if rest else ""
-        value = element("dd", escaped(number) + small, **({"class": colour} if colour else {}))
-        yield f"<div><dt>{escaped(name)}</dt>{value}</div>"
-    yield "</dl>"
-
-
-def _kind(kind: Kind) -> Iterator[str]:
-    yield '<section class="card kind"><header>'
-    yield f"<h4>{escaped(kind.title)}</h4>"
-    yield f'<span class="tag {kind.severity}">{count(kind.count, "problem")}</span>'
-    yield f"<code>{escaped(kind.code)}</code></header><ul>"
-    for problem in kind.examples[:EXAMPLES]:
-        where = f'<span class="where"><bdi>{escaped(place(problem))}</bdi></span>'
-        yield f"<li>{where}: <bdi>{escaped(supplier_message(problem))}</bdi></li>"
-    more = kind.count - min(len(kind.examples), EXAMPLES)
-    if more > 0:
-        yield f'<li class="soft">… and {more:,} more</li>'
-    yield "</ul>"
-    for remedy in remedies(kind):
-        yield f'<p class="remedy"><bdi>{escaped(remedy)}</bdi></p>'
-    yield "</section>"
-
-
-def _table(number: int, checkup: Checkup) -> Iterator[str]:
-    survey = checkup.survey
-    total = sum(survey.problem_counts.values())
-    yield f'<section data-filtered aria-labelledby="all-{number}">'
-    yield f'<h3 id="all-{number}">All problems</h3>'
-    yield from _filter(survey.problem_counts)
-    yield '<div class="card scroll"><table class="list"><caption>'
-    if total > TABLE_ROWS:
-        yield f"The first {TABLE_ROWS:,} of {total:,} problems. A report as .csv has them all, "
-        yield "and one as .xlsx marks them in a copy of the sheet."
-    else:
-        yield f"{count(total, 'problem')}, in the order of the rows"
-    yield "</caption><thead><tr>"
-    for heading in ("Row", "Column", "Problem", "What to do", "Value", "Kind"):
-        extra = ' class="extra"' if heading in {"Value", "Kind"} else ""
-        yield f'<th scope="col"{extra}>{heading}</th>'
-    yield "</tr></thead><tbody>"
-    for problem in islice(all_problems(checkup), TABLE_ROWS):
-        yield _row(problem)
-    yield "</tbody></table></div></section>"
-
-
-def _filter(codes: Iterable[str]) -> Iterator[str]:
-    options = "".join(
-        f'<option value="{escaped(code)}">{escaped(code)}</option>' for code in sorted(codes)
-    )
-    # Without scripts it would do nothing, so it is the script that shows it.
-    yield '<form class="filter" role="search" hidden>'
-    yield '<label>Search <input type="search" name="words" autocomplete="off"></label>'
-    yield f'<label>Kind <select name="code"><option value="">all</option>{options}</select></label>'
-    yield '<label>Severity <select name="severity"><option value="">all</option>'
-    yield '<option value="error">errors</option><option value="warning">warnings</option>'
-    yield '</select></label><output class="soft" aria-live="polite"></output></form>'
-
-
-def _row(problem: Problem) -> str:
-    severity = problem.severity.value
-    row = "file" if problem.row is None else f"{problem.row}"
-    attributes = f'data-code="{escaped(problem.code)}" data-severity="{severity}"'
-    return (
-        f'<tr {attributes}><td class="number">{row}</td>'
-        f'<td class="name"><bdi>{name_of(problem.column)}</bdi></td>'
-        f'<td class="message"><span class="tag {severity}">{severity}</span> '
-        f"<bdi>{escaped(supplier_message(problem))}</bdi></td>"
-        f'<td class="hint"><bdi>{escaped(supplier_hint(problem))}</bdi></td>'
-        f'<td class="name extra"><bdi>{escaped(problem.value)}</bdi></td>'
-        f'<td class="code extra">{escaped(problem.code)}</td></tr>'
-    )
+def _breakable(text: str | None) -> Markup:
+    """A column's name: words are whole, and parts of one may stand on two lines."""
+    escaped = str(escape(visible(text)))
+    return Markup(re.sub(r"([_./-])(?=\w)", r"\1<wbr>", escaped))  # noqa: S704
 
 
 def _asset(name: str) -> str:
@@ -213,3 +102,87 @@ def _asset(name: str) -> str:
 def _hash(text: str) -> str:
     """The text's hash as a content security policy names it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _table(checkup: Checkup) -> Iterator[Problem]:
+    """The problems that the table of a file shows, in the order of the rows."""
+    return islice(content.all_problems(checkup), TABLE_ROWS)
+
+
+def _figures(survey: Survey) -> list[tuple[str, str, str]]:
+    """The most important figures: name, figure in words, colour."""
+    return [
+        ("Rows", f"{survey.rows:,}", ""),
+        ("Ready to import", f"{survey.ready:,}", "good"),
+        ("Invalid: to be mended", f"{survey.invalid:,}", "bad" if survey.invalid else ""),
+        ("Skipped by a rule", f"{survey.skipped:,}", ""),
+        *((name, figure, "") for name, figure in content.readiness(survey)),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A row of a chart: how long its bar is, the figure in words, and the class of its colour."""
+
+    name: str
+    value: int
+    figure: str
+    colour: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """A table with a bar in each row, so that it can be read aloud, too; `most` is a whole bar."""
+
+    title: str
+    caption: str
+    bars: Sequence[_Bar]
+    most: int
+
+
+def _kinds_chart(survey: Survey) -> _Chart:
+    """How many problems there are of each kind; there is at least one."""
+    groups = problem_groups(survey)
+    bars = [
+        _Bar(group.title, group.count, f"{group.count:,}", str(group.severity)) for group in groups
+    ]
+    errors = sum(group.severity is Severity.ERROR for group in groups)
+    keep = "1 kind keeps" if errors == 1 else f"{errors:,} kinds keep"
+    others = len(bars) - errors
+    are = "1 is a warning" if others == 1 else f"{others:,} are warnings"
+    caption = f"{keep} rows back, {are}"
+    return _Chart("Problems by kind", caption, bars, max(bar.value for bar in bars))
+
+
+def _contacts_chart(survey: Survey) -> _Chart | None:
+    """How many rows have how many contacts; None where that is not known."""
+    found = survey.readiness.contacts
+    if not any(found.values()):
+        return None
+    bars = [
+        _Bar(
+            "1 contact" if contacts == 1 else f"{contacts} contacts",
+            rows,
+            f"{rows:,}",
+            "error" if contacts == 0 else "",
+        )
+        for contacts, rows in sorted(found.items())
+        if rows
+    ]
+    return _Chart("Contacts per row", "Of the rows that are ready", bars, max(found.values()))
+
+
+def _fill_chart(checkup: Checkup) -> _Chart | None:
+    """How many rows have something in each column, those that the mapping uses first."""
+    rows = checkup.survey.rows
+    found = sorted(columns(checkup), key=lambda column: not column[2])
+    if not found:
+        return None
+    bars = [
+        _Bar(name if used else f"{name} (not used)", fill.filled, percent(fill.filled, rows))
+        for fill, name, used in found[:MOST_BARS]
+    ]
+    caption = "Rows with something in the column"
+    if len(found) > MOST_BARS:
+        caption += f"; {MOST_BARS} of {len(found):,} columns"
+    return _Chart("Fill rate by column", caption, bars, max(rows, 1))

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from importer.model import Checkup, Problem, Severity, Survey
-from importer.reports.verdict import (
+from importer.reports.content import (
     EXAMPLES,
     LONG_HINT,
-    Kind,
+    ProblemGroup,
     Tone,
     blocked,
     columns,
+    conclusion,
     count,
     describe,
     fates,
-    kinds,
     percent,
     phones_read,
     place,
+    problem_groups,
     readiness,
-    verdict,
     visible,
 )
 from importer.shell import command
@@ -50,7 +50,7 @@ def as_text(checkup: Checkup, steps: NextSteps | None = None) -> str:
 
 def _lines(checkup: Checkup, steps: NextSteps | None) -> Iterator[str]:
     info, survey = checkup.info, checkup.survey
-    yield from _wrapped(f"{visible(info.path)}: {verdict(checkup).headline}", "")
+    yield from _wrapped(f"{visible(info.path)}: {conclusion(checkup).headline}", "")
     yield from _wrapped(describe(info), "  ")
     yield f"  {fates(survey)}"
     for line in checkup.refused:
@@ -94,18 +94,18 @@ def _problems(survey: Survey) -> Iterator[str]:
         return
     yield ""
     yield f"  Problems: {count(survey.errors, 'error')}, {count(survey.warnings, 'warning')}"
-    for kind in kinds(survey):
+    for group in problem_groups(survey):
         yield ""
-        yield f"  {kind.code} ({kind.count:,})"
-        yield from _examples(kind)
+        yield f"  {group.code} ({group.count:,})"
+        yield from _examples(group)
 
 
-def _examples(kind: Kind) -> Iterator[str]:
-    for problem in kind.examples[:EXAMPLES]:
+def _examples(group: ProblemGroup) -> Iterator[str]:
+    for problem in group.examples[:EXAMPLES]:
         yield from _wrapped(_told(problem), "    ", hang=2)
         if problem.hint:
             yield from _wrapped(f"→ {visible(problem.hint, LONG_HINT)}", "      ", hang=2)
-    more = kind.count - min(len(kind.examples), EXAMPLES)
+    more = group.count - min(len(group.examples), EXAMPLES)
     if more > 0:
         yield f"    … and {more:,} more"
 
@@ -140,7 +140,7 @@ def _next(checkup: Checkup, steps: NextSteps) -> Iterator[str]:
     # Commands stand on one line, however long: they are there to be copied.
     survey = checkup.survey
     to_import = f"  {command(*steps.run)}"
-    if verdict(checkup).tone is Tone.GOOD:
+    if conclusion(checkup).tone is Tone.GOOD:
         yield "To import it:"
         yield to_import
         return

@@ -1,7 +1,8 @@
 """The report as .xlsx: a copy of the sheet in which what is wrong is marked, to be mended there.
 
 Row numbers, header row and name of the sheet are those of the source, so that the mended copy
-imports with the same mapping. What stood above the header is not in it.
+imports with the same mapping. What stood above the header is not in it. The last sheet, Summary,
+has the conclusion, the figures, and what the marks mean.
 """
 
 from __future__ import annotations
@@ -12,35 +13,51 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from importer.model import Batch, Checkup, Problem, Severity
-from importer.reports.csv_report import all_problems
-from importer.reports.summary_sheet import write_summary
-from importer.reports.textbook import (
+from importer.reports.content import (
+    all_problems,
+    columns,
+    conclusion,
+    describe,
+    phones_read,
+    place,
+    problem_groups,
+    readiness,
+    remedies,
+    supplier_hint,
+    supplier_message,
+    visible,
+)
+from importer.reports.text_workbook import (
     GREY,
     RED,
     SHEET_COLUMNS,
     SHEET_ROWS,
     YELLOW,
-    TextBook,
+    TextWorkbook,
     fitting_width,
 )
-from importer.reports.verdict import supplier_hint, supplier_message, visible
 
 NOTES = "_problems"
 """The last column, which says of each row what is wrong with it; imports leave it out."""
+
 MOST_COMMENTS = 20_000
 """Spreadsheet programs become slow with many more."""
+
 _FROZEN = 10
 """A header further down is not frozen: nothing of the screen would be left."""
+
 _LONGEST_NOTE = 2000
+
+_MOST_BEFORE = 50
 
 
 def write_workbook(path: Path, checkup: Checkup) -> list[str]:
     """Write the copy and its summary; give what had to be left out, in words."""
-    book = TextBook(path)
+    book = TextWorkbook(path)
     try:
         copy = _Copy(book, checkup)
         copy.write()
-        write_summary(book, checkup, copy.left_out())
+        _write_summary(book, checkup, copy.left_out())
         book.save()
     finally:
         book.discard()
@@ -50,7 +67,7 @@ def write_workbook(path: Path, checkup: Checkup) -> list[str]:
 class _Copy:
     """The sheet with its marks; `write` once, in one go over rows and problems."""
 
-    def __init__(self, book: TextBook, checkup: Checkup) -> None:
+    def __init__(self, book: TextWorkbook, checkup: Checkup) -> None:
         info = checkup.info
         self._checkup = checkup
         self._places = _Places(info.headers)
@@ -165,9 +182,6 @@ class _Copy:
         self._sheet.sheet.write_comment(row, column, note, options)
 
 
-_MOST_BEFORE = 50
-
-
 class _Places:
     """Which columns a problem means by the headers it names; a header may stand twice."""
 
@@ -234,3 +248,110 @@ def _note(problems: Sequence[Problem], between: str) -> str:
 def _placed(problem: Problem) -> str:
     message = visible(supplier_message(problem))
     return f"{visible(problem.column)}: {message}" if problem.column else message
+
+
+# The summary.
+
+
+_HOW = (
+    "Red cells keep their row from being imported; yellow ones are worth a look. The comment of a "
+    "cell says what is wrong and how to mend it, and so does the last column, _problems. Mend the "
+    "cells in the first sheet, save, and send the file back: it can be imported as it is."
+)
+
+_SUMMARY_WIDTHS = (34, 14, 60, 60)
+
+_WIDEST_NAME = 80
+
+_WIDEST_LIST = 500
+"""Columns listed with their fill rate."""
+
+_COUNT = "#,##0"
+
+_SHARE = "0.0 %"
+
+_SummaryCell = str | int | float
+"""A text, a number of things, or a share of all."""
+
+
+def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]) -> None:
+    """Append the sheet."""
+    sheet = book.add_sheet("Summary")
+    styles: dict[str, dict[str, object]] = {
+        "title": {"bold": True, "font_size": 14},
+        "line": {},
+        "head": {"bold": True},
+        "error": {"bg_color": RED, "text_wrap": True},
+        "warning": {"bg_color": YELLOW, "text_wrap": True},
+        "plain": {"text_wrap": True},
+    }
+    texts = {name: book.style(**style) for name, style in styles.items()}
+    right = {"align": "right", "indent": 1}  # apart from the text in the next column
+    counts = {n: book.style(**each, **right, num_format=_COUNT) for n, each in styles.items()}
+    shares = {n: book.style(**each, **right, num_format=_SHARE) for n, each in styles.items()}
+    over_figures = book.style(**styles["head"], **right)
+    for column, width in enumerate(_summary_widths(checkup)):
+        sheet.set_width(column, width)
+    for row, (name, cells) in enumerate(_summary_rows(checkup, left_out)):
+        for column, cell in enumerate(cells):
+            match cell:
+                case str() if name == "head" and column == 1:
+                    sheet.write(row, column, cell, over_figures)
+                case str():
+                    sheet.write(row, column, cell, texts[name])
+                case int():
+                    sheet.write_number(row, column, cell, counts[name])
+                case float():
+                    sheet.write_number(row, column, cell, shares[name])
+
+
+def _summary_widths(checkup: Checkup) -> list[int]:
+    """The first column is as wide as the longest word of a header: none is broken in it."""
+    names = (name for _, name, _ in columns(checkup)[:_WIDEST_LIST])
+    longest = max((len(word) for name in names for word in name.split()), default=0)
+    first, *others = _SUMMARY_WIDTHS
+    return [min(max(first, longest + 2), _WIDEST_NAME), *others]
+
+
+def _summary_rows(
+    checkup: Checkup, left_out: Sequence[str]
+) -> Iterator[tuple[str, list[_SummaryCell]]]:
+    """The sheet's rows, each with the name of its style."""
+    info, survey = checkup.info, checkup.survey
+    found = conclusion(checkup)
+    yield "title", [found.headline]
+    yield "line", [visible(info.path)]
+    yield "line", [describe(info)]
+    for line in checkup.refused:
+        yield "head", [visible(line)]
+    yield "line", []
+    yield "line", [_HOW]
+    for text in left_out:
+        yield "head", [text]
+    yield "line", []
+    yield "head", ["Rows", survey.rows]
+    yield "plain", ["Ready", survey.ready]
+    yield "plain", ["Invalid: to be mended", survey.invalid]
+    yield "plain", ["Skipped by a rule", survey.skipped]
+    for name, figure in readiness(survey):
+        number, _, rest = figure.partition(" ")
+        yield "line", [name, int(number.replace(",", "")), rest]
+    if read := phones_read(checkup, for_supplier=True):
+        yield "line", []
+        yield "head", ["How phones were read"]
+        for line in read:
+            yield "line", [line]
+    yield "line", []
+    if survey.problem_counts:
+        yield "head", ["ProblemGroup of problem", "Count", "Example", "What to do"]
+    for group in problem_groups(survey):
+        first = group.examples[0] if group.examples else None
+        example = f"{place(first)}: {visible(supplier_message(first))}" if first else ""
+        remedy = " ".join(map(visible, remedies(group)[:2]))
+        style = "error" if group.severity is Severity.ERROR else "warning"
+        yield style, [f"{group.title} ({group.code})", group.count, example, remedy]
+    yield "line", []
+    yield "head", ["Column", "Filled", "Used by the mapping"]
+    for fill, name, used in columns(checkup)[:_WIDEST_LIST]:
+        share = fill.filled / survey.rows if survey.rows else "–"
+        yield "plain", [name, share, "yes" if used else "no"]

@@ -1,19 +1,30 @@
-"""Reports on the disk: which kinds there are, and each whole or not at all."""
+"""Reports on the disk, each whole or not at all: their kinds, and the short ones, CSV and JSON."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
+from typing import Any
+
+import orjson
 
 from importer.errors import UsageError
 from importer.files import replacing
-from importer.model import Checkup
+from importer.model import Checkup, Problem
+from importer.reports.content import all_problems
+from importer.reports.csvlines import csv_line, harmless, open_csv
 from importer.reports.text_report import NextSteps
 from importer.settings import PROBLEM_CAP
 
 SUFFIXES = (".txt", ".json", ".csv", ".html", ".xlsx")
+
+_CSV_COLUMNS = ("file", "row", "column", "target", "code", "severity", "message", "value", "hint")
+
+_NO_PROBLEMS = b'"problems": []'
+"""No text has this in it: JSON escapes its quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,32 @@ def check_reports(reports: Sequence[Path], inputs: Sequence[Path]) -> None:
         raise UsageError("\n".join(mistakes), " ".join(hints))
 
 
+def _mistake(report: Path, taken: set[str]) -> tuple[str, str] | None:
+    """What is wrong with the name of a report, and what to do about it."""
+    if report.suffix.lower() not in SUFFIXES:
+        kind = report.suffix or "a file without suffix"
+        return f"no report is written as {kind}", f"Use one of {', '.join(SUFFIXES)}."
+    if _real(report) in taken:
+        return (
+            "this file is named twice, or is read by the same command",
+            "Give each report a name of its own.",
+        )
+    if report.is_dir():
+        return "this is a folder", "Name a file in it."
+    if not report.parent.is_dir():
+        return "its folder does not exist", "Make the folder first, or choose another."
+    if not os.access(report.parent, os.W_OK):
+        return (
+            "its folder may not be written by you",
+            "Choose another folder, or mend the permissions of this one.",
+        )
+    return None
+
+
+def _real(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
 def write_reports(
     reports: Sequence[Path], found: Sequence[Reported], most: int | None = PROBLEM_CAP
 ) -> list[str]:
@@ -72,28 +109,6 @@ def write_reports(
     return said
 
 
-def _write(path: Path, found: Sequence[Reported], most: int | None, suffix: str) -> None:
-    checkups = [one.checkup for one in found]
-    match suffix:
-        case ".txt":
-            from importer.reports.text_report import as_text
-
-            texts = [as_text(one.checkup, one.steps) for one in found]
-            path.write_text("\n".join(texts), "utf-8", newline="")
-        case ".json":
-            from importer.reports.json_report import write_json
-
-            write_json(path, checkups, most)
-        case ".csv":
-            from importer.reports.csv_report import write_csv
-
-            write_csv(path, checkups)
-        case ".html":
-            from importer.reports.html_report import write_html
-
-            write_html(path, checkups)
-
-
 def _places(report: Path, found: Sequence[Reported]) -> list[Path]:
     """Where the workbook about each file goes."""
     if len(found) == 1:
@@ -107,27 +122,95 @@ def _places(report: Path, found: Sequence[Reported]) -> list[Path]:
     ]
 
 
-def _mistake(report: Path, taken: set[str]) -> tuple[str, str] | None:
-    """What is wrong with the name of a report, and what to do about it."""
-    if report.suffix.lower() not in SUFFIXES:
-        kind = report.suffix or "a file without suffix"
-        return f"no report is written as {kind}", f"Use one of {', '.join(SUFFIXES)}."
-    if _real(report) in taken:
-        return (
-            "this file is named twice, or is read by the same command",
-            "Give each report a name of its own.",
-        )
-    if report.is_dir():
-        return "this is a folder", "Name a file in it."
-    if not report.parent.is_dir():
-        return "its folder does not exist", "Make the folder first, or choose another."
-    if not os.access(report.parent, os.W_OK):
-        return (
-            "its folder may not be written by you",
-            "Choose another folder, or mend the permissions of this one.",
-        )
-    return None
+def _write(path: Path, found: Sequence[Reported], most: int | None, suffix: str) -> None:
+    checkups = [one.checkup for one in found]
+    match suffix:
+        case ".txt":
+            from importer.reports.text_report import as_text
+
+            texts = [as_text(one.checkup, one.steps) for one in found]
+            path.write_text("\n".join(texts), "utf-8", newline="")
+        case ".json":
+            _write_json(path, checkups, most)
+        case ".csv":
+            _write_csv(path, checkups)
+        case ".html":
+            from importer.reports.html_report import write_html
+
+            write_html(path, checkups)
 
 
-def _real(path: Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
+# CSV: every problem as a line, for spreadsheets and scripts.
+
+
+def _write_csv(path: Path, checkups: Sequence[Checkup]) -> None:
+    """Write all problems, in the files' order; no text of it is a formula to a spreadsheet."""
+    with open_csv(path) as file:
+        file.write(csv_line(_CSV_COLUMNS))
+        for checkup in checkups:
+            file.writelines(_csv_lines(checkup.info.path, all_problems(checkup)))
+
+
+def _csv_lines(source: str, problems: Iterable[Problem]) -> Iterator[str]:
+    for problem in problems:
+        texts = (
+            source,
+            "" if problem.row is None else str(problem.row),
+            problem.column or "",
+            problem.target or "",
+            problem.code,
+            problem.severity.value,
+            problem.message,
+            problem.value or "",
+            problem.hint or "",
+        )
+        yield csv_line(map(harmless, texts))
+
+
+# JSON: for programs, with the keys that docs/reports.md lists.
+
+
+def _write_json(path: Path, checkups: Sequence[Checkup], most: int | None) -> None:
+    """Write an object for one file, an array of them for several, each with `most` problems."""
+    several = len(checkups) > 1
+    with path.open("wb") as file:
+        file.write(b"[\n" if several else b"")
+        for number, checkup in enumerate(checkups):
+            file.write(b",\n" if number else b"")
+            file.writelines(_json_object(checkup, most))
+        file.write(b"\n]\n" if several else b"\n")
+
+
+def _json_object(checkup: Checkup, most: int | None) -> Iterator[bytes]:
+    """The report on one file in pieces: its problems may be more than memory should hold."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    before, after = orjson.dumps(_json_figures(checkup), option=options).split(_NO_PROBLEMS)
+    yield before
+    yield _NO_PROBLEMS[:-1]
+    for number, problem in enumerate(islice(all_problems(checkup), most)):
+        yield b",\n    " if number else b"\n    "
+        yield orjson.dumps(problem)
+    yield b"\n  ]"
+    yield after
+
+
+def _json_figures(checkup: Checkup) -> dict[str, Any]:
+    """The report on one file, its problems apart."""
+    info, survey = checkup.info, checkup.survey
+    return {
+        "file": info.path,
+        "sheet": info.sheet,
+        "encoding": info.encoding,
+        "delimiter": info.delimiter,
+        "header_row": info.header_row,
+        "rows": survey.rows,
+        "ready": survey.ready,
+        "invalid": survey.invalid,
+        "skipped": survey.skipped,
+        "problems": [],
+        "problem_counts": dict(survey.problem_counts),
+        "unused_columns": checkup.unused_columns,
+        "readiness": survey.readiness,
+        "fill": survey.fill,
+        "phones": checkup.phones,
+    }

@@ -13,15 +13,15 @@ import pytest
 
 from importer.errors import UsageError
 from importer.model import Checkup, ColumnFill, Findings, Problem, Readiness, Severity
-from importer.reports.text_report import WIDTH, NextSteps, as_text
-from importer.reports.verdict import (
+from importer.reports.content import (
     Tone,
+    conclusion,
     percent,
     supplier_hint,
     supplier_message,
-    verdict,
     visible,
 )
+from importer.reports.text_report import WIDTH, NextSteps, as_text
 from importer.reports.writing import SUFFIXES, Reported, check_reports, write_reports
 from tests.support.command import Cli
 
@@ -153,7 +153,7 @@ def test_the_verdict_says_what_can_be_imported(checkup: Checkup) -> None:
     ready = replace(checkup.survey, rows=7, ready=7, invalid=0, skipped=0, examples={})
 
     def told(**changes: object) -> tuple[Tone, str]:
-        found = verdict(replace(checkup, survey=replace(ready, **changes)))  # type: ignore[arg-type]
+        found = conclusion(replace(checkup, survey=replace(ready, **changes)))  # type: ignore[arg-type]
         return found.tone, found.headline
 
     assert told() == (Tone.GOOD, "Ready to import: 7 rows")
@@ -164,7 +164,7 @@ def test_the_verdict_says_what_can_be_imported(checkup: Checkup) -> None:
     assert told(examples={"unknown_field": (unknown,)})[0] is Tone.BAD
     remark = replace(unknown, severity=Severity.WARNING)
     assert told(examples={"unknown_field": (remark,)})[0] is Tone.GOOD
-    assert verdict(replace(checkup, refused=("field x is not there",))).tone is Tone.BAD
+    assert conclusion(replace(checkup, refused=("field x is not there",))).tone is Tone.BAD
     assert "field x is not there" in as_text(replace(checkup, refused=("field x is not there",)))
 
 

@@ -28,7 +28,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-class TextBook:
+class TextWorkbook:
     """A workbook on its way to `path`; to be saved or discarded. OSError where it cannot be."""
 
     def __init__(self, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,8 +11,10 @@ from importer.model import Checkup, ColumnFill, PhoneReading, Problem, Severity,
 
 EXAMPLES = 5
 """Problems shown of each kind."""
+
 LONG = 200
 """Characters of one text that are shown; the file itself has the whole."""
+
 LONG_HINT = 1000
 """Characters of a hint that are shown: a command in it is to be pasted as it stands."""
 
@@ -26,16 +28,15 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer to "can I import this?", and what goes with it."""
+class Conclusion:
+    """The answer to "can I import this?", in a line, and how good it is."""
 
     tone: Tone
     headline: str
-    details: str
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemGroup:
     """All problems with one code; `examples` has the first of them."""
 
     code: str
@@ -49,28 +50,28 @@ class Kind:
         return self.code.replace("_", " ").capitalize()
 
 
-def verdict(checkup: Checkup) -> Verdict:
+def conclusion(checkup: Checkup) -> Conclusion:
     """Whether the file can be imported as it is."""
     survey = checkup.survey
-    details = fates(survey)
     if checkup.refused:
-        return Verdict(Tone.BAD, "Not ready: the project would refuse it", f"{details}.")
-    whole = tuple(whole_file_errors(survey))
+        return Conclusion(Tone.BAD, "Not ready: the project would refuse it")
+    whole = len(tuple(whole_file_errors(survey)))
     if whole:
-        concern = "problem concerns" if len(whole) == 1 else "problems concern"
-        return Verdict(
-            Tone.BAD, f"Not ready: {len(whole)} {concern} the file as a whole", f"{details}."
-        )
+        concern = "problem concerns" if whole == 1 else "problems concern"
+        return Conclusion(Tone.BAD, f"Not ready: {whole} {concern} the file as a whole")
     if survey.invalid:
         words = "needs" if survey.invalid == 1 else "need"
-        return Verdict(
-            Tone.BAD,
-            f"{survey.invalid:,} of {count(survey.rows, 'row')} {words} mending",
-            f"{details}.",
-        )
+        rows = count(survey.rows, "row")
+        return Conclusion(Tone.BAD, f"{survey.invalid:,} of {rows} {words} mending")
     if not survey.ready:
-        return Verdict(Tone.DOUBTFUL, "Nothing to import: no row is ready", f"{details}.")
-    return Verdict(Tone.GOOD, f"Ready to import: {_ready(survey)}", f"{details}.")
+        return Conclusion(Tone.DOUBTFUL, "Nothing to import: no row is ready")
+    return Conclusion(Tone.GOOD, f"Ready to import: {_ready(survey)}")
+
+
+def _ready(survey: Survey) -> str:
+    if survey.ready == survey.rows:
+        return count(survey.rows, "row")
+    return f"{survey.ready:,} of {count(survey.rows, 'row')}"
 
 
 def blocked(checkup: Checkup) -> bool:
@@ -95,15 +96,24 @@ def whole_file_errors(survey: Survey) -> Iterator[Problem]:
         yield from (p for p in problems if p.row is None and p.severity is Severity.ERROR)
 
 
-def kinds(survey: Survey) -> list[Kind]:
-    """The kinds of problems, errors first, then the most frequent."""
+def problem_groups(survey: Survey) -> list[ProblemGroup]:
+    """All problems by their code: errors first, then the most frequent."""
     found = []
     for code, number in survey.problem_counts.items():
         examples = survey.examples.get(code, ())
         errors = any(problem.severity is Severity.ERROR for problem in examples)
         severity = Severity.ERROR if errors else Severity.WARNING
-        found.append(Kind(code, number, severity, examples))
-    return sorted(found, key=lambda kind: (kind.severity is Severity.WARNING, -kind.count))
+        found.append(ProblemGroup(code, number, severity, examples))
+    return sorted(found, key=lambda group: (group.severity is Severity.WARNING, -group.count))
+
+
+def all_problems(checkup: Checkup) -> Iterable[Problem]:
+    """Every problem, streamed; without `findings`, those that the Survey lists."""
+    findings = checkup.findings
+    return checkup.survey.problems if findings is None else findings.problems()
+
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}
 
 
 def describe(info: SourceInfo) -> str:
@@ -190,37 +200,7 @@ def place(problem: Problem) -> str:
     return f"{row}, {visible(problem.column)}" if problem.column else row
 
 
-def remedies(kind: Kind) -> list[str]:
-    """What the supplier is to do about problems of a kind, each way once."""
-    found = (supplier_hint(problem) for problem in kind.examples)
-    return list(dict.fromkeys(hint for hint in found if hint))[:EXAMPLES]
-
-
-def supplier_hint(problem: Problem) -> str | None:
-    """What is to be mended in the list itself, for reports that go to whoever made it.
-
-    A hint that speaks of the mapping or of an option is for the operator, who has the text and the
-    JSON. In its place stands what `_MEND` has for the code; of other hints, the ways that are left.
-    """
-    hint = problem.hint
-    if hint is None or not _OPERATORS.search(hint):
-        return hint
-    if problem.code in _MEND:
-        meant = _READ_AS.search(hint)
-        told = _MEND[problem.code]
-        return f"if {meant[1]} is meant, write that; else {told}" if meant is not None else told
-    ways = [way for way in _WAYS.split(hint) if way and not _OPERATORS.search(way)]
-    return ", or ".join(way.rstrip(" .;") for way in ways) or None
-
-
-def supplier_message(problem: Problem) -> str:
-    """What is wrong, by the name of the column where the message has that of the field."""
-    message = problem.message
-    if not (problem.target and problem.column):
-        return message
-    if message.startswith(f"{problem.target} "):
-        return f"it{message.removeprefix(problem.target)}"
-    return message.replace(problem.target, f'"{problem.column}"')
+# What the supplier is told.
 
 
 _OPERATORS = re.compile(
@@ -234,12 +214,19 @@ _OPERATORS = re.compile(
     r"|\bwith (?:map|split)\b"
 )
 """What only whoever writes the mapping can do something about."""
+
 _WAYS = re.compile(r"[,;]? or (?=\w+ )|; |\. (?=[A-Z])|(?<=\?) ")
+
 _READ_AS = re.compile(r"\bto read it as (.+?), or\b")
+
 _ISO = "write it as year-month-day: 2024-05-31"
+
 _ALL_ISO = "write all dates of this column as year-month-day: 2024-05-31"
+
 _PLAIN = "so that they can mean one thing only: 1234, or 1.2340"
+
 _AS_TEXT = "write it out in full, in a column formatted as text"
+
 _MEND = {
     "ambiguous_date": _ISO,
     "ambiguous_number": "write it so that it can mean one number only: 1234, or 1.2340",
@@ -270,6 +257,42 @@ _MEND = {
 """For whoever made the list, by code: what to mend in it."""
 
 
+def remedies(group: ProblemGroup) -> list[str]:
+    """What the supplier is to do about the problems of a group, each way once."""
+    found = (supplier_hint(problem) for problem in group.examples)
+    return list(dict.fromkeys(hint for hint in found if hint))[:EXAMPLES]
+
+
+def supplier_hint(problem: Problem) -> str | None:
+    """What is to be mended in the list itself, for reports that go to whoever made it.
+
+    A hint that speaks of the mapping or of an option is for the operator, who has the text and the
+    JSON. In its place stands what `_MEND` has for the code; of other hints, the ways that are left.
+    """
+    hint = problem.hint
+    if hint is None or not _OPERATORS.search(hint):
+        return hint
+    if problem.code in _MEND:
+        meant = _READ_AS.search(hint)
+        told = _MEND[problem.code]
+        return f"if {meant[1]} is meant, write that; else {told}" if meant is not None else told
+    ways = [way for way in _WAYS.split(hint) if way and not _OPERATORS.search(way)]
+    return ", or ".join(way.rstrip(" .;") for way in ways) or None
+
+
+def supplier_message(problem: Problem) -> str:
+    """What is wrong, by the name of the column where the message has that of the field."""
+    message = problem.message
+    if not (problem.target and problem.column):
+        return message
+    if message.startswith(f"{problem.target} "):
+        return f"it{message.removeprefix(problem.target)}"
+    return message.replace(problem.target, f'"{problem.column}"')
+
+
+# Figures and texts as all reports have them.
+
+
 def percent(part: int, whole: int) -> str:
     """A share in words; never rounded to none or to all where it is neither."""
     if not whole:
@@ -285,6 +308,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+# Control characters, zero-width and direction marks, separators, what UTF-8 cannot say.
+_UNSEEN = re.compile(
+    "\r\n|[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+)
+
+_SIGNS = {"\n": "⏎", "\r": "⏎", "\r\n": "⏎", "\t": "⇥"}
+
+
 def visible(text: str | None, longest: int = LONG) -> str:
     """A stranger's text as it may be shown: on one line, not too long, and nothing hidden.
 
@@ -296,21 +328,6 @@ def visible(text: str | None, longest: int = LONG) -> str:
     if len(text) > longest:
         shown += f"… ({len(text):,} characters)"
     return _UNSEEN.sub(_named, shown)
-
-
-def _ready(survey: Survey) -> str:
-    if survey.ready == survey.rows:
-        return count(survey.rows, "row")
-    return f"{survey.ready:,} of {count(survey.rows, 'row')}"
-
-
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}
-# Control characters, zero-width and direction marks, separators, what UTF-8 cannot say.
-_UNSEEN = re.compile(
-    "\r\n|[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
-)
-_SIGNS = {"\n": "⏎", "\r": "⏎", "\r\n": "⏎", "\t": "⇥"}
 
 
 def _named(match: re.Match[str]) -> str:
