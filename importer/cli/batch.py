@@ -1,4 +1,4 @@
-"""``vcc-import batch``: imports nobody watches."""
+"""``vcc-import batch``: unattended imports."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.live import progress_bar, stops_on_signals
-from importer.cli.logs import as_json, log_options, put
-from importer.cli.options import FILE, quiet_option
-from importer.cli.outcome import say
+from importer.cli.options import FILE, key_options, quiet_option
+from importer.cli.output import as_json, log_options, progress_bar, put, say
+from importer.cli.signals import SIGNALS
 from importer.errors import UsageError
 
 if TYPE_CHECKING:
-    from importer.cli.logs import Level
+    from importer.cli.output import Level
     from importer.operations.jobs import JobsFile
     from importer.operations.outcome import BatchResult, FileOutcome, JobResult
 
@@ -39,13 +38,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Let a held file pass: it goes back to its inbox, and the next round takes it.",
 )
-@click.option(
-    "--api-key-file",
-    type=FILE,
-    metavar="FILE",
-    help="File that holds the API key; else VCC_API_KEY.",
-)
-@click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust.")
+@key_options
 @log_options
 @quiet_option
 def batch(jobs_path: Path, released: tuple[str, ...], **options: Any) -> int:
@@ -80,7 +73,7 @@ def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
     from importer.pipeline.stopping import StopSwitch
 
     stop, quiet = StopSwitch(), options["quiet"]
-    teller = _Teller(quiet=quiet, once=options["watch"])
+    teller = _RoundTeller(quiet=quiet, once=options["watch"])
     given = Given(
         jobs,
         stop,
@@ -96,7 +89,7 @@ def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
         codes[:] = [result.exit_code]
         return result
 
-    with stops_on_signals(stop) as received:
+    with SIGNALS.stoppable(stop.pull) as received:
         if not options["watch"]:
             work()
             return received() or codes[0]
@@ -107,7 +100,7 @@ def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
     return codes[0] if codes[0] in {130, 143} else 0
 
 
-class _Teller:
+class _RoundTeller:
     """Tells of a round; where rounds follow each other, of the same trouble only `once`."""
 
     def __init__(self, *, quiet: bool, once: bool) -> None:

@@ -22,16 +22,16 @@ from importer.errors import ImporterError
 COMMANDS = {
     "run": ("run", "Import files: read, check, send, write results."),
     "check": ("check", "Check files without sending anything (dry run)."),
-    "preview": ("preview", "Show the records that would be sent, as JSON lines."),
-    "init": ("init", "Draft a mapping from a file's headers and data."),
-    "resume": ("past", "Go on with a run that stopped or was cut off."),
-    "reconcile": ("past", "Look for uncertain rows in the service."),
-    "mark": ("past", "Settle uncertain rows by hand."),
-    "report": ("past", "Write the result files of a run again."),
-    "history": ("history", "Show past runs, and remove the old ones' data."),
+    "preview": ("check", "Show the records that would be sent, as JSON lines."),
+    "init": ("check", "Draft a mapping from a file's headers and data."),
+    "resume": ("past_runs", "Go on with a run that stopped or was cut off."),
+    "reconcile": ("past_runs", "Look for uncertain rows in the service."),
+    "mark": ("past_runs", "Settle uncertain rows by hand."),
+    "report": ("past_runs", "Write the result files of a run again."),
+    "history": ("past_runs", "Show past runs, and remove the old ones' data."),
     "batch": ("batch", "Import what has arrived, unattended, as a jobs file says."),
     "sandbox": ("sandbox", "Run a local Add record service to try things on."),
-    "schema": ("schema", "Print the JSON Schema of the mapping, for editors."),
+    "schema": ("check", "Print the JSON Schema of the mapping, for editors."),
 }
 """Commands: the module of this package that holds each, imported when it is used, and its
 `short_help`, so that listing them imports none."""
@@ -158,17 +158,19 @@ def _failed(error: BaseException) -> int:
             _show(error)
             return _UNUSABLE
         case ImporterError():
-            from importer.cli.outcome import tell
+            from importer.cli.output import tell
 
             tell(error)
             return error.exit_code
         case KeyboardInterrupt():
-            from importer.cli.outcome import say
+            from importer.cli.output import say
 
             say("Interrupted.", err=True)
             return _INTERRUPTED
         case Exception():
-            _report_bug()
+            from importer.cli.output import tell_bug
+
+            tell_bug()
             return _BUG
         case _:
             raise error
@@ -176,33 +178,16 @@ def _failed(error: BaseException) -> int:
 
 def _show(error: click.ClickException) -> None:
     """Say what is wrong with a command line."""
-    from importer.cli.logs import as_json, put
+    from importer.cli.output import as_json, put, say
 
     if as_json():
         put("error", error.format_message(), exit_code=_UNUSABLE)
-    else:
-        from importer.cli.outcome import say
-
-        # The words of a command line may come from a pattern, that is, from file names.
-        context = getattr(error, "ctx", None)
-        if context is not None:
-            say(context.get_usage(), err=True)
-            if context.command.get_help_option(context) is not None:
-                names = f"{context.command_path} {context.help_option_names[0]}"
-                say(f"Try '{names}' for help.\n", err=True)
-        say(f"Error: {error.format_message()}", err=True)
-
-
-def _report_bug() -> None:
-    """Say where the exception came from that is being handled."""
-    import traceback
-
-    from importer.cli.logs import as_json, put_bug
-
-    if as_json():
-        put_bug()
         return
-    from importer.cli.outcome import say
-
-    say(traceback.format_exc().rstrip(), err=True)
-    say("This is a bug in vcc-import: please report the lines above.", err=True)
+    # The words of a command line may come from a pattern, that is, from file names.
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        say(context.get_usage(), err=True)
+        if context.command.get_help_option(context) is not None:
+            names = f"{context.command_path} {context.help_option_names[0]}"
+            say(f"Try '{names}' for help.\n", err=True)
+    say(f"Error: {error.format_message()}", err=True)

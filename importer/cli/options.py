@@ -1,8 +1,12 @@
-"""Options that several commands share, each declared once."""
+"""Arguments and options that several commands share, each declared once."""
 
 from __future__ import annotations
 
+import glob
+import itertools
+import os
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +14,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from importer.cli.files import named_files
 from importer.errors import UsageError
+from importer.files import is_of_the_system
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -24,11 +28,76 @@ from importer.settings import (
     flat,
     settings_of,
 )
-from importer.shell import argument, command, value_word
+from importer.shell import STANDARD_INPUT, argument, command, value_word
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+# The files that a command names: globs that the shell left alone, and standard input.
+
+_MOST_NAMES = 100_000
+
+
+def named_files(_: click.Context, __: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Expand the globs among the files, as shells on Windows do not; raises UsageError.
+
+    What exists under the name itself is that file. What a glob finds comes in the order of the
+    names, without folders and the lock files that spreadsheet programs leave (``~$leads.xlsx``).
+    """
+    files = [file for path in given for file in _expanded(path)]
+    if files.count(STANDARD_INPUT) > 1:
+        raise UsageError(
+            "standard input (-) can be read once, but is named several times",
+            "Name it once, or give files.",
+        )
+    if STANDARD_INPUT in files and sys.stdin is not None and sys.stdin.isatty():
+        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
+        click.echo(f"Reading the list from the terminal; {end} ends it.", err=True)
+    return tuple(files)
+
+
+def is_given(path: Path) -> bool:
+    """Whether there is something to read: a file, or standard input."""
+    return path == STANDARD_INPUT or path.exists()
+
+
+def _expanded(path: Path) -> list[Path]:
+    try:
+        plain = path == STANDARD_INPUT or path.exists() or not glob.has_magic(str(path))
+    except (OSError, ValueError):
+        plain = True
+    if plain:
+        return [path]
+    from importer.operations.inbox import fixed_part
+
+    # Unlike pathlib's, this takes a pattern as it was typed, absolute or not, on any system.
+    root, _ = fixed_part(str(path.absolute()))
+    if is_of_the_system(os.path.realpath(root)):
+        raise UsageError(
+            f"{path}: {root} shows the operating system, and holds no files",
+            "Name the folder that the lists are in.",
+        )
+    every = glob.iglob(str(path), recursive=True)  # noqa: PTH207
+    names = sorted(itertools.islice(every, _MOST_NAMES + 1))
+    if len(names) > _MOST_NAMES:
+        raise UsageError(
+            f"{path}: more than {_MOST_NAMES:,} files and folders are named like this",
+            "Name the folder that the lists are in.",
+        )
+    found = [Path(name) for name in names if not Path(name).name.startswith("~$")]
+    files = [file for file in found if not file.is_dir()]
+    if not files:
+        raise UsageError(f"{path}: no file is named like this", "Check the folder and the pattern.")
+    return files
+
 
 files_argument = click.argument(
     "files", nargs=-1, required=True, type=FILE, metavar="FILE...", callback=named_files
@@ -59,9 +128,39 @@ _READING = (
 )
 
 
+READING = ("sheet", "header_row", "encoding", "delimiter", "rows")
+"""The options that say how to read a source, by name."""
+
+
 def reading_options(command: Command) -> Command:
     """Add the options that say how to read a source; they beat the mapping's."""
     return _with(_READING, command)
+
+
+def source_options(options: Mapping[str, Any]) -> SourceOptions:
+    """The reading options of a command as the value the pipeline takes; raises UsageError."""
+    named = {name: options[name] for name in READING}
+    if (delimiter := named["delimiter"]) is not None:
+        named["delimiter"] = delimiter_named(delimiter)
+        if len(named["delimiter"]) != 1:
+            raise UsageError(
+                f"--delimiter {named['delimiter']}: is one character",
+                'Write tab for a tab, a character in quotes (--delimiter ";"), or its code, as in'
+                ' --delimiter "\\x1f".',
+            )
+    if named["rows"] is not None:
+        named["rows"] = _row_range(named["rows"])
+    return SourceOptions(**named)
+
+
+def _row_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9})?)?", text.strip())
+    if match is not None:
+        first = int(match[1])
+        last = int(match[2]) if match[2] else (first if "-" not in text else 10**9)
+        if 1 <= first <= last:
+            return first, last
+    raise UsageError(f"--rows {text}: not a range of rows", "Write it as 2-500, 2- or 17.")
 
 
 _SERVICE = (
@@ -77,14 +176,24 @@ _SERVICE = (
 )
 
 
-def where_options(command: Command) -> Command:
-    """Add the options that say where a run would go, for what only compares with past runs."""
-    return _with(_SERVICE[:2], command)
-
-
 def service_options(command: Command) -> Command:
     """Add the options that say where the service is, and as whom to speak to it."""
     return _with(_SERVICE, command)
+
+
+def where_options(command: Command) -> Command:
+    """Add those that say where a run would go, for what only compares with past runs."""
+    return _with(_SERVICE[:2], command)
+
+
+def credential_options(command: Command) -> Command:
+    """Add those that say as whom to speak to a service that is known."""
+    return _with(_SERVICE[1:], command)
+
+
+def key_options(command: Command) -> Command:
+    """Add those that no jobs file takes: files of the key and of certificates."""
+    return _with(_SERVICE[2:], command)
 
 
 def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> Any:
@@ -132,12 +241,6 @@ def resuming_options(command: Command) -> Command:
     return _with((*_SERVICE, *options), command)
 
 
-def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 def run_settings(options: Mapping[str, Any]) -> RunSettings:
     """The settings that the sending options ask for; raises SettingError."""
     named = {name: options[name] for name in SENDING if options[name] is not None}
@@ -155,40 +258,6 @@ def given_settings(context: click.Context) -> dict[str, Any]:
     return given
 
 
-READING = ("sheet", "header_row", "encoding", "delimiter", "rows")
-"""The options that say how to read a source, by name."""
-
-_NOT_REPEATED = {"reports", "all_problems", "quiet", "dry_run", "force", "output", "mapping_path"}
-
-
-def repeated(name: str, only: Collection[str] | None = None) -> list[str]:
-    """The options of this command line that the command of that name has too, to be typed again.
-
-    Of them those in `only`, where it is given. What a message adds itself is left out: the
-    mapping, reports, and what asks for this command rather than for that one.
-    """
-    from importer.cli.main import cli
-
-    context, other = click.get_current_context(), cli.get_command(click.Context(cli), name)
-    known = {option.name for option in other.params} if other is not None else set()
-    words: list[str] = []
-    for option in context.command.params:
-        if (
-            isinstance(option, click.Option)
-            and option.name in known - _NOT_REPEATED
-            and (only is None or option.name in only)
-            and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-            and option.expose_value
-        ):
-            value = context.params[option.name]
-            words.append(max(option.opts, key=len))
-            if isinstance(value, Path):
-                words.append(argument(value))
-            elif not option.is_flag:
-                words.append("auto" if value is None else value_word(value))
-    return words
-
-
 def _need_dask(given: Mapping[str, Any]) -> None:
     from importlib.util import find_spec
 
@@ -197,52 +266,6 @@ def _need_dask(given: Mapping[str, Any]) -> None:
             "the dask engine needs a library that is not installed",
             'Install it: pip install "vcc-importer[cluster]"',
         )
-
-
-def source_options(
-    sheet: str | None,
-    header_row: int | None,
-    encoding: str | None,
-    delimiter: str | None,
-    rows: str | None,
-) -> SourceOptions:
-    """The reading options as the value the pipeline takes; raises UsageError."""
-    if delimiter is not None:
-        delimiter = delimiter_named(delimiter)
-        if len(delimiter) != 1:
-            raise UsageError(
-                f"--delimiter {delimiter}: is one character",
-                'Write tab for a tab, a character in quotes (--delimiter ";"), or its code, as in'
-                ' --delimiter "\\x1f".',
-            )
-    return SourceOptions(
-        sheet=sheet,
-        header_row=header_row,
-        encoding=encoding,
-        delimiter=delimiter,
-        rows=_row_range(rows) if rows is not None else None,
-    )
-
-
-def _row_range(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9})?)?", text.strip())
-    if match is not None:
-        first = int(match[1])
-        last = int(match[2]) if match[2] else (first if "-" not in text else 10**9)
-        if 1 <= first <= last:
-            return first, last
-    raise UsageError(f"--rows {text}: not a range of rows", "Write it as 2-500, 2- or 17.")
-
-
-def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
-    """The mapping's path, or a UsageError that says how to get a mapping."""
-    if path is None:
-        init = command("init", argument(files[0]), "-o", "my.yaml", *repeated("init", READING))
-        raise UsageError(
-            "a mapping is needed: -m MAPPING",
-            f"Draft one from the file: {init}\ndocs/mapping.md says what stands in it.",
-        )
-    return path
 
 
 reports_option = click.option(
@@ -273,3 +296,45 @@ again_option = click.option(
     "--again", is_flag=True, help="Send what past runs have sent already, too."
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+
+
+_NOT_REPEATED = {"reports", "all_problems", "quiet", "dry_run", "force", "output", "mapping_path"}
+
+
+def repeated(name: str, only: Collection[str] | None = None) -> list[str]:
+    """The options of this command line that the command of that name has too, to be typed again.
+
+    Of them those in `only`, where it is given. What a message adds itself is left out: the
+    mapping, reports, and what asks for this command rather than for that one.
+    """
+    context = click.get_current_context()
+    group = context.find_root().command
+    other = group.get_command(context, name) if isinstance(group, click.Group) else None
+    known = {option.name for option in other.params} if other is not None else set()
+    words: list[str] = []
+    for option in context.command.params:
+        if (
+            isinstance(option, click.Option)
+            and option.name in known - _NOT_REPEATED
+            and (only is None or option.name in only)
+            and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+            and option.expose_value
+        ):
+            value = context.params[option.name]
+            words.append(max(option.opts, key=len))
+            if isinstance(value, Path):
+                words.append(argument(value))
+            elif not option.is_flag:
+                words.append("auto" if value is None else value_word(value))
+    return words
+
+
+def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
+    """The mapping's path, or a UsageError that says how to get a mapping."""
+    if path is None:
+        init = command("init", argument(files[0]), "-o", "my.yaml", *repeated("init", READING))
+        raise UsageError(
+            "a mapping is needed: -m MAPPING",
+            f"Draft one from the file: {init}\ndocs/mapping.md says what stands in it.",
+        )
+    return path

@@ -8,21 +8,13 @@ from typing import Any
 
 import click
 
-from importer.cli.check import Telling, check_files
-from importer.cli.files import is_given
-from importer.cli.gate import (
-    allow_option,
-    allows_new_values,
-    online_option,
-    project_option,
-)
-from importer.cli.live import progress_bar, stops_on_signals
-from importer.cli.logs import as_json, log_options, put_result
+from importer.cli.check import CheckReport, check_files
 from importer.cli.options import (
     FILE,
     again_option,
     all_problems_option,
     files_argument,
+    is_given,
     mapping_option,
     need_mapping,
     quiet_option,
@@ -33,14 +25,29 @@ from importer.cli.options import (
     sending_options,
     source_options,
 )
-from importer.cli.outcome import describe_run, each_file, say, tell, tell_missing
-from importer.cli.target import run_target
+from importer.cli.output import (
+    as_json,
+    describe_run,
+    each_file,
+    log_options,
+    progress_bar,
+    put_result,
+    say,
+    tell,
+    tell_missing,
+)
+from importer.cli.signals import SIGNALS
+from importer.cli.target import (
+    allow_option,
+    allows_new_values,
+    online_option,
+    project_option,
+    run_target,
+)
 from importer.errors import OutputError
 from importer.files import WorkingFolder
 from importer.pipeline.rundir import RunDirectory, refuse_if_not_of_runs
-from importer.settings import (
-    PROBLEM_CAP,
-)
+from importer.settings import PROBLEM_CAP
 
 
 @click.command(
@@ -91,19 +98,12 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     where nothing could be sent, 3 where the run stopped early, 4 where rows are uncertain, 130
     or 143 where it was interrupted.
     """
-    reading = source_options(
-        **{name: options[name] for name in ("sheet", "header_row", "encoding", "delimiter", "rows")}
-    )
+    reading = source_options(options)
     mapping_file = need_mapping(mapping_path, files)
     most = None if options["all_problems"] else PROBLEM_CAP
     if options["dry_run"]:
-        return check_files(
-            files,
-            mapping_file,
-            reading,
-            Telling(options["reports"], most, options["quiet"]),
-            options,
-        )
+        report = CheckReport(options["reports"], most, options["quiet"])
+        return check_files(files, mapping_file, reading, report, options)
     from importer import library
     from importer.reports.writing import Reported, check_reports, write_reports
 
@@ -119,14 +119,14 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.
         offline = {**options, "online": False, "sandbox_project": None}
-        return check_files(files, mapping_file, reading, Telling(quiet=True), offline)
+        return check_files(files, mapping_file, reading, CheckReport(quiet=True), offline)
     folders = iter(_folders(options["out"], files))
     stop, seen = library.StopSwitch(), library.Seen()
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
         WorkingFolder() as logs,
-        stops_on_signals(stop) as received,
+        SIGNALS.stoppable(stop.pull) as received,
         run_target(mapping, options) as (target, sandbox),
     ):
 

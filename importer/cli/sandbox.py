@@ -1,36 +1,25 @@
-"""``vcc-import sandbox``, and the sandbox that ``run --sandbox`` starts for itself."""
+"""``vcc-import sandbox``: a local Add record service."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from importer.cli.options import FILE
 from importer.cli.signals import SIGNALS
-from importer.errors import ServiceError, UsageError
+from importer.cli.target import READY
+from importer.errors import UsageError
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL
 
 if TYPE_CHECKING:
     import asyncio
 
     from importer.sandbox.faults import Faults
-
-READY = "Sandbox ready at "
-DATABASE = "sandbox.sqlite3"
-PROJECT = "project.yaml"
-"""In the folder of a sandbox that a run started."""
-_PATIENCE = 10.0
-_NEW_PROCESS_GROUP = 0x200
-"""Windows' CREATE_NEW_PROCESS_GROUP, which the module subprocess has on Windows only."""
 
 
 @click.command(
@@ -160,80 +149,3 @@ def _end_with_standard_input(told: asyncio.Event) -> None:
             loop.call_soon_threadsafe(told.set)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@contextlib.contextmanager
-def started_sandbox(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Start a sandbox in a process of its own, and give its base URL; it ends with the block.
-
-    `environment` holds its user and key. Ctrl-C does not reach it: what is in flight when a run
-    is interrupted is still answered.
-    """
-    command = [sys.executable, "-m", "importer", "sandbox", "--with-parent"]
-    command += ["--db", str(folder / DATABASE), "--project", str(folder / PROJECT)]
-    apart: dict[str, Any] = (
-        {"creationflags": _NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
-    )
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **environment},
-        **apart,
-    ) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line.startswith(READY):
-                raise ServiceError(
-                    "the sandbox did not start", "What it said stands above this line."
-                )
-            yield line.removeprefix(READY).strip()
-        finally:
-            if process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    process.stdin.close()
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _project_text(path: Path) -> str:
-    """The text of a project file; raises OSError or UnicodeDecodeError."""
-    from importer.files import read_bounded
-    from importer.sandbox.document import SIZE_LIMIT
-
-    raw = read_bounded(path, SIZE_LIMIT)
-    if len(raw) > SIZE_LIMIT:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    return raw.decode("utf-8")
-
-
-def new_sandbox(runs_dir: Path, project_file: Path | None) -> Path:
-    """Make the folder of a sandbox, with its own copy of the project file if one is given."""
-    from importer.errors import SourceError
-    from importer.files import make_private_folder, write_private
-    from importer.pipeline.rundir import new_run_id
-
-    try:
-        text = _project_text(project_file) if project_file is not None else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"{project_file}: the project file cannot be read: {error}",
-            "Check the path after --sandbox-project.",
-        ) from None
-    folder = runs_dir / new_run_id("sandbox")
-    make_private_folder(folder)
-    if text is not None:
-        write_private(folder / PROJECT, text)
-    return folder
-
-
-def write_project(folder: Path, project: Mapping[str, Any]) -> None:
-    """Write the project of a sandbox, as the service describes one."""
-    from importer.files import write_private
-
-    text = json.dumps({"projects": [project]}, ensure_ascii=False, indent=2)
-    write_private(folder / PROJECT, text + "\n")

@@ -10,9 +10,9 @@ Each of the first two signals says one line. The exit code is that of the first 
 
 The exception is raised at most once, so that no clean-up meets a second one, and never inside an
 event loop, which it would leave half closed: there the loop's main task is cancelled, and
-:func:`importer.loop.run_loop` raises the exception once the loop is closed. Whatever else an
-interrupted program complains of by then (a module half imported, a future that nobody awaited) is
-its consequence, and is not shown. Python drops exceptions in finalisers (``__del__``): it is
+:func:`importer.sending.loop.run_loop` raises the exception once the loop is closed. Whatever else
+an interrupted program complains of by then (a module half imported, a future that nobody awaited)
+is its consequence, and is not shown. Python drops exceptions in finalisers (``__del__``): it is
 raised again then. An end that takes longer than `_GRACE` seconds, because some library has dropped
 the exception or waits for a thread, is made by ``os._exit``: for the journal that is a kill, which
 it is made for; helper processes end with their pipes.
@@ -219,7 +219,7 @@ def _tell(line: str) -> None:
     if not line:
         return
     try:
-        from importer.cli.outcome import say
+        from importer.cli.output import say
 
         say(line, err=True)
     except Exception:  # noqa: BLE001 - the stream is in use, or a module half imported

@@ -1,23 +1,71 @@
-"""Where the options of a command say that records go: the service, or a sandbox that is started."""
+"""Where a command's records go, or would go: the service, or a sandbox started for the command."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from importer.cli.outcome import say
-from importer.cli.sandbox import DATABASE, new_sandbox, started_sandbox, write_project
+import click
+
+from importer.cli.options import FILE
+from importer.cli.output import say
 from importer.credentials import credentials, environment, target_for
-from importer.errors import UsageError
+from importer.errors import ServiceError, SourceError, UsageError
+from importer.files import make_private_folder, read_bounded, write_private
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL, Target
 
 if TYPE_CHECKING:
     from importer.library import LoadedMapping, PastRun
 
+READY = "Sandbox ready at "
+"""What the sandbox prints before its base URL, once it answers."""
+_DATABASE, _PROJECT = "sandbox.sqlite3", "project.yaml"
+"""In the folder of a sandbox that a command started."""
+_PATIENCE = 10.0
+"""Seconds that a sandbox has to end by itself."""
+_NEW_PROCESS_GROUP = 0x200
+"""Windows' CREATE_NEW_PROCESS_GROUP, which the module subprocess has on Windows only."""
 
-def warn(words: str) -> None:
+project_option = click.option(
+    "--project", type=click.IntRange(1), metavar="ID", help="Project id; beats the mapping's."
+)
+online_option = click.option(
+    "--online",
+    is_flag=True,
+    help="Compare with the live project too, as run does before it sends anything.",
+)
+compared_file_option = click.option(
+    "--sandbox-project",
+    type=FILE,
+    metavar="FILE",
+    help="Compare with the project of this file instead of the live one; no account is needed.",
+)
+allow_option = click.option(
+    "--allow-new-values",
+    is_flag=True,
+    help="Let values be created that the project lacks, whether or not the mapping lists them.",
+)
+
+
+def allows_new_values(options: Mapping[str, Any]) -> bool:
+    """Whether values may be created: in a sandbox made for the mapping it does no harm."""
+    of_its_own = options.get("sandbox") and options["sandbox_project"] is None
+    return bool(options["allow_new_values"] or of_its_own)
+
+
+def is_online(options: Mapping[str, Any]) -> bool:
+    """Whether a check is to be compared with a project."""
+    return bool(options["online"] or options["sandbox_project"] is not None)
+
+
+def _warn(words: str) -> None:
     """Tell people what is amiss with where a credential stands."""
     say(words, err=True)
 
@@ -31,19 +79,41 @@ def run_target(
     Raises UsageError where something lacks.
     """
     from importer.library import needed_project
+    from importer.pipeline.rundir import new_run_id
 
     if not options["sandbox"] and options["sandbox_project"] is None:
         named = ("project", "base_url", "customer", "api_key_file", "ca_file")
-        yield target_for(mapping, **{name: options[name] for name in named}, warn=warn), None
+        yield target_for(mapping, **{name: options[name] for name in named}, warn=_warn), None
         return
     if options["base_url"] is not None:
         raise UsageError("--base-url and --sandbox exclude each other")
     project = options["project"] or mapping.spec.project or 1
-    folder = new_sandbox(options["runs_dir"], options["sandbox_project"])
-    if options["sandbox_project"] is None:
-        write_project(folder, needed_project(mapping.spec, project))
+    folder = options["runs_dir"] / new_run_id("sandbox")
+    if options["sandbox_project"] is not None:
+        text = _project_text(options["sandbox_project"])
+    else:
+        needed = {"projects": [needed_project(mapping.spec, project)]}
+        text = json.dumps(needed, ensure_ascii=False, indent=2) + "\n"
+    make_private_folder(folder)
+    write_private(folder / _PROJECT, text)
     with _rehearsal(folder, project, options) as target:
         yield target, folder
+
+
+def _project_text(path: Path) -> str:
+    """The text of a project file; raises SourceError."""
+    from importer.sandbox.projects import SIZE_LIMIT
+
+    try:
+        raw = read_bounded(path, SIZE_LIMIT)
+        if len(raw) > SIZE_LIMIT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))  # noqa: TRY301
+        return raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"{path}: the project file cannot be read: {error}",
+            "Check the path after --sandbox-project.",
+        ) from None
 
 
 @contextlib.contextmanager
@@ -57,11 +127,24 @@ def past_target(past: PastRun, options: Mapping[str, Any]) -> Iterator[Target]:
             yield target
         return
     customer, key = credentials(
-        options["customer"], options["api_key_file"], environment(warn), warn
+        options["customer"], options["api_key_file"], environment(_warn), _warn
     )
     ca_file, key_file = options["ca_file"] or past.ca_file, options["api_key_file"]
     base_url = options.get("base_url") or past.base_url
     yield Target(base_url, past.project, customer, key, ca_file, key_file)
+
+
+def draft_target(options: Mapping[str, Any]) -> Target:
+    """The project that a mapping is drafted for; raises UsageError where something lacks."""
+    from importer.library import base_url_for
+
+    if options["project"] is None:
+        raise UsageError("no project is named", "Give --project ID with --online.")
+    customer, key = credentials(
+        options["customer"], options["api_key_file"], environment(_warn), _warn
+    )
+    base_url = options["base_url"] or base_url_for(customer)
+    return Target(base_url, options["project"], customer, key, options["ca_file"])
 
 
 @contextlib.contextmanager
@@ -71,9 +154,64 @@ def _rehearsal(folder: Path, project: int, options: Mapping[str, Any]) -> Iterat
         name: variables.get(name) or SANDBOX_CREDENTIAL
         for name in (CUSTOMER_VARIABLE, API_KEY_VARIABLE)
     }
-    customer, key = credentials(options["customer"], options["api_key_file"], known, warn)
+    customer, key = credentials(options["customer"], options["api_key_file"], known, _warn)
     known = {CUSTOMER_VARIABLE: customer, API_KEY_VARIABLE: key.reveal()}
-    with started_sandbox(folder, known) as base_url:
+    with _started_sandbox(folder, known) as base_url:
         if not options["quiet"]:
-            say(f"Sandbox: {base_url}, records in {folder / DATABASE}")
+            say(f"Sandbox: {base_url}, records in {folder / _DATABASE}")
         yield Target(base_url, project, customer, key)
+
+
+@contextlib.contextmanager
+def compared_with(
+    mapping: LoadedMapping, options: Mapping[str, Any] | None, folder: Path
+) -> Iterator[Target | None]:
+    """Give the target whose project files are compared with; None compares nothing.
+
+    `folder` is for the sandbox, where one is started: nothing of it is kept. Raises UsageError
+    where something lacks.
+    """
+    if options is None:
+        yield None
+        return
+    wanted = {"sandbox": False, **options, "runs_dir": folder, "quiet": True}
+    with run_target(mapping, wanted) as (target, _):
+        yield target
+
+
+@contextlib.contextmanager
+def _started_sandbox(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Start a sandbox in a process of its own, and give its base URL; it ends with the block.
+
+    `environment` holds its user and key. Ctrl-C does not reach it: what is in flight when a run
+    is interrupted is still answered.
+    """
+    command = [sys.executable, "-m", "importer", "sandbox", "--with-parent"]
+    command += ["--db", str(folder / _DATABASE), "--project", str(folder / _PROJECT)]
+    apart: dict[str, Any] = (
+        {"creationflags": _NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+    )
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **environment},
+        **apart,
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith(READY):
+                raise ServiceError(
+                    "the sandbox did not start", "What it said stands above this line."
+                )
+            yield line.removeprefix(READY).strip()
+        finally:
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from importer.api.client import Client
-from importer.cli.live import progress_bar
+from importer.cli.output import progress_bar
 from importer.files import similar_file
 from importer.model import Resumed, Waiting
 from importer.sending.loop import run_loop

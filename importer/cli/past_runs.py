@@ -1,27 +1,38 @@
-"""Commands for a run of the past: ``resume``, ``report``, ``reconcile``, ``mark``."""
+"""Commands for past runs: ``resume``, ``report``, ``reconcile``, ``mark`` and ``history``."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.live import progress_bar, stops_on_signals
-from importer.cli.logs import as_json, log_options, put_result, verbose_option
 from importer.cli.options import (
     FILE,
     SENDING,
     again_option,
+    credential_options,
     given_settings,
     quiet_option,
     repeated,
     resuming_options,
+    runs_dir_option,
 )
-from importer.cli.outcome import describe_run, say
+from importer.cli.output import (
+    as_json,
+    describe_run,
+    log_options,
+    progress_bar,
+    put_result,
+    say,
+    verbose_option,
+)
+from importer.cli.signals import SIGNALS
 from importer.cli.target import past_target
 from importer.errors import UsageError
 from importer.model import Status
@@ -29,7 +40,12 @@ from importer.pipeline.commands import about_run
 from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
+    from importer.operations.ledger import Entry, FileEntry, Ledger
     from importer.pipeline.reconcile import Findings
+
+    _Listed = tuple[datetime, Entry | FileEntry, list[str]]
+    """When it began or was seen, the entry, and its cells in a table."""
+
 
 run_argument = click.argument(
     "run_dir", type=click.Path(path_type=Path, file_okay=False), metavar="RUN_DIR"
@@ -61,7 +77,7 @@ def resume(run_dir: Path, **options: Any) -> int:
     settings = past.settings_but(given_settings(click.get_current_context()))
     # Where nothing is to be sent, no key is needed and no sandbox started.
     place = past_target(past, options) if past.pending else contextlib.nullcontext()
-    with place as target, stops_on_signals(stop) as received:
+    with place as target, SIGNALS.stoppable(stop.pull) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
             result = library.resume(
                 run_dir,
@@ -134,11 +150,7 @@ def report(run_dir: Path, quiet: bool) -> int:
     metavar="SECONDS",
     help="Time after the run in which a late request may still arrive: nothing is released before.",
 )
-@click.option("--customer", metavar="NAME", help="Customer; else VCC_CUSTOMER.")
-@click.option(
-    "--api-key-file", type=FILE, metavar="FILE", help="File of the API key; else VCC_API_KEY."
-)
-@click.option("--ca-file", type=FILE, metavar="FILE", help="PEM file of certificates to trust.")
+@credential_options
 @verbose_option
 @quiet_option
 def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
@@ -165,11 +177,11 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
     with past_target(past, options) as target:
         findings = reconcile(run_dir, target, search, release=release, settling=options["settling"])
     if not options["quiet"]:
-        _tell(run_dir, findings, past.description.settings)
+        _tell_found(run_dir, findings, past.description.settings)
     return 4 if set(findings.not_found) - set(findings.released) else 0
 
 
-def _tell(run_dir: Path, findings: Findings, settings: Mapping[str, Any]) -> None:
+def _tell_found(run_dir: Path, findings: Findings, settings: Mapping[str, Any]) -> None:
     if not findings.looked and not findings.not_found:
         say("No row of this run is uncertain.")
         return
@@ -287,3 +299,214 @@ def _told(way: str, found: Mapping[int, str | None]) -> str:
 
 def _count(rows: Collection[int]) -> str:
     return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+
+
+_AGE = re.compile(r"([1-9]\d{0,4}) ?([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+
+
+def _age(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
+    """How long ago, as a person says it."""
+    if text is None:
+        return None
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no age such as 90d, 12h or 4w.")
+    return timedelta(hours=int(found[1]) * _HOURS[found[2]])
+
+
+@click.command(
+    short_help="Show past runs, and remove the old ones' data.",
+    epilog="Examples: vcc-import history --since 7d    vcc-import history --prune 90d",
+)
+@click.argument("run", required=False, metavar="[RUN]")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of runs, newest first.")
+@click.option("--job", metavar="NAME", help="Only runs of this job of a batch.")
+@click.option(
+    "--since",
+    callback=_age,
+    default="30d",
+    show_default=True,
+    metavar="AGE",
+    help="How far to look back, as 12h, 7d or 4w.",
+)
+@click.option(
+    "--prune",
+    callback=_age,
+    metavar="AGE",
+    help="Remove the directories of runs that are older: they hold personal data.",
+)
+@click.option(
+    "--all",
+    "everywhere",
+    is_flag=True,
+    help="Show the runs of all folders that you have used, wherever they are.",
+)
+@runs_dir_option
+def history(run: str | None, **options: Any) -> int:
+    """Show what was imported, newest first, with totals for each job and day.
+
+    RUN is the id of a run, its beginning, or its folder: that run is shown with all that the
+    ledger has of it, wherever it was started. Files of a batch that became no run (held, failed,
+    duplicate) stand in it, too. Rehearsals do not.
+
+    --prune keeps runs with pending or uncertain rows, and the ledger's own lines, so that the same
+    content is still refused.
+    """
+    from importer.operations.ledger import Ledger
+    from importer.operations.runs_folders import ledgers_beside
+
+    runs_dir, job, everywhere = options["runs_dir"], options["job"], options["everywhere"]
+    as_json = options["as_json"]
+    if options["prune"] is not None:
+        if everywhere:
+            raise UsageError(
+                "--prune looks after one folder", "Name it with --runs-dir, and leave out --all."
+            )
+        return _prune(runs_dir, options["prune"])
+    with contextlib.ExitStack() as opened:
+        own = Ledger.look(runs_dir)
+        ledgers = [] if own is None else [opened.enter_context(own)]
+        if everywhere or run is not None:
+            ledgers = opened.enter_context(ledgers_beside(own))
+        if run is not None:
+            return _show(run, ledgers, as_json=as_json)
+        if not ledgers and not as_json:
+            return _none(runs_dir, everywhere=everywhere)
+        began = datetime.now(UTC) - options["since"]
+        runs = _current([run for each in ledgers for run in each.runs(label=job, since=began)])
+        files = [file for each in ledgers for file in each.files(job=job, since=began)]
+    listed: list[_Listed] = [
+        *((run.started_at, run, _run_cells(run, everywhere=everywhere)) for run in runs),
+        *((file.at, file, _file_cells(file)) for file in files),
+    ]
+    listed.sort(key=lambda line: line[0], reverse=True)
+    if as_json:
+        click.echo(json.dumps([entry.as_json() for _, entry, _ in listed], indent=2))
+    elif listed:
+        say(_table(_HEADERS, [cells for *_, cells in listed]))
+        if runs:
+            say("\n" + _table(_TOTALS_HEADERS, _totals(runs)))
+    else:
+        say("No run or file in the time that is shown, or none of that job: see --since, --job.")
+    return 0
+
+
+def _current(runs: list[Entry]) -> list[Entry]:
+    """Each run once, newest first, and as its own journal has it now."""
+    from importer.operations.ledger import Ledger
+    from importer.operations.runs_folders import newest_first
+
+    return [Ledger.current(run) for run in newest_first(runs)]
+
+
+def _show(name: str, ledgers: Sequence[Ledger], *, as_json: bool) -> int:
+    """Print everything about the runs of that name."""
+    runs = _current([run for each in ledgers for run in each.named(Path(name).name)])
+    if as_json:
+        click.echo(json.dumps([run.as_json() for run in runs], indent=2))
+    elif runs:
+        say("\n\n".join(map(_details, runs)))
+    else:
+        raise UsageError(f"no ledger has a run {name}", "history --all lists all runs there are.")
+    return 0
+
+
+def _none(runs_dir: Path, *, everywhere: bool) -> int:
+    """Say why there is nothing to show: that nothing was sent yet is no mistake."""
+    if everywhere:
+        say("No run so far in any folder that you have used. Rehearsals are not entered.")
+        return 0
+    if not runs_dir.is_dir():
+        raise UsageError(
+            f"{runs_dir} is no folder: no run was made there",
+            "Name the folder of the runs with --runs-dir; of a batch, its jobs file says which."
+            " Those of all folders: vcc-import history --all",
+        )
+    only = any(path.name.startswith("sandbox-") for path in runs_dir.iterdir())
+    what = "Only rehearsals so far" if only else "No run so far"
+    say(f"{what} in {runs_dir}: nothing was sent to a service from there.")
+    return 0
+
+
+def _prune(runs_dir: Path, age: timedelta) -> int:
+    from importer.operations.pruning import prune as prune_runs
+
+    if not runs_dir.is_dir():
+        raise UsageError(f"{runs_dir} is no folder", "Name the folder of the runs with --runs-dir.")
+    pruned = prune_runs(runs_dir, datetime.now(UTC) - age)
+    for path in pruned.removed:
+        say(f"removed  {path}")
+    for path, reason in pruned.kept:
+        say(f"kept     {path}: {reason}")
+    say(f"{len(pruned.removed)} removed, {len(pruned.kept)} kept in spite of their age")
+    return 0
+
+
+def _details(run: Entry) -> str:
+    """All about one run, a line each."""
+    return "\n".join(
+        f"{name:15} {json.dumps(value) if isinstance(value, dict) else value}"
+        for name, value in run.as_json().items()
+        if value is not None
+    )
+
+
+_HEADERS = ["began", "job", "file", "project", "state", *Status, "seconds", "exit", "run"]
+
+
+def _run_cells(run: Entry, *, everywhere: bool) -> list[str]:
+    over = run.exit_code is not None
+    return [
+        f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
+        run.label or "-",
+        PurePath(run.file).name,
+        str(run.project),
+        run.state,
+        *(f"{run.count(status):,}" for status in Status),
+        f"{run.elapsed_s:,.0f}" if over else "-",
+        str(run.exit_code) if over else "-",
+        str(run.run_dir) if everywhere else run.run_id,
+    ]
+
+
+def _file_cells(file: FileEntry) -> list[str]:
+    return [
+        f"{file.at.astimezone():%Y-%m-%d %H:%M}",
+        file.job,
+        PurePath(file.file).name,
+        str(file.project),
+        file.fate,
+        *("-" for _ in Status),
+        "-",
+        str(file.exit_code),
+        f"none: {file.cause}",
+    ]
+
+
+_TOTALS_HEADERS = ["day", "job", "runs", *Status]
+
+
+def _totals(runs: Sequence[Entry]) -> list[list[str]]:
+    """What each job did on each day, newest first: runs, and rows by their status."""
+    totals: dict[tuple[str, str], list[int]] = {}
+    for run in runs:
+        key = (f"{run.started_at.astimezone():%Y-%m-%d}", run.label or "-")
+        total = totals.setdefault(key, [0] * (len(Status) + 1))
+        for at, number in enumerate((1, *(run.count(status) for status in Status))):
+            total[at] += number
+    return [[*key, *(f"{number:,}" for number in total)] for key, total in totals.items()]
+
+
+def _table(headers: list[str], rows: list[list[str]]) -> str:
+    """Columns of text, as wide as they must be; those of numbers stand on the right."""
+    columns = list(zip(headers, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    numeric = [all(re.fullmatch(r"[\d,]+|-", cell) for cell in column[1:]) for column in columns]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in [headers, *rows]
+    )
