@@ -123,12 +123,11 @@ def sandbox(  # noqa: PLR0913 (each is an option)
 
 def _faults(path: Path | None, latency: str | None, rate_limit: float | None) -> Faults:
     """What goes wrong: the file's faults, and what the options say in their place."""
-    from importer.sandbox import faults
-    from importer.sandbox.faults import load_faults
+    from importer.sandbox.faults import NO_FAULTS, load_faults, parse_latency
 
-    ordered = load_faults(path) if path is not None else faults.NO_FAULTS
+    ordered = load_faults(path) if path is not None else NO_FAULTS
     try:
-        wait = faults.parse_latency(latency) if latency is not None else None
+        wait = parse_latency(latency) if latency is not None else None
     except ValueError as error:
         raise UsageError(
             f"--latency {latency}: {error}", "Write it as 20ms, 0.05 or 20ms-80ms."

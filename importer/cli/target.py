@@ -102,7 +102,7 @@ def run_target(
 
 def _project_text(path: Path) -> str:
     """The text of a project file; raises SourceError."""
-    from importer.sandbox.projects import SIZE_LIMIT
+    from importer.sandbox.document import SIZE_LIMIT
 
     try:
         raw = read_bounded(path, SIZE_LIMIT)
