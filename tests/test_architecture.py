@@ -37,7 +37,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "api.request": FOUNDATION,
     "api.verdict": FOUNDATION,
     "api": (*FOUNDATION, "api"),
-    "sources": (*HELPERS, "memory", "shell", "sources", "textbytes"),
+    "sources": (*HELPERS, "memory", "sources"),
     "journal": (*HELPERS, "journal", "shell"),
     "drafting": (*HELPERS, "drafting", "mapping", "survey", "textbytes"),
     "drafting.file": ("*",),

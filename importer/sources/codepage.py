@@ -1,10 +1,11 @@
-"""Which code page a text is in that is not UTF-8: told by the words that it makes.
+"""Which code page a text is in that is not UTF-8, by the likelihood of its words.
 
 Bytes beyond ASCII are letters in every code page, only others. So each word that has such bytes is
-read in each code page and priced in each language: the negative logarithm, in nats, of how
-frequent its pairs of neighbouring letters are in that language (`letters.json`; only pairs with a
-letter beyond ASCII, since the others are the same whatever the code page). ``Lefèvre`` is cheap in
-French, ``Lefčvre`` in no language, so byte E8 is è. Each different word counts once.
+read in each code page, and a bigram model of each language gives its price: the negative logarithm,
+in nats, of how frequent its pairs of neighbouring letters are in that language (`letters.json`;
+only pairs with a letter beyond ASCII, since the others are the same whatever the code page).
+``Lefèvre`` is cheap in French, ``Lefčvre`` in no language, so byte E8 is è. Each different word
+counts once.
 
 A file is in few languages: the price of a file is that of its words in one language, or in several
 where each further one saves more than `_NEXT_LANGUAGE`. Without that, each word finds some
@@ -96,20 +97,24 @@ _RARE_LANGUAGE = 3.0
 """What a language with few speakers costs more, so that Kőszegi is not explained as Estonian."""
 _MOST_LANGUAGES = 4
 _MOST_LIKELY = 4
+"""Code pages that a message names at most."""
 _DEAREST_PAIR = 8.5
 """Nats for each pair of letters, on the average of all words: beyond it they are no words."""
 _FEW_WORDS = 4
 _DEAREST_PAIR_OF_MORE = 7.8
-"""The same for more than `_FEW_WORDS` words, whose average is less by chance."""
+"""The limit for more than `_FEW_WORDS` words, whose average varies less by chance."""
 _RIVAL = 15.0
 """Nats up to which another reading is a rival at all."""
 
 _UNKNOWN_PAIR = 16.0
+"""Nats of a pair of letters that a language does not have. What else is odd costs more by:"""
 _LOWER_BEFORE_UPPER = 8.0
 _LOWER_AFTER_UPPERS = 5.0
 _LETTER_AT_DIGIT = 8.0
 _MISPLACED = 8.0
+"""A sign where prose does not have it; `_SIGNS` says where that is."""
 _LACKING = 20.0
+"""A byte that the code page has no character for."""
 
 _COVERED = 0.75
 """The share of a language's letters that a code page needs, so that people use it for that."""
@@ -137,8 +142,8 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the words of a file say.
+class CodePageChoice:
+    """Which code page the words of a file are in, and what speaks against it.
 
     `code_page` is the best one; None if none makes words of them. `likely` are the best ones that
     read the words differently, in order. `rivals` would read some word otherwise, and are dearer
@@ -224,7 +229,7 @@ _OTHER_SIGN = 22.0
 
 @dataclass(frozen=True)
 class _Tables:
-    """What is priced: symbols of every character, and a matrix of prices for each language."""
+    """The bigram models: a symbol for each character, and prices by [symbol, next symbol]."""
 
     symbols: dict[str, int]
     languages: dict[str, Costs]
@@ -337,7 +342,7 @@ def _page(name: str) -> _Page:
     return _Page(symbols, case, lacking, languages)
 
 
-# ── judging ──────────────────────────────────────────────────────────────────────────────────
+# ── choosing ─────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -396,8 +401,8 @@ def _price(text: _Text, page: _Page) -> Costs:
     return chosen + total(fixed) + once / text.count
 
 
-def judge(words: Iterable[bytes]) -> Judgement:
-    """Which code page the words are in, of which there is at least one."""
+def choose_code_page(words: Iterable[bytes]) -> CodePageChoice:
+    """The code page that makes the likeliest words of these; there is at least one."""
     listed = list(words)
     text = _text(listed)
     prices = {name: _price(text, _page(name)) for name in CODE_PAGES}
@@ -409,7 +414,7 @@ def judge(words: Iterable[bytes]) -> Judgement:
     dear = np.flatnonzero(prices[best] > _DEAREST_PAIR * pairs)
     pair_cost = float(prices[best].sum()) / len(text.pairs)
     fits = pair_cost <= (_DEAREST_PAIR if len(listed) <= _FEW_WORDS else _DEAREST_PAIR_OF_MORE)
-    return Judgement(
+    return CodePageChoice(
         code_page=best if fits else None,
         likely=_distinct(listed, order)[:_MOST_LIKELY],
         rivals=rivals if fits else (),

@@ -41,9 +41,8 @@ from importer.sources.dialect import (
 )
 from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS
-from importer.sources.source import Chunk, ColumnChunk, Layout, Reading, RowChunk
+from importer.sources.source import Chunk, ColumnChunk, Layout, Reading, RowChunk, longest_text
 from importer.sources.table import read_table
-from importer.textbytes import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -508,8 +507,7 @@ def divided_at_once(piece: bytes, delimiter: str) -> Divided | None:
     except pa.ArrowInvalid:
         return None
     # The limit is in characters, of which a text has as many as bytes at most.
-    chunks = (chunk for column in table.columns for chunk in column.chunks)
-    if any(Bytes(chunk).longest > LONGEST_CELL for chunk in chunks):
+    if any(longest_text(column) > LONGEST_CELL for column in table.columns):
         return None
     return Divided(table, size)
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import SourceError
 from importer.model import Problem, Severity
-from importer.sources.codepage import Words, judge, named_only, shown_words
+from importer.sources.codepage import Words, choose_code_page, named_only, shown_words
 from importer.sources.detect import unmarked_utf16
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from importer.sources.codepage import Judgement, Rival
+    from importer.sources.codepage import CodePageChoice, Rival
     from importer.sources.inputfile import InputFile
 
 
@@ -57,7 +57,7 @@ _MOST_BAD = 1000
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The codec's name, and what is to be told about the choice."""
+    """The codec's name, and the warnings about how it was chosen."""
 
     name: str
     problems: tuple[Problem, ...] = ()
@@ -82,13 +82,13 @@ def find_encoding(file: InputFile, option: str | None) -> Encoding:
     if _is_utf8(file):
         return Encoding("utf-8")
     words = _words(file)
-    judgement = judge(words)
-    if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
+    choice = choose_code_page(words)
+    if choice.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
         raise _partly_utf8(file)
-    others = named_only(_sample(file)) if judgement.pair_cost > _DOUBTFUL_PAIR else []
-    if judgement.code_page is None or others:
-        raise _unknown(file, [*others, *judgement.likely][:4], words)
-    return Encoding(judgement.code_page, tuple(_unsure(judgement, len(words))))
+    others = named_only(_sample(file)) if choice.pair_cost > _DOUBTFUL_PAIR else []
+    if choice.code_page is None or others:
+        raise _unknown(file, [*others, *choice.likely][:4], words)
+    return Encoding(choice.code_page, tuple(_unsure(choice, len(words))))
 
 
 def _is_utf8(file: InputFile) -> bool:
@@ -110,13 +110,13 @@ def _words(file: InputFile) -> dict[bytes, None]:
     return words.words
 
 
-def _unsure(judgement: Judgement, words: int) -> Iterator[Problem]:
+def _unsure(choice: CodePageChoice, words: int) -> Iterator[Problem]:
     """The warning of a close call, with the words that the two code pages read differently."""
     close = _CLOSE_FOR_FEW if words <= _FEW_WORDS else _CLOSE
-    rivals = [rival for rival in judgement.rivals if rival.margin < close]
+    rivals = [rival for rival in choice.rivals if rival.margin < close]
     if not rivals:
         return
-    taken, shown = judgement.code_page, rivals[: _MOST_SHOWN - 2]
+    taken, shown = choice.code_page, rivals[: _MOST_SHOWN - 2]
     others = "".join(f", or as {rival.code_page} {rival.words[0][1]!r}" for rival in shown[1:])
     yield Problem(
         row=None,
@@ -336,14 +336,14 @@ def _undecodable(file: InputFile, encoding: str, at: int) -> SourceError:
     hint = 'Save the file anew as "CSV UTF-8" or .xlsx.'
     if not encoding.startswith(("utf-16", "utf-32")):
         words = _words(file)
-        judgement = judge(words)
-        if judgement.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
+        choice = choose_code_page(words)
+        if choice.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
             hint = "The rest of the file is UTF-8: mend this line in a text editor, or " + (
                 "export the list once more."
             )
-        elif judgement.code_page not in {None, encoding}:
-            some = ", ".join(shown_words(words, judgement.code_page or encoding))
-            hint = f"It looks like --encoding {judgement.code_page}, which reads {some}."
+        elif choice.code_page not in {None, encoding}:
+            some = ", ".join(shown_words(words, choice.code_page or encoding))
+            hint = f"It looks like --encoding {choice.code_page}, which reads {some}."
     return SourceError(
         f"{file}: line {line} has bytes that are not {encoding} (0x{wrong}, at byte {at + 1:,}).",
         hint,

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
+from importer.files import sync_folder
 from importer.memory import tidy_after, tidy_in_passing
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.inputfile import file_sha256
@@ -123,7 +124,7 @@ class SnapshotWriter:
             self._file.close()
             self._temporary.replace(self.path)
             if self._lasting:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except OSError as error:
             self._discard()
             raise self._unwritable(error) from None
@@ -150,16 +151,6 @@ class SnapshotWriter:
             f"{self.path}: cannot be written ({error.strerror or error}).",
             "Choose a folder that you may write to: --out DIR.",
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable, where the system has such a thing."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class Snapshot:

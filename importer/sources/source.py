@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.sources.grid import Merges
 from importer.sources.inputfile import file_sha256
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class RowChunk:
     """Consecutive rows of a file, blank ones too; `first` is the row number of the first.
 
-    `quotes` has the rows, by their numbers, that hold a quote where the rules of CSV allow none,
-    and whether it could be told all the same where each of their cells ends.
+    `quotes` has the numbers of rows that hold a quote where RFC 4180 allows none, and for each
+    whether it could be told all the same where its cells end.
     """
 
     first: int
@@ -35,13 +36,13 @@ class RowChunk:
         return len(self.cells)
 
     def between(self, start: int, stop: int) -> RowChunk:
-        """Those from index `start` up to `stop`."""
+        """The rows from index `start` up to `stop`."""
         low, high = self.first + start, self.first + stop
         quotes = {row: told for row, told in self.quotes.items() if low <= row < high}
         return RowChunk(low, self.cells[start:stop], quotes)
 
     def as_rows(self) -> RowChunk:
-        """The same."""
+        """The rows as they are; :class:`ColumnChunk` has this, too."""
         return self
 
 
@@ -60,11 +61,11 @@ class ColumnChunk:
 
     def between(self, start: int, stop: int) -> ColumnChunk:
         """The rows from index `start` up to `stop`."""
-        chunks = [pa.concat_arrays([array[start:stop]]) for array in self.arrays]
-        return ColumnChunk(self.first + start, chunks)
+        arrays = [pa.concat_arrays([array[start:stop]]) for array in self.arrays]
+        return ColumnChunk(self.first + start, arrays)
 
     def as_rows(self) -> RowChunk:
-        """The same row by row."""
+        """The rows as lists of cells."""
         columns = (array.to_pylist() for array in self.arrays)
         return RowChunk(self.first, list(map(list, zip(*columns, strict=True))))
 
@@ -72,14 +73,19 @@ class ColumnChunk:
 Chunk = RowChunk | ColumnChunk
 
 
+def longest_text(array: Any) -> int:
+    """The bytes in UTF-8 of the longest text of an Arrow array; 0 where there is none."""
+    return pc.max(pc.binary_length(array)).as_py() or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a reader tells of its rows.
 
-    `place` names the file, and the sheet if there is one, for messages. `text` gives a column of
-    cells as text; None where cells are text already. `open_ended` says that a row holds as many
-    cells as were written, so that its width means something; in a text file, `delimiter` divides
-    them. `merges` are cells merged into one.
+    `place` names the file, and the sheet if there is one, for messages. `text` turns the cells of a
+    row or column into text; None where they are text already. `open_ended` says that a row has as
+    many cells as were written, so that its width means something; in a text file, `delimiter`
+    divides them. `merges` are the sheet's merged cells.
     """
 
     place: str
@@ -94,7 +100,7 @@ class Layout:
 
 
 def _nothing() -> None:
-    """Close what need not be closed."""
+    """Closes a reader that holds nothing open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +113,11 @@ class Reading:
 
 
 class Source:
-    """An open source: what it is, and its rows, once.
+    """An open source; a context manager that closes it.
 
-    A context manager that closes the file. `batches` can be gone through one time; what a reader
-    finds wrong with the whole file only while reading (undecodable bytes, a quote never closed)
-    is raised there as SourceError.
+    `info` says what it is. `batches` gives its rows, one time; what makes the whole file unreadable
+    and is found only while reading (undecodable bytes, a quote never closed) is raised there as
+    SourceError.
     """
 
     def __init__(self, reading: Reading, original: InputFile, close: Callable[[], None]) -> None:
@@ -134,7 +140,7 @@ class Source:
 
     @property
     def size(self) -> int:
-        """How many bytes those are; asked for while the source is open."""
+        """The number of bytes that were given; asked for while the source is open."""
         return self._original.path.stat().st_size
 
     def __enter__(self) -> Self:

@@ -15,14 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.errors import SourceError
-from importer.model import Batch, Problem, Severity
+from importer.model import BLANKS, Batch, Problem, Severity
 from importer.sources.bounds import too_long_cell, too_many_columns
+from importer.sources.brokenrows import BrokenRows, several_rows, whole_runs
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, column_letters
 from importer.sources.header import LOOKED_AT, find_header, is_blank
 from importer.sources.merged import MergedCells
-from importer.sources.shortrows import ShortRows, swallowed, whole_runs
-from importer.sources.source import ColumnChunk, RowChunk
-from importer.textbytes import Bytes
+from importer.sources.source import ColumnChunk, RowChunk, longest_text
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -72,9 +71,10 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
     if len(headers) > MOST_COLUMNS:
         raise too_many_columns(layout.place, len(headers))
     merged = MergedCells(layout, header_row, len(headers))
-    short = ShortRows(len(headers), layout.delimiter) if layout.delimiter is not None else None
-    made = _Batches(headers, layout, header_row, options.rows, merged, short)
-    batches = made.read(chain(head, chunks))
+    mark = layout.delimiter
+    broken = BrokenRows(len(headers), mark) if mark is not None else None
+    reader = _Batches(headers, layout, header_row, options.rows, merged, broken)
+    batches = reader.read(chain(head, chunks))
     first = next(batches, None)
     if first is None:
         raise _no_data(layout.place, header_row, options.rows)
@@ -127,9 +127,7 @@ def _first_rows(chunks: Iterator[Chunk], header_row: int | None) -> tuple[list[R
     head: list[RowChunk] = []
     filled, anything = 0, False
     for given in chunks:
-        if isinstance(given, ColumnChunk) and not any(
-            Bytes(array).longest for array in given.arrays
-        ):
+        if isinstance(given, ColumnChunk) and not any(map(longest_text, given.arrays)):
             continue  # seen at once: a file may be blank lines for the most part
         chunk = given.as_rows()
         full = sum(any(cell != "" for cell in row) for row in chunk.cells if row and row != _BLANK)
@@ -159,19 +157,19 @@ def _no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> Sour
 
 @dataclass(frozen=True, slots=True)
 class _Batches:
-    """How rows become Batches, once headers are known."""
+    """How rows become Batches, once headers are known; `taken` are the rows that were asked for."""
 
     headers: tuple[str, ...]
     layout: Layout
     header_row: int
     taken: tuple[int, int] | None
     merged: MergedCells
-    short: ShortRows | None
+    broken: BrokenRows | None
 
     def read(self, chunks: Iterator[Chunk]) -> Iterator[Batch]:
         low, high = self.taken or (1, None)
         low = max(low, self.header_row + 1)
-        if self.short is not None:
+        if self.broken is not None:
             chunks = whole_runs(chunks, len(self.headers))
         for chunk in chunks:
             if high is not None and chunk.first > high:
@@ -182,8 +180,8 @@ class _Batches:
             if skip >= stop:
                 continue
             wanted = chunk if stop - skip == len(chunk) else chunk.between(skip, stop)
-            if self.short is not None:
-                self.short.see(wanted)
+            if self.broken is not None:
+                self.broken.learn(wanted)
             if (batch := self._batch(wanted)) is not None:
                 yield batch
 
@@ -193,7 +191,7 @@ class _Batches:
         arrays = self._columns(chunk)
         if arrays is None:
             arrays = self._from_rows(chunk.as_rows(), problems)
-        problems += self._swallowed(chunk.first, arrays, {problem.row for problem in problems})
+        problems += self._rows_in_one(chunk.first, arrays, {problem.row for problem in problems})
         keep = _filled_rows(arrays)
         for problem in problems:
             keep[(problem.row or chunk.first) - chunk.first] = True
@@ -208,11 +206,11 @@ class _Batches:
         problems.sort(key=lambda problem: problem.row or 0)
         return Batch(numbers, dict(enumerate(arrays)), tuple(problems))
 
-    def _swallowed(
+    def _rows_in_one(
         self, first: int, arrays: Sequence[Any], told: Container[int | None]
     ) -> Iterator[Problem]:
-        """Rows of a text file that hold others, since a quote opened and was closed elsewhere."""
-        if self.short is None:
+        """Rows of a text file that hold others: a stray quote began a cell, another ended it."""
+        if self.broken is None:
             return
         mark = self.layout.delimiter or ""
         # Each row but the first brings its own delimiters with it.
@@ -228,18 +226,18 @@ class _Batches:
             return
         columns = [array.take(pa.array(places)).to_pylist() for array in arrays]
         for at, *row in zip(places.tolist(), *columns, strict=True):
-            if first + at not in told and (count := self.short.rows_within(row)):
-                yield _uncertain_row(first + at, *swallowed(count))
+            if first + at not in told and (count := self.broken.rows_within(row)):
+                yield _uncertain_row(first + at, *several_rows(count))
 
     def _columns(self, chunk: Chunk) -> list[Any] | None:
-        """The columns of a part that has them, if they are as many as the headers.
+        """The columns of a chunk that has columns, at least as many as there are headers.
 
-        Others beyond them may be there if they are blank.
+        None for other chunks, and where a column beyond the headers is not blank.
         """
         if not isinstance(chunk, ColumnChunk) or len(chunk.arrays) < len(self.headers):
             return None
         beyond = chunk.arrays[len(self.headers) :]
-        if any(Bytes(array).longest for array in beyond):
+        if any(map(longest_text, beyond)):
             return None
         return chunk.arrays[: len(self.headers)]
 
@@ -250,7 +248,7 @@ class _Batches:
             row = cells[number - rows.first]
             problems.append(_stray_quote(number, is_read=told and len(row) == width))
         if set(map(len, cells)) != {width}:
-            broken = self.short.broken(rows) if self.short is not None else {}
+            broken = self.broken.find(rows) if self.broken is not None else {}
             problems += (_broken_row(number, *said) for number, said in broken.items())
             cells = [
                 row if len(row) == width else self._fitted(number, row, problems, broken)
@@ -265,7 +263,7 @@ class _Batches:
     def _check_lengths(self, arrays: Sequence[Any], first: int) -> None:
         """Raise SourceError where a cell is over the limit."""
         for column, array in enumerate(arrays):
-            if Bytes(array).longest > LONGEST_CELL:
+            if longest_text(array) > LONGEST_CELL:
                 row = _overlong(array.to_pylist())
                 if row is not None:
                     cell = f"{column_letters(column)}{first + row}"
@@ -291,39 +289,27 @@ class _Batches:
         return row[:width]
 
     def _nul_problems(self, column: int, array: Any, first: int) -> Iterator[Problem]:
-        _, offsets, data = array.buffers()
-        end = np.frombuffer(offsets, np.int64)[len(array)]
-        if data is None or np.frombuffer(data, np.uint8)[:end].all():
-            return
-        for index, cell in enumerate(array.to_pylist()):
-            if "\0" in cell:
-                yield Problem(
-                    row=first + index,
-                    column=self.headers[column] or None,
-                    target=None,
-                    code="nul_character",
-                    message="the cell holds a NUL character, which no text has",
-                    value=cell[:_SHOWN],
-                    hint="The file was damaged, or written by a faulty program: type it again.",
-                )
+        with_nul = pc.match_substring(array, "\0").to_numpy(zero_copy_only=False)
+        for index in np.flatnonzero(with_nul).tolist():
+            yield Problem(
+                row=first + index,
+                column=self.headers[column] or None,
+                target=None,
+                code="nul_character",
+                message="the cell holds a NUL character, which no text has",
+                value=str(array[index])[:_SHOWN],
+                hint="The file was damaged, or written by a faulty program: type it again.",
+            )
 
 
 def _filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
-    """Which rows have a cell that shows something; `columns` are arrays of large strings.
-
-    Nearly all rows do by their first cell, so the cells are looked at column by column, and one by
-    one only in the rows that these array operations leave open.
-    """
+    """Which rows have a cell that shows something; `columns` are arrays of large strings."""
     filled = np.zeros(len(columns[0]), np.bool_)
-    empty = np.ones(len(columns[0]), np.bool_)
     for column in columns:
-        found = Bytes(column)
-        empty &= found.lengths == 0
-        filled |= found.shows
+        shows = pc.not_equal(pc.utf8_trim(column, BLANKS), "")
+        filled |= shows.to_numpy(zero_copy_only=False)
         if filled.all():
-            return filled
-    for index in np.flatnonzero(~filled & ~empty):
-        filled[index] = any(not is_blank(column[index].as_py()) for column in columns)
+            break  # nearly always by the first column
     return filled
 
 

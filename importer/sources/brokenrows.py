@@ -1,7 +1,7 @@
-"""Rows with fewer cells than the header, whole or pieces of a broken one; rows that hold others.
+"""Rows of a text file that are no whole rows: pieces of one, or several in one.
 
-Spreadsheet programs leave blank cells off at a row's end, so a short row by itself shows nothing.
-Three things show that it is none of these:
+Spreadsheet programs leave blank cells off at a row's end, so a row with fewer cells than the header
+shows nothing by itself. Four things show that it is broken:
 
 - Neighbouring short rows add up to one full row, as a line break in a cell without quotes makes
   them, and what they hold does not fit the columns it stands in, while joined it does. Where it
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 
     from importer.sources.source import Chunk
 
+
 _MARKS = ";,\t|"
-_LEARNT = 500
-"""Full rows that kinds of cells are learnt from."""
+_MOST_LEARNT = 500
+"""Full rows that the kinds of cells are learnt from."""
 _MOST_PIECES = 20
 """Pieces that a row is put together of at most."""
 _MANY = 200
-"""Short rows of a part that are looked at one with the other, even if most rows are short."""
-_LONG = 7
+"""Short rows of a chunk that are compared with their neighbours, even if most rows are short."""
+_PHONE_DIGITS = 7
 """Digits that a phone has at least."""
 _DATE = re.compile(r"\s*[0-9]{1,4}([-./]) ?[0-9]{1,2}\1 ?[0-9]{1,4}(?![0-9])")
 _RARE = 0.05
@@ -47,8 +48,8 @@ _LINES = re.compile(r"\r\n|\r|\n")
 _JOINED = "Join what belongs together and put it in quotes, or save the list as .xlsx."
 
 
-class ShortRows:
-    """Learns what full rows hold, and tells the short ones that are no whole rows.
+class BrokenRows:
+    """Learns what full rows hold, and tells which rows are broken.
 
     `width` is how many cells a full row has; `delimiter` divides them.
     """
@@ -59,22 +60,22 @@ class ShortRows:
         self._kinds: list[Counter[str]] = [Counter() for _ in range(width)]
         self._learnt = 0
 
-    def see(self, chunk: Chunk) -> None:
+    def learn(self, chunk: Chunk) -> None:
         """Learn from the next rows, as long as there is something to learn."""
-        if self._learnt < _LEARNT:
+        if self._learnt < _MOST_LEARNT:
             wide = not isinstance(chunk, ColumnChunk) or len(chunk.arrays) == self._width
             if wide:
-                self._learn(chunk.between(0, min(len(chunk), _LEARNT)).as_rows().cells)
+                self._learn(chunk.between(0, min(len(chunk), _MOST_LEARNT)).as_rows().cells)
 
-    def broken(self, rows: RowChunk) -> dict[int, tuple[str, str]]:
-        """By row number, why a short row is no whole row, and what to do about it."""
+    def find(self, rows: RowChunk) -> dict[int, tuple[str, str]]:
+        """By row number, what is wrong with a short row, and what to do about it."""
         places = [at for at, row in enumerate(rows.cells) if self._is_short(row)]
         found: dict[int, tuple[str, str]] = {}
         if not self._learnt:
             return found
         for at in places:
             if count := self.rows_within(rows.cells[at]):
-                found[rows.first + at] = swallowed(count)
+                found[rows.first + at] = several_rows(count)
             elif (why := self._divided_otherwise(rows.cells[at])) is not None:
                 found[rows.first + at] = why
         if len(places) <= max(_MANY, len(rows) // 2):
@@ -106,7 +107,7 @@ class ShortRows:
 
     def _learn(self, cells: Sequence[Sequence[str]]) -> None:
         for row in cells:
-            if self._learnt >= _LEARNT:
+            if self._learnt >= _MOST_LEARNT:
                 return
             if len(row) == self._width and not all(map(is_blank, row)):
                 self._learnt += 1
@@ -188,8 +189,8 @@ class ShortRows:
         return 0
 
 
-def swallowed(count: int) -> tuple[str, str]:
-    """What to say of a row that holds others, and what to do about it."""
+def several_rows(count: int) -> tuple[str, str]:
+    """What is wrong with a row that holds `count` rows, and what to do about it."""
     return (
         f'{count} rows of the file are in one: a quote (") opens a cell in the first of them, and'
         " another closes it in the last",
@@ -199,20 +200,25 @@ def swallowed(count: int) -> tuple[str, str]:
 
 
 def whole_runs(chunks: Iterator[Chunk], width: int) -> Iterator[Chunk]:
-    """The same rows, in parts that do not end among short rows which are neighbours."""
-    held: RowChunk | None = None
+    """The rows in chunks that do not end between neighbouring short rows.
+
+    Up to `_MOST_PIECES` rows wait for the next chunk.
+    """
+    waiting: RowChunk | None = None
     for chunk in chunks:
         if not isinstance(chunk, RowChunk):
-            if held is not None:
-                yield held
-                held = None
+            if waiting is not None:
+                yield waiting
+                waiting = None
             yield chunk
             continue
-        if held is not None:
+        if waiting is not None:
             count = _short_ones(chunk.cells[:_MOST_PIECES], width)
             lead = chunk.between(0, count)
-            yield RowChunk(held.first, [*held.cells, *lead.cells], {**held.quotes, **lead.quotes})
-            held = None
+            yield RowChunk(
+                waiting.first, [*waiting.cells, *lead.cells], {**waiting.quotes, **lead.quotes}
+            )
+            waiting = None
             if count == len(chunk):
                 continue
             chunk = chunk.between(count, len(chunk))  # noqa: PLW2901 -- what is left of it
@@ -220,9 +226,9 @@ def whole_runs(chunks: Iterator[Chunk], width: int) -> Iterator[Chunk]:
         if count < len(chunk):
             yield chunk.between(0, len(chunk) - count)
         if count:
-            held = chunk.between(len(chunk) - count, len(chunk))
-    if held is not None:
-        yield held
+            waiting = chunk.between(len(chunk) - count, len(chunk))
+    if waiting is not None:
+        yield waiting
 
 
 def _short_ones(cells: Sequence[Sequence[str]], width: int) -> int:
@@ -238,7 +244,7 @@ def _kind(cell: str) -> str:
     if "@" in cell and not any(map(str.isspace, cell.strip())):
         return "mail"
     digits = sum(map(str.isdigit, cell))
-    if digits < _LONG or digits <= sum(map(str.isalpha, cell)) or _DATE.match(cell):
+    if digits < _PHONE_DIGITS or digits <= sum(map(str.isalpha, cell)) or _DATE.match(cell):
         return "other"
     return "number"
 
