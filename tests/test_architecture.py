@@ -40,7 +40,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "sources": (*HELPERS, "memory", "sources"),
     "journal": (*HELPERS, "journal", "shell"),
     "drafting": (*HELPERS, "drafting", "mapping", "survey", "textbytes"),
-    "drafting.file": ("*",),
+    "drafting.draft": ("*",),
     "sending": (*FOUNDATION, "sending"),
     "sending.loop": (),
     "sending.sender": (*FOUNDATION, "api", "sending"),
@@ -65,7 +65,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
             *HELPERS,
             "cli",
             "credentials",
-            "drafting.file",
+            "drafting.draft",
             "library",
             "operations",
             "pipeline",
@@ -138,8 +138,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 
 _TOP = {"cli", "sandbox", "__main__"}
 ABOVE: dict[str, set[str]] = {
-    "drafting": _TOP | {"library", "operations", "pipeline"},
-    "pipeline": _TOP | {"library", "operations"},
+    "drafting": _TOP | {"library", "operations"},
+    "pipeline": _TOP | {"drafting", "library", "operations"},
     "operations": _TOP,
     "library": _TOP,
 }

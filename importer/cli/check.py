@@ -281,7 +281,7 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
             f"{output}: there is a file of that name", "Choose another name, or add --force."
         )
     target = draft_target(options) if online else None
-    from importer.drafting.file import draft
+    from importer.drafting.draft import draft
 
     text = draft(file, reading, target)
     if output is None:

@@ -7,15 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from importer.drafting.kinds import fit
-from importer.drafting.sample import Column, Sample
-from importer.drafting.values import phone_marks
-from importer.drafting.words import Meaning, Role
-from importer.drafting.yaml import UNSURE, Line, flow, of_rule
+from importer.drafting.columns import ReadColumn, Sample, SampledColumn, fit, phone_marks
+from importer.drafting.headers import Meaning, Role
+from importer.drafting.yaml import UNSURE, DraftLine, flow, of_rule
 from importer.mapping.spec import CONTACT_NUMBERS
-
-Read = tuple[Column, Meaning]
-"""A column that a mapping can name, and what its header means."""
 
 _PLAUSIBLE = 0.5
 _SURE = 0.9
@@ -24,20 +19,20 @@ _FEWEST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Contacts:
+class DraftedContacts:
     """What a draft says of contacts: lines below ``contacts:``, and columns used up by it.
 
     `key` is the path of the first phone, by which rows can be told apart. `no_place` are phone
     columns beyond the nine numbers of a record.
     """
 
-    lines: tuple[Line, ...] = ()
+    lines: tuple[DraftLine, ...] = ()
     used: frozenset[int] = frozenset()
     key: str | None = None
-    no_place: tuple[Column, ...] = ()
+    no_place: tuple[SampledColumn, ...] = ()
 
 
-def phone_columns(columns: Sequence[Read], region: str | None) -> list[Read]:
+def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[ReadColumn]:
     """The columns that hold phones: by their header and most of the texts, or by the texts alone.
 
     Under a header that tells, numbers that are not valid are phones, too: as contacts they hold
@@ -65,11 +60,11 @@ def phone_columns(columns: Sequence[Read], region: str | None) -> list[Read]:
     return found
 
 
-class _Table:
-    """Contacts as they are put together: phones by number, and what is left over."""
+class _Numbering:
+    """The numbers of the contacts: which phone has which, and what is left over."""
 
-    def __init__(self, phones: Sequence[Read]) -> None:
-        self.numbered: dict[int, Read] = {}
+    def __init__(self, phones: Sequence[ReadColumn]) -> None:
+        self.numbered: dict[int, ReadColumn] = {}
         rest = []
         for column, meaning in phones:
             n = meaning.number
@@ -77,7 +72,7 @@ class _Table:
                 self.numbered[n] = (column, meaning)
             else:
                 rest.append((column, meaning))
-        self.no_place: list[Column] = []
+        self.no_place: list[SampledColumn] = []
         for read in rest:
             free = next((n for n in CONTACT_NUMBERS if n not in self.numbered), None)
             if free is None:
@@ -105,11 +100,11 @@ def _header(stem: str, n: int) -> str:
 
 def draft_contacts(
     sample: Sample,
-    phones: Sequence[Read],
-    columns: Sequence[Read],
-    person: tuple[Mapping[str, Any], Sequence[Column]] | None,
+    phones: Sequence[ReadColumn],
+    columns: Sequence[ReadColumn],
+    person: tuple[Mapping[str, Any], Sequence[SampledColumn]] | None,
     region: str | None,
-) -> Contacts:
+) -> DraftedContacts:
     """Number the phones, and give each what else the sheet knows of that contact.
 
     `person` is the rule that gives the record's own name, with the columns it needs. A name or
@@ -118,15 +113,15 @@ def draft_contacts(
     """
     many = {column.index: marks for column, _ in phones if (marks := _many(column, region))}
     spread = [(column, many[column.index]) for column, _ in phones if column.index in many]
-    table = _Table([read for read in phones if read[0].index not in many])
-    lines: list[Line] = []
+    table = _Numbering([read for read in phones if read[0].index not in many])
+    lines: list[DraftLine] = []
     used = {column.index for column, _ in spread}
     used |= {column.index for column, _ in table.numbered.values()}
     if (stem := table.stem(sample)) is not None:
         every, taken, alone = _each(sample, table, stem, columns)
         used |= taken
         told = (*alone, *_how_good(table.numbered.values(), region))
-        lines.append(Line("each", flow(every), told))
+        lines.append(DraftLine("each", flow(every), told))
     else:
         for n, (column, meaning) in sorted(table.numbered.items()):
             # Another phone of the row can be called, so that no row may be lost for want of this.
@@ -136,20 +131,20 @@ def draft_contacts(
             used |= {c.index for c, _ in columns if parts.get("email") == {"column": c.header}}
             written = ", ".join(f"{key}: {of_rule(rule)}" for key, rule in parts.items())
             told = (*remarks, *_how_good([(column, meaning)], region))
-            lines.append(Line(str(n), f"{{{written}}}", told))
+            lines.append(DraftLine(str(n), f"{{{written}}}", told))
     if spread:
         marks = list(dict.fromkeys(mark for _, own in spread for mark in own))
         names = [column.header for column, _ in spread]
         source = {"column": names[0]} if len(names) == 1 else {"columns": names}
         remark = "several phones in a cell fill the free contacts in order"
-        lines.append(Line("spread", flow({**source, "split": marks}), (remark,)))
+        lines.append(DraftLine("spread", flow({**source, "split": marks}), (remark,)))
     free = set(CONTACT_NUMBERS) - set(table.numbered) if spread else set()
     first = min({*table.numbered, *free}, default=None)
     key = f"contacts.{first}.phone" if first else None
-    return Contacts(tuple(lines), frozenset(used), key, tuple(table.no_place))
+    return DraftedContacts(tuple(lines), frozenset(used), key, tuple(table.no_place))
 
 
-def _many(column: Column, region: str | None) -> list[str]:
+def _many(column: SampledColumn, region: str | None) -> list[str]:
     """What divides the phones in a column's cells, where more than a few cells hold several."""
     texts = list(column.texts)
     if not texts:
@@ -159,14 +154,14 @@ def _many(column: Column, region: str | None) -> list[str]:
     return marks if several >= 2 and several > _RARELY * len(texts) else []
 
 
-_Part = tuple[str, Mapping[str, Any], Sequence[Column]]
+_Part = tuple[str, Mapping[str, Any], Sequence[SampledColumn]]
 """A key of a contact, its rule, and the columns that the rule takes."""
 
 
 def _wanted(
     n: int,
-    columns: Sequence[Read],
-    person: tuple[Mapping[str, Any], Sequence[Column]] | None,
+    columns: Sequence[ReadColumn],
+    person: tuple[Mapping[str, Any], Sequence[SampledColumn]] | None,
 ) -> list[_Part]:
     """What the sheet knows of a contact besides its phone."""
     own = [read for read in columns if read[1].number == n]
@@ -184,7 +179,7 @@ def _wanted(
 
 
 def _contact(
-    sample: Sample, phone: tuple[int, Column, Meaning], wanted: Sequence[_Part], most: float
+    sample: Sample, phone: tuple[int, SampledColumn, Meaning], wanted: Sequence[_Part], most: float
 ) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
     """The parts of one contact, and what to know of them.
 
@@ -213,14 +208,14 @@ def _contact(
 
 
 def _each(
-    sample: Sample, table: _Table, stem: str, columns: Sequence[Read]
+    sample: Sample, table: _Numbering, stem: str, columns: Sequence[ReadColumn]
 ) -> tuple[dict[str, str], set[int], list[str]]:
     """The ``each`` of phones that share a header, the columns it uses besides, and remarks."""
     parts: dict[str, str] = {"phone": stem}
     used: set[int] = set()
     remarks: list[str] = []
     for key, role in (("name", Role.NAME), ("email", Role.EMAIL)):
-        stems: dict[str, list[Column]] = {}
+        stems: dict[str, list[SampledColumn]] = {}
         for column, meaning in columns:
             if meaning.role is role and meaning.stem and meaning.number in table.numbered:
                 stems.setdefault(meaning.stem, []).append(column)
@@ -245,7 +240,7 @@ def _each(
     return parts, used, remarks
 
 
-def _how_good(phones: Iterable[Read], region: str | None) -> tuple[str, ...]:
+def _how_good(phones: Iterable[ReadColumn], region: str | None) -> tuple[str, ...]:
     """How many of the phones are none, where any is."""
     cells: Counter[str] = Counter()
     for column, _ in phones:

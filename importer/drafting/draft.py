@@ -1,50 +1,78 @@
-"""A first mapping for a sheet, drafted from its headers and its texts, for a person to finish.
+"""A first mapping for a file, drafted from its headers and its texts, for a person to finish.
 
-What is unsure is marked so, with figures; nothing is guessed that a check would refuse. Texts of
-the sheet are personal data: remarks tell their kind and number, not the texts.
+The whole file is read once; its project is asked for its fields where a target is given. What is
+unsure is marked so, with figures; nothing is guessed that a check would refuse. Texts of the sheet
+are personal data: remarks tell their kind and number, not the texts.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from importer.drafting.columns import (
+    Guess,
+    ReadColumn,
+    Sample,
+    SampledColumn,
+    Sampler,
+    fit,
+    guess_list,
+    guess_type,
+    remarks_on,
+)
 from importer.drafting.contacts import (
-    Contacts,
-    Read,
+    DraftedContacts,
     draft_contacts,
     phone_columns,
 )
-from importer.drafting.form import Form, Person, draft_form, find_person, money
-from importer.drafting.kinds import fit, guess_type
+from importer.drafting.headers import Meaning, Role, field_name, meaning_of
 from importer.drafting.region import Home, guess_region
-from importer.drafting.sample import Column, Sample
-from importer.drafting.words import Role, meaning_of
-from importer.drafting.yaml import UNSURE, Line, comment, flow, of_rule, scalar, shown
+from importer.drafting.yaml import UNSURE, DraftLine, comment, flow, of_rule, scalar, shown
 from importer.mapping.program import column_letter
-from importer.model import FieldType, Project, SourceInfo
-from importer.settings import SourceOptions
+from importer.model import Field, FieldType, Project, SourceInfo
+from importer.settings import Pace, SourceOptions, Target
+from importer.sources import open_source
 
 _LISTED = 100
 """Columns without a field that are listed one by one."""
+
 _FEW = 40
+"""Texts that are listed as marks of do not call."""
+
 _DATA = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 """An e-mail address, or digits as phones, dates and ids have them."""
+
 _STAMPED = re.compile(r"stamp|import|ref(?:erence)?(?![a-z])", re.IGNORECASE)
 """Names of fields that may be there for a stamp."""
+
 _SCHEMA = "# yaml-language-server: $schema=mapping.schema.json"
 
-
 _NOBODY = (
-    Line(
+    DraftLine(
         "1",
         "{phone: Phone}",
         (f"{UNSURE}no column was taken for phones, so nobody could be called: name it here",),
         active=False,
     ),
 )
+
+_CONVENTIONAL = frozenset(
+    {Role.EMAIL, Role.CITY, Role.ZIP, Role.STREET, Role.ADDRESS, Role.COUNTRY, Role.COMPANY}
+    | {Role.NOTE, Role.BIRTH, Role.URL}
+)
+"""Roles whose fields have a name of their own, whatever the header's language."""
+
+_ALIKE = 0.85
+"""How much of two names is the same, by difflib, where they are merely alike."""
+
+_VAGUE = {Role.ID, Role.DATE, Role.AMOUNT, Role.COUNT, None}
+"""Meanings that many fields and columns share: two of them need not be the same thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +82,26 @@ class Sheet:
     info: SourceInfo
     given: SourceOptions
     sample: Sample
+
+
+def draft(
+    path: Path, reading: SourceOptions, target: Target | None = None, pace: Pace | None = None
+) -> str:
+    """Draft a mapping for a file, as YAML text; with a target its project's fields are used.
+
+    The whole file is read, batch by batch. Raises SourceError, and ServiceError where the project
+    cannot be had.
+    """
+    project = None
+    if target is not None:
+        from importer.pipeline.preflight import fetch_project
+
+        project = fetch_project(target, pace or Pace())
+    with open_source(path, reading) as source:
+        sampler = Sampler(source.info.headers)
+        for batch in source.batches():
+            sampler.add(batch)
+        return draft_mapping(Sheet(source.info, reading, sampler.finish()), project)
 
 
 def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
@@ -118,7 +166,9 @@ def _head(sheet: Sheet, project: Project | None, home: Home) -> Iterator[str]:
         yield "# project: 134  # the id of your project; --project on the command line beats it"
     if home.remark is not None:
         written = home.likely or "HU"
-        yield from Line("region", written, (home.remark,), active=home.region is not None).write()
+        yield from DraftLine(
+            "region", written, (home.remark,), active=home.region is not None
+        ).write()
     yield from _source(sheet)
 
 
@@ -132,9 +182,11 @@ def _source(sheet: Sheet) -> Iterator[str]:
     lines = []
     several = any(problem.code == "other_sheets" for problem in info.problems)
     if info.sheet is not None and (several or given.sheet is not None):
-        lines.append(Line("sheet", scalar(info.sheet), ("one of several sheets",)))
+        lines.append(DraftLine("sheet", scalar(info.sheet), ("one of several sheets",)))
     if info.header_row != 1 or given.header_row is not None:
-        lines.append(Line("header_row", str(info.header_row), ("the row of the column headers",)))
+        lines.append(
+            DraftLine("header_row", str(info.header_row), ("the row of the column headers",))
+        )
     for key, value, said in (
         ("encoding", info.encoding, given.encoding),
         ("delimiter", info.delimiter, given.delimiter),
@@ -145,17 +197,17 @@ def _source(sheet: Sheet) -> Iterator[str]:
                 remark += tuple(
                     f"{UNSURE}{p.hint}" for p in info.problems if p.code == "one_column"
                 )
-            lines.append(Line(key, scalar(value), remark, active=said is not None))
+            lines.append(DraftLine(key, scalar(value), remark, active=said is not None))
     if any(line.active for line in lines):
         yield from _section("source", lines)
     elif lines:
         yield ""
         yield "# source:"
         for line in lines:
-            yield from Line(f"  {line.key}", line.value, line.remarks, active=False).write()
+            yield from DraftLine(f"  {line.key}", line.value, line.remarks, active=False).write()
 
 
-def _section(key: str, lines: Sequence[Line]) -> Iterator[str]:
+def _section(key: str, lines: Sequence[DraftLine]) -> Iterator[str]:
     """A key of the mapping with what stands below it; nothing where that is nothing."""
     if lines:
         yield ""
@@ -164,12 +216,12 @@ def _section(key: str, lines: Sequence[Line]) -> Iterator[str]:
             yield from line.write(2)
 
 
-def _filters(reads: Sequence[Read]) -> tuple[list[Line], frozenset[int]]:
+def _filters(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[int]]:
     """Leave out whom nobody may call, where a header says so; only suggest it where it may."""
     entries: list[dict[str, object]] = []
     used: set[int] = set()
     remarks: list[str] = []
-    suggestions: list[Line] = []
+    suggestions: list[DraftLine] = []
     for column, meaning in reads:
         words = ["yes", "x", "1", "ja", "igen"]
         if meaning.role is Role.DO_NOT_CALL:
@@ -188,9 +240,11 @@ def _filters(reads: Sequence[Read]) -> tuple[list[Line], frozenset[int]]:
                 words = ["no", "n", "0", "nein", "nem"]
             value = flow([{"column": column.header, "in": words}])
             remark = f"{UNSURE}if this column says who may not be called, skip these rows"
-            suggestions.append(Line("skip_when", value, (remark,), active=False))
+            suggestions.append(DraftLine("skip_when", value, (remark,), active=False))
     if entries:
-        return [Line("skip_when", flow(entries), tuple(remarks)), *suggestions], frozenset(used)
+        return [DraftLine("skip_when", flow(entries), tuple(remarks)), *suggestions], frozenset(
+            used
+        )
     return suggestions, frozenset(used)
 
 
@@ -198,8 +252,8 @@ def _says(text: str) -> str | None:
     return fit([text], "boolean").values[0]
 
 
-def _premium(reads: Sequence[Read]) -> tuple[list[Line], frozenset[int]]:
-    lines: list[Line] = []
+def _premium(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[int]]:
+    lines: list[DraftLine] = []
     used: set[int] = set()
     for role, key, what in (
         (Role.PRICE, "price", "the call centre's commission"),
@@ -209,16 +263,24 @@ def _premium(reads: Sequence[Read]) -> tuple[list[Line], frozenset[int]]:
             guess = money(column, role)
             if guess is not None and not any(line.key == key for line in lines):
                 remarks = (*guess.remarks, f"{UNSURE}taken for {what} on the record")
-                lines.append(Line(key, of_rule(guess.rule(column.header)), remarks))
+                lines.append(DraftLine(key, of_rule(guess.rule(column.header)), remarks))
                 used.add(column.index)
     return lines, frozenset(used)
 
 
-def _is_call_back(read: Read) -> bool:
+def _is_call_back(read: ReadColumn) -> bool:
     return not read[0].texts or guess_type(*read, None).type in {"date", "datetime"}
 
 
-def _call_backs(calls: Sequence[Read], project: Project | None) -> Iterator[str]:
+def money(column: SampledColumn, role: Role) -> Guess | None:
+    """The type of a price or commission; None where the texts are no numbers, or not surely so."""
+    if not column.texts:
+        return None
+    guess = guess_type(column, Meaning(role, None, None, frozenset()), None)
+    return guess if guess.type == "decimal" else None
+
+
+def _call_backs(calls: Sequence[ReadColumn], project: Project | None) -> Iterator[str]:
     """Call-backs are only mentioned: they need a disposition and a user that no sheet tells."""
     known = [d for d in (project.dispositions or () if project else ()) if d.callback]
     for column, meaning in calls:
@@ -235,10 +297,10 @@ def _call_backs(calls: Sequence[Read], project: Project | None) -> Iterator[str]
             ("  userid", flow({"value": "7"})),
             ("  next_calldate", of_rule(rule)),
         ):
-            yield from Line(key, value, active=False).write()
+            yield from DraftLine(key, value, active=False).write()
 
 
-def _stamp(project: Project | None, form: Form) -> Iterator[str]:
+def _stamp(project: Project | None, form: DraftedForm) -> Iterator[str]:
     """The stamp is only suggested: the project needs a text field of its own for it."""
     free = [f.name for f in project.fields if f.type is FieldType.TEXT] if project else []
     free = [name for name in free if name in form.unfilled]
@@ -251,36 +313,39 @@ def _stamp(project: Project | None, form: Form) -> Iterator[str]:
         f"answer was lost; without it, each has to be looked for by hand. {lacks}"
         "Name it here:"
     )
-    yield from Line("stamp", scalar(name), active=False).write()
+    yield from DraftLine("stamp", scalar(name), active=False).write()
 
 
-def _unique(contacts: Contacts, form: Form) -> list[Line]:
+def _unique(contacts: DraftedContacts, form: DraftedForm) -> list[DraftLine]:
     target = contacts.key
     if target is None and Role.EMAIL in form.names:
         target = f"form.{form.names[Role.EMAIL]}"
     if target is None:
         return []
     remark = "what makes two rows the same: the later one is skipped"
-    return [Line("unique", flow([target]), (remark,)), Line("on_duplicate", "skip")]
+    return [DraftLine("unique", flow([target]), (remark,)), DraftLine("on_duplicate", "skip")]
 
 
 def _at_least_one(
-    form: Form, contacts: Contacts, phones: Sequence[Read], person: Person | None
-) -> Form:
+    form: DraftedForm,
+    contacts: DraftedContacts,
+    phones: Sequence[ReadColumn],
+    person: Person | None,
+) -> DraftedForm:
     """A record needs a field, though it be its phone's or a constant."""
     if form.lines:
         return form
     remark = f"{UNSURE}a record needs a field of its own, and no column is left for one"
     if person is not None:
-        line = Line("name", of_rule(person[0]), (remark,))
+        line = DraftLine("name", of_rule(person[0]), (remark,))
     elif phones:
-        line = Line("phone", of_rule({"column": phones[0][0].header}), (remark,))
+        line = DraftLine("phone", of_rule({"column": phones[0][0].header}), (remark,))
     else:
-        line = Line("imported", flow({"value": "yes"}), (remark,))
-    return Form((line,), form.names, form.left, form.unfilled)
+        line = DraftLine("imported", flow({"value": "yes"}), (remark,))
+    return DraftedForm((line,), form.names, form.left, form.unfilled)
 
 
-def _unmapped(columns: Sequence[tuple[Column, str | None]], sample: Sample) -> Iterator[str]:
+def _unmapped(columns: Sequence[tuple[SampledColumn, str | None]], sample: Sample) -> Iterator[str]:
     unlooked = len(sample.headers) - len(sample.columns)
     if not columns and not unlooked:
         return
@@ -292,8 +357,193 @@ def _unmapped(columns: Sequence[tuple[Column, str | None]], sample: Sample) -> I
         yield f"#   and {rest:,} more"
 
 
-def _unfilled(form: Form) -> Iterator[str]:
+def _unfilled(form: DraftedForm) -> Iterator[str]:
     if form.unfilled:
         yield ""
         names = ", ".join(map(shown, form.unfilled[:_LISTED]))
         yield from comment(f"Fields of the project that no column fills: {names}")
+
+
+# The record's own fields: what each column that is left becomes.
+
+
+Person = tuple[Mapping[str, Any], Sequence[SampledColumn]]
+"""The rule that gives the record's name, and the columns it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedForm:
+    """Lines below ``form:``, the names of its fields by role, and columns no field fits."""
+
+    lines: tuple[DraftLine, ...]
+    names: Mapping[Role, str]
+    left: tuple[SampledColumn, ...] = ()
+    unfilled: tuple[str, ...] = ()
+
+
+def find_person(reads: Sequence[ReadColumn]) -> Person | None:
+    """What gives the record its name: a column, or first and last name as the sheet orders them.
+
+    Beside a first name the column *Name* may hold the last name, as texts of one word show.
+    """
+    names = [read for read in reads if read[1].role is Role.NAME]
+    whole = sorted(names, key=lambda read: read[1].number or 0)
+    parts: dict[Role, SampledColumn] = {}
+    for column, meaning in reads:
+        if meaning.role in {Role.FIRST_NAME, Role.LAST_NAME} and meaning.number in {None, 1}:
+            parts.setdefault(meaning.role, column)
+    if whole and whole[0][1].number in {None, 1}:
+        column = whole[0][0]
+        single = sum(len(text.split()) == 1 for text in column.texts)
+        if len(parts) != 1 or single * 2 <= len(column.texts):
+            return {"column": column.header}, [column]
+        parts[Role.NAME] = column
+    columns = sorted(parts.values(), key=lambda column: column.index)
+    if len(columns) == 2:
+        return {"columns": [column.header for column in columns]}, columns
+    return ({"column": columns[0].header}, columns) if columns else None
+
+
+def draft_form(
+    reads: Sequence[ReadColumn],
+    person: Person | None,
+    used: frozenset[int],
+    language: str | None,
+    project: Project | None,
+) -> DraftedForm:
+    """Give each column that is not `used` elsewhere a field, of the project's where it is known."""
+    lines: list[DraftLine] = []
+    names: dict[Role, str] = {}
+    taken: set[str] = set()
+    matches: dict[int, FieldMatch] = {}
+    rest = [read for read in reads if read[0].index not in used]
+    if project is not None:
+        candidates = [*(r for r in reads if person and r[0] is person[1][0]), *rest]
+        matches = match_fields(project, list({r[0].index: r for r in candidates}.values()))
+        named = [f for f in project.fields if f.name == "name"]
+        if person is not None and named and len(person[1]) > 1:
+            matches = {i: m for i, m in matches.items() if m.field.name != "name"}
+            matches[person[1][0].index] = FieldMatch(named[0])
+    if person is not None and (project is None or person[1][0].index in matches):
+        match = matches.get(person[1][0].index)
+        name = match.field.name if match else Role.NAME.value
+        lines.append(DraftLine(scalar(name), of_rule(person[0]), match.remarks if match else ()))
+        taken.add(name)
+        rest = [read for read in rest if read[0] not in person[1]]
+    left: list[SampledColumn] = []
+    for column, meaning in rest:
+        guess = guess_list(column, meaning) or guess_type(column, meaning, language)
+        rule, remarks, choices = guess.rule(column.header), guess.remarks, guess.choices
+        if project is not None:
+            match = matches.get(column.index)
+            if match is None:
+                left.append(column)
+                continue
+            rule, new = fit_field(column, rule, match.field)
+            name, remarks = match.field.name, (*match.remarks, *remarks, *new)
+        else:
+            conventional = meaning.role in _CONVENTIONAL and meaning.number is None
+            name = str(meaning.role) if conventional else field_name(column.header)
+            name = _free_name(name or f"column_{column_letter(column.index).lower()}", taken)
+        if not guess.type and "multiple" not in rule:
+            remarks = (*remarks, *_not_called(column, meaning.role), *remarks_on(column, meaning))
+        taken.add(name)
+        if meaning.role is not None:
+            names.setdefault(meaning.role, name)
+        instead = [of_rule({**rule, **chosen}) for chosen in choices if "type" in rule]
+        lines.append(DraftLine(scalar(name), of_rule(rule), remarks, instead=instead))
+    unfilled = tuple(f.name for f in project.fields if f.name not in taken) if project else ()
+    return DraftedForm(tuple(lines), names, tuple(left), unfilled)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}_{number}"
+    return candidate
+
+
+def _not_called(column: SampledColumn, role: Role | None) -> tuple[str, ...]:
+    """Say why a column that is headed as a phone is text."""
+    if role not in {Role.PHONE, Role.MOBILE} or not column.texts:
+        return ()
+    found = fit(column.texts, "phone")
+    return (
+        f"{UNSURE}only {found.good:,} of {len(found.values):,} values are valid phones, so this is"
+        " no contact; if it has phones, put it under contacts",
+    )
+
+
+# Which column fits which field of a live project, by name, label and meaning.
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """A field for a column, and what a person should know of that."""
+
+    field: Field
+    remarks: tuple[str, ...] = ()
+
+
+def match_fields(
+    project: Project, columns: Sequence[tuple[SampledColumn, Meaning]]
+) -> dict[int, FieldMatch]:
+    """The field of each column that has one, by the column's index; no field is taken twice.
+
+    Equal names go before equal meanings, and those before names that are merely alike.
+    """
+    found: dict[int, FieldMatch] = {}
+    left = {field.name: field for field in project.fields if field.name.strip()}
+
+    def take(column: SampledColumn, field: Field, *remarks: str) -> None:
+        found[column.index] = FieldMatch(left.pop(field.name), remarks)
+
+    for column, _ in columns:
+        name = field_name(column.header)
+        for field in list(left.values()):
+            if name and name in {field_name(field.name), field_name(field.label)}:
+                take(column, field)
+                break
+    for column, meaning in columns:
+        if column.index in found or meaning.role in _VAGUE:
+            continue
+        for field in list(left.values()):
+            if _role(field) is meaning.role:
+                take(column, field)
+                break
+    for column, _ in columns:
+        if column.index not in found:
+            names = {field_name(f.name): f for f in left.values()}
+            names |= {field_name(f.label): f for f in left.values() if f.label}
+            close = difflib.get_close_matches(field_name(column.header), names, 1, _ALIKE)
+            if close and close[0]:
+                take(column, names[close[0]], f"{UNSURE}the names are merely alike")
+    return found
+
+
+def _role(field: Field) -> Role | None:
+    return meaning_of(field.name).role or meaning_of(field.label).role
+
+
+def fit_field(
+    column: SampledColumn, rule: Mapping[str, Any], field: Field
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A rule as the field wants it, and what to know: values that the project does not have."""
+    fitted = dict(rule)
+    if field.type is FieldType.MULTIPLE:
+        fitted = {k: v for k, v in fitted.items() if k not in {"type", "input", "output"}}
+        fitted["multiple"] = True
+    elif fitted.pop("multiple", False):
+        fitted.pop("split", None)
+    if field.type in {FieldType.TEXT, FieldType.OTHER}:
+        return fitted, ()
+    marks = fitted.get("split", ())
+    texts = set(column.texts)
+    for mark in marks:
+        texts = {piece.strip() for text in texts for piece in text.split(mark)} - {""}
+    new = len(texts - {value.name for value in field.values})
+    if not new:
+        return fitted, ()
+    some = f"{new:,} of {len(texts):,} different values are new to the field {shown(field.name)}"
+    return fitted, (f"{UNSURE}{some}: translate them with map, or let them be created",)

@@ -5,23 +5,24 @@ Germany and Austria. So the phones only say which countries come into question: 
 about as many of them are valid as in the best. Which of these it is, is for the rest of the sheet
 to say: other phones that have a country's code, headers, addresses, towns, post codes, currencies,
 how numbers are divided. Where that says nothing, or is of two minds, no region is drafted: a
-number of the wrong country is valid, and calls a stranger.
+number of the wrong country is valid, and calls a stranger. `places.toml` has the words and signs
+that show a country.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from importer.drafting import places
-from importer.drafting.contacts import Read
-from importer.drafting.sample import Column
-from importer.drafting.words import Role, words_of
+from importer.drafting.columns import ReadColumn, SampledColumn
+from importer.drafting.headers import Role, words_of
 from importer.drafting.yaml import UNSURE
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Home:
     rivals: tuple[str, ...] = ()
 
 
-def guess_region(columns: Sequence[Read]) -> Home:
+def guess_region(columns: Sequence[ReadColumn]) -> Home:
     """Tell where the phones of these columns are at home."""
     home, abroad = _phones(columns)
     codes = [code for text in abroad if (code := _country(text)) is not None]
@@ -83,7 +84,7 @@ def guess_region(columns: Sequence[Read]) -> Home:
         return Home()
     evidence = _evidence(columns, home, codes)
     named = [region for kind in evidence for region in kind.votes]
-    regions = dict.fromkeys([*named, *_all_regions()])
+    regions = dict.fromkeys([*named, *_places().regions])
     few = len(home) < _RARELY * (len(home) + len(codes))
     if few:
         # What is left of a list that has its country codes is mostly no number at all.
@@ -164,7 +165,7 @@ def _voted(what: str, weight: float, found: Iterable[Iterable[str]], among: int)
 
 
 def _evidence(
-    columns: Sequence[Read], home: Sequence[str], codes: Sequence[str]
+    columns: Sequence[ReadColumn], home: Sequence[str], codes: Sequence[str]
 ) -> list[_Evidence]:
     """All that the sheet says about a country, apart from how its phones are written.
 
@@ -179,7 +180,7 @@ def _evidence(
         ),
         _bare(home),
         _headers(columns),
-        _Evidence("the countries lists are from", _PRIOR, dict.fromkeys(places.NEAR.split(), 1.0)),
+        _Evidence("the countries lists are from", _PRIOR, dict.fromkeys(_places().near, 1.0)),
     ]
     texts = [(c, m.role, list(islice(c.texts, _LOOKED_AT))) for c, m in columns]
 
@@ -208,11 +209,11 @@ def _evidence(
     return [kind for kind in found if kind.votes and kind.weight]
 
 
-def _nameless(column: Column) -> bool:
+def _nameless(column: SampledColumn) -> bool:
     return not any("@" in text for text in islice(column.texts, _FEW))
 
 
-def _headers(columns: Sequence[Read]) -> _Evidence:
+def _headers(columns: Sequence[ReadColumn]) -> _Evidence:
     """The language that explains most headers: English says little, for it is so everywhere."""
     known = [meaning.languages for _, meaning in columns if meaning.languages]
     explained = Counter(language for languages in known for language in languages)
@@ -220,14 +221,14 @@ def _headers(columns: Sequence[Read]) -> _Evidence:
     spoken = sorted(language for language, count in explained.items() if count == most)
     foreign = sum("en" not in languages for languages in known)
     if spoken == ["en"] or not foreign:
-        english = places.ENGLISH.split() if known else []
+        english = _places().english if known else ()
         return _Evidence("English headers", 0.3, dict.fromkeys(english, 1.0))
     votes = {r: 1 / len(spoken) for language in spoken for r in _spoken(language)}
     return _Evidence("its headers", 1.5 * min(1.0, foreign / 2), votes)
 
 
-def _spoken(language: str) -> list[str]:
-    return places.SPOKEN.get(language, "").split()
+def _spoken(language: str) -> Sequence[str]:
+    return _places().spoken.get(language, ())
 
 
 def _bare(home: Sequence[str]) -> _Evidence:
@@ -245,7 +246,7 @@ def _bare(home: Sequence[str]) -> _Evidence:
     return _Evidence("the code they begin with", 2.0, votes)
 
 
-def _phones(columns: Sequence[Read]) -> tuple[list[str], list[str]]:
+def _phones(columns: Sequence[ReadColumn]) -> tuple[list[str], list[str]]:
     """The phones without a country's code, and those with one."""
     home: dict[str, None] = {}
     abroad: dict[str, None] = {}
@@ -390,31 +391,66 @@ def _divisions(text: str) -> Iterator[int]:
             yield digits
 
 
-def _table(table: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """From each phrase of a table to the regions it stands under."""
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What shows a country: `places.toml`, turned around where a text is looked up in it.
+
+    Regions are two letters in upper case; `regions` are those of which something is known, the
+    only ones that are tried.
+    """
+
+    regions: tuple[str, ...]
+    english: tuple[str, ...]
+    near: tuple[str, ...]
+    spoken: Mapping[str, Sequence[str]]
+    countries: Mapping[str, frozenset[str]]
+    towns: Mapping[str, frozenset[str]]
+    words: Mapping[str, Sequence[str]]
+    endings: Mapping[str, Sequence[str]]
+    letters: Mapping[str, Sequence[str]]
+    currencies: Mapping[str, frozenset[str]]
+    postcodes: Mapping[str, re.Pattern[str]]
+
+
+@cache
+def _places() -> _Places:
+    """The tables; the file is read when the first list has a phone without a country's code."""
+    text = files("importer.drafting").joinpath("places.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+    named = [
+        (name, region)
+        for names, regions in data["currencies"].items()
+        for name in names.split()
+        for region in regions
+    ]
+    return _Places(
+        regions=tuple(data["cities"]),
+        english=tuple(data["english"]),
+        near=tuple(data["near"]),
+        spoken=data["spoken"],
+        countries=_by_phrase((p, r) for r, found in data["countries"].items() for p in found),
+        towns=_by_phrase((p, r) for r, found in data["cities"].items() for p in found),
+        words=data["words"],
+        endings=data["endings"],
+        letters=data["letters"],
+        currencies=_by_phrase(named),
+        postcodes={r: re.compile(p, re.IGNORECASE) for r, p in data["postcodes"].items()},
+    )
+
+
+def _by_phrase(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """From each phrase to all regions it stands with."""
     found: dict[str, set[str]] = {}
-    for region, phrases in table.items():
-        for phrase in phrases.split(", "):
-            found.setdefault(phrase, set()).add(region)
+    for phrase, region in pairs:
+        found.setdefault(phrase, set()).add(region)
     return {phrase: frozenset(regions) for phrase, regions in found.items()}
-
-
-@cache
-def _tables() -> tuple[dict[str, frozenset[str]], dict[str, frozenset[str]]]:
-    return _table(places.COUNTRIES), _table(places.CITIES)
-
-
-@cache
-def _all_regions() -> tuple[str, ...]:
-    """Every region that any evidence can name: those of which something is known."""
-    return tuple(places.CITIES)
 
 
 def _countries(text: str) -> frozenset[str]:
     words = " ".join(words_of(text))
-    if len(words) == 2 and words.upper() in places.CITIES:
+    if len(words) == 2 and words.upper() in _places().regions:
         return frozenset({words.upper()})
-    return _tables()[0].get(words, frozenset())
+    return _places().countries.get(words, frozenset())
 
 
 def _domain(text: str) -> Iterator[str]:
@@ -426,7 +462,7 @@ def _domain(text: str) -> Iterator[str]:
 
 def _towns(text: str) -> frozenset[str]:
     """The countries of a town; what stands behind it, as a district, and post codes apart."""
-    _, towns = _tables()
+    towns = _places().towns
     for part in text.split(","):
         words = [word for word in words_of(part) if not word.isdigit()]
         if not words or len(words) > _DISTRICTS + 2:
@@ -438,16 +474,9 @@ def _towns(text: str) -> frozenset[str]:
 
 
 def _postcode(text: str) -> list[str]:
-    return [region for region, shape in places.POSTCODES.items() if shape.fullmatch(text.strip())]
-
-
-@cache
-def _currencies() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for names, regions in places.CURRENCIES.items():
-        for name in names.split():
-            found.setdefault(name, set()).update(regions.split())
-    return {name: frozenset(regions) for name, regions in found.items()}
+    return [
+        region for region, shape in _places().postcodes.items() if shape.fullmatch(text.strip())
+    ]
 
 
 def _currency(text: str) -> frozenset[str]:
@@ -455,20 +484,20 @@ def _currency(text: str) -> frozenset[str]:
     if len(signs) != 1 or not any(map(str.isdigit, text)):
         return frozenset()
     word = " ".join(words_of(signs[0])) or signs[0]
-    return _currencies().get(word, frozenset())
+    return _places().currencies.get(word, frozenset())
 
 
 def _words(text: str) -> set[str]:
     found: set[str] = set()
     letters = set(text.casefold())
-    for telling, regions in places.LETTERS.items():
+    for telling, regions in _places().letters.items():
         if not letters.isdisjoint(telling):
-            found.update(regions.split())
+            found.update(regions)
     if found:
         return found
     for word in words_of(text):
-        found.update(places.WORDS.get(word, "").split())
-        for ending, regions in places.ENDINGS.items():
+        found.update(_places().words.get(word, ()))
+        for ending, regions in _places().endings.items():
             if word.endswith(ending):
-                found.update(regions.split())
+                found.update(regions)
     return found

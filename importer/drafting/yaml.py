@@ -67,11 +67,11 @@ def shown(text: str) -> str:
     return f'"{plain if len(plain) <= _SHORT else plain[: _SHORT - 1] + "…"}"'
 
 
-Rule = Mapping[str, Any]
+RuleOptions = Mapping[str, Any]
 """A rule of the mapping: its options."""
 
 
-def of_rule(rule: Rule) -> str:
+def of_rule(rule: RuleOptions) -> str:
     """A rule, as short as it can be: a bare header where that is all."""
     if set(rule) == {"column"} and isinstance(rule["column"], str):
         return scalar(rule["column"])
@@ -79,7 +79,7 @@ def of_rule(rule: Rule) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DraftLine:
     """One key of a draft with what stands beside it; `remarks` say what a person should know.
 
     A line that is not `active` is written as a comment, for a person to take in. `instead` are

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from importer.drafting.columns import Sampler
 from importer.drafting.draft import Sheet, draft_mapping
-from importer.drafting.sample import Sampler
-from importer.drafting.words import Role, meaning_of
+from importer.drafting.headers import Role, meaning_of
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.plan import compile_plan
 from importer.mapping.spec import MappingSpec

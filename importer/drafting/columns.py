@@ -1,0 +1,624 @@
+"""The columns of a sheet as a draft sees them: a sample of each, its type, and lists in its cells.
+
+How full columns are, and which are filled where others are blank, is counted over the whole
+sheet; texts are taken from the first batch and from some rows of each that follows.
+
+Types are asked of the converters that a check uses. Where the header tells the type, most of the
+texts have to fit; where it does not, nearly all of them for types that nothing else looks like,
+and all of them for numbers and yes or no. What can be read in two ways (day and month, decimal
+mark) is never guessed: it stays text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from importer.drafting.headers import Meaning, Role, words_of
+from importer.drafting.yaml import UNSURE, flow, shown
+from importer.mapping.cells import Cells
+from importer.mapping.program import Headers
+from importer.mapping.spec import Rule, Type
+from importer.mapping.values import compile_value
+from importer.model import Batch, Severity
+from importer.textbytes import held
+
+MOST_COLUMNS = 1000
+"""Columns that are looked at: a mapping of more is none that a person reads."""
+
+_MOST_TEXTS = 1000
+
+_ROWS_OF_A_BATCH = 64
+
+_PAIRED = 256
+
+_LONGEST_HEADER = 300
+
+_MOST_HEADERS = 100_000
+"""Characters of headers in all: a mapping file has a size limit, and headers stand in it twice."""
+
+LOOKED_AT = 300
+"""Distinct texts of a column that are tried."""
+
+PERSONAL = frozenset(
+    {
+        *(Role.NAME, Role.FIRST_NAME, Role.LAST_NAME, Role.COMPANY, Role.STREET, Role.ADDRESS),
+        *(Role.NOTE, Role.EMAIL, Role.PHONE, Role.MOBILE, Role.FAX, Role.BIRTH, Role.ID),
+    }
+)
+"""Roles whose texts are about one person: a draft never shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledColumn:
+    """One column: of `rows` rows `filled` hold something, `errors` of these a spreadsheet error.
+
+    `texts` counts the distinct texts of the sample, errors and blanks apart. `fault`
+    says why a mapping cannot name the column.
+    """
+
+    index: int
+    header: str
+    rows: int
+    filled: int
+    errors: int
+    texts: Mapping[str, int]
+    fault: str | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether every row holds the same."""
+        return len(self.texts) == 1 and self.filled == self.rows > 1 and not self.errors
+
+
+ReadColumn = tuple[SampledColumn, Meaning]
+"""A column that a mapping can name, and what its header means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sheet as a draft sees it; `columns` are the first thousand, `headers` are all."""
+
+    columns: tuple[SampledColumn, ...]
+    headers: tuple[str, ...]
+    rows: int
+    pairs: npt.NDArray[np.int64] = field(repr=False)
+
+    def filled_without(self, column: SampledColumn, other: SampledColumn) -> int:
+        """Rows of the sheet in which `column` is filled and `other` blank; 0 where not counted."""
+        if max(column.index, other.index) >= len(self.pairs):
+            return 0
+        return int(self.pairs[column.index, other.index])
+
+
+class Sampler:
+    """Takes a sheet's batches, one after the other."""
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        self._headers = tuple(headers)
+        looked = range(min(len(self._headers), MOST_COLUMNS))
+        self._texts: list[Counter[str]] = [Counter() for _ in looked]
+        self._filled = np.zeros(len(looked), np.int64)
+        self._errors = np.zeros(len(looked), np.int64)
+        paired = min(len(looked), _PAIRED)
+        self._pairs = np.zeros((paired, paired), np.int64)
+        self._rows = 0
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch, and look at its texts."""
+        cells, count = Cells(batch), len(batch)
+        step = 1 if self._rows == 0 else max(count // _ROWS_OF_A_BATCH, 1)
+        filled = np.zeros((count, len(self._texts)), dtype=bool)
+        for i, texts in enumerate(self._texts):
+            column, errors = cells.texts(i), cells.errors(i)
+            filled[:, i] = held(column)
+            self._errors[i] += int(errors.sum())
+            taken = column.take(pa.array(np.flatnonzero(~errors)[::step]))
+            for text, times in Counter(taken.to_pylist()).items():
+                if text and (text in texts or len(texts) < _MOST_TEXTS):
+                    texts[text] += times
+        self._filled += filled.sum(axis=0)
+        paired = filled[:, : len(self._pairs)].astype(np.float32)
+        self._pairs += (paired.T @ (1 - paired)).astype(np.int64)
+        self._rows += count
+
+    def finish(self) -> Sample:
+        """What was seen."""
+        names, faults = Headers(self._headers), self._faults()
+        columns = tuple(
+            SampledColumn(
+                i,
+                names.names[i],
+                self._rows,
+                int(self._filled[i]),
+                int(self._errors[i]),
+                texts,
+                faults[i],
+            )
+            for i, texts in enumerate(self._texts)
+        )
+        return Sample(columns, self._headers, self._rows, self._pairs)
+
+    def _faults(self) -> list[str | None]:
+        """Why each column cannot be named in a mapping, None where it can."""
+        names, length = Headers(self._headers), 0
+        faults: list[str | None] = []
+        for i in range(len(self._texts)):
+            header = self._headers[i]
+            fault = None
+            if not header:
+                fault = "it has no header"
+            elif self._headers.count(header) > 1:
+                fault = "its header stands twice: rename one"
+            elif header.startswith("_"):
+                fault = "a header that begins with _ is ignored"
+            elif len(header) > _LONGEST_HEADER or length + len(header) > _MOST_HEADERS:
+                fault = f"its header has {len(header):,} characters: shorten it"
+            elif names.find(unicodedata.normalize("NFC", header)) != i:
+                fault = "its header has characters that a mapping cannot name: write it anew"
+            faults.append(fault)
+            length += 0 if fault else len(header)
+        return faults
+
+
+# Of what type the texts of a column are.
+
+
+_FIRST = 20
+
+_RARELY = 10
+"""Dates that can only be read in one order decide, where those of the other are a tenth."""
+
+_TOLD = 0.8
+
+_SILENT = 0.95
+
+_TEXT = (PERSONAL - {Role.EMAIL, Role.BIRTH}) | {Role.CITY, Role.ZIP, Role.COUNTRY, Role.TITLE}
+
+_MONEY = (Role.AMOUNT, Role.PRICE, Role.COMMISSION)
+
+_DATES = (Role.DATE, Role.BIRTH, Role.CALL_BACK)
+
+_DAY_FORMATS = (
+    *("%d.%m.%Y", "%d.%m.%Y.", "%Y.%m.%d.", "%Y.%m.%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y"),
+    *("%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y"),
+)
+
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+_FORMATS = tuple(f"{day}{time}" for time in _TIMES for day in _DAY_FORMATS)
+
+_ISO_ONLY = "%Y|%m|%d"
+"""A format that nobody writes: with it, a converter reads ISO dates and nothing else."""
+
+_DATE_LIKE = re.compile(r"(?=.*\d.*\d)[\w.\-/:, +]{6,32}")
+
+_NUMBER_LIKE = re.compile(r"[+-]?[\d.,'’\s]+")
+
+_OUTPUT = {"hu": ["igen", "nem"], "de": ["ja", "nein"]}
+
+_DECIMAL_MARKS: tuple[dict[str, Any], ...] = ({"input": "."}, {"input": ","}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A type, the options it needs, and what a person should know; None is text."""
+
+    type: Type | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    choices: tuple[Mapping[str, Any], ...] = ()
+    """Options of which a person has to take one, that a check may read what means two things."""
+
+    def rule(self, header: str) -> dict[str, Any]:
+        """The rule for a column."""
+        type_ = {"type": self.type} if self.type else {}
+        return {"column": header, **type_, **self.options}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How many of some texts a converter took, and what it made of them, None of the others."""
+
+    texts: tuple[str, ...]
+    values: tuple[str | None, ...]
+
+    @property
+    def good(self) -> int:
+        """The texts that were taken."""
+        return sum(value is not None for value in self.values)
+
+    @property
+    def share(self) -> float:
+        """Which part of the texts was taken; 0 where there are none."""
+        return self.good / len(self.values) if self.values else 0.0
+
+    def remark(self, what: str, cells: Mapping[str, int]) -> tuple[str, ...]:
+        """How far the guess holds, where that is not wholly so; `cells` counts those of a text."""
+        if self.good == len(self.values):
+            return ()
+        # A few texts may be very many cells: "none" where there is no phone.
+        others = sum(
+            cells[text] for text, value in zip(self.texts, self.values, strict=True) if not value
+        )
+        different = f"{self.good:,} of {len(self.values):,} different values are {what}"
+        looked = f"{others:,} of {sum(cells.values()):,} cells looked at"
+        return (f"{UNSURE}{different}; the others stand in {looked}",)
+
+
+def fit(texts: Iterable[str], type_: Type, region: str | None = None, **options: Any) -> Fit:
+    """Convert texts as a rule with these options does; gives up early on a type that is not it."""
+    convert = _converter(type_, region, options)
+    tried: list[str] = []
+    values: list[str | None] = []
+    for text in islice(texts, LOOKED_AT):
+        tried.append(text)
+        values.append(convert(text))
+        if len(values) == _FIRST and values.count(None) > _FIRST // 2:
+            break
+    return Fit(tuple(tried), tuple(values))
+
+
+def _converter(
+    type_: Type, region: str | None, options: Mapping[str, Any], timezone: str | None = None
+) -> Callable[[str], str | None]:
+    rule = Rule.model_validate({"column": "any", "type": type_, **options})
+    run = compile_value(rule, type_, region, timezone)
+
+    def convert(text: str) -> str | None:
+        if run is None:
+            return text
+        value = run(text)
+        bad = any(severity is Severity.ERROR for _, severity in value.faults)
+        return None if bad or not value.text else value.text
+
+    return convert
+
+
+def guess_type(column: SampledColumn, meaning: Meaning, language: str | None) -> Guess:
+    """Guess the type of a column that is neither a phone nor holds several values in a cell."""
+    role, texts = meaning.role, column.texts
+    if not texts or role in _TEXT:
+        return Guess()
+    if (found := _email(texts, role)) or (found := _url(texts, role)):
+        return found
+    if (found := _date(texts, role)) is not None:
+        return found
+    return _yes_or_no(column, language) or _number(column, role) or Guess()
+
+
+def _enough(told: bool) -> float:
+    return _TOLD if told else _SILENT
+
+
+def _mostly(texts: Iterable[str], looks: Callable[[str], object]) -> bool:
+    first = list(islice(texts, _FIRST))
+    return sum(bool(looks(text)) for text in first) * 2 >= len(first) > 0
+
+
+def _email(texts: Mapping[str, int], role: Role | None) -> Guess | None:
+    told = role is Role.EMAIL
+    if not _mostly(texts, lambda text: "@" in text):
+        return None
+    found = fit(texts, "email")
+    if found.share < _enough(told):
+        return None
+    return Guess("email", {}, found.remark("e-mail addresses", texts))
+
+
+def _url(texts: Mapping[str, int], role: Role | None) -> Guess | None:
+    if not _mostly(texts, lambda text: "://" in text):
+        return None
+    found = fit(texts, "url")
+    if found.share < _enough(role is Role.URL):
+        return None
+    return Guess("url", {}, found.remark("web addresses", texts))
+
+
+def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
+    """Find the formats that together read the most; none is declared for ISO dates alone.
+
+    Where day and month cannot be told apart, none is declared either: a check refuses such dates
+    until a person has chosen one of the two.
+    """
+    if not _mostly(texts, _DATE_LIKE.fullmatch):
+        return None
+    tried = tuple(islice(texts, LOOKED_AT))
+    left = set(tried) - _read(tried, _ISO_ONLY)
+    reads = {format_: _read(tried, format_) & left for format_ in _FORMATS}
+    formats: list[str] = []
+    open_: list[tuple[str, str]] = []
+    while left:
+        best = max(reads, key=lambda format_: len(reads[format_] & left))
+        if not (gained := reads[best] & left):
+            break
+        left -= gained
+        twin = _twin(best)
+        if twin in reads and len(reads[twin] - reads[best]) * _RARELY >= len(
+            reads[best] - reads[twin]
+        ):
+            open_.append((best, twin))
+            left -= reads[twin]
+            continue
+        formats.append(best)
+        reads.pop(twin or "", None)
+    if len(orders := {format_[:2] for format_ in formats if _twin(format_) in _FORMATS}) == 1:
+        # With a time or without, a column has its dates in one order.
+        [order] = orders
+        formats += [format_ for pair in open_ for format_ in pair if format_[:2] == order]
+        open_ = []
+    one, other = (formats + [pair[n] for pair in open_] for n in (0, 1))
+    found = fit(tried, "datetime", input=one or [_ISO_ONLY])
+    also = fit(tried, "datetime", input=other or [_ISO_ONLY])
+    better = max(found, also, key=lambda fitted: fitted.good)
+    if not better.good or better.share < _enough(role in _DATES):
+        return _with_offset(tried, role)
+    type_: Type = (
+        "datetime" if any(v and not v.endswith(" 00:00:00") for v in better.values) else "date"
+    )
+    remarks = () if open_ else found.remark("dates", texts)
+    if any("%y" in format_ for format_ in one):
+        remarks += (f"{UNSURE}years have two digits: 69 to 99 are read as 1969 to 1999",)
+    if not open_:
+        return Guess(type_, {"input": formats} if formats else {}, remarks)
+    count = len({text for text in tried if any(text in reads[best] for best, _ in open_)})
+    return Guess(type_, {}, (*remarks, _ambiguous(count)), ({"input": one}, {"input": other}))
+
+
+def _with_offset(tried: Sequence[str], role: Role | None) -> Guess | None:
+    """Times with an offset, which a mapping has to convert to a zone that no sheet tells."""
+    convert = _converter("datetime", None, {"input": [_ISO_ONLY]}, timezone="UTC")
+    good = sum(convert(text) is not None for text in tried)
+    if good < _enough(role in _DATES) * len(tried):
+        return None
+    return Guess(
+        remarks=(
+            "times with an offset, kept as text: type: datetime here and timezone: Europe/Vienna "
+            "(or another) above form convert them",
+        )
+    )
+
+
+def _read(texts: Iterable[str], format_: str) -> set[str]:
+    convert = _converter("datetime", None, {"input": [format_]})
+    return {text for text in texts if convert(text) is not None}
+
+
+def _twin(format_: str) -> str | None:
+    """The format in which day and month have changed places, where one is written at all."""
+    for one, other in (("%d/%m", "%m/%d"), ("%d-%m", "%m-%d")):
+        if format_.startswith(one):
+            return other + format_[len(one) :]
+        if format_.startswith(other):
+            return one + format_[len(other) :]
+    return None
+
+
+def _ambiguous(count: int) -> str:
+    dates = "1 date has" if count == 1 else f"{count:,} dates have"
+    return (
+        f"{UNSURE}{dates} a day and a month that cannot be told apart: a check refuses them until"
+        " you put the right one of these lines in place of the last:"
+    )
+
+
+def _yes_or_no(column: SampledColumn, language: str | None) -> Guess | None:
+    found = fit(column.texts, "boolean")
+    if found.share < 1 or len(column.texts) > 12:
+        return None
+    if all(text.isdigit() for text in column.texts):
+        if set(column.texts) <= {"0", "1"} and len(column.texts) == 2:
+            return Guess(remarks=(f"{UNSURE}only 0 and 1; if they mean no and yes: type: boolean",))
+        return None
+    count = len(column.texts)
+    values = "its only value reads" if count == 1 else f"all {count} different values read"
+    remark = f"{UNSURE}{values} as yes or no; output is sent"
+    return Guess("boolean", {"output": _OUTPUT.get(language or "", ["yes", "no"])}, (remark,))
+
+
+def _number(column: SampledColumn, role: Role | None) -> Guess | None:
+    texts = column.texts
+    if not _mostly(texts, _NUMBER_LIKE.fullmatch):
+        return None
+    told = role in _MONEY or role is Role.COUNT
+    if any(re.fullmatch("0[0-9]+|[0-9]{9,}", text) for text in texts):
+        return Guess(remarks=("digits that are no quantity are kept as text",))
+    whole = fit(texts, "integer")
+    if role not in _MONEY and whole.share == 1:
+        if not told and len(texts) == sum(texts.values()) >= _FIRST:
+            return Guess(remarks=("whole numbers, each another one: kept as text, as ids are",))
+        why = () if told else (f"{UNSURE}all {len(texts):,} different values are whole numbers",)
+        return Guess("integer", {}, why)
+    point, comma, either = (fit(texts, "decimal", **mark) for mark in _DECIMAL_MARKS)
+    best = max(point, comma, key=lambda found: found.good)
+    if best.share < (_TOLD if told else 1):
+        return None
+    if point.good == comma.good:
+        if either.good < best.good:
+            remark = (
+                'a mark that is decimal or parts thousands: add type: decimal, input: "," or "."'
+            )
+            return Guess(remarks=(f"{UNSURE}{remark}",))
+        return Guess("decimal", {}, best.remark("numbers", texts))
+    remarks = best.remark("numbers", texts)
+    if not told and not remarks:
+        remarks = (f"{UNSURE}all {len(texts):,} different values are numbers",)
+    return Guess("decimal", {"input": "." if best is point else ","}, remarks)
+
+
+# Cells that hold several values, and columns that hold one of a few.
+
+
+_SEPARATORS = (";", ",", "|", "\n", " / ", "/")
+
+_NO_LIST = PERSONAL | {Role.CITY, Role.ZIP, Role.COUNTRY, Role.TITLE}
+
+_LONGEST_PIECE = 40
+
+_MOST_PIECES = 60
+
+_FEW = 12
+
+_SHORT = 30
+
+_STRAY = 0.05
+
+_SHORTEST_WORD = 3
+"""Letters: shorter ones around a slash are a unit or an abbreviation, as km/h and n/a."""
+
+_COMMA_IN_NUMBER = re.compile(r"\d,\d")
+
+_POINTS = re.compile(r"\s*[+-]?\d+\.\d+\s*,\s*[+-]?\d+\.\d+\s*")
+
+_MONTH = (
+    r"(?:jan|feb|mar|maj|mai|may|apr|jun|jul|aug|sep|sze|okt|oct|nov|dec|dez|fev|avr|mrz)[a-z]*"
+)
+
+_DAY_AND_MONTH = re.compile(rf"\b{_MONTH} \d{{1,2}}\b|\b\d{{1,2}} {_MONTH}\b")
+
+
+def guess_list(column: SampledColumn, meaning: Meaning) -> Guess | None:
+    """The marks that divide the values in a column's cells; None where each holds one value.
+
+    A mark divides values where the pieces come again in other cells, far fewer than there are
+    different cells, and in no fixed order: what stands first in one cell stands behind in others.
+    Where the header tells of a list, that is not asked. What is one thing though it has a mark in
+    it (a date, a number, a unit, a path) is never divided.
+    """
+    if meaning.role in _NO_LIST or not column.texts:
+        return None
+    told = meaning.role is Role.INTERESTS
+    marks = [mark for mark in _SEPARATORS if _divides(mark, column.texts, told=told)]
+    if not marks:
+        return None
+    marked = sum(any(mark in text for mark in marks) for text in column.texts)
+    pieces = _pieces(column.texts, marks)
+    if not told and (
+        marked * 4 < len(column.texts)
+        or len(pieces) > min(_MOST_PIECES, len(column.texts) // 2)
+        or max(map(len, pieces)) > _LONGEST_PIECE
+        or _in_fixed_order(column.texts, marks)
+    ):
+        return None
+    options: dict[str, Any] = {"multiple": True, "split": marks}
+    figures = f"{marked:,} of {len(column.texts):,} different cells hold several values"
+    why = f"{figures}; {len(pieces):,} values in all"
+    return Guess(None, options, (why if told else f"{UNSURE}{why}",))
+
+
+def _divides(mark: str, texts: Iterable[str], *, told: bool) -> bool:
+    having = [text for text in texts if mark in text]
+    if mark == "|" and len(having) * 20 < len(list(texts)):
+        return False  # a stray one, which a check shall find
+    if mark == "/" and not told:
+        return False  # units, dates, "and/or", parts of a firm: rarely a list
+    if sum(_one_thing(mark, text) for text in having) > _STRAY * len(having):
+        return False
+    pieces = _pieces(having, [mark])
+    again = sum(count > 1 for count in pieces.values())
+    return bool(having) and (told or again * 2 > len(pieces)) and len(pieces) > 1
+
+
+def _one_thing(mark: str, text: str) -> bool:
+    """Whether a text that holds a mark is one value with a sign in it.
+
+    A comma between digits is a number's; dates have commas and slashes; slashes stand between
+    digits, in units, abbreviations, addresses of the web and paths.
+    """
+    if mark == ",":
+        return bool(_COMMA_IN_NUMBER.search(text) or _POINTS.fullmatch(text) or _has_day(text))
+    if "/" in mark:
+        pieces = text.split(mark.strip())
+        shortest = min(len(piece.strip()) for piece in pieces)
+        return shortest < _SHORTEST_WORD or any(map(_without_letters, pieces)) or "://" in text
+    return False
+
+
+def _without_letters(piece: str) -> bool:
+    return not any(map(str.isalpha, piece))
+
+
+def _has_day(text: str) -> bool:
+    """Whether a text is a date in words, as "May 5, 2024" or "Friday, 5 May"."""
+    return bool(_DAY_AND_MONTH.search(" ".join(words_of(text))))
+
+
+def _in_fixed_order(texts: Iterable[str], marks: Sequence[str]) -> bool:
+    """Whether what stands first in cells stands nowhere else, as in "Smith, John"."""
+    pattern = re.compile("|".join(map(re.escape, marks)))
+    first: set[str] = set()
+    later: set[str] = set()
+    for text in texts:
+        pieces = [piece for part in pattern.split(text) if (piece := part.strip())]
+        first.update(pieces[:1])
+        later.update(pieces[1:])
+    return len(first & later) * 4 < min(len(first), len(later))
+
+
+def _pieces(texts: Iterable[str], marks: Sequence[str]) -> Counter[str]:
+    pattern = re.compile("|".join(map(re.escape, marks)))
+    return Counter(p for text in texts for part in pattern.split(text) if (p := part.strip()))
+
+
+def remarks_on(column: SampledColumn, meaning: Meaning) -> tuple[str, ...]:
+    """What is worth knowing of a text column: one value throughout, a few, or none at all.
+
+    Texts are shown only of columns that are about nobody, and only those that come again.
+    """
+    if not column.filled:
+        return ("blank in every row",)
+    personal = meaning.role in PERSONAL or any(map(_private, column.texts))
+    if column.constant:
+        [text] = column.texts
+        return ("the same in every row" + ("" if personal else f": {shown(text)}"),)
+    if meaning.role is Role.CITY and (ways := _ways(column.texts)):
+        places = "1 place is" if ways == 1 else f"{ways:,} places are"
+        return (f"{places} written in several ways: case: title makes them one",)
+    often = [text for text, count in Counter(column.texts).most_common(_FEW) if count > 1]
+    few = len(column.texts) <= _FEW and len(column.texts) * 4 <= sum(column.texts.values())
+    if personal or not few or not often or meaning.role in {Role.CITY, Role.ZIP}:
+        return ()
+    rest = len(column.texts) - len(often)
+    more = f" and {rest} more, each once" if rest else ""
+    return (f"values: {flow([*often])}{more}; choices would allow no others",)
+
+
+def _private(text: str) -> bool:
+    return "@" in text or len(text) > _SHORT or sum(map(str.isdigit, text)) > 4
+
+
+def _ways(texts: Iterable[str]) -> int:
+    """How many texts differ from another in nothing but their case."""
+    folded = Counter(text.casefold() for text in texts)
+    return sum(count > 1 for count in folded.values())
+
+
+def phone_marks(texts: Sequence[str], region: str | None) -> tuple[list[str], Fit]:
+    """The marks that divide the phones in cells, none where each holds one; and what then fits."""
+    tried = texts[:LOOKED_AT]
+    marks: list[str] = []
+    best = fit(tried, "phone", region)
+    if len(best.values) < len(tried):
+        # It gave up early: so many cells do not hold one phone.
+        best = Fit(tuple(tried), best.values + (None,) * (len(tried) - len(best.values)))
+    while True:
+        better = None
+        for mark in (mark for mark in _SEPARATORS if any(mark in text for text in tried)):
+            if mark in marks:
+                continue
+            found = fit(tried, "phone", region, multiple=True, split=[*marks, mark])
+            if found.good > (better[1] if better else best).good:
+                better = (mark, found)
+        if better is None:
+            return marks, best
+        marks.append(better[0])
+        best = better[1]
