@@ -210,6 +210,34 @@ def _raw(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
+LONGEST_NAME = 255
+"""Bytes of a name on the usual file systems."""
+_LONGEST_ENDING = 16
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """A path in the folder that nothing has yet: the name, or with a number before its ending."""
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = numbered(name, 1)
+    path = folder / name
+    number = 2
+    while path.exists() or path.is_symlink():
+        path = folder / numbered(name, number)
+        number += 1
+    return path
+
+
+def numbered(name: str, number: int) -> str:
+    """``leads-2.csv`` for ``leads.csv`` and 2."""
+    stem, dot, ending = name.rpartition(".")
+    if not dot or not stem or len(os.fsencode(ending)) > _LONGEST_ENDING:
+        stem, tail = name, f"-{number}"
+    else:
+        tail = f"-{number}.{ending}"
+    room = LONGEST_NAME - len(os.fsencode(tail))
+    return os.fsdecode(os.fsencode(stem)[:room]) + tail
+
+
 class IrregularFileError(OSError):
     """What a path names is no regular file: a device, a named pipe or the like."""
 

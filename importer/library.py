@@ -22,8 +22,7 @@ from importer.files import WorkingFolder
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Problem, Severity
 from importer.operations import guarded
-from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished
-from importer.operations.lookback import recall
+from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, Listener, RunResult

@@ -40,10 +40,10 @@ from importer.pipeline.commands import about_run
 from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from importer.operations.ledger import Entry, FileEntry, Ledger
+    from importer.operations.ledger import FileEntry, Ledger, LedgerEntry
     from importer.pipeline.reconcile import Findings
 
-    _Listed = tuple[datetime, Entry | FileEntry, list[str]]
+    _Listed = tuple[datetime, LedgerEntry | FileEntry, list[str]]
     """When it began or was seen, the entry, and its cells in a table."""
 
 
@@ -353,8 +353,7 @@ def history(run: str | None, **options: Any) -> int:
     --prune keeps runs with pending or uncertain rows, and the ledger's own lines, so that the same
     content is still refused.
     """
-    from importer.operations.ledger import Ledger
-    from importer.operations.runs_folders import ledgers_beside
+    from importer.operations.ledger import Ledger, ledgers_beside
 
     runs_dir, job, everywhere = options["runs_dir"], options["job"], options["everywhere"]
     as_json = options["as_json"]
@@ -392,10 +391,9 @@ def history(run: str | None, **options: Any) -> int:
     return 0
 
 
-def _current(runs: list[Entry]) -> list[Entry]:
+def _current(runs: list[LedgerEntry]) -> list[LedgerEntry]:
     """Each run once, newest first, and as its own journal has it now."""
-    from importer.operations.ledger import Ledger
-    from importer.operations.runs_folders import newest_first
+    from importer.operations.ledger import Ledger, newest_first
 
     return [Ledger.current(run) for run in newest_first(runs)]
 
@@ -443,7 +441,7 @@ def _prune(runs_dir: Path, age: timedelta) -> int:
     return 0
 
 
-def _details(run: Entry) -> str:
+def _details(run: LedgerEntry) -> str:
     """All about one run, a line each."""
     return "\n".join(
         f"{name:15} {json.dumps(value) if isinstance(value, dict) else value}"
@@ -455,7 +453,7 @@ def _details(run: Entry) -> str:
 _HEADERS = ["began", "job", "file", "project", "state", *Status, "seconds", "exit", "run"]
 
 
-def _run_cells(run: Entry, *, everywhere: bool) -> list[str]:
+def _run_cells(run: LedgerEntry, *, everywhere: bool) -> list[str]:
     over = run.exit_code is not None
     return [
         f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
@@ -487,7 +485,7 @@ def _file_cells(file: FileEntry) -> list[str]:
 _TOTALS_HEADERS = ["day", "job", "runs", *Status]
 
 
-def _totals(runs: Sequence[Entry]) -> list[list[str]]:
+def _totals(runs: Sequence[LedgerEntry]) -> list[list[str]]:
     """What each job did on each day, newest first: runs, and rows by their status."""
     totals: dict[tuple[str, str], list[int]] = {}
     for run in runs:

@@ -28,7 +28,7 @@ from importer.errors import (
 )
 from importer.model import Status, Stop
 from importer.operations.guarded import AlreadyImported, TargetBusy
-from importer.operations.ledger import Entry
+from importer.operations.ledger import LedgerEntry
 from importer.operations.outcome import Fate, worst
 from importer.operations.window import WINDOW_CLOSED
 from importer.pipeline.apply import RunResult
@@ -242,7 +242,7 @@ def held(rows: int, differences: Sequence[str], told: Sequence[str]) -> Judgemen
     )
 
 
-def sent_before(entry: Entry) -> Judgement:
+def sent_before(entry: LedgerEntry) -> Judgement:
     """What it means for a file that a run has sent its beginning."""
     cause = f"its beginning was sent before, by {entry.run_id}"
     return Judgement(
@@ -275,7 +275,7 @@ def released_by(jobs: Path, file: str) -> str:
     return f"To import it all the same: {command('batch', argument(jobs), '--release', file)}"
 
 
-def begun_elsewhere(entry: Entry) -> Judgement:
+def begun_elsewhere(entry: LedgerEntry) -> Judgement:
     """What it means for a file that a run which is not this round's has begun to send it."""
     whose = f"the job {entry.label} of {entry.jobs_file}" if entry.jobs_file else "somebody"
     cause = f"{whose} has begun to send its content, and has not finished"

@@ -35,7 +35,7 @@ from importer.operations.batch_place import Arrived, Parcel
 from importer.operations.batch_work import HELD, SEEN, Work
 from importer.operations.drift import profile_of
 from importer.operations.guarded import Unfinished
-from importer.operations.ledger import MUST_BE_SEEN, SIZE, Entry, FileEntry
+from importer.operations.ledger import MUST_BE_SEEN, SIZE, FileEntry, LedgerEntry
 from importer.operations.moving import ReplacedError
 from importer.operations.outcome import Fate, FileOutcome, worst
 from importer.operations.remote import StillArrivingError
@@ -257,7 +257,7 @@ def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) ->
     return _done(work, result)
 
 
-def _is_own(work: Work, entry: Entry) -> bool:
+def _is_own(work: Work, entry: LedgerEntry) -> bool:
     """Whether a run is for this round to go on with: of its jobs file, or made by hand beside it.
 
     Runs of other jobs files, and of other folders, are looked after there.

@@ -10,13 +10,12 @@ from importer import library
 from importer.mapping.load import LoadedMapping
 from importer.operations.batch_work import RELEASED, Work
 from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_of
-from importer.operations.ledger import SIZE, Entry
-from importer.operations.lookback import is_looked_back_at
+from importer.operations.guarded import is_looked_back_at
+from importer.operations.ledger import SIZE, LedgerEntry, ledgers_beside
 from importer.operations.moving_steps import digests
-from importer.operations.runs_folders import ledgers_beside
 
 
-def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Entry | None]:
+def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, LedgerEntry | None]:
     """The hash of a file, and the newest run that has sent, or begun to send, its beginning.
 
     So it is with a file that has grown since it was imported, and with lists that hold all earlier

@@ -34,19 +34,18 @@ from importer.operations.batch_place import Arrived, LocalPlace, Place, shown
 from importer.operations.batch_remote import FOLDER, RemoteFolder
 from importer.operations.batch_round import Round
 from importer.operations.batch_work import Work
+from importer.operations.guarded import LOCKS, hold_lock
 from importer.operations.jobs import JobSpec
-from importer.operations.ledger import MUST_BE_SEEN, RUNNING, Entry
+from importer.operations.ledger import MUST_BE_SEEN, RUNNING, LedgerEntry
 from importer.operations.moving import finish_moves
 from importer.operations.outcome import Fate, FileOutcome, JobResult, Trouble, worst
-from importer.operations.remote import is_remote
-from importer.operations.target_lock import held
+from importer.operations.remote_origin import is_remote
 from importer.operations.window import stopped_at
 from importer.pipeline.do_not_call import load_lists
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.stopping import StopSwitch
 from importer.settings import Target
 
-LOCKS = "locks"
 LOOK_BACK = timedelta(days=60)
 """How long an unfinished run is gone on with."""
 
@@ -88,7 +87,7 @@ def _worked(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
     given = round_.given
     lock = given.jobs.runs_dir / LOCKS / f"job {given.jobs.mark_of(job)}.lock"
     busy = _Left("another round is at work on it")
-    with held(lock, busy, wait=0.0, stop=given.stop):
+    with hold_lock(lock, busy, wait=0.0, stop=given.stop):
         for folder in job.folders:
             try:
                 for complaint in finish_moves(folder):
@@ -162,7 +161,7 @@ def _place(job: JobSpec, round_: Round, stop: StopSwitch) -> Place:
     return LocalPlace(job, given.jobs, stop, given.now)
 
 
-def _unfinished(job: JobSpec, round_: Round) -> Iterator[Entry]:
+def _unfinished(job: JobSpec, round_: Round) -> Iterator[LedgerEntry]:
     """The job's runs that have rows to send, or whose results were never written; newest first."""
     ledger = round_.ledger
     since = datetime.fromtimestamp(round_.given.now(), UTC) - LOOK_BACK
@@ -179,7 +178,7 @@ def _unfinished(job: JobSpec, round_: Round) -> Iterator[Entry]:
             yield entry
 
 
-def _gone_on_with(work: Work, entry: Entry, file: Arrived | None) -> FileOutcome:
+def _gone_on_with(work: Work, entry: LedgerEntry, file: Arrived | None) -> FileOutcome:
     """Go on with a run, and put its file away if it is still there."""
     name = file.shown if file is not None else shown(Path(entry.file), work.round.jobs.path.parent)
     run_dir = entry.run_dir

@@ -12,15 +12,14 @@ from typing import Protocol
 
 from importer import files
 from importer.errors import OutputError
-from importer.files import write_private
+from importer.files import free_name, write_private
 from importer.operations.batch_fate import Aside
 from importer.operations.inbox import arrivals
 from importer.operations.jobs import JobsFile, JobSpec
-from importer.operations.ledger import Entry
+from importer.operations.ledger import LedgerEntry
 from importer.operations.moving import move_away
 from importer.operations.moving_steps import Identity, begins_with
 from importer.operations.outcome import Fate, FileOutcome, Trouble
-from importer.operations.remote_names import free_name
 from importer.pipeline.stopping import StopSwitch
 
 NOTE = ".note.txt"
@@ -85,7 +84,7 @@ class Place(Protocol):
     def remember(self, file: Arrived, sha256: str) -> None:
         """Note whose content is about to be sent, for a round that comes after a crash."""
 
-    def of_past(self, entry: Entry) -> Arrived | None:
+    def of_past(self, entry: LedgerEntry) -> Arrived | None:
         """The file that a run of the past was of, if it is still there."""
 
     def is_unchanged(self, file: Arrived) -> bool:
@@ -150,7 +149,7 @@ class LocalPlace:
     def remember(self, file: Arrived, sha256: str) -> None:
         """Nothing: the ledger has the paths of what was read."""
 
-    def of_past(self, entry: Entry) -> Arrived | None:
+    def of_past(self, entry: LedgerEntry) -> Arrived | None:
         """The file at the path that the run read."""
         return self._arrived(Path(entry.file))
 

@@ -15,7 +15,7 @@ from importer.operations.inbox import fixed_part
 from importer.operations.jobs import JobsFile
 from importer.operations.ledger import Ledger
 from importer.operations.moving import move_away
-from importer.operations.remote import is_remote
+from importer.operations.remote_origin import is_remote
 from importer.sources import file_sha256
 
 

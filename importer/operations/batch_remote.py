@@ -16,7 +16,7 @@ from importer.operations.batch_fate import Aside, advice, said
 from importer.operations.batch_place import Arrived, Found, Parcel
 from importer.operations.inbox import MARKER
 from importer.operations.jobs import JobSpec
-from importer.operations.ledger import Entry, Ledger
+from importer.operations.ledger import Ledger, LedgerEntry
 from importer.operations.outcome import Fate, FileOutcome, Trouble
 from importer.operations.remote import RemoteFile, RemotePlace, remote_place
 
@@ -113,7 +113,7 @@ class RemoteFolder:
                 _move_marker(place, marker, str(folder))
         return moved
 
-    def of_past(self, entry: Entry) -> Arrived | None:
+    def of_past(self, entry: LedgerEntry) -> Arrived | None:
         """The file that the content of a run came from, as it was then."""
         noted = self._ledger.noted(_ORIGIN, self._key(entry.sha256))
         if noted is None or json.loads(noted)["address"] not in map(_digest, self._job.files):

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import UsageError
-from importer.operations.inbox import MARKER, fixed_part
+from importer.operations.inbox import MARKER, fixed_part, is_unfinished
 from importer.operations.jobs import JobsFile
 from importer.operations.outcome import BatchResult, Fate
-from importer.operations.remote import is_remote
-from importer.operations.remote_names import is_unfinished
+from importer.operations.remote_origin import is_remote
 from importer.pipeline.stopping import StopSwitch
 
 if TYPE_CHECKING:

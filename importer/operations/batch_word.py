@@ -8,11 +8,11 @@ from pathlib import Path
 
 from importer.errors import ImporterError, UsageError
 from importer.operations.batch_round import Round
+from importer.operations.guarded import LOCKS, hold_lock
 from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.metrics import write_metrics
 from importer.operations.notify import send_word
 from importer.operations.outcome import JobResult
-from importer.operations.target_lock import FOLDER, held
 from importer.operations.wording import fingerprint, word_of
 from importer.pipeline.stopping import StopSwitch
 
@@ -63,7 +63,7 @@ def keep_figures(jobs: JobsFile, results: Sequence[JobResult]) -> list[str]:
 
 def _write(path: Path, results: Sequence[JobResult], known: Collection[str], runs: Path) -> None:
     busy = UsageError(f"{path}: another round has been writing it for {_LOCK_SECONDS:.0f} s")
-    lock = runs / FOLDER / "metrics.lock"
+    lock = runs / LOCKS / "metrics.lock"
     # The file is read first: what it says of other jobs stays.
-    with held(lock, busy, wait=_LOCK_SECONDS, stop=StopSwitch()):
+    with hold_lock(lock, busy, wait=_LOCK_SECONDS, stop=StopSwitch()):
         write_metrics(path, results, known=known)

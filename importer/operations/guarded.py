@@ -1,27 +1,48 @@
 """A run with its guards: what was imported before is not imported again, and all is entered.
 
 A run is compared with the ledgers of all runs folders of its user once its source is open and
-before anything is made; and it is entered in that of its own folder before its first request. A run
-of which no row is, or may be, in the service guards nothing. Rehearsals go their own way, and are
-not entered.
+before anything is made; it is alone at its project from then on, by a lock of the system that no
+crash leaves behind; and it is entered in the ledger of its own folder before its first request. A
+run of which no row is, or may be, in the service guards nothing. Rehearsals go their own way, and
+are not entered.
+
+For ``rows.within`` a run keeps the keys of its ready rows (those of ``rows.unique``) beside its
+journal, and later runs look back at them. Whether a row is in the service says the journal, at the
+time of asking. A run whose directory was pruned is not looked back at. What is only checked or
+shown is compared with the runs of the past as a run would be.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from importer.errors import ImporterError, OutputError, SourceError, UsageError
+import numpy as np
+
+from importer.errors import ImporterError, JournalError, OutputError, SourceError, UsageError
+from importer.files import make_private_folder, replacing
+from importer.journal.journal import Journal
+from importer.mapping.spec import Rows
 from importer.model import Status, Summary
-from importer.operations.ledger import ENTRY_KEY, RUNNING, SIZE, Entry, Ledger
-from importer.operations.lookback import keep_keys, look_back
-from importer.operations.runs_folders import ledgers_beside, newest_first, remember
-from importer.operations.target_lock import TargetBusy, target_lock
+from importer.operations.ledger import (
+    ENTRY_KEY,
+    RUNNING,
+    SIZE,
+    Ledger,
+    LedgerEntry,
+    ledgers_beside,
+    newest_first,
+    remember,
+    state_dir,
+)
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, Listener, RunResult
@@ -31,17 +52,30 @@ from importer.pipeline.stopping import StopSwitch
 from importer.pipeline.summary import Description
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.shell import quoted
-from importer.survey.duplicates import Seen, Sighting
+from importer.survey.duplicates import FirstPlaces, Seen, Sighting, row_of
 
-__all__ = ["AlreadyImported", "Guard", "TargetBusy", "Unfinished", "resume", "run"]
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
+
+LOCKS = "locks"
+"""The folder of lock files, in a runs folder and in a user's place for state."""
+_LOCK_GLANCE = 0.5
+"""Seconds between two looks whether one is to stop waiting."""
+_WIDTH = 3
+"""Words of an entry: two of the key, one of its place."""
+_AT_ONCE = 1 << 16
 _log = logging.getLogger(__name__)
+
+
+class TargetBusy(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
+    """Another run, of this user or of the same runs folder, is sending to the same project."""
 
 
 class AlreadyImported(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
     """Rows of the same content are in the same project already; `entry` is the run that sent."""
 
-    def __init__(self, message: str, hint: str, entry: Entry) -> None:
+    def __init__(self, message: str, hint: str, entry: LedgerEntry) -> None:
         super().__init__(message, hint)
         self.entry = entry
 
@@ -49,7 +83,7 @@ class AlreadyImported(UsageError):  # noqa: N818 - it says what is the case, and
 class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
     """A run of the same content, `entry`, has rows to send; `run_dir` is what to resume."""
 
-    def __init__(self, message: str, hint: str, entry: Entry) -> None:
+    def __init__(self, message: str, hint: str, entry: LedgerEntry) -> None:
         super().__init__(message, hint)
         self.entry = entry
         self.run_dir = entry.run_dir
@@ -73,128 +107,6 @@ class Guard:
 
     def __post_init__(self) -> None:
         checked("wait", self.wait, Number(0, A_YEAR))
-
-
-class _Register:
-    """Keeps account of one run: refuses it, or enters it when it begins; a context manager.
-
-    The project is its own from its admission on. Before that, nothing is made.
-    """
-
-    def __init__(self, job: Job, guard: Guard, stop: StopSwitch, seen: Seen) -> None:
-        self._job, self._guard, self._stop, self._seen = job, guard, stop, seen
-        self._open = contextlib.ExitStack()
-        self._ledger: Ledger | None = None
-        self._begun: tuple[Ledger, Entry] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        with self._open:
-            if self._begun is not None and isinstance(error, ImporterError):
-                ledger, entry = self._begun
-                _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
-
-    def admit(self, description: Description) -> Mapping[str, str]:
-        """Refuse rows that were sent before, and a content that was not looked at.
-
-        Gives what else only the ledger would have. Raises TargetBusy, AlreadyImported, Unfinished,
-        or SourceError.
-        """
-        if self._guard.sha256 not in {None, description.source["sha256"]}:
-            raise SourceError(
-                f"{self._job.source}: another file has taken its place, or it was written to, since"
-                " it was looked at: nothing was sent",
-                "Give it once more when it is whole.",
-            )
-        runs_dir, target = self._job.settings.runs_dir, self._job.target
-        self._open.enter_context(
-            target_lock(
-                runs_dir, target.base_url, target.project, wait=self._guard.wait, stop=self._stop
-            )
-        )
-        self._ledger = self._open.enter_context(Ledger.open(runs_dir))
-        remember(runs_dir)
-        entry = self._described(description, RunDirectory(Path()))
-        rules = self._job.mapping.spec.rows
-        with ledgers_beside(self._ledger) as ledgers:
-            if not self._guard.again:
-                for past in _alike(ledgers, entry):
-                    _refuse(past, entry)
-            place = (target.base_url, target.project)
-            look_back(self._seen, ledgers, place, rules, entry.started_at)
-        return {ENTRY_KEY: entry.own_facts()}
-
-    def begins(
-        self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
-    ) -> None:
-        """Enter the run; from here on it may send."""
-        rules = self._job.mapping.spec.rows
-        if rules.within is not None:
-            keep_keys(directory, rules.unique or (), sighting.keys)
-        if self._ledger is not None:
-            pending = {Status.PENDING.value: rows}
-            entry = replace(self._described(description, directory), rows=rows, counts=pending)
-            self._ledger.enter(entry)
-            self._ledger.note(SIZE, entry.sha256, str(description.source["size"]))
-            self._begun = self._ledger, entry
-
-    def ends(self, summary: Summary) -> None:
-        """Enter how the run ended."""
-        if self._begun is not None:
-            ledger, entry = self._begun
-            _enter(ledger, _ended(entry, summary))
-
-    def _described(self, description: Description, directory: RunDirectory) -> Entry:
-        first, last = self._job.reading.rows or (None, None)
-        return Entry(
-            run_id=description.run_id,
-            label=self._guard.label,
-            file=str(self._job.source.absolute()),
-            sha256=description.source["sha256"],
-            sheet=description.source["sheet"],
-            first_row=first,
-            last_row=last,
-            mapping_sha256=description.mapping["sha256"],
-            base_url=description.target["base_url"],
-            project=description.target["project"],
-            run_dir=directory.path.absolute(),
-            status=RUNNING,
-            exit_code=None,
-            counts={},
-            rows=0,
-            started_at=datetime.now(UTC),
-            elapsed_s=0.0,
-            jobs_file=self._guard.jobs_file,
-        )
-
-
-def _alike(ledgers: Sequence[Ledger], entry: Entry) -> list[Entry]:
-    """The other runs of the same rows of the same content at the same place, newest first."""
-    return newest_first([past for ledger in ledgers for past in ledger.alike(entry)])
-
-
-def _refuse(past: Entry, entry: Entry) -> None:
-    """Refuse what a past run has sent or begun to send."""
-    when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
-    what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
-    folder = quoted(past.run_dir)
-    if past.unfinished and RunDirectory(past.run_dir).journal.exists():
-        raise Unfinished(
-            f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
-            f"Go on with: {resume_command(past.run_dir)}\nTo send all of them again, the"
-            f" {past.count(Status.CREATED)} that were created too: --again.",
-            past,
-        )
-    if past.sent:
-        name = "" if past.file == entry.file else f", as {past.file}"
-        raise AlreadyImported(
-            f"{what}{name}: {past.count(Status.CREATED)} rows were created",
-            f"Its results: {folder}\nRows that failed are in its failures.xlsx: mend and import"
-            " that. To send all of it a second time: --again.",
-            past,
-        )
 
 
 def run(
@@ -259,6 +171,128 @@ def resume(
         return result
 
 
+class _Register:
+    """Keeps account of one run: refuses it, or enters it when it begins; a context manager.
+
+    The project is its own from its admission on. Before that, nothing is made.
+    """
+
+    def __init__(self, job: Job, guard: Guard, stop: StopSwitch, seen: Seen) -> None:
+        self._job, self._guard, self._stop, self._seen = job, guard, stop, seen
+        self._open = contextlib.ExitStack()
+        self._ledger: Ledger | None = None
+        self._begun: tuple[Ledger, LedgerEntry] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._open:
+            if self._begun is not None and isinstance(error, ImporterError):
+                ledger, entry = self._begun
+                _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
+
+    def admit(self, description: Description) -> Mapping[str, str]:
+        """Refuse rows that were sent before, and a content that was not looked at.
+
+        Gives what else only the ledger would have. Raises TargetBusy, AlreadyImported, Unfinished,
+        or SourceError.
+        """
+        if self._guard.sha256 not in {None, description.source["sha256"]}:
+            raise SourceError(
+                f"{self._job.source}: another file has taken its place, or it was written to, since"
+                " it was looked at: nothing was sent",
+                "Give it once more when it is whole.",
+            )
+        runs_dir, target = self._job.settings.runs_dir, self._job.target
+        self._open.enter_context(
+            target_lock(
+                runs_dir, target.base_url, target.project, wait=self._guard.wait, stop=self._stop
+            )
+        )
+        self._ledger = self._open.enter_context(Ledger.open(runs_dir))
+        remember(runs_dir)
+        entry = self._described(description, RunDirectory(Path()))
+        rules = self._job.mapping.spec.rows
+        with ledgers_beside(self._ledger) as ledgers:
+            if not self._guard.again:
+                for past in _alike(ledgers, entry):
+                    _refuse(past, entry)
+            place = (target.base_url, target.project)
+            look_back(self._seen, ledgers, place, rules, entry.started_at)
+        return {ENTRY_KEY: entry.own_facts()}
+
+    def begins(
+        self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
+    ) -> None:
+        """Enter the run; from here on it may send."""
+        rules = self._job.mapping.spec.rows
+        if rules.within is not None:
+            keep_keys(directory, rules.unique or (), sighting.keys)
+        if self._ledger is not None:
+            pending = {Status.PENDING.value: rows}
+            entry = replace(self._described(description, directory), rows=rows, counts=pending)
+            self._ledger.enter(entry)
+            self._ledger.note(SIZE, entry.sha256, str(description.source["size"]))
+            self._begun = self._ledger, entry
+
+    def ends(self, summary: Summary) -> None:
+        """Enter how the run ended."""
+        if self._begun is not None:
+            ledger, entry = self._begun
+            _enter(ledger, _ended(entry, summary))
+
+    def _described(self, description: Description, directory: RunDirectory) -> LedgerEntry:
+        first, last = self._job.reading.rows or (None, None)
+        return LedgerEntry(
+            run_id=description.run_id,
+            label=self._guard.label,
+            file=str(self._job.source.absolute()),
+            sha256=description.source["sha256"],
+            sheet=description.source["sheet"],
+            first_row=first,
+            last_row=last,
+            mapping_sha256=description.mapping["sha256"],
+            base_url=description.target["base_url"],
+            project=description.target["project"],
+            run_dir=directory.path.absolute(),
+            status=RUNNING,
+            exit_code=None,
+            counts={},
+            rows=0,
+            started_at=datetime.now(UTC),
+            elapsed_s=0.0,
+            jobs_file=self._guard.jobs_file,
+        )
+
+
+def _alike(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[LedgerEntry]:
+    """The other runs of the same rows of the same content at the same place, newest first."""
+    return newest_first([past for ledger in ledgers for past in ledger.alike(entry)])
+
+
+def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
+    """Refuse what a past run has sent or begun to send."""
+    when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+    what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
+    folder = quoted(past.run_dir)
+    if past.unfinished and RunDirectory(past.run_dir).journal.exists():
+        raise Unfinished(
+            f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
+            f"Go on with: {resume_command(past.run_dir)}\nTo send all of them again, the"
+            f" {past.count(Status.CREATED)} that were created too: --again.",
+            past,
+        )
+    if past.sent:
+        name = "" if past.file == entry.file else f", as {past.file}"
+        raise AlreadyImported(
+            f"{what}{name}: {past.count(Status.CREATED)} rows were created",
+            f"Its results: {folder}\nRows that failed are in its failures.xlsx: mend and import"
+            " that. To send all of it a second time: --again.",
+            past,
+        )
+
+
 def _home(run_id: str, *folders: Path) -> Path:
     """The first of the folders, or of those that the user has used, whose ledger has the run.
 
@@ -273,7 +307,7 @@ def _home(run_id: str, *folders: Path) -> Path:
         return next((each.path.parent for each in ledgers if each.find(run_id)), folders[0])
 
 
-def _refuse_overtaken(entry: Entry, ledgers: Sequence[Ledger]) -> None:
+def _refuse_overtaken(entry: LedgerEntry, ledgers: Sequence[Ledger]) -> None:
     """Refuse to send what a later run has sent."""
     for other in _alike(ledgers, entry):
         if other.started_at > entry.started_at and other.sent:
@@ -286,7 +320,7 @@ def _refuse_overtaken(entry: Entry, ledgers: Sequence[Ledger]) -> None:
             )
 
 
-def _ended(entry: Entry, summary: Summary) -> Entry:
+def _ended(entry: LedgerEntry, summary: Summary) -> LedgerEntry:
     return replace(
         entry,
         status=summary.status,
@@ -297,9 +331,161 @@ def _ended(entry: Entry, summary: Summary) -> Entry:
     )
 
 
-def _enter(ledger: Ledger, entry: Entry) -> None:
+def _enter(ledger: Ledger, entry: LedgerEntry) -> None:
     """Enter how a run ended; its rows are accounted for in its journal, whatever comes of it."""
     try:
         ledger.enter(entry)
     except OutputError as error:
         _log.warning("%s. How this run ended is not entered; its own folder has it.", error)
+
+
+# One run at a time to one project.
+
+
+@contextlib.contextmanager
+def target_lock(
+    runs_dir: Path, base_url: str, project: int, *, wait: float, stop: StopSwitch
+) -> Iterator[None]:
+    """Hold a project for the block; wait so many seconds for it, then raise TargetBusy.
+
+    It is held in the user's place for state, so that all runs of this user see it, and in the runs
+    folder, which others may use, too. The lock is of the process, not the file: what a crash leaves
+    lying there holds nobody up.
+    """
+    busy = TargetBusy(
+        f"another run is sending to project {project} at {base_url}",
+        "Two runs at once could not see each other's rows. Wait until it has ended.",
+    )
+    name, until = f"{_lock_name(base_url, project)}.lock", time.monotonic() + wait
+    with contextlib.ExitStack() as locks:
+        # Always in this order, so that no two runs ever wait for each other.
+        if (state := state_dir()) is not None:
+            try:
+                locks.enter_context(hold_lock(state / LOCKS / name, busy, wait=wait, stop=stop))
+            except OutputError as error:
+                _log.info("Runs from other folders do not see this one: %s", error)
+        left = max(0.0, until - time.monotonic())
+        locks.enter_context(hold_lock(runs_dir / LOCKS / name, busy, wait=left, stop=stop))
+        yield
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, busy: UsageError, *, wait: float, stop: StopSwitch) -> Iterator[None]:
+    """Hold a lock file for the block; raise `busy` where another process has it for too long."""
+    from filelock import FileLock
+
+    make_private_folder(path.parent)
+    lock = FileLock(path, mode=0o600)
+    try:
+        _acquire(lock, busy, wait, stop)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be locked: {error.strerror}", "Let the folder be written."
+        ) from None
+    except NotImplementedError:  # what filelock says of network drives without locks
+        raise OutputError(
+            f"{path} cannot be locked: its drive knows no locks", "Use a folder on another drive."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: BaseFileLock, busy: UsageError, wait: float, stop: StopSwitch) -> None:
+    from filelock import Timeout
+
+    left = wait
+    while True:
+        try:
+            lock.acquire(timeout=min(left, _LOCK_GLANCE))
+        except Timeout:
+            left -= _LOCK_GLANCE
+            if left <= 0 or stop.reason is not None:
+                raise busy from None
+        else:
+            return
+
+
+def _lock_name(base_url: str, project: int) -> str:
+    return f"{project}-{hashlib.sha256(base_url.encode()).hexdigest()[:16]}"
+
+
+# What past runs have sent, by their keys.
+
+Place = tuple[str, int]
+"""Where a run was sent: base URL and project."""
+
+
+def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstPlaces) -> None:
+    """Write a run's keys, with what they are keys of; raises OutputError."""
+    with replacing(directory.keys) as path, path.open("wb") as file:
+        file.write(json.dumps({"unique": list(unique)}).encode() + b"\n")
+        for entries in keys.blocks(_AT_ONCE):
+            file.write(entries.astype("<u8").tobytes())
+
+
+def recall(seen: Seen, rules: Rows, place: Place, runs_dir: Path) -> None:
+    """Let `seen` know what a run in `runs_dir` would be compared with; nothing is made or written.
+
+    Raises OutputError where the ledger of that folder cannot be read, SourceError where a run's
+    journal cannot.
+    """
+    with contextlib.ExitStack() as opened:
+        own = Ledger.look(runs_dir)
+        if own is not None:
+            opened.enter_context(own)
+        ledgers = opened.enter_context(ledgers_beside(own))
+        look_back(seen, ledgers, place, rules, datetime.now(UTC))
+
+
+def look_back(
+    seen: Seen, ledgers: Sequence[Ledger], place: Place, rules: Rows, now: datetime
+) -> None:
+    """Let `seen` know what runs to there have sent since ``rows.within``, the oldest first."""
+    if rules.within is None:
+        return
+    unique, since = rules.unique or (), now - timedelta(days=rules.within)
+    past = newest_first([entry for ledger in ledgers for entry in ledger.runs(since=since)])
+    for entry in reversed(past):
+        same_place = (entry.base_url, entry.project) == place
+        if same_place and entry.run_id not in seen.past:
+            keys = _sent_keys(RunDirectory(entry.run_dir), unique)
+            if keys is not None:
+                seen.past.add(entry.run_id)
+                when = f"{entry.started_at.astimezone():%Y-%m-%d}"
+                name = f"{Path(entry.file).name}, imported on {when}"
+                seen.take(Sighting(name, keys, FirstPlaces()))
+
+
+def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime) -> bool:
+    """Whether a run that looks back as far as that knows each row which a past one has sent."""
+    directory = RunDirectory(entry.run_dir)
+    if not unique or entry.started_at < since or not directory.keys.exists():
+        return False
+    with directory.keys.open("rb") as file:
+        return bool(json.loads(file.readline()).get("unique") == list(unique))
+
+
+def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | None:
+    """The keys of the rows that are, or may be, in the service; None where none are of use."""
+    if not directory.keys.exists():
+        return None
+    try:
+        with Journal.read(directory.journal) as journal:
+            sent = np.fromiter(journal.rows_in(Status.CREATED, Status.UNCERTAIN), dtype=np.int64)
+    except JournalError as error:
+        raise SourceError(
+            f"{directory.path}: what this run sent is not known: {error.message}",
+            "rows.within looks back at it: mend it, or remove its folder to leave it out.",
+        ) from None
+    keys = FirstPlaces()
+    with directory.keys.open("rb") as file:
+        if json.loads(file.readline()).get("unique") != list(unique):
+            return None
+        while block := file.read(_AT_ONCE * _WIDTH * 8):
+            entries = np.frombuffer(block, dtype="<u8").reshape(-1, _WIDTH).astype(np.uint64)
+            places = entries[:, -1].astype(np.int64)
+            taken = np.isin(row_of(places), sent)
+            keys.add((entries[taken, 0], entries[taken, 1]), places[taken])
+    return keys if len(keys) else None

@@ -23,10 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer.errors import SourceError
-from importer.operations.remote_names import is_unfinished
 
 MARKER = ".done"
 
+_UNFINISHED = (
+    ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp",
+)  # fmt: skip
+"""What upload programs add to a name until the file is whole."""
 _PASSED_OVER = ("~", MARKER)
 _ESCAPED = re.compile(r"\[([*?[])\]")
 _NOT_FILES = {"thumbs.db", "desktop.ini"}
@@ -95,6 +98,11 @@ def arrivals(
         tuple(look.path for look in sorted(ready, key=lambda look: (look.mtime, str(look.path)))),
         tuple(sorted([*waiting, *late], key=lambda each: str(each.path))),
     )
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name is hidden or a temporary one: a file that somebody is still writing."""
+    return name.startswith((".", "~$")) or name.lower().endswith(_UNFINISHED)
 
 
 def fixed_part(pattern: str) -> tuple[Path, str]:

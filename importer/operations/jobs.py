@@ -27,7 +27,7 @@ from importer.mapping.spec import Mistake
 from importer.operations.drift import DriftBounds
 from importer.operations.inbox import fixed_part
 from importer.operations.jobs_spec import JobsSpec, MergedJob, merged
-from importer.operations.remote_url import is_remote, parse
+from importer.operations.remote_origin import VARIABLE, is_remote, missing_variables, parse
 from importer.operations.window import Window
 from importer.settings import (
     SETTINGS,
@@ -45,7 +45,6 @@ from importer.shell import quoted
 SETTLE = 30.0
 """Seconds that a file must be still, where nothing else is said."""
 MAX_BYTES = 1 << 20
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ADDRESS = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*)://[^\s'",]*""")
 _CREDENTIALS = {"api_key", "apikey", "key", "password", "secret", "token", "api_key_file"}
 _AS_THEY_ARE = (
@@ -351,7 +350,7 @@ def _in_files(job: MergedJob, base: Path) -> Iterator[Mistake]:
         elif is_remote(pattern):
             try:
                 # What the variables hold is not needed to see whether the address has a form.
-                parse(pattern, dict.fromkeys(_VARIABLE.findall(pattern), "x"))
+                parse(pattern, dict.fromkeys(VARIABLE.findall(pattern), "x"))
             except UsageError as error:
                 yield (*place, str(number)), f"{error.message}. {error.hint or ''}".rstrip(" .")
         elif is_of_the_system(os.path.realpath(_inbox(base, pattern))):
@@ -413,13 +412,13 @@ def _in_notify(job: MergedJob, variables: Mapping[str, str]) -> Iterator[Mistake
     place = job.place("notify", "urls")
     for number, url in enumerate(urls):
         text = url.get_secret_value()
-        if missing := _missing_variables(text, variables):
+        if missing := missing_variables(text, variables):
             names = ", ".join(missing)
             yield (
                 (*place, str(number)),
                 f"the environment lacks {names}: set it where this is started",
             )
-        elif "://" not in text and not _VARIABLE.search(text):
+        elif "://" not in text and not VARIABLE.search(text):
             yield (
                 (*place, str(number)),
                 "is no address: it looks like mailtos://user:password@example.com?to=…",
@@ -489,7 +488,7 @@ def _remarks(path: Path, jobs: list[MergedJob]) -> tuple[str, ...]:
     except OSError:
         return ()
     written = any(
-        not _VARIABLE.fullmatch(url.get_secret_value())
+        not VARIABLE.fullmatch(url.get_secret_value())
         for job in jobs
         if job.get("notify")
         for url in job.part("notify", "urls")
@@ -516,9 +515,4 @@ def _absolute_pattern(base: Path, text: str) -> str:
 
 def _filled(text: str, variables: Mapping[str, str]) -> str:
     """The text with the values of its variables; those without one are left as they stand."""
-    return _VARIABLE.sub(lambda match: variables.get(match[1]) or match[0], text)
-
-
-def _missing_variables(text: str, variables: Mapping[str, str]) -> list[str]:
-    """The variables in a text that have no value."""
-    return sorted({name for name in _VARIABLE.findall(text) if not variables.get(name)})
+    return VARIABLE.sub(lambda match: variables.get(match[1]) or match[0], text)

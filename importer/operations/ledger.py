@@ -3,11 +3,17 @@
 A run is entered before its first request, so that a run that is cut off is known; how it ended is
 added afterwards. Each run's own journal stays the truth about its rows, and a ledger that is
 missing or empty beside run folders is made again from them: it must not forget what was sent.
+
+The guard against sending a list twice must not depend on the folder one stands in. So each runs
+folder in which a run is entered is remembered in the platform's place for a user's state: a small
+file for each, named by a hash of the folder's path. Two processes at once never write the same file
+differently, and a damaged file is the loss of one folder, until a run is entered there again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -19,11 +25,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from importer.errors import JournalError, OutputError
-from importer.files import make_private_folder
+from importer.files import make_private_folder, write_private
 from importer.journal.file import is_written
 from importer.journal.journal import Journal
 from importer.model import Status
 from importer.pipeline.rundir import RunDirectory
+from importer.settings import STATE_DIR_VARIABLE
 
 FILE = "history.sqlite3"
 ENTRY_KEY = "ledger"
@@ -36,13 +43,9 @@ RUNNING = "running"
 """The status of a run whose end was never entered: it is at work, or was cut off."""
 UNFINISHED = "unfinished"
 """How a run that was cut off is shown."""
-
-_log = logging.getLogger(__name__)
-
 _VERSION = 2
 _PATIENCE = 30.0
 """Seconds to wait for another command that writes."""
-
 _SCHEMA = """
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY, label TEXT, file TEXT NOT NULL, sha256 TEXT NOT NULL, sheet TEXT,
@@ -63,10 +66,15 @@ CREATE TABLE files (
 ) WITHOUT ROWID
 """
 _TO_VERSION_2 = ("ALTER TABLE runs ADD COLUMN jobs_file TEXT", _FILES)
+_NOTE = "INSERT OR REPLACE INTO notes VALUES (:kind, :key, :value)"
+_PARTS = ("run_id", "source", "mapping", "target", "settings")
+_SUMMARY = "summary.json"
+_FOLDER = "runs-folders"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """A run as the ledger has it.
 
     `label` is the job of a batch, null for none. `sha256` is that of the file's content, and
@@ -121,7 +129,7 @@ class Entry:
         """Whether its journal may know more by now than the ledger."""
         return self.status == RUNNING or self.count(Status.PENDING, Status.UNCERTAIN) > 0
 
-    def overlaps(self, other: Entry) -> bool:
+    def overlaps(self, other: LedgerEntry) -> bool:
         """Whether both take rows of the same content to the same place."""
         same = (
             (self.sha256, self.sheet, self.base_url, self.project)
@@ -166,7 +174,7 @@ class FileEntry:
 
     def as_json(self) -> dict[str, Any]:
         """The file as ``history --json`` has it, with the keys of a run."""
-        line: dict[str, Any] = dict.fromkeys(("run_id", *Entry.__slots__))
+        line: dict[str, Any] = dict.fromkeys(("run_id", *LedgerEntry.__slots__))
         for name in ("label", "profile"):
             del line[name]
         at = self.at.isoformat().replace("+00:00", "Z")
@@ -183,7 +191,11 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path, version: int = _VERSION) -> None:
         self._connection = connection
         self.path = path
-        names = Entry.__slots__ if version > 1 else (*Entry.__slots__[:-1], "NULL AS jobs_file")
+        names = (
+            LedgerEntry.__slots__
+            if version > 1
+            else (*LedgerEntry.__slots__[:-1], "NULL AS jobs_file")
+        )
         self._names = ", ".join(names)
         self._has_files = version > 1
 
@@ -244,7 +256,7 @@ class Ledger:
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
 
-    def enter(self, entry: Entry) -> None:
+    def enter(self, entry: LedgerEntry) -> None:
         """Put a run in, or what has become of it since; durable on return."""
         self._execute(*_insertion(entry))
 
@@ -255,7 +267,7 @@ class Ledger:
         jobs_file: str | None = None,
         since: datetime | None = None,
         limit: int | None = None,
-    ) -> list[Entry]:
+    ) -> list[LedgerEntry]:
         """The runs, newest first: of one job, begun since then, and no more than so many.
 
         Jobs files may share a folder, and names of jobs: `jobs_file` takes the runs of one only.
@@ -289,15 +301,15 @@ class Ledger:
         )
         return [_file_entry(row) for row in rows]
 
-    def find(self, run_id: str) -> Entry | None:
+    def find(self, run_id: str) -> LedgerEntry | None:
         """The run of that id."""
         return next(iter(self._entries("WHERE run_id = :run_id", run_id=run_id)), None)
 
-    def named(self, beginning: str) -> list[Entry]:
+    def named(self, beginning: str) -> list[LedgerEntry]:
         """The runs whose ids begin so, newest first."""
         return [entry for entry in self.runs() if entry.run_id.startswith(beginning)]
 
-    def alike(self, entry: Entry) -> list[Entry]:
+    def alike(self, entry: LedgerEntry) -> list[LedgerEntry]:
         """The other runs of the same rows of the same content at the same place, newest first."""
         same = self._entries(
             "WHERE sha256 = :sha256 AND project = :project ORDER BY started_at DESC, run_id DESC",
@@ -306,7 +318,7 @@ class Ledger:
         )
         return [self.current(e) for e in same if e.run_id != entry.run_id and e.overlaps(entry)]
 
-    def runs_of(self, sha256: str, base_url: str, project: int) -> list[Entry]:
+    def runs_of(self, sha256: str, base_url: str, project: int) -> list[LedgerEntry]:
         """The runs of that content at that place as they are now, newest first."""
         found = self._entries(
             "WHERE sha256 = :sha256 AND base_url = :base_url AND project = :project"
@@ -317,7 +329,7 @@ class Ledger:
         )
         return [self.current(entry) for entry in found]
 
-    def unfinished(self, sha256: str, base_url: str, project: int) -> Entry | None:
+    def unfinished(self, sha256: str, base_url: str, project: int) -> LedgerEntry | None:
         """The newest run of that content at that place which has rows to send, and can."""
         for entry in self.runs_of(sha256, base_url, project):
             if entry.unfinished and RunDirectory(entry.run_dir).journal.exists():
@@ -325,7 +337,7 @@ class Ledger:
         return None
 
     @staticmethod
-    def current(entry: Entry) -> Entry:
+    def current(entry: LedgerEntry) -> LedgerEntry:
         """The entry as the run's own journal has it now, where it has not come to an end."""
         if not entry.unsettled:
             return entry
@@ -362,7 +374,7 @@ class Ledger:
         found = self._execute("SELECT key, value FROM notes WHERE kind = :kind", {"kind": kind})
         return {str(key): str(value) for key, value in found}
 
-    def _entries(self, where: str, **values: object) -> list[Entry]:
+    def _entries(self, where: str, **values: object) -> list[LedgerEntry]:
         return [
             _entry(row)
             for row in self._execute(f"SELECT {self._names} FROM runs {where}", values)  # noqa: S608
@@ -373,6 +385,145 @@ class Ledger:
             given = {name: _stored(value) for name, value in values.items()}
             rows = self._connection.execute(sql, given).fetchall()
             return [tuple(map(_restored, row)) for row in rows]
+
+
+# The runs folders that a user has used, wherever they are, and the ledgers in them.
+
+
+def state_dir() -> Path | None:
+    """Where this user's state is kept, absolute: ``VCC_STATE_DIR``, or the platform's place.
+
+    None where there is no such place, as for a user without a home. The folder may not exist.
+    """
+    if named := os.environ.get(STATE_DIR_VARIABLE):
+        return Path(named).absolute()
+    import platformdirs
+
+    try:
+        place = platformdirs.user_state_path("vcc-import", appauthor=False)
+    except RuntimeError:  # a user whom the system does not know, and who has no HOME
+        return None
+    # Older releases give "~" as it stands then: no folder to make here.
+    return place if place.is_absolute() else None
+
+
+def remember(runs_dir: Path) -> None:
+    """Remember a folder that exists. Where that cannot be written, it is logged, and no more."""
+    state = state_dir()
+    if state is None:
+        _log.info("This user has no place for state: %s is not remembered.", runs_dir.absolute())
+        return
+    folder = os.path.realpath(runs_dir)
+    path = state / _FOLDER / _name(folder)
+    try:
+        text = json.dumps({"folder": folder, "device": Path(folder).stat().st_dev})
+        if not (path.is_file() and path.read_bytes() == text.encode()):
+            make_private_folder(state)
+            make_private_folder(path.parent)
+            write_private(path, text)
+    except (OutputError, OSError) as error:
+        _log.info("%s is not remembered, so runs elsewhere do not see it: %s", folder, error)
+
+
+def remembered() -> list[Path]:
+    """The folders that are there now, absolute, each once; those that are gone are forgotten."""
+    state = state_dir()
+    found: dict[tuple[int, int], Path] = {}
+    try:
+        paths = sorted((state / _FOLDER).glob("*.json")) if state is not None else []
+    except OSError as error:
+        _log.info("%s cannot be read: %s", state, error)
+        return []
+    for path in paths:
+        entry = _read(path)
+        if entry is None:
+            continue
+        folder, device = entry
+        try:
+            status = folder.stat()
+        except FileNotFoundError:
+            if _device_above(folder) == device:
+                _forget(path, f"{folder} is gone")
+            else:
+                _log.info("%s is not there now: its drive may not be mounted.", folder)
+        except OSError as error:
+            _log.warning("%s cannot be looked at: what was sent from there is not known.", error)
+        else:
+            # Two paths may lead to one folder: bind mounts, or names that differ in case.
+            found.setdefault((status.st_dev, status.st_ino), folder)
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def ledgers_beside(own: Ledger | None) -> Iterator[list[Ledger]]:
+    """A ledger, and those of all other folders of its user, to be read; None has all folders'.
+
+    One that cannot be read is warned of and passed over: it must not keep all imports back.
+    """
+    with contextlib.ExitStack() as opened:
+        ledgers = [] if own is None else [own]
+        for folder in remembered():
+            if own is not None and _same(folder, own.path.parent):
+                continue
+            try:
+                ledger = Ledger.look(folder)
+            except OutputError as error:
+                _log.warning("%s. What was sent from there is not known.", error)
+                continue
+            if ledger is not None:
+                ledgers.append(opened.enter_context(ledger))
+        yield ledgers
+
+
+def newest_first(entries: list[LedgerEntry]) -> list[LedgerEntry]:
+    """Runs of several ledgers as one list, each run once."""
+    each = {entry.run_id: entry for entry in reversed(entries)}
+    return sorted(each.values(), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
+
+
+def _name(folder: str) -> str:
+    return f"{hashlib.sha256(os.fsencode(os.path.normcase(folder))).hexdigest()[:32]}.json"
+
+
+def _read(path: Path) -> tuple[Path, int] | None:
+    """A folder and the device it was on; a file that is none of ours or damaged is removed."""
+    try:
+        entry = json.loads(path.read_bytes())
+        folder, device = entry["folder"], entry["device"]
+        if _name(folder) == path.name and isinstance(device, int):
+            return Path(folder), device
+    except OSError as error:
+        _log.info("%s cannot be read: %s", path, error)
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    _log.warning("%s was damaged: a runs folder is forgotten until it is used again.", path)
+    _forget(path, "it is damaged")
+    return None
+
+
+def _forget(path: Path, why: str) -> None:
+    _log.info("%s is forgotten: %s", path.name, why)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _device_above(folder: Path) -> int | None:
+    """The device of the nearest folder above that exists."""
+    for above in folder.parents:
+        with contextlib.suppress(OSError):
+            return above.stat().st_dev
+    return None
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+# What SQLite takes and gives.
 
 
 def _stored(value: object) -> object:
@@ -389,10 +540,7 @@ def _restored(value: object) -> Any:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
-_NOTE = "INSERT OR REPLACE INTO notes VALUES (:kind, :key, :value)"
-
-
-def _insertion(entry: Entry) -> tuple[str, dict[str, Any]]:
+def _insertion(entry: LedgerEntry) -> tuple[str, dict[str, Any]]:
     values = asdict(entry)
     values["run_dir"] = str(entry.run_dir)
     values["counts"] = json.dumps(entry.counts)
@@ -403,13 +551,13 @@ def _insertion(entry: Entry) -> tuple[str, dict[str, Any]]:
     return f"INSERT OR REPLACE INTO runs ({names}) VALUES ({marks})", values  # noqa: S608
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    values = dict(zip(Entry.__slots__, row, strict=True))
+def _entry(row: tuple[Any, ...]) -> LedgerEntry:
+    values = dict(zip(LedgerEntry.__slots__, row, strict=True))
     values["run_dir"] = Path(values["run_dir"])
     values["counts"] = json.loads(values["counts"])
     values["profile"] = None if values["profile"] is None else json.loads(values["profile"])
     values["started_at"] = datetime.fromisoformat(values["started_at"])
-    return Entry(**values)
+    return LedgerEntry(**values)
 
 
 def _file_entry(row: tuple[Any, ...]) -> FileEntry:
@@ -434,6 +582,41 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
     _refuse_later(version, path)
+
+
+def _refuse_later(version: int, path: Path) -> None:
+    if version > _VERSION:
+        raise OutputError(
+            f"{path} was written by a later vcc-import", "Install that version, or a later one."
+        )
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Say for people what the disk or the file does not do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+        hint = (
+            "Another command is writing it: try again."
+            if busy
+            else "Make room on the disk, or let the file be written. If it is damaged, put it"
+            " aside: it is made again from the runs beside it."
+        )
+        raise OutputError(f"{path}, the ledger of past runs: {error}", hint) from None
+    except OSError as error:
+        raise OutputError(
+            f"{path}, the ledger of past runs: {error.strerror}",
+            "Let the folder be written, or name another with --runs-dir.",
+        ) from None
+
+
+# A ledger that is lost is made again from the runs beside it.
+
+
+class _UnknownError(Exception):
+    """What a run has sent cannot be known; it never leaves this module."""
 
 
 def _make_again(connection: sqlite3.Connection, path: Path) -> None:
@@ -472,10 +655,6 @@ def _make_again(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-class _UnknownError(Exception):
-    """What a run has sent cannot be known; it never leaves this module."""
-
-
 def _runs_in(runs_dir: Path) -> Iterator[RunDirectory]:
     """The folders of runs in a folder."""
     try:
@@ -499,7 +678,7 @@ def _is_lost(runs_dir: Path) -> bool:
     return False
 
 
-def _past(directory: RunDirectory) -> tuple[Entry, int | None, bool] | None:
+def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | None:
     """A run as its journal has it, or else its summary; None for one that sent to no service.
 
     With the size of its content, where that was noted, and whether somebody must look before it
@@ -532,7 +711,7 @@ def _past(directory: RunDirectory) -> tuple[Entry, int | None, bool] | None:
         if about["settings"].get("sandbox"):
             return None
         counts_now = {state.value: int(about["counts"].get(state.value, 0)) for state in Status}
-        entry = Entry(
+        entry = LedgerEntry(
             run_id=about["run_id"],
             label=own.get("label"),
             file=own.get("file", about["source"]["path"]),
@@ -566,35 +745,3 @@ def _exit_code(status: str, counts: Mapping[str, int]) -> int:
     if counts[Status.UNCERTAIN.value]:
         return 4
     return 1 if counts[Status.REJECTED.value] or counts[Status.INVALID.value] else 0
-
-
-_PARTS = ("run_id", "source", "mapping", "target", "settings")
-_SUMMARY = "summary.json"
-
-
-def _refuse_later(version: int, path: Path) -> None:
-    if version > _VERSION:
-        raise OutputError(
-            f"{path} was written by a later vcc-import", "Install that version, or a later one."
-        )
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Say for people what the disk or the file does not do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-        hint = (
-            "Another command is writing it: try again."
-            if busy
-            else "Make room on the disk, or let the file be written. If it is damaged, put it"
-            " aside: it is made again from the runs beside it."
-        )
-        raise OutputError(f"{path}, the ledger of past runs: {error}", hint) from None
-    except OSError as error:
-        raise OutputError(
-            f"{path}, the ledger of past runs: {error.strerror}",
-            "Let the folder be written, or name another with --runs-dir.",
-        ) from None

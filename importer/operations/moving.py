@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from importer.errors import ImporterError, OutputError, SourceError
-from importer.files import make_private_folder, sync_folder, write_private
+from importer.files import LONGEST_NAME, make_private_folder, numbered, sync_folder, write_private
 from importer.operations.inbox import MARKER
 from importer.operations.moving_steps import (
     CLAIM,
@@ -39,15 +39,12 @@ from importer.operations.moving_steps import (
     same_content,
     take_away,
 )
-from importer.operations.remote_names import numbered
 
 LOCK_SECONDS = 60.0
 """How long a mover waits for another one in the same folder."""
 
 _PREFIX = ".moving-"
 _RESULTS = ".results"
-_LONGEST_NAME = 255
-"""Bytes of a name on the usual file systems."""
 
 
 class ReplacedError(SourceError):
@@ -235,7 +232,7 @@ def _bring_marker(folder: Path, intent: Intent, beside: Path) -> None:
 
 def _put_beside(folder: Path, intent: Intent) -> None:
     beside = folder / f"{intent.name}{_RESULTS}"
-    if len(os.fsencode(beside.name)) > _LONGEST_NAME:
+    if len(os.fsencode(beside.name)) > LONGEST_NAME:
         beside = folder / f"{intent.run_id}{_RESULTS}"
     half = _temporary(folder, intent, _RESULTS)
     remove_tree(half)

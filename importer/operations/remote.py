@@ -12,38 +12,47 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import posixpath
-from collections.abc import Coroutine, Mapping, Sequence
+import re
+import shutil
+import unicodedata
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import unquote
 
-from importer.errors import SourceError, UsageError
-from importer.files import make_private_folder, replacing
-from importer.operations.remote_copy import check_room, copied
-from importer.operations.remote_names import free_name, numbered, safe_name
-from importer.operations.remote_origin import Entry, Origin, RemoteTimes
-from importer.operations.remote_search import files_of
-from importer.operations.remote_url import RemoteURL, is_remote, parse
-
-__all__ = [
-    "RemoteFile",
-    "RemotePlace",
-    "RemoteTimes",
-    "StillArrivingError",
-    "is_remote",
-    "remote_place",
-]
+from importer.errors import OutputError, SourceError, UsageError
+from importer.files import free_name, make_private_folder, numbered, replacing
+from importer.operations.inbox import is_unfinished
+from importer.operations.remote_origin import (
+    Origin,
+    RemoteEntry,
+    RemoteTimes,
+    RemoteURL,
+    is_remote,
+    parse,
+)
+from importer.sources.inputfile import SPOOL_LIMIT
 
 MOVE_SECONDS = 1800.0
 """S3 copies a file in order to move it."""
-
+_SPARE = 64 << 20
+"""Bytes of a disk that a fetched file leaves free."""
+_MIB = 1 << 20
+_LONGEST = 150
+"""Bytes of a local name: what is put around it on the way must fit into 255."""
 _NAMESAKES = 1000
 _EXTRA = 'pip install "vcc-importer[remote]"'
-
+_WILD = frozenset("*?[")
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:\..*)?", re.IGNORECASE
+)
 Result = TypeVar("Result")
 
 
@@ -82,6 +91,7 @@ class RemotePlace:
         self._url = url
         self._origin = origin
         self._times = times
+        # Not the event loop that runs everything else: a connection outlasts one question.
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
@@ -101,9 +111,9 @@ class RemotePlace:
 
         Raises SourceError where the folder itself is missing; none of its files is an empty list.
         """
-        question = files_of(self._origin, self._url.path, self._decoded)
+        question = _files_of(self._origin, self._url.path, self._decoded)
         try:
-            entries: Sequence[Entry] = self._ask(question, str(self._url), self._times.answer)
+            entries: Sequence[RemoteEntry] = self._ask(question, str(self._url), self._times.answer)
         except IsADirectoryError:
             raise UsageError(
                 f"{self._url}: is a folder", f"Write {self._url}/* for the files in it."
@@ -118,10 +128,10 @@ class RemotePlace:
         """
         before = self._unchanged(file, "was listed")
         make_private_folder(folder)
-        check_room(before.size, folder, file.url)
+        _check_room(before.size, folder, file.url)
         target = free_name(folder, file.name)
         with replacing(target) as temporary:
-            copying = copied(self._origin, file.path, temporary, self._times.silence, file.url)
+            copying = _copied(self._origin, file.path, temporary, self._times.silence, file.url)
             fetched = self._ask(copying, file.url, self._times.fetch)
             if before.size is not None and fetched != before.size:
                 self._arriving(file, f"{before.size:,} bytes were there and {fetched:,} came")
@@ -160,7 +170,7 @@ class RemotePlace:
             "Clear the folder, or keep its files elsewhere.",
         )
 
-    def _unchanged(self, file: RemoteFile, since: str) -> Entry:
+    def _unchanged(self, file: RemoteFile, since: str) -> RemoteEntry:
         """The file as it is now; raises StillArrivingError if it is not what it was."""
         try:
             entry = self._ask(
@@ -230,8 +240,8 @@ class RemotePlace:
     def _container(self) -> str:
         return "bucket" if self._url.scheme == "s3" else "folder"
 
-    def _file(self, entry: Entry) -> RemoteFile:
-        name = safe_name(self._decoded(entry.base))
+    def _file(self, entry: RemoteEntry) -> RemoteFile:
+        name = _safe_name(self._decoded(entry.base))
         return RemoteFile(self._url.at(entry.path), name, entry.size, entry.modified, entry.path)
 
     def _decoded(self, part: str) -> str:
@@ -266,10 +276,10 @@ def remote_place(
     """
     known = os.environ if variables is None else variables
     url = parse(pattern, known)
-    return RemotePlace(url, _origin(url, known), RemoteTimes() if times is None else times)
+    return RemotePlace(url, _origin_of(url, known), RemoteTimes() if times is None else times)
 
 
-def _origin(url: RemoteURL, variables: Mapping[str, str]) -> Origin:
+def _origin_of(url: RemoteURL, variables: Mapping[str, str]) -> Origin:
     # Each library is heavy, and imported only for an address that needs it.
     try:
         match url.scheme:
@@ -289,3 +299,157 @@ def _origin(url: RemoteURL, variables: Mapping[str, str]) -> Origin:
     from importer.operations.remote_https import HttpsOrigin
 
     return HttpsOrigin(url, variables)
+
+
+# Which files a path with wildcards means.
+
+_Decoded = Callable[[str], str]
+"""How a part of a path reads as a name."""
+
+
+async def _files_of(origin: Origin, path: str, decoded: _Decoded) -> list[RemoteEntry]:
+    """Every file that a path means; one that ends with a slash means all in that folder.
+
+    Hidden and temporary names fit no wildcard. Raises FileNotFoundError where the folder before
+    the first wildcard is missing, and IsADirectoryError where the path is a folder.
+    """
+    parts = f"{path}*".split("/") if path.endswith("/") else path.split("/")
+    wild = next((n for n, part in enumerate(parts) if _WILD & set(part)), None)
+    if wild is not None:
+        folder = "/".join(parts[:wild]) or "/"
+        return await _below(origin, await origin.entries(folder), parts[wild:], decoded)
+    entry = await _looked(origin, path)
+    if entry is not None and entry.folder:
+        raise IsADirectoryError(path)
+    return [] if entry is None else [entry]
+
+
+async def _below(
+    origin: Origin, entries: list[RemoteEntry], parts: list[str], decoded: _Decoded
+) -> list[RemoteEntry]:
+    """The files that fit the parts of a path, of which the first has a wildcard."""
+    pattern, rest = decoded(parts[0]), parts[1:]
+    found: list[RemoteEntry] = []
+    for entry in entries:
+        name = decoded(entry.base)
+        if is_unfinished(name) or not fnmatchcase(name, pattern) or entry.folder != bool(rest):
+            continue
+        if rest:
+            found += await _in(origin, entry.path, rest, decoded)
+            continue
+        # Pages of links tell neither size nor time.
+        told = entry.size is not None or entry.modified is not None
+        if (seen := entry if told else await _looked(origin, entry.path)) is not None:
+            found.append(seen)
+    return found
+
+
+async def _in(
+    origin: Origin, folder: str, parts: list[str], decoded: _Decoded
+) -> list[RemoteEntry]:
+    wild = next((n for n, part in enumerate(parts) if _WILD & set(part)), None)
+    if wild is None:
+        entry = await _looked(origin, posixpath.join(folder, *parts))
+        return [] if entry is None or entry.folder else [entry]
+    try:
+        entries = await origin.entries(posixpath.join(folder, *parts[:wild]))
+    except FileNotFoundError:
+        return []
+    return await _below(origin, entries, parts[wild:], decoded)
+
+
+async def _looked(origin: Origin, path: str) -> RemoteEntry | None:
+    try:
+        return await origin.look(path)
+    except FileNotFoundError:
+        return None
+
+
+# A file's bytes onto the disk, within limits.
+
+
+async def _copied(origin: Origin, path: str, target: Path, silence: float, shown: str) -> int:
+    """Write a file's bytes, a block at a time; give their number.
+
+    Raises TimeoutError where nothing comes for `silence` seconds, SourceError for a file over
+    the limit, and OutputError where the disk fails.
+    """
+    size = 0
+    # Nothing is kept back in a buffer, so that a full disk is noticed where it is written to.
+    with target.open("r+b", buffering=0) as out:
+        async with contextlib.aclosing(origin.blocks(path)) as blocks:
+            while True:
+                async with asyncio.timeout(silence):
+                    block = await anext(blocks, None)
+                if block is None:
+                    return size
+                size += len(block)
+                if size > SPOOL_LIMIT:
+                    raise _too_large(shown)
+                _write(out.fileno(), block, shown, target.parent)
+
+
+def _check_room(size: int | None, folder: Path, shown: str) -> None:
+    """Raise SourceError for a size over the limit, and OutputError for one over what is free."""
+    if size is None:
+        return
+    if size > SPOOL_LIMIT:
+        raise _too_large(shown)
+    room = max(0, shutil.disk_usage(folder).free - _SPARE)
+    if size > room:
+        raise OutputError(
+            f"{shown}: has {size / _MIB:,.1f} MiB, and the disk of {folder} has room for "
+            f"{room / _MIB:,.1f} MiB",
+            "Make room on that disk; the file is fetched again then.",
+        )
+
+
+def _write(descriptor: int, block: bytes, shown: str, folder: Path) -> None:
+    """Write all of a block; a disk's trouble must not be taken for the network's."""
+    view = memoryview(block)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OutputError(
+            f"{shown}: cannot be kept in {folder}: {reason}",
+            "Make room on that disk, or mend the folder's permissions; the file is fetched again "
+            "then.",
+        ) from error
+
+
+def _too_large(shown: str) -> SourceError:
+    return SourceError(
+        f"{shown}: is larger than the limit of {SPOOL_LIMIT // _MIB:,} MiB",
+        "Divide it into several files.",
+    )
+
+
+# Names that other people's servers give to files, made fit for a folder of ours.
+
+
+def _safe_name(name: str) -> str:
+    """A name without a path that every system takes as a plain file: never hidden or a device.
+
+    The ending stays as it is, since it says what kind of file it is. Two names may become one.
+    """
+    name = unicodedata.normalize("NFC", name)
+    name = "".join(letter if letter.isprintable() else "_" for letter in name)
+    name = _FORBIDDEN.sub("_", name).strip().rstrip(". ")
+    if name.startswith((".", "-", "~")):
+        name = f"_{name[1:]}"
+    if _RESERVED.fullmatch(name):
+        name = f"_{name}"
+    return _shortened(name) or "file"
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= _LONGEST:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or not stem or len(ending.encode()) > 16:
+        stem, ending = name, ""
+    tail = f".{ending}" if ending else ""
+    room = _LONGEST - len(tail.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + tail

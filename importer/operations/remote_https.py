@@ -27,9 +27,9 @@ from importer.operations.remote_origin import (
     CONNECT_SECONDS,
     LISTED,
     SILENCE_SECONDS,
-    Entry,
+    RemoteEntry,
+    RemoteURL,
 )
-from importer.operations.remote_url import RemoteURL
 
 _PAGE_LIMIT = 32 << 20
 _REDIRECTS = 5
@@ -88,7 +88,7 @@ class HttpsOrigin:
             # TLS is closed in a callback of the loop, which ends with us.
             await asyncio.sleep(0)
 
-    async def entries(self, folder: str) -> list[Entry]:
+    async def entries(self, folder: str) -> list[RemoteEntry]:
         """The files and folders that the folder's page links to, without size and time."""
         folder = folder.rstrip("/") + "/"
         async with self._asked("GET", folder) as response:
@@ -112,18 +112,18 @@ class HttpsOrigin:
         found = {path for link in links.found if (path := self._child(base, folder, link))}
         if len(found) > LISTED:
             raise ValueError(f"the page links to more than {LISTED:,} files")
-        return [Entry(p.rstrip("/"), p.endswith("/"), None, None) for p in sorted(found)]
+        return [RemoteEntry(p.rstrip("/"), p.endswith("/"), None, None) for p in sorted(found)]
 
-    async def look(self, path: str) -> Entry:
+    async def look(self, path: str) -> RemoteEntry:
         """Size and time of a file, as far as the server tells them."""
         async with self._asked("HEAD", path) as response:
             if response.status in (405, 501):
-                return Entry(path, folder=False, size=None, modified=None)
+                return RemoteEntry(path, folder=False, size=None, modified=None)
             # Not content_length: a server that packs against our wish tells another size.
             length = response.headers.get("Content-Length", "")
             packed = response.headers.get("Content-Encoding", "identity") != "identity"
             size = int(length) if length.isdecimal() and not packed else None
-            return Entry(path, folder=False, size=size, modified=_modified(response))
+            return RemoteEntry(path, folder=False, size=size, modified=_modified(response))
 
     async def blocks(self, path: str) -> AsyncGenerator[bytes, None]:
         """The bytes of a file."""
@@ -136,7 +136,7 @@ class HttpsOrigin:
             async for block in response.content.iter_chunked(BLOCK):
                 yield block
 
-    async def move(self, entry: Entry, path: str) -> None:
+    async def move(self, entry: RemoteEntry, path: str) -> None:
         """Never: a web server is read only."""
         raise NotImplementedError
 

@@ -3,6 +3,9 @@
 Keys, region, profile and endpoint come from where every tool of AWS looks: ``AWS_…`` variables,
 ``~/.aws``, the machine's role. A move is a copy, compared with what it was made of, and then the
 removal of the original.
+
+fsspec names its coroutines with a leading underscore (``_info``, ``_cp_file``); its page on
+asynchronous use documents them as the interface for callers with an event loop of their own.
 """
 
 from __future__ import annotations
@@ -32,9 +35,9 @@ from importer.operations.remote_origin import (
     CONNECT_SECONDS,
     LISTED,
     SILENCE_SECONDS,
-    Entry,
+    RemoteEntry,
+    RemoteURL,
 )
-from importer.operations.remote_url import RemoteURL
 
 
 class S3Origin:
@@ -76,7 +79,7 @@ class S3Origin:
         if self._session is not None:
             await self._session.close()
 
-    async def entries(self, folder: str) -> list[Entry]:
+    async def entries(self, folder: str) -> list[RemoteEntry]:
         """What lies under a prefix; none is an empty list, since S3 knows no empty folders."""
         found = await self._files._lsdir(self._key(folder), refresh=True, max_items=LISTED + 1)
         if len(found) > LISTED:
@@ -85,7 +88,7 @@ class S3Origin:
         # A "folder" that a console made is an empty object with the folder's own name.
         return [entry for entry in entries if entry.base and entry.path != folder]
 
-    async def look(self, path: str) -> Entry:
+    async def look(self, path: str) -> RemoteEntry:
         """An object, or a prefix under which there are some."""
         return self._entry(await self._files._info(self._key(path), refresh=True))
 
@@ -95,7 +98,7 @@ class S3Origin:
         while block := await file.read(BLOCK):
             yield block
 
-    async def move(self, entry: Entry, path: str) -> None:
+    async def move(self, entry: RemoteEntry, path: str) -> None:
         """Copy, compare, and remove the original if it is still what was copied."""
         await self._files._cp_file(self._key(entry.path), self._key(path))
         copied, original = await self.look(path), await self.look(entry.path)
@@ -136,10 +139,10 @@ class S3Origin:
     def _key(self, path: str) -> str:
         return f"{self._url.host}/{path.strip('/')}".rstrip("/")
 
-    def _entry(self, item: Mapping[str, Any]) -> Entry:
+    def _entry(self, item: Mapping[str, Any]) -> RemoteEntry:
         key = str(item["name"])[len(self._url.host) :]
         modified = item.get("LastModified")
-        return Entry(
+        return RemoteEntry(
             path=key,
             folder=item["type"] == "directory",
             size=item["size"],

@@ -20,8 +20,7 @@ from typing import Any, ClassVar, cast
 import asyncssh
 
 from importer.errors import UsageError
-from importer.operations.remote_origin import BLOCK, CONNECT_SECONDS, LISTED, Entry
-from importer.operations.remote_url import RemoteURL
+from importer.operations.remote_origin import BLOCK, CONNECT_SECONDS, LISTED, RemoteEntry, RemoteURL
 
 SSH_CONFIG_VARIABLE = "VCC_SSH_CONFIG"
 """Names an SSH configuration to use instead of ~/.ssh/config."""
@@ -66,9 +65,9 @@ class SftpOrigin:
             self._connection.close()
             await self._connection.wait_closed()
 
-    async def entries(self, folder: str) -> list[Entry]:
+    async def entries(self, folder: str) -> list[RemoteEntry]:
         """What a folder holds; names that are paths are somebody's trick and left out."""
-        found: list[Entry] = []
+        found: list[RemoteEntry] = []
         try:
             async for item in self._sftp.scandir(_there(folder)):
                 # Text, since the session decodes; typed as either.
@@ -90,7 +89,7 @@ class SftpOrigin:
             raise FileNotFoundError(folder) from error
         return found
 
-    async def look(self, path: str) -> Entry:
+    async def look(self, path: str) -> RemoteEntry:
         """A file or folder, links followed."""
         try:
             return _entry(path, await self._sftp.stat(_there(path)))
@@ -110,7 +109,7 @@ class SftpOrigin:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await file.close()
 
-    async def move(self, entry: Entry, path: str) -> None:
+    async def move(self, entry: RemoteEntry, path: str) -> None:
         """Rename on the server."""
         await self._sftp.makedirs(_there(posixpath.dirname(path)), exist_ok=True)
         # Not posix_rename: that one replaces what has the name already.
@@ -182,9 +181,11 @@ def _there(path: str) -> str:
     return path
 
 
-def _entry(path: str, attrs: asyncssh.SFTPAttrs) -> Entry:
+def _entry(path: str, attrs: asyncssh.SFTPAttrs) -> RemoteEntry:
     mode = attrs.permissions
     folder = (
         stat.S_ISDIR(mode) if mode is not None else attrs.type == asyncssh.FILEXFER_TYPE_DIRECTORY
     )
-    return Entry(path, folder, attrs.size, None if attrs.mtime is None else float(attrs.mtime))
+    return RemoteEntry(
+        path, folder, attrs.size, None if attrs.mtime is None else float(attrs.mtime)
+    )

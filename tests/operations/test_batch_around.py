@@ -22,9 +22,9 @@ from importer.operations.batch import BatchResult, Given, run_batch
 from importer.operations.batch_gate import begun_by
 from importer.operations.batch_release import release
 from importer.operations.batch_work import Work
+from importer.operations.guarded import target_lock
 from importer.operations.jobs import load_jobs
-from importer.operations.ledger import Entry
-from importer.operations.target_lock import target_lock
+from importer.operations.ledger import LedgerEntry
 from importer.pipeline.stopping import StopSwitch
 from importer.settings import RunSettings, Secret, Target
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -286,7 +286,7 @@ def test_a_key_that_is_missing_is_trouble_of_the_job_and_leaves_its_files(
 def test_a_bug_that_a_file_shows_keeps_no_other_back(
     tmp_path: Path, service: LiveSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Entry | None]:
+    def broken(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, LedgerEntry | None]:
         if path.name == "bad.csv":
             raise ZeroDivisionError
         return begun_by(work, path, mapping)

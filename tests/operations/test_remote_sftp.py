@@ -18,7 +18,8 @@ pytest.importorskip("asyncssh", reason="the extra `remote` is not installed")
 import asyncssh
 
 from importer.errors import SourceError, UsageError
-from importer.operations.remote import RemoteTimes, StillArrivingError, remote_place
+from importer.operations.remote import StillArrivingError, remote_place
+from importer.operations.remote_origin import RemoteTimes
 from tests.support.sftp_server import PASSWORD, Files, SftpPlace, sftp_server
 
 LEADS = b"name,phone\nAnna,3612345678\n"

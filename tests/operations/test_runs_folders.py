@@ -21,9 +21,8 @@ from filelock import FileLock
 import importer
 from importer.files import make_private_folder
 from importer.model import Status
-from importer.operations.ledger import Ledger
-from importer.operations.runs_folders import remember, remembered
-from importer.operations.target_lock import target_lock
+from importer.operations.guarded import target_lock
+from importer.operations.ledger import Ledger, remember, remembered
 from importer.pipeline.stopping import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -279,7 +278,7 @@ def test_two_runs_of_different_folders_never_send_to_one_project_at_once(
     holder = f"""
 import sys
 from pathlib import Path
-from importer.operations.target_lock import target_lock
+from importer.operations.guarded import target_lock
 from importer.pipeline.stopping import StopSwitch
 with target_lock(Path({str(home / "a" / "runs")!r}), {sandbox.base_url!r}, 134, wait=0,
                  stop=StopSwitch()):
