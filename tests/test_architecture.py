@@ -111,8 +111,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "markupsafe": ("reports.html_report",),
     "platformdirs": ("operations.ledger",),
     "apprise": ("operations.notify",),
-    "prometheus_client": ("operations.metrics",),
-    "watchfiles": ("operations.batch_watch",),
+    "prometheus_client": ("operations.batch_report",),
+    "watchfiles": ("operations.batch",),
     "asyncssh": ("operations.remote_sftp",),
     "s3fs": ("operations.remote_s3",),
     "pyarrow": (

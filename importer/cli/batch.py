@@ -15,8 +15,8 @@ from importer.errors import UsageError
 
 if TYPE_CHECKING:
     from importer.cli.output import Level
+    from importer.operations.batch_report import BatchResult, FileOutcome, JobResult
     from importer.operations.jobs import JobsFile
-    from importer.operations.outcome import BatchResult, FileOutcome, JobResult
 
 
 @click.command(
@@ -57,7 +57,7 @@ def batch(jobs_path: Path, released: tuple[str, ...], **options: Any) -> int:
         return _work(jobs, options)
     if options["watch"] or options["only"] is not None:
         raise UsageError("--release stands alone", "Release the file, then start the round.")
-    from importer.operations.batch_release import release
+    from importer.operations.batch_file import release
 
     for file in released:
         place = release(jobs, file)
@@ -68,23 +68,23 @@ def batch(jobs_path: Path, released: tuple[str, ...], **options: Any) -> int:
 
 
 def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
-    from importer.operations.batch import Given, run_batch
-    from importer.operations.batch_round import Access, Telling
+    from importer.operations.batch import run_batch
+    from importer.operations.batch_round import Access, RoundContext, RoundListeners
     from importer.pipeline.stopping import StopSwitch
 
     stop, quiet = StopSwitch(), options["quiet"]
     teller = _RoundTeller(quiet=quiet, once=options["watch"])
-    given = Given(
+    context = RoundContext(
         jobs,
         stop,
         Access(options["api_key_file"], options["ca_file"]),
-        Telling(teller.file, teller.job, lambda name: progress_bar(name, quiet=quiet)),
+        RoundListeners(teller.file, teller.job, lambda name: progress_bar(name, quiet=quiet)),
     )
     teller.warn(jobs.remarks)
     codes: list[int] = [0]
 
     def work() -> BatchResult:
-        result = run_batch(given, only=options["only"])
+        result = run_batch(context, only=options["only"])
         teller.end(result)
         codes[:] = [result.exit_code]
         return result
@@ -93,7 +93,7 @@ def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
         if not options["watch"]:
             work()
             return received() or codes[0]
-        from importer.operations.batch_watch import keep_watch
+        from importer.operations.batch import keep_watch
 
         keep_watch(jobs, work, stop)
     # To be stopped is the end of every watch: only what it has cut short is worth a word.
@@ -176,7 +176,7 @@ class _RoundTeller:
 
 def _line(job: str, file: FileOutcome) -> str:
     """What became of a file, in one line without anything of its content."""
-    from importer.operations.wording import figures
+    from importer.operations.notify import figures
 
     cause = "" if file.fate.value == "imported" and file.counts else file.cause
     told = "; ".join(filter(None, (cause, figures(file.counts))))

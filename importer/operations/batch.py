@@ -1,4 +1,4 @@
-"""One round of unattended imports: every job looked after once, and told of.
+"""One round of unattended imports: every job looked after once, and told of; and when one is due.
 
 Rules:
 - Whatever goes wrong with a file is that file's, and with a job that job's: the others go on. Only
@@ -6,53 +6,79 @@ Rules:
 - A file is put away when its run has ended, never before; what was cut off, a later round ends.
 - Two rounds at once do no harm: a job is worked on by one of them, and a project imported into by
   one run at a time. All locks are the system's, and none outlives its process.
+- A watch begins a round as soon as a file arrives, when one is still, and once a minute: shares of
+  other machines tell nothing of their files, servers neither, and hours begin without a word.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from importer.errors import UsageError
+from importer.errors import ImporterError, UsageError
 from importer.files import make_private_folder
-from importer.operations.batch_fate import code_of_stop
-from importer.operations.batch_job import work_on
-from importer.operations.batch_round import Given, Round
-from importer.operations.batch_word import keep_figures, spread_word
+from importer.operations.batch_file import code_of_stop
+from importer.operations.batch_job import look_after
+from importer.operations.batch_report import BatchResult, Fate, JobResult, worst, write_metrics
+from importer.operations.batch_round import Round, RoundContext
+from importer.operations.guarded import LOCKS, hold_lock
+from importer.operations.inbox import MARKER, folder_of, is_unfinished
 from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.ledger import Ledger
-from importer.operations.outcome import BatchResult, JobResult, worst
+from importer.operations.notify import fingerprint, notification_of, send_notification
+from importer.operations.remote_origin import is_remote
 from importer.pipeline.logmarks import about
+from importer.pipeline.stopping import StopSwitch
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 
-def run_batch(given: Given, *, only: str | None = None) -> BatchResult:
+EXTRA = 'pip install "vcc-importer[watch]"'
+REGULARLY = 60.0
+"""Seconds between two looks, where nothing happens."""
+QUIET_SECONDS = 20 * 3600.0
+"""For how long the same trouble is not told again."""
+_TOLD = "told"
+_LOCK_SECONDS = 10.0
+_GLANCE_MS = 500
+_DEBOUNCE_MS = 400
+
+
+def run_batch(context: RoundContext, *, only: str | None = None) -> BatchResult:
     """Look after every job once, or after the one named `only`.
 
     Raises UsageError for a name that no job has, and OutputError where the runs folder or its
     ledger cannot be used. Everything else is in the result.
     """
-    chosen = _chosen(given.jobs, only)
-    make_private_folder(given.jobs.runs_dir)
+    chosen = _chosen(context.jobs, only)
+    make_private_folder(context.jobs.runs_dir)
     results: list[JobResult] = []
     complaints: list[str] = []
-    with Ledger.open(given.jobs.runs_dir) as ledger:
-        round_ = Round(given, ledger)
+    with Ledger.open(context.jobs.runs_dir) as ledger:
+        round_ = Round(context, ledger)
         for number, job in enumerate(chosen):
-            if given.stop.reason is not None:
+            if context.stop.reason is not None:
                 break
             if round_.ended_by is not None:
                 names = ", ".join(each.name for each in chosen[number:])
                 complaints.append(f"{round_.ended_by}: not looked after: {names}")
                 break
             with about(job.name):
-                result = work_on(job, round_)
+                result = look_after(job, round_)
                 results.append(result)
-                given.telling.job(result)
-                complaints += spread_word(job, result, round_)
-    complaints += keep_figures(given.jobs, results)
+                context.listeners.job(result)
+                complaints += _notify(job, result, round_)
+    complaints += _write_figures(context.jobs, results)
     return BatchResult(
         tuple(results),
         tuple(complaints),
-        worst([code_of_stop(given.stop), 3 if round_.ended_by is not None else 0]),
+        worst([code_of_stop(context.stop), 3 if round_.ended_by is not None else 0]),
     )
 
 
@@ -70,4 +96,147 @@ def _chosen(jobs: JobsFile, only: str | None) -> tuple[JobSpec, ...]:
     return found
 
 
-__all__ = ["BatchResult", "Given", "run_batch"]
+# When a job has ended: notifications, and figures for Prometheus.
+
+
+def _notify(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
+    """Tell of a job by its rule; give whom it did not reach, in lines."""
+    rule = job.notify
+    if rule is None or (notification := notification_of(result, rule.on)) is None:
+        return []
+    now, mark = round_.context.now(), fingerprint(result)
+    whose = f"{round_.jobs.identity}\n{job.name}"
+    told = _told_lately(round_, whose, now) if notification.event != "success" else {}
+    if mark in told:
+        return []
+    complaints = send_notification(rule.urls, notification)
+    if notification.event != "success" and len(complaints) < len(rule.urls):
+        round_.ledger.note(_TOLD, whose, json.dumps({**told, mark: now}))
+    return complaints
+
+
+def _told_lately(round_: Round, job: str, now: float) -> dict[str, float]:
+    """What was told of the job of late, and when."""
+    noted = round_.ledger.noted(_TOLD, job)
+    found = json.loads(noted) if noted is not None else {}
+    return {mark: at for mark, at in found.items() if 0 <= now - at < QUIET_SECONDS}
+
+
+def _write_figures(jobs: JobsFile, results: Sequence[JobResult]) -> list[str]:
+    """Write the metrics of the jobs that were worked on; give complaints, in lines.
+
+    Exit codes tell of imports: what goes wrong with the figures is a warning.
+    """
+    worked_on = [result for result in results if not result.left]
+    if jobs.metrics is None or not worked_on:
+        return []
+    try:
+        _write_locked(jobs.metrics, worked_on, {job.name for job in jobs.jobs}, jobs.runs_dir)
+    except ImporterError as error:
+        return [f"{error.message}; no metrics were written. {error.hint or ''}".rstrip()]
+    return []
+
+
+def _write_locked(
+    path: Path, results: Sequence[JobResult], known: Collection[str], runs: Path
+) -> None:
+    busy = UsageError(f"{path}: another round has been writing it for {_LOCK_SECONDS:.0f} s")
+    lock = runs / LOCKS / "metrics.lock"
+    # The file is read first: what it says of other jobs stays.
+    with hold_lock(lock, busy, wait=_LOCK_SECONDS, stop=StopSwitch()):
+        write_metrics(path, results, known=known)
+
+
+# When the next round is due.
+
+
+def keep_watch(jobs: JobsFile, work: Callable[[], BatchResult], stop: StopSwitch) -> None:
+    """Do a round now, and whenever one is due, until the switch is pulled.
+
+    Raises UsageError where folders cannot be watched, and whatever `work` raises.
+    """
+    pulled = _Pulled(stop)
+    while not pulled.is_set():
+        folders, due = _folders(jobs), time.monotonic()
+        for found in _changes(folders, _Relevant(jobs.own), pulled):
+            if pulled.is_set():
+                return
+            if found or time.monotonic() >= due:
+                due = time.monotonic() + _pause(jobs, work())
+                if _folders(jobs) != folders:
+                    break  # one has come, or gone: it is to be watched, or not any more
+
+
+class _Pulled:
+    """A switch in the form that watchfiles asks for."""
+
+    def __init__(self, stop: StopSwitch) -> None:
+        self._stop = stop
+
+    def is_set(self) -> bool:
+        return self._stop.reason is not None
+
+
+def _changes(
+    folders: Sequence[Path], relevant: _Relevant, pulled: _Pulled
+) -> Iterator[set[tuple[Change, str]]]:
+    """What has changed, and nothing at short intervals.
+
+    What happens while nobody asks is kept until somebody does, so that nothing is missed.
+    """
+    try:
+        from watchfiles import watch
+    except ImportError as error:
+        raise UsageError(
+            "--watch needs watchfiles, which is not installed", f"Install it: {EXTRA}"
+        ) from error
+    try:
+        yield from watch(
+            *folders,
+            watch_filter=relevant,
+            stop_event=pulled,
+            debounce=_DEBOUNCE_MS,
+            rust_timeout=_GLANCE_MS,
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+    except OSError as error:
+        raise UsageError(
+            f"the inboxes cannot be watched: {error}",
+            "Raise the system's limit of watched files, or start a round every few minutes.",
+        ) from error
+
+
+class _Relevant:
+    """Takes what happens to files that may be somebody's; our own are none."""
+
+    def __init__(self, ours: Collection[Path]) -> None:
+        self._ours = ours
+
+    def __call__(self, _: Change, path: str) -> bool:
+        name = os.path.basename(path)  # noqa: PTH119 - it is called for each event
+        if is_unfinished(name.removesuffix(MARKER)):
+            return False
+        return not any(Path(path).is_relative_to(own) for own in self._ours)
+
+
+def _pause(jobs: JobsFile, result: BatchResult) -> float:
+    """Seconds until the next regular look: until files are still, where some wait for that."""
+    settle = {job.name: job.settle for job in jobs.jobs}
+    waiting = (
+        settle[job.name]
+        for job in result.jobs
+        for file in job.files
+        if file.fate is Fate.WAITING and file.exit_code == 0
+    )
+    return max(1.0, min((REGULARLY, *waiting)))
+
+
+def _folders(jobs: JobsFile) -> tuple[Path, ...]:
+    """The folders of this machine that files come from, as far as they are there."""
+    found = []
+    for job in jobs.jobs:
+        for pattern in job.files:
+            if not is_remote(pattern):
+                found.append(folder_of(pattern))
+    return tuple(sorted({folder for folder in found if folder.is_dir()}))

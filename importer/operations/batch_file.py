@@ -1,53 +1,109 @@
-"""One file of a job: compared with the last ones, imported, and put away."""
+"""One file in a round: compared with past imports, imported, judged, and put away.
+
+`message` of a judgement is for the log and may quote the file. `cause` and `remedy` go to
+mailboxes: they are texts of ours, and quote nothing but paths.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from importer import library
-from importer.errors import ImporterError, MappingError, OutputError, SourceError
-from importer.mapping.load import LoadedMapping
-from importer.model import Status
-from importer.operations.batch_fate import (
-    TOO_MANY,
-    Ends,
-    Judgement,
-    begun_elsewhere,
-    grown,
-    held,
-    interrupted,
-    is_disk_full,
-    must_be_seen,
-    of_error,
-    of_result,
-    released_by,
-    said,
-    sent_before,
+from importer.errors import (
+    ImporterError,
+    JournalError,
+    MappingError,
+    OutputError,
+    PreflightError,
+    RunInterruptedError,
+    ServiceError,
+    SourceError,
+    UsageError,
 )
-from importer.operations.batch_gate import begun_by, drift_of
-from importer.operations.batch_place import Arrived, Parcel
-from importer.operations.batch_work import HELD, SEEN, Work
-from importer.operations.drift import profile_of
-from importer.operations.guarded import Unfinished
-from importer.operations.ledger import MUST_BE_SEEN, SIZE, FileEntry, LedgerEntry
-from importer.operations.moving import ReplacedError
-from importer.operations.outcome import Fate, FileOutcome, worst
+from importer.files import make_private_folder
+from importer.mapping.load import LoadedMapping
+from importer.model import Status, Stop
+from importer.operations.batch_report import Fate, FileOutcome, advice, full_text, worst
+from importer.operations.batch_round import (
+    HELD,
+    NOTE,
+    RELEASED,
+    SEEN,
+    InboxFile,
+    JobFolder,
+    MoveDetails,
+    Work,
+)
+from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_of
+from importer.operations.guarded import AlreadyImported, TargetBusy, Unfinished, is_looked_back_at
+from importer.operations.inbox import folder_of
+from importer.operations.jobs import JobsFile
+from importer.operations.ledger import (
+    MUST_BE_SEEN,
+    SIZE,
+    FileEntry,
+    Ledger,
+    LedgerEntry,
+    ledgers_beside,
+)
+from importer.operations.moving import ReplacedError, move_away
 from importer.operations.remote import StillArrivingError
+from importer.operations.remote_origin import is_remote
+from importer.operations.window import WINDOW_CLOSED
 from importer.pipeline.apply import RunResult
-from importer.pipeline.recover import past_run
+from importer.pipeline.recover import how_to_settle, past_run, resume_command
+from importer.pipeline.stopping import StopSwitch
 from importer.settings import asked_for
+from importer.shell import argument, command, quoted
+from importer.sources import file_sha256
 
+_TOO_MANY: Final = "too_many_failures"
+"""The code of a stop after which somebody must look before the run goes on."""
+_BY_PEOPLE = {"SIGINT": 130, "SIGTERM": 143}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NEXT_ROUND = "The next round goes on by itself."
+_BLOCK = 1 << 20
 _log = logging.getLogger(__name__)
 
 
+class _Ends(Enum):
+    """What is not gone on with, besides the file."""
+
+    TARGET = 1
+    ROUND = 2
+
+
 @dataclass(frozen=True, slots=True)
-class Done:
+class Judgement:
+    """What becomes of a file; `aside` is None where it stays, `ends` where the others go on.
+
+    `rows` and `differences` are those of :class:`FileOutcome`.
+    """
+
+    fate: Fate
+    exit_code: int
+    message: str = ""
+    cause: str = ""
+    remedy: str = ""
+    folder: JobFolder | None = None
+    ends: _Ends | None = None
+    rows: int | None = None
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
     """What was done with a file, before it is put away."""
 
     judgement: Judgement
@@ -56,28 +112,28 @@ class Done:
     counts: Mapping[Status, int] = field(default_factory=dict)
 
 
-def import_file(work: Work, file: Arrived, mapping: LoadedMapping) -> FileOutcome | None:
+def import_file(work: Work, file: InboxFile, mapping: LoadedMapping) -> FileOutcome | None:
     """Import a file and put it away; whatever goes wrong is in what is given back.
 
     None for a file that stays, and was told of before.
     """
     if work.stop.reason is not None:
-        return outcome_of(file.shown, Done(interrupted(work.stop)), None)
+        return outcome_of(file.shown, Handled(interrupted(work.stop)), None)
     if (why := work.round.obstacle(work.target)) is not None:
         return not_tried(file.shown, why)
     try:
-        with work.place.taken(file) as path:
+        with work.inbox.taken(file) as path:
             done = _worked_on(work, file, path, mapping)
     except StillArrivingError as error:
-        done = Done(Judgement(Fate.WAITING, 0, said(error), "is still being written"))
+        done = Handled(Judgement(Fate.WAITING, 0, full_text(error), "is still being written"))
     except SourceError as error:
         cause, remedy = "it could not be fetched", "The next round tries it again."
-        done = Done(Judgement(Fate.WAITING, 3, said(error), cause, remedy))
+        done = Handled(Judgement(Fate.WAITING, 3, full_text(error), cause, remedy))
     except ImporterError as error:
-        done = Done(of_error(error, work.stop))
+        done = Handled(of_error(error, work.stop))
     except Exception:  # noqa: BLE001 - a boundary
         done = _bug()
-    if done.judgement.fate is Fate.DUPLICATE and not _aside(work, done):
+    if done.judgement.fate is Fate.DUPLICATE and not _is_moved(work, done):
         noted = _seen(work, file)
         _note_seen(work, file, done)
         if noted is not None and noted[1] == done.sha256:
@@ -88,24 +144,54 @@ def import_file(work: Work, file: Arrived, mapping: LoadedMapping) -> FileOutcom
         return outcome_of(file.shown, replace(done, judgement=_bug().judgement), None)
 
 
-def _bug() -> Done:
-    """What is told where a file shows a fault of ours, which must not keep the others back."""
-    _log.exception("This is a bug in vcc-import: please report these lines.")
-    return Done(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
+def _worked_on(work: Work, file: InboxFile, path: Path, mapping: LoadedMapping) -> Handled:
+    sha256 = None
+    try:
+        sha256, begun = begun_by(work, path, mapping)
+        if begun is not None:
+            return Handled(_sent_before(begun), sha256)
+        if (drift := _deviation_of(work, path, mapping, sha256)) is not None:
+            return Handled(_held_back(drift.rows, drift.differences, drift.told), sha256)
+        work.inbox.remember(file, sha256)
+        with work.round.context.listeners.progress(path.name) as listener:
+            result = library.run(
+                path,
+                mapping,
+                target=work.target,
+                reading=work.job.reading,
+                settings=work.settings,
+                guard=replace(work.guard, sha256=sha256),
+                stop=work.stop,
+                listener=listener,
+            )
+    except Unfinished as unfinished:
+        if _is_own(work, unfinished.entry):
+            return resume_run(work, unfinished.run_dir)
+        return Handled(_begun_elsewhere(unfinished.entry), sha256)
+    except (SourceError, MappingError) as error:
+        if not work.inbox.is_unchanged(file):
+            cause = "it has changed or gone, or another program has it open"
+            return Handled(Judgement(Fate.WAITING, 0, _lines(cause, full_text(error)), cause))
+        return Handled(of_error(error, work.stop), sha256)
+    except ImporterError as error:
+        return Handled(of_error(error, work.stop), sha256)
+    return _handled(work, result)
 
 
-def resume_run(work: Work, run_dir: Path) -> Done:
+def resume_run(work: Work, run_dir: Path) -> Handled:
     """Go on with a run of the past; raises JournalError where nothing can be known of it."""
     past = past_run(run_dir)
     sha256 = past.description.source["sha256"]
     run_id = past.description.run_id
     if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
-        return Done(must_be_seen(run_dir), sha256, run_dir)
+        return Handled(_must_be_seen(run_dir), sha256, run_dir)
     ca_file = work.target.ca_file or past.ca_file
     target = replace(work.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
     # What the jobs file says holds; where it says nothing, the run goes on as it began.
     settings = replace(past.settings_but(asked_for(work.settings)), runs_dir=work.settings.runs_dir)
-    with work.round.given.telling.progress(Path(past.description.source["path"]).name) as listener:
+    with work.round.context.listeners.progress(
+        Path(past.description.source["path"]).name
+    ) as listener:
         try:
             result = library.resume(
                 run_dir,
@@ -116,83 +202,38 @@ def resume_run(work: Work, run_dir: Path) -> Done:
                 listener=listener,
             )
         except ImporterError as error:
-            return Done(of_error(error, work.stop), sha256, run_dir)
-    return _done(work, result)
+            return Handled(of_error(error, work.stop), sha256, run_dir)
+    return _handled(work, result)
 
 
-def put_away(work: Work, file: Arrived, done: Done) -> FileOutcome:
-    """Move a file where its fate asks for, or remember that it stays."""
-    judgement, moved = done.judgement, None
-    _note_ends(work, judgement)
-    _enter(work, file, done)
-    if judgement.aside is not None:
-        run_id = done.run_dir.name if done.run_dir is not None else "none"
-        results = done.run_dir if judgement.fate in {Fate.IMPORTED, Fate.STOPPED} else None
-        parcel = Parcel(run_id, done.sha256, results, partial(_note, work, judgement))
-        try:
-            moved = work.place.put(file, judgement.aside, parcel)
-        except (ReplacedError, StillArrivingError) as error:
-            judgement = _replaced(work, file, done, error)
-        except ImporterError as error:
-            judgement = replace(
-                judgement,
-                exit_code=worst([judgement.exit_code, 3]),
-                message=_lines(judgement.message, said(error)),
-                cause=_lines(judgement.cause, "it could not be put away", mark=", and "),
-                remedy=judgement.remedy or "The log says why; the next round moves it.",
-            )
-            if is_disk_full(error):
-                work.round.end("the disk is full")
-        else:
-            _note_place(work, file, done, moved)
-            if moved is None and _has_grown(work, file, done):
-                judgement = _grown(work, file, done)
-        if judgement.fate is Fate.HELD:
-            remedy = released_by(work.round.jobs.path, moved or file.key)
-            judgement = replace(judgement, remedy=remedy)
-    return outcome_of(file.shown, replace(done, judgement=judgement), moved)
+def _handled(work: Work, result: RunResult) -> Handled:
+    """What a run has come to; what later rounds must know of it is noted."""
+    run_id, ledger = result.summary.run_id, work.round.ledger
+    if result.stop is not None and result.stop.code == _TOO_MANY:
+        ledger.note(MUST_BE_SEEN, run_id, work.job.name)
+    elif result.checkup is not None:
+        ledger.set_profile(run_id, profile_of(result.checkup).as_json())
+    judgement, summary = _of_result(result, work.stop), result.summary
+    return Handled(judgement, summary.source["sha256"], result.directory.path, summary.counts)
 
 
-def _replaced(work: Work, file: Arrived, done: Done, error: ImporterError) -> Judgement:
-    """What it means that the file is another one by now, and was not put away."""
-    if _has_grown(work, file, done):
-        return _grown(work, file, done)
-    judgement = done.judgement
-    if judgement.fate is Fate.IMPORTED and isinstance(error, StillArrivingError):
-        cause = "it has changed on its server since it was fetched"
-        text = f"{said(error)}\nWhat was imported may be its beginning only."
-        return grown(judgement, text, cause)
-    return replace(judgement, message=_lines(judgement.message, said(error)))
+def _is_own(work: Work, entry: LedgerEntry) -> bool:
+    """Whether a run is for this round to go on with: of its jobs file, or made by hand beside it.
+
+    Runs of other jobs files, and of other folders, are looked after there.
+    """
+    if entry.jobs_file is not None:
+        return entry.jobs_file == work.round.jobs.identity
+    return work.round.ledger.find(entry.run_id) is not None
 
 
-def _has_grown(work: Work, file: Arrived, done: Done) -> bool:
-    if done.judgement.fate is not Fate.IMPORTED or done.sha256 is None:
-        return False
-    size = work.round.ledger.noted(SIZE, done.sha256)
-    return size is not None and work.place.has_grown(file, done.sha256, int(size))
+def _bug() -> Handled:
+    """What is told where a file shows a fault of ours, which must not keep the others back."""
+    _log.exception("This is a bug in vcc-import: please report these lines.")
+    return Handled(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
 
 
-def _grown(work: Work, file: Arrived, done: Done) -> Judgement:
-    """What it means for an import that its file went on growing; people find it in the history."""
-    cause = "it went on growing while it was imported: only its beginning was sent"
-    text = (
-        f"{cause}\nIts last row may have been cut. The file stays where it is; what has come since"
-        " was not sent, and the next round holds it.\nA longer settle, or a .done marker beside"
-        " files that are whole, keeps half a file from being taken."
-    )
-    judgement = grown(done.judgement, text, cause)
-    _enter_file(work, file, done.sha256, replace(judgement, fate=Fate.WAITING))
-    return judgement
-
-
-def _note(work: Work, judgement: Judgement, place: str) -> str:
-    """What is put beside a file: what the log says of it."""
-    held = judgement.fate is Fate.HELD
-    remedy = released_by(work.round.jobs.path, place) if held else ""
-    return _lines(judgement.message, remedy)
-
-
-def is_dealt_with(work: Work, file: Arrived) -> bool:
+def is_dealt_with(work: Work, file: InboxFile) -> bool:
     """Whether a file that stays is the one that was imported before, without a look into it."""
     noted = _seen(work, file)
     return noted is not None and file.identity is not None and noted[0] == file.identity
@@ -204,7 +245,7 @@ def not_tried(shown: str, why: str) -> FileOutcome:
     return FileOutcome(shown, Fate.WAITING, 3, {}, text, why, "The next round tries it.")
 
 
-def outcome_of(shown: str, done: Done, moved: str | None) -> FileOutcome:
+def outcome_of(shown: str, done: Handled, moved: str | None) -> FileOutcome:
     """What is told of a file."""
     judgement, folder = done.judgement, done.run_dir
     return FileOutcome(
@@ -223,69 +264,95 @@ def outcome_of(shown: str, done: Done, moved: str | None) -> FileOutcome:
     )
 
 
-def _worked_on(work: Work, file: Arrived, path: Path, mapping: LoadedMapping) -> Done:
-    sha256 = None
-    try:
-        sha256, begun = begun_by(work, path, mapping)
-        if begun is not None:
-            return Done(sent_before(begun), sha256)
-        if (drift := drift_of(work, path, mapping, sha256)) is not None:
-            return Done(held(drift.rows, drift.differences, drift.told), sha256)
-        work.place.remember(file, sha256)
-        with work.round.given.telling.progress(path.name) as listener:
-            result = library.run(
-                path,
-                mapping,
-                target=work.target,
-                reading=work.job.reading,
-                settings=work.settings,
-                guard=replace(work.guard, sha256=sha256),
-                stop=work.stop,
-                listener=listener,
+# Putting it away, and what later rounds must know of it.
+
+
+def put_away(work: Work, file: InboxFile, done: Handled) -> FileOutcome:
+    """Move a file where its fate asks for, or remember that it stays."""
+    judgement, moved = done.judgement, None
+    _note_ends(work, judgement)
+    _enter(work, file, done)
+    if judgement.folder is not None:
+        run_id = done.run_dir.name if done.run_dir is not None else "none"
+        results = done.run_dir if judgement.fate in {Fate.IMPORTED, Fate.STOPPED} else None
+        details = MoveDetails(run_id, done.sha256, results, partial(_note, work, judgement))
+        try:
+            moved = work.inbox.put(file, judgement.folder, details)
+        except (ReplacedError, StillArrivingError) as error:
+            judgement = _replaced(work, file, done, error)
+        except ImporterError as error:
+            judgement = replace(
+                judgement,
+                exit_code=worst([judgement.exit_code, 3]),
+                message=_lines(judgement.message, full_text(error)),
+                cause=_lines(judgement.cause, "it could not be put away", mark=", and "),
+                remedy=judgement.remedy or "The log says why; the next round moves it.",
             )
-    except Unfinished as unfinished:
-        if _is_own(work, unfinished.entry):
-            return resume_run(work, unfinished.run_dir)
-        return Done(begun_elsewhere(unfinished.entry), sha256)
-    except (SourceError, MappingError) as error:
-        if not work.place.is_unchanged(file):
-            cause = "it has changed or gone, or another program has it open"
-            return Done(Judgement(Fate.WAITING, 0, _lines(cause, said(error)), cause))
-        return Done(of_error(error, work.stop), sha256)
-    except ImporterError as error:
-        return Done(of_error(error, work.stop), sha256)
-    return _done(work, result)
+            if is_disk_full(error):
+                work.round.end("the disk is full")
+        else:
+            _note_place(work, file, done, moved)
+            if moved is None and _has_grown(work, file, done):
+                judgement = _grown(work, file, done)
+        if judgement.fate is Fate.HELD:
+            remedy = _released_by(work.round.jobs.path, moved or file.key)
+            judgement = replace(judgement, remedy=remedy)
+    return outcome_of(file.shown, replace(done, judgement=judgement), moved)
 
 
-def _is_own(work: Work, entry: LedgerEntry) -> bool:
-    """Whether a run is for this round to go on with: of its jobs file, or made by hand beside it.
-
-    Runs of other jobs files, and of other folders, are looked after there.
-    """
-    if entry.jobs_file is not None:
-        return entry.jobs_file == work.round.jobs.identity
-    return work.round.ledger.find(entry.run_id) is not None
+def _is_moved(work: Work, done: Handled) -> bool:
+    """Whether the job names a folder for the file."""
+    folder = done.judgement.folder
+    return folder is not None and getattr(work.job, folder) is not None
 
 
-def _done(work: Work, result: RunResult) -> Done:
-    """What a run has come to; what later rounds must know of it is noted."""
-    run_id, ledger = result.summary.run_id, work.round.ledger
-    if result.stop is not None and result.stop.code == TOO_MANY:
-        ledger.note(MUST_BE_SEEN, run_id, work.job.name)
-    elif result.checkup is not None:
-        ledger.set_profile(run_id, profile_of(result.checkup).as_json())
-    judgement, summary = of_result(result, work.stop), result.summary
-    return Done(judgement, summary.source["sha256"], result.directory.path, summary.counts)
+def _replaced(work: Work, file: InboxFile, done: Handled, error: ImporterError) -> Judgement:
+    """What it means that the file is another one by now, and was not put away."""
+    if _has_grown(work, file, done):
+        return _grown(work, file, done)
+    judgement = done.judgement
+    if judgement.fate is Fate.IMPORTED and isinstance(error, StillArrivingError):
+        cause = "it has changed on its server since it was fetched"
+        text = f"{full_text(error)}\nWhat was imported may be its beginning only."
+        return _not_the_end(judgement, text, cause)
+    return replace(judgement, message=_lines(judgement.message, full_text(error)))
+
+
+def _has_grown(work: Work, file: InboxFile, done: Handled) -> bool:
+    if done.judgement.fate is not Fate.IMPORTED or done.sha256 is None:
+        return False
+    size = work.round.ledger.noted(SIZE, done.sha256)
+    return size is not None and work.inbox.has_grown(file, done.sha256, int(size))
+
+
+def _grown(work: Work, file: InboxFile, done: Handled) -> Judgement:
+    """What it means for an import that its file went on growing; people find it in the history."""
+    cause = "it went on growing while it was imported: only its beginning was sent"
+    text = (
+        f"{cause}\nIts last row may have been cut. The file stays where it is; what has come since"
+        " was not sent, and the next round holds it.\nA longer settle, or a .done marker beside"
+        " files that are whole, keeps half a file from being taken."
+    )
+    judgement = _not_the_end(done.judgement, text, cause)
+    _enter_file(work, file, done.sha256, replace(judgement, fate=Fate.WAITING))
+    return judgement
+
+
+def _note(work: Work, judgement: Judgement, place: str) -> str:
+    """What is put beside a file: what the log says of it."""
+    held = judgement.fate is Fate.HELD
+    remedy = _released_by(work.round.jobs.path, place) if held else ""
+    return _lines(judgement.message, remedy)
 
 
 def _note_ends(work: Work, judgement: Judgement) -> None:
-    if judgement.ends is Ends.TARGET:
+    if judgement.ends is _Ends.TARGET:
         work.round.give_up(work.target, judgement.cause)
-    elif judgement.ends is Ends.ROUND:
+    elif judgement.ends is _Ends.ROUND:
         work.round.end(judgement.cause)
 
 
-def _enter(work: Work, file: Arrived, done: Done) -> None:
+def _enter(work: Work, file: InboxFile, done: Handled) -> None:
     """Enter a file that became no run into the ledger: people look there for what happened."""
     judgement = done.judgement
     if done.run_dir is not None or judgement.fate in {Fate.WAITING, Fate.CLOSED}:
@@ -293,7 +360,7 @@ def _enter(work: Work, file: Arrived, done: Done) -> None:
     _enter_file(work, file, done.sha256, judgement)
 
 
-def _enter_file(work: Work, file: Arrived, sha256: str | None, judgement: Judgement) -> None:
+def _enter_file(work: Work, file: InboxFile, sha256: str | None, judgement: Judgement) -> None:
     entry = FileEntry(
         jobs_file=work.round.jobs.identity,
         job=work.job.name,
@@ -304,7 +371,7 @@ def _enter_file(work: Work, file: Arrived, sha256: str | None, judgement: Judgem
         project=work.target.project,
         exit_code=judgement.exit_code,
         cause=judgement.cause,
-        at=datetime.fromtimestamp(work.round.given.now(), UTC),
+        at=datetime.fromtimestamp(work.round.context.now(), UTC),
     )
     try:
         work.round.ledger.enter_file(entry)
@@ -312,7 +379,7 @@ def _enter_file(work: Work, file: Arrived, sha256: str | None, judgement: Judgem
         _log.warning("%s", error)
 
 
-def _note_place(work: Work, file: Arrived, done: Done, moved: str | None) -> None:
+def _note_place(work: Work, file: InboxFile, done: Handled, moved: str | None) -> None:
     ledger, fate = work.round.ledger, done.judgement.fate
     if fate is Fate.HELD and done.sha256 is not None:
         # Where to put it back, when somebody releases it.
@@ -323,12 +390,12 @@ def _note_place(work: Work, file: Arrived, done: Done, moved: str | None) -> Non
         _note_seen(work, file, done)
 
 
-def _note_seen(work: Work, file: Arrived, done: Done) -> None:
+def _note_seen(work: Work, file: InboxFile, done: Handled) -> None:
     value = json.dumps([file.identity, done.sha256])
     work.round.ledger.note(SEEN, _key(work, file), value)
 
 
-def _seen(work: Work, file: Arrived) -> tuple[str | None, str] | None:
+def _seen(work: Work, file: InboxFile) -> tuple[str | None, str] | None:
     """Identity and content of the file of that name that was dealt with, and has stayed."""
     noted = work.round.ledger.noted(SEEN, _key(work, file))
     if noted is None:
@@ -337,16 +404,372 @@ def _seen(work: Work, file: Arrived) -> tuple[str | None, str] | None:
     return identity, sha256
 
 
-def _key(work: Work, file: Arrived) -> str:
+def _key(work: Work, file: InboxFile) -> str:
     # Another project has not had it.
     return f"{work.job.name}\n{work.target.base_url}\n{work.target.project}\n{file.key}"
 
 
-def _aside(work: Work, done: Done) -> bool:
-    """Whether the job names a folder for the file."""
-    aside = done.judgement.aside
-    return aside is not None and getattr(work.job, aside) is not None
-
-
 def _lines(*texts: str, mark: str = "\n") -> str:
     return mark.join(filter(None, texts))
+
+
+# What the end of a run, or an error, means for its file.
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error comes from a disk that takes no more."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def code_of_stop(stop: StopSwitch) -> int:
+    """The exit code of a round that somebody stopped; 0 where only a job's time was over."""
+    return 0 if stop.reason in {None, WINDOW_CLOSED} else _BY_PEOPLE.get(str(stop.reason), 130)
+
+
+def interrupted(stop: StopSwitch) -> Judgement:
+    """What it means for a file that work on it was stopped."""
+    if (code := code_of_stop(stop)) == 0:
+        text = "its time was over; the next night goes on"
+        return Judgement(Fate.CLOSED, 0, text, "the job's time was over")
+    text = "stopped by a signal"
+    return Judgement(Fate.STOPPED, code, text, text, _NEXT_ROUND)
+
+
+def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
+    """What an error means for the file that was worked on."""
+    text = full_text(error)
+    match error:
+        case AlreadyImported():
+            cause = f"the project has its content already, by {error.entry.run_id}"
+            return Judgement(Fate.DUPLICATE, 0, text, cause, folder=JobFolder.DONE)
+        case TargetBusy():
+            cause = "another import is under way at the same target"
+            return Judgement(Fate.WAITING, 3, text, cause, _NEXT_ROUND)
+        case RunInterruptedError():
+            return interrupted(stop)
+        case ServiceError():
+            cause = "the service is out of reach, or refuses us"
+            return Judgement(Fate.STOPPED, 3, text, cause, _NEXT_ROUND, ends=_Ends.TARGET)
+        case OutputError() | JournalError():
+            return _of_disk(error, text)
+        case SourceError():
+            cause, remedy = (
+                "the file cannot be read",
+                "Ask for the file in a form that is readable.",
+            )
+            return Judgement(Fate.FAILED, 2, text, cause, remedy, JobFolder.FAILED)
+        case PreflightError():
+            cause = "the project lacks what the file needs"
+            remedy = "Mend the mapping, the file or the project, and put the file into the inbox."
+            rows = error.checkup.survey.rows if isinstance(error, library.Refused) else None
+            return Judgement(Fate.FAILED, 2, text, cause, remedy, JobFolder.FAILED, rows=rows)
+        case MappingError():
+            cause = "the file does not fit the mapping"
+            remedy = "Mend one of them, and put the file into the inbox again."
+            return Judgement(Fate.FAILED, 2, text, cause, remedy, JobFolder.FAILED)
+        case UsageError():
+            # Nothing of the file's: it stays, and the job waits for somebody.
+            return Judgement(Fate.WAITING, 2, text, error.message, advice(error), ends=_Ends.TARGET)
+        case _:
+            cause = "it ended with an error that the log tells"
+            return Judgement(Fate.STOPPED, max(error.exit_code, 2), text, cause)
+
+
+def _of_disk(error: ImporterError, text: str) -> Judgement:
+    if is_disk_full(error):
+        cause, remedy = "the disk is full", f"Make room on the disk. {_NEXT_ROUND}"
+        return Judgement(Fate.STOPPED, 3, text, cause, remedy, ends=_Ends.ROUND)
+    if isinstance(error, JournalError):
+        cause = "the journal of its run cannot be used"
+        return Judgement(Fate.STOPPED, 3, text, cause, "The log says what to do.")
+    cause = "the runs folder, or the one for temporary files, cannot be written"
+    return Judgement(Fate.STOPPED, 3, text, cause, "Mend the permissions.", ends=_Ends.ROUND)
+
+
+def _of_result(result: RunResult, stop: StopSwitch) -> Judgement:
+    """What a run that sent, or tried to, means for its file."""
+    summary, folder = result.summary, result.directory.path
+    if summary.status == "interrupted":
+        return interrupted(stop)
+    if summary.status == "stopped":
+        return _of_stop(
+            result.stop, "\n".join(filter(None, (summary.reason, summary.hint))), folder
+        )
+    cause = remedy = ""
+    if summary.exit_code == 4:
+        uncertain = summary.counts.get(Status.UNCERTAIN, 0)
+        cause = f"{uncertain:,} of {_rows(summary.rows)} uncertain: they may exist"
+        remedy = f"Within days: {how_to_settle(folder, summary.settings)}"
+    elif summary.exit_code:
+        failed = sum(summary.counts.get(each, 0) for each in (Status.INVALID, Status.REJECTED))
+        cause = f"{failed:,} of {_rows(summary.rows)} failed"
+        remedy = "Mend them in failures.xlsx, save it, and import it with the same mapping."
+    return Judgement(Fate.IMPORTED, summary.exit_code, "", cause, remedy, JobFolder.DONE)
+
+
+def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
+    code = stop.code if stop is not None else ""
+    if code == _TOO_MANY:
+        return _must_be_seen(folder)
+    cause = {
+        "unreachable": "the service is out of reach",
+        "throttled": "the service lets nothing through",
+        "storm": "the service answers nothing certain",
+        "http_401": "the service refuses the customer or the key",
+        "http_403": "the service refuses the customer or the key",
+        "http_404": "the service does not know the project, or the address is wrong",
+        "no_senders": "the senders cannot be reached",
+    }.get(code, "the service refuses us")
+    return Judgement(Fate.STOPPED, 3, text, cause, _NEXT_ROUND, ends=_Ends.TARGET)
+
+
+def _must_be_seen(folder: Path) -> Judgement:
+    """What it means for a file that so many of its rows failed."""
+    resume = resume_command(folder)
+    return Judgement(
+        Fate.STOPPED,
+        3,
+        f"too many of its rows failed\nLook at failures.csv in {quoted(folder)}: is it the "
+        f"mapping? To go on all the same: {resume}",
+        "too many of its rows failed",
+        f"Look at its failures.xlsx first. To go on all the same: {resume}",
+        JobFolder.FAILED,
+    )
+
+
+def _held_back(rows: int, differences: Sequence[str], told: Sequence[str]) -> Judgement:
+    """What it means for a file to be far from the last ones of its job."""
+    lines = "\n".join(f"  {line}" for line in differences)
+    cause = "far from what the last files of this job were like"
+    return Judgement(
+        Fate.HELD,
+        1,
+        f"{cause}\n{lines}",
+        cause,
+        folder=JobFolder.HELD,
+        rows=rows,
+        differences=tuple(told),
+    )
+
+
+def _sent_before(entry: LedgerEntry) -> Judgement:
+    """What it means for a file that a run has sent its beginning."""
+    cause = f"its beginning was sent before, by {entry.run_id}"
+    return Judgement(
+        Fate.HELD,
+        1,
+        f"{cause}: the first {_rows(entry.rows)}, {entry.count(Status.CREATED):,} created\n"
+        "Either it was imported before it was whole and has grown since, or it holds all of an"
+        " earlier list. Nothing was sent now.\nFor what is new in it alone, put a file with the"
+        " header and only the rows behind those into the inbox. (rows.unique and rows.within in the"
+        " mapping would know such rows.)\nTo let it pass sends the first rows a second time.",
+        cause,
+        folder=JobFolder.HELD,
+    )
+
+
+def _not_the_end(judgement: Judgement, message: str, cause: str) -> Judgement:
+    """What it means for a file that was imported not to be the end of it."""
+    return replace(
+        judgement,
+        exit_code=worst([judgement.exit_code, 1]),
+        message="\n".join(filter(None, (judgement.message, message))),
+        cause=", and ".join(filter(None, (judgement.cause, cause))),
+        remedy=judgement.remedy
+        or "Ask the supplier for the whole list. The next round holds what has come since.",
+    )
+
+
+def _released_by(jobs: Path, file: str) -> str:
+    """How a held file that is there now is let through."""
+    return f"To import it all the same: {command('batch', argument(jobs), '--release', file)}"
+
+
+def _begun_elsewhere(entry: LedgerEntry) -> Judgement:
+    """What it means for a file that a run which is not this round's has begun to send it."""
+    whose = f"the job {entry.label} of {entry.jobs_file}" if entry.jobs_file else "somebody"
+    cause = f"{whose} has begun to send its content, and has not finished"
+    remedy = f"Go on with that run: {resume_command(entry.run_dir)}"
+    return Judgement(Fate.WAITING, 3, f"{cause}\n{remedy}", cause, remedy)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+# The comparison with past imports, before anything is sent: whether a file is held.
+
+
+@dataclass(frozen=True, slots=True)
+class _Deviation:
+    """In what a file of so many rows is far from the last ones, in lines.
+
+    `differences` are for the log; `told` are fit for mailboxes, and quote nothing new of the file.
+    """
+
+    rows: int
+    differences: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, LedgerEntry | None]:
+    """The hash of a file, and the newest run that has sent, or begun to send, its beginning.
+
+    So it is with a file that has grown since it was imported, and with lists that hold all earlier
+    ones: to import them would send those rows twice. None where there is no such run, where
+    somebody has let the file pass, where all of it was sent, and where ``rows.within`` knows the
+    rows.
+    Raises SourceError where the file cannot be read.
+    """
+    rules = mapping.spec.rows
+    since = datetime.fromtimestamp(work.round.context.now(), UTC) - timedelta(
+        days=rules.within or 0
+    )
+    with ledgers_beside(work.round.ledger) as ledgers:
+        # What is asked of all runs must be little: there may be thousands of them, and of files.
+        sizes = [{sha: int(size) for sha, size in each.all_noted(SIZE).items()} for each in ledgers]
+        sha256, begins = _digests(path, {size for each in sizes for size in each.values()})
+        entries = [
+            entry
+            for ledger, known in zip(ledgers, sizes, strict=True)
+            for size, begin in begins
+            if begin != sha256 and known.get(begin) == size
+            for entry in ledger.runs_of(begin, work.target.base_url, work.target.project)
+            if entry.sent or entry.unfinished
+        ]
+    if rules.within is not None:
+        unique = rules.unique or ()
+        entries = [each for each in entries if not is_looked_back_at(each, unique, since)]
+    if not entries or work.round.ledger.noted(RELEASED, sha256) is not None:
+        return sha256, None
+    if _is_known(work, sha256):
+        return sha256, None
+    return sha256, max(entries, key=lambda entry: entry.started_at)
+
+
+def _deviation_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> _Deviation | None:
+    """In what a file is far from the last ones; None lets it pass. Raises what a check raises."""
+    bounds, ledger = work.job.drift, work.round.ledger
+    if bounds is None or ledger.noted(RELEASED, sha256) is not None:
+        return None
+    past = _profiles(work)
+    if len(past) < FEWEST:
+        return None
+    checkup = library.check(path, mapping, reading=work.job.reading, stop=work.stop)
+    profile = profile_of(checkup)
+    differences = compare(profile, past, bounds)
+    if not differences or _is_known(work, sha256):
+        return None
+    return _Deviation(profile.rows, differences, compare(profile, past, bounds, naming=False))
+
+
+def _profiles(work: Work) -> list[Profile]:
+    """What the job's last imports were like, newest first."""
+    # Runs of before their jobs file was entered are of whichever job has their name.
+    whose = {work.round.jobs.identity, None}
+    runs = work.round.ledger.runs(label=work.job.name, limit=10 * LATEST)
+    entries = [entry for entry in runs if entry.jobs_file in whose]
+    found = (Profile.from_json(entry.profile) for entry in entries if entry.profile is not None)
+    return [profile for profile in found if profile is not None][:LATEST]
+
+
+def _is_known(work: Work, sha256: str) -> bool:
+    """Whether the project has the content, or a run of it is unfinished: nothing new would come."""
+    base_url, project = work.target.base_url, work.target.project
+    with ledgers_beside(work.round.ledger) as ledgers:
+        return any(
+            (entry.sha256, entry.base_url, entry.project) == (sha256, base_url, project)
+            and (entry.sent or entry.unfinished)
+            for ledger in ledgers
+            for entry in ledger.runs()
+        )
+
+
+def begins_with(path: Path, sha256: str, size: int) -> bool:
+    """Whether a file holds a content of so many bytes, and more behind it."""
+    try:
+        return path.stat().st_size > size and (size, sha256) in _digests(path, {size})[1]
+    except (OSError, SourceError):
+        return False
+
+
+def _digests(path: Path, sizes: Collection[int]) -> tuple[str, set[tuple[int, str]]]:
+    """The hash of a file, and those of its beginnings of so many bytes; it is read once."""
+    digest, at = hashlib.sha256(), 0
+    begins = set()
+    try:
+        with path.open("rb") as file:
+            for size in sorted(sizes):
+                while at < size and (block := file.read(min(_BLOCK, size - at))):
+                    digest.update(block)
+                    at += len(block)
+                if at < size:
+                    break
+                begins.add((size, digest.hexdigest()))
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise SourceError(
+            f"{path}: cannot be read ({error.strerror or error}).", "Check the name and the folder."
+        ) from None
+    return digest.hexdigest(), begins
+
+
+# A held file let through: its content may pass the comparison, and it goes back to its inbox.
+
+
+def release(jobs: JobsFile, file: str) -> str | None:
+    """Let a held file pass; give where it was put back to, or None where it has stayed.
+
+    `file` is its path, or its address as the log names it. Raises UsageError for a file that no
+    job holds, SourceError and OutputError.
+    """
+    make_private_folder(jobs.runs_dir)
+    with Ledger.open(jobs.runs_dir) as ledger:
+        if is_remote(file):
+            sha256 = ledger.noted(HELD, file)
+            if sha256 is None:
+                raise _not_held(jobs, file)
+            _pass(ledger, sha256)
+            return None
+        path = Path(file).absolute()
+        if not path.is_file():
+            raise SourceError(f"{file}: there is no such file", "Name a file of a held folder.")
+        sha256 = file_sha256(path)
+        home = _home(jobs, ledger, path, sha256)
+        if home is None:
+            raise _not_held(jobs, file)
+        _pass(ledger, sha256)
+        if home == path.parent:
+            return None
+        moved = move_away(path, home, results=None, run_id="released", sha256=sha256)
+        with contextlib.suppress(OSError):
+            path.with_name(path.name + NOTE).unlink(missing_ok=True)
+        return str(moved)
+
+
+def _pass(ledger: Ledger, sha256: str) -> None:
+    ledger.note(RELEASED, sha256, datetime.now(UTC).isoformat())
+
+
+def _home(jobs: JobsFile, ledger: Ledger, path: Path, sha256: str) -> Path | None:
+    """The inbox that a held file came from: as the ledger has it, or as the jobs file does."""
+    noted = ledger.noted(HELD, f"{jobs.identity}\n{sha256}")
+    if noted is not None:
+        return Path(json.loads(noted)["file"]).parent
+    for job in jobs.jobs:
+        if job.held == path.parent and not is_remote(job.files[0]):
+            return folder_of(job.files[0])
+    return None
+
+
+def _not_held(jobs: JobsFile, file: str) -> UsageError:
+    folders = dict.fromkeys(str(job.held) for job in jobs.jobs if job.held is not None)
+    where = f"Name a file in {', '.join(folders)}." if folders else "No job names a held folder."
+    return UsageError(f"{file}: no job of {jobs.path} holds this file", where)

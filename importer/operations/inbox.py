@@ -61,21 +61,21 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Inbox:
+class Arrivals:
     """What was found: `ready` files, oldest first, then by name, and those that wait."""
 
     ready: tuple[Path, ...]
     waiting: tuple[Waiting, ...]
 
 
-def arrivals(
+def find_arrivals(
     patterns: Sequence[str],
     settle: float,
     *,
     never: Collection[Path] = (),
     now: Callable[[], float] = time.time,
     pause: Callable[[float], object] = time.sleep,
-) -> Inbox:
+) -> Arrivals:
     """Find the files of absolute globs and folders that have arrived whole.
 
     `never` are files and folders of ours: what is in them is not taken, unless a pattern names
@@ -94,7 +94,7 @@ def arrivals(
     if taken:
         pause(max(wait for wait in judged if wait is not None))
     ready, late = _looked_at_again(taken, pause)
-    return Inbox(
+    return Arrivals(
         tuple(look.path for look in sorted(ready, key=lambda look: (look.mtime, str(look.path)))),
         tuple(sorted([*waiting, *late], key=lambda each: str(each.path))),
     )
@@ -117,6 +117,15 @@ def fixed_part(pattern: str) -> tuple[Path, str]:
             return Path(*plain), str(Path(*parts[number:]))
         plain.append(_ESCAPED.sub(r"\1", part))
     return Path(*plain), ""
+
+
+def folder_of(pattern: str) -> Path:
+    """The folder that the files of an absolute glob come from, as far as wildcards leave it open.
+
+    Of a pattern without wildcards, that is the folder it names, or the one that its file is in.
+    """
+    folder, rest = fixed_part(pattern)
+    return folder if rest or folder.is_dir() else folder.parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from importer.files import is_of_the_system, read_bounded, similar_file
 from importer.mapping.load import KeyPath, Reader, in_order, mistake_line, shape_mistakes
 from importer.mapping.spec import Mistake
 from importer.operations.drift import DriftBounds
-from importer.operations.inbox import fixed_part
+from importer.operations.inbox import folder_of
 from importer.operations.jobs_spec import JobsSpec, MergedJob, merged
 from importer.operations.remote_origin import VARIABLE, is_remote, missing_variables, parse
 from importer.operations.window import Window
@@ -353,7 +353,7 @@ def _in_files(job: MergedJob, base: Path) -> Iterator[Mistake]:
                 parse(pattern, dict.fromkeys(VARIABLE.findall(pattern), "x"))
             except UsageError as error:
                 yield (*place, str(number)), f"{error.message}. {error.hint or ''}".rstrip(" .")
-        elif is_of_the_system(os.path.realpath(_inbox(base, pattern))):
+        elif is_of_the_system(os.path.realpath(folder_of(_absolute_pattern(base, pattern)))):
             what = "shows the operating system, and holds no files: name the folder of the lists"
             yield (*place, str(number)), what
     remote = [is_remote(pattern) for pattern in patterns]
@@ -366,7 +366,9 @@ def _in_folders(job: MergedJob, base: Path) -> Iterator[Mistake]:
     if any(map(is_remote, patterns)):
         yield from _in_remote_folders(job)
         return
-    inboxes = {_inbox(base, pattern) for pattern in patterns if pattern.strip()}
+    inboxes = {
+        folder_of(_absolute_pattern(base, pattern)) for pattern in patterns if pattern.strip()
+    }
     for key in _PLACES:
         text = job.get(key)
         if text is None:
@@ -394,12 +396,6 @@ def _in_remote_folders(job: MergedJob) -> Iterator[Mistake]:
                 yield job.place(key), "a held file stays on its server: leave this out"
             elif web:
                 yield job.place(key), "files cannot be moved over https: leave this out"
-
-
-def _inbox(base: Path, pattern: str) -> Path:
-    """The folder that files of a pattern come from, as far as its wildcards leave it open."""
-    folder, rest = fixed_part(_absolute_pattern(base, pattern))
-    return folder if rest or folder.is_dir() else folder.parent
 
 
 def _in_notify(job: MergedJob, variables: Mapping[str, str]) -> Iterator[Mistake]:

@@ -15,40 +15,57 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from importer.errors import ImporterError, OutputError, SourceError
 from importer.files import LONGEST_NAME, make_private_folder, numbered, sync_folder, write_private
 from importer.operations.inbox import MARKER
-from importer.operations.moving_steps import (
-    CLAIM,
-    Identity,
-    bring,
-    copy_results,
-    has_arrived,
-    is_claim,
-    remove_claim,
-    remove_tree,
-    same_content,
-    take_away,
-)
+from importer.pipeline.rundir import RESULT_FILES
 
 LOCK_SECONDS = 60.0
 """How long a mover waits for another one in the same folder."""
-
+CLAIM = b"vcc-import: a file is being moved here\n"
+"""What stands under a name until its file comes; half of it, too, where the power went."""
 _PREFIX = ".moving-"
 _RESULTS = ".results"
+_TRIES = 4
+_PAUSE = 0.25
+_BLOCK = 1 << 20
 
 
 class ReplacedError(SourceError):
     """A file is not the one that was to be put away: it stays where it is."""
+
+
+class Identity(NamedTuple):
+    """What tells a file from another that has taken its place."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self | None:
+        """That of the file that is there now, if any."""
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # a marker beside the longest name
+                return None
+            raise
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,19 +196,19 @@ def _completed(folder: Path, intent: Intent) -> Path:
     target = folder / intent.name
     there = Identity.of(intent.source) == intent.identity
     taken = os.path.lexists(target) and (
-        not is_claim(target) or has_arrived(target, intent.identity)
+        not is_claim(target) or _has_arrived(target, intent.identity)
     )
     if there and taken:
-        if same_content(intent.source, target):  # the copy was whole, the original not yet gone
+        if _same_content(intent.source, target):  # the copy was whole, the original not yet gone
             _put_beside(folder, intent)
-            take_away(intent.source, intent.identity)
+            _take_away(intent.source, intent.identity)
             return _ended(folder, intent)
         intent = replace(intent, name=_free(folder, intent.source.name))
         _keep(folder, intent)
         return _completed(folder, intent)
     if not there and not taken:
         # Somebody has taken it away, or put another in its place: there is nothing to move.
-        remove_claim(target)
+        _remove_claim(target)
         _forget(folder, intent)
         raise ReplacedError(
             f"{intent.source}: has gone, or was replaced, before it could be put away",
@@ -203,9 +220,9 @@ def _completed(folder: Path, intent: Intent) -> Path:
     try:
         _claim(target)
         _put_beside(folder, intent)
-        bring(intent.source, target, _temporary(folder, intent, ".part"), intent.identity)
+        _bring(intent.source, target, _temporary(folder, intent, ".part"), intent.identity)
     except OutputError:
-        remove_claim(target)
+        _remove_claim(target)
         raise
     return _ended(folder, intent)
 
@@ -225,9 +242,9 @@ def _bring_marker(folder: Path, intent: Intent, beside: Path) -> None:
         return
     if not os.path.lexists(beside) or is_claim(beside):
         _claim(beside)
-        bring(marker, beside, _temporary(folder, intent, ".marker"), intent.marker)
-    elif same_content(marker, beside):
-        take_away(marker, intent.marker)
+        _bring(marker, beside, _temporary(folder, intent, ".marker"), intent.marker)
+    elif _same_content(marker, beside):
+        _take_away(marker, intent.marker)
 
 
 def _put_beside(folder: Path, intent: Intent) -> None:
@@ -235,9 +252,9 @@ def _put_beside(folder: Path, intent: Intent) -> None:
     if len(os.fsencode(beside.name)) > LONGEST_NAME:
         beside = folder / f"{intent.run_id}{_RESULTS}"
     half = _temporary(folder, intent, _RESULTS)
-    remove_tree(half)
+    _remove_tree(half)
     if intent.results is not None and not os.path.lexists(beside):
-        copy_results(intent.results, half, beside)
+        _copy_results(intent.results, half, beside)
 
 
 def _claim(target: Path) -> None:
@@ -291,3 +308,153 @@ def _is(file: Path, sha256: str, identity: Identity) -> bool:
     with file.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     return found == sha256 and Identity.of(file) == identity
+
+
+# The steps of a move: each leaves the old state or the new one, and may be taken again.
+
+
+def is_claim(path: Path) -> bool:
+    """Whether only a claim of ours stands there."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > len(CLAIM):
+            return False
+        return CLAIM.startswith(path.read_bytes())
+    except OSError:
+        return False
+
+
+def _has_arrived(target: Path, identity: Identity) -> bool:
+    """Whether what stands there is the file itself, which may be as short as a claim."""
+    found = Identity.of(target)
+    return found is not None and found[:2] == identity[:2]
+
+
+def _remove_claim(path: Path) -> None:
+    """Give a name back, if only a claim stands there."""
+    if is_claim(path):
+        path.unlink(missing_ok=True)
+
+
+def _bring(source: Path, target: Path, half: Path, identity: Identity) -> None:
+    """Move a file onto the claim at `target`; `half` is where a copy may grow meanwhile.
+
+    Raises OutputError; the claim is gone then, and the file is where it was.
+    """
+    try:
+        half.unlink(missing_ok=True)
+        _refuse_another(source, identity)
+        try:
+            _patiently_replaced(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copied(source, half)
+            half.replace(target)
+            sync_folder(target.parent)
+            _take_away(source, identity)
+        else:
+            sync_folder(target.parent)
+            sync_folder(source.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
+            _remove_claim(target)
+        raise _immovable(source, target.parent, error) from error
+
+
+def _take_away(source: Path, identity: Identity) -> None:
+    """Remove the original of a file whose copy is on the disk; raises OutputError."""
+    try:
+        _refuse_another(source, identity)
+        source.unlink()
+        sync_folder(source.parent)
+    except OSError as error:
+        raise _immovable(source, source.parent, error) from error
+
+
+def _refuse_another(source: Path, identity: Identity) -> None:
+    if Identity.of(source) != identity:
+        raise OSError(errno.EBUSY, "another file has taken its place just now")
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    """Whether two files hold the same."""
+    try:
+        if not other.is_file() or one.stat().st_size != other.stat().st_size:
+            return False
+        return _digest(one) == _digest(other)
+    except OSError:
+        return False
+
+
+def _copy_results(run: Path, half: Path, beside: Path) -> None:
+    """Copy a run's result files into a folder of the owner's alone, which is whole or absent.
+
+    Raises OutputError. A run whose directory has gone has no results.
+    """
+    names = [name for name in RESULT_FILES if (run / name).is_file()]
+    if not names:
+        return
+    try:
+        make_private_folder(half)
+        for name in names:
+            _copied(run / name, half / name)
+        sync_folder(half)
+        half.rename(beside)
+        sync_folder(beside.parent)
+    except OSError as error:
+        _remove_tree(half)
+        raise _immovable(run, beside.parent, error, "its results cannot be copied") from error
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a half-made folder of copies."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _patiently_replaced(source: Path, target: Path) -> None:
+    """Rename; on Windows a file that a scanner has open cannot be, for a moment."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            source.replace(target)
+        except PermissionError:
+            if attempt == _TRIES or os.name != "nt":
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Copy a file, its owner's alone, and read it back; raises OSError where they differ."""
+    digest = hashlib.sha256()
+    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with source.open("rb") as content, os.fdopen(descriptor, "wb") as copy:
+        before = os.fstat(content.fileno())
+        while block := content.read(_BLOCK):
+            digest.update(block)
+            copy.write(block)
+        copy.flush()
+        os.fsync(copy.fileno())
+        after = source.stat()
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    unchanged = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    if not unchanged or _digest(target) != digest.digest():
+        raise OSError(errno.EIO, "the copy is not what was copied")
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
+
+
+def _immovable(
+    source: Path, folder: Path, error: OSError, what: str = "cannot be moved"
+) -> OutputError:
+    reason = error.strerror or type(error).__name__
+    hint = "Close the program that has it open, or mend the permissions of both folders."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        reason, hint = "the disk is full", "Make room on that disk."
+    return OutputError(
+        f"{source}: {what} to {folder}: {reason}", f"{hint} The next round moves it."
+    )

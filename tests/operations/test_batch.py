@@ -17,9 +17,10 @@ import pytest
 import importer
 from importer.errors import UsageError
 from importer.model import Status
-from importer.operations.batch import BatchResult, Given, run_batch
-from importer.operations.batch_fate import advice
-from importer.operations.batch_release import release
+from importer.operations.batch import run_batch
+from importer.operations.batch_file import release
+from importer.operations.batch_report import BatchResult, advice
+from importer.operations.batch_round import RoundContext
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Ledger
 from importer.operations.moving import _intended, _keep
@@ -71,7 +72,7 @@ class Night:
         """One round; what is given beside the jobs."""
         stop = given.pop("stop", StopSwitch())
         only = given.pop("only", None)
-        return run_batch(Given(load_jobs(self.home / "jobs.yaml"), stop, **given), only=only)
+        return run_batch(RoundContext(load_jobs(self.home / "jobs.yaml"), stop, **given), only=only)
 
     def tree(self, folder: str) -> list[str]:
         """The files in a folder and below, but hidden ones."""

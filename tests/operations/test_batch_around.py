@@ -17,11 +17,11 @@ from importer import library
 from importer.library import Guard
 from importer.mapping.load import LoadedMapping
 from importer.model import Status
-from importer.operations import batch_work
-from importer.operations.batch import BatchResult, Given, run_batch
-from importer.operations.batch_gate import begun_by
-from importer.operations.batch_release import release
-from importer.operations.batch_work import Work
+from importer.operations import batch_round
+from importer.operations.batch import run_batch
+from importer.operations.batch_file import begun_by, release
+from importer.operations.batch_report import BatchResult
+from importer.operations.batch_round import RoundContext, Work
 from importer.operations.guarded import target_lock
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import LedgerEntry
@@ -53,7 +53,7 @@ def write_jobs(home: Path, url: str, job: str, top: str = "") -> None:
 
 
 def round_of(home: Path, **given: Any) -> BatchResult:
-    return run_batch(Given(load_jobs(home / "jobs.yaml"), StopSwitch(), **given))
+    return run_batch(RoundContext(load_jobs(home / "jobs.yaml"), StopSwitch(), **given))
 
 
 def fates(result: BatchResult) -> list[tuple[str, str, int]]:
@@ -226,7 +226,7 @@ def test_that_nobody_could_be_told_is_a_complaint_and_changes_nothing(
 def test_a_target_that_another_import_is_busy_with_leaves_the_file_for_the_next_round(
     tmp_path: Path, service: LiveSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_work, "TARGET_SECONDS", 0.0)
+    monkeypatch.setattr(batch_round, "TARGET_SECONDS", 0.0)
     write_jobs(tmp_path, service.base_url, LOCAL)
     (tmp_path / "inbox" / "leads.csv").write_text(leads(first=600), "utf-8")
     runs = tmp_path / "runs"

@@ -12,7 +12,7 @@ import pytest
 
 import importer
 from importer.model import Status
-from importer.operations.batch_release import release
+from importer.operations.batch_file import release
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Ledger
 from tests.operations.test_batch import MAPPING, Night, files

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import SourceError
-from importer.operations.inbox import Inbox, arrivals
+from importer.operations.inbox import Arrivals, find_arrivals
 
 SETTLE = 30.0
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
@@ -31,7 +31,7 @@ def look(
     settle: float = SETTLE,
     never: tuple[Path, ...] = (),
     meanwhile: Callable[[], object] = lambda: None,
-) -> Inbox:
+) -> Arrivals:
     """Look without waiting; between the looks, something may happen."""
     pauses: list[float] = []
 
@@ -39,19 +39,19 @@ def look(
         pauses.append(seconds)
         meanwhile()
 
-    return arrivals(list(map(str, patterns)), settle, never=never, pause=pause)
+    return find_arrivals(list(map(str, patterns)), settle, never=never, pause=pause)
 
 
-def names(inbox: Inbox) -> list[str]:
+def names(inbox: Arrivals) -> list[str]:
     return [path.name for path in inbox.ready]
 
 
-def reasons(inbox: Inbox) -> dict[str, str]:
+def reasons(inbox: Arrivals) -> dict[str, str]:
     return {each.path.name: each.why for each in inbox.waiting}
 
 
 def test_an_empty_inbox_has_nothing(tmp_path: Path) -> None:
-    assert look(tmp_path / "*.csv") == Inbox((), ())
+    assert look(tmp_path / "*.csv") == Arrivals((), ())
 
 
 def test_files_come_oldest_first_then_by_name(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_its_marker_makes_a_file_ready_at_once_and_is_no_file_itself(tmp_path: P
     put(tmp_path / "a.csv", age=0)
     put(tmp_path / "a.csv.done", age=0, text="")
     put(tmp_path / "early.csv.done", text="")
-    assert look(tmp_path) == Inbox((tmp_path / "a.csv",), ())
+    assert look(tmp_path) == Arrivals((tmp_path / "a.csv",), ())
 
 
 def test_a_marker_from_before_the_file_speaks_of_another(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_marker_from_before_the_file_speaks_of_another(tmp_path: Path) -> None
 )  # fmt: skip
 def test_names_of_temporary_files_are_passed_over(tmp_path: Path, name: str) -> None:
     put(tmp_path / name)
-    assert look(tmp_path, tmp_path / name, tmp_path / ".*") == Inbox((), ())
+    assert look(tmp_path, tmp_path / name, tmp_path / ".*") == Arrivals((), ())
 
 
 def test_a_file_from_the_future_is_watched_and_taken(tmp_path: Path) -> None:
@@ -114,10 +114,10 @@ def test_a_file_from_the_future_is_watched_and_taken(tmp_path: Path) -> None:
 def test_a_file_from_the_future_is_watched_for_as_long_as_it_must_be_still(tmp_path: Path) -> None:
     put(tmp_path / "a.csv", age=-86400)
     pauses: list[float] = []
-    arrivals([str(tmp_path)], SETTLE, pause=pauses.append)
+    find_arrivals([str(tmp_path)], SETTLE, pause=pauses.append)
     assert pauses == [SETTLE]
     pauses.clear()
-    arrivals([str(tmp_path)], 86000, pause=pauses.append)
+    find_arrivals([str(tmp_path)], 86000, pause=pauses.append)
     assert pauses == [60]
 
 
@@ -182,7 +182,7 @@ def test_folders_and_pipes_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "x.csv").mkdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "y.csv")
-    assert look(tmp_path / "*.csv") == Inbox((), ())
+    assert look(tmp_path / "*.csv") == Arrivals((), ())
 
 
 @posix
@@ -214,7 +214,7 @@ def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) ->
 
 
 def test_a_plain_name_is_a_file_that_may_not_be_there(tmp_path: Path) -> None:
-    assert look(tmp_path / "leads.csv") == Inbox((), ())
+    assert look(tmp_path / "leads.csv") == Arrivals((), ())
     put(tmp_path / "leads.csv")
     assert names(look(tmp_path / "leads.csv")) == ["leads.csv"]
 
@@ -231,5 +231,5 @@ def test_a_thousand_small_files_are_found_in_no_time(tmp_path: Path) -> None:
 def test_real_time_is_waited_for_a_second_look_only(tmp_path: Path) -> None:
     put(tmp_path / "a.csv")
     began = time.perf_counter()
-    assert names(arrivals([str(tmp_path)], SETTLE)) == ["a.csv"]
+    assert names(find_arrivals([str(tmp_path)], SETTLE)) == ["a.csv"]
     assert time.perf_counter() - began < 5

@@ -13,8 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import importer
 from importer.errors import OutputError
 from importer.model import Status
-from importer.operations.metrics import write_metrics
-from importer.operations.outcome import Fate, FileOutcome, JobResult, Trouble
+from importer.operations.batch_report import Fate, FileOutcome, JobResult, Trouble, write_metrics
 
 GOOD = FileOutcome("a.csv", Fate.IMPORTED, 0, {Status.CREATED: 40, Status.SKIPPED: 2})
 POOR = FileOutcome("b.csv", Fate.IMPORTED, 1, {Status.CREATED: 9, Status.INVALID: 1})
@@ -120,7 +119,7 @@ def test_without_the_extra_its_name_is_told(tmp_path: Path) -> None:
         "import sys; sys.modules['prometheus_client'] = None\n"
         "from pathlib import Path\n"
         "from importer.errors import UsageError\n"
-        "from importer.operations.metrics import write_metrics\n"
+        "from importer.operations.batch_report import write_metrics\n"
         "try:\n    write_metrics(Path('x.prom'), [])\n"
         "except UsageError as error:\n    print(error.message, error.hint)"
     )

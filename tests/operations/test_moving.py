@@ -17,8 +17,7 @@ import pytest
 
 from importer.errors import OutputError
 from importer.operations import moving
-from importer.operations.moving import ReplacedError, finish_moves, move_away
-from importer.operations.moving_steps import CLAIM, is_claim
+from importer.operations.moving import CLAIM, ReplacedError, finish_moves, is_claim, move_away
 
 TEXT = "Name,Phone\nAnna,0619997400\n" * 50
 RESULTS = {"results.csv": "row,status\n2,created\n", "summary.json": "{}"}

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 import importer
-from importer.operations.notify import Word, send_word
+from importer.operations.notify import Notification, send_notification
 from importer.settings import Secret
 
-WORD = Word("vienna", "failure", "vienna: failed (exit code 2)", "leads.csv\nWhat to do: mend it.")
+WORD = Notification(
+    "vienna", "failure", "vienna: failed (exit code 2)", "leads.csv\nWhat to do: mend it."
+)
 PASSWORD = "p4ssw0rd-of-the-hook"
 
 
@@ -59,7 +61,7 @@ def receiving(status: int = 200) -> Iterator[Receiver]:
 
 def test_a_receiver_is_told_title_body_and_how_bad_it_is() -> None:
     with receiving() as receiver:
-        assert send_word([Secret(receiver.url)], WORD) == []
+        assert send_notification([Secret(receiver.url)], WORD) == []
     (told,) = receiver.told
     assert (told["title"], told["message"]) == (WORD.title, WORD.body)
     assert told["type"] == "failure"
@@ -70,14 +72,14 @@ def test_a_receiver_is_told_title_body_and_how_bad_it_is() -> None:
 )
 def test_the_event_decides_the_kind_of_notification(event: Any, kind: str) -> None:
     with receiving() as receiver:
-        send_word([Secret(receiver.url)], Word("vienna", event, "title", "body"))
+        send_notification([Secret(receiver.url)], Notification("vienna", event, "title", "body"))
     assert [told["type"] for told in receiver.told] == [kind]
 
 
 def test_a_receiver_that_cannot_be_reached_keeps_nobody_else_from_being_told() -> None:
     with receiving() as receiver:
         urls = [f"json://user:{PASSWORD}@127.0.0.1:9/x", f"nonsense{PASSWORD}", receiver.url]
-        complaints = send_word([Secret(url) for url in urls], WORD)
+        complaints = send_notification([Secret(url) for url in urls], WORD)
     assert len(receiver.told) == 1
     assert [line.partition(": ")[2][:22] for line in complaints] == [
         "notify.urls, number 1 ",
@@ -87,7 +89,7 @@ def test_a_receiver_that_cannot_be_reached_keeps_nobody_else_from_being_told() -
 
 def test_a_receiver_that_refuses_is_complained_of() -> None:
     with receiving(status=500) as receiver:
-        (complaint,) = send_word([Secret(receiver.url)], WORD)
+        (complaint,) = send_notification([Secret(receiver.url)], WORD)
     assert "number 1 (json://): was not reached, or refused" in complaint
 
 
@@ -106,7 +108,7 @@ def test_neither_complaints_nor_logs_show_what_stands_in_an_address(
             f"{PASSWORD}://host",
             PASSWORD,
         ]
-        complaints = send_word([Secret(url) for url in urls], WORD)
+        complaints = send_notification([Secret(url) for url in urls], WORD)
     assert receiver.told[0]["path"].endswith(PASSWORD)
     captured = capfd.readouterr()
     for text in (*complaints[:-2], complaints[-1], caplog.text, captured.out, captured.err):
@@ -114,7 +116,7 @@ def test_neither_complaints_nor_logs_show_what_stands_in_an_address(
 
 
 def test_what_the_libraries_log_is_heard_again_afterwards(caplog: pytest.LogCaptureFixture) -> None:
-    send_word([Secret("nonsense")], WORD)
+    send_notification([Secret("nonsense")], WORD)
     logging.getLogger("urllib3.connectionpool").warning("of somebody else")
     assert "of somebody else" in caplog.text
 
@@ -122,10 +124,11 @@ def test_what_the_libraries_log_is_heard_again_afterwards(caplog: pytest.LogCapt
 def test_without_the_extra_there_is_a_complaint_that_names_it(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['apprise'] = None\n"
-        "from importer.operations.notify import Word, send_word\n"
+        "from importer.operations.notify import Notification, send_notification\n"
         "from importer.settings import Secret\n"
-        "print(*send_word([Secret('json://x')], Word('vienna', 'failure', 't', 'b')))\n"
-        "print(*send_word([], Word('vienna', 'failure', 't', 'b')))"
+        "notification = Notification('vienna', 'failure', 't', 'b')\n"
+        "print(*send_notification([Secret('json://x')], notification))\n"
+        "print(*send_notification([], notification))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program],

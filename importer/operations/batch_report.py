@@ -1,0 +1,339 @@
+"""What became of the files of a round, job by job, and what an error says to a jobs file's user.
+
+What is told to people, exited with, and written as figures for Prometheus comes from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from importer.errors import (
+    ImporterError,
+    UsageError,
+)
+from importer.files import replacing
+from importer.model import Status
+from importer.operations.guarded import AlreadyImported
+from importer.shell import quoted
+
+WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
+_EXTRA = 'pip install "vcc-importer[notify]"'
+
+
+class Fate(StrEnum):
+    """What a round did with a file."""
+
+    IMPORTED = "imported"
+    DUPLICATE = "duplicate"
+    """The project has this content already: nothing was sent."""
+    HELD = "held"
+    """Far from what the job's last files were like: nothing was sent."""
+    FAILED = "failed"
+    """Unusable: nothing was sent."""
+    STOPPED = "stopped"
+    """The run stopped early; the next round goes on with it."""
+    CLOSED = "closed"
+    """The job's time was over; the next round in its time goes on."""
+    WAITING = "waiting"
+    """Not taken in this round: still being written, or something else is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of one file.
+
+    `message` is for the person at the log, and may quote the file. `cause`, `differences` and
+    `remedy`, what it was and what to do next, quote nothing but paths, and headers of past files.
+    `moved` is where the file is now, if it was put elsewhere; `results` is the folder of its
+    results, where it has one. `rows` are those of a file that was read and not sent.
+    """
+
+    file: str
+    fate: Fate
+    exit_code: int
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    message: str = ""
+    cause: str = ""
+    remedy: str = ""
+    moved: str | None = None
+    results: str | None = None
+    run_id: str | None = None
+    rows: int | None = None
+    differences: tuple[str, ...] = ()
+
+    @property
+    def was_not_sent(self) -> bool:
+        """Whether it is known that no row of it was sent."""
+        return self.results is None and self.fate in {Fate.HELD, Fate.FAILED, Fate.DUPLICATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What kept a job itself from being worked on; its texts are those of :class:`FileOutcome`."""
+
+    exit_code: int
+    message: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What a round did for one job; `left` says why it did nothing at all, where it is so.
+
+    Times are seconds since 1970.
+    """
+
+    name: str
+    files: tuple[FileOutcome, ...]
+    started_at: float
+    elapsed_s: float
+    trouble: Trouble | None = None
+    left: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of its files' and of its own."""
+        own = self.trouble.exit_code if self.trouble is not None else 0
+        return worst([own, *(file.exit_code for file in self.files)])
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """The rows of all files of the round, by what became of them."""
+        return {status: sum(file.counts.get(status, 0) for file in self.files) for status in Status}
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether there was anything to do, or anything in the way of it."""
+        return bool(self.trouble) or any(
+            file.fate is not Fate.WAITING or file.exit_code for file in self.files
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a round did, and what is amiss with the round itself."""
+
+    jobs: tuple[JobResult, ...]
+    complaints: tuple[str, ...] = ()
+    trouble_code: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of all jobs'."""
+        return worst([self.trouble_code, *(job.exit_code for job in self.jobs)])
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code that stands for several."""
+    return min((0, *codes), key=WORST_FIRST.index)
+
+
+def figures(counts: Mapping[Status, int]) -> str:
+    """Rows by what became of them, as ``4,980 created, 12 invalid``."""
+    return ", ".join(
+        f"{counts[status]:,} {status.value}" for status in Status if counts.get(status)
+    )
+
+
+# What an error says, as the user of a jobs file can act on it.
+
+_KEYS = {
+    name.replace("_", "-"): name
+    for name in (
+        "project",
+        "base_url",
+        "customer",
+        "concurrency",
+        "rate",
+        "timeout",
+        "retries",
+        "retry_on",
+        "give_up_after",
+        "max_failures",
+        "engine",
+        "workers",
+        "scheduler",
+        "sheet",
+        "header_row",
+        "encoding",
+        "delimiter",
+        "runs_dir",
+    )
+}
+
+
+_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: (?=[\w;,\t]))?")
+_OF_BATCH = {"api-key-file", "ca-file", "job", "release", "watch"}
+
+
+def full_text(error: ImporterError) -> str:
+    """All that an error says, for the log: lines of text, with advice that a batch can take."""
+    mistakes = (f"  {_in_keys(mistake)}" for mistake in getattr(error, "mistakes", ()))
+    return "\n".join(filter(None, (_in_keys(error.message), *mistakes, advice(error))))
+
+
+def advice(error: ImporterError) -> str:
+    """What an error says that is to be done, as the user of a jobs file can do it.
+
+    The library's hints speak of options of the command line: of most there is a key in the jobs
+    file. What else batch has no option for is left out. Whole commands can be typed all the same.
+    """
+    match error:
+        case AlreadyImported():
+            results = quoted(error.entry.run_dir)
+            return (
+                f"Its results: {results}\nRows that failed are in its failures.xlsx: mend them,"
+                " save it, and put it into the inbox. A batch sends the same content once."
+            )
+        case _:
+            lines = (
+                line if "vcc-import " in line else _possible(line)
+                for line in (error.hint or "").split("\n")
+            )
+            return "\n".join(filter(None, lines))
+
+
+def _in_keys(text: str) -> str:
+    """A text that names keys of the jobs file in place of the options that mean the same."""
+
+    def key(match: re.Match[str]) -> str:
+        option = match[1]
+        if option == "allow-new-values":
+            return f"allow_new_values: true{match[0][2 + len(option) :]}"
+        if option == "out":
+            option = "runs-dir"
+        if option not in _KEYS:
+            return match[0]
+        return f"{_KEYS[option]}: " if match[0].endswith(" ") else _KEYS[option]
+
+    return _OPTION.sub(key, text)
+
+
+def _possible(line: str) -> str:
+    """A line of advice without what needs an option that there is none for."""
+    kept = []
+    for sentence in re.split(r"(?<=[.;]) ", _in_keys(line)):
+        if _is_possible(sentence):
+            kept.append(sentence)
+        elif ways := [way for way in re.split(r",? or ", sentence) if _is_possible(way)]:
+            kept.append(f"{' or '.join(ways).rstrip('.')}.")
+    text = " ".join(kept)
+    return f"{text[:-1]}." if text.endswith(";") else text
+
+
+def _is_possible(way: str) -> bool:
+    return all(option in _OF_BATCH for option in _OPTION.findall(way))
+
+
+# Figures for Prometheus, in a file that node_exporter's textfile collector reads. Each job has its
+
+# own series. A round tells of the jobs it worked on; what the file says of other jobs, and the
+
+# figures of the last round that had something to do, stay as they were.
+
+_Series = tuple[str, tuple[str, ...]]
+"""A metric's name, and its labels' values in the order of `_METRICS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    labels: tuple[str, ...]
+    says: str
+
+
+_METRICS = {
+    "vcc_import_last_round_timestamp_seconds": _Metric(
+        ("job",), "When the job was last looked after, with or without files."
+    ),
+    "vcc_import_last_success_timestamp_seconds": _Metric(
+        ("job",), "When a file of the job was last imported with exit code 0."
+    ),
+    "vcc_import_exit_code": _Metric(
+        ("job",), "Exit code of the last round that had something to do."
+    ),
+    "vcc_import_duration_seconds": _Metric(("job",), "How long that round was at work on the job."),
+    "vcc_import_rows": _Metric(("job", "status"), "Rows of that round, by what became of them."),
+    "vcc_import_files": _Metric(("job", "fate"), "Files of that round, by what became of them."),
+    "vcc_import_files_waiting": _Metric(
+        ("job",), "Files that were not taken in the last round: still being written, or locked."
+    ),
+}
+
+
+def write_metrics(
+    path: Path, results: Sequence[JobResult], *, known: Collection[str] | None = None
+) -> None:
+    """Write the figures of a round's jobs; the file is whole at every moment.
+
+    `known` are the jobs that there are: of others nothing is kept. Raises UsageError where
+    prometheus-client is not installed, and OutputError.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, Gauge
+        from prometheus_client.exposition import generate_latest
+    except ImportError as error:
+        raise UsageError(
+            f"{path}: metrics need prometheus-client, which is not installed",
+            f"Install it: {_EXTRA}",
+        ) from error
+    values = {
+        key: value
+        for key, value in _figures_in(path).items()
+        if known is None or key[1][0] in known
+    }
+    for result in results:
+        values.update(_figures_of(result))
+    registry = CollectorRegistry()
+    for name, metric in _METRICS.items():
+        gauge = Gauge(name, metric.says, metric.labels, registry=registry)
+        for (of, labels), value in sorted(values.items()):
+            if of == name:
+                gauge.labels(*labels).set(value)
+    with replacing(path) as temporary:
+        temporary.write_bytes(generate_latest(registry))
+        # Figures only: another user's collector reads them.
+        temporary.chmod(0o644)
+
+
+def _figures_of(result: JobResult) -> Iterator[tuple[_Series, float]]:
+    """The figures that a round gives for a job; what it says nothing of stays as it was."""
+    job, ended = result.name, result.started_at + result.elapsed_s
+    waiting = sum(file.fate is Fate.WAITING for file in result.files)
+    yield ("vcc_import_last_round_timestamp_seconds", (job,)), ended
+    yield ("vcc_import_files_waiting", (job,)), waiting
+    if any(file.fate is Fate.IMPORTED and file.exit_code == 0 for file in result.files):
+        yield ("vcc_import_last_success_timestamp_seconds", (job,)), ended
+    if not result.was_busy:
+        return
+    yield ("vcc_import_exit_code", (job,)), result.exit_code
+    yield ("vcc_import_duration_seconds", (job,)), result.elapsed_s
+    counts = result.counts
+    for status in Status:
+        yield ("vcc_import_rows", (job, status.value)), counts[status]
+    for fate in Fate:
+        if fate is not Fate.WAITING:
+            files = sum(file.fate is fate for file in result.files)
+            yield ("vcc_import_files", (job, fate.value)), files
+
+
+def _figures_in(path: Path) -> dict[_Series, float]:
+    """What the file says so far; a file that is none of ours, or is broken, says nothing."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[_Series, float] = {}
+    try:
+        for family in text_string_to_metric_families(path.read_text("utf-8")):
+            for sample in family.samples:
+                if (metric := _METRICS.get(sample.name)) and set(metric.labels) == set(
+                    sample.labels
+                ):
+                    labels = tuple(sample.labels[name] for name in metric.labels)
+                    found[sample.name, labels] = sample.value
+    except (OSError, ValueError):
+        return {}
+    return found
