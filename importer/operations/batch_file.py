@@ -86,7 +86,7 @@ class _Ends(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of a file; `aside` is None where it stays, `ends` where the others go on.
+    """What becomes of a file; `folder` is None where it stays, `ends` where the others go on.
 
     `rows` and `differences` are those of :class:`FileOutcome`.
     """
