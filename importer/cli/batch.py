@@ -176,7 +176,7 @@ class _RoundTeller:
 
 def _line(job: str, file: FileOutcome) -> str:
     """What became of a file, in one line without anything of its content."""
-    from importer.operations.notify import figures
+    from importer.operations.batch_report import figures
 
     cause = "" if file.fate.value == "imported" and file.counts else file.cause
     told = "; ".join(filter(None, (cause, figures(file.counts))))
