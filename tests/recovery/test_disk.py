@@ -19,6 +19,7 @@ AT_ONCE = ("--concurrency", "16")
 # A limit on the size of files is what a full disk is to a writer, and needs no disk.
 LIMITED = """
 import resource, sys
+sys.dont_write_bytecode = True  # the limit would cut the interpreter's own files, too
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 from importer.cli.main import run_cli
