@@ -132,7 +132,7 @@ def _faults(path: Path | None, latency: str | None, rate_limit: float | None) ->
         raise UsageError(
             f"--latency {latency}: {error}", "Write it as 20ms, 0.05 or 20ms-80ms."
         ) from error
-    return ordered.but(wait, rate_limit)
+    return ordered.overridden(wait, rate_limit)
 
 
 def _end_with_standard_input(told: asyncio.Event) -> None:

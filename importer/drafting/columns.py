@@ -101,7 +101,7 @@ class Sample:
 
 
 class Sampler:
-    """Takes a sheet's batches, one after the other."""
+    """Makes a :class:`Sample` of a sheet's batches, added one after the other."""
 
     def __init__(self, headers: Sequence[str]) -> None:
         self._headers = tuple(headers)
@@ -114,7 +114,7 @@ class Sampler:
         self._rows = 0
 
     def add(self, batch: Batch) -> None:
-        """Count a batch, and look at its texts."""
+        """Count what each column of a batch holds, and take some of its texts into the sample."""
         cells, count = Cells(batch), len(batch)
         step = 1 if self._rows == 0 else max(count // _ROWS_OF_A_BATCH, 1)
         filled = np.zeros((count, len(self._texts)), dtype=bool)
@@ -132,7 +132,7 @@ class Sampler:
         self._rows += count
 
     def finish(self) -> Sample:
-        """What was seen."""
+        """The sample of all batches that were added."""
         names, faults = Headers(self._headers), self._faults()
         columns = tuple(
             SampledColumn(
@@ -211,7 +211,7 @@ _DECIMAL_MARKS: tuple[dict[str, Any], ...] = ({"input": "."}, {"input": ","}, {}
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A type, the options it needs, and what a person should know; None is text."""
+    """The type that a column seems to have (None: text), its options, and remarks for a person."""
 
     type: Type | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -227,7 +227,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How many of some texts a converter took, and what it made of them, None of the others."""
+    """Some texts, and for each what a converter made of it, None where it refused it."""
 
     texts: tuple[str, ...]
     values: tuple[str | None, ...]
@@ -271,6 +271,7 @@ def fit(texts: Iterable[str], type_: Type, region: str | None = None, **options:
 def _converter(
     type_: Type, region: str | None, options: Mapping[str, Any], timezone: str | None = None
 ) -> Callable[[str], str | None]:
+    """A function that gives what a rule with these options makes of a text, None on any error."""
     rule = Rule.model_validate({"column": "any", "type": type_, **options})
     run = compile_value(rule, type_, region, timezone)
 
@@ -426,6 +427,11 @@ def _yes_or_no(column: SampledColumn, language: str | None) -> Guess | None:
 
 
 def _number(column: SampledColumn, role: Role | None) -> Guess | None:
+    """A whole number or a decimal one; text, with a remark, for what only looks like a quantity.
+
+    Ids, post codes and phones are digits, too: those with a zero at the front, with nine digits or
+    more, or each another one stay text. So do numbers whose mark may be decimal or part thousands.
+    """
     texts = column.texts
     if not _mostly(texts, _NUMBER_LIKE.fullmatch):
         return None

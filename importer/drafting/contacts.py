@@ -61,7 +61,11 @@ def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[Rea
 
 
 class _Numbering:
-    """The numbers of the contacts: which phone has which, and what is left over."""
+    """Which column of phones becomes which contact.
+
+    A phone keeps the number in its header where that is free; the others take the lowest numbers
+    that are left, in the order of the sheet. `no_place` are those beyond the last number.
+    """
 
     def __init__(self, phones: Sequence[ReadColumn]) -> None:
         self.numbered: dict[int, ReadColumn] = {}
@@ -241,7 +245,7 @@ def _each(
 
 
 def _how_good(phones: Iterable[ReadColumn], region: str | None) -> tuple[str, ...]:
-    """How many of the phones are none, where any is."""
+    """A remark that counts the phones that are not valid; none where all are."""
     cells: Counter[str] = Counter()
     for column, _ in phones:
         cells.update(column.texts)

@@ -140,6 +140,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
 
 
 def _head(sheet: Sheet, project: Project | None, home: Home) -> Iterator[str]:
+    """What was drafted from what, then version, project, region and source."""
     info = sheet.info
     name = shown(info.path.replace("\\", "/").rsplit("/", 1)[-1])
     yield _SCHEMA
@@ -253,6 +254,7 @@ def _says(text: str) -> str | None:
 
 
 def _premium(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[int]]:
+    """Lines below ``premium:`` from columns of money headed so, and the columns they take."""
     lines: list[DraftLine] = []
     used: set[int] = set()
     for role, key, what in (
@@ -332,7 +334,7 @@ def _at_least_one(
     phones: Sequence[ReadColumn],
     person: Person | None,
 ) -> DraftedForm:
-    """A record needs a field, though it be its phone's or a constant."""
+    """The form; one without a field, as a record needs, gets the name, the phone or a constant."""
     if form.lines:
         return form
     remark = f"{UNSURE}a record needs a field of its own, and no column is left for one"

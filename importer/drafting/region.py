@@ -337,9 +337,9 @@ def _habits(
 class _Habit:
     """What part of a region's numbers are of a kind, of those that could be.
 
-    Begun as they are dialled there; divided where the area or what
-    is dialled before it ends; divided throughout as they are
-    printed there; mobile; not in the area of which there are most.
+    `dialled`: begun with the national prefix. `divided`: with a blank or sign where the area code
+    or the prefix ends. `alike`: divided throughout as the library prints them. `mobile`: of a
+    mobile network. `spread`: not in the area of which there are most.
     """
 
     dialled: float
@@ -350,6 +350,7 @@ class _Habit:
 
 
 def _habit(region: str, numbers: Mapping[str, PhoneNumber]) -> _Habit:
+    """The habits of these texts, each with the number that it is in that region; at least one."""
     import phonenumbers
     from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
@@ -488,6 +489,7 @@ def _currency(text: str) -> frozenset[str]:
 
 
 def _words(text: str) -> set[str]:
+    """The countries whose letters are in a text; failing those, whose words are."""
     found: set[str] = set()
     letters = set(text.casefold())
     for telling, regions in _places().letters.items():

@@ -20,7 +20,7 @@ LONG_HINT = 1000
 
 
 class Tone(StrEnum):
-    """How good the news is."""
+    """Whether the file can be imported (good) or not (bad), or has nothing to import (doubtful)."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
@@ -80,7 +80,7 @@ def blocked(checkup: Checkup) -> bool:
 
 
 def fates(survey: Survey) -> str:
-    """The rows by what would become of them."""
+    """How many rows are ready, invalid and skipped, in words."""
     return (
         f"{count(survey.rows, 'row')}: {survey.ready:,} ready, {survey.invalid:,} invalid, "
         f"{survey.skipped:,} skipped"
@@ -162,6 +162,7 @@ def _phones_of(reading: PhoneReading, *, for_supplier: bool) -> str:
 
 
 def _reading(reading: PhoneReading) -> str:
+    """How many phones were read in which way; ways in which none was are left out."""
     home = f"read as +{reading.country_code}, {reading.country}"
     parts = (
         (reading.with_code, "with a country code"),
@@ -304,7 +305,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number and its noun, which takes an s."""
+    """A number with its noun, which has an s in the plural: "1,200 rows"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -44,6 +44,7 @@ def write_html(path: Path, checkups: Sequence[Checkup]) -> None:
 
 
 def _environment() -> Environment:
+    """Jinja2 with all that the template may call; names that it lacks are errors."""
     environment = Environment(
         loader=PackageLoader("importer.reports", "."),
         autoescape=True,

@@ -37,14 +37,14 @@ _BAR = 20
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """The words behind ``vcc-import``: to import the file that was checked, and to check it."""
+    """The arguments of the two commands that a report suggests: to import the file, to check it."""
 
     run: tuple[str, ...]
     check: tuple[str, ...]
 
 
 def as_text(checkup: Checkup, steps: NextSteps | None = None) -> str:
-    """The report; with the next `steps` it says what to do."""
+    """The report, with the commands to go on with where `steps` are given."""
     return "\n".join(_lines(checkup, steps)) + "\n"
 
 

@@ -29,7 +29,10 @@ _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]"
 
 
 class TextWorkbook:
-    """A workbook on its way to `path`; to be saved or discarded. OSError where it cannot be."""
+    """A workbook that is being written to `path`; it ends with `save` or `discard`.
+
+    Raises OSError where its files cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         import xlsxwriter
@@ -131,7 +134,7 @@ def fitting_width(texts: Sequence[str]) -> int:
 
 
 def _cell(text: str) -> str:
-    """The text as XlsxWriter has to be given it to be read back the same.
+    """What XlsxWriter has to be given so that a reader of the workbook gets this text.
 
     It escapes control characters itself, but would take what stands between ``<r>`` and ``</r>``
     for the parts of a formatted text, and not escape it at all: so that is made one such part.

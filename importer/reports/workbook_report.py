@@ -97,7 +97,7 @@ class _Copy:
     def write(self) -> None:
         """Write header, rows and marks."""
         header = self._checkup.info.header_row - 1
-        problems = _Coming(all_problems(self._checkup))
+        problems = _ProblemsByRow(all_problems(self._checkup))
         self._header(header, problems.up_to(header + 1))
         last = header
         for batch in self._batches():
@@ -209,8 +209,8 @@ class _Places:
         return found
 
 
-class _Coming:
-    """Problems in the order of their rows, taken along with the rows."""
+class _ProblemsByRow:
+    """Problems in the order of their rows, handed out while the rows are gone through."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self._groups = groupby(problems, key=lambda problem: problem.row or 0)
@@ -275,7 +275,7 @@ _SummaryCell = str | int | float
 
 
 def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]) -> None:
-    """Append the sheet."""
+    """Append the sheet Summary; `left_out` are lines about what the copy lacks."""
     sheet = book.add_sheet("Summary")
     styles: dict[str, dict[str, object]] = {
         "title": {"bold": True, "font_size": 14},

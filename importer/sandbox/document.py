@@ -135,6 +135,28 @@ def unusable(
     )
 
 
+def explain(error: Any, known: Iterable[str]) -> str:
+    """Pydantic's complaint in the words of someone who writes the file.
+
+    `error` is one of ``ValidationError.errors()``; `known` are the keys of the part it is about.
+    """
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return unknown_key(error["loc"][-1], known)
+        case "model_type" | "dict_type":
+            return "expected keys and values here"
+        case "tuple_type" | "list_type":
+            return "expected a list here"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "literal_error":
+            return f"expected {error['ctx']['expected']}"
+        case _:
+            return str(error["msg"])
+
+
 def unknown_key(key: object, known: Iterable[str]) -> str:
     """The complaint about a key that nobody knows, with the nearest that somebody does."""
     near = get_close_matches(str(key), known, 1)

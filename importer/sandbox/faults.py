@@ -19,7 +19,7 @@ import pydantic_core
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from importer.sandbox import document
-from importer.sandbox.document import Location, unknown_key
+from importer.sandbox.document import Location
 
 LONGEST = 86_400.0
 """Seconds; a longer wait is a slip of the unit."""
@@ -54,7 +54,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """What is fixed about a kind.
+    """The properties of a kind of fault that no rule changes.
 
     `stored` is whether the record is stored where a rule does not say; `either` that a rule may
     say. `takes` are the keys of a rule that only some kinds have. `status` is the HTTP status it
@@ -300,8 +300,8 @@ class Faults(_Part):
     rate_limit: RateLimit | None = None
     faults: tuple[Rule, ...] = ()
 
-    def but(self, latency: Latency | None, rate_limit: float | None) -> Faults:
-        """The same with what a command line says in its place; None leaves what there is."""
+    def overridden(self, latency: Latency | None, rate_limit: float | None) -> Faults:
+        """These faults, with another latency or rate where one is given."""
         limit = self.rate_limit
         if rate_limit is not None:
             limit = RateLimit.model_validate(
@@ -353,20 +353,8 @@ def _nonsense(data: Any) -> Iterator[tuple[Location, str]]:
 
 
 def _explain(error: Any) -> str:
-    """Pydantic's complaint in the words of someone who writes the file."""
+    """A complaint in the words of someone who writes the file."""
     match error["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return unknown_key(error["loc"][-1], _keys(_model(error["loc"])))
-        case "model_type" | "dict_type":
-            return "expected keys and values here"
-        case "tuple_type" | "list_type":
-            return "expected a list here"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case "literal_error":
-            return f"expected {error['ctx']['expected']}"
         case "enum":
             return _unknown_kind(error["input"])
         case "int_type" | "int_parsing" | "int_from_float":
@@ -376,7 +364,7 @@ def _explain(error: Any) -> str:
         case "bool_type":
             return "expected true or false"
         case _:
-            return str(error["msg"])
+            return document.explain(error, _keys(_model(error["loc"])))
 
 
 def _unknown_kind(given: object) -> str:

@@ -117,14 +117,14 @@ class _State:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._clocks = [
+        self._rules = [
             # The index keeps two rules from throwing the same dice.
-            _Clock(rule, random.Random(f"{rule.seed}:{index}"))  # noqa: S311 (to be repeatable)
+            _RuleState(rule, random.Random(f"{rule.seed}:{index}"))  # noqa: S311 (to be repeatable)
             for index, rule in enumerate(faults.faults)
         ]
         self._dice = random.Random(0)  # noqa: S311
-        self._bucket = _Bucket(faults.rate_limit) if faults.rate_limit else None
-        self._line = _Line(faults.capacity) if faults.capacity else None
+        self._bucket = _TokenBucket(faults.rate_limit) if faults.rate_limit else None
+        self._queue = _Queue(faults.capacity) if faults.capacity else None
         self._records = 0
         self._all = 0
 
@@ -134,16 +134,16 @@ class _State:
         self._records += add
         struck = None
         body = _Body(raw)
-        for clock in self._clocks:
-            everybody = clock.rule.everybody
+        for each in self._rules:
+            everybody = each.rule.everybody
             if not add and not everybody:
                 continue
             # Thrown for every request, so that the Nth has the Nth throw, whatever struck before.
-            drawn = clock.dice.random() if clock.rule.probability is not None else 0.0
+            drawn = each.dice.random() if each.rule.probability is not None else 0.0
             ordinal = self._all if everybody else self._records
-            if struck is None and clock.strikes(ordinal, now, drawn, body):
-                struck = clock.rule
-                clock.since = now if clock.since is None else clock.since
+            if struck is None and each.strikes(ordinal, now, drawn, body):
+                struck = each.rule
+                each.since = now if each.since is None else each.since
         return self._records, struck
 
     def refused(self, now: float, *, add: bool) -> float:
@@ -155,14 +155,14 @@ class _State:
         """Seconds that the request waits before anything is done about it."""
         latency = self._faults.latency
         seconds = self._dice.uniform(*latency) if latency else 0.0
-        if self._line and served:
-            seconds += self._line.join(now + seconds) - now - seconds
+        if self._queue and served:
+            seconds += self._queue.join(now + seconds) - now - seconds
         return seconds
 
 
 @dataclass(slots=True)
-class _Clock:
-    """A rule, and what it remembers: its dice, and when it first struck."""
+class _RuleState:
+    """A rule with its own random numbers, and when it first struck, in the loop's seconds."""
 
     rule: Rule
     dice: random.Random
@@ -206,7 +206,7 @@ class _Body:
         return None if found is None else str(found)
 
 
-class _Bucket:
+class _TokenBucket:
     """A token bucket; full at the start."""
 
     def __init__(self, limit: RateLimit) -> None:
@@ -224,8 +224,8 @@ class _Bucket:
         return 0.0
 
 
-class _Line:
-    """Those who wait for one of the service's places.
+class _Queue:
+    """The requests that wait for one of the service's places.
 
     When each is done is reckoned, not waited for in turn, so that timers that ring late do not
     add up: a full service serves exactly ``at_once / each`` requests a second.

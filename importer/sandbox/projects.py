@@ -178,7 +178,10 @@ def load_projects(path: Path) -> tuple[Project, ...]:
     try:
         projects = TypeAdapter(list[Project]).validate_python(entries)
     except ValidationError as error:
-        mistakes += [((*prefix, *e["loc"])[outer:], _explain(e)) for e in error.errors()]
+        mistakes += [
+            ((*prefix, *e["loc"])[outer:], document.explain(e, _model(e["loc"]).model_fields))
+            for e in error.errors()
+        ]
     mistakes += [(where[outer:], what) for where, what in _repeats(entries, prefix, "projects")]
     if mistakes:
         if marked is None:
@@ -228,25 +231,6 @@ def _repeats(items: Any, where: Location, kind: str) -> Iterator[tuple[Location,
         for inner in _DISTINCT:
             if inner in entry:
                 yield from _repeats(entry[inner], (*where, index, inner), inner)
-
-
-def _explain(error: Any) -> str:
-    """Pydantic's complaint in the words of someone who writes the file."""
-    match error["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return unknown_key(error["loc"][-1], _model(error["loc"]).model_fields)
-        case "model_type" | "dict_type":
-            return "expected keys and values here"
-        case "tuple_type" | "list_type":
-            return "expected a list here"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case "literal_error":
-            return f"expected {error['ctx']['expected']}"
-        case _:
-            return str(error["msg"])
 
 
 def _model(where: Sequence[str | int]) -> type[BaseModel]:

@@ -361,7 +361,7 @@ class Store:
 
 
 class _Group:
-    """The values that one transaction creates, not yet known to anyone else."""
+    """The values that one transaction creates, not yet visible outside it."""
 
     def __init__(self, next_valueid: int) -> None:
         self.next_valueid = next_valueid
@@ -623,6 +623,7 @@ def _merge(database: _Database, projects: Sequence[Project]) -> None:
 
 
 def _merge_project(connection: sqlite3.Connection, project: Project) -> Iterator[str]:
+    """Write one project within the caller's transaction; gives each contradiction, in words."""
     connection.execute(
         "INSERT INTO project VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
         " name = excluded.name, status = excluded.status, folderid = excluded.folderid,"
@@ -662,6 +663,7 @@ def _merge_project(connection: sqlite3.Connection, project: Project) -> Iterator
 
 
 def _merge_field(connection: sqlite3.Connection, projectid: int, wanted: Field) -> Iterator[str]:
+    """Write a field and its values; one of another type than before is a contradiction."""
     where = f"project {projectid}, field {wanted.name}"
     found = connection.execute(
         "SELECT fieldid, type FROM field WHERE projectid = ? AND name = ?",
@@ -691,6 +693,7 @@ def _merge_field(connection: sqlite3.Connection, projectid: int, wanted: Field) 
 def _merge_value(
     connection: sqlite3.Connection, fieldid: int, wanted: Value, where: str
 ) -> Iterator[str]:
+    """Write a value; another id for its name, or another name for its id, is a contradiction."""
     known = connection.execute(
         "SELECT valueid FROM value WHERE fieldid = ? AND name = ?", (fieldid, wanted.name)
     ).fetchone()

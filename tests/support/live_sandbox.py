@@ -190,7 +190,7 @@ def live_sandbox(
         faults = load_faults(faults)
     elif not isinstance(faults, Faults):
         faults = Faults.model_validate({"faults": list(faults)})
-    faults = faults.but(None if latency is None else parse_latency(latency), rate_limit)
+    faults = faults.overridden(None if latency is None else parse_latency(latency), rate_limit)
     if isinstance(projects, Path):
         projects = load_projects(projects)
     ready = threading.Event()
