@@ -21,7 +21,6 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
-import xlsxwriter
 
 import importer
 from importer.api.bodies import encode
@@ -52,7 +51,7 @@ from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending, Report
 from importer.settings import BATCH_ROWS, Pace, RetryPolicy, Secret, SourceOptions, Target
-from importer.sources import delimited, open_source
+from importer.sources import delimited
 from tests.support.sheets import batch_of
 
 MAPPING = """\
@@ -277,30 +276,6 @@ def test_no_batch_is_kept_while_the_next_ones_are_mapped(
     assert len(alive) >= 9
     # Of those under way, one may be done.
     assert max(alive) <= 1
-
-
-# What a row of a workbook costs.
-
-
-@pytest.mark.parametrize("in_place", [False, True], ids=["shared strings", "inline strings"])
-def test_a_sheet_is_read_by_pieces_and_not_by_cells(tmp_path: Path, in_place: bool) -> None:
-    def read(rows: int) -> Counter[str]:
-        path = tmp_path / f"{rows}.xlsx"
-        with xlsxwriter.Workbook(str(path), {"constant_memory": in_place}) as book:
-            sheet = book.add_worksheet()
-            sheet.write_row(0, 0, HEADERS)
-            for row in range(1, rows + 1):
-                sheet.write_row(row, 0, (*lead(row)[:-1], row % 90 + 0.5))
-        return calls(lambda: all_rows(path))
-
-    def all_rows(path: Path) -> None:
-        with open_source(path, SourceOptions()) as source:
-            for _ in source.batches():
-                pass
-
-    read(10)  # what is imported and remembered
-    more = read(3 * BATCH_ROWS) - read(BATCH_ROWS)
-    assert more.total() / (2 * BATCH_ROWS) < 1, more.most_common(5)
 
 
 # What a row costs on its way to the service and back.

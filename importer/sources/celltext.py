@@ -122,8 +122,11 @@ def _format_of(written: str) -> NumberFormat:
 
 def cell_texts(cells: Sequence[Any]) -> list[str]:
     """The texts of cells, which may be of different types; text stays what it is."""
-    if set(map(type, cells)) == {str}:
+    kinds = set(map(type, cells))
+    if kinds == {str}:
         return list(cells)
+    if kinds <= {str, float}:
+        return [cell if type(cell) is str else _number(cell) for cell in cells]
     return [cell if type(cell) is str else cell_text(cell) for cell in cells]
 
 
@@ -150,14 +153,13 @@ def cell_text(cell: object) -> str:
 
 def _number(value: float) -> str:
     """The number without an exponent: all digits of a whole one, at most 15 of any other."""
+    text = repr(value).removesuffix(".0")
+    if len(text) <= _DIGITS + len(".") and "e" not in text and text != "-0":
+        return text  # nearly always
     if not math.isfinite(value):
-        return repr(value)
-    if value.is_integer():
-        text = repr(value)
-    elif abs(value) < _WHOLE:
-        text = f"{value:.{_DIGITS}g}"
-    else:
-        text = str(round(value))
+        return text
+    if not value.is_integer():
+        text = f"{value:.{_DIGITS}g}" if abs(value) < _WHOLE else str(round(value))
     if "e" in text:
         text = format(Decimal(text), "f")
     text = text.removesuffix(".0")

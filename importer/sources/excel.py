@@ -1,9 +1,8 @@
 """Excel workbooks (.xlsx, .xlsm, .xlsb): one sheet of one, as text.
 
-A sheet whose XML is plain is read by :mod:`importer.sources.plainsheet`, any other by
-python-calamine. Before that, such a sheet is looked through, which says where error cells and
-formulas without a value are, what is hidden, and that it is bearable:
-:mod:`importer.sources.sheet` does that for XML, :mod:`importer.sources.xlsb` for binary sheets.
+python-calamine reads the cells. Before that, the sheet is looked through, which says where error
+cells and formulas without a value are, what is hidden, and that it is bearable:
+:mod:`importer.sources.sheetxml` does that for XML, :mod:`importer.sources.xlsb` for binary sheets.
 """
 
 from __future__ import annotations
@@ -14,16 +13,12 @@ import python_calamine as calamine
 
 from importer.sources.detect import FileKind
 from importer.sources.package import SHEET_LIMIT, Package, Sheet
-from importer.sources.plainsheet import read_plain
-from importer.sources.sheet import scan_sheet, with_known_values
-from importer.sources.source import RowChunk
+from importer.sources.sheetxml import scan_sheet, with_known_values
 from importer.sources.strings import check_strings
 from importer.sources.workbook import chosen_sheet, guarded, reading_of, rows_of
 from importer.sources.xlsb import BinaryPackage, scan_binary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from importer.settings import SourceOptions
     from importer.sources.grid import Scan
     from importer.sources.inputfile import InputFile
@@ -36,20 +31,12 @@ def open_excel(file: InputFile, options: SourceOptions) -> Reading:
         sheets = package.sheets()
         sheet = chosen_sheet(file, sheets, options.sheet)
         package.check_shared()
-        plain = read_plain(package, sheet, SHEET_LIMIT) if package.is_usual else None
-        scan, rows = plain or _read_any(package, sheets, sheet)
+        scan = scan_sheet(package.unpack(sheet.part, SHEET_LIMIT), package)
+        check_strings(package, sheet, scan, SHEET_LIMIT)
+        cells = guarded(file, lambda: _load(package, sheets.index(sheet), sheet, scan))
+        rows = rows_of(cells, scan, file)
         found = scan, package.has_external_links()
     return reading_of(file, FileKind.XLSX, (sheet, sheets), rows, found, options)
-
-
-def _read_any(
-    package: Package, sheets: Sequence[Sheet], sheet: Sheet
-) -> tuple[Scan, Iterator[RowChunk]]:
-    """What is found in a sheet, and its rows, by the workbook library."""
-    scan = scan_sheet(package.unpack(sheet.part, SHEET_LIMIT), package)
-    check_strings(package, sheet, scan, SHEET_LIMIT)
-    cells = guarded(package.file, lambda: _load(package, sheets.index(sheet), sheet, scan))
-    return scan, rows_of(cells, scan, package.file)
 
 
 def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
@@ -60,7 +47,7 @@ def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
         package.check_shared()
         scan = scan_binary(package, sheet, SHEET_LIMIT)
         cells = guarded(file, lambda: _load(package, sheets.index(sheet), sheet, scan))
-        rows = rows_of(cells, scan, package.file)
+        rows = rows_of(cells, scan, file)
         found = scan, package.has_external_links()
     return reading_of(file, FileKind.XLSB, (sheet, sheets), rows, found, options)
 

@@ -117,8 +117,7 @@ class Scan:
     cells by (row, column), in order. `text` is how many bytes of text the cells hold in all, where
     that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says that
     there are error cells that the workbook library stumbles over, `undated` that there are lengths
-    of time beyond all bounds, at which it may stop. `head` and `tail` are the sheet's
-    XML before its first row and behind its last, where they are short.
+    of time beyond all bounds, at which it may stop.
     """
 
     rows: int = 0
@@ -127,8 +126,6 @@ class Scan:
     special: tuple[tuple[int, int, str], ...] = ()
     unknown_errors: bool = False
     undated: bool = False
-    head: bytes = b""
-    tail: bytes = b""
     shared: int = 0
     text: int = 0
     hidden_rows: Hidden = field(default_factory=Hidden)

@@ -183,24 +183,6 @@ class Package(Archive):
             for _ in self.unpack(part, PART_LIMIT):
                 pass
 
-    def fixed_parts(self, limit: int) -> dict[str, bytes] | None:
-        """What the workbook library reads beside the sheet and its strings, by name.
-
-        None where that is more than so many bytes.
-        """
-        found, size = {}, 0
-        for part in self._shared_parts() & self.parts.keys():
-            if "sharedstrings" in part:
-                continue
-            pieces = []
-            for piece in self.unpack(part, PART_LIMIT):
-                pieces.append(piece)
-                size += len(piece)
-                if size > limit:
-                    return None
-            found[self.parts[part].filename] = b"".join(pieces)
-        return found
-
     def has_external_links(self) -> bool:
         """Whether cells take values from other files; those stored are read, the files never."""
         return any(kind.endswith("/externalLink") for kind, _ in self.relationships.values())

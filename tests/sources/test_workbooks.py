@@ -17,7 +17,7 @@ import xlsxwriter
 from importer.errors import SourceError
 from importer.model import EMPTY_FORMULA, ERROR_TEXTS, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
-from importer.sources import open_source, package, sheet, zipped
+from importer.sources import open_source, package, sheetxml, zipped
 from importer.sources.inputfile import InputFile
 from tests.support.sheets import cells_of
 
@@ -447,10 +447,10 @@ def test_a_plain_sheet_is_measured_as_one_read_tag_by_tag(file: Path) -> None:
     )
     write_raw(file, cells(body))
     with package.Package(InputFile.at(file)) as opened:
-        plain = sheet.scan_sheet([cells(body).encode()], opened)
-        by_tags = sheet.scan_sheet([cells("<!-- -->" + body).encode()], opened)
+        plain = sheetxml.scan_sheet([cells(body).encode()], opened)
+        by_tags = sheetxml.scan_sheet([cells("<!-- -->" + body).encode()], opened)
         pieces = [cells(body).encode()[n : n + 50] for n in range(0, len(cells(body)), 50)]
-        in_pieces = sheet.scan_sheet(pieces, opened)
+        in_pieces = sheetxml.scan_sheet(pieces, opened)
     # How much text there is at most is measured more or less closely.
     assert replace(plain, text=0) == replace(by_tags, text=0) == replace(in_pieces, text=0)
     assert (plain.rows, plain.columns, plain.cells) == (399, 26, 2 + 2 * 398)
