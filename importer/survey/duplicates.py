@@ -3,12 +3,11 @@
 The keys of ``rows.unique`` and the phones of all ready rows are remembered with the place where
 each stood first (:class:`FirstPlaces`), over all files of a command (:class:`Seen`).
 
-Keys are remembered in sorted runs (see :mod:`importer.survey.runs`), newest last, that are merged
-as they grow alike and go to a file when they are many; so a batch is looked up by a few binary
-searches, and a million keys take some megabytes. A text is remembered by its 128-bit digest: two
-of a billion texts share one with a chance of about 1 in 10²⁰. A number is remembered as it is, and
-so is a text that is nothing but one, as the keys of phones are: their digests would take longer
-than all else.
+A key is 8 or 16 bytes: a number as it is, a text as its 128-bit digest by BLAKE2b. That is a
+cryptographic hash: to choose two texts that share a digest takes some 2**64 trials, and two of a
+billion texts share one by accident with a chance of about 1 in 10**20. So digests are compared as
+if they were the texts. With its place a key takes 16 bytes of memory (phones) or 24 (keys of
+``rows.unique``). The indexes of pandas and Arrow would be built anew, of all keys, for each batch.
 """
 
 from __future__ import annotations
@@ -22,23 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from importer.errors import OutputError
 from importer.model import Checked, Phones, Problem, Severity
-from importer.survey.runs import (
-    Entries,
-    FileRun,
-    Filter,
-    MemoryRun,
-    Positions,
-    Prints,
-    Run,
-    RunFile,
-    differ,
-    find_in,
-    fingerprints,
-    hashes,
-    in_order,
-)
 from importer.textbytes import arrow_texts, held, whole_numbers
 
 OnDuplicate = Literal["skip", "reject", "allow"]
@@ -192,9 +175,6 @@ Words = tuple[npt.NDArray[np.uint64], ...]
 Places = npt.NDArray[np.int64]
 """Where keys stand: source, row and contact in one number each, as :func:`place` makes them."""
 
-IN_MEMORY = 1 << 16
-"""Keys that are in memory as a whole; when there are as many, they go to the file."""
-
 _CONTACT_BITS, _ROW_BITS = 4, 36
 _MOST_DIGITS = 18
 
@@ -236,124 +216,120 @@ def numbers(values: npt.NDArray[np.int64]) -> Words:
     return (values.astype(np.uint64),)
 
 
-class FirstPlaces:
-    """Where each key stood first: about a byte in memory for each, and 18 or 26 on the disk."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Keys in the order of their first words, with their places; keys may be equal.
 
-    def __init__(self) -> None:
-        self._old: list[FileRun] = []
-        self._young: list[MemoryRun] = []
-        self._filter = Filter()
-        self._file: RunFile | None = None
+    The first word is a number itself, or half a digest. Two texts that share half a digest can be
+    found in 2**32 trials, but a hundred that all do take nearly 2**64: so a search by the first
+    word, and from there on key by key, is short whatever keys somebody has chosen.
+    """
+
+    words: Words
+    places: Places
 
     def __len__(self) -> int:
-        return sum(map(len, self._old)) + self._in_memory()
+        return len(self.places)
 
-    def _in_memory(self) -> int:
-        return sum(map(len, self._young))
+    def find(self, words: Words, found: Places) -> None:
+        """Put the places of keys, which ascend by their first words, into `found` where it is -1.
+
+        Of equal keys the first one in the run counts.
+        """
+        open_ = np.flatnonzero(found < 0)
+        at = np.searchsorted(self.words[0], words[0][open_])
+        while True:
+            inside = at < len(self)
+            open_, at = open_[inside], at[inside]
+            alike = self.words[0][at] == words[0][open_]
+            open_, at = open_[alike], at[alike]
+            if not len(open_):
+                return
+            same = np.ones(len(open_), dtype=bool)
+            for ours, theirs in zip(self.words[1:], words[1:], strict=True):
+                same &= ours[at] == theirs[open_]
+            found[open_[same]] = self.places[at[same]]
+            open_, at = open_[~same], at[~same] + 1
+
+    def merged(self, later: _Run) -> _Run:
+        """Both in one; of equal keys, this run's come first."""
+        first = np.concatenate((self.words[0], later.words[0]))
+        # Stable, which for integers of 64 bits is timsort: two sorted parts are merged in one pass.
+        order = np.argsort(first, kind="stable")
+        rest = zip(self.words[1:], later.words[1:], strict=True)
+        return _Run(
+            (first[order], *(np.concatenate(pair)[order] for pair in rest)),
+            np.concatenate((self.places, later.places))[order],
+        )
+
+
+class FirstPlaces:
+    """Where each key stood first; keys of one kind only, all of as many words.
+
+    They are kept in sorted runs, oldest first. Each run is more than twice as long as the next one,
+    since a shorter one is merged with it (a log-structured merge tree, in memory): so a batch is
+    looked up by a few binary searches, and a key is moved some log2(n) times in all.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs))
 
     def find(self, words: Words) -> Places:
         """The place of each key, or -1 for one that was not seen."""
-        found = np.full(len(words[0]), -1, dtype=np.int64)
-        if self._old or self._young:
-            keys = np.column_stack(words)
-            order, hashed = in_order(hashes(keys))
-            found[order] = self._find(keys[order], fingerprints(hashed))
+        order = np.argsort(words[0])  # keys that ascend are found several times as fast
+        found = np.empty(len(order), dtype=np.int64)
+        found[order] = self._find(tuple(word[order] for word in words))
         return found
 
-    def _find(self, keys: Entries, prints: Prints) -> Places:
-        found = np.full(len(keys), -1, dtype=np.int64)
-        maybe = np.flatnonzero(self._filter.may_have(prints))
-        if len(maybe):
-            some = found[maybe]
-            for old in self._old:
-                find_in(old, keys[maybe], prints[maybe], some)
-            found[maybe] = some
-        for young in self._young:
-            find_in(young, keys, prints, found)
+    def _find(self, ascending: Words) -> Places:
+        found = np.full(len(ascending[0]), -1, dtype=np.int64)
+        for run in self._runs:
+            run.find(ascending, found)
         return found
 
     def add(self, words: Words, places: Places) -> Places:
         """See keys, in order, at their places; give the first place of each, maybe its own."""
         if not len(places):
             return places
-        firsts, run = self._looked_up(words, places)
-        self._append(run)  # which takes room: what the look-up took is free by now
-        return firsts
-
-    def _looked_up(self, words: Words, places: Places) -> tuple[Places, MemoryRun]:
-        """The first place of each key, and those keys that were not seen, with theirs."""
-        order, keys, prints, new = _ordered(np.column_stack(words))
-        distinct, prints = keys[new], prints[new]
-        firsts = self._find(distinct, prints)
+        order = np.lexsort(words[::-1])  # stable, and by the first word first
+        ordered = tuple(word[order] for word in words)
+        new = np.zeros(len(order), dtype=bool)
+        new[0] = True
+        for word in ordered:
+            new[1:] |= word[1:] != word[:-1]
+        distinct = tuple(word[new] for word in ordered)
+        firsts = self._find(distinct)
         unknown = firsts < 0
         firsts[unknown] = places[order[new]][unknown]
-        entries = np.column_stack((distinct[unknown], firsts[unknown].astype(np.uint64)))
+        self._append(_Run(tuple(word[unknown] for word in distinct), firsts[unknown]))
         result = np.empty_like(places)
         result[order] = firsts[np.cumsum(new) - 1]
-        return result, MemoryRun(prints[unknown], entries)
+        return result
 
     def take(self, other: FirstPlaces, source: int) -> None:
         """See all that another saw, as what stands in the source of that number."""
         mark = source << (_ROW_BITS + _CONTACT_BITS)
-        # In the order in which they were seen: what stood first is found first.
-        self._keep_young()
-        for old in other._old:
-            self._old.append(old.marked(mark))
-            self._filter.add(old)
-        for young in other._young:
-            entries = young.all_entries.copy()
-            entries[:, -1] |= np.uint64(mark)
-            self._append(MemoryRun(young.prints, entries))
+        for run in other._runs:
+            self._append(_Run(run.words, run.places | mark))
 
-    def blocks(self, size: int) -> Iterator[Entries]:
-        """All keys with their first places, an entry in each row, so many at a time."""
-        runs: list[Run] = [*self._old, *self._young]
-        for run in runs:
+    def blocks(self, size: int) -> Iterator[npt.NDArray[np.uint64]]:
+        """All keys, so many at a time: the words of a key and its first place in each row."""
+        for run in self._runs:
             for start in range(0, len(run), size):
-                yield run.entries(np.arange(start, min(start + size, len(run))))
+                part = slice(start, start + size)
+                words = (word[part] for word in run.words)
+                yield np.column_stack((*words, run.places[part].astype(np.uint64)))
 
-    def _append(self, run: MemoryRun) -> None:
+    def _append(self, run: _Run) -> None:
         if not len(run):
             return
-        young = self._young
-        young.append(run)
-        while len(young) > 1 and len(young[-2]) <= 2 * len(young[-1]):
-            young[-2:] = [young[-2].merged(young[-1])]
-        if self._in_memory() >= IN_MEMORY:
-            self._keep_young()
-
-    def _keep_young(self) -> None:
-        """Move what is in memory to the file; raises OutputError where the disk has no room."""
-        while len(self._young) > 1:
-            self._young[-2:] = [self._young[-2].merged(self._young[-1])]
-        try:
-            for run in self._young:
-                self._file = self._file or RunFile()
-                self._old.append(self._file.keep(run))
-                self._filter.add(self._old[-1])
-        except OSError as error:
-            raise OutputError(
-                f"the keys of the rows cannot be kept in a temporary file: {error.strerror}",
-                "Make room on the disk of temporary files (TMPDIR says where that is).",
-            ) from None
-        self._young.clear()
-
-
-def _ordered(keys: Entries) -> tuple[Positions, Entries, Prints, npt.NDArray[np.bool_]]:
-    """Keys in the order of their fingerprints, equal ones together and as they came.
-
-    Also gives that order, the fingerprints, and which key is not the one before it.
-    """
-    order, hashed = in_order(hashes(keys))
-    ordered = keys[order]
-    new = np.ones(len(keys), dtype=bool)
-    new[1:] = differ(ordered[1:], ordered[:-1])
-    if (new[1:] & (hashed[1:] == hashed[:-1])).any():
-        # Different keys share a hash, so equal ones may be apart.
-        again = np.lexsort((*ordered.T, hashed))
-        order, ordered, hashed = order[again], ordered[again], hashed[again]
-        new[1:] = differ(ordered[1:], ordered[:-1])
-    return order, ordered, fingerprints(hashed), new
+        runs = self._runs
+        runs.append(run)
+        while len(runs) > 1 and len(runs[-2]) <= 2 * len(runs[-1]):
+            runs[-2:] = [runs[-2].merged(runs[-1])]
 
 
 @dataclass(frozen=True, slots=True)
