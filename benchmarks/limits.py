@@ -23,8 +23,7 @@ from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan
 from importer.model import Lease, Outcome, Request, Status, Stop
-from importer.pipeline.examine import Examination, Look
-from importer.pipeline.incoming import open_incoming
+from importer.pipeline.examine import Examination, Look, open_incoming
 from importer.sending.coordinator import coordinate
 from importer.sending.loop import run_loop
 from importer.sending.protocol import Report

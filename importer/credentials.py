@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import UsageError
-from importer.files import read_bounded
+from importer.files import quoted, read_bounded
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -22,7 +22,6 @@ from importer.settings import (
     Secret,
     Target,
 )
-from importer.shell import quoted
 
 if TYPE_CHECKING:
     from importer.mapping.load import LoadedMapping

@@ -1,4 +1,9 @@
-"""Files are complete or absent, and their owner's alone: they hold personal data."""
+"""Files and their names: written whole or not at all, and named so that people can use the names.
+
+Files are complete or absent, and their owner's alone, since they hold personal data. The names of
+files may be no text at all, as bytes of POSIX are: :func:`shown` makes them text, and
+:func:`command` puts them into a command line that can be pasted.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,15 @@ import difflib
 import errno
 import itertools
 import os
+import re
 import secrets
+import shlex
 import shutil
 import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -341,3 +348,64 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
         return OutputError(f"{path}: the disk is full", "Make room, then run the command again.")
     hint = "Choose another folder, or mend the permissions of this one."
     return OutputError(f"{path}: cannot be written: {reason}", hint)
+
+
+# Commands of ours as they are typed: one line, quoted for this system's shell. Every command that a
+# message tells people to type is put together here, so that it can be pasted as it stands.
+
+PROGRAM = "vcc-import"
+STANDARD_INPUT = Path("-")
+
+_SAFE_ON_WINDOWS = re.compile(r"[\w.,:\\/+@=~-]+")
+
+
+_NO_TEXT = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f]")
+_ESCAPED = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f'\\]")
+
+
+def _in_octal(found: re.Match[str]) -> str:
+    """A byte of a name as ``$'…'`` of POSIX takes it, which bash, zsh and ksh know."""
+    if found[0] in "'\\":
+        return f"\\{found[0]}"
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(found[0]))
+
+
+def quoted(word: str | os.PathLike[str]) -> str:
+    """A word as the shell takes it for one: of POSIX, or cmd and PowerShell on Windows."""
+    text = os.fspath(word)
+    if os.name == "posix" and _NO_TEXT.search(text):
+        return f"$'{_ESCAPED.sub(_in_octal, text)}'"
+    if os.name != "nt":
+        return shlex.quote(text)
+    if _SAFE_ON_WINDOWS.fullmatch(text):
+        return text
+    # As programs on Windows read their command line: a backslash counts only before a quote.
+    return '"' + re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + ('\\"' if m[2] else ""), text) + '"'
+
+
+def command(*words: str | os.PathLike[str]) -> str:
+    """A command of ours on one line, however long, since it is there to be copied."""
+    return " ".join([PROGRAM, *map(quoted, words)])
+
+
+def argument(path: Path) -> str:
+    """A path as a word of a command line, which is not taken for an option."""
+    text = str(path)
+    return f"./{text}" if text.startswith("-") and path != STANDARD_INPUT else text
+
+
+def nearby(path: str | Path) -> str:
+    """A path as an argument, short where it lies below the working directory."""
+    try:
+        return argument(Path(path).relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return argument(Path(path))
+
+
+def value_word(value: object) -> str:
+    """An option's value as it is typed."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, Sequence | frozenset) and not isinstance(value, str):
+        return ",".join(map(value_word, sorted(value)))
+    return str(value)

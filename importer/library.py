@@ -25,13 +25,21 @@ from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
-from importer.pipeline.apply import Job, Listener, RunResult
-from importer.pipeline.commands import about_run
+from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.recover import PastRun
 from importer.pipeline.run import Refused, base_url_for, gate_of, needed_project
-from importer.pipeline.running import Running, heard, in_a_thread, on_a_loop, sent, start
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import (
+    Listener,
+    Running,
+    StopSwitch,
+    follow,
+    in_a_thread,
+    on_a_loop,
+    run_until_stopped,
+    start,
+)
+from importer.pipeline.summary import about_run
 from importer.settings import Destination, RunSettings, SourceOptions, Target
 from importer.survey.duplicates import Seen
 
@@ -207,7 +215,7 @@ def run(
     def work(**given: Any) -> RunResult:
         return guarded.run(job, **given)
 
-    return sent(work, **options)
+    return run_until_stopped(work, **options)
 
 
 def resume(
@@ -234,7 +242,7 @@ def resume(
     def work(**given: Any) -> RunResult:
         return guarded.resume(path, where, how, **given)
 
-    return sent(work, **options)
+    return run_until_stopped(work, **options)
 
 
 def mark(run_dir: File, found: Mapping[int, str | int | None]) -> RunResult:
@@ -277,7 +285,7 @@ async def check_async(
         settings=settings,
         **options,
     )
-    return await heard(running, listener)
+    return await follow(running, listener)
 
 
 async def run_async(
@@ -298,7 +306,7 @@ async def run_async(
     running = start(
         run, file, mapping, target=target, reading=reading, settings=settings, **options
     )
-    return await heard(running, listener)
+    return await follow(running, listener)
 
 
 async def resume_async(
@@ -311,7 +319,7 @@ async def resume_async(
     """As :func:`resume`, without blocking the running event loop; see :func:`run_async`."""
     listener = options.pop("listener", None)
     running = start(resume, run_dir, target=target, settings=settings, **options)
-    return await heard(running, listener)
+    return await follow(running, listener)
 
 
 @contextlib.contextmanager

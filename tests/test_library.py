@@ -18,7 +18,7 @@ import pytest
 import importer
 from importer.model import Progress, Resumed, Stage, Status
 from importer.pipeline import recover as recovery
-from importer.pipeline.news import MOST_EVENTS, News
+from importer.pipeline.running import MOST_EVENTS, ProgressFeed
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 PAGE = Path(__file__).parents[1] / "docs" / "library.md"
@@ -350,7 +350,7 @@ def test_a_program_that_ends_without_waiting_leaves_a_run_to_be_resumed(slow: Li
 
 def test_news_that_nobody_hears_are_bounded() -> None:
     """Of progress the newest is kept, of events the newest."""
-    news = News()
+    news = ProgressFeed()
     for n in range(10_000):
         news.put(Progress(Stage.READING, None, passed=n))
         news.put(Resumed())
@@ -361,7 +361,7 @@ def test_news_that_nobody_hears_are_bounded() -> None:
 
 
 def test_news_reach_a_loop_that_waits_and_survive_one_that_closed() -> None:
-    news = News()
+    news = ProgressFeed()
 
     async def first() -> object:
         return await anext(news.__aiter__())

@@ -70,7 +70,7 @@ def batch(jobs_path: Path, released: tuple[str, ...], **options: Any) -> int:
 def _work(jobs: JobsFile, options: dict[str, Any]) -> int:
     from importer.operations.batch import run_batch
     from importer.operations.batch_round import Access, RoundContext, RoundListeners
-    from importer.pipeline.stopping import StopSwitch
+    from importer.pipeline.running import StopSwitch
 
     stop, quiet = StopSwitch(), options["quiet"]
     teller = _RoundTeller(quiet=quiet, once=options["watch"])

@@ -48,14 +48,13 @@ from importer.cli.target import (
     project_option,
 )
 from importer.errors import OutputError
-from importer.files import WorkingFolder, write_private
+from importer.files import WorkingFolder, argument, command, write_private
 from importer.settings import (
     PROBLEM_CAP,
     Destination,
     RunSettings,
     SourceOptions,
 )
-from importer.shell import argument, command
 
 if TYPE_CHECKING:
     from importer.model import Preview

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from importer.errors import UsageError
-from importer.files import is_of_the_system
+from importer.files import STANDARD_INPUT, argument, command, is_of_the_system, value_word
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -28,7 +28,6 @@ from importer.settings import (
     flat,
     settings_of,
 )
-from importer.shell import STANDARD_INPUT, argument, command, value_word
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -35,8 +35,8 @@ from importer.model import (
     StrayAnswer,
     Waiting,
 )
-from importer.pipeline.commands import about_run, run_like
-from importer.pipeline.logmarks import marks
+from importer.pipeline.rundir import log_marks
+from importer.pipeline.summary import about_run, run_like
 
 if TYPE_CHECKING:
     from importer.model import Checkup, Event
@@ -93,7 +93,7 @@ class _JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             "logger": record.name,
-            **marks(),
+            **log_marks(),
             **getattr(record, "data", {}),
         }
         if record.exc_info:

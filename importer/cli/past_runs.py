@@ -36,7 +36,7 @@ from importer.cli.signals import SIGNALS
 from importer.cli.target import past_target
 from importer.errors import UsageError
 from importer.model import Status
-from importer.pipeline.commands import about_run
+from importer.pipeline.summary import about_run
 from importer.settings import SETTINGS
 
 if TYPE_CHECKING:

@@ -90,7 +90,7 @@ def sandbox(  # noqa: PLR0913 (each is an option)
     It takes the user and key in VCC_CUSTOMER and VCC_API_KEY, or "sandbox" for both where these
     are not set, and goes on until it is interrupted (Ctrl-C).
     """
-    from importer.pipeline.stopping import StopSwitch
+    from importer.pipeline.running import StopSwitch
     from importer.sandbox.app import serve
     from importer.sandbox.projects import load_projects
     from importer.sending.loop import run_loop

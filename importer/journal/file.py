@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from importer.errors import CutJournalError, JournalError, OutputError
-from importer.files import sync_folder
-from importer.shell import argument, command
+from importer.files import argument, command, sync_folder
 
 _VERSION = 1
 _APPLICATION_ID = int.from_bytes(b"vccj")

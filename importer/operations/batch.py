@@ -32,8 +32,8 @@ from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.ledger import Ledger
 from importer.operations.notify import fingerprint, notification_of, send_notification
 from importer.operations.remote_origin import is_remote
-from importer.pipeline.logmarks import about
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.rundir import log_about_job
+from importer.pipeline.running import StopSwitch
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -69,7 +69,7 @@ def run_batch(context: RoundContext, *, only: str | None = None) -> BatchResult:
                 names = ", ".join(each.name for each in chosen[number:])
                 complaints.append(f"{round_.ended_by}: not looked after: {names}")
                 break
-            with about(job.name):
+            with log_about_job(job.name):
                 result = look_after(job, round_)
                 results.append(result)
                 context.listeners.job(result)

@@ -31,7 +31,7 @@ from importer.errors import (
     SourceError,
     UsageError,
 )
-from importer.files import make_private_folder
+from importer.files import argument, command, make_private_folder, quoted
 from importer.mapping.load import LoadedMapping
 from importer.model import Status, Stop
 from importer.operations.batch_report import Fate, FileOutcome, advice, full_text, worst
@@ -63,9 +63,8 @@ from importer.operations.remote_origin import is_remote
 from importer.operations.window import WINDOW_CLOSED
 from importer.pipeline.apply import RunResult
 from importer.pipeline.recover import how_to_settle, past_run, resume_command
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from importer.settings import asked_for
-from importer.shell import argument, command, quoted
 from importer.sources import file_sha256
 
 _TOO_MANY: Final = "too_many_failures"

@@ -64,7 +64,7 @@ from importer.operations.remote_origin import is_remote
 from importer.operations.window import stopped_at
 from importer.pipeline.do_not_call import load_lists
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from importer.settings import Target
 
 LOOK_BACK = timedelta(days=60)

@@ -15,10 +15,9 @@ from importer.errors import (
     ImporterError,
     UsageError,
 )
-from importer.files import replacing
+from importer.files import quoted, replacing
 from importer.model import Status
 from importer.operations.guarded import AlreadyImported
-from importer.shell import quoted
 
 WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
 _EXTRA = 'pip install "vcc-importer[notify]"'

@@ -18,8 +18,7 @@ from importer.operations.batch_report import FileOutcome, JobResult, Trouble
 from importer.operations.guarded import Guard
 from importer.operations.jobs import JobsFile, JobSpec
 from importer.operations.ledger import Ledger, LedgerEntry
-from importer.pipeline.apply import Listener
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import Listener, StopSwitch
 from importer.settings import RunSettings, Target
 
 NOTE = ".note.txt"

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from importer.errors import ImporterError, JournalError, OutputError, SourceError, UsageError
-from importer.files import make_private_folder, replacing
+from importer.files import make_private_folder, quoted, replacing
 from importer.journal.journal import Journal
 from importer.mapping.spec import Rows
 from importer.model import Status, Summary
@@ -45,13 +45,12 @@ from importer.operations.ledger import (
 )
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
-from importer.pipeline.apply import Job, Listener, RunResult
+from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.recover import past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import Listener, StopSwitch
 from importer.pipeline.summary import Description
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
-from importer.shell import quoted
 from importer.survey.duplicates import FirstPlaces, Seen, Sighting, row_of
 
 if TYPE_CHECKING:

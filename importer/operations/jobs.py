@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from importer.errors import ImporterError, MappingError, UsageError
-from importer.files import is_of_the_system, read_bounded, similar_file
+from importer.files import is_of_the_system, quoted, read_bounded, similar_file
 from importer.mapping.load import KeyPath, Reader, in_order, mistake_line, shape_mistakes
 from importer.mapping.spec import Mistake
 from importer.operations.drift import DriftBounds
@@ -40,7 +40,6 @@ from importer.settings import (
     SourceOptions,
     settings_of,
 )
-from importer.shell import quoted
 
 SETTLE = 30.0
 """Seconds that a file must be still, where nothing else is said."""

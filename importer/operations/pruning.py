@@ -16,9 +16,9 @@ from importer.errors import JournalError, OutputError
 from importer.journal.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
-from importer.pipeline.commands import about_run
 from importer.pipeline.recover import how_to_settle, noted_settings
 from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.summary import about_run
 
 _RUN_ID = re.compile(r"-(\d{8}T\d{6}Z)-[0-9a-f]{6}$")
 _SANDBOX = "sandbox-"

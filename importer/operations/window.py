@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 
 WINDOW_CLOSED = "not_after"
 """Why a run was stopped whose time was over."""

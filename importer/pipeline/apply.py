@@ -23,7 +23,6 @@ from importer.errors import JournalError, OutputError, ServiceError
 from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
-from importer.memory import tidy_after
 from importer.model import (
     Batch,
     Checkup,
@@ -36,11 +35,10 @@ from importer.model import (
     Stop,
     Summary,
 )
-from importer.pipeline.commands import about_run
 from importer.pipeline.results import write_results
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.stopping import StopSwitch
-from importer.pipeline.summary import Clock, Description, summarise
+from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.summary import Clock, Description, about_run, summarise
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
@@ -50,8 +48,6 @@ from importer.sending.remote import Links, RemoteEngine, parts_of
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
 from importer.sources.snapshot import Snapshot
 from importer.survey.duplicates import Sighting
-
-Listener = Callable[[Progress | Event], None]
 
 EXAMPLES = 10
 """Failed rows that are named on the terminal; failures.csv has them all."""
@@ -175,7 +171,6 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     if line.job.settings.engine != "local":
         line.run.journal.set_meta({LEASED_KEY: line.job.settings.engine})
     with Snapshot.open(line.run.directory.snapshot) as snapshot:
-        tidy_after(snapshot.groups)
         ending = run_loop(
             through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
         )
@@ -265,7 +260,6 @@ def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
     settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
     for batch in snapshot.batches(line.plan.used):
         yield from _requests_of(_pending(batch, settled), line)
-        del batch  # not kept while the next one is read
 
 
 def _pending(batch: Batch, settled: npt.NDArray[np.int64]) -> Batch:
@@ -290,7 +284,6 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
         stop=ending.stop,
     )
     with Snapshot.open(run.directory.snapshot) as snapshot:
-        tidy_after(snapshot.groups)
         write_results(
             run.directory.path,
             headers=snapshot.headers,

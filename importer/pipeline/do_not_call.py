@@ -24,7 +24,7 @@ from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Headers
 from importer.mapping.spec import DoNotCall
 from importer.model import Batch, Problem, Severity, SourceInfo
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
 from importer.sources.source import Source

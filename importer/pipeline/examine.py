@@ -3,39 +3,50 @@
 The source is read once, into the copy, while what its columns show as a whole is noted. Then the
 copy is gone through with that knowledge: each row is mapped, checked and decided upon. What is
 checked here is thus what is sent later, from the same copy, by the same plan.
+
+Most of a batch's work is done by Arrow and numpy, which let other threads run meanwhile. So batches
+are worked on side by side, and given in order (:func:`map_ahead`, :func:`fan_out`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from operator import itemgetter
 from pathlib import Path
+from typing import BinaryIO, Self, TypeVar
 
-from importer.errors import MappingError, RunInterruptedError
+import orjson
+
+from importer.errors import MappingError, OutputError, RunInterruptedError, SourceError
 from importer.mapping.facts import Facts
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
-from importer.memory import tidy_after, tidy_in_passing
 from importer.model import (
+    NOTE_COLUMNS,
     Batch,
     Checked,
     Checkup,
     Findings,
     Problem,
     Progress,
+    Severity,
     SourceInfo,
     Stage,
+    Status,
 )
-from importer.pipeline.ahead import in_order, side_by_side
-from importer.pipeline.apply import Listener
 from importer.pipeline.do_not_call import Lists, load_lists
-from importer.pipeline.preflight import Found, Gate, Preflight, with_past_callbacks
-from importer.pipeline.problem_log import ProblemLog, logged_problems
-from importer.pipeline.stopping import StopSwitch
-from importer.settings import PROBLEM_CAP
+from importer.pipeline.preflight import Compared, Gate, Preflight, with_past_callbacks
+from importer.pipeline.running import Listener, StopSwitch
+from importer.settings import PROBLEM_CAP, SourceOptions
+from importer.sources import open_source
 from importer.sources.delimited import ONE_COLUMN
 from importer.sources.dialect import joint_of_names, way_out
 from importer.sources.snapshot import Snapshot, SnapshotWriter
@@ -107,6 +118,10 @@ def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
     return next((p.hint for p in info.problems if p.code == ONE_COLUMN), None)
 
 
+_Mapped = tuple[Checked, Evaluated | None]
+"""A batch as it was checked, and with all its columns, where these are asked for."""
+
+
 class Examination:
     """A file on its way to the gate; raises MappingError where mapping and sheet do not fit."""
 
@@ -128,39 +143,39 @@ class Examination:
         )
         self._fill = FillCounter(info.headers)
         self._mapping = mapping
-        self._found: Found | None = None
+        self._rows = 0
+        self._comparison: Compared | None = None
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
-        watch, rows, look = self.plan.watch(), 0, self.look
+        watch, look = self.plan.watch(), self.look
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
         with copy as snapshot:
             works = (snapshot.write, watch.add, self._fill.add)
-            for batch in side_by_side(source.batches(), works):
+            for batch in fan_out(source.batches(), works):
                 self._go_on()
-                rows += len(batch)
-                look.listener(Progress(Stage.READING, None, passed=rows))
+                self._rows += len(batch)
+                look.listener(Progress(Stage.READING, None, passed=self._rows))
         self.facts = watch.facts()
         self.plan = self.plan.with_facts(self.facts)
 
     def survey(self) -> Iterator[list[Decision]]:
-        """Give what is decided of each batch of the copy's rows; to be gone through whole."""
-        for _, decisions in self._decided(whole=False):
+        """Decide on the copy's rows, batch by batch; to be gone through whole."""
+        work = self._mapped if self.look.gate is not None else self._checked
+        for decisions in map(itemgetter(1), self._decided(work)):
             yield decisions
-            del decisions  # as `_decided` does
+            rows = self.surveyor.rows
+            self.look.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
 
     def mapped(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
-        """Give each batch mapped, too, in place of :meth:`survey`."""
-        for evaluated, decisions in self._decided(whole=True):
+        """Give each batch as it was mapped, too, in place of :meth:`survey`."""
+        for evaluated, decisions in self._decided(self._mapped):
             if evaluated is not None:
                 yield evaluated, decisions
-            del evaluated, decisions
 
-    def _decided(self, *, whole: bool) -> Iterator[tuple[Evaluated | None, list[Decision]]]:
-        """Map and decide; a batch's columns are let go of before that, if nobody needs the whole.
-
-        They are given only where that was asked for: whoever takes them keeps them too long.
-        """
+    def _decided(
+        self, work: Callable[[Batch], _Mapped]
+    ) -> Iterator[tuple[Evaluated | None, list[Decision]]]:
         gate = self.look.gate
         preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
         remarks = (
@@ -175,34 +190,33 @@ class Examination:
             Snapshot.open(self.look.copy) as snapshot,
         ):
             log.add(remarks)
-            work = partial(self._evaluate, keep=whole or gate is not None)
-            mapped = in_order(snapshot.batches(self.plan.used), work)
-            passed = 0
-            for checked, evaluated in mapped:
+
+            def decide(mapped: _Mapped) -> tuple[Evaluated | None, list[Decision]]:
                 self._go_on()
-                passed += 1  # noqa: SIM113 - `enumerate` keeps what it gave last
-                tidy_in_passing(passed)
+                checked, evaluated = mapped
                 decisions = self.surveyor.add(checked)
                 for decision in decisions:
                     log.add(decision.problems)
                 if preflight is not None and evaluated is not None:
                     preflight.add(evaluated, decisions)
-                yield evaluated if whole else None, decisions
-                # A batch that is kept while others are under way is memory for nothing.
-                del checked, evaluated, decisions
-                rows = self.surveyor.rows
-                self.look.listener(Progress(Stage.CHECKING, snapshot.rows, passed=rows))
-            tidy_after(snapshot.groups)
-            if preflight is not None:
-                self._found = preflight.finish()
-                self.surveyor.note(self._found.problems)
-                log.add(self._found.problems)
+                return evaluated, decisions
 
-    def _evaluate(self, batch: Batch, *, keep: bool) -> tuple[Checked, Evaluated | None]:
+            # Not a loop: its variables would keep a batch while the next ones are mapped.
+            yield from map(decide, map_ahead(snapshot.batches(self.plan.used), work))
+            if preflight is not None:
+                self._comparison = preflight.finish()
+                self.surveyor.note(self._comparison.problems)
+                log.add(self._comparison.problems)
+
+    def _mapped(self, batch: Batch) -> _Mapped:
         evaluated = self.plan.evaluate(batch)
         if self.look.now is not None:
             evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
-        return evaluated.checked, evaluated if keep else None
+        return evaluated.checked, evaluated
+
+    def _checked(self, batch: Batch) -> _Mapped:
+        """As :meth:`_mapped`, without the columns, which take more memory than all else."""
+        return self._mapped(batch)[0], None
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""
@@ -211,10 +225,9 @@ class Examination:
         checkup = Checkup(
             self.info, survey, self.plan.unused_columns, findings, phones=self.plan.phones
         )
-        if self._found is None:
+        if (compared := self._comparison) is None:
             return checkup
-        found = self._found
-        return replace(checkup, refused=found.refused, new_values=found.new_values)
+        return replace(checkup, refused=compared.refused, new_values=compared.new_values)
 
     def _go_on(self) -> None:
         if self.look.stop.reason is not None:
@@ -231,3 +244,171 @@ def findings_of(log: Path | None, copy: Path) -> Findings | None:
             yield from snapshot.batches()
 
     return Findings(batches, lambda: logged_problems(log))
+
+
+# Opening a file: a supplier's, or our own list of failures that comes back. What a mapping says
+# under ``source`` is about the supplier's files. A list of failures has another sheet name, header
+# row, encoding and delimiter, and is run again with the same mapping: read as the supplier's, it
+# would not fit, or its letters would be others.
+
+_TRACES = (*NOTE_COLUMNS, *(status.value for status in Status))
+"""What stands in a header of a list of failures, even one taken from the wrong row."""
+
+
+def open_incoming(path: Path, mapping: LoadedMapping, given: SourceOptions) -> Source:
+    """Open a file; what was `given` beats what the mapping says. Raises SourceError.
+
+    A list of failures is read as if the mapping said nothing of the source.
+    """
+    reading = _reading(mapping, given)
+    try:
+        source = open_source(path, reading)
+    except SourceError:
+        if reading == given or not path.is_file() or (ours := _failures(path, given)) is None:
+            raise
+        return ours
+    if reading != given and path.is_file() and _has_traces(source):
+        ours = _failures(path, given)
+        if ours is not None:
+            with source:
+                return ours
+    return source
+
+
+def _has_traces(source: Source) -> bool:
+    # With another delimiter, all headers are one.
+    return any(trace in header for header in source.info.headers for trace in _TRACES)
+
+
+def _failures(path: Path, given: SourceOptions) -> Source | None:
+    """The file, opened, if it is a list of failures."""
+    with suppress(SourceError):
+        source = open_source(path, given)
+        if set(NOTE_COLUMNS) <= set(source.info.headers):
+            return source
+        with source:
+            return None
+    return None
+
+
+def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:
+    """How to read the source: what was given beats what the mapping says."""
+    said = mapping.spec.source
+    return replace(
+        given,
+        sheet=given.sheet if given.sheet is not None else said.sheet,
+        header_row=given.header_row or (None if said.header_row == "auto" else said.header_row),
+        encoding=given.encoding or said.encoding,
+        delimiter=given.delimiter or said.delimiter,
+    )
+
+
+class ProblemLog:
+    """All problems of one check, in a file: there may be more than memory should hold.
+
+    They go to `path` (mode 0600), or nowhere where that is None: one JSON object a line, in the
+    order in which they were found. Some of a whole column are known only when all rows were seen.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+            try:
+                self._file = os.fdopen(os.open(self._path, flags, 0o600), "wb")
+            except OSError as error:
+                raise _log_unwritable(self._path, error) from error
+        return self
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Append problems; raises OutputError where the disk fails."""
+        if self._file is None or self._path is None:
+            return
+        try:
+            self._file.writelines(
+                orjson.dumps(problem, default=str, option=orjson.OPT_APPEND_NEWLINE)
+                for problem in problems
+            )
+        except OSError as error:
+            raise _log_unwritable(self._path, error) from error
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None and self._path is not None:
+            try:
+                self._file.close()
+            except OSError as error:
+                raise _log_unwritable(self._path, error) from error
+
+
+def logged_problems(path: Path) -> Iterator[Problem]:
+    """Read the problems back, one by one: those of whole columns first, then by row."""
+    with path.open("rb") as file:
+        for of_file in (True, False):
+            file.seek(0)
+            for line in file:
+                if line.startswith(_OF_FILE) is of_file:
+                    about = orjson.loads(line)
+                    yield Problem(**{**about, "severity": Severity(about["severity"])})
+
+
+_OF_FILE = b'{"row":null,'
+
+
+def _log_unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: the list of problems cannot be written ({error.strerror or error})",
+        "Make room on the disk of temporary files (TMPDIR says where that is).",
+    )
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+THREADS = 2
+"""More would wait for the interpreter, and every batch under way takes memory."""
+
+
+def map_ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
+    """Give ``work(item)`` of each item, in order; raises what it raised, at its place.
+
+    Items are drawn in the caller's thread, ahead of what is given by one.
+    """
+    under_way: deque[Future[Result]] = deque()
+    with _pool(THREADS) as pool:
+        for item in items:
+            under_way.append(pool.submit(work, item))
+            if len(under_way) >= THREADS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+
+def fan_out(items: Iterable[Item], works: Iterable[Callable[[Item], None]]) -> Iterator[Item]:
+    """Give each item once all of `works` are done with the one before it.
+
+    Each work sees the items one after the other, in order, in a thread beside the caller's: with
+    one thread for each they wait for the interpreter as long as they gain.
+    """
+    works = tuple(works)
+    under_way: list[Future[None]] = []
+    with _pool(1) as pool:
+        for item in items:
+            for future in under_way:
+                future.result()
+            under_way = [pool.submit(work, item) for work in works]
+            yield item
+        for future in under_way:
+            future.result()
+
+
+@contextlib.contextmanager
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that begin nothing more when the block is left by an exception."""
+    pool = ThreadPoolExecutor(threads, "vcc-import")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

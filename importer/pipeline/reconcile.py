@@ -26,7 +26,6 @@ from importer.errors import UsageError
 from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.pipeline.commands import mark_from_list
 from importer.pipeline.recover import (
     PastRun,
     ended_at,
@@ -37,6 +36,7 @@ from importer.pipeline.recover import (
     settled,
 )
 from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.summary import mark_from_list
 from importer.sending.lease import LEASE_SECONDS
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target

@@ -22,13 +22,11 @@ from importer.mapping.facts import Facts
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
-from importer.pipeline.apply import Job, Line, Listener, Run, RunResult, finish, send_and_finish
-from importer.pipeline.commands import about_run, mark_from_list
+from importer.pipeline.apply import Job, Line, Run, RunResult, finish, send_and_finish
 from importer.pipeline.do_not_call import kept_numbers
-from importer.pipeline.logmarks import note_run
-from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.stopping import StopSwitch
-from importer.pipeline.summary import Clock, Description, describe_target
+from importer.pipeline.rundir import RunDirectory, log_about_run
+from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.summary import Clock, Description, about_run, describe_target, mark_from_list
 from importer.sending.lease import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
@@ -195,7 +193,7 @@ def resume(
     with Journal.open(directory.journal) as journal:
         directory.remove_half_written()
         past = _described(directory, journal)
-        note_run(past.description.run_id)
+        log_about_run(past.description.run_id)
         _refuse_differences(past, target)
         if not past.pending:
             return replace(_finished(past, journal), nothing_pending=True)

@@ -23,14 +23,19 @@ from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.semantics import needed_project
 from importer.mapping.spec import mapping_schema
 from importer.model import Checkup, Preview, Status
-from importer.pipeline.apply import Job, Line, Listener, Register, Run, RunResult, send_and_finish
+from importer.pipeline.apply import Job, Line, Register, Run, RunResult, send_and_finish
 from importer.pipeline.do_not_call import Lists, keep_numbers, load_lists
-from importer.pipeline.examine import COPY, Examination, Look, findings_of, fitted_plan
-from importer.pipeline.incoming import open_incoming
-from importer.pipeline.logmarks import note_run
+from importer.pipeline.examine import (
+    COPY,
+    Examination,
+    Look,
+    findings_of,
+    fitted_plan,
+    open_incoming,
+)
 from importer.pipeline.preflight import Gate, Refused, fetch_project
-from importer.pipeline.rundir import RunDirectory, new_run_id
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.rundir import RunDirectory, log_about_run, new_run_id
+from importer.pipeline.running import Listener, StopSwitch
 from importer.pipeline.summary import (
     Clock,
     Description,
@@ -121,9 +126,26 @@ def run(
     where nothing was sent; a run that stops later is a result that says so. `listener` is called
     from the thread that runs this, at the pace of the replies.
     """
+    stop = stop or StopSwitch()
+    # What is known of every row ends with that call: the keys take some dozens of bytes each.
+    line, checkup = _up_to_the_gate(job, seen, log, stop, listener, register)
+    with line.run.journal:
+        result = send_and_finish(line, checkup.survey.rows, stop, listener)
+    return replace(result, checkup=checkup)
+
+
+def _up_to_the_gate(
+    job: Job,
+    seen: Seen | None,
+    log: Path | None,
+    stop: StopSwitch,
+    listener: Listener,
+    register: Register | None,
+) -> tuple[Line, Checkup]:
+    """Check the file and make its run ready to send; its journal is open then."""
     from importer.api.client import Client
 
-    stop, clock = stop or StopSwitch(), Clock()
+    clock = Clock()
     if job.settings.out is not None:
         # Looked at again when it is made; but nobody should wait for the reading to hear of it.
         RunDirectory(job.settings.out).refuse_if_used()
@@ -133,7 +155,7 @@ def run(
         gate = gate_of(job.target, job.settings) if job.settings.preflight else None
         lists = load_lists(job.mapping, stop)
         description = _describe(job, source, lists)
-        note_run(description.run_id)
+        log_about_run(description.run_id)
         noted = register.admit(description) if register is not None else {}
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
@@ -143,7 +165,6 @@ def run(
             for decisions in examination.survey():
                 # What is refused is in the journal before the first request leaves.
                 journal.settle([d.outcome() for d in decisions if d.status is not Status.PENDING])
-                del decisions  # not kept while the next ones are made
             checkup = examination.finish()
             if checkup.refused:
                 raise Refused(_kept(checkup, log, directory.snapshot))
@@ -166,11 +187,7 @@ def run(
                 )
     if seen is not None:
         seen.take(examination.surveyor.sighting)
-    line = Line(job, examination.plan, Run(description, clock, directory, journal))
-    del examination  # what it knows of every row is not needed any more
-    with journal:
-        result = send_and_finish(line, checkup.survey.rows, stop, listener)
-    return replace(result, checkup=checkup)
+    return Line(job, examination.plan, Run(description, clock, directory, journal)), checkup
 
 
 @contextlib.contextmanager

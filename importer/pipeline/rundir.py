@@ -1,11 +1,12 @@
-"""A run's directory: its name, and the files in it."""
+"""A run's name, its directory with the files in it, and the lines of the log that are about it."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,3 +140,31 @@ def new_run_id(source: str, now: datetime | None = None) -> str:
     stem = re.sub(r"[^\w.-]+", "_", Path(source).stem).strip("._")[:60] or "run"
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     return f"{stem}-{moment}-{secrets.token_hex(3)}"
+
+
+# Which run and job a line of the log is about: noted where one begins, read where a line is
+# written. It follows the work into tasks and threads that are started for it.
+
+_RUN: ContextVar[str | None] = ContextVar("run", default=None)
+_JOB: ContextVar[str | None] = ContextVar("job", default=None)
+
+
+def log_about_run(run_id: str) -> None:
+    """Lines of the log are about this run from here on, until the next one begins."""
+    _RUN.set(run_id)
+
+
+@contextlib.contextmanager
+def log_about_job(job: str | None) -> Iterator[None]:
+    """Lines of the block are about this job, and about no run as long as none begins."""
+    before = _JOB.set(job), _RUN.set(None)
+    try:
+        yield
+    finally:
+        _JOB.reset(before[0])
+        _RUN.reset(before[1])
+
+
+def log_marks() -> dict[str, str | None]:
+    """The run and the job that a line of the log written now is about."""
+    return {"run": _RUN.get(), "job": _JOB.get()}

@@ -1,8 +1,9 @@
-"""Work on its way in a thread of its own: its news as they come, its result at the end.
+"""A check or a run under way: what it tells on its way, how it is stopped, how it is waited for.
 
 The line runs on an event loop of its own, so it cannot be called where one is running already. A
 thread is where it can be called from anywhere. Nothing of the caller's is touched from there but
-what is made for it: the news, the future of the result, and a loop's `call_soon_threadsafe`.
+what is made for it: the feed of progress, the future of the result, and a loop's
+`call_soon_threadsafe`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import contextvars
 import signal
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future
 from types import FrameType, TracebackType
@@ -20,27 +22,133 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from importer.errors import RunInterruptedError
 from importer.model import Event, Progress
-from importer.pipeline.apply import Listener
-from importer.pipeline.news import LOOK_UP, News
-from importer.pipeline.stopping import StopSwitch
 from importer.sending.loop import interrupt
 
+Listener = Callable[[Progress | Event], None]
+"""Is told of progress and events, from the thread of the work; at the pace of the replies."""
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+
+class StopSwitch:
+    """How a run is asked to stop, from a signal handler or another thread.
+
+    It is pulled at most once: the first reason stays.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def pull(self, reason: str) -> None:
+        """Ask for an end: nothing new is begun, what is under way is finished and recorded."""
+        if self.reason is None:
+            self.reason = reason
+        for loop, event in list(self._watchers):
+            with contextlib.suppress(RuntimeError):  # that loop is closed: it has ended already
+                loop.call_soon_threadsafe(event.set)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[asyncio.Event]:
+        """Give an event of the running loop that is set when the switch is pulled."""
+        watcher = (asyncio.get_running_loop(), asyncio.Event())
+        self._watchers.append(watcher)
+        if self.reason is not None:
+            watcher[1].set()
+        try:
+            yield watcher[1]
+        finally:
+            self._watchers.remove(watcher)
+
+
+MOST_EVENTS = 256
+"""Events that wait for a reader; older ones are dropped."""
+_LOOK_UP = 0.2
+"""Seconds that a thread waits at a time: on Windows a wait without a limit hears no Ctrl-C."""
+
+
+class ProgressFeed:
+    """What work tells on its way, from its thread to another: bounded, and never waiting.
+
+    One thread puts in; another, or an event loop, goes through it once. Of all progress only the
+    newest is kept, and of events the newest `MOST_EVENTS`: so a reader that is slow, or none at
+    all, neither slows the work nor fills the memory.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._progress: Progress | None = None
+        self._over = False
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def put(self, item: Progress | Event) -> None:
+        """Put something in; what nobody has read yet may give way to it."""
+        with self._changed:
+            if isinstance(item, Progress):
+                self._progress = item
+            else:
+                self._events.append(item)
+            self._wake()
+
+    def end(self) -> None:
+        """Say that nothing more is coming."""
+        with self._changed:
+            self._over = True
+            self._wake()
+
+    def _wake(self) -> None:
+        self._changed.notify_all()
+        for loop, event in self._waiters:
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there
+                loop.call_soon_threadsafe(event.set)
+        self._waiters.clear()
+
+    def _take(self) -> Progress | Event | None:
+        """What is to be read next, events first; None where there is nothing. Needs the lock."""
+        if self._events:
+            return self._events.popleft()
+        progress, self._progress = self._progress, None
+        return progress
+
+    def __iter__(self) -> Iterator[Progress | Event]:
+        while True:
+            with self._changed:
+                while (item := self._take()) is None:
+                    if self._over:
+                        return
+                    self._changed.wait(_LOOK_UP)
+            yield item
+
+    async def __aiter__(self) -> AsyncIterator[Progress | Event]:
+        while True:
+            changed = asyncio.Event()
+            with self._changed:
+                item = self._take()
+                if item is None:
+                    if self._over:
+                        return
+                    self._waiters.append((asyncio.get_running_loop(), changed))
+            if item is None:
+                await changed.wait()
+            else:
+                yield item
+
+
 Work = Callable[[StopSwitch, Listener], Result]
 
 
 class Running(Generic[Result]):
     """A check or a run that is under way.
 
-    Go through it, with ``for`` or ``async for``, for its news; ask :meth:`result`, or ``await``
+    Go through it, with ``for`` or ``async for``, for its progress; ask :meth:`result`, or ``await``
     it, for how it ended. Use it in ``with`` or ``async with``: a block that is left by an
     exception stops the work, and no block is left before the work has ended.
     """
 
     def __init__(self, work: Work[Result], stop: StopSwitch) -> None:
         self._stop = stop
-        self._news = News()
+        self._feed = ProgressFeed()
         self._future: Future[Result] = Future()
         self._future.set_running_or_notify_cancel()
         context = contextvars.copy_context()
@@ -54,13 +162,13 @@ class Running(Generic[Result]):
 
     def _work(self, work: Work[Result]) -> None:
         try:
-            result = work(self._stop, self._news.put)
+            result = work(self._stop, self._feed.put)
         except BaseException as error:  # noqa: BLE001 (raised again where the result is asked for)
             self._future.set_exception(error)
         else:
             self._future.set_result(result)
         finally:
-            self._news.end()
+            self._feed.end()
             atexit.unregister(self._end)
 
     @property
@@ -83,13 +191,13 @@ class Running(Generic[Result]):
     def _wait(self) -> None:
         while not self._future.done():
             with contextlib.suppress(TimeoutError):
-                self._future.exception(LOOK_UP)
+                self._future.exception(_LOOK_UP)
 
     def __iter__(self) -> Iterator[Progress | Event]:
-        return iter(self._news)
+        return iter(self._feed)
 
     def __aiter__(self) -> AsyncIterator[Progress | Event]:
-        return self._news.__aiter__()
+        return self._feed.__aiter__()
 
     def __await__(self) -> Generator[None, None, Result]:
         return self._awaited().__await__()
@@ -106,7 +214,7 @@ class Running(Generic[Result]):
     def _end(self) -> None:
         self.stop()
         while self._thread.is_alive():
-            self._thread.join(LOOK_UP)
+            self._thread.join(_LOOK_UP)
 
     async def _end_async(self, ended: asyncio.Future[Result]) -> None:
         """Stop, and wait for the end, however often the waiting task is cancelled meanwhile.
@@ -156,17 +264,17 @@ def start(
 ) -> Running[Result]:
     """Begin `check`, `run` or `resume`, called with these arguments, in a thread of its own.
 
-    Gives the work under way: to be gone through for its news, and asked for its result.
+    Gives the work under way: to be gone through for its progress, and asked for its result.
     """
     given: dict[str, Any] = dict(options)
     stop: StopSwitch = given.pop("stop", None) or StopSwitch()
     also: Listener | None = given.pop("listener", None)
 
     def begin(stop: StopSwitch, tell: Listener) -> Result:
-        def listener(news: Progress | Event) -> None:
-            tell(news)
+        def listener(item: Progress | Event) -> None:
+            tell(item)
             if also is not None:
-                also(news)
+                also(item)
 
         call: Callable[..., Result] = work
         return call(*args, **given, stop=stop, listener=listener)
@@ -174,17 +282,17 @@ def start(
     return Running(begin, stop)
 
 
-async def heard(running: Running[Result], listener: Listener | None) -> Result:
-    """The result of work that is under way, its news told on the running loop."""
+async def follow(running: Running[Result], listener: Listener | None) -> Result:
+    """Wait for work under way and give its result; its progress is told on the running loop."""
     async with running:
         if listener is not None:
-            async for news in running:
-                listener(news)
+            async for item in running:
+                listener(item)
         return await running
 
 
-def sent(work: Callable[..., Result], **options: Any) -> Result:
-    """Do work that sends: a first Ctrl-C lets it finish what is in flight."""
+def run_until_stopped(work: Callable[..., Result], **options: Any) -> Result:
+    """Do work that sends, and give its result: a first Ctrl-C lets it finish what is in flight."""
     if on_a_loop():
         return in_a_thread(work, **options)
     stop = options.pop("stop", None) or StopSwitch()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from importer.files import command
 from importer.model import Checkup, Problem, Severity, Survey
 from importer.reports.content import (
     EXAMPLES,
@@ -26,7 +27,6 @@ from importer.reports.content import (
     readiness,
     visible,
 )
-from importer.shell import command
 
 WIDTH = 100
 LOW_FILL = 0.5

@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
 from importer.files import sync_folder
-from importer.memory import tidy_after, tidy_in_passing
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.inputfile import file_sha256
 
@@ -65,7 +64,6 @@ class SnapshotWriter:
         self._lasting = lasting
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
         self._width = len(headers)
-        self._groups = 0
         about = asdict(info) if info is not None else {}
         about.pop("problems", None)
         content = {"version": VERSION, "headers": list(headers), "source": about}
@@ -108,8 +106,6 @@ class SnapshotWriter:
             self._writer.write_table(table, row_group_size=max(len(batch), 1))
         except OSError as error:
             raise self._unwritable(error) from None
-        self._groups += 1
-        tidy_in_passing(self._groups)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -117,7 +113,6 @@ class SnapshotWriter:
             return
         try:
             self._writer.close()
-            tidy_after(self._groups)
             self._file.flush()
             if self._lasting:
                 os.fsync(self._file.fileno())
@@ -218,13 +213,7 @@ class Snapshot:
         labels = list(range(len(self.headers)) if columns is None else columns)
         names = ["row", *(f"c{label}" for label in labels), _PROBLEMS]
         for group in range(self._file.num_row_groups):
-            # What is given is not kept here, so that it is gone once it is done with.
             yield _batch(self._read(group, names), labels)
-
-    @property
-    def groups(self) -> int:
-        """How many batches there are."""
-        return int(self._file.num_row_groups)
 
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row numbers of all rows, in order: 8 bytes a row."""

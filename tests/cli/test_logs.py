@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from importer.api.client import Client
-from importer.pipeline import logmarks
+from importer.pipeline import rundir
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -151,8 +151,8 @@ def test_what_libraries_log_has_the_run_and_the_job_in_it(
 ) -> None:
     cli("run", "missing.csv", "-m", mapping, *JSON)
     lines()
-    with logmarks.about("vienna"):
-        logmarks.note_run("leads-1")
+    with rundir.log_about_job("vienna"):
+        rundir.log_about_run("leads-1")
         logging.getLogger("some.library").warning("odd: %s", "thing")
     logging.getLogger("some.library").warning("later")
     during, after = lines()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.shell import command, quoted
+from importer.files import command, quoted
 from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox
 

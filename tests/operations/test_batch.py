@@ -24,7 +24,7 @@ from importer.operations.batch_round import RoundContext
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Ledger
 from importer.operations.moving import _intended, _keep
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\

@@ -25,7 +25,7 @@ from importer.operations.batch_round import RoundContext, Work
 from importer.operations.guarded import target_lock
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import LedgerEntry
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from importer.settings import RunSettings, Secret, Target
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 

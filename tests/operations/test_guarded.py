@@ -15,7 +15,7 @@ from importer.files import make_private_folder
 from importer.model import Status
 from importer.operations.guarded import target_lock
 from importer.operations.ledger import RUNNING, Ledger
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -147,7 +147,7 @@ def test_two_runs_at_one_project_do_not_send_at_once(sandbox: LiveSandbox) -> No
 import sys
 from pathlib import Path
 from importer.operations.guarded import target_lock
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 with target_lock(Path("runs"), {sandbox.base_url!r}, 134, wait=0, stop=StopSwitch()):
     print("held", flush=True)
     sys.stdin.read()

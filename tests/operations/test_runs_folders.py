@@ -23,7 +23,7 @@ from importer.files import make_private_folder
 from importer.model import Status
 from importer.operations.guarded import target_lock
 from importer.operations.ledger import Ledger, remember, remembered
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -279,7 +279,7 @@ def test_two_runs_of_different_folders_never_send_to_one_project_at_once(
 import sys
 from pathlib import Path
 from importer.operations.guarded import target_lock
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 with target_lock(Path({str(home / "a" / "runs")!r}), {sandbox.base_url!r}, 134, wait=0,
                  stop=StopSwitch()):
     print("held", flush=True)

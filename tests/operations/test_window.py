@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from importer.operations.window import WINDOW_CLOSED, Window, stopped_at
-from importer.pipeline.stopping import StopSwitch
+from importer.pipeline.running import StopSwitch
 
 VIENNA = ZoneInfo("Europe/Vienna")
 NIGHT = Window(time(20), time(6, 30), VIENNA)
