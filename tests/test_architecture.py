@@ -30,7 +30,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "textbytes": ("model",),
     "credentials": (*HELPERS, "api.request", "mapping"),
     "mapping": (*HELPERS, "mapping", "textbytes"),
-    "survey": (*FOUNDATION, "survey", "textbytes"),
+    "survey": (*FOUNDATION, "survey"),
     "api.bodies": (*FOUNDATION, "textbytes"),
     "api.request": FOUNDATION,
     "api.verdict": FOUNDATION,

@@ -41,7 +41,7 @@ from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
     from importer.operations.ledger import FileEntry, Ledger, LedgerEntry
-    from importer.pipeline.reconcile import Findings
+    from importer.pipeline.reconcile import Reconciliation
 
     _Listed = tuple[datetime, LedgerEntry | FileEntry, list[str]]
     """When it began or was seen, the entry, and its cells in a table."""
@@ -181,7 +181,7 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
     return 4 if set(findings.not_found) - set(findings.released) else 0
 
 
-def _tell_found(run_dir: Path, findings: Findings, settings: Mapping[str, Any]) -> None:
+def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, Any]) -> None:
     if not findings.looked and not findings.not_found:
         say("No row of this run is uncertain.")
         return

@@ -51,7 +51,7 @@ COMMIT;
 # Of each connection that writes, in no file. A view with a trigger makes a single statement, which
 # is a transaction by itself, of recording a round and counting the commit: sqlite3 lets go of the
 # interpreter's lock for each statement, and to get it back from a busy event loop takes up to 5 ms.
-# Rows come by what is the same of them (journal_rows.grouped); intents have status 0. A row that
+# Rows come grouped by what is equal in them (journal._grouped); intents have status 0. A row that
 # has an entry may only get an outcome for its intent: NULL breaks the table's rule, and all is
 # refused. LIMIT keeps SQLite from working the inner SELECT out anew for each row.
 WRITING = """

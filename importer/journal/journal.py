@@ -35,7 +35,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
+
+import orjson
 
 from importer.errors import CutJournalError, JournalError
 from importer.journal.file import (
@@ -62,7 +64,6 @@ from importer.journal.file import (
     sha256_of,
     translated,
 )
-from importer.journal.rows import CODES, STATUSES, grouped, json_list, status_of, stored, unpacked
 from importer.model import Outcome, Status
 
 T = TypeVar("T")
@@ -74,16 +75,16 @@ LEASED_KEY = "leased"
 """The meta key for the engine that leased rows to senders elsewhere, where one did: such a sender
 may outlive the run for as long as its lease does."""
 
-SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-FORMER_TABLE = """
+_SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_FORMER_TABLE = """
 CREATE TABLE IF NOT EXISTS former (
     row INTEGER PRIMARY KEY, status, attempts, http_status, numberids, code, message, hint
 )
 """
 """Amended rows as they were before."""
-KEEP_FORMER = "INSERT OR REPLACE INTO former SELECT * FROM rows WHERE row = ?"
-PUT_FORMER = "INSERT INTO rows SELECT * FROM former WHERE row = ?"
-NOTE = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"
+_KEEP_FORMER = "INSERT OR REPLACE INTO former SELECT * FROM rows WHERE row = ?"
+_PUT_FORMER = "INSERT INTO rows SELECT * FROM former WHERE row = ?"
+_NOTE = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"
 
 _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
@@ -193,7 +194,7 @@ class Journal:
         with self._mutex, translated(self.path), self._transaction(durable=True) as run:
             if rows is not None:
                 self._restored = _take_as_uncertain(run, rows)
-            run.executemany(SET_META, {COMMITS_KEY: "0", **meta, OPEN_KEY: "1"}.items())
+            run.executemany(_SET_META, {COMMITS_KEY: "0", **meta, OPEN_KEY: "1"}.items())
         self._fold()
 
     def _fold(self) -> None:
@@ -266,7 +267,7 @@ class Journal:
         Waits for the disk only if there are intents. A row stands in one of the three. `doubted`
         rows are uncertain from now on, whatever was recorded of them (rule 3).
         """
-        content, rows = grouped(outcomes, intents)
+        content, rows = _grouped(outcomes, intents)
         if rows != len(outcomes) + len(intents):
             raise JournalError(f"{self.path}: {AGAIN}", BUG)
         with self._mutex, translated(self.path):
@@ -275,11 +276,11 @@ class Journal:
                     if intents and not self._sending:
                         run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
                     run.execute(RECORD, (content, self._number))
-                    done = run.execute(WITHDRAW, (json_list(withdrawn),)).rowcount
+                    done = run.execute(WITHDRAW, (_json_list(withdrawn),)).rowcount
                     if done != len(withdrawn):
                         raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
                     for outcome in doubted:
-                        run.execute(DOUBT, stored(outcome))
+                        run.execute(DOUBT, _stored(outcome))
                 self._sending = self._sending or bool(intents)
                 return
             self._synchronous(durable=bool(intents))
@@ -298,18 +299,18 @@ class Journal:
         now = _now()
         notes = [(now, o.row, o.status.value, "|".join(o.numberids), evidence) for o in outcomes]
         notes += [(now, row, Status.PENDING.value, "", evidence) for row in released]
-        content, _ = grouped(outcomes, ())
+        content, _ = _grouped(outcomes, ())
         with self._mutex, translated(self.path), self._transaction(durable=True) as run:
-            run.execute(FORMER_TABLE)
+            run.execute(_FORMER_TABLE)
             for row in (*(outcome.row for outcome in outcomes), *released):
-                run.execute(KEEP_FORMER, (row,))
+                run.execute(_KEEP_FORMER, (row,))
                 if run.execute(RELEASE, (row,)).rowcount != 1:
                     raise JournalError(
                         f"{self.path}: row {row} is not uncertain",
                         "Only uncertain rows can be settled: see uncertain.csv.",
                     )
             run.execute(RECORD, (content, self._number))
-            run.executemany(NOTE, notes)
+            run.executemany(_NOTE, notes)
 
     def amended(self) -> dict[int, tuple[Status, str]]:
         """Each row that was ever amended: what it became last, and the evidence."""
@@ -319,7 +320,7 @@ class Journal:
     def entries(self, rows: Iterable[int]) -> dict[int, Outcome]:
         """What became of those of these rows that are not pending."""
         sql = "SELECT * FROM rows WHERE row IN (SELECT value FROM json_each(?))"
-        found = (self._sound(unpacked, values) for values in self._all(sql, (json_list(rows),)))
+        found = (self._sound(_unpacked, values) for values in self._all(sql, (_json_list(rows),)))
         return {outcome.row: outcome for outcome in found}
 
     def numberids(self) -> Iterator[tuple[int, str]]:
@@ -336,21 +337,21 @@ class Journal:
         """
         now = _now()
         with self._mutex, translated(self.path), self._transaction(durable=True) as run:
-            run.execute(FORMER_TABLE)
+            run.execute(_FORMER_TABLE)
             for row in rows:
                 run.execute("DELETE FROM rows WHERE row = ? AND status = 1", (row,))
                 # Refused by the primary key where the row was sent since.
-                if run.execute(PUT_FORMER, (row,)).rowcount != 1:
+                if run.execute(_PUT_FORMER, (row,)).rowcount != 1:
                     # Amended by a version that kept nothing: an intent reads as uncertain.
                     run.execute("INSERT INTO rows (row, status) VALUES (?, 0)", (row,))
                 run.execute("DELETE FROM former WHERE row = ?", (row,))
-                run.execute(NOTE, (now, row, Status.UNCERTAIN.value, "", evidence))
+                run.execute(_NOTE, (now, row, Status.UNCERTAIN.value, "", evidence))
 
     def counts(self) -> dict[Status, int]:
         """How many rows are in each state but pending, which the journal cannot know."""
-        counts: dict[Status, int] = dict.fromkeys(CODES, 0)
+        counts: dict[Status, int] = dict.fromkeys(_CODES, 0)
         for code, n in self._all("SELECT status, count(*) FROM rows GROUP BY status"):
-            counts[self._sound(status_of, code)] += n
+            counts[self._sound(_status_of, code)] += n
         return counts
 
     def attempts(self) -> int:
@@ -360,12 +361,12 @@ class Journal:
 
     def outcomes(self, *states: Status) -> Iterator[Outcome]:
         """What became of each row that is not pending, or of those in these states, by row."""
-        return (self._sound(unpacked, row) for row in self._pages("*", states))
+        return (self._sound(_unpacked, row) for row in self._pages("*", states))
 
-    def _sound(self, read: Callable[[Any], T], stored: object) -> T:
+    def _sound(self, read: Callable[[Any], T], values: object) -> T:
         """What is stored, read; raises JournalError where it is nothing that a journal has."""
         try:
-            return read(stored)
+            return read(values)
         except (TypeError, ValueError) as error:
             raise JournalError(f"{self.path} is damaged: it says {error}", UNTRUSTED) from error
 
@@ -384,7 +385,7 @@ class Journal:
 
     def _pages(self, columns: str, states: Collection[Status]) -> Iterator[tuple[Any, ...]]:
         """Rows of the table in these states, or in any, by row number."""
-        codes = ",".join(str(code) for code, state in STATUSES.items() if state in states)
+        codes = ",".join(str(code) for code, state in _STATUSES.items() if state in states)
         among = f"AND status IN ({codes}) " if states else ""
         # Nothing of this comes from outside: columns are named above, codes are numbers of ours.
         sql = f"SELECT {columns} FROM rows WHERE row > ? {among}ORDER BY row LIMIT ?"  # noqa: S608
@@ -404,14 +405,14 @@ class Journal:
         A journal that loses its -wal keeps them.
         """
         with self._mutex, translated(self.path), self._transaction(durable=True) as run:
-            run.executemany(SET_META, values.items())
+            run.executemany(_SET_META, values.items())
         self._fold()
 
     def sign_of_life(self) -> None:
         """Have the time of the mark say that the run is on, though nothing may be to record.
 
         To be called before senders elsewhere are told to go on: after a kill it is known then how
-        long they may (:func:`importer.recovery.last_written`). Waits for nothing.
+        long they may (:func:`importer.pipeline.recover.last_written`). Waits for nothing.
         """
         if (writing := self._writing) is not None:
             writing.mark.touch()
@@ -477,5 +478,99 @@ def _take_as_uncertain(run: sqlite3.Connection, rows: Iterable[int]) -> int:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     why = "the journal had lost its end"
     notes = ((now, row, Status.UNCERTAIN.value, "", why) for row in missing)
-    run.executemany(NOTE, notes)
+    run.executemany(_NOTE, notes)
     return len(missing)
+
+
+# Outcomes as the journal's table has them, and back.
+
+_INTENT = 0
+_CODES = {
+    Status.CREATED: 1,
+    Status.REJECTED: 2,
+    Status.INVALID: 3,
+    Status.SKIPPED: 4,
+    Status.UNCERTAIN: 5,
+}
+"""How the table writes each state; an intent is 0."""
+
+_STATUSES = {code: status for status, code in _CODES.items()} | {_INTENT: Status.UNCERTAIN}
+
+
+def _status_of(number: object) -> Status:
+    """The state that the table writes as this number; raises ValueError for what is none."""
+    status = _STATUSES.get(number) if isinstance(number, int) else None
+    if status is None:
+        raise ValueError(f"state {number!r}")
+    return status
+
+
+_UNANSWERED = (
+    "unanswered",
+    "sent, but the run ended before an answer was recorded",
+    "It may exist: look for it in the service before sending it again.",
+)
+
+
+def _json_list(values: Iterable[object]) -> str:
+    """Values as a JSON array; row numbers may still be the scalars of a Batch."""
+    return orjson.dumps(list(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _grouped(outcomes: Iterable[Outcome], intents: Iterable[int]) -> tuple[str, int]:
+    """Rows as `file.RECORD` takes them, and how many they are.
+
+    Nearly all outcomes of a round differ in their row and numberids alone. So they are grouped by
+    all else: a JSON list of ``[status, attempts, http_status, code, message, hint, {row:
+    numberids}]``. A row that was given twice with the same outcome counts once.
+    """
+    groups: dict[_Alike, dict[str, str | None]] = {}
+    for o in outcomes:
+        alike = _Alike(_CODES[o.status], o.attempts, o.http_status, o.code, o.message, o.hint)
+        groups.setdefault(alike, {})[str(o.row)] = "|".join(o.numberids) or None
+    groups[_Alike(_INTENT)] = dict.fromkeys(map(str, intents))
+    rows = [(*alike[:3], *map(_storable, alike[3:]), members) for alike, members in groups.items()]
+    return orjson.dumps(rows).decode(), sum(map(len, groups.values()))
+
+
+class _Alike(NamedTuple):
+    """All of a row but its number and numberids."""
+
+    status: int
+    attempts: int = 0
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+
+
+def _storable(text: str | None) -> str | None:
+    """Text as SQLite's JSON takes it: a NUL would end it, half a surrogate pair is no text."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _stored(o: Outcome) -> tuple[int | str | None, ...]:
+    """An outcome as the table's columns have it."""
+    texts = map(_storable, (o.code, o.message, o.hint))
+    ids = "|".join(o.numberids) or None
+    return (int(o.row), _CODES[o.status], o.attempts, o.http_status, ids, *texts)
+
+
+def _unpacked(values: tuple[Any, ...]) -> Outcome:
+    """An outcome from the table's columns; an intent reads as uncertain.
+
+    Raises TypeError or ValueError for values that no journal has, as damage may leave them.
+    """
+    row, status, attempts, http_status, numberids, code, message, hint = values
+    for number in (attempts, 0 if http_status is None else http_status):
+        if not isinstance(number, int):
+            raise TypeError(f"{number!r} as a number")
+    for text in (numberids, code, message, hint):
+        if not isinstance(text, str | None):
+            raise TypeError(f"{text!r} as a text")
+    if status == _INTENT:
+        return Outcome(row, Status.UNCERTAIN, (), 1, None, *_UNANSWERED)
+    ids = tuple(numberids.split("|")) if numberids else ()
+    return Outcome(row, _status_of(status), ids, attempts, http_status, code, message, hint)

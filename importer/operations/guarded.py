@@ -142,7 +142,7 @@ def resume(
     stop: StopSwitch | None = None,
     listener: Listener = lambda _: None,
 ) -> RunResult:
-    """Go on with a run as :func:`importer.recovery.resume` does, guarded and entered.
+    """Go on with a run as :func:`importer.pipeline.recover.resume` does, guarded and entered.
 
     The target may be left out where no row is pending: then nothing is sent, whatever other runs
     have done. Raises AlreadyImported where another run has sent the same content since, and

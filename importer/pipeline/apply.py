@@ -183,11 +183,11 @@ def _while_it_listens(listener: Listener) -> Listener:
     """A listener that may fail: a terminal that is gone, a full disk. The rows matter more."""
     deaf = False
 
-    def tell(news: Progress | Event) -> None:
+    def tell(item: Progress | Event) -> None:
         nonlocal deaf
         if not deaf:
             try:
-                listener(news)
+                listener(item)
             except OSError:
                 deaf = True
 

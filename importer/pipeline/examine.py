@@ -43,7 +43,7 @@ from importer.model import (
     Status,
 )
 from importer.pipeline.do_not_call import Lists, load_lists
-from importer.pipeline.preflight import Compared, Gate, Preflight, with_past_callbacks
+from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
 from importer.pipeline.running import Listener, StopSwitch
 from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
@@ -144,7 +144,7 @@ class Examination:
         self._fill = FillCounter(info.headers)
         self._mapping = mapping
         self._rows = 0
-        self._comparison: Compared | None = None
+        self._comparison: ComparisonResult | None = None
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""

@@ -77,15 +77,15 @@ class Preflight:
         parts = {name: cooked.column.texts for name, cooked in done.disposition.items()}
         self._comparison.add_dispositions(rows, ready & done.has_disposition, parts)
 
-    def finish(self) -> Compared:
+    def finish(self) -> ComparisonResult:
         """What does not fit, and why the file is not sent, if it is not."""
         difference = self._comparison.finish()
         lines = _lines(self._mapping, difference.problems, difference.new_values)
-        return Compared(difference.problems, tuple(lines), len(difference.new_values))
+        return ComparisonResult(difference.problems, tuple(lines), len(difference.new_values))
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparisonResult:
     """What came of a comparison; `refused` says in lines for people what keeps the file back."""
 
     problems: tuple[Problem, ...]

@@ -67,7 +67,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Reconciliation:
     """What came of a search; `complete` says that the whole range was looked at.
 
     `settles_in` is how many seconds are left of the settling time. `released` rows are pending.
@@ -87,7 +87,7 @@ class Findings:
 
 def reconcile(
     path: Path, target: Target, search: Search, *, release: bool, settling: float = SETTLING_SECONDS
-) -> Findings:
+) -> Reconciliation:
     """Settle the uncertain rows that the service has; with `release`, let the others be sent.
 
     Raises UsageError where the mapping has no stamp, or the run gives no place to look, or rows
@@ -102,7 +102,7 @@ def reconcile(
         outcomes = [o for o in journal.outcomes() if o.status is Status.UNCERTAIN or o.numberids]
         uncertain = [o.row for o in outcomes if o.status is Status.UNCERTAIN]
         if not uncertain:
-            return Findings((), (), 0, 0, 0, complete=True, settles_in=0.0)
+            return Reconciliation((), (), 0, 0, 0, complete=True, settles_in=0.0)
         if spec.stamp is None:
             raise UsageError(
                 f"{path}: the mapping of this run has no stamp to know its records by",
@@ -112,35 +112,35 @@ def reconcile(
             )
         ended = ended_at(journal, written)
         sought = _Sought.of(outcomes, past, spec.stamp)
-        findings = run_loop(_search(target, search, sought))
+        result = run_loop(_search(target, search, sought))
         if LEASED_KEY in journal.meta():
             settling = max(settling, LEASE_SECONDS)
         # A clock that was set back must not make it longer.
         left = min(settling, max(0.0, ended + settling - time.time()))
-        findings = replace(findings, settles_in=left)
-        if findings.found:
-            journal.amend("found by its stamp", outcomes=findings.found)
+        result = replace(result, settles_in=left)
+        if result.found:
+            journal.amend("found by its stamp", outcomes=result.found)
         in_part = {o.row for o in outcomes if o.status is Status.UNCERTAIN and o.numberids}
-        absent = tuple(row for row in findings.not_found if row not in in_part)
-        refusal = _refusal(findings) if release and absent else None
+        absent = tuple(row for row in result.not_found if row not in in_part)
+        refusal = _refusal(result) if release and absent else None
         if release and absent and refusal is None:
-            evidence = f"not found among numberids {findings.first} to {findings.last}"
+            evidence = f"not found among numberids {result.first} to {result.last}"
             journal.amend(evidence, released=absent)
-            findings = replace(findings, released=absent)
+            result = replace(result, released=absent)
     report(path)
     if refusal is not None:
         raise UsageError(f"{len(absent)} rows are not released: {refusal}")
-    return findings
+    return result
 
 
-def _refusal(findings: Findings) -> str | None:
+def _refusal(result: Reconciliation) -> str | None:
     """Why rows that were not found may not be sent again, if so."""
-    if findings.doubt is not None:
-        return findings.doubt
-    if findings.settles_in:
-        return f"a late request may still arrive: wait {findings.settles_in:.0f} s"
-    if not findings.complete:
-        return f"only {findings.looked} records were looked at: raise --most"
+    if result.doubt is not None:
+        return result.doubt
+    if result.settles_in:
+        return f"a late request may still arrive: wait {result.settles_in:.0f} s"
+    if not result.complete:
+        return f"only {result.looked} records were looked at: raise --most"
     return None
 
 
@@ -180,25 +180,25 @@ class _Sought:
         return str(data.get(self.stamp)) if isinstance(data, dict) else None
 
 
-async def _search(target: Target, search: Search, sought: _Sought) -> Findings:
+async def _search(target: Target, search: Search, sought: _Sought) -> Reconciliation:
     first, last = _range(search, set(sought.known))
     left, found = dict(sought.wanted), []
-    seen = _Seen(first, 0, 0)
+    state = _SearchState(first, 0, 0)
     async with Client(target, Pace(concurrency=AT_ONCE)) as client:
         doubt = await _doubt(client, sought)
-        async for numberid, record in _records(client, search, first, last, sought, seen):
+        async for numberid, record in _records(client, search, first, last, sought, state):
             row = left.pop(sought.stamp_of(record) or "", None)
             if row is not None:
                 found.append(settled(row, str(numberid), "reconciled"))
             if not left:
                 break
-    complete = bool(left) and seen.complete
-    return Findings(
+    complete = bool(left) and state.complete
+    return Reconciliation(
         tuple(sorted(found, key=lambda outcome: outcome.row)),
         tuple(sorted(left.values())),
-        seen.looked,
+        state.looked,
         first,
-        seen.last,
+        state.last,
         complete,
         0.0,
         doubt=None if found else doubt,
@@ -221,7 +221,7 @@ async def _doubt(client: Client, sought: _Sought) -> str | None:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SearchState:
     last: int
     looked: int
     missing: int
@@ -241,7 +241,7 @@ def _range(search: Search, known: set[int]) -> tuple[int, int]:
 
 
 async def _records(
-    client: Client, search: Search, first: int, last: int, sought: _Sought, seen: _Seen
+    client: Client, search: Search, first: int, last: int, sought: _Sought, state: _SearchState
 ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
     """Give the records of the range that exist and are not the run's, some at a time, paced.
 
@@ -253,19 +253,19 @@ async def _records(
             yield numberid, record
     begun = loop.time()
     ids = _ids(first, set(sought.known))
-    while seen.looked < search.most:
-        group = [next(ids) for _ in range(min(AT_ONCE, search.most - seen.looked))]
-        await asyncio.sleep(max(0.0, begun + seen.looked / search.rate - loop.time()))
+    while state.looked < search.most:
+        group = [next(ids) for _ in range(min(AT_ONCE, search.most - state.looked))]
+        await asyncio.sleep(max(0.0, begun + state.looked / search.rate - loop.time()))
         records = await asyncio.gather(*(client.record(numberid) for numberid in group))
-        seen.looked += len(group)
+        state.looked += len(group)
         for numberid, record in zip(group, records, strict=True):
-            seen.last = numberid
-            seen.missing = seen.missing + 1 if record is None else 0
+            state.last = numberid
+            state.missing = state.missing + 1 if record is None else 0
             if record is not None:
                 yield numberid, record
-            beyond = numberid > last and (search.last is not None or seen.missing >= search.gap)
+            beyond = numberid > last and (search.last is not None or state.missing >= search.gap)
             if beyond:
-                seen.complete = True
+                state.complete = True
                 return
 
 

@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 
 from importer.model import Disposition, Field, FieldType, Problem, Project, Severity
 from importer.survey.nearest import Near, Nearest
-from importer.textbytes import distinct, held
 
 Mask = npt.NDArray[np.bool_]
 RowNumbers = npt.NDArray[np.int64]
@@ -351,7 +350,7 @@ class _DispositionsCheck:
         self._unknown.add(rows, ids)
         blank = np.ones(len(ids), dtype=bool)
         if dates is not None:
-            blank = ~held(dates)
+            blank = pc.equal(dates, "").to_numpy(zero_copy_only=False)
         for tally, those in (
             (self._dateless, _among(ids, self._callbacks) & blank),
             (self._needless, _among(ids, self._others) & ~blank),
@@ -483,7 +482,9 @@ class _Distinct:
 
     def __init__(self, rows: RowNumbers, texts: Any) -> None:
         self._rows = rows
-        self._codes, self.texts = distinct(texts)
+        encoded = texts.dictionary_encode()
+        self.texts: list[str] = encoded.dictionary.to_pylist()
+        self._codes = encoded.indices.to_numpy()
         self.counts = np.bincount(self._codes, minlength=len(self.texts))
         self._ends = np.cumsum(self.counts)
 

@@ -36,7 +36,6 @@ from importer.model import (
 )
 from importer.settings import PROBLEM_CAP
 from importer.survey.duplicates import OnDuplicate, Repeats, Seen, Sighting
-from importer.textbytes import Bytes, held
 
 EXAMPLES = 5
 """Problems of each code that are kept, however late in the file they come."""
@@ -222,7 +221,7 @@ def past_callbacks(
     over. `now` is in the dates' own time, without an offset.
     """
     current = now.strftime(format_)
-    suspects = given & (held(dates))
+    suspects = given & pc.not_equal(dates, "").to_numpy(zero_copy_only=False)
     if format_ in _SORTABLE:
         earlier = pc.less(dates, pa.scalar(current, dates.type))
         suspects &= earlier.to_numpy(zero_copy_only=False)
@@ -256,22 +255,12 @@ class FillCounter:
     def add(self, batch: Batch) -> None:
         """Count a batch, which has all columns of the sheet."""
         for label in range(len(self._headers)):
-            self._filled[label] += _count_filled(batch.columns[label])
+            shown = pc.not_equal(pc.utf8_trim(batch.columns[label], BLANKS), "")
+            self._filled[label] += pc.sum(shown).as_py() or 0  # of no rows the sum is null
 
     def columns(self) -> tuple[ColumnFill, ...]:
         """The counts so far, in the sheet's order."""
         return tuple(map(ColumnFill, self._headers, self._filled))
-
-
-def _count_filled(texts: Any) -> int:
-    found = Bytes(texts)
-    filled = int(np.count_nonzero(found.shows))
-    held = int(np.count_nonzero(found.lengths))
-    if filled == held:
-        return filled
-    unsure = texts.filter(pa.array((found.lengths > 0) & ~found.shows))
-    shown = pc.not_equal(pc.utf8_trim(unsure, BLANKS), "")
-    return filled + int(pc.sum(shown).as_py())
 
 
 _MOST_CONTACTS = 9
