@@ -160,7 +160,10 @@ class BrokenRows:
     def _put_together(
         self, rows: RowChunk, run: Sequence[int], short: int, found: dict[int, tuple[str, str]]
     ) -> None:
-        """Find pieces of one row among short rows that are neighbours."""
+        """Note in `found` which rows of a run of short ones are pieces of one row.
+
+        `short` is how many short rows the chunk has.
+        """
         start = 0
         while start < len(run) - 1:
             pieces = self._pieces(rows, run[start : start + _MOST_PIECES], short)
@@ -184,6 +187,7 @@ class BrokenRows:
             if len(joined) > self._width:
                 return 0
             if len(joined) == self._width and count > 1:
+                # What fits both ways may be rows whose last cells are blank: these come in numbers.
                 alone = short == count and self._learnt > 1
                 return count if self._fit(joined) and (alone or not fits) else 0
         return 0

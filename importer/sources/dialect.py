@@ -84,6 +84,7 @@ def is_divided(sample: str) -> bool:
 
 
 def _score(sample: str, mark: str) -> float:
+    """How well a character divides the text; the module's docstring has the formula."""
     if mark not in sample:
         return 0.0
     rows = _records(sample, mark)
@@ -292,6 +293,7 @@ def text_within_quotes(sample: str, *, is_whole: bool) -> str:
 _NO_MARK = frozenset("'’\"()[]{}<>_-–.&/+%€$?")
 """Characters that stand in headers and cells of every list, and so show nothing by themselves."""
 _OTHER_MARKS = frozenset(";,\t|~^¦§¬\x1f\x1e\x1d\x1c\x01")
+"""Characters that divide cells wherever they stand between names of columns."""
 
 
 def unusual_joint(header: str, lines: Sequence[str]) -> str | None:

@@ -56,7 +56,7 @@ def open_source(path: Path, options: SourceOptions) -> Source:
 
 
 def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
-    """The reading of a file; what it holds is unpacked first if it is packed."""
+    """What a reader makes of the file, or of the list in it if it is packed."""
     file, kind = _decrypted(file, undo)
     if kind not in _PACKED:
         return _opened(file, kind, options)
@@ -75,7 +75,7 @@ def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
 
 
 def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, FileKind]:
-    """The file and its kind; of an encrypted workbook that opens without asking, what it holds."""
+    """The file and its kind; an encrypted workbook that opens without asking is decrypted first."""
     kind = detect(file)
     if kind is not FileKind.ENCRYPTED:
         return file, kind

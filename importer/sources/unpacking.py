@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LISTS = (".csv", ".tsv", ".txt", ".tab", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _BESIDE = ("thumbs.db", "desktop.ini", "icon\r")
+"""Files that Windows and macOS put into folders, and so into archives, by themselves."""
 _SHOWN = 10
 
 Unpacked = tuple[InputFile, tuple[Problem, ...]]
@@ -30,7 +31,7 @@ Unpacked = tuple[InputFile, tuple[Problem, ...]]
 
 @contextmanager
 def unpacked(file: InputFile, kind: FileKind) -> Iterator[Unpacked]:
-    """The list that a packed file holds, and what to say of the archive.
+    """The list that a gzip file or ZIP archive holds, and the warnings about the archive.
 
     Raises SourceError for damage, a bomb, and an archive that holds no list, or several.
     """
