@@ -70,7 +70,7 @@ class _Copy:
     def __init__(self, book: TextWorkbook, checkup: Checkup) -> None:
         info = checkup.info
         self._checkup = checkup
-        self._places = _Places(info.headers)
+        self._places = _ColumnsByHeader(info.headers)
         wanted = [i for i, header in enumerate(info.headers) if header != NOTES]
         self._kept = wanted[: SHEET_COLUMNS - 1]
         self._columns_left_out = len(wanted) - len(self._kept)
@@ -182,7 +182,7 @@ class _Copy:
         self._sheet.sheet.write_comment(row, column, note, options)
 
 
-class _Places:
+class _ColumnsByHeader:
     """Which columns a problem means by the headers it names; a header may stand twice."""
 
     def __init__(self, headers: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import phonenumbers
 import pytest
 
 from importer.mapping.load import load_mapping
-from tests.mapping.test_draft import draft_of, drafted, problems
+from tests.drafting.test_draft import draft_of, drafted, problems
 
 ROWS = 40
 DICE = random.Random(15)
