@@ -45,11 +45,12 @@ class KeyMask:
         # One of these is in every text that has the key in it without escapes.
         filled = [text.replace(" ", "+") for text in plain]
         urlsafe = [text.replace("+", "-").replace("/", "_") for text in encoded]
-        self._signs = (*plain, *filled, *encoded, *urlsafe)
+        signs = (*plain, *filled, *encoded, *urlsafe, *_ESCAPES)
+        self._signs = re.compile("|".join(map(re.escape, signs)))
 
     def text(self, text: str) -> str:
         """The text with the key masked in it."""
-        if not any(sign in text for sign in self._signs) and not any(c in text for c in _ESCAPES):
+        if self._signs.search(text) is None:
             return text
         if self._encoded is not None:
             text = _masked_runs(text, self._encoded)

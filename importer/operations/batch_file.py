@@ -632,13 +632,13 @@ def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Ledge
     )
     with ledgers_beside(work.round.ledger) as ledgers:
         # What is asked of all runs must be little: there may be thousands of them, and of files.
-        sizes = [{sha: int(size) for sha, size in each.all_noted(SIZE).items()} for each in ledgers]
-        sha256, begins = _digests(path, {size for each in sizes for size in each.values()})
+        sha256, begins = _digests(path, {size for each in ledgers for size in each.sizes()})
         entries = [
             entry
-            for ledger, known in zip(ledgers, sizes, strict=True)
             for size, begin in begins
-            if begin != sha256 and known.get(begin) == size
+            if begin != sha256
+            for ledger in ledgers
+            if ledger.noted(SIZE, begin) == str(size)
             for entry in ledger.runs_of(begin, work.target.base_url, work.target.project)
             if entry.sent or entry.unfinished
         ]
@@ -683,10 +683,9 @@ def _is_known(work: Work, sha256: str) -> bool:
     base_url, project = work.target.base_url, work.target.project
     with ledgers_beside(work.round.ledger) as ledgers:
         return any(
-            (entry.sha256, entry.base_url, entry.project) == (sha256, base_url, project)
-            and (entry.sent or entry.unfinished)
+            entry.sent or entry.unfinished
             for ledger in ledgers
-            for entry in ledger.runs()
+            for entry in ledger.runs_of(sha256, base_url, project)
         )
 
 

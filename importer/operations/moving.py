@@ -279,10 +279,13 @@ def _free(folder: Path, name: str) -> str:
 def _intents(folder: Path) -> list[Intent]:
     """What a crash has left to do in a folder; a file that is no intent of ours is passed over."""
     found = []
-    for path in sorted(folder.glob(f"{_PREFIX}*.json")):
-        with contextlib.suppress(ValueError, TypeError, KeyError, FileNotFoundError):
-            key = path.name.removeprefix(_PREFIX).removesuffix(".json")
-            found.append(Intent.from_json(key, path.read_text("utf-8")))
+    # Thousands of files may have been put away here, and this is asked for each one that follows:
+    # the names alone take a tenth of the time of a glob.
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208
+        if name.startswith(_PREFIX) and name.endswith(".json"):
+            with contextlib.suppress(ValueError, TypeError, KeyError, FileNotFoundError):
+                key = name.removeprefix(_PREFIX).removesuffix(".json")
+                found.append(Intent.from_json(key, (folder / name).read_text("utf-8")))
     return found
 
 
