@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from importer.mapping.cells import BLANK, Cells, Mask, blanked, error_problem, trimmed
 from importer.mapping.conversion import NOTHING, Fault, Finding
 from importer.mapping.damage import garbled
-from importer.mapping.fast import FastPath, fast_path
+from importer.mapping.fast_paths import FastPath, fast_path
 from importer.mapping.patterns import Pattern
 from importer.mapping.spec import TEMPLATE_COLUMN, MappingSpec, PlacedRule, Rule, Type
 from importer.mapping.text import squeeze, trim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 import phonenumbers
 import pyarrow as pa
@@ -12,10 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.api.bodies import encode
-from importer.mapping.conversion import Converter, Finding
-from importer.mapping.emails_fast import fast_emails
-from importer.mapping.fast import fast_path
-from importer.mapping.phones_fast import Settled, fast_phones
+from importer.mapping.conversion import Bare, Converter, Finding
+from importer.mapping.fast_paths import Settled, fast_emails, fast_path, fast_phones
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import CONVERTERS, JOINT, Place, Value, compile_value
 from importer.model import Batch
@@ -182,11 +181,89 @@ def test_phones_come_out_as_the_library_gives_them(region: str) -> None:
     assert known > 0.25 * PHONES_EACH
 
 
-@pytest.mark.parametrize("region", ["BR", "AR", "CA", None])
-def test_a_region_with_rewriting_rules_or_in_anothers_plan_has_no_fast_path(
-    region: str | None,
-) -> None:
+@pytest.mark.parametrize("region", ["AR", "BR", "CA", "JE", "JP", "KZ"])
+def test_phones_of_regions_with_rewriting_rules_or_in_anothers_plan_do_so_too(region: str) -> None:
+    settle, draw = fast_phones(region), random.Random(region)
+    assert settle is not None
+    source = phones(region, draw)
+    texts = [next(source) for _ in range(PHONES_EACH)]
+    known = assert_alike(
+        texts, settle(pa.array(texts, pa.large_string())), one_by_one("phone", region)
+    )
+    assert known > 0.1 * PHONES_EACH
+
+
+@pytest.mark.parametrize("region", [None, "ZZ"])
+def test_without_a_region_there_is_no_fast_path(region: str | None) -> None:
     assert fast_phones(region) is None
+
+
+FINDINGS = [
+    Finding(bare=bare, plus_expected=expected)
+    for bare in get_args(Bare)
+    for expected in (False, True)
+]
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=str)
+@pytest.mark.parametrize("region", ["HU", "DE", "IT", "NO", "US"])
+def test_phones_are_read_as_their_column_shows(region: str, finding: Finding) -> None:
+    settle, draw = fast_phones(region, finding), random.Random(region)
+    assert settle is not None
+    source = phones(region, draw)
+    texts = [next(source) for _ in range(PHONES_EACH // 6)]
+    convert = CONVERTERS["phone"](Rule(column=["c"]), Place(region, None, finding))
+    assert_alike(texts, settle(pa.array(texts, pa.large_string())), convert)
+
+
+def usual_phones(metadata: phonenumbers.PhoneMetadata, draw: random.Random) -> list[str]:
+    """Phones of a region as people write them; most are valid."""
+    home = metadata.national_prefix or ""
+    plus, abroad = f"+{metadata.country_code}", metadata.international_prefix or ""
+    forms = [
+        f"{plus}{{}}{{}}{{}}",
+        f"{plus} {{}} {{}} {{}}",
+        f"{plus} ({{}}) {{}}-{{}}",
+        f"{home}{{}}{{}}{{}}",
+        f"{home}{{}} {{}} {{}}",
+        f"{home}{{}}/{{}}{{}}",
+        f"{home}{{}} / {{}}-{{}}",
+        f"({home}{{}}) {{}}-{{}}",
+    ]
+    if abroad.isdigit() and abroad[0] == "0":
+        abroad += str(metadata.country_code)
+        forms += [f"{abroad}{{}}{{}}{{}}", f"{abroad} {{}} {{}} {{}}"]
+    if home == "0":
+        forms += [f"{plus} (0){{}} {{}} {{}}", f"{plus} (0{{}}) {{}}/{{}}"]
+    texts = []
+    for kind in (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE):
+        example = phonenumbers.example_number_for_type(metadata.id, kind)
+        if example is None:
+            continue
+        number = phonenumbers.national_significant_number(example)
+        for _ in range(5):
+            kept = draw.randrange(2, len(number))
+            changed = number[:kept] + "".join(draw.choices("0123456789", k=len(number) - kept))
+            area, middle = (1, 3) if len(number) < 6 else (2, 4)
+            parts = changed[:area], changed[area:middle], changed[middle:]
+            texts += [form.format(*parts) for form in forms]
+    return texts
+
+
+def test_of_valid_phones_as_people_write_them_next_to_all_are_settled() -> None:
+    settled = valid = 0
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        settle = fast_phones(region)
+        assert metadata is not None
+        assert settle is not None
+        texts = usual_phones(metadata, random.Random(region))
+        convert = one_by_one("phone", region)
+        known = assert_alike(texts, settle(pa.array(texts, pa.large_string())), convert)
+        good = sum(convert(text).fault is None for text in texts)
+        assert region not in REGIONS or known >= 0.98 * good, region
+        settled, valid = settled + known, valid + good
+    assert settled >= 0.98 * valid
 
 
 def test_emails_come_out_as_the_library_gives_them() -> None:
