@@ -1,6 +1,7 @@
 """Write what the documentation takes from the code; ``make docs`` runs it, a test holds it.
 
-The mapping's reference tables in mapping.md, its JSON Schema, and the options in commands.md.
+The mapping's reference tables in mapping.md, its JSON Schema, the options in commands.md, and the
+settings of jobs in nightly.md.
 """
 
 from __future__ import annotations
@@ -133,6 +134,31 @@ def _option(option: click.Option) -> str:
     return f"| `{names}` | {meaning} |"
 
 
+def job_settings() -> str:
+    """The settings of a run that a job may have, in Markdown."""
+    from importer.settings import SETTINGS, FilePath, OneOf, OpenStatuses, Seconds, Setting, Truth
+
+    def takes(declared: Setting) -> str:
+        match declared.kind:
+            case Seconds():
+                return "`30s`, `5m`, `1h`, or seconds"
+            case Truth():
+                return "`true` or `false`"
+            case OneOf():
+                return ", ".join(f"`{choice}`" for choice in declared.kind.choices)
+            case OpenStatuses():
+                return f"`[{declared.metavar}]`"
+            case FilePath():
+                return "a path"
+        return ", ".join(f"`{word}`" for word in declared.metavar.split("|"))
+
+    lines = ["| key | takes | meaning |", "|---|---|---|"]
+    for name, declared in SETTINGS.items():
+        if declared.in_jobs:
+            lines.append(f"| `{name}` | {takes(declared)} | {declared.help} |")
+    return "\n".join(lines)
+
+
 def put_between_marks(text: str, generated: str) -> str:
     """A page with what stands between its marks made new."""
     before, rest = text.split(BEGIN)
@@ -146,7 +172,11 @@ def pages() -> Iterator[tuple[Path, str]]:
 
     schema = json.dumps(mapping_schema(), ensure_ascii=False, indent=2) + "\n"
     yield HERE / "mapping.schema.json", schema
-    generators = {"mapping.md": mapping_reference, "commands.md": command_reference}
+    generators = {
+        "mapping.md": mapping_reference,
+        "commands.md": command_reference,
+        "nightly.md": job_settings,
+    }
     for name, generate in generators.items():
         path, generated = HERE / name, generate()
         yield path, put_between_marks(path.read_text("utf-8"), generated)

@@ -1,9 +1,10 @@
 """Every setting of a run and its default, declared here once.
 
 Values are checked where they are made: a dataclass of this module raises SettingError for a number
-out of its bounds or a value of the wrong type. A setting that users know (`Setting`) has its
-bounds, help and place in one declaration: option, key of summary.json and what a resumed run keeps
-come from it.
+out of its bounds or a value of the wrong type. A setting of a run has one declaration
+(:class:`Setting`), on its field of RunSettings, Pace or RetryPolicy. Everything that passes a
+setting on reads the declarations: the options of the command line, the keys of a jobs file,
+summary.json, what a resumed run keeps, and what a sender in a process of its own gets.
 
 Nothing here reads the environment or a file: the command line does, and hands over values.
 """
@@ -40,6 +41,10 @@ PROBLEM_CAP = 1000
 
 Check = Callable[[Any], Any]
 """Takes a value and gives it as it is kept; raises ValueError that says what it should be."""
+
+
+# The kinds of values that settings have. Each is called as a Check, and has `of_text`, which reads
+# what an option says and raises ValueError as the check does. Equal bounds make equal kinds.
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,123 @@ class Number:
         return self(number)
 
 
+class Seconds(Number):
+    """A check for lengths of time."""
+
+
 A_YEAR = 366 * 86400.0
 """Seconds: the longest that any wait may be set to."""
 
-SECONDS = Number(0, A_YEAR, open=True)
+SECONDS = Seconds(0, A_YEAR, open=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A check for one of a few texts."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        """Give the text; raises ValueError."""
+        if value not in self.choices:
+            raise ValueError(f"is none of {', '.join(self.choices)}")
+        return str(value)
+
+    def of_text(self, text: str) -> str:
+        """Give the text itself; raises ValueError."""
+        return self(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A check for True and False: such a setting's option is a flag."""
+
+    def __call__(self, value: Any) -> bool:
+        """Give the value; raises ValueError."""
+        if not isinstance(value, bool):
+            raise ValueError("is neither True nor False")  # noqa: TRY004 - as all checks do
+        return value
+
+    def of_text(self, text: str) -> bool:
+        """Give the value that JSON has for a text; raises ValueError."""
+        return self({"true": True, "false": False}.get(text, text))
+
+
+@dataclass(frozen=True, slots=True)
+class FilePath:
+    """A check for paths, of files or folders, which need not exist."""
+
+    def __call__(self, value: Any) -> Path:
+        """Give the path; raises ValueError."""
+        if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+            raise ValueError("is not a path")
+        return Path(value)
+
+    def of_text(self, text: str) -> Path:
+        """Give the path; raises ValueError."""
+        return self(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAddress:
+    """A check for the address of a Dask scheduler."""
+
+    def __call__(self, value: Any) -> str:
+        """Give the address; raises ValueError."""
+        if not isinstance(value, str) or not re.fullmatch(r"[a-z]+://[^\s/]+(/\S*)?", value):
+            raise ValueError("is no address: write it as tcp://host:8786")
+        return value
+
+    def of_text(self, text: str) -> str:
+        """Give the address; raises ValueError."""
+        return self(text)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStatuses:
+    """A check for HTTP statuses that leave open whether a record was stored."""
+
+    def __call__(self, value: Any) -> frozenset[int]:
+        """Give the statuses; raises ValueError."""
+        if isinstance(value, Iterable) and not isinstance(value, str):
+            found = list(value)
+            if all(isinstance(status, int) and status in OPEN_STATUSES for status in found):
+                return frozenset(found)
+        known = ", ".join(map(str, sorted(OPEN_STATUSES)))
+        raise ValueError(f"has a status that cannot be declared safe; those that can are {known}")
+
+    def of_text(self, text: str) -> frozenset[int]:
+        """Give the statuses of a list with commas; raises ValueError."""
+        parts = [part.strip() for part in text.split(",")]
+        return self([int(part) if re.fullmatch("[0-9]{3}", part) else part for part in parts])
+
+
+OPEN_STATUSES = frozenset({408, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimit:
+    """A check for MaxFailures, or a number or text that says one."""
+
+    def __call__(self, value: Any) -> MaxFailures:
+        """Give the limit; raises ValueError."""
+        if isinstance(value, MaxFailures):
+            return value
+        try:
+            return parse_max_failures("" if isinstance(value, bool) else str(value))
+        except UsageError:
+            raise ValueError(
+                "is neither a number of rows nor a percentage: write it as 50 or 2%"
+            ) from None
+
+    def of_text(self, text: str) -> MaxFailures:
+        """Give the limit that a text says; raises ValueError."""
+        return self(text)
+
+
+SettingKind = (
+    Whole | Number | OneOf | Truth | FilePath | ClusterAddress | OpenStatuses | FailureLimit
+)
 
 
 def checked(name: str, value: object, check: Check) -> Any:
@@ -109,38 +227,34 @@ def checked(name: str, value: object, check: Check) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is said of a setting of a run, once.
+    """The declaration of a setting of a run; its name is that of its field.
 
-    The name of its field is its key in summary.json and in a jobs file and, with dashes, its
-    option. `check` is for its value; `of_text` reads what an option says, and raises ValueError as
-    `check` does; `choices` are all texts that there are. One without `help` has no option. A
-    resumed run keeps what is `kept`.
+    `kind` checks values, and says how a text or a jobs file writes them; where `auto`, the word
+    auto stands for None. `help` is for people; a setting without it has no option, since no user
+    has to know of it. `metavar` stands for the value in the option's help, and `variable` is the
+    environment's name for it.
+
+    A setting is a key of jobs files where `in_jobs`, an entry of summary.json where `noted`. A
+    resumed run keeps what is `kept`. A sender in a process of its own gets it where `sent`.
     """
 
-    check: Check
+    kind: SettingKind
     help: str = ""
     metavar: str = "N"
-    of_text: Callable[[str], Any] | None = None
+    auto: bool = False
+    variable: str | None = None
+    in_jobs: bool = False
+    noted: bool = True
     kept: bool = True
-    choices: tuple[str, ...] = ()
+    sent: bool = False
 
 
 _SETTING = "setting"
 
 
-def _said(
-    check: Check,
-    help: str = "",
-    metavar: str = "N",
-    of_text: Callable[[str], Any] | None = None,
-    *,
-    kept: bool = True,
-    choices: tuple[str, ...] = (),
-) -> dict[str, Setting]:
-    """A declaration as a dataclass field carries it."""
-    if of_text is None and isinstance(check, Whole | Number):
-        of_text = check.of_text
-    return {_SETTING: Setting(check, help, metavar, of_text, kept, choices)}
+def _declared(kind: SettingKind, help: str = "", metavar: str = "N", **more: Any) -> dict[str, Any]:
+    """A declaration as a dataclass field carries it in its metadata."""
+    return {_SETTING: Setting(kind, help, metavar, **more)}
 
 
 def _check_fields(owner: Any) -> None:
@@ -149,19 +263,7 @@ def _check_fields(owner: Any) -> None:
         value = getattr(owner, one.name)
         declared: Setting | None = one.metadata.get(_SETTING)
         if declared is not None and not (value is None and one.default is None):
-            object.__setattr__(owner, one.name, checked(one.name, value, declared.check))
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("is neither True nor False")  # noqa: TRY004 - as all checks do
-    return value
-
-
-def _path(value: object) -> Path:
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ValueError("is not a path")
-    return Path(value)
+            object.__setattr__(owner, one.name, checked(one.name, value, declared.kind))
 
 
 def _text(value: object) -> str:
@@ -213,7 +315,7 @@ class Target:
             raise SettingError("api_key is not a Secret", "Write it as Secret(key).")
         for name in ("ca_file", "api_key_file"):
             if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, checked(name, value, _path))
+                object.__setattr__(self, name, checked(name, value, FilePath()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +376,6 @@ WIDEST = 256
 """The most requests in flight that the run chooses by itself."""
 
 
-def _width_of_text(text: str) -> int | None:
-    try:
-        return None if text == "auto" else Whole(1, MOST_IN_FLIGHT).of_text(text)
-    except ValueError:
-        raise ValueError(f"is neither auto nor 1 to {MOST_IN_FLIGHT}") from None
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How hard to press: requests in flight over all workers, and seconds allowed to each.
@@ -291,21 +386,32 @@ class Pace:
 
     concurrency: int | None = field(
         default=None,
-        metadata=_said(
+        metadata=_declared(
             Whole(1, MOST_IN_FLIGHT),
             "Requests in flight; auto finds the number that the service serves best.",
             "N|auto",
-            _width_of_text,
+            auto=True,
+            in_jobs=True,
+            sent=True,
         ),
     )
     rate: float | None = field(
-        default=None, metadata=_said(Number(0, 1e9, open=True), "At most N requests a second.")
+        default=None,
+        metadata=_declared(
+            Number(0, 1e9, open=True), "At most N requests a second.", in_jobs=True, sent=True
+        ),
     )
     timeout: float = field(
         default=60.0,
-        metadata=_said(Number(0.1, A_YEAR), "How long one request may take.", "SECONDS"),
+        metadata=_declared(
+            Seconds(0.1, A_YEAR),
+            "How long one request may take.",
+            "SECONDS",
+            in_jobs=True,
+            sent=True,
+        ),
     )
-    connect_timeout: float = field(default=10.0, metadata=_said(SECONDS))
+    connect_timeout: float = field(default=10.0, metadata=_declared(SECONDS, sent=True))
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -327,7 +433,7 @@ class MaxFailures:
     percent: bool = False
 
     def __post_init__(self) -> None:
-        checked("percent", self.percent, _truth)
+        checked("percent", self.percent, Truth())
         checked("max_failures", self.limit, Number(0, 100) if self.percent else Whole(0))
 
     def exceeded(self, failed: int, answered: int) -> bool:
@@ -356,36 +462,6 @@ def parse_max_failures(text: str) -> MaxFailures:
     )
 
 
-def _most_failures(value: object) -> MaxFailures:
-    """Take what a library user or summary.json has: the value itself, a number, or a text."""
-    if isinstance(value, MaxFailures):
-        return value
-    if isinstance(value, str):
-        try:
-            return parse_max_failures(value)
-        except UsageError:
-            raise ValueError("is neither a number of rows nor a percentage, as 2%") from None
-    return MaxFailures(Whole(0)(value))
-
-
-OPEN_STATUSES = frozenset({408, 500, 502, 503, 504})
-"""HTTP statuses that leave open whether a record was stored."""
-
-
-def _statuses(value: object) -> frozenset[int]:
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        found = list(value)
-        if all(isinstance(status, int) and status in OPEN_STATUSES for status in found):
-            return frozenset(found)
-    known = ", ".join(map(str, sorted(OPEN_STATUSES)))
-    raise ValueError(f"has a status that cannot be declared safe; those that can are {known}")
-
-
-def _statuses_of_text(text: str) -> frozenset[int]:
-    parts = [part.strip() for part in text.split(",")]
-    return _statuses([int(part) if re.fullmatch("[0-9]{3}", part) else part for part in parts])
-
-
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """What is done about trouble: when a row is sent again, and when the run stops.
@@ -400,35 +476,44 @@ class RetryPolicy:
 
     retries: int = field(
         default=5,
-        metadata=_said(
-            Whole(0), "Tries beyond the first for a request that surely did not arrive."
+        metadata=_declared(
+            Whole(0),
+            "Tries beyond the first for a request that surely did not arrive.",
+            in_jobs=True,
+            sent=True,
         ),
     )
-    base: float = field(default=0.5, metadata=_said(SECONDS))
-    cap: float = field(default=30.0, metadata=_said(SECONDS))
+    base: float = field(default=0.5, metadata=_declared(SECONDS, sent=True))
+    cap: float = field(default=30.0, metadata=_declared(SECONDS, sent=True))
     give_up_after: float = field(
         default=300.0,
-        metadata=_said(
-            SECONDS, "Stop when the service has let nothing through for so long.", "SECONDS"
+        metadata=_declared(
+            SECONDS,
+            "Stop when the service has let nothing through for so long.",
+            "SECONDS",
+            in_jobs=True,
+            sent=True,
         ),
     )
     retry_on: frozenset[int] = field(
         default=frozenset(),
-        metadata=_said(
-            _statuses,
+        metadata=_declared(
+            OpenStatuses(),
             "Statuses of which you know that nothing was stored: such rows are sent again.",
             "502,503",
-            _statuses_of_text,
+            in_jobs=True,
+            sent=True,
         ),
     )
-    storm_after: int = field(default=5, metadata=_said(Whole(1)))
+    storm_after: int = field(default=5, metadata=_declared(Whole(1), sent=True))
+    # Not sent: the coordinator counts failures, over all senders.
     max_failures: MaxFailures | None = field(
         default=None,
-        metadata=_said(
-            _most_failures,
+        metadata=_declared(
+            FailureLimit(),
             "Stop when more rows than this were rejected or are uncertain, as 50 or 2%.",
             "N|N%",
-            _most_failures,
+            in_jobs=True,
         ),
     )
 
@@ -441,18 +526,6 @@ ENGINES: tuple[str, ...] = get_args(EngineName)
 DEFAULT_WORKERS = 2
 """Senders on this machine where no number was given: beyond it, the coordinator limits."""
 MOST_WORKERS = 64
-
-
-def _engine(value: object) -> str:
-    if value not in ENGINES:
-        raise ValueError(f"is none of {', '.join(ENGINES)}")
-    return str(value)
-
-
-def _address(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z]+://[^\s/]+(/\S*)?", value):
-        raise ValueError("is not an address: write it as tcp://host:8786")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,42 +543,81 @@ class RunSettings:
 
     pace: Pace = field(default_factory=Pace)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    runs_dir: Path = field(default=DEFAULT_RUNS_DIR, metadata=_said(_path, kept=False))
-    out: Path | None = field(default=None, metadata=_said(_path, kept=False))
+    runs_dir: Path = field(
+        default=DEFAULT_RUNS_DIR,
+        metadata=_declared(
+            FilePath(),
+            "Folder in which runs make theirs.",
+            "DIR",
+            variable=RUNS_DIR_VARIABLE,
+            kept=False,
+        ),
+    )
+    out: Path | None = field(
+        default=None,
+        metadata=_declared(
+            FilePath(),
+            "Folder for the results, new or empty; else one in --runs-dir.",
+            "DIR",
+            noted=False,
+            kept=False,
+        ),
+    )
     limit: int | None = field(
         default=None,
-        metadata=_said(Whole(1), "Send N rows and leave the others pending.", kept=False),
+        metadata=_declared(Whole(1), "Send N rows and leave the others pending.", kept=False),
     )
-    preflight: bool = field(default=True, metadata=_said(_truth, kept=False))
+    preflight: bool = field(
+        default=True,
+        metadata=_declared(Truth(), "Do not compare with the project before sending.", kept=False),
+    )
     engine: EngineName = field(
         default="local",
-        metadata=_said(
-            _engine,
+        metadata=_declared(
+            OneOf(ENGINES),
             "What sends: this process, several of their own, or a Dask cluster (docs/scaling.md).",
             "|".join(ENGINES),
-            choices=ENGINES,
+            in_jobs=True,
         ),
     )
     workers: int | None = field(
         default=None,
-        metadata=_said(
+        metadata=_declared(
             Whole(1, MOST_WORKERS),
             "Senders of the other engines. Left out: all workers of a Dask cluster, else "
             f"{DEFAULT_WORKERS}.",
+            in_jobs=True,
         ),
     )
     scheduler: str | None = field(
         default=None,
-        metadata=_said(
-            _address,
+        metadata=_declared(
+            ClusterAddress(),
             "Dask cluster that sends, as tcp://host:8786; else one is started on this machine.",
             "ADDRESS",
-            _address,
+            in_jobs=True,
         ),
     )
-    allow_new_values: bool = field(default=False, metadata=_said(_truth, kept=False))
-    sandbox: Path | None = field(default=None, metadata=_said(_path, kept=False))
-    sandbox_project: Path | None = field(default=None, metadata=_said(_path, kept=False))
+    allow_new_values: bool = field(
+        default=False,
+        metadata=_declared(
+            Truth(),
+            "Let values be created that the project lacks, whether or not the mapping lists them.",
+            in_jobs=True,
+            kept=False,
+        ),
+    )
+    # No option: it is the command that makes the folder, for --sandbox.
+    sandbox: Path | None = field(default=None, metadata=_declared(FilePath(), kept=False))
+    sandbox_project: Path | None = field(
+        default=None,
+        metadata=_declared(
+            FilePath(),
+            "Project file of that sandbox; else it has the fields that the mapping names.",
+            "FILE",
+            kept=False,
+        ),
+    )
 
     def __post_init__(self) -> None:
         for name, kind in _PARTS.items():
@@ -533,6 +645,13 @@ SETTINGS: dict[str, Setting] = {
     if _SETTING in one.metadata
 }
 """Every setting of a run by its name, which is one of its own whatever part it stands in."""
+
+
+def option_of(name: str) -> str:
+    """The option of a setting; a flag says what is not so by default."""
+    declared, usual = SETTINGS[name], flat(RunSettings())[name]
+    negated = "no-" if isinstance(declared.kind, Truth) and usual else ""
+    return f"--{negated}{name.replace('_', '-')}"
 
 
 def flat(settings: RunSettings) -> dict[str, Any]:
@@ -579,6 +698,15 @@ def asked_for(settings: RunSettings) -> dict[str, Any]:
         for name, value in flat(settings).items()
         if SETTINGS[name].kept and value != usual[name]
     }
+
+
+def sent_settings(pace: Pace, retry: RetryPolicy) -> dict[str, Any]:
+    """The settings that a sender in a process of its own gets, as JSON has them.
+
+    It reads them back by :func:`settings_of`.
+    """
+    values = flat(RunSettings(pace, retry))
+    return {name: plain(value) for name, value in values.items() if SETTINGS[name].sent}
 
 
 def resumed_settings(began: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:

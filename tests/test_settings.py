@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+import click
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import importer
+from importer.cli.options import run_settings
+from importer.cli.run import run
 from importer.errors import UsageError
+from importer.operations.jobs import load_jobs
 from importer.pipeline.summary import describe_settings
-from importer.settings import MaxFailures, parse_max_failures, resumed_settings
+from importer.sending.sender import read_setup, setup_of
+from importer.settings import (
+    SETTINGS,
+    MaxFailures,
+    flat,
+    option_of,
+    parse_max_failures,
+    resumed_settings,
+)
 from tests.support.command import Cli
 
 NAN, INF = math.nan, math.inf
@@ -171,6 +183,63 @@ def test_every_setting_comes_back_from_what_a_run_notes() -> None:
     again = resumed_settings(noted, {})
     assert replace(again, runs_dir=settings.runs_dir, limit=5) == settings
     assert again.limit is None
+
+
+SAID = {
+    "concurrency": ("8", "8"),
+    "rate": ("2.5", "2.5"),
+    "timeout": ("20", "20s"),
+    "retries": ("2", "2"),
+    "give_up_after": ("600", "10m"),
+    "retry_on": ("502,503", "[502, 503]"),
+    "max_failures": ("5%", "5%"),
+    "engine": ("dask", "dask"),
+    "workers": ("3", "3"),
+    "scheduler": ("tcp://host:8786", "tcp://host:8786"),
+    "allow_new_values": ("", "true"),
+}
+"""What the option and the jobs file say of each setting that both have."""
+
+
+def test_every_field_is_declared_once_and_stands_in_the_summary() -> None:
+    parts = (importer.Pace, importer.RetryPolicy, importer.RunSettings)
+    names = [
+        one.name for part in parts for one in fields(part) if one.name not in {"pace", "retry"}
+    ]
+    assert list(SETTINGS) == names
+    summary = describe_settings(importer.RunSettings(), TARGET)
+    assert set(summary) - {"customer", "ca_file", "api_key_file"} == set(names) - {"out"}
+
+
+@pytest.mark.parametrize("name", [name for name, declared in SETTINGS.items() if declared.help])
+def test_every_setting_that_users_know_is_an_option_of_run(name: str) -> None:
+    [option] = (each for each in run.params if each.name == name)
+    assert isinstance(option, click.Option)
+    assert option.help == SETTINGS[name].help
+    assert option_of(name) in option.opts
+
+
+def test_settings_that_are_said_are_the_same_by_option_and_in_a_jobs_file(tmp_path: Path) -> None:
+    assert set(SAID) == {name for name, declared in SETTINGS.items() if declared.in_jobs}
+    words = [word for name, (text, _) in SAID.items() for word in (option_of(name), text) if word]
+    context = run.make_context("run", ["leads.csv", *words])
+    (tmp_path / "jobs.yaml").write_text(
+        "version: 1\njobs:\n  - {name: a, files: in/, mapping: m.yaml}\n"
+        + "defaults:\n"
+        + "".join(f"  {name}: {text}\n" for name, (_, text) in SAID.items())
+    )
+    (job,) = load_jobs(tmp_path / "jobs.yaml").jobs
+    assert job.sending == run_settings(context.params)
+    usual = flat(importer.RunSettings())
+    assert all(value != usual[name] for name, value in flat(job.sending).items() if name in SAID)
+
+
+def test_a_sender_gets_all_of_pace_and_policy_but_the_count_of_failures() -> None:
+    pace = importer.Pace(7, 2.5, 11.0, 3.0)
+    policy = importer.RetryPolicy(1, 0.1, 2.0, 9.0, frozenset({408, 504}), 3)
+    setup = setup_of(TARGET, pace, replace(policy, max_failures=importer.MaxFailures(5)))
+    _, *settings = read_setup(setup)
+    assert settings == [pace, policy]
 
 
 def test_what_an_older_version_did_not_note_is_as_by_default() -> None:

@@ -19,13 +19,15 @@ from importer.files import STANDARD_INPUT, argument, command, is_of_the_system, 
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
-    DEFAULT_RUNS_DIR,
-    RUNS_DIR_VARIABLE,
     SETTINGS,
+    FilePath,
+    OneOf,
     RunSettings,
     SourceOptions,
+    Truth,
     delimiter_named,
     flat,
+    option_of,
     settings_of,
 )
 
@@ -195,54 +197,76 @@ def key_options(command: Command) -> Command:
     return _with(_SERVICE[2:], command)
 
 
-def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> Any:
-    """A setting's value as its declaration reads and checks it; what is no text is a default."""
-    read = SETTINGS[str(parameter.name)].of_text
-    if read is None or not isinstance(text, str):
-        return text
-    try:
-        return read(text.strip())
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} {error}") from None
+_PLACED = {"runs_dir", "out", "preflight", "allow_new_values", "sandbox_project"}
+"""Settings whose options each command places by itself: not every command that sends has them."""
+
+SENDING = tuple(
+    name for name, declared in SETTINGS.items() if declared.help and name not in _PLACED
+)
+"""The settings that are options of every command that sends, by name."""
 
 
-SENDING = tuple(name for name, declared in SETTINGS.items() if declared.help)
-"""The settings that are options, by name."""
-
-
-def _setting_option(name: str, *, resumed: bool) -> Callable[[Command], Command]:
-    """The option of a setting; of a resumed run it is by default what it was."""
-    declared = SETTINGS[name]
-    default = None if resumed else flat(RunSettings())[name] or None
-    if not resumed and name == "concurrency":
-        default = "auto"
-    shown = "as the run began" if resumed and declared.kept else default is not None
+def setting_option(name: str, *, resumed: bool = False) -> Callable[[Command], Command]:
+    """The option of a setting, as it is declared; of a resumed run it is by default what it was."""
+    declared, usual = SETTINGS[name], flat(RunSettings())[name]
+    if isinstance(declared.kind, Truth):
+        return click.option(
+            option_of(name),
+            name,
+            is_flag=True,
+            callback=(lambda _, __, given: not given) if usual else None,
+            help=declared.help,
+        )
+    default = None if resumed else "auto" if declared.auto else usual or None
+    kind = declared.kind
     return click.option(
-        f"--{name.replace('_', '-')}",
-        type=click.Choice(declared.choices) if declared.choices else click.UNPROCESSED,
-        callback=_read_setting,
+        option_of(name),
+        type=click.Choice(kind.choices)
+        if isinstance(kind, OneOf)
+        else FILE
+        if isinstance(kind, FilePath)
+        else click.UNPROCESSED,
+        callback=None if isinstance(kind, FilePath) else _read_setting,
         default=default,
-        show_default=shown,
+        show_default="as the run began" if resumed and declared.kept else default is not None,
+        envvar=declared.variable,
+        show_envvar=declared.variable is not None,
         metavar=declared.metavar,
         help=declared.help,
     )
 
 
+def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> Any:
+    """A setting's value as its declaration reads and checks it; what is no text is a default."""
+    declared = SETTINGS[str(parameter.name)]
+    if not isinstance(text, str):
+        return text
+    text = text.strip()
+    if declared.auto and text == "auto":
+        return None
+    try:
+        return declared.kind.of_text(text)
+    except ValueError as error:
+        either = "neither auto nor a number: " if declared.auto else ""
+        raise click.BadParameter(f"{text!r} {either}{error}") from None
+
+
 def sending_options(command: Command) -> Command:
     """Add the options that say as whom and how to send."""
-    options = (_setting_option(name, resumed=False) for name in SENDING)
+    options = (setting_option(name) for name in SENDING)
     return _with((*_SERVICE, *options), command)
 
 
 def resuming_options(command: Command) -> Command:
     """Add the same options for a run of the past, which keeps what is not given anew."""
-    options = (_setting_option(name, resumed=True) for name in SENDING)
+    options = (setting_option(name, resumed=True) for name in SENDING)
     return _with((*_SERVICE, *options), command)
 
 
 def run_settings(options: Mapping[str, Any]) -> RunSettings:
-    """The settings that the sending options ask for; raises SettingError."""
-    named = {name: options[name] for name in SENDING if options[name] is not None}
+    """The settings that a command's options ask for; raises SettingError."""
+    given = {name: options.get(name) for name, declared in SETTINGS.items() if declared.help}
+    named = {name: value for name, value in given.items() if value is not None}
     _need_dask(named)
     return settings_of(named)
 
@@ -281,16 +305,7 @@ all_problems_option = click.option(
 )
 
 
-runs_dir_option = click.option(
-    "--runs-dir",
-    type=FILE,
-    default=DEFAULT_RUNS_DIR,
-    show_default=True,
-    envvar=RUNS_DIR_VARIABLE,
-    show_envvar=True,
-    metavar="DIR",
-    help="Folder in which runs make theirs.",
-)
+runs_dir_option = setting_option("runs_dir")
 again_option = click.option(
     "--again", is_flag=True, help="Send what past runs have sent already, too."
 )

@@ -10,7 +10,6 @@ import click
 
 from importer.cli.check import CheckReport, check_files
 from importer.cli.options import (
-    FILE,
     again_option,
     all_problems_option,
     files_argument,
@@ -23,6 +22,7 @@ from importer.cli.options import (
     run_settings,
     runs_dir_option,
     sending_options,
+    setting_option,
     source_options,
 )
 from importer.cli.output import (
@@ -59,24 +59,12 @@ from importer.settings import PROBLEM_CAP
 @mapping_option
 @project_option
 @click.option("--sandbox", is_flag=True, help="Send to a sandbox that is started for this run.")
-@click.option(
-    "--sandbox-project",
-    type=FILE,
-    metavar="FILE",
-    help="Project file of that sandbox; else it has the fields that the mapping names.",
-)
+@setting_option("sandbox_project")
 @sending_options
 @reading_options
-@click.option(
-    "--out",
-    type=FILE,
-    metavar="DIR",
-    help="Folder for the results, new or empty; else one in --runs-dir.",
-)
+@setting_option("out")
 @runs_dir_option
-@click.option(
-    "--no-preflight", is_flag=True, help="Do not compare with the project before sending."
-)
+@setting_option("preflight")
 @allow_option
 @click.option("--dry-run", is_flag=True, help="Stop before sending: the same as check.")
 @online_option
@@ -110,11 +98,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
     check_reports(options["reports"], (*files, mapping_file))
     mapping = library.load_mapping(mapping_file)
     settings = dataclasses.replace(
-        run_settings(options),
-        runs_dir=options["runs_dir"],
-        preflight=not options["no_preflight"],
-        allow_new_values=allows_new_values(options),
-        sandbox_project=options["sandbox_project"],
+        run_settings(options), allow_new_values=allows_new_values(options)
     )
     if not any(map(is_given, files)):
         # No sandbox is started, and no folder made, for nothing.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.options import FILE
+from importer.cli.options import FILE, setting_option
 from importer.cli.output import say
 from importer.credentials import credentials, environment, target_for
 from importer.errors import ServiceError, SourceError, UsageError
@@ -47,11 +47,7 @@ compared_file_option = click.option(
     metavar="FILE",
     help="Compare with the project of this file instead of the live one; no account is needed.",
 )
-allow_option = click.option(
-    "--allow-new-values",
-    is_flag=True,
-    help="Let values be created that the project lacks, whether or not the mapping lists them.",
-)
+allow_option = setting_option("allow_new_values")
 
 
 def allows_new_values(options: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from importer.errors import (
 from importer.files import quoted, replacing
 from importer.model import Status
 from importer.operations.guarded import AlreadyImported
+from importer.settings import SETTINGS
 
 WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
 _EXTRA = 'pip install "vcc-importer[notify]"'
@@ -144,28 +145,12 @@ def figures(counts: Mapping[Status, int]) -> str:
 _KEYS = {
     name.replace("_", "-"): name
     for name in (
-        "project",
-        "base_url",
-        "customer",
-        "concurrency",
-        "rate",
-        "timeout",
-        "retries",
-        "retry_on",
-        "give_up_after",
-        "max_failures",
-        "engine",
-        "workers",
-        "scheduler",
-        "sheet",
-        "header_row",
-        "encoding",
-        "delimiter",
+        *("project", "base_url", "customer", "sheet", "header_row", "encoding", "delimiter"),
+        *(name for name, declared in SETTINGS.items() if declared.in_jobs),
         "runs_dir",
     )
 }
-
-
+"""The options of `run` that are keys of a jobs file."""
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: (?=[\w;,\t]))?")
 _OF_BATCH = {"api-key-file", "ca-file", "job", "release", "watch"}
 

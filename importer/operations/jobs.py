@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,7 @@ from importer.operations.inbox import folder_of
 from importer.operations.jobs_spec import JobsSpec, MergedJob, merged
 from importer.operations.remote_origin import VARIABLE, is_remote, missing_variables, parse
 from importer.operations.window import Window
-from importer.settings import (
-    SETTINGS,
-    EngineName,
-    MaxFailures,
-    Pace,
-    RetryPolicy,
-    RunSettings,
-    Secret,
-    SourceOptions,
-    settings_of,
-)
+from importer.settings import SETTINGS, RunSettings, Secret, SourceOptions, settings_of
 
 SETTLE = 30.0
 """Seconds that a file must be still, where nothing else is said."""
@@ -47,10 +37,9 @@ MAX_BYTES = 1 << 20
 _ADDRESS = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*)://[^\s'",]*""")
 _CREDENTIALS = {"api_key", "apikey", "key", "password", "secret", "token", "api_key_file"}
 _AS_THEY_ARE = (
-    "project", "base_url", "customer", "rate", "timeout", "retries", "give_up_after",
-    "max_failures", "allow_new_values", "not_before", "not_after", "settle", "sheet",
-    "header_row", "encoding", "delimiter", "engine", "workers", "scheduler",
-)  # fmt: skip
+    *("project", "base_url", "customer", "not_before", "not_after", "settle"),
+    *("sheet", "header_row", "encoding", "delimiter"),
+)
 """Keys whose values need nothing done; one that nobody says keeps the default of JobSpec."""
 _PLACES = ("done", "failed", "held")
 """The keys that say where files are put away."""
@@ -81,7 +70,8 @@ class JobSpec:
 
     `files` are absolute globs or absolute folders, or else addresses; never both. `done`,
     `failed` and `held` are paths for the one, and texts that the server understands for the
-    other. Times are of the local clock, `settle`, `timeout` and `give_up_after` are seconds.
+    other. Times are of the local clock, `settle` is in seconds. `sending` is how its files are
+    sent, but for the runs folder, which is the file's.
     """
 
     name: str
@@ -90,14 +80,7 @@ class JobSpec:
     project: int | None = None
     base_url: str | None = None
     customer: str | None = None
-    concurrency: int | None = None
-    rate: float | None = None
-    timeout: float = Pace().timeout
-    retries: int = RetryPolicy().retries
-    retry_on: frozenset[int] = frozenset()
-    give_up_after: float = RetryPolicy().give_up_after
-    max_failures: MaxFailures | None = None
-    allow_new_values: bool = False
+    sending: RunSettings = field(default_factory=RunSettings)
     not_before: time | None = None
     not_after: time | None = None
     settle: float = SETTLE
@@ -110,9 +93,6 @@ class JobSpec:
     header_row: int | None = None
     encoding: str | None = None
     delimiter: str | None = None
-    engine: EngineName = "local"
-    workers: int | None = None
-    scheduler: str | None = None
 
     @property
     def hours(self) -> Window:
@@ -132,8 +112,7 @@ class JobSpec:
 
     def settings(self, runs_dir: Path) -> RunSettings:
         """How its files are sent."""
-        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name in SETTINGS}
-        return settings_of({**said, "runs_dir": runs_dir})
+        return replace(self.sending, runs_dir=runs_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,8 +315,6 @@ def _in_keys(job: MergedJob) -> Iterator[Mistake]:
         yield job.place("workers"), "the local engine is one process: add engine: processes"
     if job.get("scheduler") is not None and engine != "dask":
         yield job.place("scheduler"), "is for Dask: add engine: dask"
-    if job.get("timeout") == 0:
-        yield job.place("timeout"), "must be more than 0"
 
 
 def _in_files(job: MergedJob, base: Path) -> Iterator[Mistake]:
@@ -439,8 +416,6 @@ def _job(job: MergedJob, base: Path, variables: Mapping[str, str]) -> JobSpec:
     values: dict[str, Any] = {
         key: value for key in _AS_THEY_ARE if (value := job.get(key)) is not None
     }
-    if (width := job.get("concurrency")) != "auto":
-        values["concurrency"] = width
     remote = any(map(is_remote, job.job.files))
     for key in ("done", "failed", "held"):
         text = job.get(key)
@@ -453,11 +428,17 @@ def _job(job: MergedJob, base: Path, variables: Mapping[str, str]) -> JobSpec:
             for pattern in job.job.files
         ),
         mapping=_absolute_path(base, job.get("mapping")),
-        retry_on=frozenset(job.get("retry_on") or ()),
+        sending=_sending(job),
         drift=_drift(job),
         notify=_notify(job, variables),
         **values,
     )
+
+
+def _sending(job: MergedJob) -> RunSettings:
+    """The settings that a job has, or `defaults`; the word auto stands for the default, None."""
+    found = {name: job.get(name) for name, declared in SETTINGS.items() if declared.in_jobs}
+    return settings_of({k: v for k, v in found.items() if v is not None and v != "auto"})
 
 
 def _drift(job: MergedJob) -> DriftBounds | None:

@@ -9,20 +9,34 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import time
-from typing import Annotated, Any, Literal
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    create_model,
+)
 
-from importer.errors import UsageError
 from importer.mapping.load import KeyPath
 from importer.mapping.spec import Strict, Text, Texts, as_list, schema_of
 from importer.settings import (
-    MOST_IN_FLIGHT,
-    MOST_WORKERS,
+    OPEN_STATUSES,
     SETTINGS,
-    EngineName,
+    ClusterAddress,
+    FailureLimit,
+    FilePath,
     MaxFailures,
-    parse_max_failures,
+    Number,
+    OneOf,
+    OpenStatuses,
+    Seconds,
+    Setting,
+    Whole,
 )
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
@@ -72,15 +86,6 @@ def _drift(value: Any) -> Any:
     return value
 
 
-def _most(value: Any) -> MaxFailures:
-    try:
-        return parse_max_failures(str(value))
-    except UsageError:
-        raise ValueError(
-            "is neither a number of rows nor a percentage: write it as 50 or 2%"
-        ) from None
-
-
 def _like(pattern: str, otherwise: str) -> AfterValidator:
     """Check a text, and say in words what it is not."""
 
@@ -97,10 +102,8 @@ TimeOfDay = Annotated[
     BeforeValidator(_time),
     WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-4]):[0-5][0-9]$"}),
 ]
-Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_NUMBER_OR_TEXT)]
+Span = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_NUMBER_OR_TEXT)]
 Share = Annotated[float | None, BeforeValidator(_share), WithJsonSchema(_PERCENTAGE)]
-TooMany = Annotated[MaxFailures, BeforeValidator(_most), WithJsonSchema(_NUMBER_OR_TEXT)]
-OpenStatus = Literal[408, 500, 502, 503, 504]
 On = Literal["success", "failure", "held", "always"]
 
 
@@ -152,8 +155,8 @@ class Notify(Strict):
     )
 
 
-class JobKeys(Strict):
-    """What a job says of its own or takes from `defaults`; what a job says beats them."""
+class _Destination(Strict):
+    """Where a job's records go."""
 
     mapping: Text | None = Field(None, description="The mapping's path.")
     project: int | None = Field(None, ge=1, le=2**53, description="Beats the mapping's.")
@@ -161,33 +164,57 @@ class JobKeys(Strict):
         None, description="Where the service is, ending in /v2."
     )
     customer: Text | None = Field(None, description="Customer; else VCC_CUSTOMER.")
-    concurrency: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | Literal["auto"] | None = Field(
-        None, description="Requests in flight; found by itself where left out."
+
+
+def _written(declared: Setting) -> Any:
+    """How a jobs file writes a setting, with the bounds of its declaration, or null."""
+    kind = declared.kind
+    form: Any = bool
+    match kind:
+        case Seconds():
+            form = Annotated[Span, AfterValidator(kind)]
+        case Whole():
+            form = Annotated[int, Field(ge=kind.least, le=kind.most)]
+        case Number() if kind.open:
+            form = Annotated[float, Field(gt=kind.least, le=kind.most)]
+        case Number():
+            form = Annotated[float, Field(ge=kind.least, le=kind.most)]
+        case OneOf():
+            form = Literal[kind.choices]
+        case OpenStatuses():
+            each: Any = Literal[tuple(sorted(OPEN_STATUSES))]
+            several = GenericAlias(list, each)
+            form = Annotated[
+                several, BeforeValidator(as_list, json_schema_input_type=each | several)
+            ]
+        case FailureLimit():
+            form = Annotated[MaxFailures, BeforeValidator(kind), WithJsonSchema(_NUMBER_OR_TEXT)]
+        case ClusterAddress() | FilePath():
+            form = Annotated[str, AfterValidator(kind)]
+    return form | Literal["auto"] | None if declared.auto else form | None
+
+
+if TYPE_CHECKING:
+    _Sending = _Destination
+else:
+    _Sending = create_model(
+        "_Sending",
+        __base__=_Destination,
+        **{
+            name: (_written(declared), Field(None, description=declared.help))
+            for name, declared in SETTINGS.items()
+            if declared.in_jobs
+        },
     )
-    rate: float | None = Field(None, gt=0, le=1e9, description=SETTINGS["rate"].help)
-    timeout: Annotated[Seconds, AfterValidator(SETTINGS["timeout"].check)] | None = Field(
-        None, description=SETTINGS["timeout"].help
-    )
-    retries: int | None = Field(None, ge=0, description="Tries beyond the first.")
-    retry_on: (
-        Annotated[
-            list[OpenStatus],
-            BeforeValidator(as_list, json_schema_input_type=OpenStatus | list[OpenStatus]),
-        ]
-        | None
-    ) = Field(None, description="Statuses of which you know that nothing was stored.")
-    give_up_after: Annotated[Seconds, AfterValidator(SETTINGS["give_up_after"].check)] | None = (
-        Field(None, description=SETTINGS["give_up_after"].help)
-    )
-    max_failures: TooMany | None = Field(
-        None, description="Stop when more rows than this were rejected or are uncertain."
-    )
-    allow_new_values: bool | None = Field(
-        None, description="Whether values may be created that the mapping does not list."
-    )
+    """The settings of runs that a job may have, as they are declared."""
+
+
+class JobKeys(_Sending):
+    """What a job says of its own or takes from `defaults`; what a job says beats them."""
+
     not_before: TimeOfDay | None = Field(None, description='Begin no earlier, as "22:00".')
     not_after: TimeOfDay | None = Field(None, description='Stop then, as "06:30".')
-    settle: Seconds | None = Field(
+    settle: Span | None = Field(
         None, description="How long a file must be still before it is taken; 30s by default."
     )
     done: Text | None = Field(None, description="Where imported files go; left out: they stay.")
@@ -204,16 +231,6 @@ class JobKeys(Strict):
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="What stands between a text file's cells."
     )
-    engine: EngineName | None = Field(None, description="What sends; `local` by default.")
-    workers: int | None = Field(
-        None, ge=1, le=MOST_WORKERS, description="Senders of the other engines."
-    )
-    scheduler: (
-        Annotated[
-            str, _like(r"^[a-z]+://[^\s/]+(/\S*)?$", "is no address: write it as tcp://host:8786")
-        ]
-        | None
-    ) = Field(None, description="The Dask cluster that sends.")
 
 
 class Job(JobKeys):

@@ -26,6 +26,7 @@ from importer.settings import (
     RunSettings,
     Target,
     flat,
+    option_of,
     plain,
 )
 
@@ -104,7 +105,9 @@ def describe_settings(settings: RunSettings, target: Target) -> dict[str, Any]:
     Customer and the paths of certificates and key are what a later command needs that goes on
     with the run. No secret is among them.
     """
-    described = {name: plain(value) for name, value in flat(settings).items() if name != "out"}
+    described = {
+        name: plain(value) for name, value in flat(settings).items() if SETTINGS[name].noted
+    }
     described["customer"] = target.customer
     for name in ("ca_file", "api_key_file"):
         described[name] = plain(getattr(target, name))
@@ -226,7 +229,7 @@ def _how(settings: Mapping[str, Any]) -> list[str]:
     for name, declared in SETTINGS.items():
         value = settings.get(name, usual[name])
         if declared.help and declared.kept and value != usual[name]:
-            words += [f"--{name.replace('_', '-')}", value_word(value)]
+            words += [option_of(name), value_word(value)]
     rehearsal = settings.get("sandbox") and not settings.get("sandbox_project")
     if settings.get("allow_new_values") and not rehearsal:
         words.append("--allow-new-values")

@@ -19,9 +19,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict
 from io import RawIOBase
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
@@ -47,7 +45,14 @@ from importer.sending.frames import (
 from importer.sending.lease import LeaseTerm
 from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
-from importer.settings import Pace, RetryPolicy, Secret, Target
+from importer.settings import (
+    Pace,
+    RetryPolicy,
+    Secret,
+    Target,
+    sent_settings,
+    settings_of,
+)
 
 Write = Callable[[bytes], None]
 """Sends a frame back, without waiting."""
@@ -66,9 +71,7 @@ def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool =
             "api_key": None if keyless else target.api_key.reveal(),
             "ca_file": None if target.ca_file is None else str(target.ca_file),
         },
-        "pace": asdict(pace),
-        # Failures are counted by the coordinator, over all senders.
-        "policy": {**asdict(policy), "max_failures": None, "retry_on": sorted(policy.retry_on)},
+        "settings": sent_settings(pace, policy),
     }
     return orjson.dumps(about)
 
@@ -76,14 +79,9 @@ def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool =
 def read_setup(content: bytes, key: Secret | None = None) -> tuple[Target, Pace, RetryPolicy]:
     """The setup of a frame; `key` is for one that is keyless."""
     about: dict[str, dict[str, Any]] = orjson.loads(content)
-    target, policy = about["target"], about["policy"]
-    ca_file = target["ca_file"]
-    secrets = {"api_key": key or Secret(target["api_key"]), "ca_file": ca_file and Path(ca_file)}
-    return (
-        Target(**{**target, **secrets}),
-        Pace(**about["pace"]),
-        RetryPolicy(**{**policy, "retry_on": frozenset(policy["retry_on"])}),
-    )
+    target, settings = about["target"], settings_of(about["settings"])
+    secret = key or Secret(target["api_key"])
+    return Target(**{**target, "api_key": secret}), settings.pace, settings.retry
 
 
 _LINGER = 0.002

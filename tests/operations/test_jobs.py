@@ -29,7 +29,7 @@ from importer.operations.jobs_spec import (
     RowDrift,
     jobs_schema,
 )
-from importer.settings import EngineName, MaxFailures, RunSettings
+from importer.settings import SETTINGS, EngineName, MaxFailures, RunSettings
 
 HEAD = "version: 1\njobs:\n"
 JOB = HEAD + "  - name: vienna\n    files: inbox/*.xlsx\n    mapping: m.yaml\n"
@@ -88,11 +88,11 @@ def test_all_keys_reach_the_job(tmp_path: Path) -> None:
         "encoding: cp1250", 'delimiter: ";"', "engine: processes", "workers: 3", "settle: 1.5m",
     )  # fmt: skip
     assert found.project == 134
-    assert found.max_failures == MaxFailures(5, percent=True)
     assert found.settle == 90
     settings = found.settings(tmp_path)
     assert (settings.pace.concurrency, settings.pace.rate, settings.pace.timeout) == (8, 2.5, 20)
     assert settings.retry.retry_on == {502, 503}
+    assert settings.retry.max_failures == MaxFailures(5, percent=True)
     assert (settings.retry.retries, settings.retry.give_up_after) == (2, 600)
     assert (settings.engine, settings.workers) == ("processes", 3)
     assert settings.allow_new_values
@@ -195,7 +195,7 @@ def test_what_defaults_say_holds_for_jobs_that_say_nothing_else(tmp_path: Path) 
     assert found.metrics == tmp_path / "figures" / "vcc.prom"
     assert (a.mapping, a.settle, a.done) == (tmp_path / "m.yaml", 300, tmp_path / "done")
     assert (b.mapping, b.settle, b.done) == (tmp_path / "b.yaml", 10, None)
-    assert (a.concurrency, b.concurrency) == (4, None)
+    assert [job.sending.pace.concurrency for job in (a, b)] == [4, None]
     assert a.drift == DriftBounds(0.3, 0.3, None, 0.1, headers=True)
     assert c.drift == DriftBounds(0.3, 0.3, None, 0.05, headers=True)
     assert d.drift is None
@@ -480,7 +480,7 @@ def test_every_key_is_in_the_schema_with_a_description() -> None:
 
 
 def test_keys_have_the_names_and_values_that_the_command_has() -> None:
-    assert set(JobKeys.model_fields) <= set(JobSpec.__dataclass_fields__)
+    assert set(JobKeys.model_fields) <= set(JobSpec.__dataclass_fields__) | set(SETTINGS)
     for engine in get_args(EngineName):
         assert f'"{engine}"' in json.dumps(jobs_schema())
 
