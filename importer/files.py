@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import functools
 import itertools
 import os
 import re
@@ -63,9 +64,12 @@ class WorkingFolder:
     It has a locked file in it for as long as this process lives. The system lets go of the lock
     when the process ends, however it ends: so :func:`remove_left_behind` knows what nobody uses,
     and a process number that is given again to another misleads nobody.
+
+    The first one of a process removes those that killed processes have left behind.
     """
 
     def __init__(self) -> None:
+        _remove_left_behind_once()
         while True:
             self.name = tempfile.mkdtemp(prefix=_WORKING)
             self._lock = _locked(Path(self.name) / _LOCK, os.O_CREAT | os.O_EXCL)
@@ -107,6 +111,9 @@ def remove_left_behind() -> int:
                 _removed(str(folder), lock)
                 count += 1
     return count
+
+
+_remove_left_behind_once = functools.cache(remove_left_behind)
 
 
 def _locked(path: Path, flags: int) -> int | None:

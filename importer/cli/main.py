@@ -84,10 +84,6 @@ def cli() -> None:
     A YAML mapping says which column becomes which field. Every row is accounted for: created,
     rejected, invalid, skipped, uncertain or pending.
     """
-    from importer.files import remove_left_behind
-
-    # A command that was killed could not remove its copies of personal data.
-    remove_left_behind()
 
 
 def _show_surrogates(error: UnicodeError) -> tuple[str, int]:
