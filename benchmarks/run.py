@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.counting import counting
 from benchmarks.footprint import memory, start
 from benchmarks.measuring import Result, machine, table
 from benchmarks.reading import check, xlsx
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "xlsx": xlsx,
     "memory": memory,
     "start": start,
+    "counting": counting,
 }
 ROUNDS = 3
 BEGIN, END = "<!-- figures: written by benchmarks.run -->", "<!-- end of figures -->"

@@ -1,58 +1,34 @@
-"""What keeps the importer fast, counted and not timed, so that a busy machine changes nothing.
+"""What keeps the importer fast: what a start imports, and how many connections a run opens.
 
-Bounds are about twice what is needed today. Where one is passed, something that was done once for
-a group, a column or a run is done for each row.
+`benchmarks/counting.py` counts what a row costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import sqlite3
 import subprocess
 import sys
-import tracemalloc
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-import pyarrow.compute as pc
 import pytest
 
 import importer
-from importer.api.bodies import encode
 from importer.api.client import Client
 from importer.api.verdict import judge
 from importer.journal.journal import Journal
-from importer.mapping.load import load_mapping
-from importer.mapping.plan import Plan, compile_plan
-from importer.mapping.records import Evaluated
 from importer.model import (
-    Batch,
-    Event,
     Field,
     FieldType,
-    Lease,
     Outcome,
-    Progress,
-    Project,
     Request,
-    Stage,
     Status,
-    Stop,
 )
-from importer.pipeline.examine import Look
-from importer.pipeline.preflight import Gate
-from importer.pipeline.run import check
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
-from importer.sending.protocol import End, Ending, Report
-from importer.settings import BATCH_ROWS, Pace, RetryPolicy, Secret, SourceOptions, Target
-from importer.sources import delimited
-from tests.support.sheets import batch_of
+from importer.sending.protocol import End, Ending
+from importer.settings import Pace, RetryPolicy, Secret, Target
 
 MAPPING = """\
 version: 1
@@ -155,176 +131,7 @@ def test_a_check_of_a_text_file_imports_nothing_that_sends_or_writes_workbooks(
     assert found & {*unwanted, "xlrd", "xlsxwriter"} == set()
 
 
-# What a row costs on its way through the mapping.
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    path = tmp_path_factory.mktemp("mapping") / "m.yaml"
-    path.write_text(MAPPING, "utf-8")
-    return compile_plan(load_mapping(path), HEADERS)
-
-
-def batch(first: int, rows: int = BATCH_ROWS) -> Batch:
-    """So many rows that no other batch has."""
-    return batch_of([lead(n) for n in range(first, first + rows)], first + 2)
-
-
-def calls(work: Callable[[], object]) -> Counter[str]:
-    """How often functions are called, those of Python and those in C."""
-    found: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        if event in ("call", "c_call"):
-            found[f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}"] += 1
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return found
-
-
-def test_a_batch_is_mapped_by_columns_and_not_by_rows(plan: Plan) -> None:
-    """A batch costs calls, and further rows cost none, plain as their cells are."""
-    plan.evaluate(batch(0))  # what is remembered from one batch to the next
-    half, whole = batch(BATCH_ROWS, BATCH_ROWS // 2), batch(2 * BATCH_ROWS)
-    small, large = calls(lambda: plan.evaluate(half)), calls(lambda: plan.evaluate(whole))
-    more = large - small
-    assert more.total() / (BATCH_ROWS // 2) < 0.1, more.most_common(5)
-
-
-def test_a_batch_is_mapped_in_few_calls(plan: Plan) -> None:
-    """Threads hand the interpreter on at nearly each of them, so they cost more than they take."""
-    plan.evaluate(batch(0))
-    fresh = batch(BATCH_ROWS)
-    assert calls(lambda: plan.evaluate(fresh)).total() < 4500
-
-
-def test_patterns_see_only_what_bytes_leave_open(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each distinct phone and address is matched a few times; of other columns no cell is."""
-    seen: list[int] = []
-    match = pc.match_substring_regex
-
-    def counted(texts: Any, *arguments: Any, **options: Any) -> Any:
-        seen.append(len(texts))
-        return match(texts, *arguments, **options)
-
-    monkeypatch.setattr(pc, "match_substring_regex", counted)
-    plan.evaluate(batch(0))
-    assert sum(seen) <= 3 * BATCH_ROWS
-
-
-def test_a_record_costs_few_calls(plan: Plan) -> None:
-    evaluated = plan.evaluate(batch(0))
-    found = calls(lambda: list(encode(plan.records(evaluated, "run"))))
-    assert found.total() / BATCH_ROWS < 20, found.most_common(5)
-
-
-def test_a_mapped_batch_holds_little_for_a_row(plan: Plan) -> None:
-    plan.evaluate(batch(0))
-    fresh = batch(BATCH_ROWS)
-    before = sys.getallocatedblocks()
-    evaluated = plan.evaluate(fresh)
-    held = sys.getallocatedblocks() - before
-    assert len(evaluated.checked.rows) == BATCH_ROWS
-    assert held / BATCH_ROWS < 2
-
-
-def test_mapping_a_batch_takes_little_memory_on_the_way(plan: Plan) -> None:
-    plan.evaluate(batch(0))
-    fresh = batch(BATCH_ROWS)
-    tracemalloc.start()
-    try:
-        plan.evaluate(fresh)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak / BATCH_ROWS < 600
-
-
-def test_batches_leave_nothing_behind_that_grows_with_the_file(plan: Plan) -> None:
-    def blocks_after(batches: int) -> int:
-        for number in range(batches):
-            plan.evaluate(batch(number * 2048, 2048))
-        return sys.getallocatedblocks()
-
-    few = blocks_after(8)
-    assert (blocks_after(24) - few) / (16 * 2048) < 0.1
-
-
-@pytest.mark.parametrize(
-    "gate", [None, Gate(Project(134, FIELDS))], ids=["check", "with a project"]
-)
-def test_no_batch_is_kept_while_the_next_ones_are_mapped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate | None
-) -> None:
-    monkeypatch.setattr(delimited, "BATCH_ROWS", 100)
-    (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
-    leads = write_leads(tmp_path / "leads.csv", 900)
-    alive: list[int] = []
-
-    def count(news: Progress | Event) -> None:
-        if isinstance(news, Progress) and news.stage is Stage.CHECKING:
-            gc.collect()
-            alive.append(sum(isinstance(thing, Evaluated) for thing in gc.get_objects()))
-
-    look = Look(tmp_path / "copy.parquet", listener=count, gate=gate)
-    check(leads, load_mapping(tmp_path / "m.yaml"), SourceOptions(), look=look)
-    assert len(alive) >= 9
-    # Of those under way, one may be done.
-    assert max(alive) <= 1
-
-
-# What a row costs on its way to the service and back.
-
-
-class Answering:
-    """An engine whose requests are answered at once, a lease at a time."""
-
-    width = 64
-
-    def distrust(self, row: int) -> None:
-        raise AssertionError("no answer is another's")
-
-    async def send(
-        self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
-    ) -> Stop | None:
-        del stop
-        async for lease in leases:
-            report([Outcome(r.row, Status.CREATED, (str(r.row),), 1, 200) for r in lease.requests])
-        return None
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that SQLite runs, over all connections."""
-    found: list[str] = []
-    connect = sqlite3.connect
-
-    def traced(*arguments: object, **options: object) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
-        connection.set_trace_callback(found.append)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", traced)
-    return found
-
-
-def test_the_journal_takes_few_statements_for_a_row(tmp_path: Path, statements: list[str]) -> None:
-    rows = 6400
-    requests = (Request(row, b"{}") for row in range(2, rows + 2))
-    with Journal.create(tmp_path / "journal.sqlite3", {}) as journal:
-        ending = asyncio.run(coordinate(requests, journal, Answering(), stop=asyncio.Event()))
-        begun = len(statements)
-        assert sum(1 for _ in journal.outcomes()) == rows
-        read = len(statements) - begun
-    assert ending == Ending(End.FINISHED)
-    assert 0 < begun / rows < 0.1
-    assert 0 < read / rows < 0.01
+# Connections.
 
 
 class Desk:
