@@ -44,7 +44,7 @@ Check = Callable[[Any], Any]
 
 
 # The kinds of values that settings have. Each is called as a Check, and has `of_text`, which reads
-# what an option says and raises ValueError as the check does. Equal bounds make equal kinds.
+# what an option says and raises ValueError as the check does.
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,8 +247,10 @@ def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> An
     try:
         return declared.kind.of_text(text)
     except ValueError as error:
-        either = "neither auto nor a number: " if declared.auto else ""
-        raise click.BadParameter(f"{text!r} {either}{error}") from None
+        what = str(error)
+        if declared.auto:
+            what = what.replace("is not", "is neither auto nor", 1)
+        raise click.BadParameter(f"{text!r} {what}") from None
 
 
 def sending_options(command: Command) -> Command:
