@@ -176,13 +176,13 @@ def test_history_has_the_files_that_became_no_run(
 def test_two_rounds_at_once_send_every_row_once(home: Path) -> None:
     with live_sandbox(latency="5ms", log_requests=True) as live:
         write_jobs(home, live.base_url)
-        for i in range(20):
+        for i in range(8):
             put(home / "inbox" / f"{i}.csv", 20, 20 * i)
         both = [start(home), start(home)]
         told = [process.communicate() for process in both]
         assert [process.returncode for process in both] == [0, 0], told
-        assert live.request_count() == 400
-        assert len(live.records(134)) == 400
+        assert live.request_count() == 160
+        assert len(live.records(134)) == 160
     assert names(home / "inbox") == []
     assert any("another round" in out for out, _ in told)
 
@@ -190,7 +190,7 @@ def test_two_rounds_at_once_send_every_row_once(home: Path) -> None:
 def test_a_round_that_is_killed_while_it_sends_is_ended_by_the_next(home: Path) -> None:
     with live_sandbox(latency="10ms", log_requests=True) as live:
         write_jobs(home, live.base_url)
-        put(home / "inbox" / "leads.csv", 2000)
+        put(home / "inbox" / "leads.csv", 600)
         first = start(home, "-q")
         while live.request_count() < 20:
             assert first.poll() is None, first.communicate()
@@ -205,7 +205,7 @@ def test_a_round_that_is_killed_while_it_sends_is_ended_by_the_next(home: Path) 
     assert names(home / "inbox") == []
     (summary,) = (home / "done").glob("leads.csv.results/summary.json")
     counts = json.loads(summary.read_text("utf-8"))["counts"]
-    assert counts["created"] + counts["uncertain"] == 2000
+    assert counts["created"] + counts["uncertain"] == 600
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -214,7 +214,7 @@ def test_a_round_that_is_terminated_finishes_what_is_in_flight_and_the_next_goes
 ) -> None:
     with live_sandbox(latency="10ms", log_requests=True) as live:
         write_jobs(home, live.base_url)
-        put(home / "inbox" / "leads.csv", 2000)
+        put(home / "inbox" / "leads.csv", 600)
         first = start(home, "-q")
         while live.request_count() < 20:
             assert first.poll() is None, first.communicate()
@@ -224,7 +224,7 @@ def test_a_round_that_is_terminated_finishes_what_is_in_flight_and_the_next_goes
         assert names(home / "inbox") == ["leads.csv"]
         second = start(home)
         assert (second.communicate()[1], second.returncode) == ("", 0)
-        assert len(live.records(134)) == 2000
+        assert len(live.records(134)) == 600
     assert names(home / "inbox") == []
 
 
@@ -235,7 +235,7 @@ def test_a_full_disk_is_told_and_loses_nothing(home: Path, limit: int) -> None:
         write_jobs(home, live.base_url, "  - {name: later, files: later/*.csv}\n")
         (home / "later").mkdir()
         put(home / "inbox" / "leads.csv", 3000)
-        put(home / "inbox" / "more.csv", 3000, 3000)
+        put(home / "inbox" / "more.csv", 300, 3000)
         put(home / "later" / "leads.csv", 3, 9000)
         full = start(home, program=(sys.executable, "-c", LIMITED, str(limit)))
         out, err = full.communicate()
@@ -247,7 +247,7 @@ def test_a_full_disk_is_told_and_loses_nothing(home: Path, limit: int) -> None:
         out, err = roomy.communicate()
         assert roomy.returncode in {0, 4}, (out, err)
         assert set(Counter(r.stamp for r in live.requests()).values()) == {1}
-        assert 6003 - 64 <= live.request_count() <= 6003
+        assert 3303 - 64 <= live.request_count() <= 3303
     assert names(home / "inbox") == []
 
 
