@@ -43,6 +43,8 @@ _NO_FILE_ENCODINGS = frozenset(
 _HEAD = 2**16
 _CONTROLS = bytes({*range(9), *range(0x0E, 0x1D), 0x7F} - {0x1A})
 """Bytes that no text has. Ctrl-Z (1A) ends old ones, and databases write 0B and 1D to 1F."""
+_FEW_CONTROLS = 16
+"""So many of them a short list may have, whose cells hold odd characters."""
 _FEW_WORDS = 4
 """Up to so many different words with accents, a reading has to be much better than the next."""
 _CLOSE, _CLOSE_FOR_FEW = 6.0, 15.0
@@ -219,9 +221,9 @@ def _bad_bytes(data: bytes) -> tuple[list[int], bytes]:
 
 
 def _refuse_binary(file: InputFile, head: bytes) -> None:
-    """Refuse what is no text: random bytes have 9 % of `_CONTROLS`, programs many NULs."""
+    """Raise SourceError for no text: random bytes have 9 % of `_CONTROLS`, programs many NULs."""
     odd = len(head) - len(head.translate(None, _CONTROLS))
-    if odd < 8 or odd <= 0.04 * len(head):
+    if odd < _FEW_CONTROLS or odd <= 0.04 * len(head):
         return
     nulls = head.count(0)
     what = f"{nulls:,} NUL bytes" if 2 * nulls > odd else f"{odd:,} control characters"

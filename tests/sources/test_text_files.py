@@ -196,6 +196,12 @@ def test_byte_order_marks_are_no_text(
     assert (info.headers, rows) == (("Név", "Város"), [(2, ["Éva", "Pécs"])])
 
 
+def test_a_short_list_with_odd_characters_is_read(file: Path) -> None:
+    rows = [[f"Ann\x01{number}", "\x02\x7f"] for number in range(3)]
+    file.write_text("\n".join(map(",".join, [["Name", "City"], *rows])), encoding="utf-8")
+    assert [cells for _, cells in read(file)[1]] == rows
+
+
 @pytest.mark.parametrize("name", ["no-such", "rot13", "hex", "", "\0", "punycode", "utf-7"])
 def test_an_encoding_that_no_file_has_is_refused(file: Path, name: str) -> None:
     file.write_text("a\nb\n", encoding="utf-8")
