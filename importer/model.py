@@ -494,6 +494,9 @@ class Stop:
 
 Verdict = Done | Retry | Rejected | Uncertain | Stop
 
+MAY_EXIST = "It may exist: look for it in the service before sending it again."
+"""The hint for every row of which nobody knows whether it was created."""
+
 
 class Outcome(NamedTuple):
     """What became of one row, as the journal keeps it and results.csv shows it.

@@ -29,6 +29,7 @@ whoever sends stops after `RetryPolicy.give_up_after` seconds of it.
 from __future__ import annotations
 
 from importer.model import (
+    MAY_EXIST,
     Done,
     Rejected,
     Reply,
@@ -59,7 +60,6 @@ _REDIRECT = (
     "Redirects are not followed, since they would carry the API key elsewhere: check the base "
     "URL, and that no login page or proxy stands in between."
 )
-_LOOK = "It may exist: look for it in the service before sending it again."
 
 _HINTS = {
     "error.unknown_field": "The project has no such field: mend the field's name in the mapping.",
@@ -93,7 +93,7 @@ def judge(
             return Retry(after, "unreachable", reply.detail or "the service was not reached")
         case Wire.LOST:
             detail = f": {reply.detail}" if reply.detail else ""
-            return Uncertain("lost", f"sent, but the answer was lost{detail}", hint=_LOOK)
+            return Uncertain("lost", f"sent, but the answer was lost{detail}", hint=MAY_EXIST)
         case Wire.ANSWERED:
             return _judge_answer(reply, attempt, policy, jitter, throttles)
 
@@ -104,12 +104,12 @@ def _judge_answer(
     status = reply.http_status
     if reply.stray:
         message = f"more than one answer came to its request, one of them: {_words(reply)}"
-        return Uncertain(STRAY_CODE, message, reply.numberids, _LOOK)
+        return Uncertain(STRAY_CODE, message, reply.numberids, MAY_EXIST)
     if reply.numberids:
         if status in _CREATED and reply.understood and not reply.errors:
             return Done(reply.numberids)
         message = f"the service gave a numberid and yet: {_words(reply)}"
-        return Uncertain("partial", message, reply.numberids, _LOOK)
+        return Uncertain("partial", message, reply.numberids, MAY_EXIST)
     match status:
         case 429 | 503 if status == 429 or reply.retry_after is not None:
             return _throttled(reply, policy, jitter, throttles)
@@ -125,13 +125,15 @@ def _judge_answer(
         case 200 if reply.understood and reply.errors:
             return _rejected(reply)
         case 200 if reply.understood:
-            return Uncertain("no_numberid", "the service gave no numberid and no error", hint=_LOOK)
+            return Uncertain(
+                "no_numberid", "the service gave no numberid and no error", hint=MAY_EXIST
+            )
         case 200:
             message = f"the reply is not in the service's form: {_words(reply)}"
-            return Uncertain("not_understood", message, hint=_LOOK)
+            return Uncertain("not_understood", message, hint=MAY_EXIST)
         case _:
             message = f"the service did not say what it did: {_words(reply)}"
-            return Uncertain(f"http_{status}", message, hint=_LOOK)
+            return Uncertain(f"http_{status}", message, hint=MAY_EXIST)
 
 
 def _throttled(reply: Reply, policy: RetryPolicy, jitter: float, throttles: int) -> Retry:

@@ -64,7 +64,7 @@ from importer.journal.file import (
     sha256_of,
     translated,
 )
-from importer.model import Outcome, Status
+from importer.model import MAY_EXIST, Outcome, Status
 
 T = TypeVar("T")
 
@@ -508,7 +508,7 @@ def _status_of(number: object) -> Status:
 _UNANSWERED = (
     "unanswered",
     "sent, but the run ended before an answer was recorded",
-    "It may exist: look for it in the service before sending it again.",
+    MAY_EXIST,
 )
 
 

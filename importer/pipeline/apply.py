@@ -42,9 +42,8 @@ from importer.pipeline.summary import Clock, Description, about_run, summarise
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
-from importer.sending.processes import sender_processes
 from importer.sending.protocol import End, Ending, Engine
-from importer.sending.remote import Links, RemoteEngine, parts_of
+from importer.sending.remote import Links, RemoteEngine, parts_of, sender_processes
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
 from importer.sources.snapshot import Snapshot
 from importer.survey.duplicates import Sighting

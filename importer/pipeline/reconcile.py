@@ -37,7 +37,7 @@ from importer.pipeline.recover import (
 )
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.summary import mark_from_list
-from importer.sending.lease import LEASE_SECONDS
+from importer.sending.frames import LEASE_SECONDS
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
 

@@ -27,7 +27,7 @@ from importer.pipeline.do_not_call import kept_numbers
 from importer.pipeline.rundir import RunDirectory, log_about_run
 from importer.pipeline.running import Listener, StopSwitch
 from importer.pipeline.summary import Clock, Description, about_run, describe_target, mark_from_list
-from importer.sending.lease import LEASE_SECONDS
+from importer.sending.frames import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
 from importer.sources import file_sha256, open_source

@@ -1,10 +1,20 @@
 """Senders on the workers of a Dask cluster: one that exists, or one on this machine.
 
 Dask runs a task again whose worker died, and even one that has finished where its result was lost;
-a request must never be sent again. So no row is a task: Dask places one actor on each worker
-(:mod:`importer.sending.cluster_sender`), and leases and outcomes are frames that its methods take
-and give. An actor is bound to its worker, and Dask does not make a lost one anew; should it do so
-nevertheless, the new one knows nothing of this session, and refuses.
+a request must never be sent again. So no row is a task: Dask places one actor (an object that it
+keeps on a worker, :class:`PlacedSender`) on each worker, and leases and outcomes are frames that
+the actor's methods take and give. An actor is bound to its worker.
+
+Dask may call a method again whose answer was lost, and may make an actor anew whose worker is gone.
+So each call names the session, a number that the actor drew when it was made, and the place in the
+stream at which its frames stand. What was taken already is not taken again, and an actor that was
+made anew knows nothing of the session, and refuses.
+
+This end has a :class:`ClusterLink` for each worker. Whatever goes wrong with a call, nobody knows
+what the sender made of it: the link is lost then, and nothing is tried again here.
+
+The API key is the worker's own, from its environment: a task's arguments are kept by the scheduler
+and shown on its pages.
 """
 
 from __future__ import annotations
@@ -12,25 +22,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import pkgutil
+import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, TypeVar
 
 import importer
-from importer.errors import ImporterError, ServiceError
+from importer.api.client import Client
+from importer.api.connections import Supervision
+from importer.errors import ImporterError, ServiceError, UsageError
 from importer.files import WorkingFolder
-from importer.sending import cluster_sender
-from importer.sending.cluster_link import ClusterLink
-from importer.sending.cluster_sender import PlacedSender
+from importer.sending.frames import (
+    FrameKind,
+    LeaseTerm,
+    boot_clock,
+    make_frame,
+    parse_frame,
+    split_frames,
+)
+from importer.sending.loop import run_loop
 from importer.sending.remote import Link
-from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, DEFAULT_WORKERS, Target
+from importer.sending.sender import Sender, read_setup
+from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, DEFAULT_WORKERS, Secret, Target
 
 REACH = 10.0
 """Seconds to reach a scheduler, and for its workers to come."""
 _PLACE = 30.0
 """Seconds in which a worker has to take its sender in: one that is busy takes nothing in."""
+
+_POLL = 5.0
+"""Seconds that a call waits for frames before it gives none."""
+_CALL_SECONDS = _POLL + 30.0
+"""Seconds after which a call that is not answered is lost."""
+_LOOK_SECONDS = 0.5
+"""How often Dask is asked whether the actor is still there."""
+_CLOSE_SECONDS = 2.0
+"""How long a link that is closed waits for its sender to take the news in."""
+PATIENCE = 30.0
+"""Seconds without a call after which a sender takes its coordinator for gone, and begins nothing
+more."""
+_LINGER = 0.005
+"""Seconds the first frame waits for others to share its call, which costs a millisecond or more."""
 
 _NO_PAGES: dict[str, list[str]] = {
     "distributed.scheduler.http.routes": [],
@@ -40,6 +79,10 @@ _NO_PAGES: dict[str, list[str]] = {
 
 Setups = Callable[[int], Sequence[bytes]]
 """The setups of so many senders, without the key."""
+
+Answer = TypeVar("Answer")
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -145,7 +188,7 @@ async def _local(target: Target, workers: int) -> AsyncIterator[Any]:
                                 API_KEY_VARIABLE: target.api_key.reveal(),
                                 CUSTOMER_VARIABLE: target.customer,
                             },
-                            preload=[cluster_sender.__name__],
+                            preload=[__name__],
                             local_directory=folder,
                             memory_limit=0,
                         )
@@ -250,3 +293,261 @@ def _told(error: BaseException) -> str:
             return f"busy, or lost: it took no sender in within {_PLACE:.0f} s"
         case _:
             return f"it takes no sender in: {error!r}"
+
+
+class ClusterLink:
+    """A way to an actor; `future` is Dask's own word on whether it is there.
+
+    `clock` is the sender's own, as its last answer told.
+    """
+
+    def __init__(self, name: str, actor: Any, future: Any, session: str, clock: float) -> None:
+        self.name = name
+        self.clock = clock
+        self._actor, self._future, self._session = actor, future, session
+        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = False
+        self._pushed = 0
+        self._tasks = [asyncio.create_task(self._push_all()), asyncio.create_task(self._watch())]
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame; what waits is bounded by what the coordinator grants."""
+        if not self._lost.done():
+            self._outbox.put_nowait(frame)
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """What the sender says, until it is lost."""
+        had = 0
+        while (answer := await self._call("collect", had)) is not None:
+            before, content, self.clock = answer
+            if before != had:
+                self._lose(f"frames {had} to {before} are gone")
+                return
+            for frame in split_frames(content):
+                had += 1
+                self._ended = parse_frame(frame)[0] in (FrameKind.END, FrameKind.FAILED)
+                yield frame
+                if self._ended:
+                    return
+
+    async def close(self) -> None:
+        """End the link; a sender that has not ended begins nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._ended and not self._lost.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._push(make_frame(FrameKind.HALT)), _CLOSE_SECONDS)
+        self._lose("closed")
+
+    async def _push_all(self) -> None:
+        while not self._lost.done():
+            frames = [await self._outbox.get()]
+            while not self._outbox.empty():
+                frames.append(self._outbox.get_nowait())
+            await self._push(b"".join(frames))
+
+    async def _push(self, frames: bytes) -> None:
+        self._pushed += 1
+        await self._call("push", self._pushed, frames)
+
+    async def _watch(self) -> None:
+        # Dask has no event for a future that is lost after it was done.
+        while self._future.status == "finished":  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        self._lose(f"Dask calls it {self._future.status}")
+
+    async def _call(self, method: str, *arguments: object) -> Any:
+        """Call a method of the actor; where no answer comes, the link is lost, and this gives None.
+
+        Dask's own call may wait for ever for an actor that is not coming back.
+        """
+        if self._lost.done():
+            return None
+        call = asyncio.ensure_future(self._begun(method, *arguments))
+        try:
+            await asyncio.wait(
+                (call, self._lost), timeout=_CALL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not self._lost.done() and not call.done():
+                self._lose("no answer")
+            if not self._lost.done() and (error := call.exception()) is not None:
+                self._lose(repr(error))
+            return None if self._lost.done() else call.result()
+        finally:
+            call.cancel()
+
+    async def _begun(self, method: str, *arguments: object) -> Any:
+        return await getattr(self._actor, method)(self._session, *arguments)
+
+    def _lose(self, why: str) -> None:
+        if not self._lost.done():
+            _log.info("%s: %s", self.name, why)
+            self._lost.set_result(None)
+
+
+class SessionError(Exception):
+    """A call for another session than this actor's, or out of turn: the link is lost."""
+
+
+class PlacedSender:
+    """One run's sender on one worker: an actor, whose methods the coordinator calls through Dask.
+
+    It sends from a thread with a loop of its own, so that it and what else the worker does do not
+    hold each other up.
+    """
+
+    def __init__(self, setup: bytes) -> None:
+        self._session = secrets.token_hex(8)
+        self._mailbox: Future[_Mailbox] = Future()
+        # A daemon: a worker that is told to end is not held up.
+        threading.Thread(
+            target=self._run, args=(setup,), name="vcc-importer sender", daemon=True
+        ).start()
+
+    async def hello(self) -> tuple[str, float]:
+        """The session, and this machine's clock.
+
+        Raises UsageError where this worker cannot send for the run.
+        """
+        await asyncio.wrap_future(self._mailbox)
+        return self._session, boot_clock()
+
+    async def push(self, session: str, number: int, frames: bytes) -> bool:
+        """Take frames; `number` counts these calls from 1, and a call is not taken twice."""
+        return await self._in_mailbox(session, lambda mailbox: mailbox.push(number, frames))
+
+    async def collect(self, session: str, had: int) -> tuple[int, bytes, float]:
+        """The frames behind the first `had`: how many came before these, these, and the clock.
+
+        Waits for some, but no longer than `_POLL`. Frames are kept until a later call says that it
+        has them.
+        """
+        return await self._in_mailbox(session, lambda mailbox: mailbox.collect(had))
+
+    async def _in_mailbox(
+        self, session: str, work: Callable[[_Mailbox], Coroutine[Any, Any, Answer]]
+    ) -> Answer:
+        if session != self._session:
+            raise SessionError("this sender was made anew")
+        mailbox = self._mailbox.result()
+        if mailbox.closed:
+            raise SessionError("this sender has ended")
+        return await asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(work(mailbox), mailbox.loop)
+        )
+
+    def _run(self, setup: bytes) -> None:
+        try:
+            run_loop(self._serve(setup))
+        except Exception as error:
+            if self._mailbox.done():
+                raise
+            self._mailbox.set_exception(error)
+
+    async def _serve(self, setup: bytes) -> None:
+        target, pace, policy = read_setup(setup, _own_key())
+        _check_customer(target)
+        mailbox = _Mailbox()
+        term = LeaseTerm()
+
+        def suspect(connection: int) -> None:
+            sender.suspect(connection)
+
+        async with Client(target, pace, Supervision(lambda: term.lasts, suspect)) as client:
+            sender = Sender(client, pace, policy, term, mailbox.write)
+            mailbox.sender = sender
+            self._mailbox.set_result(mailbox)
+            guard = asyncio.create_task(mailbox.guard())
+            try:
+                await sender.work()
+            except Exception as error:  # noqa: BLE001  told to the coordinator
+                _log.exception("a sender failed")
+                mailbox.write(
+                    make_frame(FrameKind.FAILED, f"failed: {type(error).__name__}".encode())
+                )
+            finally:
+                guard.cancel()
+        await mailbox.linger()
+
+
+class _Mailbox:
+    """Frames to and from the sender of a worker; touched on the sender's own loop only."""
+
+    sender: Sender
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.closed = False
+        self._taken = 0
+        self._gone = 0
+        self._outbox: deque[bytes] = deque()
+        self._filled = asyncio.Event()
+        self._called = time.monotonic()
+
+    def write(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+        self._filled.set()
+
+    async def push(self, number: int, frames: bytes) -> bool:
+        if number > self._taken + 1:
+            raise SessionError(f"call {number} came after {self._taken}")
+        if number == self._taken + 1:
+            self._taken = number
+            for frame in split_frames(frames):
+                self.sender.take(frame)
+        return True
+
+    async def collect(self, had: int) -> tuple[int, bytes, float]:
+        self._called = time.monotonic()
+        while self._outbox and self._gone < had:
+            self._outbox.popleft()
+            self._gone += 1
+        if not self._outbox:
+            self._filled.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._filled.wait(), _POLL)
+                await asyncio.sleep(_LINGER)
+        self._called = time.monotonic()
+        return self._gone, b"".join(self._outbox), boot_clock()
+
+    async def guard(self) -> None:
+        """Begin nothing more once nobody asks what became of it."""
+        await self._abandoned()
+        self.sender.take(None)
+
+    async def linger(self) -> None:
+        """Keep the last frames for as long as somebody may ask for them."""
+        await self._abandoned()
+        self.closed = True
+
+    async def _abandoned(self) -> None:
+        while (left := self._called + PATIENCE - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
+
+
+def _own_key() -> Secret:
+    key = os.environ.get(API_KEY_VARIABLE)
+    if not key:
+        raise UsageError(
+            f"{API_KEY_VARIABLE} is not set in its environment",
+            "Set it where the worker is started; the key is never sent over the cluster.",
+        )
+    return Secret(key)
+
+
+def _check_customer(target: Target) -> None:
+    """A worker that names its customer has that customer's key."""
+    customer = os.environ.get(CUSTOMER_VARIABLE, target.customer)
+    if customer != target.customer:
+        raise UsageError(
+            f"its {CUSTOMER_VARIABLE} is {customer}, and the run is for {target.customer}",
+            "Start the worker with the customer and the key of this run.",
+        )
+
+
+def dask_setup(worker: object) -> None:
+    """Called by Dask in a worker that has this module as a preload: it does not hear Ctrl-C."""
+    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -26,19 +26,20 @@ from itertools import islice
 from typing import Self
 
 from importer.model import Lease, Outcome, Request, Status, Stop
-from importer.sending.protocol import End, Ending, Engine, Ledger
+from importer.sending.protocol import End, Ending, Engine, Ledger, in_doubt
 
 AHEAD = 4096
-"""Rows kept ready: at thousands a second enough to bridge the preparation of a batch."""
+"""Requests kept ready: at thousands a second enough to bridge the preparation of a batch."""
 
 _SLICE_ROWS = 256
 _SLICE_SECONDS = 0.002
-"""The reader shows what it has after so long: rows to be sent may be far between."""
+"""The reader hands over what it has after so long: there may be few rows to send among many."""
 
 _LINGER = 0.01
 """Seconds an outcome waits at most for others to share its transaction."""
 
 _TWICE = "numberid_twice"
+"""The code of rows that were given a numberid that another row was given, too."""
 
 Watcher = Callable[[Sequence[Outcome]], None]
 
@@ -62,7 +63,7 @@ async def coordinate(
     cancelled, it records what had come back by then, and what was not sent; the journal shows the
     rest as uncertain. So too when all tasks of the loop are cancelled, as when it is interrupted.
     """
-    run = _Run(work, ledger, engine, on_outcomes, set(map(_short, numberids)))
+    run = _Run(work, ledger, engine, on_outcomes, set(map(_numberid_key, numberids)))
     with (
         ThreadPoolExecutor(1, "reader") as reading,
         ThreadPoolExecutor(1, "writer") as writing,
@@ -74,7 +75,7 @@ async def coordinate(
 
 
 class _Run:
-    """The state of one run; touched on the event loop's thread only."""
+    """The state of one call of `coordinate`; touched on the event loop's thread only."""
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class _Run:
         self._due = asyncio.Event()
         self._room = asyncio.Event()
         self._halt = asyncio.Event()
-        self._granted = _Granted()
+        self._granted = _LeaseQueue()
         self._linger: asyncio.TimerHandle | None = None
 
     @property
@@ -210,14 +211,14 @@ class _Run:
         returned = [o for o in reported if o.was is None]
         final = unsent + [o for o in returned if o.status is not Status.PENDING]
         withdrawn = [o.row for o in returned if o.status is Status.PENDING]
-        taken, own = self._taken(final)
+        twice, new_numberids = self._given_before(final)
         record = partial(
             self._record,
             outcomes=final,
             withdrawn=withdrawn,
             intents=[request.row for request in requests],
             doubted=doubted,
-            taken=taken,
+            twice=twice,
         )
         recording = writing.submit(_error_of, record)
         cut_off: asyncio.CancelledError | None = None
@@ -231,7 +232,7 @@ class _Run:
             self._reported[:0] = reported
             self._unsent[:0] = unsent
             raise error
-        self._numberids |= own
+        self._numberids |= new_numberids
         self._doubted.update(o.row for o in doubted)
         self._doubted.update(o.row for o in final if o.code == _TWICE)
         self._under_way += len(requests) - len(returned)
@@ -240,27 +241,27 @@ class _Run:
             self._granted.grant(Lease(requests))
         if final or doubted:
             self._on_outcomes(final + doubted)
-        for row in taken:
+        for row in twice:
             self._engine.distrust(row)
         if cut_off is not None:
             raise cut_off
 
-    def _taken(self, outcomes: list[Outcome]) -> tuple[dict[int, tuple[str, ...]], set[int]]:
-        """Created rows with a numberid that another has, each with its numberids; and all of these.
+    def _given_before(self, outcomes: list[Outcome]) -> tuple[dict[int, tuple[str, ...]], set[int]]:
+        """Created rows with a numberid that another row has, each with its numberids.
 
-        Their outcomes are made uncertain in `outcomes`.
+        Their outcomes are made uncertain in `outcomes`. Also gives the keys of all numberids found.
         """
-        taken: dict[int, tuple[str, ...]] = {}
+        twice: dict[int, tuple[str, ...]] = {}
         found: set[int] = set()
         for place, outcome in enumerate(outcomes):
             if outcome.status is not Status.CREATED:
                 continue
-            own = {_short(numberid) for numberid in outcome.numberids}
+            own = {_numberid_key(numberid) for numberid in outcome.numberids}
             if not own.isdisjoint(self._numberids) or not own.isdisjoint(found):
-                taken[outcome.row] = outcome.numberids
-                outcomes[place] = _not_its_own(outcome)
+                twice[outcome.row] = outcome.numberids
+                outcomes[place] = _given_twice(outcome)
             found |= own
-        return taken, found
+        return twice, found
 
     def _record(
         self,
@@ -269,20 +270,21 @@ class _Run:
         withdrawn: Sequence[int],
         intents: Sequence[int],
         doubted: list[Outcome],
-        taken: Mapping[int, tuple[str, ...]],
+        twice: Mapping[int, tuple[str, ...]],
     ) -> None:
         """Record a round; called in the writer's thread.
 
-        Where rows have another's numberid, the other is in doubt, too: it is added to `doubted`,
-        or, if it came in the same round, changed in `outcomes`.
+        `twice` are rows given a numberid that another row has: that other row is in doubt, too. If
+        it was recorded before, it is added to `doubted`; if it came in the same round, it is made
+        uncertain in `outcomes`.
         """
-        if taken:
-            ids = {numberid for numberids in taken.values() for numberid in numberids}
+        if twice:
+            ids = {numberid for numberids in twice.values() for numberid in numberids}
             for place, o in enumerate(outcomes):
                 if o.status is Status.CREATED and not ids.isdisjoint(o.numberids):
-                    outcomes[place] = _not_its_own(o)
+                    outcomes[place] = _given_twice(o)
             holders = self._ledger.holders(sorted(ids))
-            doubted += [_not_its_own(o)._replace(was=o.status) for o in holders]
+            doubted += [_given_twice(o, was=o.status) for o in holders]
         if doubted:
             self._ledger.record(
                 outcomes=outcomes, withdrawn=withdrawn, intents=intents, doubted=doubted
@@ -297,7 +299,7 @@ class _Run:
         return tuple(self._ready.popleft() for _ in range(min(free, len(self._ready))))
 
 
-class _Granted:
+class _LeaseQueue:
     """Leases on their way to the engine: an async iterator that ends when it is closed."""
 
     def __init__(self) -> None:
@@ -338,27 +340,20 @@ def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], b
     return drawn, len(drawn) < _SLICE_ROWS
 
 
-def _short(numberid: str) -> int:
-    """A numberid as an integer: itself, or a hash of 64 bits where it is no number."""
+def _numberid_key(numberid: str) -> int:
+    """A numberid in few bytes: the integer that it is, or a hash of 64 bits where it is none."""
     return int(numberid) if numberid.isascii() and numberid.isdecimal() else hash(numberid)
 
 
-def _not_its_own(outcome: Outcome) -> Outcome:
-    """The outcome of a created row of which another row has the numberid."""
-    return Outcome(
-        outcome.row,
-        Status.UNCERTAIN,
-        outcome.numberids,
-        outcome.attempts,
-        outcome.http_status,
-        _TWICE,
-        f"the service gave the numberid {'|'.join(outcome.numberids)} to two rows",
-        "It may exist: look for it in the service before sending it again.",
-    )
+def _given_twice(outcome: Outcome, was: Status | None = None) -> Outcome:
+    """The outcome of a created row whose numberid another row was given, too."""
+    numberids = "|".join(outcome.numberids)
+    message = f"the service gave the numberid {numberids} to two rows"
+    return in_doubt(outcome, _TWICE, message, was)
 
 
 def _error_of(work: Callable[[], None]) -> Exception | None:
-    """What `work` raised; called in the writer's thread."""
+    """Run `work` in the writer's thread; what it raised, or None."""
     try:
         work()
     except Exception as error:  # noqa: BLE001  raised again on the loop

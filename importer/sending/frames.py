@@ -1,13 +1,21 @@
-"""What a coordinator and its senders elsewhere say to each other: frames, each with its kind.
+"""What a coordinator and its senders elsewhere say to each other: frames, and the lease's term.
 
-A frame is its length (4 bytes, without these), its kind (1 byte) and its content: for leases row
-numbers and bodies as they are, for all else JSON. Both ends are of the same version: a sender is
-started by the run that it serves, or asked for its version first.
+A frame is its length (4 bytes, big-endian, not counting themselves), its kind (1 byte) and its
+content. Leases have row numbers and bodies as they are, all else is JSON. Both ends are of the same
+version: a sender is started by the run that it serves, or asked for its version first.
+
+A sender may begin requests of its leases for a term only, which is renewed. For it may be frozen (a
+stopped process, a suspended machine, a paused container) and wake up when its coordinator is long
+gone and its rows were sent again. The term ends at a moment of the sender's own clock, worked out
+from a reading that the coordinator had of it: however long a renewal was under way, it ends at the
+same moment. Nobody releases uncertain rows of a run before the longest term is over.
 """
 
 from __future__ import annotations
 
+import math
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum
@@ -38,20 +46,20 @@ LONGEST = 2**30
 """Bytes of a frame; more is no frame, but something else on the same pipe."""
 
 
-class Kind(bytes, Enum):
+class FrameKind(bytes, Enum):
     """What a frame is; the first five go to the sender, the others come from it."""
 
     SETUP = b"C"
     LEASE = b"L"
     RENEW = b"R"
-    """Until when, by the sender's clock, it may begin requests (`lease.LeaseTerm`)."""
+    """Until when, by the sender's clock, it may begin requests (`LeaseTerm`)."""
     DISTRUST = b"D"
-    """A row whose answer may be another's; 0 for no row of this sender."""
+    """A row whose answer may be another row's; 0 for no row of this sender."""
     HALT = b"H"
     OUTCOMES = b"O"
     EVENT = b"E"
     WIDTH = b"W"
-    """How many rows it has use for from now on, if only to try what more bring."""
+    """How many rows it can use at once from now on (`protocol.Engine.width`)."""
     STOPPED = b"S"
     """The verdict that stopped the sender; what it still gets it gives back as pending."""
     END = b"V"
@@ -60,26 +68,29 @@ class Kind(bytes, Enum):
     """The last frame of a sender that met a bug of ours: what Python calls it."""
 
 
-def framed(kind: Kind, content: bytes = b"") -> bytes:
-    """A frame, whole."""
+def make_frame(kind: FrameKind, content: bytes = b"") -> bytes:
+    """A whole frame, with its length."""
     return _LENGTH.pack(len(content) + 1) + kind.value + content
 
 
 def frame_length(head: bytes) -> int:
-    """How many bytes follow the first `HEAD` of a frame; raises ValueError for no frame's."""
+    """How many bytes follow the first `HEAD` bytes of a frame.
+
+    Raises ValueError for bytes that begin no frame.
+    """
     length: int = _LENGTH.unpack(head)[0]
     if not 1 <= length <= LONGEST:
         raise ValueError(f"a frame of {length} bytes")
     return length
 
 
-def parted(frame: bytes) -> tuple[Kind, bytes]:
+def parse_frame(frame: bytes) -> tuple[FrameKind, bytes]:
     """A frame without its length: kind and content."""
-    return Kind(frame[:1]), frame[1:]
+    return FrameKind(frame[:1]), frame[1:]
 
 
-def split(content: bytes) -> Iterator[bytes]:
-    """The frames that stand one after the other, without their lengths; raises ValueError."""
+def split_frames(content: bytes) -> Iterator[bytes]:
+    """The frames in a run of them, without their lengths; raises ValueError for a cut one."""
     place = 0
     while place < len(content):
         start = place + HEAD
@@ -92,10 +103,10 @@ def split(content: bytes) -> Iterator[bytes]:
 def lease_frame(requests: Sequence[Request]) -> bytes:
     """Rows to send."""
     if not requests:
-        return framed(Kind.LEASE)
+        return make_frame(FrameKind.LEASE)
     rows, bodies = zip(*requests, strict=True)
     head = _COUNT.pack(len(rows)) + _lease_head(len(rows)).pack(*rows, *map(len, bodies))
-    return framed(Kind.LEASE, b"".join((head, *bodies)))
+    return make_frame(FrameKind.LEASE, b"".join((head, *bodies)))
 
 
 def read_lease(content: bytes) -> tuple[Request, ...]:
@@ -112,7 +123,7 @@ def read_lease(content: bytes) -> tuple[Request, ...]:
 
 def renewal_frame(until: float) -> bytes:
     """A new end of a sender's term, in seconds of its own clock."""
-    return framed(Kind.RENEW, _SECONDS.pack(until))
+    return make_frame(FrameKind.RENEW, _SECONDS.pack(until))
 
 
 def read_renewal(content: bytes) -> float:
@@ -122,25 +133,25 @@ def read_renewal(content: bytes) -> float:
 
 
 def distrust_frame(row: int) -> bytes:
-    """A row whose answer may be another's; 0 for no row of that sender."""
-    return framed(Kind.DISTRUST, orjson.dumps(row))
+    """Names a row whose answer may be another row's; 0 for no row of that sender."""
+    return make_frame(FrameKind.DISTRUST, orjson.dumps(row))
 
 
 def read_distrust(content: bytes) -> int:
-    """The row of a frame."""
+    """The row that a frame of `distrust_frame` names."""
     row: int = orjson.loads(content)
     return row
 
 
 @lru_cache(maxsize=1024)
 def _lease_head(count: int) -> struct.Struct:
-    """So many row numbers, then the length of each body."""
+    """The layout of a lease's head: so many row numbers, then as many lengths of bodies."""
     return struct.Struct(f">{count}Q{count}I")
 
 
 def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
     """What became of some rows."""
-    return framed(Kind.OUTCOMES, orjson.dumps([_packed(outcome) for outcome in outcomes]))
+    return make_frame(FrameKind.OUTCOMES, orjson.dumps([_packed(outcome) for outcome in outcomes]))
 
 
 def _packed(o: Outcome) -> tuple[object, ...]:
@@ -151,7 +162,7 @@ def _packed(o: Outcome) -> tuple[object, ...]:
 
 
 def _text(text: str | None) -> str | None:
-    """Half a surrogate pair is no text, and no JSON."""
+    """The text as JSON can have it: half a surrogate pair, as `?`."""
     return None if text is None else text.encode("utf-8", "replace").decode()
 
 
@@ -171,7 +182,7 @@ _EVENTS = {kind.__name__: kind for kind in (Waiting, Probing, Resumed, PaceChang
 
 def event_frame(event: Event) -> bytes:
     """What a sender tells while it sends."""
-    return framed(Kind.EVENT, orjson.dumps([type(event).__name__, asdict(event)]))
+    return make_frame(FrameKind.EVENT, orjson.dumps([type(event).__name__, asdict(event)]))
 
 
 def read_event(content: bytes) -> Event:
@@ -182,8 +193,8 @@ def read_event(content: bytes) -> Event:
 
 
 def width_frame(width: int) -> bytes:
-    """How many rows a sender has use for at once."""
-    return framed(Kind.WIDTH, orjson.dumps(width))
+    """How many rows a sender can use at once."""
+    return make_frame(FrameKind.WIDTH, orjson.dumps(width))
 
 
 def read_width(content: bytes) -> int:
@@ -194,10 +205,45 @@ def read_width(content: bytes) -> int:
 
 def stopped_frame(verdict: Stop) -> bytes:
     """The verdict that stopped a sender."""
-    return framed(Kind.STOPPED, orjson.dumps(asdict(verdict)))
+    return make_frame(FrameKind.STOPPED, orjson.dumps(asdict(verdict)))
 
 
 def read_stopped(content: bytes) -> Stop:
     """The verdict of a frame."""
     about: dict[str, Any] = orjson.loads(content)
     return Stop(**about)
+
+
+LEASE_SECONDS = 30.0
+"""How long a term is, counted from the reading of the sender's clock that it is based on."""
+RENEW_SECONDS = 5.0
+"""How often a term is renewed: a coordinator may be held up for the rest of it."""
+
+
+def boot_clock() -> float:
+    """Seconds of a clock that goes on while the machine is suspended, and is never set.
+
+    All processes of a machine read the same.
+    """
+    # Linux has a clock of its own for it; what others call monotonic counts suspension.
+    if (clock := getattr(time, "CLOCK_BOOTTIME", None)) is not None:
+        return time.clock_gettime(clock)
+    if hasattr(time, "clock_gettime"):
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return time.monotonic()
+
+
+class LeaseTerm:
+    """Until when a sender may begin requests; over until it is renewed for the first time."""
+
+    def __init__(self) -> None:
+        self._until = -math.inf
+
+    def renew(self, until: float) -> None:
+        """Move its end to a moment of :func:`boot_clock`, but never back."""
+        self._until = max(self._until, until)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a request may begin now; to be asked right before it is written."""
+        return boot_clock() < self._until

@@ -1,8 +1,17 @@
 """The local engine: requests in flight on one event loop, as many as the pace allows.
 
-A row that is refused disturbs no other; a reply that refuses us stops them all. Which pace is
-kept is up to `pace.py`, what trouble means for all rows is up to `trouble.py`, and where the rows
-are is up to `dispatch.py`.
+A row that is refused disturbs no other; a reply that refuses us stops them all. `pace` says when
+a request may begin, and `trouble` what the service's trouble means for all rows.
+
+`Dispatcher` has the rows: those that wait, and those in flight. Whenever something changes (rows
+came, a request ended, a wait is over) one function asks whether another request may begin; no
+task waits for its turn.
+
+Answers that may be another row's (`LocalEngine.suspect`, `distrust`): where a connection brings
+an answer that nobody asked for, or two rows get one numberid, the answers that the connection
+brought within the last second are in doubt. So the answers of the last second are remembered with
+their connections, and the rows among them are reported as uncertain, though they were reported as
+created or rejected before.
 """
 
 from __future__ import annotations
@@ -12,11 +21,12 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from importer.model import (
+    MAY_EXIST,
     Done,
     Event,
     Lease,
@@ -25,6 +35,7 @@ from importer.model import (
     Probing,
     Rejected,
     Reply,
+    Request,
     Resumed,
     Retry,
     Status,
@@ -35,10 +46,8 @@ from importer.model import (
     Waiting,
     Wire,
 )
-from importer.sending.dispatch import Dispatcher, Row, doubted
-from importer.sending.failures import Failures
 from importer.sending.pace import Pacer
-from importer.sending.protocol import Report
+from importer.sending.protocol import FailureCount, Report, in_doubt
 from importer.sending.trouble import Trouble
 from importer.settings import RetryPolicy
 
@@ -54,7 +63,39 @@ Judge = Callable[[Reply, int, RetryPolicy, float, int], Verdict]
 _STRAINED = frozenset({503, 504})
 _CERTAIN = frozenset({Status.CREATED, Status.REJECTED})
 _SECONDS_OF_DOUBT = 1.0
-"""How long an answer may turn out to be another row's, by what comes after it."""
+"""How long after an answer it may turn out, by what comes behind it, to be another row's."""
+_LEASE_LOOK_SECONDS = 0.05
+"""How often a sender whose lease is over looks whether it was renewed."""
+_TELL_SECONDS = 0.1
+"""A wait that grows by less is not told anew."""
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A row on its way; `counted` tries are those that use up its retries."""
+
+    request: Request
+    attempts: int = 0
+    counted: int = 0
+    throttles: int = 0
+    status: int | None = None
+    doubtful: bool = False
+    """An answer that it had may have been another's, so that it may exist already."""
+    given_back: bool = False
+    """It was reported as pending, since nothing more begins."""
+
+    def outcome(
+        self,
+        status: Status,
+        numberids: tuple[str, ...] = (),
+        code: str | None = None,
+        message: str | None = None,
+        hint: str | None = None,
+    ) -> Outcome:
+        """What became of it."""
+        return Outcome(
+            self.request.row, status, numberids, self.attempts, self.status, code, message, hint
+        )
 
 
 class _Answered(NamedTuple):
@@ -64,12 +105,6 @@ class _Answered(NamedTuple):
     connection: int
     row: Row
     outcome: Outcome | None
-
-
-_LEASE_LOOK_SECONDS = 0.05
-"""How often a sender whose lease is over looks whether it was renewed."""
-_TELL_SECONDS = 0.1
-"""A wait that grows by less is not told anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +124,15 @@ class LocalEngine:
     on_event: Callable[[Event], None] = lambda event: None
     clock: Callable[[], float] = time.monotonic
     may_begin: Callable[[], bool] = lambda: True
-    """Whether its lease lasts (`lease.LeaseTerm`); asked before each request, and once more by
-    what `post` stands on, right before the request is written."""
+    """Whether the lease still lasts (`frames.LeaseTerm`). Asked before each request, and by the
+    HTTP client once more right before it writes the request."""
     use_once: Callable[[], None] = lambda: None
-    """Has each connection used for one request from then on."""
+    """Has the HTTP client use each connection for one request only, from then on."""
     pacer: Pacer = field(init=False)
-    untold: list[Exception] = field(init=False, default_factory=list)
+    listener_errors: list[Exception] = field(init=False, default_factory=list)
     """What `on_event` raised: a listener may fail, but not keep a row from its outcome."""
-    crews: list[_Crew] = field(init=False, default_factory=list)
-    """That of the `send` under way."""
+    under_way: list[_Sending] = field(init=False, default_factory=list)
+    """The calls of `send` that have not returned."""
 
     def __post_init__(self) -> None:
         pacer = Pacer(
@@ -113,7 +148,7 @@ class LocalEngine:
         try:
             self.on_event(event)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
-            self.untold.append(error)
+            self.listener_errors.append(error)
 
     @property
     def width(self) -> int:
@@ -128,26 +163,26 @@ class LocalEngine:
         Raises what `post`, `judge` or `on_event` raised, which is a bug, after every row was
         reported. Such a bug ends the run in order; what is in flight is awaited.
         """
-        crew = _Crew(self, report)
-        self.crews.append(crew)
+        sending = _Sending(self, report)
+        self.under_way.append(sending)
         try:
-            return await crew.work(leases, stop)
+            return await sending.work(leases, stop)
         finally:
-            self.crews.remove(crew)
+            self.under_way.remove(sending)
 
     def suspect(self, connection: int) -> None:
         """Something came on a connection that nobody had asked for: an answer too many."""
-        for crew in self.crews:
-            crew.suspect(connection, "the service sent an answer that nobody had asked for")
+        for sending in self.under_way:
+            sending.suspect(connection, "the service sent an answer that nobody had asked for")
 
     def distrust(self, row: int) -> None:
         """A row's answer may be another's; see :class:`importer.sending.protocol.Engine`."""
-        for crew in self.crews:
-            crew.distrust(row)
+        for sending in self.under_way:
+            sending.distrust(row)
 
 
-class _Crew:
-    """One `send`; all of it happens on the loop's thread."""
+class _Sending:
+    """The state of one call of `LocalEngine.send`; touched on the loop's thread only."""
 
     def __init__(self, engine: LocalEngine, report: Report) -> None:
         self._engine = engine
@@ -160,8 +195,8 @@ class _Crew:
         self._prober: asyncio.Task[None] | None = None
         self._verdict: Stop | None = None
         self._failure: Exception | None = None
-        self._failures = Failures(engine.policy.max_failures)
-        self._held, self._held_until = False, -math.inf
+        self._failures = FailureCount(engine.policy.max_failures)
+        self._waiting, self._told_until = False, -math.inf
         self._answered: deque[_Answered] = deque()
         self._distrustful = False
 
@@ -175,7 +210,7 @@ class _Crew:
                 task.cancel()
             await self._rows.close()
             await asyncio.gather(self._feeder, watcher, return_exceptions=True)
-        for error in (self._failure, *self._engine.untold):
+        for error in (self._failure, *self._engine.listener_errors):
             if error is not None:
                 raise error
         if not self._feeder.cancelled():
@@ -231,28 +266,31 @@ class _Crew:
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._fail(error)
             message = f"sent, but the importer failed: {type(error).__name__}"
-            hint = "It may exist: look for it in the service before sending it again."
-            return row.outcome(Status.UNCERTAIN, (), "internal_error", message, hint)
-        if outcome is not None and (stop := self._failures.count(outcome)) is not None:
+            return row.outcome(Status.UNCERTAIN, (), "internal_error", message, MAY_EXIST)
+        if outcome is not None and (stop := self._failures.add(outcome)) is not None:
             self._stop(stop)
-        if self._engine.untold:
-            self._fail(self._engine.untold[0])
+        if self._engine.listener_errors:
+            self._fail(self._engine.listener_errors[0])
         return outcome
 
     def _remember(self, row: Row, reply: Reply, outcome: Outcome | None) -> Outcome | None:
-        """Keep for a second what was answered on which connection; the outcome, if there is one."""
+        """Remember for a second which row was answered on which connection; gives its outcome."""
         now = self._clock()
         while self._answered and self._answered[0].at < now - _SECONDS_OF_DOUBT:
             self._answered.popleft()
         if row.doubtful and outcome is not None:
-            outcome = doubted(outcome)
+            outcome = _maybe_anothers(outcome)
         self._answered.append(_Answered(now, reply.connection, row, outcome))
         if reply.stray:
             self.suspect(reply.connection, "the service gave more than one answer to a request")
         return outcome
 
     def suspect(self, connection: int, why: str) -> None:
-        """Have no row rely on what came on a connection within its last second."""
+        """Put the answers in doubt that a connection brought within the last second.
+
+        The first time, connections are used once each from then on, so that an answer too many
+        shows at once. `connection` 0 is none that is known.
+        """
         if not self._distrustful:
             self._distrustful = True
             self._engine.use_once()
@@ -269,31 +307,32 @@ class _Crew:
             self._rows.pump()
 
     def distrust(self, row: int) -> None:
-        """Have no row rely on the connection that a row's answer came on."""
+        """Suspect the connection that a row's answer came on."""
         found = [a.connection for a in self._answered if a.row.request.row == row]
         self.suspect(found[-1] if found else 0, "the service gave one numberid to two rows")
 
     def _doubt(self, answered: _Answered) -> Iterator[Outcome]:
-        """The outcome of a row whose answer may be another's; it is reported already, or never."""
+        """The outcome to report of a row whose answer may be another's, if there is one now."""
         row, outcome = answered.row, answered.outcome
         if outcome is None:
-            # Its answer had it sent again, or given back: it may have arrived all the same.
+            # By that answer it waits for another try, is being sent again, or was given back as
+            # pending. If the answer was another's, the row may have arrived all the same.
             if self._rows.take_back(row):
-                yield doubted(row.outcome(Status.UNCERTAIN))
+                yield _maybe_anothers(row.outcome(Status.UNCERTAIN))
             elif row.given_back:
                 row.given_back, row.doubtful = False, True
-                yield doubted(row.outcome(Status.UNCERTAIN), was=Status.PENDING)
+                yield _maybe_anothers(row.outcome(Status.UNCERTAIN), was=Status.PENDING)
             else:
                 row.doubtful = True
         elif outcome.status in _CERTAIN:
-            yield doubted(outcome, was=outcome.status)
+            yield _maybe_anothers(outcome, was=outcome.status)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self._halt()
 
     def _settle(self, row: Row, reply: Reply, began: float) -> Outcome | None:
-        """Act on a reply; None if the row is not settled by it."""
+        """Act on a reply; the outcome of its row, or None where it is to be sent again."""
         now, trouble, policy = self._clock(), self._trouble, self._engine.policy
         row.status = reply.http_status
         sent = reply.wire is not Wire.NOT_SENT
@@ -312,7 +351,9 @@ class _Crew:
             case Uncertain(code, message, numberids, hint):
                 if reply.wire is Wire.LOST or reply.http_status in _STRAINED:
                     self._pacer.strained(now, began)
-                self._hold(trouble.uncertain(now, began, message), message, trouble.probe_at)
+                self._hold_or_stop(
+                    trouble.uncertain(now, began, message), message, trouble.probe_at
+                )
                 return row.outcome(Status.UNCERTAIN, numberids, code, message, hint)
             case Stop():
                 self._rows.put_back(row)
@@ -325,10 +366,12 @@ class _Crew:
                     self._pacer.throttled(now, began, max(0.0, trouble.gate - now))
                 else:
                     self._pacer.strained(now, began)
-                self._hold(stop, message, trouble.gate)
+                self._hold_or_stop(stop, message, trouble.gate)
             case Retry(after=after, message=message) if not sent:
                 self._rows.put_back(row)
-                self._hold(trouble.unreachable(now, began, after, message), message, trouble.gate)
+                self._hold_or_stop(
+                    trouble.unreachable(now, began, after, message), message, trouble.gate
+                )
             case Retry(after=after):
                 row.counted += 1
                 self._rows.put_off(row, after)
@@ -338,14 +381,14 @@ class _Crew:
         trouble = self._trouble
         self._pacer.answered(now, began, self._rows.in_flight)
         trouble.certain(began)
-        if self._held:
+        if self._waiting:
             trouble.recovered(self._pacer.width)
             if trouble.at_once is None and trouble.gate <= now:
-                self._held = False
+                self._waiting = False
                 self._engine.tell(Resumed())
 
-    def _hold(self, stop: Stop | None, message: str, until: float | None) -> None:
-        """Stop, or tell of a wait."""
+    def _hold_or_stop(self, stop: Stop | None, message: str, until: float | None) -> None:
+        """Stop, or tell the listener how long everybody waits."""
         if stop is not None:
             self._stop(stop)
             return
@@ -353,8 +396,8 @@ class _Crew:
             self._prober = self._rows.start(self._probe())
         if self._rows.halted:
             return
-        if until is not None and until > self._held_until + _TELL_SECONDS:
-            self._held, self._held_until = True, until
+        if until is not None and until > self._told_until + _TELL_SECONDS:
+            self._waiting, self._told_until = True, until
             seconds = max(0.0, until - self._clock())
             total = self._trouble.throttled_seconds
             self._engine.tell(Waiting(seconds, message, total))
@@ -383,9 +426,198 @@ class _Crew:
                 well = reply.http_status == 200 and reply.understood and not reply.errors
                 message = reply.detail or f"HTTP {reply.http_status}"
                 stop = trouble.probed(self._clock(), jitter, well=well, message=message)
-                self._hold(stop, message, trouble.probe_at)
+                self._hold_or_stop(stop, message, trouble.probe_at)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._fail(error)
         finally:
             self._prober = None
             self._rows.pump()
+
+
+class Dispatcher:
+    """The rows of one `send`: begins requests as soon as they may, reports each row once.
+
+    `turn` is asked whether another request may begin beside so many in flight. It gives seconds to
+    wait; 0 is now, and the request counts as begun; None is not before something changes.
+    `exchange` sends a row once and gives its outcome, or None if it has put the row back. `failed`
+    takes what one of these raised, and what else ended a request though nobody expected it: that is
+    a bug, and must end the run in order instead of making it wait for good.
+    """
+
+    def __init__(
+        self,
+        turn: Callable[[int], float | None],
+        exchange: Callable[[Row], Awaitable[Outcome | None]],
+        report: Report,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.in_flight = 0
+        self.halted = False
+        self._turn = turn
+        self._exchange = exchange
+        self._report = report
+        self._failed = failed
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._ready: deque[Row] = deque()
+        self._later: dict[Row, asyncio.TimerHandle] = {}
+        self._complete = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+
+    def add(self, requests: tuple[Request, ...]) -> None:
+        """Take new rows, to be sent after those that wait."""
+        for request in requests:
+            self._put(Row(request), first=False)
+        self.pump()
+
+    def complete(self) -> None:
+        """No more rows will be added."""
+        self._complete = True
+        self.pump()
+
+    def put_back(self, row: Row) -> None:
+        """Let a row that did not arrive be the next to be sent."""
+        self._put(row, first=True)
+
+    def put_off(self, row: Row, seconds: float) -> None:
+        """Let a row that did not arrive be sent again after so long."""
+        if self.halted:
+            self._put(row, first=True)
+        else:
+            self._later[row] = self._loop.call_later(seconds, self._again, row)
+
+    def take_back(self, row: Row) -> bool:
+        """Take a row out that waits; False if it does not, since it is in flight or reported."""
+        if (handle := self._later.pop(row, None)) is not None:
+            handle.cancel()
+            return True
+        if row in self._ready:
+            self._ready.remove(row)
+            return True
+        return False
+
+    def halt(self) -> None:
+        """Begin nothing more, and report all rows that are not in flight as pending."""
+        self.halted = True
+        for handle in (self._timer, *self._later.values()):
+            if handle is not None:
+                handle.cancel()
+        waiting = [*self._later, *self._ready]
+        self._later.clear()
+        self._ready.clear()
+        if waiting:
+            self._report([_given_back(row) for row in waiting])
+        self.pump()
+
+    async def done(self) -> None:
+        """Wait until every row is reported, or, once halted, every request has ended."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Cut off what is in flight: nobody reports those rows, so they read as uncertain."""
+        self._closing = True
+        self.halt()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def pump(self) -> None:
+        """Begin what may begin now, and see to what is due later."""
+        while (row := self._next()) is not None:
+            self.start(self._serve(row))
+        over = self.halted or (self._complete and not self._ready and not self._later)
+        if over and not self.in_flight:
+            self._idle.set()
+
+    def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run something that `close` cuts off."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _put(self, row: Row, *, first: bool) -> None:
+        if self.halted:
+            self._report((_given_back(row),))
+        elif first:
+            self._ready.appendleft(row)
+        else:
+            self._ready.append(row)
+
+    def _again(self, row: Row) -> None:
+        del self._later[row]
+        self._put(row, first=True)
+        self.pump()
+
+    async def _serve(self, row: Row | None) -> None:
+        """Send a row, and then others for as long as a request may begin."""
+        while row is not None:
+            try:
+                outcome = await self._exchange(row)
+            except asyncio.CancelledError:
+                # Nobody but `close` should, yet then this row must not be waited for for good.
+                if not self._closing:
+                    self._failed(RuntimeError("a request was cut off"))
+                raise
+            finally:
+                self.in_flight -= 1
+                if self.halted:
+                    self.pump()
+            if outcome is not None:
+                self._report((outcome,))
+            row = self._next()
+            self.pump()
+
+    def _next(self) -> Row | None:
+        """As `_take`, but what goes wrong ends the run in order."""
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001  raised again when every row is reported
+            self._failed(error)
+            return None
+
+    def _take(self) -> Row | None:
+        """The row whose request begins now, if one may; otherwise it is asked again in time."""
+        if self.halted or not self._ready:
+            return None
+        wait = self._turn(self.in_flight)
+        if wait is None:
+            return None
+        if wait > 0:
+            self._wake_in(wait)
+            return None
+        self.in_flight += 1
+        return self._ready.popleft()
+
+    def _wake_in(self, seconds: float) -> None:
+        # Asked of the timer itself, uvloop's does not know: a short wait becomes none there.
+        at = self._loop.time() + seconds
+        if self._timer is not None:
+            if self._wakes_at <= at:
+                return
+            self._timer.cancel()
+        self._timer, self._wakes_at = self._loop.call_later(seconds, self._woken), at
+
+    def _woken(self) -> None:
+        self._timer = None
+        self.pump()
+
+
+def _given_back(row: Row) -> Outcome:
+    """The outcome of a row of which nothing more is sent in this run."""
+    if row.doubtful:
+        return _maybe_anothers(row.outcome(Status.UNCERTAIN))
+    row.given_back = True
+    return row.outcome(Status.PENDING)
+
+
+def _maybe_anothers(outcome: Outcome, was: Status | None = None) -> Outcome:
+    """The outcome of a row whose answer may be another row's: uncertain, its numberids kept."""
+    message = "the service sent answers nobody had asked for, and this row's may be another's"
+    if outcome.status is not Status.UNCERTAIN:
+        message += f": {outcome.status} {'|'.join(outcome.numberids)}".rstrip()
+    return in_doubt(outcome, "stray_answer", message, was)

@@ -1,39 +1,63 @@
-"""Senders elsewhere: an engine that divides leases among them, and knows what each still owes.
+"""Senders elsewhere: an engine that divides leases among them, and the processes of this machine.
 
-A row goes to one sender, once. A sender that is lost, however that came, owes the outcomes of all
-rows it was given and has not reported: they are uncertain, and the others go on. What a sender
-does with its rows is what :mod:`importer.sending.local` does, on a loop of its own.
+A row goes to one sender, once. A sender that is lost, for whatever reason, owes the outcomes of all
+rows it was given and has not reported: they are uncertain, and the other senders go on. What a
+sender does with its rows is what :mod:`importer.sending.local` does, on a loop of its own.
 
 Concurrency and rate are totals: each sender gets its part of them. Where the concurrency is to be
-found, each finds its own. Which failures are too many is counted here, over all of them.
+found, each finds its own. Failures are counted here, over all senders.
+
+Sender processes (:func:`sender_processes`) are programs of our own at the other end of two pipes.
+They are started as programs, not forked, so that it is the same on every system and in every
+caller's program. They ignore Ctrl-C, which reaches all processes of a terminal: the coordinator
+has them finish what is in flight. When the coordinator is gone, however it went, they are gone
+too, by the kernel's doing on Linux; elsewhere their standard input ends, and they begin nothing
+more. What they need to know, the key too, goes through the pipe: it stands in no command line and
+no environment of theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from importer.model import Event, Lease, Outcome, PaceChanged, Request, Status, Stop, StrayAnswer
-from importer.sending.failures import Failures
+from importer.model import (
+    MAY_EXIST,
+    Event,
+    Lease,
+    Outcome,
+    PaceChanged,
+    Request,
+    Status,
+    Stop,
+    StrayAnswer,
+)
 from importer.sending.frames import (
-    Kind,
+    HEAD,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    FrameKind,
+    boot_clock,
     distrust_frame,
-    framed,
+    frame_length,
     lease_frame,
-    parted,
+    make_frame,
+    parse_frame,
     read_event,
     read_outcomes,
     read_stopped,
     read_width,
     renewal_frame,
 )
-from importer.sending.lease import LEASE_SECONDS, RENEW_SECONDS
-from importer.sending.protocol import Report
-from importer.sending.width import START
-from importer.settings import MaxFailures, Pace
+from importer.sending.pace import START
+from importer.sending.protocol import FailureCount, Report
+from importer.settings import API_KEY_VARIABLE, MaxFailures, Pace
 
 
 class Link(Protocol):
@@ -46,7 +70,7 @@ class Link(Protocol):
 
     @property
     def clock(self) -> float:
-        """The sender's own clock (`lease.awake_or_asleep`), as it was last known, never ahead."""
+        """The sender's own clock (`frames.boot_clock`) when it was last known, never ahead."""
         ...
 
     def send(self, frame: bytes) -> None:
@@ -60,8 +84,6 @@ class Link(Protocol):
 
 Links = Callable[[], contextlib.AbstractAsyncContextManager[Sequence[Link]]]
 """Starts the senders, each with its part of concurrency and rate, and ends them."""
-
-_LOST_HINT = "It may exist: look for it in the service before sending it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +100,13 @@ class RemoteEngine:
     on_event: Callable[[Event], None] = lambda event: None
     on_renewal: Callable[[], None] = lambda: None
     """Called before the senders' term is renewed."""
-    _widths: dict[str, int] = field(default_factory=dict, init=False)
     _senders: list[_Sender] = field(default_factory=list, init=False)
 
     @property
     def width(self) -> int:
-        """How many rows the senders that are left have use for at once; see :class:`Engine`."""
-        return max(1, sum(self._widths.values())) if self._widths else self.workers * START
+        """How many rows the senders that are left can use at once; see :class:`Engine`."""
+        widths = [sender.width for sender in self._senders if not sender.ended]
+        return max(1, sum(widths)) if widths else self.workers * START
 
     async def send(
         self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
@@ -93,26 +115,17 @@ class RemoteEngine:
         async with self.links() as links:
             parts = parts_of(self.pace, len(links))
             senders = [
-                _Sender(link, part.concurrency or START)
+                _Sender(link, part.concurrency or START, part.concurrency or START)
                 for link, part in zip(links, parts, strict=True)
             ]
             self._senders[:] = senders
-            self._widths.update((sender.link.name, sender.width) for sender in senders)
-            crew = _Crew(self, senders, report)
-            return await crew.work(leases, stop)
+            return await _Sending(self, senders, report).work(leases, stop)
 
     def distrust(self, row: int) -> None:
         """A row's answer may be another's; see :class:`importer.sending.protocol.Engine`."""
         for sender in self._senders:
             if not sender.ended:
                 sender.link.send(distrust_frame(row))
-
-    def take_width(self, name: str, width: int) -> None:
-        """A sender has use for so many rows at once; 0 is that it is gone."""
-        if width:
-            self._widths[name] = width
-        else:
-            self._widths.pop(name, None)
 
 
 def parts_of(pace: Pace, workers: int) -> list[Pace]:
@@ -128,22 +141,27 @@ def parts_of(pace: Pace, workers: int) -> list[Pace]:
 
 @dataclass(slots=True, eq=False)
 class _Sender:
-    """One sender and the rows it owes outcomes for."""
+    """One sender and the rows it owes outcomes for.
+
+    `concurrency` is how many requests it has in flight at most, and `width` how many rows it can
+    use at once, which may be more (`protocol.Engine.width`).
+    """
 
     link: Link
+    concurrency: int
     width: int
     owed: set[int] = field(default_factory=set)
     ended: bool = False
 
 
-class _Crew:
-    """One `send`; all of it happens on the loop's thread."""
+class _Sending:
+    """The state of one call of `RemoteEngine.send`; touched on the loop's thread only."""
 
     def __init__(self, engine: RemoteEngine, senders: list[_Sender], report: Report) -> None:
         self._engine = engine
         self._senders = senders
         self._report = report
-        self._failures = Failures(engine.max_failures)
+        self._failures = FailureCount(engine.max_failures)
         self._verdict: Stop | None = None
         self._failure: str | None = None
         self._halt = asyncio.Event()
@@ -190,7 +208,7 @@ class _Crew:
     async def _end_all(self) -> None:
         await self._halt.wait()
         for sender in self._senders:
-            sender.link.send(framed(Kind.HALT))
+            sender.link.send(make_frame(FrameKind.HALT))
 
     async def _feed(self, leases: AsyncIterator[Lease]) -> None:
         try:
@@ -208,11 +226,10 @@ class _Crew:
         if self._halt.is_set() or not senders:
             self._report([Outcome(request.row, Status.PENDING) for request in requests])
             return
-        widths = self._engine._widths
-        room = [max(0, 2 * widths.get(s.link.name, 1) - len(s.owed)) for s in senders]
+        room = [max(0, 2 * sender.width - len(sender.owed)) for sender in senders]
         if sum(room) < len(requests):
             # Widths have fallen since these were granted.
-            room = [widths.get(s.link.name, 1) for s in senders]
+            room = [sender.width for sender in senders]
         total, start, given = sum(room), 0, 0
         for sender, free in zip(senders, room, strict=True):
             given += free
@@ -223,32 +240,32 @@ class _Crew:
             start = end
 
     async def _listen(self, sender: _Sender) -> None:
-        """Take in what a sender says, until it has ended or is lost."""
+        """Handle a sender's frames until it has ended or is lost."""
         why: str | None = "ended without a word"
         try:
             async for frame in sender.link.frames():
-                if self._hear(sender, *parted(frame)):
+                if self._handle(sender, *parse_frame(frame)):
                     asked = self._complete or self._halt.is_set()
                     why = None if asked else "ended before it was asked to"
                     break
         except (ValueError, KeyError, TypeError) as error:
             self._fail(f"{sender.link.name} sent nonsense: {error}")
-        self._over(sender, why)
+        self._sender_gone(sender, why)
 
-    def _hear(self, sender: _Sender, kind: Kind, content: bytes) -> bool:
+    def _handle(self, sender: _Sender, kind: FrameKind, content: bytes) -> bool:
         """Act on a frame; True if it was the last."""
         match kind:
-            case Kind.OUTCOMES:
+            case FrameKind.OUTCOMES:
                 self._take(sender, read_outcomes(content))
-            case Kind.EVENT:
+            case FrameKind.EVENT:
                 self._tell(sender, read_event(content))
-            case Kind.WIDTH:
-                self._engine.take_width(sender.link.name, read_width(content))
-            case Kind.STOPPED:
+            case FrameKind.WIDTH:
+                sender.width = max(1, read_width(content))
+            case FrameKind.STOPPED:
                 self._stop(read_stopped(content))
-            case Kind.FAILED:
+            case FrameKind.FAILED:
                 self._fail(f"{sender.link.name} {content.decode('utf-8', 'replace')}")
-            case Kind.END:
+            case FrameKind.END:
                 return True
             case _:
                 raise ValueError(f"a sender does not send {kind}")
@@ -263,36 +280,35 @@ class _Crew:
         sender.owed.difference_update(outcome.row for outcome in owed)
         self._report(owed)
         for outcome in owed:
-            self._stop(self._failures.count(outcome))
+            self._stop(self._failures.add(outcome))
 
     def _tell(self, sender: _Sender, event: Event) -> None:
         if isinstance(event, PaceChanged):
-            sender.width = event.width
-            width = sum(other.width for other in self._senders if not other.ended)
+            sender.concurrency = event.width
+            total = sum(other.concurrency for other in self._senders if not other.ended)
             rate = None if event.rate is None else event.rate * len(self._senders)
-            event = PaceChanged(width, rate)
+            event = PaceChanged(total, rate)
         if isinstance(event, StrayAnswer):
-            # They all ask the same service; what this makes the others tell is no news.
+            # All ask the same service. What the others tell once they distrust it, too, is known.
             if self._distrustful:
                 return
             self._distrustful = True
             self._engine.distrust(0)
         self._engine.on_event(event)
 
-    def _over(self, sender: _Sender, why: str | None) -> None:
-        """A sender is gone, in order or not: what it owes may have arrived."""
+    def _sender_gone(self, sender: _Sender, why: str | None) -> None:
+        """A sender has ended, in order (`why` is None) or not: what it owes may have arrived."""
         sender.ended = True
-        self._engine.take_width(sender.link.name, 0)
         owed, sender.owed = sorted(sender.owed), set()
         if owed:
             message = f"given to {sender.link.name}, which {why or 'did not report it'}"
             lost = [
-                Outcome(row, Status.UNCERTAIN, (), 1, None, "sender_lost", message, _LOST_HINT)
+                Outcome(row, Status.UNCERTAIN, (), 1, None, "sender_lost", message, MAY_EXIST)
                 for row in owed
             ]
             self._report(lost)
             for outcome in lost:
-                self._stop(self._failures.count(outcome))
+                self._stop(self._failures.add(outcome))
         left = [other for other in self._senders if not other.ended]
         if why is not None and not left and not self._complete:
             self._stop(
@@ -307,3 +323,71 @@ class _Crew:
         if verdict is not None:
             self._verdict = self._verdict or verdict
             self._halt.set()
+
+
+_COMMAND = (sys.executable, "-m", "importer.sending.sender")
+_PATIENCE = 5.0
+"""Seconds that a sender has to end by itself once its pipe is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLink:
+    """The pipes to a sender process and back."""
+
+    name: str
+    process: asyncio.subprocess.Process
+
+    @property
+    def clock(self) -> float:
+        """The clock of this machine, on which both ends are."""
+        return boot_clock()
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame; the pipe's buffer is bounded by what the coordinator grants."""
+        pipe = self.process.stdin
+        if pipe is not None and not pipe.is_closing():
+            pipe.write(frame)
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """What the process says, until it ends."""
+        pipe = self.process.stdout
+        if pipe is None:
+            raise RuntimeError("a sender process without a pipe")
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await pipe.readexactly(HEAD)
+                yield await pipe.readexactly(frame_length(head))
+
+
+@contextlib.asynccontextmanager
+async def sender_processes(setups: Sequence[bytes]) -> AsyncIterator[Sequence[Link]]:
+    """Start a sender for each setup, and end them all when the block ends."""
+    links: list[ProcessLink] = []
+    try:
+        for setup in setups:
+            process = await asyncio.create_subprocess_exec(
+                *_COMMAND,
+                str(os.getpid()),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={k: v for k, v in os.environ.items() if k != API_KEY_VARIABLE},
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                start_new_session=sys.platform != "win32",
+            )
+            links.append(ProcessLink(f"sender process {process.pid}", process))
+            links[-1].send(make_frame(FrameKind.SETUP, setup))
+        yield links
+    finally:
+        await asyncio.gather(*(_ended(link.process) for link in links))
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End a process; its standard input's end tells it to."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _PATIENCE)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -4,7 +4,7 @@ Frames come on standard input and go on standard output (:mod:`importer.sending.
 one says where to send and as whom. Two threads do the blocking reads and writes, on every system
 alike. When standard input ends before it should, the coordinator is gone: nothing more begins, and
 what is in flight is finished, since cutting it off would make no row less uncertain. A sender that
-was frozen cannot know of that in time; so it sends for a term only (:mod:`importer.sending.lease`)
+was frozen cannot know of that in time; so it sends for a term only (:mod:`importer.sending.frames`)
 and not without the parent that it began with, and Linux ends it with its parent.
 """
 
@@ -30,19 +30,19 @@ from importer.api.verdict import judge
 from importer.model import Event, Lease, Outcome, Status
 from importer.sending.frames import (
     HEAD,
-    Kind,
+    FrameKind,
+    LeaseTerm,
     event_frame,
     frame_length,
-    framed,
+    make_frame,
     outcomes_frame,
-    parted,
+    parse_frame,
     read_distrust,
     read_lease,
     read_renewal,
     stopped_frame,
     width_frame,
 )
-from importer.sending.lease import LeaseTerm
 from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
 from importer.settings import (
@@ -121,18 +121,18 @@ class Sender:
 
     def take(self, frame: bytes | None) -> None:
         """Take a frame that came."""
-        kind, content = (Kind.HALT, b"") if frame is None else parted(frame)
+        kind, content = (FrameKind.HALT, b"") if frame is None else parse_frame(frame)
         match kind:
-            case Kind.LEASE if content:
+            case FrameKind.LEASE if content:
                 self._leases.put_nowait(Lease(read_lease(content)))
-            case Kind.LEASE:
+            case FrameKind.LEASE:
                 self._leases.put_nowait(None)
                 self._last.set()
-            case Kind.RENEW:
+            case FrameKind.RENEW:
                 self._term.renew(read_renewal(content))
-            case Kind.DISTRUST:
+            case FrameKind.DISTRUST:
                 self._engine.distrust(read_distrust(content))
-            case Kind.HALT:
+            case FrameKind.HALT:
                 self._stop.set()
                 self._leases.put_nowait(None)
                 self._last.set()
@@ -158,7 +158,7 @@ class Sender:
                 self._write(
                     outcomes_frame([Outcome(r.row, Status.PENDING) for r in lease.requests])
                 )
-        self._write(framed(Kind.END))
+        self._write(make_frame(FrameKind.END))
 
     async def _granted(self) -> AsyncIterator[Lease]:
         while (lease := await self._leases.get()) is not None:
@@ -201,14 +201,14 @@ def main() -> int:
     first = _read(source)
     if first is None:
         return 0
-    _, content = parted(first)
+    _, content = parse_frame(first)
     outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     writer = threading.Thread(target=_write_all, args=(sink, outbox))
     writer.start()
     try:
         run_loop(_serve(content, source, outbox.put))
     except Exception as error:
-        outbox.put(framed(Kind.FAILED, f"failed: {type(error).__name__}".encode()))
+        outbox.put(make_frame(FrameKind.FAILED, f"failed: {type(error).__name__}".encode()))
         raise
     finally:
         outbox.put(None)

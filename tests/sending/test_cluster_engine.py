@@ -21,11 +21,16 @@ from importer.errors import ServiceError, UsageError
 from importer.journal.journal import Journal
 from importer.model import Outcome, Request, Status
 from importer.sending import cluster as cluster_module
-from importer.sending import cluster_sender
-from importer.sending.cluster import cluster_senders
-from importer.sending.cluster_sender import PlacedSender, SessionError
+from importer.sending.cluster import PlacedSender, SessionError, cluster_senders
 from importer.sending.coordinator import coordinate
-from importer.sending.frames import Kind, lease_frame, parted, read_outcomes, renewal_frame, split
+from importer.sending.frames import (
+    FrameKind,
+    lease_frame,
+    parse_frame,
+    read_outcomes,
+    renewal_frame,
+    split_frames,
+)
 from importer.sending.protocol import End, Ending
 from importer.sending.remote import RemoteEngine, parts_of
 from importer.sending.sender import setup_of
@@ -312,10 +317,10 @@ async def settled(sender: PlacedSender, session: str, rows: int) -> list[Outcome
     while len(found) < rows:
         before, content, _ = await sender.collect(session, had)
         assert before == had
-        for frame in split(content):
+        for frame in split_frames(content):
             had += 1
-            kind, about = parted(frame)
-            found += read_outcomes(about) if kind is Kind.OUTCOMES else []
+            kind, about = parse_frame(frame)
+            found += read_outcomes(about) if kind is FrameKind.OUTCOMES else []
     return found
 
 
@@ -327,7 +332,7 @@ def own_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own_key")
 def test_what_is_pushed_again_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_sender, "PATIENCE", 0.5)
+    monkeypatch.setattr(cluster_module, "PATIENCE", 0.5)
 
     async def main(setup: bytes) -> list[Outcome]:
         sender = PlacedSender(setup)
@@ -363,11 +368,11 @@ def test_frames_are_kept_until_they_are_known_to_have_arrived() -> None:
         first = await sender.collect(session, 0)
         assert first[0] == 0
         assert (await sender.collect(session, 0))[1].startswith(first[1]), "the answer was lost"
-        had = len(list(split((await sender.collect(session, 0))[1])))
+        had = len(list(split_frames((await sender.collect(session, 0))[1])))
         await sender.push(session, 2, lease())
         before, content, _ = await sender.collect(session, had)
         assert before == had
-        assert [parted(frame)[0] for frame in split(content)] == [Kind.END]
+        assert [parse_frame(frame)[0] for frame in split_frames(content)] == [FrameKind.END]
 
     with live_sandbox(api_key=KEY) as sandbox:
         asyncio.run(main(setup_of(target_of(sandbox), Pace(1), POLICY, keyless=True)))
@@ -375,7 +380,7 @@ def test_frames_are_kept_until_they_are_known_to_have_arrived() -> None:
 
 @pytest.mark.usefixtures("own_key")
 def test_a_sender_that_nobody_asks_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_sender, "PATIENCE", 0.3)
+    monkeypatch.setattr(cluster_module, "PATIENCE", 0.3)
 
     async def main(setup: bytes) -> None:
         sender = PlacedSender(setup)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from importer.model import Outcome, Request, Status
-from importer.sending.dispatch import Dispatcher, Row
+from importer.sending.local import Dispatcher, Row
 
 Loops = Callable[[], asyncio.AbstractEventLoop]
 
