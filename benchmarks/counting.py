@@ -82,7 +82,7 @@ def lead(n: int) -> tuple[str, ...]:
 def _of_mapping(folder: Path) -> dict[str, float]:
     import tracemalloc
 
-    from importer.api.bodies import encode
+    from importer.api.request import encode
     from importer.mapping.load import load_mapping
     from importer.mapping.plan import compile_plan
     from importer.settings import BATCH_ROWS

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.leads import MAPPING
 from benchmarks.measuring import table
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan

@@ -31,7 +31,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "credentials": (*HELPERS, "api.request", "mapping"),
     "mapping": (*HELPERS, "mapping", "textbytes"),
     "survey": (*FOUNDATION, "survey"),
-    "api.bodies": (*FOUNDATION, "textbytes"),
     "api.request": FOUNDATION,
     "api.verdict": FOUNDATION,
     "api": (*FOUNDATION, "api"),
@@ -83,8 +82,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "dotenv": ("credentials",),
     "distributed": ("sending.cluster",),
     "aiohttp": (
-        "api.connections",
-        "api.peer",
+        "api.exchange",
         "operations.remote_https",
         "pipeline.summary",
         "sandbox",
@@ -107,7 +105,6 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "asyncssh": ("operations.remote_sftp",),
     "s3fs": ("operations.remote_s3",),
     "pyarrow": (
-        "api.bodies",
         "drafting",
         "model",
         "sources",

@@ -9,7 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.leads import HEADERS, MAPPING, rows
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch

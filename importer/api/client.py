@@ -1,6 +1,6 @@
-"""The only HTTP client: it adds records, and looks at what the service has.
+"""The only client of the service: it adds records, and looks at what the service has.
 
-How far an exchange got, and what is done with connections, is up to `connections.py`.
+How far an exchange got, and whether an answer is its own, is up to `exchange.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from typing import Any, NoReturn, Self
 
 from yarl import URL
 
-from importer.api.connections import Connections, Supervision
-from importer.api.masking import KeyMask
-from importer.api.network import basic_credentials, proxy_for, tls_context
+from importer.api.exchange import (
+    Connections,
+    Supervision,
+    basic_credentials,
+    proxy_for,
+    tls_context,
+)
 from importer.api.project import read_project
+from importer.api.reply import KeyMask
 from importer.api.request import checked_base_url, project_url, records_url
 from importer.api.verdict import judge
 from importer.errors import ServiceError
@@ -68,7 +73,6 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._connections = Connections(
-            self._records,
             self._headers,
             self._pace,
             self._tls,
@@ -83,7 +87,7 @@ class Client:
             self._connections = None
 
     def use_once(self) -> None:
-        """From now on use each connection for one request, and read it to its end."""
+        """From now on use each connection for one request."""
         self._open.use_once()
 
     async def add(self, body: bytes) -> Reply:

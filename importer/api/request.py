@@ -1,12 +1,20 @@
-"""Where records are sent: the URLs of the Add record call. Pure."""
+"""The Add record request: where a record is sent, and its JSON body. Pure.
+
+The project is part of the URL, not of the body.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from importer.errors import UsageError
+from importer.model import Records
 from importer.settings import BASE_URL
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -88,3 +96,60 @@ def _is_host(host: str) -> bool:
     except ValueError:
         return False
     return "%" not in host
+
+
+_AT_ONCE = 2048
+"""Rows of which the texts are in memory as Python objects, too."""
+
+_Column = tuple[str, list[Any]]
+"""A key of a JSON object and its value in each row; None is none."""
+
+
+def encode(records: Records) -> Iterator[bytes]:
+    """The body of each row, in order: JSON in UTF-8 without blanks, keys in the mapping's order.
+
+    `form` is always there; `contacts`, `premium`, `phone_field` and `disposition` only where they
+    hold something.
+    """
+    for start in range(0, len(records.rows), _AT_ONCE):
+        yield from _encoded(records, slice(start, start + _AT_ONCE))
+
+
+def _encoded(records: Records, rows: slice) -> Iterator[bytes]:
+    form = _columns(records.form, rows, records.valueids)
+    contacts = [
+        (key, _columns(contact.parts, rows), contact.exists[rows].tolist())
+        for key, contact in records.contacts.items()
+    ]
+    phone_field = records.phone_field[rows].to_pylist()
+    premium = _columns(records.premium, rows)
+    disposition = _columns(records.disposition, rows)
+    disposed = records.disposed[rows].tolist()
+    for i in range(len(disposed)):
+        body: dict[str, Any] = {"form": _object(form, i)}
+        if there := {key: _object(parts, i) for key, parts, exists in contacts if exists[i]}:
+            body["contacts"] = there
+        if (name := phone_field[i]) is not None:
+            body["phone_field"] = name
+        if prices := _object(premium, i):
+            body["premium"] = prices
+        if disposed[i]:
+            body["disposition"] = _object(disposition, i)
+        yield orjson.dumps(body)
+
+
+def _columns(
+    texts: Mapping[str, Any], rows: slice, valueids: frozenset[str] = frozenset()
+) -> list[_Column]:
+    """Columns of Arrow texts as lists; those of `valueids` with numbers where they have digits."""
+    columns = [(key, column[rows].to_pylist()) for key, column in texts.items()]
+    return [(k, [*map(_valueid, column)] if k in valueids else column) for k, column in columns]
+
+
+def _object(columns: list[_Column], i: int) -> dict[str, Any]:
+    return {key: value for key, column in columns if (value := column[i]) is not None}
+
+
+def _valueid(text: str | None) -> orjson.Fragment | str | None:
+    """Digits as a number, which may be longer than the 64 bits that orjson takes for one."""
+    return orjson.Fragment(str(int(text))) if text is not None and text.isdecimal() else text

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from importer.api.network import proxy_for
+from importer.api.exchange import proxy_for
 from importer.operations.remote_origin import (
     BLOCK,
     CONNECT_SECONDS,

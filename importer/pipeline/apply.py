@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
 from importer.journal.journal import LEASED_KEY, Journal
@@ -200,7 +200,7 @@ async def _engine(
     """The engine that the settings ask for."""
     # A check, which sends nothing, starts faster without the HTTP library.
     from importer.api.client import Client
-    from importer.api.connections import Supervision
+    from importer.api.exchange import Supervision
     from importer.sending.sender import setup_of
 
     pace, policy, target = job.settings.pace, job.settings.retry, job.target

@@ -14,8 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from importer.api.bodies import encode
-from importer.api.request import base_url_for
+from importer.api.request import base_url_for, encode
 from importer.errors import OutputError
 from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import Journal

@@ -36,7 +36,7 @@ from typing import Any, TypeVar
 
 import importer
 from importer.api.client import Client
-from importer.api.connections import Supervision
+from importer.api.exchange import Supervision
 from importer.errors import ImporterError, ServiceError, UsageError
 from importer.files import WorkingFolder
 from importer.sending.frames import (

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from importer.api.client import Client
-from importer.api.connections import Supervision
+from importer.api.exchange import Supervision
 from importer.api.verdict import judge
 from importer.model import Event, Lease, Outcome, Status
 from importer.sending.frames import (

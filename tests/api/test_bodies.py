@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.model import ContactTexts, Records
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "add_record.json"

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.masking import MASK, KeyMask
-from importer.api.reply import read_reply
+from importer.api.reply import MASK, KeyMask, read_reply
 
 KEY = "s3cr3t/kéy+%25\\x y&z"
 KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=8, max_size=40)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.mapping.conversion import Bare, Converter, Finding
 from importer.mapping.fast_paths import Settled, fast_emails, fast_path, fast_phones
 from importer.mapping.spec import Rule, Type

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.mapping.plan import Plan
 from importer.model import BLANKS, ERROR_TEXTS, Severity
 from tests.support.sheets import batch_of, plan_of

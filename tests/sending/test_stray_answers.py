@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from importer.api.client import Client
-from importer.api.connections import Supervision
+from importer.api.exchange import Supervision
 from importer.api.verdict import judge
 from importer.journal.journal import Journal
 from importer.model import Event, Lease, Outcome, Reply, Request, Status, StrayAnswer, Wire

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from importer.api.bodies import encode
+from importer.api.request import encode
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch, Problem, Severity

@@ -1,0 +1,505 @@
+"""Exchanges over HTTP: a request, its answer, and how far an exchange that failed had got.
+
+Connections with their TLS, proxies and time limits are aiohttp's, and so is HTTP itself. Two
+questions are answered here, for each exchange:
+
+*May the service have seen the request?* Whatever goes wrong before aiohttp's connector hands out a
+connection is NOT_SENT, for no byte of the request has left: while a name is looked up, a connection
+is opened, a proxy's tunnel is built (its answer may be cut short, or no HTTP) or TLS is agreed on
+within it. Everything later is LOST. An exchange that failed is a value, not an exception. aiohttp
+repeats GETs by itself, but never a POST.
+
+*Is the answer the request's own?* HTTP/1.1 tells answers apart by their order only: a late answer
+on a connection that is used again would be read as the answer to the next request. So no
+connection is used on which bytes came that nobody asked for, new ones too. That does not help where
+the late answer comes behind the next request. But where a service, or a proxy before it, sends
+answers that nobody asked for, some of them come while nothing is asked: behind an answer, or on an
+idle connection. Then `Supervision.on_stray` is called, and whoever sends may doubt what that
+connection brought lately, and have each connection used once from then on (`use_once`).
+
+aiohttp has no documented way to see such bytes. A connection's protocol says `should_close` where
+it holds an answer that nobody read; of the beginning of one see `_has_unasked_bytes`. A callback
+of the connection (`add_callback`) tells when an answer is whole, before the pool takes it back.
+
+Idle connections are closed after 4 seconds. Servers close theirs after 5 (Apache, Node.js) to
+75 seconds (nginx) without notice, and a request written at that very moment is lost in a way
+that cannot be told from one that arrived. Being first keeps those rows from being uncertain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import math
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from importer.api.reply import NO_MASK, KeyMask, clean, read_reply
+from importer.api.request import is_loopback
+from importer.errors import UsageError
+from importer.model import Reply, Wire
+from importer.settings import WIDEST, Pace, Target
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+IDLE_SECONDS = 4.0
+_DNS_SECONDS = 60
+_SECONDS_OF_DOUBT = 1.0
+"""Within so long of an answer, bytes that nobody asked for may belong to the request before.
+
+Later ones are rather a server's word on a connection that was idle for too long (HTTP 408).
+"""
+_LOOK_SECONDS = (0.002, 0.05)
+"""The shortest and the longest time between two looks at idle connections."""
+_TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, EOFError)
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What whoever sends has to say and to hear, beside the requests.
+
+    `may_write` is asked right before a request is written; where it says no, the request is not
+    sent. `on_stray` is called with the number of a connection (see Reply) on which something came
+    that nobody had asked for. `mask` takes the key out of whatever comes from outside.
+    """
+
+    may_write: Callable[[], bool] = lambda: True
+    on_stray: Callable[[int], None] = lambda connection: None
+    mask: KeyMask = NO_MASK
+
+
+class Connections:
+    """Connections to one service, made and used on one event loop.
+
+    `headers` go with every request to the service, and never to a proxy. There may be as many
+    exchanges at once as the pace allows, and one more, so that a probe never waits for a row.
+    """
+
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        pace: Pace,
+        tls: ssl.SSLContext | bool,
+        proxy: tuple[str | None, dict[str, str] | None],
+        supervision: Supervision,
+    ) -> None:
+        self._headers, self._proxy = headers, proxy
+        self._pace, self._tls = pace, tls
+        self._supervision = supervision
+        self._numbers = itertools.count(1)
+        self._sessions = [self._session(once=False)]
+
+    def use_once(self) -> None:
+        """From now on use each connection for one request."""
+        if len(self._sessions) == 1:
+            self._sessions.append(self._session(once=True))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for session in self._sessions:
+            await session.close()
+
+    async def exchange(
+        self, method: str, url: URL, body: bytes, cap: int
+    ) -> tuple[Reply, dict[str, Any] | None]:
+        """Send a request, once, and give the reply with its envelope, if it has one.
+
+        Of the reply's body no more than `cap` bytes are read. Network trouble of every kind is
+        part of the Reply and never raised.
+        """
+        exchange = _Exchange(self._supervision.may_write)
+        status: int | None = None
+        _CURRENT.set(exchange)
+        try:
+            async with self._sessions[-1].request(
+                method,
+                url,
+                data=_Body(body, exchange) if body else None,
+                headers=self._headers,
+                allow_redirects=False,
+                proxy=self._proxy[0],
+                proxy_headers=self._proxy[1],
+            ) as response:
+                status = response.status
+                content = await _content(response, cap)
+        except _TROUBLE as error:
+            return self._failed(exchange, status, error), None
+        reply, envelope = read_reply(status, response.headers, content, self._supervision.mask)
+        stray = content is not None and _keeps_alive(response) and exchange.has_more()
+        return reply._replace(connection=exchange.number, stray=stray), envelope
+
+    def _session(self, *, once: bool) -> aiohttp.ClientSession:
+        pace = self._pace
+        return aiohttp.ClientSession(
+            connector=_Connector(
+                self._numbers, self._supervision.on_stray, pace, self._tls, once=once
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=pace.timeout, connect=min(pace.connect_timeout, pace.timeout / 2)
+            ),
+            auto_decompress=False,
+        )
+
+    def _failed(self, exchange: _Exchange, status: int | None, error: BaseException) -> Reply:
+        mask = self._supervision.mask
+        if exchange.refused:
+            return Reply(Wire.NOT_SENT, detail="this sender's lease is over")
+        if exchange.connection is None:
+            other = "the service" if self._proxy[0] is None else "the proxy"
+            return Reply(Wire.NOT_SENT, detail=_told_connecting(error, other, mask))
+        return Reply(Wire.LOST, status, detail=_told(error, mask))
+
+
+class _Exchange:
+    """How far an exchange has got, as the connector and the written body note it."""
+
+    def __init__(self, may_write: Callable[[], bool]) -> None:
+        self._may_write = may_write
+        self.connection: _Tracked | None = None
+        """The connection that the request was given; None before."""
+        self.refused = False
+        """The request was not written, since nothing may be written any more."""
+        self.extra = False
+        """More had come than the answer when the connection was given back."""
+
+    @property
+    def number(self) -> int:
+        """That of the connection; 0 for none."""
+        return 0 if self.connection is None else self.connection.number
+
+    def check(self) -> None:
+        """Raise ClientError if nothing may be written any more."""
+        if not self._may_write():
+            self.refused = True
+            raise aiohttp.ClientError("nothing may be written any more")
+
+    def has_more(self) -> bool:
+        """Whether more came than the answer, which is whole."""
+        connection = self.connection
+        if connection is not None and connection.idle and connection.exchange is self:
+            # It is in the pool: these bytes came after it was given back.
+            self.extra = connection.has_unasked_bytes()
+        return self.extra
+
+
+class _Body(aiohttp.Payload):
+    """The body of a request; asks once more, right before it is written, whether it may be.
+
+    Before Python 3.12 aiohttp writes a body in a task of its own, some time after the connection
+    was handed out. It keeps the head back for the body, so that nothing has left by then.
+    """
+
+    def __init__(self, body: bytes, exchange: _Exchange) -> None:
+        super().__init__(body)
+        self._body, self._exchange = body, exchange
+
+    @property
+    def size(self) -> int:
+        """Bytes, for the Content-Length."""
+        return len(self._body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """The body as text."""
+        return self._body.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write all of it. Raises ClientError, before anything is written, if it may not be."""
+        self._exchange.check()
+        await writer.write(self._body)
+
+
+class _Tracked:
+    """An open connection of aiohttp's, and what is known of it."""
+
+    def __init__(
+        self, number: int, transport: asyncio.Transport, protocol: ResponseHandler
+    ) -> None:
+        self.number = number
+        self.exchange: _Exchange | None = None
+        """The last one that it was given to."""
+        self.answered_at = -math.inf
+        """When its last answer was whole, in the loop's time."""
+        self.idle = False
+        """It is in the pool."""
+        self.told = False
+        """Whoever sends was told that bytes came that nobody had asked for."""
+        self._transport, self._protocol = transport, protocol
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open, and the protocol has nothing against its use."""
+        return self.open and not self._protocol.should_close
+
+    @property
+    def open(self) -> bool:
+        """Whether neither end has begun to close it."""
+        return not self._transport.is_closing()
+
+    def has_unasked_bytes(self) -> bool:
+        """Whether something came behind the answer that it brought, be it the beginning of one.
+
+        The parser has such a beginning, and does not tell. But between two answers a parser skips
+        blank lines (RFC 9112, 2.2), and within one, blank lines end the head or are a fault: either
+        makes the protocol want to be closed. Of aiohttp's two parsers, the one in Python knows a
+        blank line there only by its line feed.
+        """
+        if self.usable:
+            self._protocol.data_received(b"\n\n")
+            return not self.usable
+        return self.open
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Hands out no connection on which something came that nobody asked for."""
+
+    def __init__(
+        self,
+        numbers: Iterator[int],
+        on_stray: Callable[[int], None],
+        pace: Pace,
+        tls: ssl.SSLContext | bool,
+        *,
+        once: bool,
+    ) -> None:
+        super().__init__(
+            limit=(pace.concurrency or WIDEST) + 1,
+            force_close=once,
+            keepalive_timeout=None if once else IDLE_SECONDS,
+            ttl_dns_cache=_DNS_SECONDS,
+            ssl=tls,
+        )
+        self._numbers, self._on_stray, self._once = numbers, on_stray, once
+        self._clock = asyncio.get_running_loop()
+        self._idle: dict[object, _Tracked] = {}
+        self._looking = False
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own name
+    ) -> Connection:
+        """A connection for the exchange under way, which is noted there.
+
+        Raises ClientError where the exchange may not write any more.
+        """
+        exchange = _CURRENT.get()
+        for _ in range(self.limit):
+            connection = await super().connect(req, traces, timeout)
+            transport, protocol = connection.transport, connection.protocol
+            if transport is None or protocol is None:
+                connection.close()  # lost in the very moment in which it was made
+                continue
+            tracked = self._idle.pop(protocol, None)
+            if tracked is None:
+                tracked = _Tracked(next(self._numbers), transport, protocol)
+            elif tracked.has_unasked_bytes():
+                self._found(tracked)
+            if not tracked.usable:
+                connection.close()
+                continue
+            try:
+                exchange.check()
+            except aiohttp.ClientError:
+                connection.close()
+                raise
+            exchange.connection, tracked.exchange, tracked.idle = tracked, exchange, False
+            connection.add_callback(partial(self._given_back, connection, tracked))
+            return connection
+        raise aiohttp.ConnectionTimeoutError("the service speaks before it is asked")
+
+    def _given_back(self, connection: Connection, tracked: _Tracked) -> None:
+        """An answer is whole, or an exchange has failed; the pool has not looked at it yet."""
+        tracked.answered_at = self._clock.time()
+        if tracked.usable:
+            if not self._once:
+                tracked.idle = True
+                self._idle[connection.protocol] = tracked
+                self._look_soon()
+        elif tracked.open and tracked.exchange is not None:
+            tracked.exchange.extra = True
+
+    def _found(self, tracked: _Tracked) -> None:
+        """Something came on a connection that nobody asked for."""
+        if tracked.exchange is not None:
+            tracked.exchange.extra = True
+        lately = self._clock.time() - tracked.answered_at < _SECONDS_OF_DOUBT
+        if lately and not tracked.told:
+            tracked.told = True
+            self._on_stray(tracked.number)
+
+    def _look_soon(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._clock.call_later(_LOOK_SECONDS[0], self._look)
+
+    def _look(self) -> None:
+        """See whether something came on idle connections, more seldom the longer they are idle."""
+        self._looking = False
+        if self.closed:
+            return
+        now = self._clock.time()
+        last = -math.inf
+        for protocol, tracked in list(self._idle.items()):
+            if not tracked.open:
+                del self._idle[protocol]
+            elif not tracked.usable:
+                self._found(tracked)
+            else:
+                last = max(last, tracked.answered_at)
+        age = now - last
+        if age < _SECONDS_OF_DOUBT:
+            self._looking = True
+            self._clock.call_later(
+                min(max(age / 4, _LOOK_SECONDS[0]), _LOOK_SECONDS[1]), self._look
+            )
+
+
+_CURRENT: ContextVar[_Exchange] = ContextVar("exchange")
+
+
+async def _content(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
+    """The whole body of an answer; None, and the connection is closed, where it is longer."""
+    stream, parts, size = response.content, [], 0
+    while not stream.at_eof():
+        part = await stream.readany()
+        size += len(part)
+        if size > cap:
+            response.close()
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _keeps_alive(response: aiohttp.ClientResponse) -> bool:
+    """Whether the connection goes on behind the answer, as the answer itself says."""
+    said = response.headers.get("Connection", "").lower()
+    if response.version == aiohttp.HttpVersion10:
+        return "keep-alive" in said
+    return "close" not in said and response.status != 101
+
+
+def _told_connecting(error: BaseException, other: str, mask: KeyMask) -> str:
+    """An error of a connection that was not to be had, for people; it may come from the proxy."""
+    match error:
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError():
+            return _told(error, mask)
+        case TimeoutError():
+            return "no connection in time"
+        case aiohttp.ServerDisconnectedError() | ConnectionError() | EOFError():
+            return f"{other} closed the connection before it was ready"
+        case aiohttp.ClientResponseError():
+            return f"{other}'s answer is not HTTP"
+        case _:
+            return _told(error, mask)
+
+
+def _told(error: BaseException, mask: KeyMask) -> str:
+    """An error of the network for people, without what it holds of the request.
+
+    Exceptions of aiohttp may carry the request's headers and with them the key, so their own
+    text is used only where it comes from the operating system or the TLS library.
+    """
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return clean(mask.text(f"the proxy answered HTTP {error.status}"))
+        case aiohttp.ClientConnectorCertificateError():
+            return clean(mask.text(f"its certificate is not trusted: {error.certificate_error}"))
+        case aiohttp.ClientConnectorSSLError() if _is_no_tls(error.os_error):
+            return clean(
+                mask.text(
+                    f"{error.host}:{error.port} does not speak TLS: is it http://, or another port?"
+                )
+            )
+        case aiohttp.ClientConnectorError():
+            words = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+            return clean(mask.text(f"{error.host}:{error.port}: {words}"))
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection in time"
+        case TimeoutError():
+            return "no answer in time"
+        case aiohttp.ServerDisconnectedError():
+            return "the service closed the connection"
+        case aiohttp.ClientPayloadError():
+            return "the reply was cut short"
+        case aiohttp.ClientResponseError():
+            return "the reply is not HTTP"
+        case OSError() if error.strerror:
+            return clean(mask.text(error.strerror))
+        case _:
+            return type(error).__name__
+
+
+def _is_no_tls(error: BaseException) -> bool:
+    """Whether the other end answered a TLS hello with what is no TLS, as OpenSSL names it."""
+    return isinstance(error, ssl.SSLError) and error.reason in {
+        "WRONG_VERSION_NUMBER",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+        "HTTP_REQUEST",
+        "UNKNOWN_PROTOCOL",
+    }
+
+
+def basic_credentials(target: Target) -> str:
+    """The value of the Authorization header; raises UsageError for a customer it cannot hold."""
+    if ":" in target.customer:
+        raise UsageError(
+            "the customer holds a colon, which Basic authentication cannot send",
+            "Check VCC_CUSTOMER.",
+        )
+    pair = f"{target.customer}:{target.api_key.reveal()}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def proxy_for(base_url: str) -> tuple[str | None, dict[str, str] | None]:
+    """The environment's proxy for the service, and the headers it wants; loopback has none."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if is_loopback(host) or proxy_bypass(host):
+        return None, None
+    proxies = getproxies()
+    text = proxies.get(parts.scheme) or proxies.get("all")
+    if not text:
+        return None, None
+    hint = "Mend HTTPS_PROXY, as http://proxy.example:3128, or set NO_PROXY for the service's host."
+    try:
+        proxy = urlsplit(text if "://" in text else f"http://{text}")
+        port = proxy.port
+    except ValueError as error:
+        raise UsageError("the proxy in the environment cannot be read", hint) from error
+    if proxy.scheme not in ("http", "https") or not proxy.hostname:
+        raise UsageError("the proxy in the environment is not an HTTP proxy", hint)
+    name = f"[{proxy.hostname}]" if ":" in proxy.hostname else proxy.hostname
+    place = name if port is None else f"{name}:{port}"
+    headers = None
+    if proxy.username is not None:
+        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+        headers = {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return urlunsplit((proxy.scheme, place, "", "", "")), headers
+
+
+def tls_context(target: Target) -> ssl.SSLContext:
+    """Verified TLS, by the target's own CA file if it has one; raises UsageError for a bad one."""
+    try:
+        return ssl.create_default_context(cafile=target.ca_file)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the CA file {target.ca_file} cannot be used: {error}",
+            "It is a PEM file with one or more certificates (-----BEGIN CERTIFICATE-----).",
+        ) from error
