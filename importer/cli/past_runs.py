@@ -283,17 +283,17 @@ def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
 
 def _told(way: str, found: Mapping[int, str | None]) -> str:
     """What was changed, a line for each state."""
-    from importer.pipeline.recover import listed
+    from importer.pipeline.recover import row_ranges
 
     if way == "undo":
-        return f"Uncertain again: {_count(found)}: {listed(found)}."
+        return f"Uncertain again: {_count(found)}: {row_ranges(found)}."
     created = [row for row, numberid in found.items() if numberid is not None]
     absent = [row for row, numberid in found.items() if numberid is None]
-    lines = [f"Pending: {_count(absent)}: {listed(absent)}."] if absent else []
+    lines = [f"Pending: {_count(absent)}: {row_ranges(absent)}."] if absent else []
     if len(created) == 1:
         lines.insert(0, f"Row {created[0]} is created, numberid {found[created[0]]}.")
     elif created:
-        lines.insert(0, f"Created: {_count(created)}: {listed(created)}.")
+        lines.insert(0, f"Created: {_count(created)}: {row_ranges(created)}.")
     return "\n".join(lines)
 
 

@@ -134,7 +134,7 @@ def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener)
 def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     counts = _counts(line.run.journal, rows)
-    listener = _while_it_listens(listener)
+    listener = _until_it_fails(listener)
     listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     def tell(outcomes: Sequence[Outcome]) -> None:
@@ -178,17 +178,17 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
     return ending
 
 
-def _while_it_listens(listener: Listener) -> Listener:
-    """A listener that may fail: a terminal that is gone, a full disk. The rows matter more."""
-    deaf = False
+def _until_it_fails(listener: Listener) -> Listener:
+    """A listener that is asked no more once it failed: a terminal that is gone, a full disk."""
+    failed = False
 
     def tell(item: Progress | Event) -> None:
-        nonlocal deaf
-        if not deaf:
+        nonlocal failed
+        if not failed:
             try:
                 listener(item)
             except OSError:
-                deaf = True
+                failed = True
 
     return tell
 

@@ -67,15 +67,15 @@ class Preflight:
             ),
         )
 
-    def add(self, done: Evaluated, decisions: Sequence[Decision]) -> None:
+    def add(self, evaluated: Evaluated, decisions: Sequence[Decision]) -> None:
         """Take in a batch; `decisions` say which of its rows will not be sent."""
-        rows = done.checked.rows
+        rows = evaluated.checked.rows
         kept_back = [d.row for d in decisions if d.status is not Status.PENDING]
         ready = ~np.isin(rows, np.array(kept_back, dtype=np.int64))
-        form = {name: cooked.column.texts for name, cooked in done.form.items()}
+        form = {name: cooked.column.texts for name, cooked in evaluated.form.items()}
         self._comparison.add_form(rows, ready, form)
-        parts = {name: cooked.column.texts for name, cooked in done.disposition.items()}
-        self._comparison.add_dispositions(rows, ready & done.has_disposition, parts)
+        parts = {name: cooked.column.texts for name, cooked in evaluated.disposition.items()}
+        self._comparison.add_dispositions(rows, ready & evaluated.has_disposition, parts)
 
     def finish(self) -> ComparisonResult:
         """What does not fit, and why the file is not sent, if it is not."""
@@ -105,25 +105,25 @@ def fetch_project(target: Target, pace: Pace) -> Project:
     return run_loop(ask())
 
 
-def with_past_callbacks(done: Evaluated, plan: Plan, now: datetime) -> Evaluated:
+def with_past_callbacks(evaluated: Evaluated, plan: Plan, now: datetime) -> Evaluated:
     """A batch with a warning of each call-back before `now`, which has an offset.
 
     Dates without an offset are in the mapping's time zone, and in local time where it has none.
     """
-    dates = done.disposition.get("next_calldate")
+    dates = evaluated.disposition.get("next_calldate")
     if dates is None:
-        return done
-    zone, checked = plan.spec.timezone, done.checked
+        return evaluated
+    zone, checked = plan.spec.timezone, evaluated.checked
     unfiltered = ~np.isin(checked.rows, np.array(list(checked.filtered), dtype=np.int64))
     late = past_callbacks(
         checked.rows,
         dates.column.texts,
-        done.has_disposition & unfiltered,
+        evaluated.has_disposition & unfiltered,
         format_=dates.rule.output[0] if dates.rule.output else CALLDATE,
         now=now.astimezone(ZoneInfo(zone) if zone else None).replace(tzinfo=None),
         header=plan.disposition["next_calldate"][0].header,
     )
-    return replace(done, checked=replace(checked, problems=(*checked.problems, *late)))
+    return replace(evaluated, checked=replace(checked, problems=(*checked.problems, *late)))
 
 
 def _filled(spec: MappingSpec, plan: Plan, name: str) -> Filled:

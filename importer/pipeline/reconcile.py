@@ -28,12 +28,12 @@ from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
 from importer.pipeline.recover import (
     PastRun,
+    created_outcome,
     ended_at,
     last_written,
     past_run,
     report,
     restore,
-    settled,
 )
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.summary import mark_from_list
@@ -189,7 +189,7 @@ async def _search(target: Target, search: Search, sought: _Sought) -> Reconcilia
         async for numberid, record in _records(client, search, first, last, sought, state):
             row = left.pop(sought.stamp_of(record) or "", None)
             if row is not None:
-                found.append(settled(row, str(numberid), "reconciled"))
+                found.append(created_outcome(row, str(numberid), "reconciled"))
             if not left:
                 break
     complete = bool(left) and state.complete

@@ -266,14 +266,16 @@ def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
         if odd := sorted(set(marks) - uncertain):
             raise UsageError(
                 f"{_are(odd, 'is not uncertain', 'are not uncertain')}: nothing was changed",
-                f"Only uncertain rows are marked; of this run these are: {listed(uncertain)}.",
+                f"Only uncertain rows are marked; of this run these are: {row_ranges(uncertain)}.",
             )
         _refuse_taken(marks, journal)
         if None in marks.values():
             _refuse_leased(journal, ended_at(journal, written))
         journal.amend(
             MARKED,
-            outcomes=[settled(row, given, "marked") for row, given in marks.items() if given],
+            outcomes=[
+                created_outcome(row, given, "marked") for row, given in marks.items() if given
+            ],
             released=[row for row, given in marks.items() if given is None],
         )
     return report(path)
@@ -326,7 +328,7 @@ def unmark(path: Path, rows: Iterable[int]) -> RunResult:
             open_ += set(marked) - set(open_) - set(journal.entries(marked))
             raise UsageError(
                 f"{'; '.join(said)}: nothing was changed",
-                f"Rows of this run whose marks can be taken back: {listed(open_)}.",
+                f"Rows of this run whose marks can be taken back: {row_ranges(open_)}.",
             )
         journal.take_back(rows, "mark taken back by hand")
     return report(path)
@@ -403,7 +405,7 @@ def _refuse_taken(marks: Mapping[int, str | None], journal: Journal) -> None:
         if numberid is not None:
             rows_of.setdefault(numberid, []).append(row)
     said = [
-        f"numberid {numberid} is given to {listed(rows)}"
+        f"numberid {numberid} is given to {row_ranges(rows)}"
         for numberid, rows in rows_of.items()
         if len(rows) > 1
     ]
@@ -419,10 +421,10 @@ def _refuse_taken(marks: Mapping[int, str | None], journal: Journal) -> None:
 
 
 def _are(rows: Sequence[int], is_: str, are: str) -> str:
-    return f"row {rows[0]} {is_}" if len(rows) == 1 else f"rows {listed(rows)} {are}"
+    return f"row {rows[0]} {is_}" if len(rows) == 1 else f"rows {row_ranges(rows)} {are}"
 
 
-def listed(rows: Iterable[int]) -> str:
+def row_ranges(rows: Iterable[int]) -> str:
     """Row numbers for people, as ranges: ``3, 5-9``; of very many it says how many there are."""
     parts: list[list[int]] = []
     for row in sorted(rows):
@@ -436,7 +438,7 @@ def listed(rows: Iterable[int]) -> str:
     return ", ".join(shown) or "none"
 
 
-def settled(row: int, numberid: str, code: str) -> Outcome:
+def created_outcome(row: int, numberid: str, code: str) -> Outcome:
     """The outcome of a row that was uncertain and is now known to exist."""
     message = {"marked": "settled by hand", "reconciled": "found in the service by its stamp"}
     return Outcome(row, Status.CREATED, (numberid,), 1, None, code, message[code])

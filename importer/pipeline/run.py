@@ -126,7 +126,7 @@ def run(
     from the thread that runs this, at the pace of the replies.
     """
     stop = stop or StopSwitch()
-    # What is known of every row ends with that call: the keys take some dozens of bytes each.
+    # The keys of all rows, some dozens of bytes each, go with that call, unless `seen` keeps them.
     line, checkup = _up_to_the_gate(job, seen, log, stop, listener, register)
     with line.run.journal:
         result = send_and_finish(line, checkup.survey.rows, stop, listener)

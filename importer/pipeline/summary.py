@@ -33,7 +33,7 @@ from importer.settings import (
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When a run began by the calendar, and how long it has been at work, by a clock nobody sets.
+    """When a run began by the calendar, and how long it has been at work by a monotonic clock.
 
     `before` are the seconds of earlier sittings of a run that is resumed. Without `ticks` the run
     is not at work: it is only reported.

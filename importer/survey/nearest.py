@@ -1,8 +1,8 @@
 """The nearest of many known names to one that is not known: for hints, quickly.
 
-A name that is the same but for case, accents or white space is found in a table. Otherwise names
-that share rare groups of three letters are compared letter by letter, a bounded number of them:
-the cost of one search does not grow with the number of names.
+A name that is the same but for case, accents or white space is found in a table. Otherwise an index
+of trigrams gives the names that share rare ones, and a bounded number of these are compared letter
+by letter: the cost of one search does not grow with the number of names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 _MOST_SHARING = 1_000
-"""Names that are looked at in one search because they share a group of letters."""
+"""Names that are looked at in one search because they share a trigram."""
 _MOST_COMPARED = 12
 _LONGEST = 100
 """Letters of a name that are compared."""
@@ -40,8 +40,8 @@ class Nearest:
         self._folds = list(self._by_fold)
         self._sharing: dict[str, list[int]] = {}
         for number, folded in enumerate(self._folds):
-            for group in _groups(folded):
-                self._sharing.setdefault(group, []).append(number)
+            for trigram in _trigrams(folded):
+                self._sharing.setdefault(trigram, []).append(number)
 
     def same(self, name: str) -> Near | None:
         """The known name that differs only in what people overlook."""
@@ -55,7 +55,7 @@ class Nearest:
         folded = fold(name)
         shared: Counter[int] = Counter()
         looked = 0
-        for numbers in sorted((self._sharing.get(g, []) for g in _groups(folded)), key=len):
+        for numbers in sorted((self._sharing.get(g, []) for g in _trigrams(folded)), key=len):
             if looked and looked + len(numbers) > _MOST_SHARING:
                 break
             looked += len(numbers)
@@ -77,7 +77,7 @@ def fold(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _groups(folded: str) -> set[str]:
-    """All groups of three letters, those at the ends with blanks; transposed letters share some."""
+def _trigrams(folded: str) -> set[str]:
+    """All trigrams, those at the ends with blanks; a word with transposed letters shares some."""
     padded = f"  {folded[:_LONGEST]} "
     return {padded[i : i + 3] for i in range(len(padded) - 2)}

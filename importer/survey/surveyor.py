@@ -132,8 +132,8 @@ class Surveyor:
     def _decide(self, checked: Checked) -> list[Decision]:
         said = _by_row(checked)
         invalid = [row for row, problems in said.items() if any(map(_is_error, problems))]
-        filtered = _these(checked, checked.filtered)
-        ready = ~filtered & ~_these(checked, invalid)
+        filtered = _mask_of(checked, checked.filtered)
+        ready = ~filtered & ~_mask_of(checked, invalid)
         duplicates = self._repeats.rows(checked, ready)
         if self._fate is not Status.PENDING:
             ready[list(duplicates)] = False
@@ -182,7 +182,7 @@ class Surveyor:
             examples.append(problem)
 
 
-def _these(checked: Checked, rows: Iterable[int]) -> npt.NDArray[np.bool_]:
+def _mask_of(checked: Checked, rows: Iterable[int]) -> npt.NDArray[np.bool_]:
     """Which rows of a batch, whose numbers ascend, are among the `rows`, all of which it has."""
     found = np.zeros(len(checked.rows), dtype=bool)
     found[np.searchsorted(checked.rows, list(rows))] = True

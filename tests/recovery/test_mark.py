@@ -12,7 +12,7 @@ import pytest
 import importer
 from importer.journal.journal import Journal
 from importer.model import Outcome
-from importer.pipeline.recover import listed
+from importer.pipeline.recover import row_ranges
 from tests.recovery.conftest import write_leads
 from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox
@@ -218,6 +218,6 @@ def test_the_journal_notes_that_it_was_done_by_hand(cli: Cli, run: Path) -> None
 
 
 def test_a_long_list_of_rows_says_how_many_it_leaves_out() -> None:
-    assert listed(range(2, 200, 2)).endswith("40 and 79 more")
-    assert listed([5, 3, 4, 9]) == "3-5, 9"
-    assert listed([]) == "none"
+    assert row_ranges(range(2, 200, 2)).endswith("40 and 79 more")
+    assert row_ranges([5, 3, 4, 9]) == "3-5, 9"
+    assert row_ranges([]) == "none"
