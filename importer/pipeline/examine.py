@@ -15,7 +15,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import itemgetter
@@ -153,14 +152,17 @@ class Examination:
         with copy as snapshot:
             works = (snapshot.write, watch.add, self._fill.add)
             for batch in fan_out(source.batches(), works):
-                self._go_on()
+                self._raise_if_stopped()
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
         self.facts = watch.facts()
         self.plan = self.plan.with_facts(self.facts)
 
     def survey(self) -> Iterator[list[Decision]]:
-        """Decide on the copy's rows, batch by batch; to be gone through whole."""
+        """Decide on the copy's rows; give the decisions of each batch.
+
+        The Survey is whole once all of it was gone through.
+        """
         work = self._mapped if self.look.gate is not None else self._checked
         for decisions in map(itemgetter(1), self._decided(work)):
             yield decisions
@@ -168,7 +170,7 @@ class Examination:
             self.look.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
 
     def mapped(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
-        """Give each batch as it was mapped, too, in place of :meth:`survey`."""
+        """As :meth:`survey`, each batch with its mapped columns."""
         for evaluated, decisions in self._decided(self._mapped):
             if evaluated is not None:
                 yield evaluated, decisions
@@ -185,14 +187,11 @@ class Examination:
             *self.look.remarks,
         )
         self.surveyor.note(remarks)
-        with (
-            ProblemLog(self.look.log) as log,
-            Snapshot.open(self.look.copy) as snapshot,
-        ):
+        with ProblemLog(self.look.log) as log, Snapshot.open(self.look.copy) as snapshot:
             log.add(remarks)
 
             def decide(mapped: _Mapped) -> tuple[Evaluated | None, list[Decision]]:
-                self._go_on()
+                self._raise_if_stopped()
                 checked, evaluated = mapped
                 decisions = self.surveyor.add(checked)
                 for decision in decisions:
@@ -229,7 +228,7 @@ class Examination:
             return checkup
         return replace(checkup, refused=compared.refused, new_values=compared.new_values)
 
-    def _go_on(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self.look.stop.reason is not None:
             raise RunInterruptedError("interrupted while reading: nothing was sent")
 
@@ -282,7 +281,7 @@ def _has_traces(source: Source) -> bool:
 
 def _failures(path: Path, given: SourceOptions) -> Source | None:
     """The file, opened, if it is a list of failures."""
-    with suppress(SourceError):
+    with contextlib.suppress(SourceError):
         source = open_source(path, given)
         if set(NOTE_COLUMNS) <= set(source.info.headers):
             return source
