@@ -207,7 +207,7 @@ class _Batches:
         return Batch(numbers, dict(enumerate(arrays)), tuple(problems))
 
     def _rows_in_one(
-        self, first: int, arrays: Sequence[Any], told: Container[int | None]
+        self, first: int, arrays: Sequence[Any], reported: Container[int | None]
     ) -> Iterator[Problem]:
         """Rows of a text file that hold others: a stray quote began a cell, another ended it."""
         if self.broken is None:
@@ -226,7 +226,7 @@ class _Batches:
             return
         columns = [array.take(pa.array(places)).to_pylist() for array in arrays]
         for at, *row in zip(places.tolist(), *columns, strict=True):
-            if first + at not in told and (count := self.broken.rows_within(row)):
+            if first + at not in reported and (count := self.broken.rows_within(row)):
                 yield _uncertain_row(first + at, *several_rows(count))
 
     def _columns(self, chunk: Chunk) -> list[Any] | None:
@@ -244,12 +244,12 @@ class _Batches:
     def _from_rows(self, rows: RowChunk, problems: list[Problem]) -> list[Any]:
         width = len(self.headers)
         cells = rows.cells
-        for number, told in rows.quotes.items():
+        for number, is_certain in rows.quotes.items():
             row = cells[number - rows.first]
-            problems.append(_stray_quote(number, is_read=told and len(row) == width))
+            problems.append(_stray_quote(number, is_read=is_certain and len(row) == width))
         if set(map(len, cells)) != {width}:
             broken = self.broken.find(rows) if self.broken is not None else {}
-            problems += (_broken_row(number, *said) for number, said in broken.items())
+            problems += (_broken_row(number, *why) for number, why in broken.items())
             cells = [
                 row if len(row) == width else self._fitted(number, row, problems, broken)
                 for number, row in enumerate(cells, rows.first)
@@ -270,15 +270,15 @@ class _Batches:
                     raise too_long_cell(self.layout.place, cell)
 
     def _fitted(
-        self, number: int, row: list[Any], problems: list[Problem], told: Container[int]
+        self, number: int, row: list[Any], problems: list[Problem], reported: Container[int]
     ) -> list[Any]:
         """A row of another width than the header, made as wide; what is lost is reported.
 
-        Short rows that are `told` of already are not told of again.
+        Short rows that are `reported` already are not reported again.
         """
         width = len(self.headers)
         if len(row) < width:
-            is_open = self.layout.open_ended and number not in told
+            is_open = self.layout.open_ended and number not in reported
             if is_open and any(not is_blank(cell) for cell in row):
                 problems.append(_short_row(number, len(row), width))
             return [*row, *[""] * (width - len(row))]
