@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.sources.compound import DAMAGE, ENCRYPTED, SIGNATURE, WORKBOOKS, streams
-from importer.sources.package import workbook_part
-from importer.sources.zipped import Archive
+from importer.sources.package import Archive, workbook_part
 
 if TYPE_CHECKING:
     from importer.sources.inputfile import InputFile

@@ -1,4 +1,8 @@
-"""Places in a sheet: limits, column letters, merged cells, and what is hidden.
+"""A sheet as rows and columns: its limits, its merged cells, and what is hidden of it.
+
+A workbook library makes room for every cell between the outermost ones, and gives each cell a copy
+of its text, so a file of some kilobytes can ask for all memory. :class:`Scan` is what a look
+through a sheet finds before its cells are read; :func:`check_bounds` refuses one over a limit.
 
 Rows and columns count from 0 here; texts for people count from 1, and name columns by letters.
 """
@@ -11,8 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from importer.errors import SourceError
+
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from importer.sources.inputfile import InputFile
+
 
 MOST_ROWS = 1_048_576
 MOST_COLUMNS = 2_000
@@ -27,12 +36,26 @@ LONGEST_TEXT = 16 * 2**20
 """Bytes of one text in a workbook's file, tags and all. Beyond it the file is refused at once;
 below, the text is read, so that the cell can be named that is over `LONGEST_CELL`."""
 
+AREA_FREE = 4_000_000
+SPARSEST = 8
+"""Beyond `AREA_FREE` cells, one in `SPARSEST` between the outermost ones must be there."""
 MOST_MERGES = 1_000_000
 _HEADER_MERGES = 10_000
 _DEEPEST_HEADER = 1_000
 """No header is below; merges that begin there are of data."""
 
 _STRETCHES = 12
+_DIVIDE = "Divide the list into several files, or save the sheet as CSV."
+
+
+def column_letters(column: int) -> str:
+    """``A`` for 0, ``AA`` for 26."""
+    letters = ""
+    column += 1
+    while column:
+        column, digit = divmod(column - 1, 26)
+        letters = chr(65 + digit) + letters
+    return letters
 
 
 class Merge(NamedTuple):
@@ -133,11 +156,57 @@ class Scan:
     merges: Merges = field(default_factory=Merges)
 
 
-def column_letters(column: int) -> str:
-    """``A`` for 0, ``AA`` for 26."""
-    letters = ""
-    column += 1
-    while column:
-        column, digit = divmod(column - 1, 26)
-        letters = chr(65 + digit) + letters
-    return letters
+def check_bounds(scan: Scan, file: InputFile, *, whole: bool = False) -> None:
+    """Raise SourceError for a sheet over a limit; `whole` says that all of it has been seen."""
+    if scan.columns > MOST_COLUMNS:
+        raise too_many_columns(str(file), scan.columns)
+    if scan.rows > MOST_ROWS:
+        raise SourceError(
+            f"{file}: this file is damaged (it has a row {scan.rows:,}, but a sheet ends at"
+            f" {MOST_ROWS:,}).",
+            "Open it in a spreadsheet program and save it anew, or save the sheet as CSV.",
+        )
+    if scan.cells > MOST_CELLS:
+        raise SourceError(f"{file}: the sheet has more than {MOST_CELLS:,} cells.", _DIVIDE)
+    if scan.text > TEXT_LIMIT:
+        raise too_much_text(file)
+    if scan.merges.too_many:
+        raise SourceError(
+            f"{file}: the sheet has more than {MOST_MERGES:,} merged cells.",
+            "Unmerge the cells of the sheet and save it again, or save it as CSV.",
+        )
+    area = scan.rows * scan.columns
+    if whole and area > AREA_FREE and area > SPARSEST * scan.cells:
+        raise SourceError(
+            f"{file}: the sheet has {scan.cells:,} cells scattered over {scan.rows:,} rows"
+            f" and {scan.columns:,} columns.",
+            "Delete what stands far from the list (Ctrl+End goes there), and save it again.",
+        )
+
+
+def too_many_columns(place: str, columns: int) -> SourceError:
+    """The error for a list that is too wide."""
+    return SourceError(
+        f"{place}: there are {columns:,} columns; {MOST_COLUMNS:,} are read.",
+        "Delete the columns that are not needed, formats too, and save it again.",
+    )
+
+
+def too_much_text(place: InputFile | str) -> SourceError:
+    """The error for texts that are long, or short but in very many cells."""
+    return SourceError(
+        f"{place}: the cells hold more than {TEXT_LIMIT // 2**20} MiB of text in all.",
+        f"{_DIVIDE} If the list is not that large, the file was made to do harm.",
+    )
+
+
+def too_long_cell(place: str, cell: str | None = None) -> SourceError:
+    """The error for a cell beyond `LONGEST_CELL`, which no spreadsheet program can hold.
+
+    `place` names the file, and the sheet where it is known; `cell` is a reference such as ``B7``.
+    """
+    return SourceError(
+        f"{place}: {f'cell {cell}' if cell else 'a cell'} is longer than {LONGEST_CELL:,}"
+        " characters.",
+        "Shorten it or delete its column; a spreadsheet program holds 32,767 in a cell.",
+    )

@@ -18,10 +18,7 @@ import pyarrow.compute as pc
 
 from importer.errors import SourceError
 from importer.model import BLANKS, MERGED_AWAY
-from importer.sources.bounds import too_much_text
-from importer.sources.grid import TEXT_LIMIT
-from importer.sources.header import is_blank
-from importer.sources.source import ColumnChunk
+from importer.sources.grid import TEXT_LIMIT, too_much_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 
     from importer.sources.source import Chunk, Layout
 
-_MOST_STRETCHES = 4_000_000
+_MOST_MERGED_COLUMNS = 4_000_000
 """Columns of all merges together."""
 
 
@@ -44,12 +41,11 @@ class _Stretch(NamedTuple):
 
 
 class MergedCells:
-    """The merges that reach below a header, met in the order of their rows.
+    """The merges that reach below a header; raises SourceError for some that overlap.
 
-    Rows are numbered as in the sheet. Parts are shown to :meth:`see` in order, all of them; what
-    becomes of their cells, :meth:`filled` says. At any time as many merges are held as begin in
-    one part or go on in the next, at most one for each column of these. Raises SourceError for
-    merges that overlap.
+    All chunks of the sheet are given to :meth:`see`, in order, and the columns of each then to
+    :meth:`filled`. At any time as many merges are held as begin in one chunk or go on in the next,
+    at most one for each of their columns. Rows are numbered from 1.
     """
 
     def __init__(self, layout: Layout, header_row: int, width: int) -> None:
@@ -61,7 +57,7 @@ class MergedCells:
         table = table[(table[:, 2] > table[:, 0]) | (table[:, 3] > table[:, 1])]
         if len(table):
             table = np.unique(table, axis=0)  # by rows, then columns
-            self._check_apart(table)
+            self._check_overlaps(table)
         self._table: npt.NDArray[np.int64] = table
         self._met = 0
         self._active: list[_Stretch] = []
@@ -76,12 +72,13 @@ class MergedCells:
         down = (table[:, 1] == table[:, 3]) & (table[:, 0] >= self._header_row)
         return sorted(set(table[down, 1].tolist()))
 
-    def _check_apart(self, table: npt.NDArray[np.int64]) -> None:
+    def _check_overlaps(self, table: npt.NDArray[np.int64]) -> None:
         left, right = table[:, 1], np.minimum(table[:, 3], self._width - 1)
         widths = right - left + 1
-        if int(widths.sum()) > _MOST_STRETCHES:
+        if int(widths.sum()) > _MOST_MERGED_COLUMNS:
             raise SourceError(
-                f"{self._layout.place}: cells are merged in more than {_MOST_STRETCHES:,} places.",
+                f"{self._layout.place}: cells are merged in more than {_MOST_MERGED_COLUMNS:,}"
+                " places.",
                 "Unmerge the cells of the sheet and save it again, or save it as CSV.",
             )
         column = np.repeat(left - np.cumsum(widths) + widths, widths) + np.arange(widths.sum())
@@ -94,18 +91,22 @@ class MergedCells:
                 "Open it in a spreadsheet program, unmerge its cells, and save it anew.",
             )
 
-    def see(self, part: Chunk) -> None:
-        """Take in the merges that begin in a part, and let go of those that have ended."""
-        self._active = [stretch for stretch in self._active if stretch.bottom >= part.first]
-        end = part.first + len(part) - 1  # from 0, the row behind the part
-        stop = int(np.searchsorted(self._table[:, 0], end))
-        for top, left, bottom, right in self._table[self._met : stop].tolist():
-            if top + 1 < part.first:
-                continue  # in a blank stretch, which readers leave out
-            text = self._text(part, top + 1 - part.first, left)
-            if not is_blank(text):
-                self._active += self._stretches(text, (top + 1, left, bottom + 1, right))
+    def see(self, chunk: Chunk) -> None:
+        """Take in the merges that begin in a chunk, and let go of those that have ended."""
+        self._active = [stretch for stretch in self._active if stretch.bottom >= chunk.first]
+        end = chunk.first + len(chunk) - 1  # from 0, the row behind the chunk
+        begin, stop = self._met, int(np.searchsorted(self._table[:, 0], end))
         self._met = stop
+        if begin == stop:
+            return
+        rows = chunk.as_rows().cells
+        for top, left, bottom, right in self._table[begin:stop].tolist():
+            if top + 1 < chunk.first:
+                continue  # in a blank stretch, which readers leave out
+            row = rows[top + 1 - chunk.first]
+            text = self._layout.texts(row[left : left + 1])[0] if left < len(row) else ""
+            if text.strip(BLANKS):
+                self._active += self._stretches(text, (top + 1, left, bottom + 1, right))
 
     def _stretches(self, text: str, merge: tuple[int, int, int, int]) -> Iterator[_Stretch]:
         top, left, bottom, right = merge
@@ -116,16 +117,10 @@ class MergedCells:
         for column in range(left, min(right + 1, self._width)):
             yield _Stretch(column, top + (column == left), bottom, None)
 
-    def _text(self, part: Chunk, row: int, column: int) -> str:
-        if isinstance(part, ColumnChunk):
-            return str(part.arrays[column][row]) if column < len(part.arrays) else ""
-        cells = part.cells[row]
-        return self._layout.texts([cells[column]])[0] if column < len(cells) else ""
-
     def filled(self, first: int, arrays: Sequence[Any], rows: npt.NDArray[np.bool_]) -> list[Any]:
-        """Columns of text from row `first`, with what merges make of them.
+        """Columns of text whose first row is `first`, with what merges make of them.
 
-        Only in `rows`, by a mask: those that show something without.
+        `rows` is a mask of the rows that are filled: those that show something without it.
         """
         if not self._active or not len(rows):
             return list(arrays)

@@ -79,7 +79,7 @@ def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, FileKind]:
     kind = detect(file)
     if kind is not FileKind.ENCRYPTED:
         return file, kind
-    from importer.sources.encrypted import opened_without_password
+    from importer.sources.compound import opened_without_password
 
     file = undo.enter_context(opened_without_password(file))
     return file, detect(file)
@@ -92,11 +92,11 @@ def _opened(file: InputFile, kind: FileKind, options: SourceOptions) -> Reading:
 
             return open_delimited(file, options)
         case FileKind.XLSX:
-            from importer.sources.excel import open_excel
+            from importer.sources.xlsx import open_excel
 
             return open_excel(file, options)
         case FileKind.XLSB:
-            from importer.sources.excel import open_binary_excel
+            from importer.sources.xlsb import open_binary_excel
 
             return open_binary_excel(file, options)
         case FileKind.XLS:

@@ -1,204 +1,213 @@
-"""The parts of an Excel workbook (.xlsx, .xlsm, .xlsb), unpacked under limits.
+"""ZIP archives, unpacked under limits, and where in one a workbook is.
 
-Such a workbook is a ZIP archive of parts (ECMA-376). Before the workbook library sees the file,
-each part that it will read is unpacked once here, piece by piece and thrown away. The limits leave
-room for the largest honest sheet, 1,048,576 rows by some 20 columns (about 1 GB of XML).
+Workbooks (.xlsx, .xlsb, .ods) are ZIP archives of parts, and lists come in archives, too. A part is
+unpacked piece by piece to the true end of its stream, so that an archive that lies about its sizes,
+or a bomb, is refused by what it *does* unpack to. Nothing is ever written to a name that an archive
+gives.
+
+The parts of an Office Open XML package (ECMA-376, part 2) are found by relationships, which say of
+a part what other parts it needs, and where they are.
 """
 
 from __future__ import annotations
 
 import html
+import io
 import posixpath
 import re
-import tempfile
+import struct
 import zipfile
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from typing import IO, TYPE_CHECKING
+import zlib
+from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
-from importer.sources.celltext import DateStyles
-from importer.sources.zipped import MIB, Archive
+from importer.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
+    from importer.sources.inputfile import InputFile
+
+MIB = 2**20
+FILE_LIMIT = 512 * MIB
+"""Bytes of a workbook itself; a million rows by 15 columns take 60 to 100 MiB."""
+RATIO_LIMIT = 250
+"""Unpacked to packed bytes, beyond `RATIO_FREE`; sheets reach 60, bombs a thousand."""
+RATIO_FREE = 64 * MIB
 SHEET_LIMIT = 2048 * MIB
-"""Unpacked bytes of a sheet, which is never held whole."""
-STRINGS_LIMIT = 1024 * MIB
-"""Unpacked bytes of the shared strings, which the workbook library holds."""
-STRINGS_MOST = 20_000_000
-"""Shared strings; each takes memory however short it is."""
+"""Unpacked bytes of a sheet, which is never held whole. There is room for the largest honest one,
+1,048,576 rows by some 20 columns (about 1 GB of XML)."""
 PART_LIMIT = 64 * MIB
-"""Unpacked bytes of any other part (styles, relationships)."""
+"""Unpacked bytes of a part that is neither a sheet nor its texts (styles, relationships)."""
+DIRECTORY_LIMIT = 4 * MIB
+"""Bytes of an archive's directory, some 50,000 parts; a part takes far more memory than bytes."""
 
-STRINGS = "xl/sharedStrings.xml"
-_TAG = re.compile(rb"<(?:[\w.-]+:)?(?P<name>sheet|workbookPr|Relationship)\s(?P<rest>[^>]*)>")
+_PIECE = MIB
+_HEAD = 4096
+_STORED, _DEFLATED = 0, 8  # compression methods (APPNOTE.TXT 4.4.5)
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError)
+"""What reading a damaged archive may raise, and RuntimeError and NotImplementedError at opening."""
+
+_RELATIONSHIP = re.compile(rb"<(?:[\w.-]+:)?Relationship\s([^>]*)>")
 _ATTRIBUTE = re.compile(rb"([\w.:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _WORKBOOK = re.compile(rb"<(?:[\w.-]+:)?workbook[\s>]")
-_NUMBER_FORMAT = re.compile(rb"<(?:[\w.-]+:)?numFmt\s([^<>]*)>")
-_CELL_STYLES = re.compile(rb"<(?:[\w.-]+:)?cellXfs[\s>](.*?)</(?:[\w.-]+:)?cellXfs", re.DOTALL)
-_STYLE = re.compile(rb"<(?:[\w.-]+:)?xf[\s/]([^<>]*)>")
-_HEAD = 4096
-_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_SHEET_PART = "/worksheet"
-_NOT_READ = ("/chartsheet", "/dialogsheet", "/xlMacrosheet", "/externalLink")
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A sheet of cells (not a chart); `part` is where it stands in the archive."""
+class _Cautious(io.FileIO):
+    """A file of which no more is read at once than an honest directory takes."""
 
-    name: str
-    part: str
-    hidden: bool
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > DIRECTORY_LIMIT:
+            raise zipfile.BadZipFile(f"its directory is larger than {DIRECTORY_LIMIT // MIB} MiB")
+        return super().read(size) or b""
 
 
-class Package(Archive):
-    """An open Excel workbook; `format` is how its parts are written, ``xml`` or ``bin``."""
+def _open_zip(file: InputFile) -> zipfile.ZipFile:
+    """The archive, its directory read; raises SourceError for damage."""
+    raw = _Cautious(file.path)
+    try:
+        archive = zipfile.ZipFile(raw)
+    except (*DAMAGE, NotImplementedError, RuntimeError, ValueError) as error:
+        raw.close()
+        raise SourceError(
+            f"{file}: this workbook or archive is damaged or cut short ({error}).",
+            "Copy or download it again, or open it in a spreadsheet program and save it anew.",
+        ) from None
+    return archive
 
-    format = "xml"
 
-    def read(self, part: str) -> bytes:
-        """A small part, whole; without declarations of entities, which no workbook has."""
-        content = b"".join(self.unpack(part, PART_LIMIT))
-        if b"<!" in content.replace(b"<!--", b""):
-            raise self.damaged(f"{part} holds a document type declaration")
-        return content
+class Archive:
+    """An open ZIP file. A context manager; raises SourceError for damage and limits.
 
-    @cached_property
-    def workbook(self) -> str:
-        """The part of the workbook; where it is, the package's relationships say."""
-        return workbook_part(self) or f"xl/workbook.{self.format}"
+    `file` is the file; `parts` are its entries by name, in lower case and with slashes, which is
+    how workbook libraries find them.
+    """
 
-    @cached_property
-    def strings(self) -> str:
-        """The part of the shared strings, which may not be there."""
-        return self._related("/sharedStrings", f"sharedStrings.{self.format}")
+    def __init__(self, file: InputFile, size_limit: int = FILE_LIMIT) -> None:
+        self.file = file
+        if file.path.stat().st_size > size_limit:
+            raise self.over("the file is larger", size_limit)
+        self._archive = _open_zip(file)
+        self._raw = self._archive.fp
+        self.parts: dict[str, zipfile.ZipInfo] = {}
+        try:
+            self._index()
+        except BaseException:
+            self.close()
+            raise
 
-    @cached_property
-    def styles(self) -> str:
-        """The part of the formats, which may not be there."""
-        return self._related("/styles", f"styles.{self.format}")
+    def __enter__(self) -> Self:
+        return self
 
-    def _related(self, kind: str, usual: str) -> str:
-        found = (part for type_, part in self.relationships.values() if type_.endswith(kind))
-        return next((part for part in found if self.has(part)), f"xl/{usual}")
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    @cached_property
-    def is_usual(self) -> bool:
-        """Whether parts are named as Excel names them and every sheet is there.
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+        if self._raw is not None:
+            self._raw.close()
 
-        The workbook library reads no others.
-        """
-        shape = self.format
-        names = (self.workbook, self.strings, self.styles)
-        usual = (f"xl/workbook.{shape}", f"xl/sharedstrings.{shape}", f"xl/styles.{shape}")
-        found = all(self.has(part) for _, part in self._related_sheets())
-        return found and tuple(map(str.lower, names)) == usual
+    def _index(self) -> None:
+        for info in self._archive.infolist():
+            name = info.filename.replace("\\", "/").lower()
+            if name in self.parts:
+                raise self.damaged(f"the part {info.filename!r} is in it twice")
+            if info.flag_bits & 1:
+                raise SourceError(
+                    f"{self.file}: this file is protected by a password.",
+                    "Save it without a password and import that copy.",
+                )
+            self.parts[name] = info
 
-    def sheets(self) -> list[Sheet]:
-        """The sheets of cells, in the workbook's order."""
-        found = []
-        for given, part in self._related_sheets():
-            kind, _ = self.relationships.get(given.get("id", ""), ("", ""))
-            if kind.endswith(_SHEET_PART) and self.has(part):
-                hidden = given.get("state", "visible") != "visible"
-                found.append(Sheet(given.get("name", ""), part, hidden))
-        return found
-
-    def _related_sheets(self) -> list[tuple[dict[str, str], str]]:
-        """The attributes of each sheet of any kind, and its part: none for one without relation."""
-        return [
-            (given, self.relationships.get(given.get("id", ""), ("", ""))[1])
-            for given in map(_attributes, self._tags("sheet"))
-        ]
-
-    def _tags(self, name: str) -> list[bytes]:
-        """The insides of the workbook's tags of this name."""
-        tags = _TAG.finditer(self.read(self.workbook))
-        return [tag["rest"] for tag in tags if tag["name"] == name.encode()]
-
-    @cached_property
-    def dates(self) -> DateStyles:
-        """The styles of cells that make numbers dates, as far as they can be told."""
-        styles = self.read(self.styles)
-        written = {}
-        for tag in _NUMBER_FORMAT.finditer(styles):
-            given = _attributes(tag[1])
-            written[_number(given.get("numFmtId"))] = given.get("formatCode", "")
-        cells = _CELL_STYLES.search(styles)
-        tags = _STYLE.finditer(styles, *cells.span(1)) if cells else ()
-        numbers = [_number(_attributes(tag[1]).get("numFmtId")) for tag in tags]
-        return DateStyles.of(numbers, written, since_1904=self.is_since_1904())
-
-    def is_since_1904(self) -> bool:
-        """Whether days are counted from 1904."""
-        about = [_attributes(rest) for rest in self._tags("workbookPr")]
-        return bool(about) and about[0].get("date1904", "0") in {"1", "true", "on"}
-
-    @contextmanager
-    def with_sheet(
-        self, part: str, change: Callable[[Iterable[bytes], Package], Iterable[bytes]] | None = None
-    ) -> Iterator[IO[bytes]]:
-        """A temporary workbook of nothing but one sheet and what the workbook library needs for it.
-
-        Parts have their usual names there. The sheet may be changed on the way.
-        """
-        sheet = f"worksheets/sheet1.{self.format}"
-        pieces = self.unpack(part, SHEET_LIMIT)
-        with tempfile.TemporaryFile() as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
-                related = {"worksheet": sheet}
-                for kind, name in (("styles", self.styles), ("sharedStrings", self.strings)):
-                    if self.has(name):
-                        related[kind] = f"{kind}.{self.format}"
-                        _put(copy, f"xl/{related[kind]}", self.unpack(name, STRINGS_LIMIT))
-                for name, content in self._one_sheet(related).items():
-                    copy.writestr(name, content)
-                _put(copy, f"xl/{sheet}", pieces if change is None else change(pieces, self))
-            file.seek(0)
-            yield file
-
-    def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
-        """A workbook with one sheet, by the names of its parts; `related` are others by kind."""
-        main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-        workbook = (
-            f'<workbook xmlns="{main}" xmlns:r="{_RELATION}">'
-            f'<workbookPr date1904="{int(self.is_since_1904())}"/>'
-            '<sheets><sheet name="Sheet1" sheetId="1" r:id="worksheet"/></sheets></workbook>'
+    def damaged(self, why: str) -> SourceError:
+        """The error for a file that is not as it should be."""
+        return SourceError(
+            f"{self.file}: this file is damaged or cut short ({why}).",
+            "Open it in a spreadsheet program and save it anew, or save the sheet as CSV.",
         )
-        return {
-            "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"/>'.encode(),
-            "_rels/.rels": relations({"officeDocument": "xl/workbook.xml"}),
-            "xl/workbook.xml": workbook.encode(),
-            "xl/_rels/workbook.xml.rels": relations(related),
-        }
 
-    def check_shared(self) -> None:
-        """Unpack what the workbook library reads beside the sheet, to see that it is bearable."""
-        for part in self._shared_parts() - {self.strings.lower()}:
-            for _ in self.unpack(part, PART_LIMIT):
-                pass
+    def over(self, what: str, limit: int) -> SourceError:
+        """The error for a size, in bytes, over its limit."""
+        return SourceError(
+            f"{self.file}: {what} than the limit of {limit // MIB:,} MiB.",
+            "Divide the list into several files, or save the sheet as CSV, which has no limit.",
+        )
 
-    def has_external_links(self) -> bool:
-        """Whether cells take values from other files; those stored are read, the files never."""
-        return any(kind.endswith("/externalLink") for kind, _ in self.relationships.values())
+    def has(self, part: str) -> bool:
+        """Whether the archive has this part."""
+        return part.lower() in self.parts
 
-    def _shared_parts(self) -> set[str]:
-        """Names, in lower case, of the parts read whatever the sheet is."""
-        related = {
-            part.lower() for kind, part in self.relationships.values() if not _is_sheet(kind)
-        }
-        fixed = ("_rels/.rels", "[content_types].xml", self.workbook, _relations_of(self.workbook))
-        return related.union(map(str.lower, (*fixed, self.strings, self.styles)))
+    def unpack(self, part: str, limit: int) -> Iterator[bytes]:
+        """The bytes of a part, in pieces of at most 1 MiB; a part that is not there has none."""
+        info = self.parts.get(part.lower())
+        if info is None:
+            return
+        if info.compress_type not in (_STORED, _DEFLATED):
+            raise self.damaged(f"{info.filename} is packed in an unknown way")
+        total = checksum = 0
+        try:
+            for piece in self._inflated(info):
+                total += len(piece)
+                checksum = zlib.crc32(piece, checksum)
+                if total > limit:
+                    raise self.over(f"{info.filename} unpacks to more", limit)
+                check_ratio(self.file, info.filename, total, info.compress_size)
+                yield piece
+        except DAMAGE as error:
+            raise self.damaged(f"{info.filename}: {error}") from None
+        if total != info.file_size:
+            raise self.damaged(f"{info.filename} has another size than it says")
+        if checksum != info.CRC:
+            raise self.damaged(f"{info.filename} has another checksum than it says")
 
-    @cached_property
-    def relationships(self) -> dict[str, tuple[str, str]]:
-        """The workbook's relationships: id → (type, part)."""
-        return _relationships(self.read(_relations_of(self.workbook)), self.workbook)
+    def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """The unpacked bytes to the true end of the stream.
+
+        The zipfile module stops at the size that the directory claims; other readers do not.
+        """
+        file = self._archive.fp
+        if file is None:
+            raise zipfile.BadZipFile("closed")
+        file.seek(info.header_offset)
+        # The part's own header (APPNOTE.TXT 4.3.7): its signature, 22 bytes that the directory has,
+        # too, and the lengths of its name and of an extra field, behind which its bytes begin.
+        header = struct.unpack("<4s22xHH", file.read(30))
+        if header[0] != b"PK\x03\x04":
+            raise zipfile.BadZipFile("no part where the directory says")
+        at = info.header_offset + 30 + header[1] + header[2]
+        left = info.compress_size
+        inflate = zlib.decompressobj(-15) if info.compress_type == _DEFLATED else None
+        while left > 0:
+            file.seek(at)
+            packed = file.read(min(_PIECE // 8, left))
+            if not packed:
+                raise EOFError("cut short")
+            at, left = at + len(packed), left - len(packed)
+            if inflate is None:
+                yield packed
+                continue
+            while packed:
+                if piece := inflate.decompress(packed, _PIECE):
+                    yield piece
+                packed = inflate.unconsumed_tail
+                if inflate.eof:
+                    return
+        if inflate is not None:
+            if rest := inflate.flush():
+                yield rest
+            if not inflate.eof:
+                raise EOFError("cut short")
+
+
+def check_ratio(file: InputFile, part: str, unpacked: int, packed: int) -> None:
+    """Raise SourceError where so many bytes came out of so few as only a bomb gives."""
+    if unpacked > RATIO_FREE and unpacked > RATIO_LIMIT * packed:
+        raise SourceError(
+            f"{file}: {part} unpacks to more than {RATIO_LIMIT} times its size, as only files made"
+            " to do harm do.",
+            "If you trust the file, unpack it yourself, or save the sheet as CSV.",
+        )
 
 
 def workbook_part(archive: Archive) -> str | None:
@@ -207,10 +216,10 @@ def workbook_part(archive: Archive) -> str | None:
     The relationships of the package say it (ECMA-376, part 2, 9.3); where they do not, the usual
     names are looked for.
     """
-    relations = b"".join(archive.unpack("_rels/.rels", PART_LIMIT))
+    written = b"".join(archive.unpack("_rels/.rels", PART_LIMIT))
     named = [
         part
-        for kind, part in _relationships(relations, "").values()
+        for kind, part in relationships(written, "").values()
         if kind.endswith("/officeDocument") and archive.has(part)
     ]
     for part in (*named, "xl/workbook.xml", "xl/workbook.bin"):
@@ -222,57 +231,35 @@ def workbook_part(archive: Archive) -> str | None:
 
 
 def _is_workbook(archive: Archive, part: str) -> bool:
-    """Whether a part is a workbook's by its first tags; a binary one has its own first record."""
+    """Whether a part is a workbook's, by its first tag or, in .xlsb, its first record."""
     head = next(archive.unpack(part, PART_LIMIT), b"")[:_HEAD]
     if part.lower().endswith(".bin"):
         return head.startswith(b"\x83\x01")  # BrtBeginBook
     return _WORKBOOK.search(head) is not None
 
 
-def _relationships(content: bytes, source: str) -> dict[str, tuple[str, str]]:
-    """Relationships: id → (type, part); targets are seen from the part that they belong to."""
+def relationships(content: bytes, source: str) -> dict[str, tuple[str, str]]:
+    """The relationships that a part has, id → (type, part), of which this is the XML.
+
+    Targets are relative to the part `source` (ECMA-376, part 2, 9.3); external ones are left out.
+    """
     found = {}
-    for tag in _TAG.finditer(content):
-        given = _attributes(tag["rest"])
-        if tag["name"] == b"Relationship" and given.get("TargetMode") != "External":
+    for tag in _RELATIONSHIP.finditer(content):
+        given = tag_attributes(tag[1])
+        if given.get("TargetMode") != "External":
             target = unquote(given.get("Target", "")).replace("\\", "/")
             part = posixpath.normpath(posixpath.join("/", posixpath.dirname(source), target))
             found[given.get("Id", "")] = (given.get("Type", ""), part.lstrip("/"))
     return found
 
 
-def _relations_of(part: str) -> str:
-    """The part with the relationships of another."""
+def relations_part(part: str) -> str:
+    """The part in which the relationships of another stand."""
     folder, name = posixpath.split(part)
     return posixpath.join(folder, "_rels", f"{name}.rels")
 
 
-def relations(related: Mapping[str, str]) -> bytes:
-    """A part with relationships: their kinds, which are their ids too, and targets."""
-    lines = [
-        f'<Relationship Id="{kind}" Type="{_RELATION}/{kind}" Target="{target}"/>'
-        for kind, target in related.items()
-    ]
-    head = f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    return f"{head}{''.join(lines)}</Relationships>".encode()
-
-
-def _put(copy: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> None:
-    with copy.open(name, "w", force_zip64=True) as target:
-        for piece in pieces:
-            target.write(piece)
-
-
-def _is_sheet(kind: str) -> bool:
-    return kind.endswith((_SHEET_PART, *_NOT_READ))
-
-
-def _number(text: str | None) -> int:
-    """A number in an attribute; 0, that of the general format, where there is none."""
-    return int(text) if text and len(text) < 10 and text.isascii() and text.isdigit() else 0
-
-
-def _attributes(tag: bytes) -> dict[str, str]:
+def tag_attributes(tag: bytes) -> dict[str, str]:
     """The attributes of a tag; prefixes are dropped, so that ``r:id`` is ``id``."""
     return {
         name.rpartition(b":")[2].decode("utf-8", "replace"): html.unescape(

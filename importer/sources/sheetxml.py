@@ -22,15 +22,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from importer.model import BAD_DATE, EMPTY_FORMULA
-from importer.sources.bounds import check_bounds
-from importer.sources.celltext import NumberFormat
-from importer.sources.grid import Merge, Scan, column_letters
+from importer.sources.grid import Merge, Scan, check_bounds, column_letters
+from importer.sources.workbook import NumberFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from importer.sources.celltext import DateStyles
-    from importer.sources.package import Package
+    from importer.sources.package import Archive
+    from importer.sources.workbook import DateStyles
 
 LONGEST_ROW = 64 * 2**20
 """Bytes of XML."""
@@ -116,28 +115,28 @@ _HIDING = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
 _HIDING_START = re.compile(rb"<!--|<!\[CDATA\[")
 
 
-def scan_sheet(pieces: Iterable[bytes], package: Package) -> Scan:
+def scan_sheet(pieces: Iterable[bytes], archive: Archive, dates: DateStyles) -> Scan:
     """Look through the sheet whose XML is given in pieces; all pieces are taken.
 
     Raises SourceError for a sheet over a limit, or one that is no sheet.
     """
-    look = _Look(package)
-    for part in _whole_rows(pieces, package, look.scan):
+    look = _Look(archive, dates)
+    for part in _whole_rows(pieces, archive, look.scan):
         look.see(part)
-        check_bounds(look.scan, package.file)
+        check_bounds(look.scan, archive.file)
     look.scan.special = tuple(sorted(look.special))
-    check_bounds(look.scan, package.file, whole=True)
+    check_bounds(look.scan, archive.file, whole=True)
     return look.scan
 
 
 class _Look:
     """A look through the rows of a sheet; `scan` is what was found so far."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, archive: Archive, dates: DateStyles) -> None:
         self.scan = Scan()
         self.special: list[tuple[int, int, str]] = []
-        self._package = package
-        self._dates = package.dates
+        self._archive = archive
+        self._dates = dates
         self._row = -1
         """The last row, from which those that have no number of their own are counted."""
 
@@ -194,7 +193,7 @@ class _Look:
     def _by_tags(self, part: bytes) -> None:
         """Take in whole rows of any spelling."""
         if not _is_whole(part):
-            raise self._package.damaged("the sheet has tags that no program writes")
+            raise self._archive.damaged("the sheet has tags that no program writes")
         scan, row, column, hidden = self.scan, self._row, -1, False
         cell: _Cell | None = None
         for match in _CELL.finditer(part):
@@ -230,7 +229,7 @@ class _Look:
     def _end_cell(self, cell: _Cell, inside: bytes, hidden: bool) -> bool:
         """Take in what a cell holds; whether its row is hidden and nothing was found in it yet."""
         if cell.attributes.get(b"t") == b"s" and _NO_INDEX.match(inside):
-            raise self._package.damaged("the sheet has a cell whose text is none of the workbook's")
+            raise self._archive.damaged("the sheet has a cell whose text is none of the workbook's")
         text = _special_text(cell.attributes, inside, self.scan, self._dates)
         if text is not None:
             self.special.append((*cell.place, text))
@@ -312,7 +311,7 @@ def _column(letters: bytes) -> int:
     return column - 1
 
 
-def _whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterator[bytes]:
+def _whole_rows(pieces: Iterable[bytes], archive: Archive, scan: Scan) -> Iterator[bytes]:
     """The inside of ``sheetData`` in pieces that end where a row does.
 
     What stands before and after it, columns and merged cells, goes into `scan`.
@@ -322,14 +321,14 @@ def _whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterat
     for piece in stream:
         head += piece
         if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise package.damaged("the sheet is not UTF-8")
+            raise archive.damaged("the sheet is not UTF-8")
         if (start := _START.search(head)) is not None or len(head) > _FURTHEST_START:
             break
     if start is None:
-        raise package.damaged("the sheet is missing or is not one")
+        raise archive.damaged("the sheet is missing or is not one")
     # The library may begin elsewhere, and what is not seen here is read there without limits.
     if not _is_whole(head[: start.end()]) or head.count(b"sheetData", 0, start.end()) != 1:
-        raise package.damaged("what stands before the sheet's cells is not as programs write it")
+        raise archive.damaged("what stands before the sheet's cells is not as programs write it")
     _hidden_columns(head[: start.start()], scan)
     row_end = b"</" + (start["prefix"] or b"") + b"row>"
     row_start = b"<" + (start["prefix"] or b"") + b"row "
@@ -337,21 +336,21 @@ def _whole_rows(pieces: Iterable[bytes], package: Package, scan: Scan) -> Iterat
     rest = head[start.end() :]
     while not start["end"]:
         if (end := rest.find(data_end)) >= 0:
-            _check_end(rest[:end], package)
+            _check_end(rest[:end], archive)
             yield rest[:end]
             rest = rest[end:]
             break
         # A row without cells may have no end of its own, and many may follow each other.
         cut = max(rest.rfind(row_end) + len(row_end), rest.rfind(row_start), 0)
         if cut >= len(row_end):
-            _check_end(rest[:cut], package)
+            _check_end(rest[:cut], archive)
             yield rest[:cut]
             rest = rest[cut:]
         elif len(rest) > LONGEST_ROW:
-            raise package.damaged("it has a row without an end")
+            raise archive.damaged("it has a row without an end")
         piece = next(stream, b"")
         if not piece:
-            raise package.damaged("the sheet is cut short")
+            raise archive.damaged("the sheet is cut short")
         rest += piece
     rest = _merges(rest, scan)
     for piece in stream:
@@ -394,20 +393,22 @@ def _is_whole(part: bytes) -> bool:
     return not any(b"<" in _TAG.sub(b"", piece) for piece in outside)
 
 
-def _check_end(part: bytes, package: Package) -> None:
+def _check_end(part: bytes, archive: Archive) -> None:
     """Raise SourceError for a piece that ends in a comment, where no row and no sheet ends."""
     if b"!" in part and b"<!" in part:  # one byte is found many times faster than two
         for start, end in _HIDING:
             if part.rfind(start) > part.rfind(end):
-                raise package.damaged("the sheet has the end of a row in a comment")
+                raise archive.damaged("the sheet has the end of a row in a comment")
 
 
-def with_known_values(pieces: Iterable[bytes], package: Package) -> Iterator[bytes]:
+def with_known_values(
+    pieces: Iterable[bytes], archive: Archive, dates: DateStyles
+) -> Iterator[bytes]:
     """The same cells as a sheet whose every error and date is one that the library knows."""
     yield b"<worksheet><sheetData>"
-    for part in _whole_rows(pieces, package, Scan()):
+    for part in _whole_rows(pieces, archive, Scan()):
         known = _ERROR_VALUE.sub(rb"\1#N/A", part)
-        yield _STYLED.sub(lambda cell: _dated(cell, package.dates), known)
+        yield _STYLED.sub(lambda cell: _dated(cell, dates), known)
     yield b"</sheetData></worksheet>"
 
 

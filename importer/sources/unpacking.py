@@ -16,7 +16,7 @@ from importer.errors import SourceError
 from importer.model import Problem, Severity
 from importer.sources.detect import FileKind
 from importer.sources.inputfile import SPOOL_LIMIT, InputFile, temporary_copy
-from importer.sources.zipped import MIB, Archive, check_ratio
+from importer.sources.package import MIB, Archive, check_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,20 +12,25 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from importer.model import BAD_DATE
-from importer.sources.bounds import check_bounds, too_long_cell
-from importer.sources.celltext import DateStyles
-from importer.sources.grid import LONGEST_TEXT, Merge, Scan
-from importer.sources.package import (
-    PART_LIMIT,
+from importer.sources.detect import FileKind
+from importer.sources.grid import LONGEST_TEXT, Merge, Scan, check_bounds, too_long_cell
+from importer.sources.package import PART_LIMIT, SHEET_LIMIT
+from importer.sources.workbook import DateStyles, chosen_sheet, guarded, reading_of, rows_of
+from importer.sources.xlsx import (
     STRINGS_LIMIT,
     STRINGS_MOST,
-    Package,
+    ExcelPackage,
     Sheet,
-    relations,
+    load_cells,
+    relations_xml,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from importer.settings import SourceOptions
+    from importer.sources.inputfile import InputFile
+    from importer.sources.source import Reading
 
 _ROW, _BLANK, _ERROR, _TEXT, _SHARED, _FORMULA_TEXT, _FORMULA_ERROR = 0, 1, 3, 6, 7, 8, 11
 _RICH_TEXT = 62
@@ -51,7 +56,20 @@ ERRORS = {
 """Error cells by their code, in .xls and .xlsb alike ([MS-XLS] 2.5.10)."""
 
 
-class BinaryPackage(Package):
+def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
+    """Open a sheet of a workbook: the one the options name, or the first visible one."""
+    with BinaryPackage(file) as package:
+        sheets = package.sheets()
+        sheet = chosen_sheet(file, sheets, options.sheet)
+        package.check_shared()
+        scan = _scan(package, sheet)
+        cells = guarded(file, lambda: load_cells(package, sheets.index(sheet), sheet, scan))
+        rows = rows_of(cells, scan, file)
+        found = scan, package.has_external_links()
+    return reading_of(file, FileKind.XLSB, (sheet, sheets), rows, found, options)
+
+
+class BinaryPackage(ExcelPackage):
     """An open .xlsb file."""
 
     format = "bin"
@@ -93,7 +111,7 @@ class BinaryPackage(Package):
         return {
             "[Content_Types].xml": b"<Types/>",
             "xl/workbook.bin": _record(131, b"") + properties + sheets + _record(132, b""),
-            "xl/_rels/workbook.bin.rels": relations(related),
+            "xl/_rels/workbook.bin.rels": relations_xml(related),
         }
 
     def records(self, part: str, limit: int) -> Iterator[tuple[int, bytes]]:
@@ -115,14 +133,14 @@ class BinaryPackage(Package):
             raise self.damaged(f"{part} is cut short")
 
 
-def scan_binary(package: BinaryPackage, sheet: Sheet, limit: int) -> Scan:
+def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
     """Look through a sheet; raises SourceError for one that is over a limit."""
     strings = list(_string_lengths(package))
     dates = package.dates
     scan = Scan()
     special = []
     row, is_hidden = -1, False
-    for count, (kind, record) in enumerate(package.records(sheet.part, limit)):
+    for count, (kind, record) in enumerate(package.records(sheet.part, SHEET_LIMIT)):
         if kind == _ROW:
             row = int.from_bytes(record[:4], "little")
             is_hidden = bool(record[11] & 0x10)

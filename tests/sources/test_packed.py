@@ -18,7 +18,7 @@ import pytest
 
 from importer.errors import SourceError
 from importer.settings import SourceOptions
-from importer.sources import inputfile, open_source, zipped
+from importer.sources import inputfile, open_source, package
 from tests.sources.test_other_workbooks import FILES
 from tests.support.sheets import cells_of
 
@@ -171,9 +171,9 @@ def test_a_bomb_is_refused_while_it_unpacks(tmp_path: Path, temporary: Path, pac
 def test_what_unpacks_to_more_than_the_limit_is_refused(
     tmp_path: Path, temporary: Path, pack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inputfile, "SPOOL_LIMIT", zipped.MIB)
+    monkeypatch.setattr(inputfile, "SPOOL_LIMIT", package.MIB)
     path = tmp_path / "large"
-    content = b"Name\n" + b"x\n" * zipped.MIB
+    content = b"Name\n" + b"x\n" * package.MIB
     if pack == "gzip":
         path.write_bytes(gzip.compress(content))
     else:
@@ -211,7 +211,7 @@ def test_an_archive_with_a_password_is_refused(tmp_path: Path, temporary: Path) 
 def test_an_archive_with_an_endless_directory_is_refused(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zipped, "DIRECTORY_LIMIT", 100_000)
+    monkeypatch.setattr(package, "DIRECTORY_LIMIT", 100_000)
     path = archive(tmp_path / "leads.zip", *((f"{n}.pdf", b"") for n in range(3000)))
     assert "directory is larger" in refused(path, temporary).message
 

@@ -17,7 +17,7 @@ import xlsxwriter
 from importer.errors import SourceError
 from importer.model import EMPTY_FORMULA, ERROR_TEXTS, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
-from importer.sources import open_source, package, sheetxml, zipped
+from importer.sources import open_source, package, sheetxml, xlsx
 from importer.sources.inputfile import InputFile
 from tests.support.sheets import cells_of
 
@@ -378,7 +378,7 @@ def test_a_bomb_is_refused_by_what_it_unpacks_to(
     bomb = cells("<row/>" * 11_500_000)
     with pytest.raises(SourceError, match="files made to do harm"):
         read(write_raw(file, bomb))
-    monkeypatch.setattr("importer.sources.excel.SHEET_LIMIT", zipped.MIB)
+    monkeypatch.setattr("importer.sources.xlsx.SHEET_LIMIT", package.MIB)
     with pytest.raises(SourceError, match="limit of 1 MiB"):
         read(write_raw(file, cells("<row/>" * 200_000)))
 
@@ -446,11 +446,11 @@ def test_a_plain_sheet_is_measured_as_one_read_tag_by_tag(file: Path) -> None:
         for n in range(2, 400)
     )
     write_raw(file, cells(body))
-    with package.Package(InputFile.at(file)) as opened:
-        plain = sheetxml.scan_sheet([cells(body).encode()], opened)
-        by_tags = sheetxml.scan_sheet([cells("<!-- -->" + body).encode()], opened)
+    with xlsx.ExcelPackage(InputFile.at(file)) as opened:
+        plain = sheetxml.scan_sheet([cells(body).encode()], opened, opened.dates)
+        by_tags = sheetxml.scan_sheet([cells("<!-- -->" + body).encode()], opened, opened.dates)
         pieces = [cells(body).encode()[n : n + 50] for n in range(0, len(cells(body)), 50)]
-        in_pieces = sheetxml.scan_sheet(pieces, opened)
+        in_pieces = sheetxml.scan_sheet(pieces, opened, opened.dates)
     # How much text there is at most is measured more or less closely.
     assert replace(plain, text=0) == replace(by_tags, text=0) == replace(in_pieces, text=0)
     assert (plain.rows, plain.columns, plain.cells) == (399, 26, 2 + 2 * 398)
