@@ -51,10 +51,10 @@ _DEBOUNCE_MS = 400
 
 
 def run_batch(context: RoundContext, *, only: str | None = None) -> BatchResult:
-    """Look after every job once, or after the one named `only`.
+    """Work on every job once, or on the one named `only` (capitals do not matter).
 
     Raises UsageError for a name that no job has, and OutputError where the runs folder or its
-    ledger cannot be used. Everything else is in the result.
+    ledger cannot be used. Everything else that goes wrong is in the result.
     """
     chosen = _chosen(context.jobs, only)
     make_private_folder(context.jobs.runs_dir)
@@ -100,7 +100,10 @@ def _chosen(jobs: JobsFile, only: str | None) -> tuple[JobSpec, ...]:
 
 
 def _notify(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
-    """Tell of a job by its rule; give whom it did not reach, in lines."""
+    """Notify the job's receivers, if its rule asks for it; return complaints, a line each.
+
+    The same trouble with the same files is told once in `QUIET_SECONDS`; a success each time.
+    """
     rule = job.notify
     if rule is None or (notification := notification_of(result, rule.on)) is None:
         return []
@@ -116,16 +119,16 @@ def _notify(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
 
 
 def _told_lately(round_: Round, job: str, now: float) -> dict[str, float]:
-    """What was told of the job of late, and when."""
+    """The fingerprints told of a job within `QUIET_SECONDS`, and when (seconds since 1970)."""
     noted = round_.ledger.noted(_TOLD, job)
     found = json.loads(noted) if noted is not None else {}
     return {mark: at for mark, at in found.items() if 0 <= now - at < QUIET_SECONDS}
 
 
 def _write_figures(jobs: JobsFile, results: Sequence[JobResult]) -> list[str]:
-    """Write the metrics of the jobs that were worked on; give complaints, in lines.
+    """Write the metrics of the jobs that were worked on; return complaints, one line each.
 
-    Exit codes tell of imports: what goes wrong with the figures is a warning.
+    Exit codes speak of imports: a file of metrics that cannot be written is a warning only.
     """
     worked_on = [result for result in results if not result.left]
     if jobs.metrics is None or not worked_on:
@@ -151,7 +154,7 @@ def _write_locked(
 
 
 def keep_watch(jobs: JobsFile, work: Callable[[], BatchResult], stop: StopSwitch) -> None:
-    """Do a round now, and whenever one is due, until the switch is pulled.
+    """Run `work` now and whenever a round is due, until the switch is pulled.
 
     Raises UsageError where folders cannot be watched, and whatever `work` raises.
     """
@@ -168,7 +171,7 @@ def keep_watch(jobs: JobsFile, work: Callable[[], BatchResult], stop: StopSwitch
 
 
 class _Pulled:
-    """A switch in the form that watchfiles asks for."""
+    """A stop switch as the event that watchfiles polls."""
 
     def __init__(self, stop: StopSwitch) -> None:
         self._stop = stop
@@ -180,9 +183,9 @@ class _Pulled:
 def _changes(
     folders: Sequence[Path], relevant: _Relevant, pulled: _Pulled
 ) -> Iterator[set[tuple[Change, str]]]:
-    """What has changed, and nothing at short intervals.
+    """Yield each set of changes, and an empty set every `_GLANCE_MS` without one.
 
-    What happens while nobody asks is kept until somebody does, so that nothing is missed.
+    watchfiles collects what changes between two calls, so that nothing is missed during a round.
     """
     try:
         from watchfiles import watch
@@ -208,7 +211,7 @@ def _changes(
 
 
 class _Relevant:
-    """Takes what happens to files that may be somebody's; our own are none."""
+    """The filter of watchfiles: leaves out temporary files and what this program writes itself."""
 
     def __init__(self, ours: Collection[Path]) -> None:
         self._ours = ours
@@ -221,7 +224,7 @@ class _Relevant:
 
 
 def _pause(jobs: JobsFile, result: BatchResult) -> float:
-    """Seconds until the next regular look: until files are still, where some wait for that."""
+    """Seconds until the next regular look: sooner where files wait for their `settle` to pass."""
     settle = {job.name: job.settle for job in jobs.jobs}
     waiting = (
         settle[job.name]
@@ -233,7 +236,7 @@ def _pause(jobs: JobsFile, result: BatchResult) -> float:
 
 
 def _folders(jobs: JobsFile) -> tuple[Path, ...]:
-    """The folders of this machine that files come from, as far as they are there."""
+    """The existing folders of this machine that files come from."""
     found = []
     for job in jobs.jobs:
         for pattern in job.files:

@@ -77,7 +77,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Ends(Enum):
-    """What is not gone on with, besides the file."""
+    """What ends with this file: work on its target's other files, or the whole round."""
 
     TARGET = 1
     ROUND = 2
@@ -85,9 +85,10 @@ class _Ends(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of a file; `folder` is None where it stays, `ends` where the others go on.
+    """The verdict on a file: its fate, its exit code, and what people are told.
 
-    `rows` and `differences` are those of :class:`FileOutcome`.
+    `folder` is None where the file stays, `ends` where the others go on. The remaining fields are
+    those of :class:`FileOutcome`.
     """
 
     fate: Fate
@@ -103,7 +104,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What was done with a file, before it is put away."""
+    """A file after its import, before it is put away; `sha256` is None for one never read."""
 
     judgement: Judgement
     sha256: str | None = None
@@ -112,9 +113,9 @@ class Handled:
 
 
 def import_file(work: Work, file: InboxFile, mapping: LoadedMapping) -> FileOutcome | None:
-    """Import a file and put it away; whatever goes wrong is in what is given back.
+    """Import a file, put it away and return its outcome. Raises nothing: errors are outcomes.
 
-    None for a file that stays, and was told of before.
+    None for a file that stays in its inbox and whose outcome was told in an earlier round.
     """
     if work.stop.reason is not None:
         return outcome_of(file.shown, Handled(interrupted(work.stop)), None)
@@ -144,6 +145,7 @@ def import_file(work: Work, file: InboxFile, mapping: LoadedMapping) -> FileOutc
 
 
 def _worked_on(work: Work, file: InboxFile, path: Path, mapping: LoadedMapping) -> Handled:
+    """Compare a file with past imports, then run it, or resume its unfinished run."""
     sha256 = None
     try:
         sha256, begun = begun_by(work, path, mapping)
@@ -178,7 +180,7 @@ def _worked_on(work: Work, file: InboxFile, path: Path, mapping: LoadedMapping) 
 
 
 def resume_run(work: Work, run_dir: Path) -> Handled:
-    """Go on with a run of the past; raises JournalError where nothing can be known of it."""
+    """Resume a past run under the job's settings; raises JournalError for an unreadable journal."""
     past = past_run(run_dir)
     sha256 = past.description.source["sha256"]
     run_id = past.description.run_id
@@ -206,7 +208,7 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
 
 
 def _handled(work: Work, result: RunResult) -> Handled:
-    """What a run has come to; what later rounds must know of it is noted."""
+    """The verdict on a run that ended; notes its profile, and whether somebody must look at it."""
     run_id, ledger = result.summary.run_id, work.round.ledger
     if result.stop is not None and result.stop.code == _TOO_MANY:
         ledger.note(MUST_BE_SEEN, run_id, work.job.name)
@@ -217,9 +219,9 @@ def _handled(work: Work, result: RunResult) -> Handled:
 
 
 def _is_own(work: Work, entry: LedgerEntry) -> bool:
-    """Whether a run is for this round to go on with: of its jobs file, or made by hand beside it.
+    """Whether an unfinished run is this round's to resume: its jobs file's, or made by hand.
 
-    Runs of other jobs files, and of other folders, are looked after there.
+    Runs of other jobs files and of other runs folders are resumed there.
     """
     if entry.jobs_file is not None:
         return entry.jobs_file == work.round.jobs.identity
@@ -227,25 +229,25 @@ def _is_own(work: Work, entry: LedgerEntry) -> bool:
 
 
 def _bug() -> Handled:
-    """What is told where a file shows a fault of ours, which must not keep the others back."""
+    """The outcome of a file that shows a fault in this program; the other files go on."""
     _log.exception("This is a bug in vcc-import: please report these lines.")
     return Handled(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
 
 
 def is_dealt_with(work: Work, file: InboxFile) -> bool:
-    """Whether a file that stays is the one that was imported before, without a look into it."""
+    """Whether a file that stayed in its inbox was imported before, by its identity alone."""
     noted = _seen(work, file)
     return noted is not None and file.identity is not None and noted[0] == file.identity
 
 
 def not_tried(shown: str, why: str) -> FileOutcome:
-    """What is told of a file that something in the round keeps from being tried."""
+    """The outcome of a file that was not tried, for a reason in the round."""
     text = f"not tried: {why}"
     return FileOutcome(shown, Fate.WAITING, 3, {}, text, why, "The next round tries it.")
 
 
 def outcome_of(shown: str, done: Handled, moved: str | None) -> FileOutcome:
-    """What is told of a file."""
+    """The outcome told of a file: its verdict with the run's figures; `moved` is its new place."""
     judgement, folder = done.judgement, done.run_dir
     return FileOutcome(
         shown,
@@ -267,7 +269,7 @@ def outcome_of(shown: str, done: Handled, moved: str | None) -> FileOutcome:
 
 
 def put_away(work: Work, file: InboxFile, done: Handled) -> FileOutcome:
-    """Move a file where its fate asks for, or remember that it stays."""
+    """Move a file to the folder of its verdict, or note that it stays; return its outcome."""
     judgement, moved = done.judgement, None
     _note_ends(work, judgement)
     _enter(work, file, done)
@@ -300,13 +302,13 @@ def put_away(work: Work, file: InboxFile, done: Handled) -> FileOutcome:
 
 
 def _is_moved(work: Work, done: Handled) -> bool:
-    """Whether the job names a folder for the file."""
+    """Whether the job names a folder for files with this verdict."""
     folder = done.judgement.folder
     return folder is not None and getattr(work.job, folder) is not None
 
 
 def _replaced(work: Work, file: InboxFile, done: Handled, error: ImporterError) -> Judgement:
-    """What it means that the file is another one by now, and was not put away."""
+    """The verdict where another file was in its place when it should be moved."""
     if _has_grown(work, file, done):
         return _grown(work, file, done)
     judgement = done.judgement
@@ -325,7 +327,7 @@ def _has_grown(work: Work, file: InboxFile, done: Handled) -> bool:
 
 
 def _grown(work: Work, file: InboxFile, done: Handled) -> Judgement:
-    """What it means for an import that its file went on growing; people find it in the history."""
+    """The verdict on an imported file that has grown meanwhile; it is entered for the history."""
     cause = "it went on growing while it was imported: only its beginning was sent"
     text = (
         f"{cause}\nIts last row may have been cut. The file stays where it is; what has come since"
@@ -338,7 +340,7 @@ def _grown(work: Work, file: InboxFile, done: Handled) -> Judgement:
 
 
 def _note(work: Work, judgement: Judgement, place: str) -> str:
-    """What is put beside a file: what the log says of it."""
+    """The text of the note beside a file: the log's message, and how a held file is released."""
     held = judgement.fate is Fate.HELD
     remedy = _released_by(work.round.jobs.path, place) if held else ""
     return _lines(judgement.message, remedy)
@@ -352,7 +354,7 @@ def _note_ends(work: Work, judgement: Judgement) -> None:
 
 
 def _enter(work: Work, file: InboxFile, done: Handled) -> None:
-    """Enter a file that became no run into the ledger: people look there for what happened."""
+    """Enter a file that became no run into the ledger, for the history."""
     judgement = done.judgement
     if done.run_dir is not None or judgement.fate in {Fate.WAITING, Fate.CLOSED}:
         return
@@ -395,7 +397,7 @@ def _note_seen(work: Work, file: InboxFile, done: Handled) -> None:
 
 
 def _seen(work: Work, file: InboxFile) -> tuple[str | None, str] | None:
-    """Identity and content of the file of that name that was dealt with, and has stayed."""
+    """Identity and SHA-256 of the file of that name that was imported and stayed in its inbox."""
     noted = work.round.ledger.noted(SEEN, _key(work, file))
     if noted is None:
         return None
@@ -416,7 +418,7 @@ def _lines(*texts: str, mark: str = "\n") -> str:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error comes from a disk that takes no more."""
+    """Whether a full disk is among the causes of an error."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
@@ -427,12 +429,12 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def code_of_stop(stop: StopSwitch) -> int:
-    """The exit code of a round that somebody stopped; 0 where only a job's time was over."""
+    """128 and the number of the signal that stopped a round; 0 where none did."""
     return 0 if stop.reason in {None, WINDOW_CLOSED} else _BY_PEOPLE.get(str(stop.reason), 130)
 
 
 def interrupted(stop: StopSwitch) -> Judgement:
-    """What it means for a file that work on it was stopped."""
+    """The verdict on a file whose import was stopped by a signal, or by the job's hours."""
     if (code := code_of_stop(stop)) == 0:
         text = "its time was over; the next night goes on"
         return Judgement(Fate.CLOSED, 0, text, "the job's time was over")
@@ -441,7 +443,7 @@ def interrupted(stop: StopSwitch) -> Judgement:
 
 
 def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
-    """What an error means for the file that was worked on."""
+    """The verdict on a file whose import raised an error."""
     text = full_text(error)
     match error:
         case AlreadyImported():
@@ -492,7 +494,7 @@ def _of_disk(error: ImporterError, text: str) -> Judgement:
 
 
 def _of_result(result: RunResult, stop: StopSwitch) -> Judgement:
-    """What a run that sent, or tried to, means for its file."""
+    """The verdict on a file whose run has ended in whatever way."""
     summary, folder = result.summary, result.directory.path
     if summary.status == "interrupted":
         return interrupted(stop)
@@ -529,7 +531,7 @@ def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
 
 
 def _must_be_seen(folder: Path) -> Judgement:
-    """What it means for a file that so many of its rows failed."""
+    """The verdict on a run with too many failures: somebody must look before it is resumed."""
     resume = resume_command(folder)
     return Judgement(
         Fate.STOPPED,
@@ -543,7 +545,7 @@ def _must_be_seen(folder: Path) -> Judgement:
 
 
 def _held_back(rows: int, differences: Sequence[str], told: Sequence[str]) -> Judgement:
-    """What it means for a file to be far from the last ones of its job."""
+    """The verdict on a file that is too unlike the job's last ones."""
     lines = "\n".join(f"  {line}" for line in differences)
     cause = "far from what the last files of this job were like"
     return Judgement(
@@ -558,7 +560,7 @@ def _held_back(rows: int, differences: Sequence[str], told: Sequence[str]) -> Ju
 
 
 def _sent_before(entry: LedgerEntry) -> Judgement:
-    """What it means for a file that a run has sent its beginning."""
+    """The verdict on a file whose beginning was sent by an earlier run."""
     cause = f"its beginning was sent before, by {entry.run_id}"
     return Judgement(
         Fate.HELD,
@@ -574,7 +576,7 @@ def _sent_before(entry: LedgerEntry) -> Judgement:
 
 
 def _not_the_end(judgement: Judgement, message: str, cause: str) -> Judgement:
-    """What it means for a file that was imported not to be the end of it."""
+    """The verdict on an imported file that is not the whole of its list: a worse code, and why."""
     return replace(
         judgement,
         exit_code=worst([judgement.exit_code, 1]),
@@ -586,12 +588,12 @@ def _not_the_end(judgement: Judgement, message: str, cause: str) -> Judgement:
 
 
 def _released_by(jobs: Path, file: str) -> str:
-    """How a held file that is there now is let through."""
+    """The command that releases a held file at that path or address."""
     return f"To import it all the same: {command('batch', argument(jobs), '--release', file)}"
 
 
 def _begun_elsewhere(entry: LedgerEntry) -> Judgement:
-    """What it means for a file that a run which is not this round's has begun to send it."""
+    """The verdict on a file that somebody else's run has begun to send."""
     whose = f"the job {entry.label} of {entry.jobs_file}" if entry.jobs_file else "somebody"
     cause = f"{whose} has begun to send its content, and has not finished"
     remedy = f"Go on with that run: {resume_command(entry.run_dir)}"
@@ -607,9 +609,9 @@ def _rows(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Deviation:
-    """In what a file of so many rows is far from the last ones, in lines.
+    """How a file differs from the job's last ones, a line for each difference.
 
-    `differences` are for the log; `told` are fit for mailboxes, and quote nothing new of the file.
+    `differences` are for the log; `told` are fit for mailboxes and quote nothing new of the file.
     """
 
     rows: int
@@ -618,13 +620,12 @@ class _Deviation:
 
 
 def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, LedgerEntry | None]:
-    """The hash of a file, and the newest run that has sent, or begun to send, its beginning.
+    """The SHA-256 of a file, and the newest run that has sent, or begun to send, its beginning.
 
-    So it is with a file that has grown since it was imported, and with lists that hold all earlier
-    ones: to import them would send those rows twice. None where there is no such run, where
-    somebody has let the file pass, where all of it was sent, and where ``rows.within`` knows the
-    rows.
-    Raises SourceError where the file cannot be read.
+    Files that have grown since their import are such, and lists that hold all earlier ones: to send
+    them would send those rows twice. The run is None where there is none, where somebody has
+    released the file, where the whole content was sent (the guard tells of that), and where
+    ``rows.within`` knows the rows. Raises SourceError where the file cannot be read.
     """
     rules = mapping.spec.rows
     since = datetime.fromtimestamp(work.round.context.now(), UTC) - timedelta(
@@ -653,7 +654,10 @@ def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Ledge
 
 
 def _deviation_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> _Deviation | None:
-    """In what a file is far from the last ones; None lets it pass. Raises what a check raises."""
+    """Check a file and compare it with the job's last ones; None lets it pass.
+
+    Raises what :func:`importer.library.check` raises.
+    """
     bounds, ledger = work.job.drift, work.round.ledger
     if bounds is None or ledger.noted(RELEASED, sha256) is not None:
         return None
@@ -669,7 +673,7 @@ def _deviation_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -
 
 
 def _profiles(work: Work) -> list[Profile]:
-    """What the job's last imports were like, newest first."""
+    """The profiles of the job's last imports, newest first, at most `LATEST`."""
     # Runs of before their jobs file was entered are of whichever job has their name.
     whose = {work.round.jobs.identity, None}
     runs = work.round.ledger.runs(label=work.job.name, limit=10 * LATEST)
@@ -679,7 +683,7 @@ def _profiles(work: Work) -> list[Profile]:
 
 
 def _is_known(work: Work, sha256: str) -> bool:
-    """Whether the project has the content, or a run of it is unfinished: nothing new would come."""
+    """Whether a run has sent the content, or has begun to: then the guard tells of it."""
     base_url, project = work.target.base_url, work.target.project
     with ledgers_beside(work.round.ledger) as ledgers:
         return any(
@@ -690,7 +694,7 @@ def _is_known(work: Work, sha256: str) -> bool:
 
 
 def begins_with(path: Path, sha256: str, size: int) -> bool:
-    """Whether a file holds a content of so many bytes, and more behind it."""
+    """Whether a file holds the content of that hash and `size` in bytes, and more after it."""
     try:
         return path.stat().st_size > size and (size, sha256) in _digests(path, {size})[1]
     except (OSError, SourceError):
@@ -698,7 +702,7 @@ def begins_with(path: Path, sha256: str, size: int) -> bool:
 
 
 def _digests(path: Path, sizes: Collection[int]) -> tuple[str, set[tuple[int, str]]]:
-    """The hash of a file, and those of its beginnings of so many bytes; it is read once."""
+    """The SHA-256 of a file, and those of its beginnings of `sizes` bytes; it is read once."""
     digest, at = hashlib.sha256(), 0
     begins = set()
     try:
@@ -723,7 +727,7 @@ def _digests(path: Path, sizes: Collection[int]) -> tuple[str, set[tuple[int, st
 
 
 def release(jobs: JobsFile, file: str) -> str | None:
-    """Let a held file pass; give where it was put back to, or None where it has stayed.
+    """Let a held file pass, and return the path it was moved back to; None where it has not moved.
 
     `file` is its path, or its address as the log names it. Raises UsageError for a file that no
     job holds, SourceError and OutputError.
@@ -757,7 +761,7 @@ def _pass(ledger: Ledger, sha256: str) -> None:
 
 
 def _home(jobs: JobsFile, ledger: Ledger, path: Path, sha256: str) -> Path | None:
-    """The inbox that a held file came from: as the ledger has it, or as the jobs file does."""
+    """The inbox that a held file came from: by the ledger, else by the jobs file."""
     noted = ledger.noted(HELD, f"{jobs.identity}\n{sha256}")
     if noted is not None:
         return Path(json.loads(noted)["file"]).parent

@@ -80,11 +80,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Left(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """A job that is left alone now, and why."""
+    """The job is left alone in this round; the message says why."""
 
 
 def look_after(job: JobSpec, round_: Round) -> JobResult:
-    """Do for a job what is to be done now; whatever goes wrong with it is in its result."""
+    """Work on a job now; whatever goes wrong with it is in its result. Raises nothing."""
     started, ticks = round_.context.now(), time.monotonic()
     outcomes: list[FileOutcome] = []
     troubles: list[Trouble] = []
@@ -111,6 +111,7 @@ def look_after(job: JobSpec, round_: Round) -> JobResult:
 
 
 def _worked(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
+    """Yield the outcomes of a job's files. Raises _Left where it is not to be worked on now."""
     context = round_.context
     lock = context.jobs.runs_dir / LOCKS / f"job {context.jobs.mark_of(job)}.lock"
     busy = _Left("another round is at work on it")
@@ -132,7 +133,7 @@ def _worked(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
 
 @contextlib.contextmanager
 def _stopped(closes: float, round_: Round) -> Iterator[StopSwitch]:
-    """A switch that is pulled with the round's, and when the job's time is over."""
+    """Give a switch that is pulled with the round's, and when the job's hours end."""
     context = round_.context
     if closes == float("inf"):
         yield context.stop
@@ -142,6 +143,7 @@ def _stopped(closes: float, round_: Round) -> Iterator[StopSwitch]:
 
 
 def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[FileOutcome | Trouble]:
+    """Yield the outcomes of unfinished runs first, then those of new files."""
     access = round_.context.access
     inbox = _inbox_of(job, round_, stop)
     left_alone: set[str] = set()
@@ -189,7 +191,10 @@ def _inbox_of(job: JobSpec, round_: Round, stop: StopSwitch) -> JobInbox:
 
 
 def _unfinished(job: JobSpec, round_: Round) -> Iterator[LedgerEntry]:
-    """The job's runs that have rows to send, or whose results were never written; newest first."""
+    """The job's runs of the last `LOOK_BACK` with rows to send or results to write, newest first.
+
+    Left out are runs that somebody must look at first, and those whose content a later run took.
+    """
     ledger = round_.ledger
     since = datetime.fromtimestamp(round_.context.now(), UTC) - LOOK_BACK
     whose = round_.jobs.identity
@@ -206,7 +211,7 @@ def _unfinished(job: JobSpec, round_: Round) -> Iterator[LedgerEntry]:
 
 
 def _resumed(work: Work, entry: LedgerEntry, file: InboxFile | None) -> FileOutcome:
-    """Go on with a run, and put its file away if it is still there."""
+    """Resume a run, and put its file away if it is still there."""
     name = (
         file.shown
         if file is not None
@@ -233,6 +238,7 @@ def _trouble(error: ImporterError) -> Trouble:
 
 
 def _one(troubles: list[Trouble]) -> Trouble | None:
+    """The worst of the troubles, with the messages of all."""
     if not troubles:
         return None
     code = worst(each.exit_code for each in troubles)
@@ -241,7 +247,7 @@ def _one(troubles: list[Trouble]) -> Trouble | None:
 
 
 class LocalInbox:
-    """Folders of this machine."""
+    """Folders of this machine as a job's inbox."""
 
     def __init__(
         self, job: JobSpec, jobs: JobsFile, stop: StopSwitch, now: Callable[[], float]
@@ -252,7 +258,7 @@ class LocalInbox:
         self._now = now
 
     def look(self) -> InboxContents:
-        """Files that are whole, and those that are not; raises SourceError for a folder gone."""
+        """List the files; raises SourceError where a folder is missing."""
         inbox = find_arrivals(
             self._job.files,
             self._job.settle,
@@ -271,11 +277,11 @@ class LocalInbox:
 
     @contextlib.contextmanager
     def taken(self, file: InboxFile) -> Iterator[Path]:
-        """The file itself."""
+        """Give the file's own path."""
         yield Path(file.key)
 
     def put(self, file: InboxFile, key: JobFolder, details: MoveDetails) -> str | None:
-        """Move the file into the job's folder for it, where it names one."""
+        """Move the file into the job's folder for it, where it names one, with a note beside it."""
         folder = getattr(self._job, key)
         if not isinstance(folder, Path):
             return None
@@ -293,14 +299,14 @@ class LocalInbox:
         return str(moved)
 
     def remember(self, file: InboxFile, sha256: str) -> None:
-        """Nothing: the ledger has the paths of what was read."""
+        """Do nothing: the ledger has the paths of what was read."""
 
     def of_past(self, entry: LedgerEntry) -> InboxFile | None:
-        """The file at the path that the run read."""
+        """The file that is now at the path which the run read."""
         return self._arrived(Path(entry.file))
 
     def is_unchanged(self, file: InboxFile) -> bool:
-        """Whether it is the same file, and another program lets it be read."""
+        """Whether it is still the same file, and no other program locks it."""
         try:
             with Path(file.key).open("rb"):
                 return _identity(Path(file.key)) == file.identity
@@ -325,7 +331,7 @@ class LocalInbox:
 
 
 def _short_path(path: Path, home: Path) -> str:
-    """A path for people: short where it lies below the jobs file."""
+    """A path for people, relative to the jobs file's folder where it lies below it."""
     return files.shown(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
@@ -335,10 +341,10 @@ def _identity(path: Path) -> str | None:
 
 
 class ServerInbox:
-    """The files that the addresses of a job mean.
+    """The files that the addresses of a job name.
 
-    `folder` is for what is fetched; nothing of an earlier time is left in it. A connection lasts
-    for one thing: an import takes longer than servers keep quiet ones.
+    `folder` receives what is fetched and is emptied before and after. A connection is opened for
+    each question: an import takes longer than servers keep an idle one.
     """
 
     def __init__(
@@ -356,7 +362,7 @@ class ServerInbox:
         self._now = now
 
     def look(self) -> InboxContents:
-        """What the servers have; one that is out of reach does not keep the others back."""
+        """List the files of all servers; one that is out of reach does not keep the others back."""
         ready: dict[str, InboxFile] = {}
         waiting: dict[str, FileOutcome] = {}
         troubles: list[Trouble] = []
@@ -393,7 +399,7 @@ class ServerInbox:
 
     @contextlib.contextmanager
     def taken(self, file: InboxFile) -> Iterator[Path]:
-        """A copy of the file, which is gone afterwards."""
+        """Fetch the file and give the copy, which is removed after the block."""
         pattern, remote, _ = self._details(file.details)
         shutil.rmtree(self._folder, ignore_errors=True)
         make_private_folder(self._folder)
@@ -405,11 +411,11 @@ class ServerInbox:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def remember(self, file: InboxFile, sha256: str) -> None:
-        """Note where content came from, so that its file is found when a resumed run ends."""
+        """Note which file a content came from: when a resumed run ends, it is put away."""
         self._ledger.note(_ORIGIN, self._key(sha256), file.details)
 
     def put(self, file: InboxFile, key: JobFolder, details: MoveDetails) -> str | None:
-        """Move the file on its server, where that can be; `parcel` stays here."""
+        """Move the file on its server, where the protocol can; results and note stay here."""
         folder = getattr(self._job, key)
         if folder is None or key is JobFolder.HELD:
             return None
@@ -421,18 +427,18 @@ class ServerInbox:
         return moved
 
     def of_past(self, entry: LedgerEntry) -> InboxFile | None:
-        """The file that the content of a run came from, as it was then."""
+        """The file that the run's content came from, as it was listed then."""
         noted = self._ledger.noted(_ORIGIN, self._key(entry.sha256))
         if noted is None or json.loads(noted)["address"] not in map(_digest, self._job.files):
             return None
         return _arrived(*self._details(noted))
 
     def is_unchanged(self, file: InboxFile) -> bool:
-        """The copy is whole, whatever became of the file."""
+        """True: the copy is whole, whatever became of the file since."""
         return True
 
     def has_grown(self, file: InboxFile, sha256: str, size: int) -> bool:
-        """Not known here: to see it, the file would have to be fetched once more."""
+        """False: to know it, the file would have to be fetched once more."""
         return False
 
     def _details(self, text: str) -> tuple[str, RemoteFile, RemoteFile | None]:

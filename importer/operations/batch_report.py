@@ -73,7 +73,7 @@ class FileOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What kept a job itself from being worked on; its texts are those of :class:`FileOutcome`."""
+    """What kept a job from being worked on; its texts are those of :class:`FileOutcome`."""
 
     exit_code: int
     message: str
@@ -83,9 +83,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a round did for one job; `left` says why it did nothing at all, where it is so.
+    """What a round did for one job; `left` is the reason where it was left alone.
 
-    Times are seconds since 1970.
+    `started_at` is in seconds since 1970.
     """
 
     name: str
@@ -97,18 +97,18 @@ class JobResult:
 
     @property
     def exit_code(self) -> int:
-        """The worst of its files' and of its own."""
+        """The worst exit code of the job and its files."""
         own = self.trouble.exit_code if self.trouble is not None else 0
         return worst([own, *(file.exit_code for file in self.files)])
 
     @property
     def counts(self) -> dict[Status, int]:
-        """The rows of all files of the round, by what became of them."""
+        """The rows of all its files, by status."""
         return {status: sum(file.counts.get(status, 0) for file in self.files) for status in Status}
 
     @property
     def was_busy(self) -> bool:
-        """Whether there was anything to do, or anything in the way of it."""
+        """Whether there was a file to work on, or trouble."""
         return bool(self.trouble) or any(
             file.fate is not Fate.WAITING or file.exit_code for file in self.files
         )
@@ -116,7 +116,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a round did, and what is amiss with the round itself."""
+    """The results of a round's jobs, and complaints that are no job's."""
 
     jobs: tuple[JobResult, ...]
     complaints: tuple[str, ...] = ()
@@ -124,17 +124,17 @@ class BatchResult:
 
     @property
     def exit_code(self) -> int:
-        """The worst of all jobs'."""
+        """The worst exit code of the round and its jobs."""
         return worst([self.trouble_code, *(job.exit_code for job in self.jobs)])
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code that stands for several."""
+    """The worst of several exit codes, by `WORST_FIRST`; 0 for none."""
     return min((0, *codes), key=WORST_FIRST.index)
 
 
 def figures(counts: Mapping[Status, int]) -> str:
-    """Rows by what became of them, as ``4,980 created, 12 invalid``."""
+    """Numbers of rows by status, as ``4,980 created, 12 invalid``."""
     return ", ".join(
         f"{counts[status]:,} {status.value}" for status in Status if counts.get(status)
     )
@@ -156,16 +156,16 @@ _OF_BATCH = {"api-key-file", "ca-file", "job", "release", "watch"}
 
 
 def full_text(error: ImporterError) -> str:
-    """All that an error says, for the log: lines of text, with advice that a batch can take."""
+    """An error with its mistakes and advice, for the log: lines that name keys of the jobs file."""
     mistakes = (f"  {_in_keys(mistake)}" for mistake in getattr(error, "mistakes", ()))
     return "\n".join(filter(None, (_in_keys(error.message), *mistakes, advice(error))))
 
 
 def advice(error: ImporterError) -> str:
-    """What an error says that is to be done, as the user of a jobs file can do it.
+    """An error's hint, in terms of the jobs file.
 
-    The library's hints speak of options of the command line: of most there is a key in the jobs
-    file. What else batch has no option for is left out. Whole commands can be typed all the same.
+    Hints speak of options of the command line. Those that are keys of the jobs file, too, become
+    keys; advice that needs any other option is left out. Whole commands stay as they are.
     """
     match error:
         case AlreadyImported():
@@ -183,7 +183,7 @@ def advice(error: ImporterError) -> str:
 
 
 def _in_keys(text: str) -> str:
-    """A text that names keys of the jobs file in place of the options that mean the same."""
+    """A text with the keys of the jobs file in place of the options that mean the same."""
 
     def key(match: re.Match[str]) -> str:
         option = match[1]
@@ -199,7 +199,7 @@ def _in_keys(text: str) -> str:
 
 
 def _possible(line: str) -> str:
-    """A line of advice without what needs an option that there is none for."""
+    """A line without the sentences, or the ways joined by "or", that need an option batch lacks."""
     kept = []
     for sentence in re.split(r"(?<=[.;]) ", _in_keys(line)):
         if _is_possible(sentence):
@@ -215,9 +215,7 @@ def _is_possible(way: str) -> bool:
 
 
 # Figures for Prometheus, in a file that node_exporter's textfile collector reads. Each job has its
-
 # own series. A round tells of the jobs it worked on; what the file says of other jobs, and the
-
 # figures of the last round that had something to do, stay as they were.
 
 _Series = tuple[str, tuple[str, ...]]
@@ -252,9 +250,9 @@ _METRICS = {
 def write_metrics(
     path: Path, results: Sequence[JobResult], *, known: Collection[str] | None = None
 ) -> None:
-    """Write the figures of a round's jobs; the file is whole at every moment.
+    """Write the figures of a round's jobs; readers see the old file or the new one.
 
-    `known` are the jobs that there are: of others nothing is kept. Raises UsageError where
+    `known` are the names of all jobs: figures of others are dropped. Raises UsageError where
     prometheus-client is not installed, and OutputError.
     """
     try:
@@ -285,7 +283,7 @@ def write_metrics(
 
 
 def _figures_of(result: JobResult) -> Iterator[tuple[_Series, float]]:
-    """The figures that a round gives for a job; what it says nothing of stays as it was."""
+    """The samples of one job's result. Without an import, only those of the round itself."""
     job, ended = result.name, result.started_at + result.elapsed_s
     waiting = sum(file.fate is Fate.WAITING for file in result.files)
     yield ("vcc_import_last_round_timestamp_seconds", (job,)), ended
@@ -306,7 +304,7 @@ def _figures_of(result: JobResult) -> Iterator[tuple[_Series, float]]:
 
 
 def _figures_in(path: Path) -> dict[_Series, float]:
-    """What the file says so far; a file that is none of ours, or is broken, says nothing."""
+    """The samples in the present file; none where it is missing, damaged or not of this program."""
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[_Series, float] = {}

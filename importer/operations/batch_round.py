@@ -34,7 +34,7 @@ TARGET_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the key is, and which certificates are trusted, where it is not as usual."""
+    """The files that hold the API key and the trusted certificates; None for the usual ones."""
 
     api_key_file: Path | None = None
     ca_file: Path | None = None
@@ -47,9 +47,9 @@ def _unheard(_: str) -> Iterator[Listener]:
 
 @dataclass(frozen=True, slots=True)
 class RoundListeners:
-    """Who is told of a round: of each file and each job when it ends, and how a run goes.
+    """Callbacks: `file` and `job` after each file and job, `progress` during a run.
 
-    `progress` takes the name of a file and gives a listener for its run.
+    `progress` takes the name of a file and gives the listener for its run.
     """
 
     file: Callable[[str, FileOutcome], None] = lambda _, __: None
@@ -59,7 +59,7 @@ class RoundListeners:
 
 @dataclass(frozen=True, slots=True)
 class RoundContext:
-    """What a round is given; `now` is the clock on the wall, in seconds since 1970."""
+    """What a round works with; `now` is the wall clock, in seconds since 1970."""
 
     jobs: JobsFile
     stop: StopSwitch
@@ -69,7 +69,10 @@ class RoundContext:
 
 
 class Round:
-    """What one job finds out that matters to the next: a target out of reach, a full disk."""
+    """A round under way: what one job finds out that matters to the next ones.
+
+    That is a target out of reach, which is tried no more, and a full disk, which ends the round.
+    """
 
     def __init__(self, context: RoundContext, ledger: Ledger) -> None:
         self.context = context
@@ -83,15 +86,15 @@ class Round:
         return self.context.jobs
 
     def end(self, why: str) -> None:
-        """Begin nothing more in this round."""
+        """Start no more files and jobs in this round; the first reason is kept."""
         self.ended_by = self.ended_by or why
 
     def give_up(self, target: Target, why: str) -> None:
-        """Try no more files at a target in this round."""
+        """Try no more files at a target (base URL, project and customer) in this round."""
         self._out_of_reach.setdefault(_key(target), why)
 
     def obstacle(self, target: Target) -> str | None:
-        """Why a file for this target need not be tried."""
+        """The reason not to try a file for this target, if there is one."""
         return self.ended_by or self._out_of_reach.get(_key(target))
 
 
@@ -101,10 +104,11 @@ def _key(target: Target) -> tuple[str, int, str]:
 
 @dataclass(frozen=True, slots=True)
 class InboxFile:
-    """A file that is whole.
+    """A file that has arrived whole.
 
-    `shown` names it for people. `key` is where it lies, `identity` what changes when another takes
-    its place; None where nobody can tell. `details` are the place's own.
+    `shown` names it for people. `key` is its path or address. `identity` changes when another file
+    takes its place; None where the server does not tell. `details` belong to the inbox: for a
+    server, JSON of what it listed.
     """
 
     shown: str
@@ -115,7 +119,7 @@ class InboxFile:
 
 @dataclass(frozen=True, slots=True)
 class InboxContents:
-    """What a look at a place gives; `troubles` are of those parts that cannot be looked at."""
+    """The files found in an inbox; `troubles` tell of the addresses that could not be looked at."""
 
     ready: tuple[InboxFile, ...]
     waiting: tuple[FileOutcome, ...]
@@ -123,7 +127,7 @@ class InboxContents:
 
 
 class JobFolder(StrEnum):
-    """Where a file is put away: the keys of a job."""
+    """The keys of a job that name where its files are put away."""
 
     DONE = "done"
     FAILED = "failed"
@@ -134,7 +138,8 @@ class JobFolder(StrEnum):
 class MoveDetails:
     """What goes along with a file that is put away.
 
-    `note` gives the text that is put beside it, by where it is then; blank for none.
+    `results` is the run's directory, whose result files are copied beside the file. `note` takes
+    the file's new path and gives the text of the note beside it; blank for none.
     """
 
     run_id: str
@@ -144,39 +149,39 @@ class MoveDetails:
 
 
 class JobInbox(Protocol):
-    """Where the files of a job come from."""
+    """Where the files of a job come from: folders of this machine, or servers."""
 
     def look(self) -> InboxContents:
-        """What is there now. Raises ImporterError where nothing can be looked at."""
+        """List what is there now; raises ImporterError where nothing can be looked at."""
 
     def taken(self, file: InboxFile) -> AbstractContextManager[Path]:
-        """The file as one of this machine, for the block.
+        """Give a path on this machine for the file, valid within the block.
 
         Raises SourceError (StillArrivingError for a file that changes) and OutputError.
         """
 
     def put(self, file: InboxFile, key: JobFolder, details: MoveDetails) -> str | None:
-        """Put a file away and say where it is now; None where it stays.
+        """Put a file away and return its new path or address; None where it stays.
 
-        Raises SourceError and OutputError; then it is where it was.
+        Raises SourceError and OutputError; then the file is where it was.
         """
 
     def remember(self, file: InboxFile, sha256: str) -> None:
-        """Note whose content is about to be sent, for a round that comes after a crash."""
+        """Note which file a content came from, before it is sent, for a round after a crash."""
 
     def of_past(self, entry: LedgerEntry) -> InboxFile | None:
-        """The file that a run of the past was of, if it is still there."""
+        """The file that a past run was made from, if it is still there."""
 
     def is_unchanged(self, file: InboxFile) -> bool:
-        """Whether a file is what it was when it was found, and can be opened."""
+        """Whether a file is what it was when it was listed, and can be opened."""
 
     def has_grown(self, file: InboxFile, sha256: str, size: int) -> bool:
-        """Whether more stands now behind the content of so many bytes that was imported."""
+        """Whether the file is the imported content of `size` bytes and more after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A job at work; `stop` is pulled when the round is to end, and when the job's time is over."""
+    """A job being worked on; `stop` is pulled when the round ends, or the job's hours do."""
 
     job: JobSpec
     target: Target
@@ -186,10 +191,10 @@ class Work:
 
     @property
     def settings(self) -> RunSettings:
-        """How its files are sent."""
+        """The settings of its runs."""
         return self.job.settings(self.round.jobs.runs_dir)
 
     @property
     def guard(self) -> Guard:
-        """How its runs are guarded."""
+        """The guard of its runs."""
         return Guard(label=self.job.name, wait=TARGET_SECONDS, jobs_file=self.round.jobs.identity)

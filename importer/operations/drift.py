@@ -31,11 +31,11 @@ _LONGEST_HEADER = 60
 
 @dataclass(frozen=True, slots=True)
 class DriftBounds:
-    """How far from the last files a file may be; None does not look.
+    """How much a file may differ from the last ones; None does not compare.
 
-    `fewer` and `more` are shares of the usual number of rows: 0.5 is half of it less, or half of
-    it more. `fill` and `phones` are differences of shares: 0.2 is 20 points of a hundred. Headers
-    that come or go are drift, too, where `headers` says so; their order is none.
+    `fewer` and `more` are shares of the usual number of rows: 0.5 allows half less, or half more.
+    `fill` and `phones` are differences of shares: 0.2 is 20 percentage points. `headers` is whether
+    missing and new headers are drift; their order never is.
     """
 
     fewer: float | None = 0.5
@@ -47,11 +47,10 @@ class DriftBounds:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A file in figures.
+    """What a file is compared by.
 
-    `fill` has, for each header that is not blank, the share of rows that have something there; a
-    header that stands twice has a number behind it. `phones` is the share of valid phones, None
-    where there are none of any kind.
+    `fill` maps each header that is not blank to the share of rows with a value; a header that
+    stands twice gets a number. `phones` is the share of valid phones, None where there are none.
     """
 
     rows: int
@@ -76,7 +75,7 @@ class Profile:
 
 
 def profile_of(checkup: Checkup) -> Profile:
-    """The figures of a file that was checked."""
+    """The profile of a file that was checked."""
     survey = checkup.survey
     seen: Counter[str] = Counter()
     fill: dict[str, float] = {}
@@ -92,10 +91,10 @@ def profile_of(checkup: Checkup) -> Profile:
 def compare(
     profile: Profile, past: Sequence[Profile], bounds: DriftBounds, *, naming: bool = True
 ) -> tuple[str, ...]:
-    """How a file is out of bounds, a line for each difference; nothing lets it pass.
+    """How a file is out of bounds, a line for each difference; none lets it pass.
 
-    `past` are the job's last imports, newest first; fewer than `FEWEST` of them say nothing. Not
-    `naming`, lines have no header but those of past files: what stands for a new one may be a lead.
+    `past` are the job's last imports, newest first; fewer than `FEWEST` are not compared. Without
+    `naming`, lines have no header but those of past files: a new "header" may be a person's data.
     """
     past = past[:LATEST]
     if len(past) < FEWEST:
@@ -109,11 +108,11 @@ def compare(
 
 
 def _valid_phones(survey: Survey) -> float | None:
-    """The share of valid phones among all that is given for one.
+    """The share of valid phones among all values given for one; None where there are none.
 
-    Numbers are counted in ready rows only, refused texts in duplicates, too. So the numbers of
-    duplicates are put at as many a row as others have: else a file of which yesterday's had the
-    most would look like one of bad phones.
+    Valid numbers are counted in ready rows only, refused texts in duplicates, too. So the numbers
+    of duplicates are estimated from the other rows: else a file that repeats most of yesterday's
+    would look like one of bad phones.
     """
     refused, valid = survey.readiness.invalid, float(survey.readiness.phones)
     if survey.ready:
@@ -131,7 +130,7 @@ def _rows(profile: Profile, past: Sequence[Profile], bounds: DriftBounds) -> Ite
 
 
 def _headers(profile: Profile, past: Sequence[Profile], *, naming: bool) -> Iterator[str]:
-    """What most past files had and this one lacks, or has and none of them had."""
+    """Headers that most past files had and this one lacks, and those that none of them had."""
     counts = Counter(header for each in past for header in each.fill)
     missing = [h for h, n in counts.items() if n * 2 > len(past) and h not in profile.fill]
     new = [header for header in profile.fill if header not in counts]
@@ -175,7 +174,7 @@ def _named(headers: Sequence[str]) -> str:
 
 
 def _short(header: str) -> str:
-    """A header fit for one line of a terminal: it is the text of whoever made the file."""
+    """A header fit for one line of a terminal: its text comes from outside."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in header)
     if len(shown) > _LONGEST_HEADER:
         shown = f"{shown[:_LONGEST_HEADER]}…"

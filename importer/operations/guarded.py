@@ -72,7 +72,7 @@ class TargetBusy(UsageError):  # noqa: N818 - it says what is the case, and is c
 
 
 class AlreadyImported(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """Rows of the same content are in the same project already; `entry` is the run that sent."""
+    """The same content was sent to the same project before, by the run `entry`."""
 
     def __init__(self, message: str, hint: str, entry: LedgerEntry) -> None:
         super().__init__(message, hint)
@@ -80,7 +80,7 @@ class AlreadyImported(UsageError):  # noqa: N818 - it says what is the case, and
 
 
 class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """A run of the same content, `entry`, has rows to send; `run_dir` is what to resume."""
+    """A run of the same content, `entry`, has pending rows; `run_dir` is what to resume."""
 
     def __init__(self, message: str, hint: str, entry: LedgerEntry) -> None:
         super().__init__(message, hint)
@@ -92,10 +92,9 @@ class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is c
 class Guard:
     """How a run is guarded.
 
-    `again` sends in spite of what the ledgers know; `label` is the job it is entered under, of the
-    jobs file at the path `jobs_file`; `wait` are the seconds for which it lets another run to the
-    same project come to its end. `sha256` is that of the content which was looked at before:
-    another is refused, as one that changes.
+    `again` sends in spite of past runs. `label` is the job's name in the ledger, `jobs_file` the
+    path of its jobs file. `wait` is how many seconds to wait for another run to the same project.
+    `sha256` is the hash of the content that was looked at before: any other is refused.
     """
 
     again: bool = False
@@ -117,9 +116,9 @@ def run(
     stop: StopSwitch | None = None,
     listener: Listener = lambda _: None,
 ) -> RunResult:
-    """Import one file as :func:`importer.pipeline.run` does, guarded and entered.
+    """Import a file as :func:`importer.pipeline.run.run` does, compared with past runs and entered.
 
-    Raises AlreadyImported, Unfinished and TargetBusy besides what that raises.
+    Raises AlreadyImported, Unfinished and TargetBusy besides.
     """
     if job.settings.sandbox is not None:
         return pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
@@ -142,12 +141,12 @@ def resume(
     stop: StopSwitch | None = None,
     listener: Listener = lambda _: None,
 ) -> RunResult:
-    """Go on with a run as :func:`importer.pipeline.recover.resume` does, guarded and entered.
+    """Resume a run as :func:`importer.pipeline.recover.resume` does, compared and entered.
 
     The target may be left out where no row is pending: then nothing is sent, whatever other runs
     have done. Raises AlreadyImported where another run has sent the same content since, and
-    TargetBusy. The ledger is the one that knows the run: of the folder it lies in, that `settings`
-    name, or that this user has used.
+    TargetBusy. The ledger is the first that knows the run: of the folder it lies in, the one that
+    `settings` name, then those that this user has used.
     """
     past, stop = past_run(run_dir), stop or StopSwitch()
     if past.sandbox is not None:
@@ -171,9 +170,9 @@ def resume(
 
 
 class _Register:
-    """Keeps account of one run: refuses it, or enters it when it begins; a context manager.
+    """The register of one run: refuses it, or enters it when it begins; a context manager.
 
-    The project is its own from its admission on. Before that, nothing is made.
+    From :meth:`admit` on the project is locked. Nothing is made on the disk before that.
     """
 
     def __init__(self, job: Job, guard: Guard, stop: StopSwitch, seen: Seen) -> None:
@@ -192,10 +191,10 @@ class _Register:
                 _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
 
     def admit(self, description: Description) -> Mapping[str, str]:
-        """Refuse rows that were sent before, and a content that was not looked at.
+        """Lock the project, then refuse content that was sent before, or that was not looked at.
 
-        Gives what else only the ledger would have. Raises TargetBusy, AlreadyImported, Unfinished,
-        or SourceError.
+        Returns what the run's journal must keep for a lost ledger. Raises TargetBusy,
+        AlreadyImported, Unfinished, or SourceError.
         """
         if self._guard.sha256 not in {None, description.source["sha256"]}:
             raise SourceError(
@@ -224,7 +223,7 @@ class _Register:
     def begins(
         self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
     ) -> None:
-        """Enter the run; from here on it may send."""
+        """Enter the run as running, durably: its first request follows."""
         rules = self._job.mapping.spec.rows
         if rules.within is not None:
             keep_keys(directory, rules.unique or (), sighting.keys)
@@ -293,9 +292,9 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
 
 
 def _home(run_id: str, *folders: Path) -> Path:
-    """The first of the folders, or of those that the user has used, whose ledger has the run.
+    """The first folder whose ledger knows the run, of those given and those remembered.
 
-    The first of all where none has it.
+    The first one given where none knows it.
     """
     for folder in folders:
         if (ledger := Ledger.look(folder, again=False)) is not None:
@@ -307,7 +306,7 @@ def _home(run_id: str, *folders: Path) -> Path:
 
 
 def _refuse_overtaken(entry: LedgerEntry, ledgers: Sequence[Ledger]) -> None:
-    """Refuse to send what a later run has sent."""
+    """Refuse to resume a run whose content a later run has sent."""
     for other in _alike(ledgers, entry):
         if other.started_at > entry.started_at and other.sent:
             raise AlreadyImported(
@@ -331,7 +330,7 @@ def _ended(entry: LedgerEntry, summary: Summary) -> LedgerEntry:
 
 
 def _enter(ledger: Ledger, entry: LedgerEntry) -> None:
-    """Enter how a run ended; its rows are accounted for in its journal, whatever comes of it."""
+    """Enter how a run ended; failing that is logged only, since the run's journal has its rows."""
     try:
         ledger.enter(entry)
     except OutputError as error:
@@ -345,11 +344,11 @@ def _enter(ledger: Ledger, entry: LedgerEntry) -> None:
 def target_lock(
     runs_dir: Path, base_url: str, project: int, *, wait: float, stop: StopSwitch
 ) -> Iterator[None]:
-    """Hold a project for the block; wait so many seconds for it, then raise TargetBusy.
+    """Hold the lock of a project for the block; raises TargetBusy after `wait` seconds, or a stop.
 
-    It is held in the user's place for state, so that all runs of this user see it, and in the runs
-    folder, which others may use, too. The lock is of the process, not the file: what a crash leaves
-    lying there holds nobody up.
+    There are two lock files: in the user's place for state, which all runs of this user see, and in
+    the runs folder, which other users may share. Each is locked by the system for this process, so
+    that a file left behind by a crash blocks nobody.
     """
     busy = TargetBusy(
         f"another run is sending to project {project} at {base_url}",
@@ -370,7 +369,7 @@ def target_lock(
 
 @contextlib.contextmanager
 def hold_lock(path: Path, busy: UsageError, *, wait: float, stop: StopSwitch) -> Iterator[None]:
-    """Hold a lock file for the block; raise `busy` where another process has it for too long."""
+    """Hold a lock file for the block; raises OutputError, or `busy` after `wait` s or a stop."""
     from filelock import FileLock
 
     make_private_folder(path.parent)
@@ -412,23 +411,27 @@ def _lock_name(base_url: str, project: int) -> str:
 
 # What past runs have sent, by their keys.
 
-Place = tuple[str, int]
+ProjectAddress = tuple[str, int]
 """Where a run was sent: base URL and project."""
 
 
 def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstPlaces) -> None:
-    """Write a run's keys, with what they are keys of; raises OutputError."""
+    """Write the keys of a run's rows into its directory; raises OutputError.
+
+    The first line is JSON with the columns of the keys; then 24 bytes for each key: two words of
+    its hash and one of its place, little-endian.
+    """
     with replacing(directory.keys) as path, path.open("wb") as file:
         file.write(json.dumps({"unique": list(unique)}).encode() + b"\n")
         for entries in keys.blocks(_AT_ONCE):
             file.write(entries.astype("<u8").tobytes())
 
 
-def recall(seen: Seen, rules: Rows, place: Place, runs_dir: Path) -> None:
-    """Let `seen` know what a run in `runs_dir` would be compared with; nothing is made or written.
+def recall(seen: Seen, rules: Rows, place: ProjectAddress, runs_dir: Path) -> None:
+    """Let `seen` know what past runs have sent, as a run in `runs_dir` would.
 
-    Raises OutputError where the ledger of that folder cannot be read, SourceError where a run's
-    journal cannot.
+    Nothing is written, but a ledger that was lost. Raises OutputError where the ledger of that
+    folder cannot be read, SourceError where a run's journal cannot.
     """
     with contextlib.ExitStack() as opened:
         own = Ledger.look(runs_dir)
@@ -439,9 +442,9 @@ def recall(seen: Seen, rules: Rows, place: Place, runs_dir: Path) -> None:
 
 
 def look_back(
-    seen: Seen, ledgers: Sequence[Ledger], place: Place, rules: Rows, now: datetime
+    seen: Seen, ledgers: Sequence[Ledger], place: ProjectAddress, rules: Rows, now: datetime
 ) -> None:
-    """Let `seen` know what runs to there have sent since ``rows.within``, the oldest first."""
+    """Let `seen` know what runs to that place have sent within ``rows.within``, oldest first."""
     if rules.within is None:
         return
     unique, since = rules.unique or (), now - timedelta(days=rules.within)
@@ -458,7 +461,7 @@ def look_back(
 
 
 def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime) -> bool:
-    """Whether a run that looks back as far as that knows each row which a past one has sent."""
+    """Whether ``rows.within`` knows every row of a past run, by its age and its keys' columns."""
     directory = RunDirectory(entry.run_dir)
     if not unique or entry.started_at < since or not directory.keys.exists():
         return False
@@ -467,7 +470,7 @@ def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime
 
 
 def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | None:
-    """The keys of the rows that are, or may be, in the service; None where none are of use."""
+    """The keys of a run's created and uncertain rows; None where it has none of these columns."""
     if not directory.keys.exists():
         return None
     try:

@@ -50,9 +50,9 @@ _LINK = "is a link, and links are not followed: put the file itself here"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A file that is not taken in this round; `why` goes on after its name.
+    """A file that is not taken in this round; `why` completes a sentence that begins with its name.
 
-    `amiss` are those that time alone does not mend: a link, or a file that cannot be opened.
+    `amiss` marks what time alone does not mend: a link, or a file that cannot be opened.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What was found: `ready` files, oldest first, then by name, and those that wait."""
+    """The files of an inbox: `ready` ones, oldest first, then by name; and `waiting` ones."""
 
     ready: tuple[Path, ...]
     waiting: tuple[Waiting, ...]
@@ -78,9 +78,9 @@ def find_arrivals(
 ) -> Arrivals:
     """Find the files of absolute globs and folders that have arrived whole.
 
-    `never` are files and folders of ours: what is in them is not taken, unless a pattern names
-    the very folder. `pause` waits between two looks, for a minute at most. Raises SourceError
-    where the folder of a pattern is not there: perhaps a share is not mounted.
+    `settle` is how many seconds a file must be unchanged. `never` are paths of this program, left
+    out unless a pattern names the very folder. `pause` waits between two looks, at most a minute.
+    Raises SourceError where the folder of a pattern is missing: its share may not be mounted.
     """
     looks, waiting = _found(patterns, never)
     moment = now()
@@ -101,14 +101,14 @@ def find_arrivals(
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a name is hidden or a temporary one: a file that somebody is still writing."""
+    """Whether a name is hidden or that of an upload under way."""
     return name.startswith((".", "~$")) or name.lower().endswith(_UNFINISHED)
 
 
 def fixed_part(pattern: str) -> tuple[Path, str]:
-    """Divide an absolute glob into the folder above its first wildcard, and the rest.
+    """Split an absolute glob into the folder before its first wildcard, and the rest.
 
-    The rest of a pattern without wildcards is empty: it names a file or a folder.
+    The rest is empty for a pattern without wildcards, which names a file or a folder.
     """
     parts = Path(pattern).parts
     plain: list[str] = []
@@ -140,7 +140,7 @@ class _Look:
 
 
 def _found(patterns: Sequence[str], never: Collection[Path]) -> tuple[list[_Look], list[Waiting]]:
-    """All files that the patterns mean, each once; and those of which there is a word to say."""
+    """All files that the patterns name, each once; and those that cannot be taken."""
     roots = {pattern: fixed_part(pattern) for pattern in patterns}
     if missing := [trouble for root in roots.values() if (trouble := _trouble(*root))]:
         raise SourceError(
@@ -183,7 +183,7 @@ def _trouble(folder: Path, rest: str) -> str | None:
 
 
 def _files(pattern: str, root: Path, rest: str) -> Iterator[Path]:
-    """What a pattern means; of a folder, all that is in it."""
+    """The paths that a pattern names; for a folder, everything directly in it."""
     if not rest and not root.is_dir():
         if os.path.lexists(root):
             yield root
@@ -225,7 +225,7 @@ def _look(path: Path) -> _Look | None:
 
 
 def _is_marked(path: Path, found: os.stat_result) -> bool:
-    """Whether the marker says that the file is whole; one from before it speaks of another."""
+    """Whether a marker says that the file is whole; an older marker is an earlier file's."""
     try:
         marker = path.with_name(path.name + MARKER).lstat()
     except OSError:
@@ -234,7 +234,7 @@ def _is_marked(path: Path, found: os.stat_result) -> bool:
 
 
 def _judge(look: _Look, settle: float, now: float) -> float | None:
-    """How long to wait for the second look; None where the file is still being written."""
+    """Seconds to wait before the second look; None for a file that is still being written."""
     age = now - look.mtime / 1e9
     if look.marked or settle <= 0:
         return 0.0
@@ -249,7 +249,7 @@ def _judge(look: _Look, settle: float, now: float) -> float | None:
 def _looked_at_again(
     looks: Sequence[_Look], pause: Callable[[float], object]
 ) -> tuple[list[_Look], list[Waiting]]:
-    """Those that are as before and can be opened; trouble may pass, so it is tried again."""
+    """The files that are unchanged and can be opened, in up to `_TRIES` looks; and the others."""
     ready: list[_Look] = []
     waiting: list[Waiting] = []
     for attempt in range(1, _TRIES + 1):

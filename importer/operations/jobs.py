@@ -58,7 +58,7 @@ class JobsError(ImporterError):
 
 @dataclass(frozen=True, slots=True)
 class NotifyRule:
-    """Who is told of a job's end; `on` are success, failure, held and always."""
+    """Which events of a job are told (success, failure, held, always), and to which addresses."""
 
     on: frozenset[str]
     urls: tuple[Secret, ...]
@@ -96,7 +96,7 @@ class JobSpec:
 
     @property
     def hours(self) -> Window:
-        """When it may work."""
+        """The time of day in which it may work."""
         return Window(self.not_before, self.not_after)
 
     @property
@@ -111,13 +111,13 @@ class JobSpec:
         return tuple(dict.fromkeys(folder for folder in found if isinstance(folder, Path)))
 
     def settings(self, runs_dir: Path) -> RunSettings:
-        """How its files are sent."""
+        """The settings of its runs."""
         return replace(self.sending, runs_dir=runs_dir)
 
 
 @dataclass(frozen=True, slots=True)
 class JobsFile:
-    """A jobs file; `remarks` are for people: what is no mistake and yet wants mending."""
+    """A jobs file; `remarks` are advice to its owner about what is allowed but unwise."""
 
     path: Path
     runs_dir: Path
@@ -127,18 +127,18 @@ class JobsFile:
 
     @property
     def identity(self) -> str:
-        """What tells it from other jobs files, which may have jobs of the same names."""
+        """The real path of the file: other jobs files may have jobs of the same names."""
         return os.path.realpath(self.path)
 
     def mark_of(self, job: JobSpec) -> str:
-        """A job's name as that of a file in the runs folder, which jobs files may share."""
+        """A name for a job's own files in the runs folder, which several jobs files may share."""
         # Names of jobs are no longer than names of files may be, and told apart without capitals.
         digest = hashlib.sha256(os.fsencode(os.path.normcase(self.identity))).hexdigest()
         return f"{job.name.casefold()} {digest[:8]}"
 
     @property
     def own(self) -> tuple[Path, ...]:
-        """Files and folders that are ours, and that no wildcard may take for an inbox's."""
+        """Files and folders of this program, which are never taken from an inbox."""
         found = [self.path, self.runs_dir, *([self.metrics] if self.metrics else [])]
         for job in self.jobs:
             found += [job.mapping, *job.folders]
@@ -231,14 +231,14 @@ def _in_words(mistake: Mistake) -> Mistake:
 
 
 def _hidden(text: str) -> str:
-    """A text without what addresses in it say: they may hold passwords."""
+    """A text with its addresses cut after the scheme: they may hold passwords."""
     return _ADDRESS.sub(r"\1://…", text)
 
 
 def _without(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
-    """What is left when the broken parts are cut out, so that its mistakes of sense are told, too.
+    """What is left without the broken parts, so that its mistakes of sense are found, too.
 
-    What every file or job must have is put in where it is missing; nobody hears of it.
+    Required keys that are missing are filled in. None where there is nothing to look at.
     """
     rest = copy.deepcopy({"version": 1, **data})
     if ("version",) in broken:
@@ -259,7 +259,7 @@ def _without(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
 
 
 def _cut(data: Any, where: KeyPath) -> None:
-    """Take a key out of the job, or of the object, that it stands in."""
+    """Remove a key from the job, or the object, that it is in."""
     depth = {"jobs": 3, "defaults": 2}.get(where[0], 1) if where else 0
     for part in where[: depth - 1]:
         if isinstance(data, list) and part.isdigit() and int(part) < len(data):
@@ -280,7 +280,7 @@ def _follows(where: KeyPath, broken: Iterable[KeyPath]) -> bool:
 
 
 def _find_mistakes(spec: JobsSpec, base: Path, variables: Mapping[str, str]) -> list[Mistake]:
-    """All mistakes of sense; paths are from the file's top."""
+    """All mistakes of sense, each with its path from the top of the file."""
     jobs = merged(spec)
     mistakes = list(_in_names(jobs))
     for job in jobs:
@@ -364,7 +364,7 @@ def _in_folders(job: MergedJob, base: Path) -> Iterator[Mistake]:
 
 
 def _in_remote_folders(job: MergedJob) -> Iterator[Mistake]:
-    """What servers cannot do; said only of what the job itself asks for."""
+    """Mistakes in the job's own keys that servers cannot fulfil; `defaults` may have such keys."""
     web = all(p.lower().startswith(("https://", "http://")) for p in job.job.files)
     for key in _PLACES:
         if job.says(key) and job.get(key) is not None:
@@ -401,7 +401,7 @@ def _in_notify(job: MergedJob, variables: Mapping[str, str]) -> Iterator[Mistake
 
 
 def _built(spec: JobsSpec, path: Path, variables: Mapping[str, str]) -> JobsFile:
-    """The jobs of a file that :func:`_find_mistakes` has nothing to say of."""
+    """The jobs of a file in which :func:`_find_mistakes` has found nothing."""
     base, jobs = path.parent, merged(spec)
     return JobsFile(
         path=path,
@@ -458,7 +458,7 @@ def _notify(job: MergedJob, variables: Mapping[str, str]) -> NotifyRule | None:
 
 
 def _remarks(path: Path, jobs: list[MergedJob]) -> tuple[str, ...]:
-    """A word to the owner of a file with passwords that others can read."""
+    """A remark where others can read a file that holds addresses with passwords."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -478,17 +478,17 @@ def _remarks(path: Path, jobs: list[MergedJob]) -> tuple[str, ...]:
 
 
 def _absolute_path(base: Path, text: str) -> Path:
-    """The path that a jobs file in the folder `base` means."""
+    """A path of the jobs file, absolute: relative ones begin at its folder, `base`."""
     return Path(os.path.normpath(base / text))
 
 
 def _absolute_pattern(base: Path, text: str) -> str:
-    """The glob that a jobs file in the folder `base` means; in its name, signs are plain."""
+    """A glob of the jobs file, absolute; wildcards in the name of `base` itself are escaped."""
     if Path(text).is_absolute():
         return os.path.normpath(text)
     return os.path.normpath(Path(glob.escape(str(base))) / text)
 
 
 def _filled(text: str, variables: Mapping[str, str]) -> str:
-    """The text with the values of its variables; those without one are left as they stand."""
+    """A text with its variables replaced by their values; those without a value stay."""
     return VARIABLE.sub(lambda match: variables.get(match[1]) or match[0], text)

@@ -87,7 +87,7 @@ def _drift(value: Any) -> Any:
 
 
 def _like(pattern: str, otherwise: str) -> AfterValidator:
-    """Check a text, and say in words what it is not."""
+    """A validator that requires a match of the pattern, and else says `otherwise`."""
 
     def check(value: str) -> str:
         if re.search(pattern, value) is None:
@@ -268,14 +268,14 @@ def jobs_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class MergedJob:
-    """One job, key by key; `number` is its place in the list, from 0."""
+    """One job with its defaults; `number` is its place in the list, from 0."""
 
     number: int
     job: Job
     defaults: JobKeys
 
     def get(self, key: str) -> Any:
-        """What a key has; a null of the job's own takes back what `defaults` says."""
+        """The value of a key: the job's own, else that of `defaults`; an own null means none."""
         return getattr(self.job if self.says(key) else self.defaults, key)
 
     def says(self, key: str) -> bool:
@@ -283,7 +283,7 @@ class MergedJob:
         return key in self.job.model_fields_set
 
     def part(self, key: str, part: str) -> Any:
-        """What stands in an object, whose keys are merged, too; call it where there is one."""
+        """The value of a key within an object, whose keys are merged one by one."""
         value = None
         for model in (self.job, self.defaults):
             found = getattr(model, key)
@@ -294,7 +294,7 @@ class MergedJob:
         return value
 
     def place(self, key: str, part: str | None = None) -> KeyPath:
-        """Where that stands in the file."""
+        """The path in the file from which the value comes, for messages."""
         own, shared = getattr(self.job, key), getattr(self.defaults, key, None)
         at: KeyPath = ("jobs", str(self.number), key)
         if part is None:

@@ -75,12 +75,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A run as the ledger has it.
+    """A run in the ledger.
 
-    `label` is the job of a batch, null for none. `sha256` is that of the file's content, and
-    `sheet`, `first_row` and `last_row` say which part of it was taken, null for all of it. `counts`
-    are the rows by state; `exit_code` is null as long as the run has not ended. `profile` is what
-    the drift of later files is measured by. `jobs_file` is the path of the file that has the job.
+    `label` is the name of its job, None for a run by hand; `jobs_file` the path of the job's file.
+    `sha256` is the hash of the source's content; `sheet`, `first_row` and `last_row` say which part
+    of it was taken, None for all. `counts` are numbers of rows by status. `exit_code` is None until
+    the run has ended. `profile` is what later files are compared with for drift.
     """
 
     run_id: str
@@ -104,33 +104,33 @@ class LedgerEntry:
     jobs_file: str | None = None
 
     def count(self, *states: Status) -> int:
-        """How many rows are in these states."""
+        """The number of rows in these states."""
         return sum(self.counts.get(state.value, 0) for state in states)
 
     @property
     def sent(self) -> bool:
-        """Whether any of its rows is, or may be, in the service."""
+        """Whether any row was stored by the service, or may have been."""
         return self.count(Status.CREATED, Status.UNCERTAIN) > 0
 
     @property
     def unfinished(self) -> bool:
-        """Whether rows are left that `resume` would send."""
+        """Whether rows are pending, which `resume` would send."""
         return self.count(Status.PENDING) > 0
 
     @property
     def state(self) -> str:
-        """How it stands: as its summary has it, else at work, or cut off and unfinished."""
+        """The status for people; a lock on the journal tells `running` from `unfinished`."""
         if self.status != RUNNING:
             return self.status
         return RUNNING if is_written(RunDirectory(self.run_dir).journal) else UNFINISHED
 
     @property
     def unsettled(self) -> bool:
-        """Whether its journal may know more by now than the ledger."""
+        """Whether the run's journal may have newer figures than the ledger."""
         return self.status == RUNNING or self.count(Status.PENDING, Status.UNCERTAIN) > 0
 
     def overlaps(self, other: LedgerEntry) -> bool:
-        """Whether both take rows of the same content to the same place."""
+        """Whether both runs take some of the same rows of the same content to the same project."""
         same = (
             (self.sha256, self.sheet, self.base_url, self.project)
             == (other.sha256, other.sheet, other.base_url, other.project)
@@ -140,7 +140,7 @@ class LedgerEntry:
         return same and (not ends or first <= min(ends))
 
     def own_facts(self) -> str:
-        """What cannot be known from the rest of a run's journal, as JSON that it can keep."""
+        """The fields that cannot be read from the run's own files, as JSON for its journal."""
         names = ("label", "jobs_file", "file", "first_row", "last_row")
         return json.dumps({name: getattr(self, name) for name in names})
 
@@ -156,7 +156,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file of a batch that became no run: `fate` is what became of it, `cause` why.
+    """A file of a batch that became no run: `fate` and `cause` say what became of it, and why.
 
     `sha256` is blank where its content could not be read. It is entered once, with the last time.
     """
@@ -186,7 +186,7 @@ class FileEntry:
 
 
 class Ledger:
-    """The runs of one folder; a context manager, for one thread."""
+    """The ledger of one runs folder; a context manager, for one thread."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, version: int = _VERSION) -> None:
         self._connection = connection
@@ -220,10 +220,10 @@ class Ledger:
 
     @classmethod
     def look(cls, runs_dir: Path, *, again: bool = True) -> Self | None:
-        """A folder's ledger as it is, to be read only; None where there is none.
+        """Open a folder's ledger read-only; None where there is none.
 
-        One that is lost is made `again`; not to be asked of a folder that may be none of runs.
-        Raises OutputError where it cannot be read.
+        With `again`, a lost ledger is made from the runs in the folder; pass False for a folder
+        that may be no runs folder. Raises OutputError where it cannot be read.
         """
         path = runs_dir / FILE
         with _translated(path):
@@ -257,7 +257,7 @@ class Ledger:
         self._connection.close()
 
     def enter(self, entry: LedgerEntry) -> None:
-        """Put a run in, or what has become of it since; durable on return."""
+        """Insert a run, or replace it by its present state; durable on return."""
         self._execute(*_insertion(entry))
 
     def runs(
@@ -268,9 +268,9 @@ class Ledger:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> list[LedgerEntry]:
-        """The runs, newest first: of one job, begun since then, and no more than so many.
+        """The runs, newest first: of one job, begun since then, at most `limit`.
 
-        Jobs files may share a folder, and names of jobs: `jobs_file` takes the runs of one only.
+        Jobs files may share a folder and names of jobs: `jobs_file` restricts to the runs of one.
         """
         return self._entries(
             "WHERE (:label IS NULL OR label = :label)"
@@ -283,14 +283,14 @@ class Ledger:
         )
 
     def enter_file(self, entry: FileEntry) -> None:
-        """Put a file in that became no run, in place of what was entered of it before."""
+        """Enter a file that became no run, in place of one of the same content and fate."""
         values = {**asdict(entry), "at": entry.at.isoformat()}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         self._execute(f"INSERT OR REPLACE INTO files ({names}) VALUES ({marks})", values)  # noqa: S608
 
     def files(self, *, job: str | None = None, since: datetime | None = None) -> list[FileEntry]:
-        """The files that became no run, newest first: of one job, and met since then."""
+        """The files that became no run, newest first: of one job, and entered since then."""
         if not self._has_files:
             return []
         names = ", ".join(FileEntry.__slots__)
@@ -302,7 +302,7 @@ class Ledger:
         return [_file_entry(row) for row in rows]
 
     def find(self, run_id: str) -> LedgerEntry | None:
-        """The run of that id."""
+        """The run with that id, or None."""
         return next(iter(self._entries("WHERE run_id = :run_id", run_id=run_id)), None)
 
     def named(self, beginning: str) -> list[LedgerEntry]:
@@ -330,7 +330,7 @@ class Ledger:
         return [self.current(entry) for entry in found]
 
     def unfinished(self, sha256: str, base_url: str, project: int) -> LedgerEntry | None:
-        """The newest run of that content at that place which has rows to send, and can."""
+        """The newest run of that content to that project with pending rows and a journal."""
         for entry in self.runs_of(sha256, base_url, project):
             if entry.unfinished and RunDirectory(entry.run_dir).journal.exists():
                 return entry
@@ -338,7 +338,7 @@ class Ledger:
 
     @staticmethod
     def current(entry: LedgerEntry) -> LedgerEntry:
-        """The entry as the run's own journal has it now, where it has not come to an end."""
+        """The entry with the counts of the run's journal, where the run has not been settled."""
         if not entry.unsettled:
             return entry
         try:
@@ -352,18 +352,18 @@ class Ledger:
         return entry if counts == entry.counts else replace(entry, counts=counts)
 
     def set_profile(self, run_id: str, profile: Mapping[str, Any]) -> None:
-        """Keep what the drift of later files is measured by."""
+        """Set the profile of a run, which later files are compared with."""
         self._execute(
             "UPDATE runs SET profile = :profile WHERE run_id = :run_id",
             {"profile": json.dumps(profile), "run_id": run_id},
         )
 
     def note(self, kind: str, key: str, value: str) -> None:
-        """Keep a small fact, in place of an earlier one of that kind and key."""
+        """Set the value of a note; notes are small facts by kind and key."""
         self._execute(_NOTE, {"kind": kind, "key": key, "value": value})
 
     def noted(self, kind: str, key: str) -> str | None:
-        """The fact of that kind and key."""
+        """The value of a note, or None."""
         found = self._execute(
             "SELECT value FROM notes WHERE kind = :kind AND key = :key", {"kind": kind, "key": key}
         )
@@ -411,7 +411,7 @@ def state_dir() -> Path | None:
 
 
 def remember(runs_dir: Path) -> None:
-    """Remember a folder that exists. Where that cannot be written, it is logged, and no more."""
+    """Remember an existing runs folder. Failing that is logged, and no more."""
     state = state_dir()
     if state is None:
         _log.info("This user has no place for state: %s is not remembered.", runs_dir.absolute())
@@ -429,7 +429,10 @@ def remember(runs_dir: Path) -> None:
 
 
 def remembered() -> list[Path]:
-    """The folders that are there now, absolute, each once; those that are gone are forgotten."""
+    """The remembered folders that exist now, absolute, each once.
+
+    One that is gone is forgotten, unless the whole drive is missing: it may be mounted again.
+    """
     state = state_dir()
     found: dict[tuple[int, int], Path] = {}
     try:
@@ -459,9 +462,9 @@ def remembered() -> list[Path]:
 
 @contextlib.contextmanager
 def ledgers_beside(own: Ledger | None) -> Iterator[list[Ledger]]:
-    """A ledger, and those of all other folders of its user, to be read; None has all folders'.
+    """Open the ledgers of all of the user's runs folders for reading; `own` comes first.
 
-    One that cannot be read is warned of and passed over: it must not keep all imports back.
+    One that cannot be read is logged and left out: it must not keep all imports back.
     """
     with contextlib.ExitStack() as opened:
         ledgers = [] if own is None else [own]
@@ -479,7 +482,7 @@ def ledgers_beside(own: Ledger | None) -> Iterator[list[Ledger]]:
 
 
 def newest_first(entries: list[LedgerEntry]) -> list[LedgerEntry]:
-    """Runs of several ledgers as one list, each run once."""
+    """Runs of several ledgers as one list, newest first, each once."""
     each = {entry.run_id: entry for entry in reversed(entries)}
     return sorted(each.values(), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
 
@@ -489,7 +492,7 @@ def _name(folder: str) -> str:
 
 
 def _read(path: Path) -> tuple[Path, int] | None:
-    """A folder and the device it was on; a file that is none of ours or damaged is removed."""
+    """The folder and its device number in a file of ours; a damaged file is removed."""
     try:
         entry = json.loads(path.read_bytes())
         folder, device = entry["folder"], entry["device"]
@@ -530,7 +533,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _stored(value: object) -> object:
-    """A value as SQLite takes it: a path that is no text in UTF-8 is kept as its bytes."""
+    """A value as SQLite takes it: text that is no UTF-8 (a path may be) becomes its bytes."""
     if isinstance(value, str):
         try:
             value.encode()
@@ -596,7 +599,7 @@ def _refuse_later(version: int, path: Path) -> None:
 
 @contextlib.contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Say for people what the disk or the file does not do."""
+    """Turn errors of SQLite and of the disk into OutputError."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -619,11 +622,11 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 class _UnknownError(Exception):
-    """What a run has sent cannot be known; it never leaves this module."""
+    """What a run has sent cannot be known. Raised and caught within this module."""
 
 
 def _make_again(connection: sqlite3.Connection, path: Path) -> None:
-    """Fill a new ledger with the runs that are beside it; raises OutputError for damaged ones."""
+    """Fill a new ledger from the run folders beside it; raises OutputError if one is damaged."""
     found, damaged = [], []
     for directory in _runs_in(path.parent):
         try:
@@ -659,7 +662,7 @@ def _make_again(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _runs_in(runs_dir: Path) -> Iterator[RunDirectory]:
-    """The folders of runs in a folder."""
+    """The run directories in a folder."""
     try:
         folders = sorted(path for path in runs_dir.iterdir() if path.is_dir())
     except FileNotFoundError:
@@ -671,7 +674,7 @@ def _runs_in(runs_dir: Path) -> Iterator[RunDirectory]:
 
 
 def _is_lost(runs_dir: Path) -> bool:
-    """Whether a folder without a ledger holds runs that one would know."""
+    """Whether a folder without a ledger holds runs that belong in one."""
     for directory in _runs_in(runs_dir):
         try:
             if _past(directory) is not None:
@@ -682,10 +685,10 @@ def _is_lost(runs_dir: Path) -> bool:
 
 
 def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | None:
-    """A run as its journal has it, or else its summary; None for one that sent to no service.
+    """A run by its journal, else by its summary; None for one that sent to no service.
 
-    With the size of its content, where that was noted, and whether somebody must look before it
-    goes on. Raises _UnknownError.
+    With it, the size of its content in bytes where noted, and whether too many of its rows failed.
+    Raises _UnknownError.
     """
     told: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
@@ -742,7 +745,7 @@ def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | Non
 
 
 def _exit_code(status: str, counts: Mapping[str, int]) -> int:
-    """How a run ended, as :attr:`importer.model.Summary.exit_code` has it."""
+    """The exit code of a run with that status, as :attr:`importer.model.Summary.exit_code`."""
     if status == "stopped":
         return 3
     if counts[Status.UNCERTAIN.value]:

@@ -44,11 +44,11 @@ _BLOCK = 1 << 20
 
 
 class ReplacedError(SourceError):
-    """A file is not the one that was to be put away: it stays where it is."""
+    """Another file has taken the place of the one to be put away; it stays where it is."""
 
 
 class Identity(NamedTuple):
-    """What tells a file from another that has taken its place."""
+    """Size in bytes, modification time in nanoseconds, inode: a successor differs in one."""
 
     size: int
     mtime_ns: int
@@ -56,7 +56,7 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """That of the file that is there now, if any."""
+        """The identity of the file at a path now; None where there is none."""
         try:
             found = path.lstat()
         except FileNotFoundError:
@@ -70,7 +70,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is to be moved into a folder, and under which name; `marker` goes with the file."""
+    """A move that was begun: the file, its name in the folder, its marker, and its results."""
 
     key: str
     source: Path
@@ -81,7 +81,7 @@ class Intent:
     run_id: str
 
     def as_json(self) -> str:
-        """The intent as a file keeps it; names need not be text in any encoding."""
+        """The intent as JSON for its file; surrogates stand for bytes that are no UTF-8."""
         values = {
             "source": str(self.source),
             "identity": self.identity,
@@ -110,12 +110,12 @@ class Intent:
 def move_away(
     file: Path, folder: Path, *, results: Path | None, run_id: str, sha256: str | None = None
 ) -> Path:
-    """Move a file into a folder and give its new path; its marker goes with it.
+    """Move a file and its marker into a folder; return its new path.
 
     `results` is a run's directory, whose result files are copied into a folder beside the file,
-    ``leads.xlsx.results``. `sha256` is that of the content which is meant. Raises ReplacedError
+    ``leads.xlsx.results``. `sha256` is the hash of the content that is meant. Raises ReplacedError
     where another file has taken its place, and OutputError where it cannot be moved: then it is
-    where it was, and the move is made up for by :func:`finish_moves`.
+    where it was, and :func:`finish_moves` completes the move later.
     """
     file = file.absolute()
     try:
@@ -139,9 +139,9 @@ def move_away(
 
 
 def finish_moves(folder: Path) -> tuple[str, ...]:
-    """Complete what a crash has cut short in a folder; give what cannot be completed yet, in lines.
+    """Complete the moves that a crash cut short in a folder; return complaints, a line each.
 
-    Raises OutputError where the folder cannot be looked after.
+    Raises OutputError where the folder cannot be locked or read.
     """
     if not folder.is_dir():
         return ()
@@ -160,7 +160,7 @@ def finish_moves(folder: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other movers out of the folder."""
+    """Hold the folder's lock for the block; raises OutputError after `LOCK_SECONDS`."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / f"{_PREFIX}lock", timeout=LOCK_SECONDS, mode=0o600)
@@ -192,7 +192,7 @@ def _intended(file: Path, folder: Path, results: Path | None, run_id: str) -> In
 
 
 def _completed(folder: Path, intent: Intent) -> Path:
-    """Do all that is left of an intent; each step may have been done before, or half of it."""
+    """Do the rest of a move. Each step may have been done already, wholly or in part."""
     target = folder / intent.name
     there = Identity.of(intent.source) == intent.identity
     taken = os.path.lexists(target) and (
@@ -228,7 +228,7 @@ def _completed(folder: Path, intent: Intent) -> Path:
 
 
 def _ended(folder: Path, intent: Intent) -> Path:
-    """Take the marker along, and forget the intent."""
+    """Move the marker, too, and remove the intent."""
     target = folder / intent.name
     with contextlib.suppress(OutputError):  # it stays, and says nothing of files that come later
         _bring_marker(folder, intent, _marker(target))
@@ -258,7 +258,7 @@ def _put_beside(folder: Path, intent: Intent) -> None:
 
 
 def _claim(target: Path) -> None:
-    """Take a name that nothing has; what is there may be our own claim of a moment ago."""
+    """Create a file of the name, which must not exist; our own claim of a moment ago may."""
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
@@ -268,7 +268,7 @@ def _claim(target: Path) -> None:
 
 
 def _free(folder: Path, name: str) -> str:
-    """A name for a file, its marker and its results that nothing in the folder has."""
+    """A name that neither a file nor its marker nor its results have in the folder."""
     found, number = name, 1
     while any(os.path.lexists(folder / f"{found}{end}") for end in ("", MARKER, _RESULTS)):
         number += 1
@@ -277,7 +277,7 @@ def _free(folder: Path, name: str) -> str:
 
 
 def _intents(folder: Path) -> list[Intent]:
-    """What a crash has left to do in a folder; a file that is no intent of ours is passed over."""
+    """The intents in a folder; a file that is none is passed over."""
     found = []
     # Thousands of files may have been put away here, and this is asked for each one that follows:
     # the names alone take a tenth of the time of a glob.
@@ -307,7 +307,7 @@ def _marker(path: Path) -> Path:
 
 
 def _is(file: Path, sha256: str, identity: Identity) -> bool:
-    """Whether a file has this content, and had it all the while."""
+    """Whether a file has this content, and did not change while it was read."""
     with file.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     return found == sha256 and Identity.of(file) == identity
@@ -317,7 +317,7 @@ def _is(file: Path, sha256: str, identity: Identity) -> bool:
 
 
 def is_claim(path: Path) -> bool:
-    """Whether only a claim of ours stands there."""
+    """Whether a path holds nothing but a claim of ours, or half of one after a power cut."""
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > len(CLAIM):
             return False
@@ -327,21 +327,21 @@ def is_claim(path: Path) -> bool:
 
 
 def _has_arrived(target: Path, identity: Identity) -> bool:
-    """Whether what stands there is the file itself, which may be as short as a claim."""
+    """Whether the file itself is at the target; it may be as short as a claim."""
     found = Identity.of(target)
     return found is not None and found[:2] == identity[:2]
 
 
 def _remove_claim(path: Path) -> None:
-    """Give a name back, if only a claim stands there."""
+    """Remove a claim; anything else at that path stays."""
     if is_claim(path):
         path.unlink(missing_ok=True)
 
 
 def _bring(source: Path, target: Path, half: Path, identity: Identity) -> None:
-    """Move a file onto the claim at `target`; `half` is where a copy may grow meanwhile.
+    """Move a file onto its claim at `target`; across drives, it is copied to `half` first.
 
-    Raises OutputError; the claim is gone then, and the file is where it was.
+    Raises OutputError; then the claim is gone and the file is where it was.
     """
     try:
         half.unlink(missing_ok=True)
@@ -366,7 +366,7 @@ def _bring(source: Path, target: Path, half: Path, identity: Identity) -> None:
 
 
 def _take_away(source: Path, identity: Identity) -> None:
-    """Remove the original of a file whose copy is on the disk; raises OutputError."""
+    """Remove the original after its copy is safely on the disk; raises OutputError."""
     try:
         _refuse_another(source, identity)
         source.unlink()
@@ -381,7 +381,7 @@ def _refuse_another(source: Path, identity: Identity) -> None:
 
 
 def _same_content(one: Path, other: Path) -> bool:
-    """Whether two files hold the same."""
+    """Whether two files have the same content; False where either cannot be read."""
     try:
         if not other.is_file() or one.stat().st_size != other.stat().st_size:
             return False
@@ -416,7 +416,7 @@ def _remove_tree(folder: Path) -> None:
 
 
 def _patiently_replaced(source: Path, target: Path) -> None:
-    """Rename; on Windows a file that a scanner has open cannot be, for a moment."""
+    """Rename, several times on Windows: a virus scanner may have the file open for a moment."""
     for attempt in range(1, _TRIES + 1):
         try:
             source.replace(target)
@@ -429,7 +429,7 @@ def _patiently_replaced(source: Path, target: Path) -> None:
 
 
 def _copied(source: Path, target: Path) -> None:
-    """Copy a file, its owner's alone, and read it back; raises OSError where they differ."""
+    """Copy a file, mode 0600, and compare the copy by reading it; raises OSError."""
     digest = hashlib.sha256()
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with source.open("rb") as content, os.fdopen(descriptor, "wb") as copy:

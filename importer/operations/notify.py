@@ -56,7 +56,7 @@ _BY_PEOPLE = {130, 143}
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What is told of a job; the body is plain text and holds no personal data."""
+    """A notification of a job's end; the body is plain text without personal data."""
 
     job: str
     event: NotificationEvent
@@ -65,9 +65,9 @@ class Notification:
 
 
 def notification_of(result: JobResult, rule: Collection[str]) -> Notification | None:
-    """What is to be told of a job by a rule (`success`, `failure`, `held`, `always`), if anything.
+    """The notification that a rule (`success`, `failure`, `held`, `always`) asks for, or None.
 
-    The worst that the rule asks for decides how it is told.
+    Where several events fit the rule, the worst gives its kind.
     """
     for event in _events(result):
         if event in rule or "always" in rule:
@@ -77,7 +77,7 @@ def notification_of(result: JobResult, rule: Collection[str]) -> Notification | 
 
 
 def fingerprint(result: JobResult) -> str:
-    """What is the same for two rounds that met the same trouble with the same files."""
+    """A hash that two results share if the same files met the same trouble."""
     about = [(file.file, file.fate.value, file.cause, file.exit_code) for file in result.files]
     own = (result.trouble.cause, result.trouble.exit_code) if result.trouble else None
     return hashlib.sha256(repr((own, sorted(about))).encode()).hexdigest()
@@ -141,12 +141,12 @@ def _of_file(file: FileOutcome) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Without what could break a line or steer whatever shows it: names of files may hold it."""
+    """Text with control and direction characters replaced: names of files may hold them."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
 
 
 def send_notification(urls: Sequence[Secret], word: Notification) -> list[str]:
-    """Tell every receiver; give what went wrong, a line for each that was not reached.
+    """Send to every receiver; return a line for each that was not reached.
 
     Never raises: that nobody could be told must not undo what was imported.
     """
@@ -166,7 +166,7 @@ def send_notification(urls: Sequence[Secret], word: Notification) -> list[str]:
 
 
 def _told(url: Secret, word: Notification) -> str | None:
-    """Tell one receiver; give what went wrong."""
+    """Send to one receiver; return what went wrong, or None."""
     from apprise import NotifyFormat
 
     try:
@@ -213,14 +213,14 @@ def _type(event: NotificationEvent) -> NotifyType:
 
 
 def _kind(url: Secret) -> str:
-    """The scheme of an address, which is all of it that is fit to be told."""
+    """The scheme of an address, the only part of it that is no secret."""
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://", url.reveal())
     return f"{match[1].lower()}://" if match is not None else "without a scheme"
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Drop what the libraries log and warn of, with -v too: addresses, and what is sent there."""
+    """Drop the libraries' log lines and warnings, which hold addresses, even under ``-v``."""
     loggers = [logging.getLogger(name) for name in _WORDY]
     before = [(logger, logger.propagate) for logger in loggers]
     nowhere = logging.NullHandler()

@@ -26,7 +26,7 @@ _SANDBOX = "sandbox-"
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed, and what was kept in spite of its age, with the reason."""
+    """The run directories that were removed, and the old ones that were kept, with the reason."""
 
     removed: tuple[Path, ...]
     kept: tuple[tuple[Path, str], ...]
@@ -35,8 +35,8 @@ class Pruned:
 def prune(runs_dir: Path, before: datetime) -> Pruned:
     """Remove the directories of runs that began before that time; raises OutputError.
 
-    Kept are runs with pending rows, which can be resumed, runs with uncertain rows, which can be
-    reconciled, and runs at work. Of a folder that is not the run's alone only its files go.
+    Kept are runs with pending rows (they can be resumed), runs with uncertain rows (they can be
+    reconciled), and runs at work. In a folder that holds other files, too, only the run's go.
     """
     removed, kept = [], []
     for path in dict.fromkeys(_old(runs_dir, before)):
@@ -63,7 +63,7 @@ def _old(runs_dir: Path, before: datetime) -> Iterator[Path]:
 
 
 def _needed(path: Path) -> str | None:
-    """Why a run's directory is to stay, if it is."""
+    """The reason to keep a run's directory, or None."""
     if path.name.startswith(_SANDBOX) or RunDirectory(path).never_began:
         return None
     try:

@@ -57,7 +57,7 @@ Result = TypeVar("Result")
 
 
 class StillArrivingError(SourceError):
-    """A remote file is not what it was a moment ago: somebody writes it. It is left for later."""
+    """A remote file has changed a moment ago: somebody is writing it. It is left for later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,14 @@ class RemoteFile:
     path: str
 
     def quiet_for(self, now: float) -> float | None:
-        """For how many seconds nobody has written it, by two clocks; None where nobody knows."""
+        """Seconds since it was last written, by its server's clock and ours; None where unknown."""
         return None if self.modified is None else max(0.0, now - self.modified)
 
 
 class RemotePlace:
-    """The files that an address with wildcards means; a context manager, not for a running loop.
+    """The files that an address with wildcards names; a context manager, not for a running loop.
 
-    Its methods raise SourceError for what the server does or does not do, and UsageError for
-    what the jobs file says.
+    Methods raise SourceError for trouble with the server, UsageError for the jobs file's mistakes.
     """
 
     def __init__(self, url: RemoteURL, origin: Origin, times: RemoteTimes) -> None:
@@ -139,12 +138,12 @@ class RemotePlace:
         return target
 
     def move(self, file: RemoteFile, folder: str, name: str | None = None) -> str | None:
-        """Put a fetched file into another folder of its server; give its new address.
+        """Move a fetched file into another folder of its server; return its new address.
 
         A folder is relative to the file's own, or a path on the server, or an address on it. A
-        name that is taken gets a number. None where the protocol cannot move: then only the
-        ledger keeps the file from being imported again. Raises StillArrivingError where another
-        file has taken its place meanwhile: that one stays.
+        name that is taken gets a number. None where the protocol cannot move: then only the ledger
+        keeps the file from being imported again. Raises StillArrivingError where another file has
+        taken its place meanwhile: that one stays.
         """
         if not self._origin.moves:
             return None
@@ -199,9 +198,10 @@ class RemotePlace:
         *,
         missing: bool = True,
     ) -> Result:
-        """Await an answer within its time, and put trouble into words; `missing` is trouble, too.
+        """Await an answer for at most `seconds`, and turn the server's trouble into SourceError.
 
-        Errors are not chained: those of libraries may hold requests, and with them passwords.
+        Not `missing`, FileNotFoundError is raised as it is. Errors are not chained: those of
+        libraries may hold requests, and with them passwords.
         """
 
         async def within() -> Result:
@@ -228,7 +228,7 @@ class RemotePlace:
             raise SourceError(f"{url}: {what}", hint) from None
 
     def _leave(self) -> None:
-        """Close the connection, which is of no more use, however it takes that."""
+        """Close the connection; what goes wrong with that does not matter any more."""
         try:
             self._ask(self._origin.close(), str(self._url), self._times.connect)
         except SourceError:
@@ -269,10 +269,10 @@ def remote_place(
     variables: Mapping[str, str] | None = None,
     times: RemoteTimes | None = None,
 ) -> RemotePlace:
-    """The place that an address of a jobs file means; enter it to connect.
+    """The place that an address of a jobs file names; entering it connects.
 
     `variables` (the environment) hold what ``${NAME}`` stands for. Raises UsageError for an
-    address that is unusable, and where the extra that its protocol needs is not installed.
+    unusable address, and where the extra that its protocol needs is not installed.
     """
     known = os.environ if variables is None else variables
     url = parse(pattern, known)
@@ -308,9 +308,9 @@ _Decoded = Callable[[str], str]
 
 
 async def _files_of(origin: Origin, path: str, decoded: _Decoded) -> list[RemoteEntry]:
-    """Every file that a path means; one that ends with a slash means all in that folder.
+    """Every file that a path names; one that ends with a slash names all files in that folder.
 
-    Hidden and temporary names fit no wildcard. Raises FileNotFoundError where the folder before
+    Hidden and temporary names match no wildcard. Raises FileNotFoundError where the folder before
     the first wildcard is missing, and IsADirectoryError where the path is a folder.
     """
     parts = f"{path}*".split("/") if path.endswith("/") else path.split("/")
@@ -369,7 +369,7 @@ async def _looked(origin: Origin, path: str) -> RemoteEntry | None:
 
 
 async def _copied(origin: Origin, path: str, target: Path, silence: float, shown: str) -> int:
-    """Write a file's bytes, a block at a time; give their number.
+    """Write a file's bytes to `target`, block by block; return their number.
 
     Raises TimeoutError where nothing comes for `silence` seconds, SourceError for a file over
     the limit, and OutputError where the disk fails.
@@ -405,7 +405,7 @@ def _check_room(size: int | None, folder: Path, shown: str) -> None:
 
 
 def _write(descriptor: int, block: bytes, shown: str, folder: Path) -> None:
-    """Write all of a block; a disk's trouble must not be taken for the network's."""
+    """Write all of a block; raises OutputError, so that the disk is not taken for the network."""
     view = memoryview(block)
     try:
         while view:
@@ -430,9 +430,9 @@ def _too_large(shown: str) -> SourceError:
 
 
 def _safe_name(name: str) -> str:
-    """A name without a path that every system takes as a plain file: never hidden or a device.
+    """A plain file name that is valid on every system: no path, never hidden or a device.
 
-    The ending stays as it is, since it says what kind of file it is. Two names may become one.
+    The extension stays, since it tells the kind of file. Two names may become one.
     """
     name = unicodedata.normalize("NFC", name)
     name = "".join(letter if letter.isprintable() else "_" for letter in name)

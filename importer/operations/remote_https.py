@@ -37,7 +37,7 @@ _SAFE = "/%:@!$&'()*+,;=~"
 
 
 class _AnswerError(Exception):
-    """The server answered with something that is no use to us; `hint` says what to do."""
+    """The server's answer is of no use; `hint` says what to do."""
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what)
@@ -89,7 +89,7 @@ class HttpsOrigin:
             await asyncio.sleep(0)
 
     async def entries(self, folder: str) -> list[RemoteEntry]:
-        """The files and folders that the folder's page links to, without size and time."""
+        """The files and folders that the folder's page links to; sizes and times are unknown."""
         folder = folder.rstrip("/") + "/"
         async with self._asked("GET", folder) as response:
             kind = response.content_type

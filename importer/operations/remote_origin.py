@@ -74,9 +74,9 @@ class Origin(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """A file or folder as its server describes it; None is what the server does not tell.
+    """A file or folder as its server lists it; None is what the server does not tell.
 
-    `modified` is in seconds since 1970 by the server's clock.
+    `size` is in bytes, `modified` in seconds since 1970 by the server's clock.
     """
 
     path: str
@@ -92,7 +92,7 @@ class RemoteEntry:
 
 @dataclass(frozen=True, slots=True)
 class RemoteTimes:
-    """The longest that each thing may take, in seconds; `fetch` is a whole file."""
+    """Time limits in seconds: to connect, for an answer, for silence in a transfer, for a file."""
 
     connect: float = CONNECT_SECONDS
     answer: float = ANSWER_SECONDS
@@ -102,10 +102,10 @@ class RemoteTimes:
 
 @dataclass(frozen=True, slots=True)
 class RemoteURL:
-    """Where files are, and as whom they are asked for.
+    """An address: the server, the user, and a path with wildcards.
 
-    `host` is the bucket for S3. `path` begins with a slash and may hold wildcards; `query`
-    (https only) has no question mark at its begin.
+    `host` is the bucket for S3. `path` begins with a slash; `query` (https only) does not begin
+    with a question mark.
     """
 
     scheme: str
@@ -137,7 +137,7 @@ def is_remote(pattern: str) -> bool:
 
 
 def parse(text: str, variables: Mapping[str, str]) -> RemoteURL:
-    """Read an address and put the variables' values into it.
+    """Parse an address and fill in the values of its variables.
 
     Raises UsageError; its message never repeats a password.
     """
@@ -164,12 +164,12 @@ def parse(text: str, variables: Mapping[str, str]) -> RemoteURL:
 
 
 def missing_variables(text: str, variables: Mapping[str, str]) -> list[str]:
-    """The variables in a text that have no value."""
+    """The names of the variables in a text that have no value, sorted."""
     return sorted({name for name in VARIABLE.findall(text) if not variables.get(name)})
 
 
 def _printable(text: str) -> str:
-    """A text of somebody else's, without what would steer a terminal or break a log's line."""
+    """A text from outside, without what would steer a terminal or break a line of the log."""
     return "".join(
         letter if letter.isprintable() else quote(letter, errors="surrogatepass") for letter in text
     )
@@ -219,7 +219,7 @@ def _host_and_port(scheme: str, where: str) -> tuple[str, int | None]:
 
 
 def _filled(scheme: str, text: str, variables: Mapping[str, str]) -> str:
-    """The text with the values of its variables; raises UsageError for one that is not set."""
+    """A text with its variables replaced; raises UsageError for one that is not set."""
     if missing := missing_variables(text, variables):
         raise UsageError(
             f"the {scheme} address needs {', '.join(missing)}, which the environment lacks",

@@ -175,7 +175,7 @@ class SftpOrigin:
 
 
 def _there(path: str) -> str:
-    """A path as the server takes it: relative ones begin at the user's home."""
+    """A path as the server takes it: those under ``/~`` are relative to the user's home."""
     if path == _HOME or path.startswith(f"{_HOME}/"):
         return path[len(_HOME) + 1 :] or "."
     return path

@@ -25,17 +25,14 @@ _LOOK_UP = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Times of day by the local clock; None is midnight. Equal ones, or none, leave no bounds."""
+    """A span of the day by the local clock; None is midnight. Equal times, or none, mean always."""
 
     not_before: time | None = None
     not_after: time | None = None
     zone: tzinfo | None = None
 
     def closes(self, now: float) -> float | None:
-        """When the window that is open closes, or None where none is open; infinity: never.
-
-        Times are seconds since 1970.
-        """
+        """When the open window closes, in seconds since 1970: inf for never, None if closed."""
         if self.not_before == self.not_after:
             return float("inf")
         for opens, closes in self._around(now):
@@ -44,7 +41,7 @@ class Window:
         return None
 
     def opens(self, now: float) -> float:
-        """When the next window opens; now, where one is open."""
+        """When the next window opens, in seconds since 1970; `now` where one is open."""
         if self.closes(now) is not None:
             return now
         return min(opens for opens, _ in self._around(now) if opens > now)
@@ -58,14 +55,17 @@ class Window:
             yield self._instant(day, first), self._instant(after, last)
 
     def _instant(self, day: date, at: time) -> float:
-        """The first moment at which clocks show it; skipped times count as if they had not been."""
+        """The first moment at which clocks show the time; a skipped one counts as if it existed."""
         moment = datetime.combine(day, at)
         return (moment if self.zone is None else moment.replace(tzinfo=self.zone)).timestamp()
 
 
 @contextlib.contextmanager
 def stopped_at(closes: float, stop: StopSwitch) -> Iterator[StopSwitch]:
-    """Give a switch that is pulled when `stop` is, and when the clock shows `closes`."""
+    """Give a switch that is pulled when `stop` is, and when the clock reaches `closes`.
+
+    A thread of its own looks at the clock, at least every `_LOOK_UP` seconds.
+    """
     own = StopSwitch()
     ready = threading.Event()
     ending: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
