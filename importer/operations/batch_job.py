@@ -147,12 +147,15 @@ def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[Fil
     access = round_.context.access
     inbox = _inbox_of(job, round_, stop)
     left_alone: set[str] = set()
+    # What was cut off is ended first, at the place where it began: neither a mapping that is broken
+    # by now nor another project in the jobs file keeps it back.
     for entry in _unfinished(job, round_):
         customer, key = credentials(job.customer, access.api_key_file, environment())
         target = Target(entry.base_url, entry.project, customer, key, access.ca_file)
         file = inbox.of_past(entry)
         outcome = _resumed(Work(job, target, inbox, round_, stop), entry, file)
         if file is not None and outcome.fate not in {Fate.IMPORTED, Fate.DUPLICATE}:
+            # Its run has been tried in this round; as a new file it would be tried once more.
             left_alone.add(file.key)
         yield outcome
         if code_of_stop(stop):

@@ -203,6 +203,7 @@ class _Register:
                 "Give it once more when it is whole.",
             )
         runs_dir, target = self._job.settings.runs_dir, self._job.target
+        # The lock comes before the comparison: what another run sends until its end must be seen.
         self._open.enter_context(
             target_lock(
                 runs_dir, target.base_url, target.project, wait=self._guard.wait, stop=self._stop

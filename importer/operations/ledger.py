@@ -573,7 +573,9 @@ def _file_entry(row: tuple[Any, ...]) -> FileEntry:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    # A run that is entered must be there after a power cut: its rows may have been sent.
     connection.execute("PRAGMA synchronous = FULL")
+    # Two commands may open a new ledger at once: the second waits, and finds it filled.
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:

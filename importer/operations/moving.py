@@ -198,32 +198,36 @@ def _completed(folder: Path, intent: Intent) -> Path:
     taken = os.path.lexists(target) and (
         not is_claim(target) or _has_arrived(target, intent.identity)
     )
-    if there and taken:
-        if _same_content(intent.source, target):  # the copy was whole, the original not yet gone
+    match there, taken:
+        case True, True if _same_content(intent.source, target):
+            # Across drives: the copy was whole, and the original not yet removed.
             _put_beside(folder, intent)
             _take_away(intent.source, intent.identity)
-            return _ended(folder, intent)
-        intent = replace(intent, name=_free(folder, intent.source.name))
-        _keep(folder, intent)
-        return _completed(folder, intent)
-    if not there and not taken:
-        # Somebody has taken it away, or put another in its place: there is nothing to move.
-        _remove_claim(target)
-        _forget(folder, intent)
-        raise ReplacedError(
-            f"{intent.source}: has gone, or was replaced, before it could be put away",
-            "It is taken as a new file, if it is there.",
-        )
-    if not there:
-        _put_beside(folder, intent)
-        return _ended(folder, intent)
-    try:
-        _claim(target)
-        _put_beside(folder, intent)
-        _bring(intent.source, target, _temporary(folder, intent, ".part"), intent.identity)
-    except OutputError:
-        _remove_claim(target)
-        raise
+        case True, True:
+            # Somebody has put a file of that name into the folder meanwhile.
+            intent = replace(intent, name=_free(folder, intent.source.name))
+            _keep(folder, intent)
+            return _completed(folder, intent)
+        case False, True:
+            # Moved; the power may have gone before its results and its marker followed.
+            _put_beside(folder, intent)
+        case False, False:
+            # Somebody has taken it away, or put another in its place: there is nothing to move.
+            _remove_claim(target)
+            _forget(folder, intent)
+            raise ReplacedError(
+                f"{intent.source}: has gone, or was replaced, before it could be put away",
+                "It is taken as a new file, if it is there.",
+            )
+        case _:
+            # The results come first: whoever sees the file in the folder finds them beside it.
+            try:
+                _claim(target)
+                _put_beside(folder, intent)
+                _bring(intent.source, target, _temporary(folder, intent, ".part"), intent.identity)
+            except OutputError:
+                _remove_claim(target)
+                raise
     return _ended(folder, intent)
 
 
