@@ -26,7 +26,7 @@ from importer.errors import SourceError
 from importer.mapping.conversion import Finding
 from importer.mapping.load import load_mapping
 from importer.mapping.spec import Rule
-from importer.mapping.values import CONVERTERS, Place, converter_for
+from importer.mapping.values import CONVERTERS, ConversionContext, converter_for
 from importer.pipeline import run as pipeline
 from importer.settings import Destination, RunSettings, SourceOptions
 from importer.sources import open_source
@@ -380,7 +380,7 @@ def test_no_text_makes_a_converter_fail_and_a_fault_keeps_the_text(
     text: str, type_: Any, region: str | None, repair: bool, finding: Finding
 ) -> None:
     rule = Rule(column=["A"], type=type_, repair=repair)
-    convert = converter_for(rule, type_, Place(region, "Europe/Budapest", finding))
+    convert = converter_for(rule, type_, ConversionContext(region, "Europe/Budapest", finding))
     assert convert is not None
     value, fault = convert(text)
     assert isinstance(value, str)

@@ -36,7 +36,7 @@ def trimmed(texts: Any) -> Any:
     return texts if Bytes(texts).is_trimmed else pc.utf8_trim(texts, BLANKS)
 
 
-def shown(texts: Any) -> Any:
+def as_shown(texts: Any) -> Any:
     """Arrow texts as a spreadsheet program shows them: ``="0123"`` is the text 0123."""
     first = Bytes(texts).first
     places = np.flatnonzero((first == _EQUALS) | (first == _APOSTROPHE))
@@ -82,7 +82,7 @@ class Cells:
             texts = self.batch.columns[column]
             if not Bytes(texts).is_nfc:
                 texts = pc.utf8_normalize(texts, "NFC")
-            self._raw[column] = shown(texts)
+            self._raw[column] = as_shown(texts)
         return self._raw[column]
 
     def texts(self, column: int) -> Any:
@@ -94,7 +94,7 @@ class Cells:
             texts = self.raw_texts(column)
             found = Bytes(texts)
             if not found.is_trimmed:
-                texts = shown(pc.utf8_trim(texts, BLANKS))
+                texts = as_shown(pc.utf8_trim(texts, BLANKS))
                 found = Bytes(texts)
                 if not found.is_trimmed:
                     texts = pc.utf8_trim(texts, BLANKS)

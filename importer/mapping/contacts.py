@@ -35,9 +35,10 @@ from importer.mapping.spec import (
 )
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
-from importer.textbytes import Bytes, arrow_texts, distinct, held, whole_numbers
+from importer.textbytes import arrow_texts, distinct, held, whole_numbers
 
 Integers = npt.NDArray[np.int64]
+"""Places in a batch, numbers of contacts, or phones as numbers of up to 15 digits."""
 _PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
 
 
@@ -66,7 +67,7 @@ class ContactsColumns:
             return self.numbered[number].exists
         if self.spread is None or number not in self.free:
             return cells.nothing
-        return count_pieces(self.spread.texts) > self.free.index(number)
+        return _count_pieces(self.spread.texts) > self.free.index(number)
 
     def any(self, cells: Cells) -> Mask:
         """The rows that have a contact."""
@@ -128,7 +129,7 @@ class ContactsProgram:
         columns = ContactsColumns(numbered, spread, self.free, tuple(problems))
         if not numbered and spread is None:
             return columns
-        return replace(columns, phones=batch_phones(self, columns, cells))
+        return replace(columns, phones=_batch_phones(self, columns, cells))
 
     @property
     def phone_programs(self) -> Iterator[Program]:
@@ -185,7 +186,7 @@ def _without_phone(row: int, n: int, header: str | None, dropped: bool) -> Probl
 
 
 def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iterator[Problem]:
-    counts = count_pieces(spread.texts)
+    counts = _count_pieces(spread.texts)
     for i in np.flatnonzero(counts > free):
         yield Problem(
             int(cells.batch.rows[i]),
@@ -246,8 +247,8 @@ def bind_contacts(
         return program
     return replace(
         program,
-        normal=normal_programs(program.phone_programs, spec),
-        fixed=fixed_numbers(program.phone_programs, spec),
+        normal=_normal_programs(program.phone_programs, spec),
+        fixed=_fixed_numbers(program.phone_programs, spec),
     )
 
 
@@ -280,9 +281,6 @@ def _exists(rule: Rule, headers: Headers) -> bool:
     return all(headers.exists(name) for name in rule.named_columns())
 
 
-_PLUS = ord("+")
-
-
 _DIGITS = 4, 15
 """The fewest and the most of a number in E.164."""
 
@@ -295,13 +293,12 @@ _READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
 """Problems of a phone's column that do not say of a text that it is no phone."""
 
 
-def read_numbers(texts: Any) -> Integers:
+def _read_numbers(texts: Any) -> Integers:
     """Texts in the form of E.164, with or without its plus, as numbers; 0 for any other text."""
-    bare = pc.ascii_ltrim(texts, "+") if (Bytes(texts).first == _PLUS).any() else texts
-    return whole_numbers(bare, *_DIGITS).astype(np.int64)
+    return whole_numbers(pc.ascii_ltrim(texts, "+"), *_DIGITS).astype(np.int64)
 
 
-def normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
+def _normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
     """By target, the programs that give numbers where the rules themselves do not."""
     found = ((program.target, normal_program(program, spec)) for program in programs)
     return {target: normal for target, normal in found if normal is not None}
@@ -331,7 +328,7 @@ def normal_program(program: Program, spec: MappingSpec) -> Program | None:
     return compiled(bare, "phone", spec)
 
 
-def fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, int]:
+def _fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, int]:
     """By target, the numbers of constants and defaults, which are sent as they are written."""
     fixed: dict[str, int] = {}
     for program in programs:
@@ -343,9 +340,9 @@ def fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, i
     return fixed
 
 
-def batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cells) -> Phones:
+def _batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cells) -> Phones:
     """Every valid number of a batch's contacts."""
-    found = _Found(len(cells))
+    found = _PhoneCollector(len(cells))
     for n, parts in program.numbered.items():
         phone, column = parts["phone"], columns.numbered[n].parts["phone"][0]
         exists = columns.numbered[n].exists
@@ -368,12 +365,12 @@ def batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cell
     return found.phones()
 
 
-def with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
-    """Phones, and behind them the digits of what is sent though it is no valid number.
+def _with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
+    """The phones, and after them the digits of texts that are sent though they are no valid number.
 
     A text that is sent with a warning may be dialled as it stands, whatever is wrong with it.
     """
-    found = _Found(len(cells))
+    found = _PhoneCollector(len(cells))
     for n, contact in contacts.numbered.items():
         phone = contact.parts["phone"][0]
         known = np.isin(np.arange(len(cells)), phones.places[phones.contacts == n])
@@ -384,7 +381,7 @@ def with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phon
     if contacts.spread is not None:
         free = np.array(contacts.free, dtype=np.int64)
         read = np.bincount(phones.places[np.isin(phones.contacts, free)], minlength=len(cells))
-        at = np.flatnonzero(np.minimum(count_pieces(contacts.spread.texts), len(free)) != read)
+        at = np.flatnonzero(np.minimum(_count_pieces(contacts.spread.texts), len(free)) != read)
         if len(at):
             pieces = pc.split_pattern(contacts.spread.texts.take(pa.array(at)), PIPE)
             inner = pc.list_parent_indices(pieces).to_numpy(False)
@@ -403,10 +400,10 @@ def with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phon
 
 
 def _spread(
-    program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _Found
+    program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _PhoneCollector
 ) -> None:
     free = np.array(program.free, dtype=np.int64)
-    found.counts += np.minimum(count_pieces(column.texts), len(free))
+    found.counts += np.minimum(_count_pieces(column.texts), len(free))
     for problem in column.problems:
         if problem.code not in _READ_ALL_THE_SAME:
             found.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
@@ -424,14 +421,14 @@ def _numbers(
     texts = (column if normal is None else normal.run(cells)).texts
     at = np.arange(len(texts), dtype=np.int64)
     if not phone.rule.multiple:
-        return read_numbers(texts), at, np.zeros_like(at)
+        return _read_numbers(texts), at, np.zeros_like(at)
     pieces = pc.split_pattern(texts, PIPE)
     at = pc.list_parent_indices(pieces).to_numpy(False).astype(np.int64)
-    return read_numbers(pc.list_flatten(pieces)), at, np.arange(len(at)) - np.searchsorted(at, at)
+    return _read_numbers(pc.list_flatten(pieces)), at, np.arange(len(at)) - np.searchsorted(at, at)
 
 
-class _Found:
-    """Numbers gathered contact by contact."""
+class _PhoneCollector:
+    """The phones of a batch while they are gathered, contact by contact."""
 
     def __init__(self, rows: int) -> None:
         self.counts = np.zeros(rows, dtype=np.int64)
@@ -452,7 +449,7 @@ class _Found:
     def add_given(self, at: Integers, contacts: Integers, texts: Any) -> None:
         """Add the digits of texts from cells, where they may be those of a whole number."""
         digits = pc.replace_substring_regex(texts, "^[^0-9]*(?:00)?|[^0-9]", "")
-        numbers = read_numbers(pc.if_else(pc.match_substring_regex(digits, _LONG), digits, ""))
+        numbers = _read_numbers(pc.if_else(pc.match_substring_regex(digits, _LONG), digits, ""))
         some = numbers > 0
         self.add(at[some], contacts[some], numbers[some], np.ones(int(some.sum()), dtype=bool))
 
@@ -466,7 +463,7 @@ class _Found:
         return Phones(at, contacts, numbers, given.astype(bool), self.counts, self.refused, headers)
 
 
-def count_pieces(texts: Any) -> Integers:
+def _count_pieces(texts: Any) -> Integers:
     """How many phones each spread cell came to."""
     counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * held(texts)
     return counts.astype(np.int64)
@@ -513,7 +510,7 @@ _LISTED = "do_not_call"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DoNotCallList:
     """A do-not-call list: its name for people, and its numbers, the digits of E.164, sorted."""
 
     name: str
@@ -537,12 +534,12 @@ class LeftOut:
     rows: dict[int, Problem]
 
 
-def leave_out(lists: Sequence[Listed], contacts: ContactsColumns, cells: Cells) -> LeftOut:
+def leave_out(lists: Sequence[DoNotCallList], contacts: ContactsColumns, cells: Cells) -> LeftOut:
     """Apply do-not-call lists to a batch; contacts left out are told by the contacts' problems."""
     phones = contacts.phones
     if phones is None or not lists:
         return LeftOut(contacts, {})
-    phones = with_unread(phones, contacts, cells)
+    phones = _with_unread(phones, contacts, cells)
     rows: dict[int, Problem] = {}
     told: dict[tuple[int | None, str | None], Problem] = {}
     gone = np.zeros(len(phones.numbers), dtype=bool)
@@ -568,7 +565,7 @@ def leave_out(lists: Sequence[Listed], contacts: ContactsColumns, cells: Cells) 
     return LeftOut(contacts, rows)
 
 
-def _problem(one: Listed, phones: Phones, i: int, cells: Cells) -> Problem:
+def _problem(one: DoNotCallList, phones: Phones, i: int, cells: Cells) -> Problem:
     contact = int(phones.contacts[i])
     return Problem(
         int(cells.batch.rows[phones.places[i]]),
@@ -622,7 +619,7 @@ def _without(
     counts = np.sum([one.exists for one in numbered.values()], axis=0, dtype=np.int64)
     counts = counts + np.zeros_like(phones.counts)
     if spread is not None:
-        counts += np.minimum(count_pieces(spread.texts), len(contacts.free))
+        counts += np.minimum(_count_pieces(spread.texts), len(contacts.free))
     kept = ~gone
     kept[valid:] = False
     remaining = Phones(
@@ -638,7 +635,7 @@ def _without(
 
 
 def _moved_up(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
-    """Phones of spread cells under the contacts that they have without those that are `gone`."""
+    """The phones, those of spread cells with the contacts that they have once some are `gone`."""
     spread_out = np.isin(phones.contacts, free)
     contacts = phones.contacts.copy()
     for place in np.unique(phones.places[gone & spread_out]).tolist():
@@ -651,7 +648,7 @@ def _moved_up(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
 def _without_pieces(
     spread: Column, free: tuple[int, ...], phones: Phones, gone: Mask, valid: int
 ) -> tuple[Column, Mask, list[int]]:
-    """Spread cells without their listed numbers; those after them move up.
+    """Spread cells without their listed numbers; the numbers after these move up.
 
     Where texts that are no numbers are sent among them, it cannot be told which piece is listed:
     all of that cell is left out. These places come last. The first `valid` phones are numbers.

@@ -31,8 +31,8 @@ from importer.mapping.kinds import (
     NUMBERS,
     OTHER,
     PHONES,
-    Kinds,
-    Places,
+    Indices,
+    KindFinder,
     code_numbers,
 )
 from importer.mapping.phones import (
@@ -45,9 +45,9 @@ from importer.mapping.phones import (
     without_label,
 )
 from importer.mapping.program import without_prefix
-from importer.mapping.values import marks_of
+from importer.mapping.values import separators_of
 from importer.model import PhoneReading, Problem, Severity
-from importer.textbytes import Bytes, between, held
+from importer.textbytes import held
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,27 +61,32 @@ _LONGEST_EXAMPLE = 80
 _MOST_DISTINCT = 64
 """Distinct texts of a kind that are told apart: more of them make no judgement surer."""
 PREFIX, TEXTS = "prefix", "texts"
-"""No kinds of cells: how many texts begin as the first one does, with a short word and a colon, and
-how many there are. Neither is counted where the first one does not begin so."""
+"""Not kinds of cells, but counted beside them: how many texts begin with the short word and colon
+that the first text begins with, and how many texts there are. Both are missing where the first text
+does not begin so."""
 DIALLED = "dialled"
 """Not a kind of cell: how many phones begin with what is dialled before a country's code, where
 that is not 00: 011 in the United States, 010 in Japan."""
 _PREFIXED = re.compile(r"[^\W\d_]\w{0,7}:(?=[^\s/\\])")
 """``z:9021``, and neither ``https://…`` nor ``C:\\list`` nor words with a colon behind them."""
 _LABELLED = re.compile(r"[^\W\d_]\w{0,7}:(?=\s*[^\s/\\])")
-"""The same with a blank behind the colon, too: for what is not any text, ``No: 12``."""
+"""As `_PREFIXED`, with a blank allowed behind the colon, for columns that are not of type text: in
+these, ``No: 12`` is no value."""
 _FAXES = frozenset({"f:", "fax:", "telefax:"})
 """Before a phone, these say that it is none to be called."""
 _SAMPLE = 128
 """Distinct phones that are read both ways, of those with the region's code at their front and of
 the others: one that makes a column doubtful is rarely alone."""
-_SCATTER = np.uint64(0x9E3779B97F4A7C15)
-"""Knuth's multiplier: 2**64 by the golden ratio, odd."""
+_HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Of Fibonacci hashing: 2**64 by the golden ratio, odd. High bits of the product are the hash."""
+_HASHED_DIGITS = 18
+"""Of each phone, the last ones are hashed: so many fit into 64 bits."""
+_BEGINS_WITH_A_LETTER = r"^[A-Za-z{-\x{10FFFF}]"
 _TIME = "[T ].*$"
 """What follows a date in its cell: the same day at another time shows nothing new."""
 
 
-class Tally(NamedTuple):
+class KindCount(NamedTuple):
     """How many cells of one kind a column has; the first of them, and its row.
 
     `distinct` says how many of them differ, up to `_MOST_DISTINCT`: a day that stands in every
@@ -94,7 +99,7 @@ class Tally(NamedTuple):
     distinct: int = 0
 
 
-Tallies = Mapping[str, Tally]
+KindCounts = Mapping[str, KindCount]
 """By kind; a kind that does not occur is not in it."""
 
 
@@ -102,7 +107,7 @@ Tallies = Mapping[str, Tally]
 class Facts:
     """What the columns show, by target (``form.signed_on``); by default nothing is known."""
 
-    targets: Mapping[str, Tallies] = field(default_factory=dict)
+    targets: Mapping[str, KindCounts] = field(default_factory=dict)
 
     def as_json(self) -> str:
         """The facts as a text; :meth:`from_json` gives them back."""
@@ -113,16 +118,16 @@ class Facts:
         """The facts in a text that :meth:`as_json` made."""
         return cls(
             {
-                target: {kind: Tally(*tally) for kind, tally in tallies.items()}
-                for target, tallies in json.loads(text).items()
+                target: {kind: KindCount(*counted) for kind, counted in counts.items()}
+                for target, counts in json.loads(text).items()
             }
         )
 
 
 class Watch:
-    """Gathers facts of the columns whose rules can do something with them.
+    """Gathers facts, in one pass over the file, of the columns whose rules can use them.
 
-    It looks at each cell's shape only, a batch at a time, and keeps counts and one example each.
+    It looks at the shape of each cell only, and keeps of each kind a count and one example.
     """
 
     def __init__(self, programs: Iterable[tuple[Program, Type]], region: str | None) -> None:
@@ -138,10 +143,10 @@ class Watch:
 
     def facts(self) -> Facts:
         """What the batches so far show."""
-        return Facts({w.program.target: w.all_tallies() for w in self._watched if w.tallies})
+        return Facts({w.program.target: w.all_counts() for w in self._watched if w.counts})
 
 
-def kinds_for(program: Program, type_: Type) -> Kinds | None:
+def _kinds_for(program: Program, type_: Type) -> KindFinder | None:
     """The kinds that tell something about a rule's column, or None where nothing would."""
     rule = program.rule
     if not program.columns:
@@ -161,18 +166,18 @@ def kinds_for(program: Program, type_: Type) -> Kinds | None:
 
 @dataclass(slots=True)
 class _Watched:
-    """One program, and what its cells have shown so far; `last` is the last code as a number.
+    """One program with the counts of its cells so far; `last` is the last code, as a number.
 
-    `dialled` is a pattern of the digits of phones that are dialled abroad, where that tells more
-    than their kinds do.
+    `dialled` is a pattern of the digits of phones that begin with what is dialled before a
+    country's code, in regions where that is not 00, which is a kind of its own.
     """
 
     program: Program
     type_: Type
-    kinds: Kinds | None
+    kinds: KindFinder | None
     bare: _BarePhones | None = None
     dialled: str | None = None
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    counts: dict[str, KindCount] = field(default_factory=dict)
     last: int | None = None
     _distinct: dict[str, set[str]] = field(default_factory=dict)
     _prefix: str | None = None
@@ -187,13 +192,13 @@ class _Watched:
         if self.kinds is None:
             return
         for kind, found in self.kinds(texts):
-            known = self.tallies.get(kind)
+            known = self.counts.get(kind)
             if known is None:
                 first = int(found[0])
                 example = texts[first].as_py()[:_LONGEST_EXAMPLE]
-                known = Tally(0, example, int(cells.batch.rows[places[first]]))
+                known = KindCount(0, example, int(cells.batch.rows[places[first]]))
             distinct = self._count_distinct(kind, texts, found)
-            self.tallies[kind] = known._replace(total=known.total + len(found), distinct=distinct)
+            self.counts[kind] = known._replace(total=known.total + len(found), distinct=distinct)
             if self.bare is not None and kind == "bare":
                 self.bare.add(texts.take(pa.array(found)), cells.batch.rows[places[found]])
             if self.dialled is not None and kind in {"double_zero", "zero", "bare"}:
@@ -210,12 +215,12 @@ class _Watched:
             first = texts[0].as_py()[:_LONGEST_EXAMPLE]
             self._prefix = self._prefix_of(first)
             if self._prefix:
-                self.tallies[PREFIX] = Tally(0, first, int(rows[0]))
+                self.counts[PREFIX] = KindCount(0, first, int(rows[0]))
         if self._prefix:
-            known, all_ = self.tallies[PREFIX], self.tallies.get(TEXTS, Tally(0))
+            known, all_ = self.counts[PREFIX], self.counts.get(TEXTS, KindCount(0))
             fits = pc.sum(pc.starts_with(texts, self._prefix)).as_py()
-            self.tallies[PREFIX] = known._replace(total=known.total + fits)
-            self.tallies[TEXTS] = all_._replace(total=all_.total + len(texts))
+            self.counts[PREFIX] = known._replace(total=known.total + fits)
+            self.counts[TEXTS] = all_._replace(total=all_.total + len(texts))
 
     def _prefix_of(self, text: str) -> str:
         """The prefix of a text; blank where it has none, or one that the rule knows of."""
@@ -236,13 +241,13 @@ class _Watched:
     def _count_dialled(self, texts: Any) -> None:
         digits = pc.replace_substring_regex(texts, "[^0-9]", "")
         if found := pc.sum(pc.match_substring_regex(digits, self.dialled)).as_py():
-            known = self.tallies.get(DIALLED, Tally(0))
-            self.tallies[DIALLED] = known._replace(total=known.total + found)
+            known = self.counts.get(DIALLED, KindCount(0))
+            self.counts[DIALLED] = known._replace(total=known.total + found)
 
-    def all_tallies(self) -> dict[str, Tally]:
-        return self.tallies | (self.bare.tallies() if self.bare is not None else {})
+    def all_counts(self) -> dict[str, KindCount]:
+        return self.counts | (self.bare.counts() if self.bare is not None else {})
 
-    def _count_distinct(self, kind: str, texts: Any, found: Places) -> int:
+    def _count_distinct(self, kind: str, texts: Any, found: Indices) -> int:
         distinct = self._distinct.setdefault(kind, set())
         if len(distinct) < _MOST_DISTINCT and kind != OTHER:
             some = texts.take(pa.array(found))
@@ -254,7 +259,7 @@ class _Watched:
                     break
         return len(distinct)
 
-    def _texts(self, cells: Cells) -> tuple[Any, Places]:
+    def _texts(self, cells: Cells) -> tuple[Any, Indices]:
         """The texts that the rule's type would see, without blanks, and their rows' places."""
         rule = self.program.rule
         plain = rule.template is None and not rule.multiple and rule.remove_prefix is None
@@ -264,7 +269,7 @@ class _Watched:
             texts = self.program.fetch(cells)
         places = np.arange(len(texts), dtype=np.int64)
         if rule.multiple:
-            pieces = pc.split_pattern_regex(texts, "|".join(map(re.escape, marks_of(rule))))
+            pieces = pc.split_pattern_regex(texts, "|".join(map(re.escape, separators_of(rule))))
             texts = pc.list_flatten(pieces)
             places = pc.list_parent_indices(pieces).to_numpy(zero_copy_only=False)
             if rule.remove_prefix is not None:
@@ -287,24 +292,21 @@ class _Watched:
             falls += int(numbers[0]) <= self.last
         self.last = int(numbers[-1])
         if falls:
-            known = self.tallies.get(FALLS, Tally(0))
-            self.tallies[FALLS] = known._replace(total=known.total + falls)
+            known = self.counts.get(FALLS, KindCount(0))
+            self.counts[FALLS] = known._replace(total=known.total + falls)
 
 
 def _unlabelled(texts: Any) -> Any:
     """Phones without a label such as ``tel:``; next to none have one."""
-    first = Bytes(texts).first
-    letters = (first >= ord("A")) & ~between(first, "[", "`")
-    if not letters.any():
+    some = pc.match_substring_regex(texts, _BEGINS_WITH_A_LETTER)
+    if not pc.any(some).as_py():
         return texts
-    some = pa.array(letters)
-    return pc.replace_with_mask(
-        texts, some, pc.replace_substring_regex(texts.filter(some), LABEL, "")
-    )
+    bare = pc.replace_substring_regex(texts.filter(some), LABEL, "")
+    return pc.replace_with_mask(texts, some, bare)
 
 
 def _watched(program: Program, type_: Type, region: str | None) -> _Watched:
-    region, kinds = program.rule.region or region, kinds_for(program, type_)
+    region, kinds = program.rule.region or region, _kinds_for(program, type_)
     if kinds is not PHONES or region is None:
         return _Watched(program, type_, kinds)
     prefix = international_prefix(region)
@@ -333,17 +335,18 @@ class _BarePhones:
         own = pc.starts_with(digits, self._code).to_numpy(zero_copy_only=False)
         for sample, mask in ((self._own, own), (self._other, ~own)):
             if mask.any():
-                sample.add(texts.filter(pa.array(mask)), rows[mask])
+                some = pa.array(mask)
+                sample.add(texts.filter(some), digits.filter(some), rows[mask])
 
-    def tallies(self) -> dict[str, Tally]:
+    def counts(self) -> dict[str, KindCount]:
         """How many phones there are of each kind, as far as the samples show.
 
         Nothing where no phone begins with the region's code: then none is doubtful.
         """
         if not self._own.total:
             return {}
-        found = self._own.tallies(lambda text: f"own_{self._kind(text, own=True)}")
-        return found | self._other.tallies(lambda text: f"other_{self._kind(text, own=False)}")
+        found = self._own.counts(lambda text: f"own_{self._kind(text, own=True)}")
+        return found | self._other.counts(lambda text: f"other_{self._kind(text, own=False)}")
 
     def _kind(self, text: str, *, own: bool) -> str:
         from phonenumbers import PhoneNumberType, number_type
@@ -366,36 +369,38 @@ class _BarePhones:
 
 
 class _Sample:
-    """So many distinct texts, chosen by their own signs: the same in whatever order they come."""
+    """A bottom-k sample: of all phones the `_SAMPLE` whose digits have the smallest hashes.
+
+    So it is the same in whatever order, and in whatever batches, the phones come.
+    """
 
     def __init__(self) -> None:
         self.total = 0
         self._kept: dict[int, tuple[str, int]] = {}
 
-    def add(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
-        """Take in texts, and their row numbers."""
+    def add(self, texts: Any, digits: Any, rows: npt.NDArray[np.int64]) -> None:
+        """Take in phones, the digits in each of them, and their row numbers."""
         self.total += len(texts)
-        found = Bytes(texts)
-        last = np.zeros(len(texts), dtype=np.uint64)
-        for place in range(1, 9):
-            at = found.starts[1:] - place
-            signs = found.data[np.maximum(at, 0)] * (at >= found.starts[:-1])
-            last = last << np.uint64(8) | signs.astype(np.uint64)
-        hashes, first = np.unique(last * _SCATTER >> np.uint64(1), return_index=True)
+        last = pc.utf8_slice_codeunits(digits, -_HASHED_DIGITS)
+        numbers = np.asarray(pc.cast(last, pa.uint64()).to_numpy(), np.uint64)
+        hashes, first = np.unique(numbers * _HASH_MULTIPLIER >> np.uint64(1), return_index=True)
         hashes, first = hashes[:_SAMPLE], first[:_SAMPLE]
         chosen = texts.take(pa.array(first)).to_pylist()
         for key, text, row in zip(hashes.tolist(), chosen, rows[first].tolist(), strict=True):
             self._kept.setdefault(key, (text, row))
         self._kept = {key: self._kept[key] for key in sorted(self._kept)[:_SAMPLE]}
 
-    def tallies(self, kind: Callable[[str], str]) -> dict[str, Tally]:
+    def counts(self, kind: Callable[[str], str]) -> dict[str, KindCount]:
         """All texts by kind: those of the sample are told apart, and stand for the others."""
-        found: dict[str, Tally] = {}
+        found: dict[str, KindCount] = {}
         for text, row in sorted(self._kept.values(), key=lambda kept: kept[1]):
-            known = found.get(of := kind(text), Tally(0, text[:_LONGEST_EXAMPLE], row))
+            known = found.get(of := kind(text), KindCount(0, text[:_LONGEST_EXAMPLE], row))
             found[of] = known._replace(total=known.total + 1, distinct=known.distinct + 1)
         share = self.total / max(len(self._kept), 1)
-        return {of: tally._replace(total=round(tally.total * share)) for of, tally in found.items()}
+        return {
+            of: counted._replace(total=round(counted.total * share))
+            for of, counted in found.items()
+        }
 
 
 _LOW_DAYS, _HIGH_DAYS = 0.395, 0.605
@@ -422,18 +427,18 @@ plus, a third as many national ones are strays; else a tenth."""
 _BY_CHANCE = 0.05
 """Of a region's national numbers, fewer begin with its own code, all over the country."""
 
-_NONE = Tally(0)
+_NONE = KindCount(0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """A rule's column with its tallies."""
+class _JudgedColumn:
+    """A rule's column with its counts."""
 
     program: Program
-    tallies: Tallies
+    counts: KindCounts
 
-    def __getitem__(self, kind: str) -> Tally:
-        return self.tallies.get(kind, _NONE)
+    def __getitem__(self, kind: str) -> KindCount:
+        return self.counts.get(kind, _NONE)
 
     def count(self, *kinds: str) -> int:
         return sum(self[kind].total for kind in kinds)
@@ -454,17 +459,17 @@ class _Column:
         )
 
 
-def judge(
-    program: Program, type_: Type, region: str | None, tallies: Tallies
+def finding_of(
+    program: Program, type_: Type, region: str | None, counts: KindCounts
 ) -> tuple[Finding, tuple[Problem, ...]]:
-    """What a column's tallies say about its cells, and the remarks to make about the column."""
-    column = _Column(program, tallies)
-    finding, remarks = _judged(column, kinds_for(program, type_), region)
+    """What a column's counts say about its cells, and the remarks to make about the column."""
+    column = _JudgedColumn(program, counts)
+    finding, remarks = _finding_by_kinds(column, _kinds_for(program, type_), region)
     return finding, (*remarks, *_common_prefix(column))
 
 
-def _judged(
-    column: _Column, kinds: Kinds | None, region: str | None
+def _finding_by_kinds(
+    column: _JudgedColumn, kinds: KindFinder | None, region: str | None
 ) -> tuple[Finding, tuple[Problem, ...]]:
     if kinds is DATES:
         return _judge_dates(column)
@@ -477,7 +482,7 @@ def _judged(
     return NOTHING, ()
 
 
-def _judge_dates(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
+def _judge_dates(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
     swapped, remarks = _judge_swap(column)
     day_first = None
     if column.program.rule.input is None:
@@ -489,7 +494,7 @@ def _judge_dates(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
     return Finding(day_first=day_first, swapped=swapped), remarks
 
 
-def _order_remark(column: _Column, day_first: bool | None) -> Problem:
+def _order_remark(column: _JudgedColumn, day_first: bool | None) -> Problem:
     either = column["either"]
     doubtful = f"{_number(either.total, 'date')} such as {_quoted(either)}"
     if day_first is not None:
@@ -513,7 +518,7 @@ def _order_remark(column: _Column, day_first: bool | None) -> Problem:
     )
 
 
-def _judge_swap(column: _Column) -> tuple[bool, tuple[Problem, ...]]:
+def _judge_swap(column: _JudgedColumn) -> tuple[bool, tuple[Problem, ...]]:
     """Tell whether a spreadsheet program read the dates in an order that they do not have.
 
     Such a program makes real dates of all texts whose day it can take for a month, and leaves the
@@ -549,7 +554,7 @@ def _judge_swap(column: _Column) -> tuple[bool, tuple[Problem, ...]]:
     return False, ()
 
 
-def _judge_numbers(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
+def _judge_numbers(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
     either, comma, point = column["either"], column["comma"], column["point"]
     mark = None
     if bool(comma.total) != bool(point.total):
@@ -577,7 +582,7 @@ def _judge_numbers(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
     return finding, (remark,)
 
 
-def _judge_phones(column: _Column, region: str | None) -> tuple[Finding, tuple[Problem, ...]]:
+def _judge_phones(column: _JudgedColumn, region: str | None) -> tuple[Finding, tuple[Problem, ...]]:
     abroad, home = column.count("plus", "double_zero"), column.count("zero")
     bare, dates = column.count("bare"), column.count("date")
     numbers = abroad + home + bare
@@ -597,11 +602,11 @@ def _judge_phones(column: _Column, region: str | None) -> tuple[Finding, tuple[P
 
 
 def phone_reading(
-    program: Program, type_: Type, region: str | None, tallies: Tallies
+    program: Program, type_: Type, region: str | None, counts: KindCounts
 ) -> PhoneReading | None:
     """How the phones of a column are read; None where it is none, or has no digits in it."""
-    column = _Column(program, tallies)
-    if kinds_for(program, type_) is not PHONES:
+    column = _JudgedColumn(program, counts)
+    if _kinds_for(program, type_) is not PHONES:
         return None
     abroad, home = column.count("plus"), column.count("zero", "bare")
     if not abroad + home + column.count("double_zero"):
@@ -635,7 +640,7 @@ def phone_reading(
     )
 
 
-def _lost_pluses(column: _Column) -> Bare:
+def _lost_pluses(column: _JudgedColumn) -> Bare:
     """What bare phones are that begin with the region's code and are valid with a plus and without.
 
     Of national numbers few begin with the code, by chance; of numbers whose plus was lost all do,
@@ -652,11 +657,11 @@ def _lost_pluses(column: _Column) -> Bare:
     return "national" if not surely_plus and either <= _BY_CHANCE * national else "unclear"
 
 
-def _prefix_remarks(column: _Column, region: str | None, lost: Bare) -> Iterator[Problem]:
-    tallies = [t for kind in ("own_either", "own_mobile") if (t := column[kind]).total]
-    if not tallies or region is None or lost == "unclear":
+def _prefix_remarks(column: _JudgedColumn, region: str | None, lost: Bare) -> Iterator[Problem]:
+    counts = [t for kind in ("own_either", "own_mobile") if (t := column[kind]).total]
+    if not counts or region is None or lost == "unclear":
         return
-    first = min(tallies, key=lambda tally: tally.row)
+    first = min(counts, key=lambda counted: counted.row)
     readings = bare_readings(first.example, region)
     if readings.national is None or readings.abroad is None:
         return
@@ -665,17 +670,17 @@ def _prefix_remarks(column: _Column, region: str | None, lost: Bare) -> Iterator
     what = "with the plus lost" if lost == "plus" else "as national numbers"
     yield column.remark(
         "phone_prefix_found",
-        f"{_number(sum(t.total for t in tallies), 'number')} such as {_quoted(first)} can be read "
+        f"{_number(sum(t.total for t in counts), 'number')} such as {_quoted(first)} can be read "
         f"in two ways: read {what}, as {taken}, since the column shows that",
         f"if {left} is meant, write it so",
     )
 
 
-def _judge_codes(column: _Column) -> tuple[Finding, tuple[Problem, ...]]:
+def _judge_codes(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
     return _judge_zeros(column) or (NOTHING, tuple(_cut_codes(column)))
 
 
-def _common_prefix(column: _Column) -> Iterator[Problem]:
+def _common_prefix(column: _JudgedColumn) -> Iterator[Problem]:
     prefix, cells = column[PREFIX], column[TEXTS].total
     if prefix.total < 2 or prefix.total < _ALL * cells:
         return
@@ -690,10 +695,10 @@ def _common_prefix(column: _Column) -> Iterator[Problem]:
     )
 
 
-def _judge_zeros(column: _Column) -> tuple[Finding, tuple[Problem, ...]] | None:
+def _judge_zeros(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]] | None:
     """Tell whether codes of one length lost the zeros at their front."""
-    lengths = {int(kind): tally for kind, tally in column.tallies.items() if kind.isdigit()}
-    codes = sum(tally.total for tally in lengths.values())
+    lengths = {int(kind): counted for kind, counted in column.counts.items() if kind.isdigit()}
+    codes = sum(counted.total for counted in lengths.values())
     if not codes or column.count("zero", "cut", "long"):
         return None
     width = max(lengths, key=lambda length: lengths[length].total)
@@ -709,7 +714,7 @@ def _judge_zeros(column: _Column) -> tuple[Finding, tuple[Problem, ...]] | None:
     ):
         return None
     example = min(
-        (tally for length, tally in lengths.items() if length < width), key=lambda t: t.row
+        (counted for length, counted in lengths.items() if length < width), key=lambda t: t.row
     )
     message = f"{shorter} of {codes} codes have fewer than {width} digits, such as "
     message += f"{_quoted(example)}: "
@@ -723,7 +728,7 @@ def _judge_zeros(column: _Column) -> tuple[Finding, tuple[Problem, ...]] | None:
     return Finding(width=width), (column.remark("zeros_lost", message, hint),)
 
 
-def _cut_codes(column: _Column) -> Iterator[Problem]:
+def _cut_codes(column: _JudgedColumn) -> Iterator[Problem]:
     """Find columns of long codes that a spreadsheet program cut after fifteen digits."""
     cut = column["cut"]
     if cut.distinct >= _FEWEST_CUT and not column.count("long"):
@@ -739,5 +744,5 @@ def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _quoted(tally: Tally) -> str:
-    return f'"{tally.example}" in row {tally.row}'
+def _quoted(counted: KindCount) -> str:
+    return f'"{counted.example}" in row {counted.row}'

@@ -21,14 +21,14 @@ import pyarrow.compute as pc
 from importer.mapping.cells import BLANK, trimmed
 from importer.mapping.conversion import NOTHING, Finding
 from importer.mapping.spec import Rule, Type
-from importer.mapping.values import HOLDS_TOGETHER, PIPE, marks_of
+from importer.mapping.values import PIPE, QUOTES_AND_BRACKETS, separators_of
 from importer.textbytes import matches
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneMetadata
 
 Mask = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 
 class Settled(NamedTuple):
@@ -66,7 +66,9 @@ def fast_path(rule: Rule, type_: Type, region: str | None, finding: Finding) -> 
         settle = fast_emails
     elif type_ == "phone" and rule.format in {None, "digits", "e164"}:
         settle = fast_phones(rule.region or region, finding, plus=rule.format == "e164")
-    return _of_pieces(settle, marks_of(rule)) if settle is not None and rule.multiple else settle
+    return (
+        _of_pieces(settle, separators_of(rule)) if settle is not None and rule.multiple else settle
+    )
 
 
 def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
@@ -83,7 +85,7 @@ def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
         # A | may be part of a good e-mail address, but the service would divide the value there.
         sure = np.logical_and(sure, ~matches(pieces, re.escape(PIPE)))
         known = np.bincount(cell, minlength=len(texts)) > 0
-        known &= ~matches(texts, HOLDS_TOGETHER.pattern)
+        known &= ~matches(texts, QUOTES_AND_BRACKETS.pattern)
         known[cell[~sure]] = False
         kept = known[cell]
         values, cell = values.filter(pa.array(kept)), cell[kept]
@@ -183,7 +185,7 @@ class _PhoneRules:
         in_full = pc.binary_join_element_wise(code, numbers, BLANK)
         return Settled(known, pc.replace_with_mask(values, pa.array(known), in_full))
 
-    def _read(self, digits: Any, bracketed: Mask, finding: Finding) -> tuple[Places, Any]:
+    def _read(self, digits: Any, bracketed: Mask, finding: Finding) -> tuple[Indices, Any]:
         """Which texts of digits are numbers for certain, and the national numbers that they are.
 
         Of the texts that are `bracketed` a zero stood in brackets behind a country's code.
@@ -217,7 +219,7 @@ class _PhoneRules:
         numbers = pa.concat_arrays([numbers for _, numbers in found])
         return places, numbers.take(pa.array(np.argsort(places)))
 
-    def _national_for_certain(self, digits: Any, own_code: Mask) -> tuple[Places, Any, Mask]:
+    def _national_for_certain(self, digits: Any, own_code: Mask) -> tuple[Indices, Any, Mask]:
         """Of bare numbers that begin with the region's code, those that are none with a plus.
 
         Mobile phones in Italy begin with 39, in Norway with 47.
@@ -230,7 +232,7 @@ class _PhoneRules:
         prefixed = _lengths(self._home.national(numbers)[0]) < _lengths(numbers)
         return places, numbers, ~(with_plus | prefixed)
 
-    def _valid(self, places: Places, numbers: Any, sure: Mask) -> tuple[Places, Any]:
+    def _valid(self, places: Indices, numbers: Any, sure: Mask) -> tuple[Indices, Any]:
         """Those of some national numbers that are `sure` and valid."""
         good = np.flatnonzero(sure & self._are_valid(numbers))
         return places[good], numbers.take(pa.array(good))
@@ -324,8 +326,8 @@ def _without_code(numbers: Any, code: str) -> Any:
     return pc.utf8_slice_codeunits(numbers, len(code))
 
 
-def _lengths(texts: Any) -> Places:
-    lengths: Places = pc.binary_length(texts).to_numpy()
+def _lengths(texts: Any) -> Indices:
+    lengths: Indices = pc.binary_length(texts).to_numpy()
     return lengths
 
 

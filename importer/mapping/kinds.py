@@ -6,7 +6,6 @@ are rougher than the converters are, which have the last word: a shape is eviden
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from importer.textbytes import Bytes
 
 OTHER = "other"
 """The kind of all that shows nothing."""
@@ -26,8 +23,8 @@ MOST_DIGITS = 15
 
 _CUT = f"^[1-9][0-9]{{{MOST_DIGITS - 1}}}0+$"
 
-Places = npt.NDArray[np.int64]
-Kinds = Callable[[Any], Iterator[tuple[str, Places]]]
+Indices = npt.NDArray[np.int64]
+KindFinder = Callable[[Any], Iterator[tuple[str, Indices]]]
 """From texts, a pyarrow array without blanks, to the places of the texts of each kind."""
 
 _HIGH = "(?:1[3-9]|2[0-9]|3[01])"
@@ -88,10 +85,10 @@ Numbers = npt.NDArray[np.int8]
 """For each text the place of its kind among the patterns, or their number: it is of no kind."""
 
 
-def _by_pattern(patterns: Patterns) -> Kinds:
+def _by_pattern(patterns: Patterns) -> KindFinder:
     """Tell kinds by patterns, of which the first that fits decides."""
 
-    def kinds(texts: Any) -> Iterator[tuple[str, Places]]:
+    def kinds(texts: Any) -> Iterator[tuple[str, Indices]]:
         """Tell the places of each kind, in the patterns' order."""
         # A day or a price stands in many rows, and is looked at once.
         encoded = texts.dictionary_encode()
@@ -115,60 +112,19 @@ def _fitting(texts: Any, patterns: Patterns) -> Numbers:
     return numbers
 
 
-def _places(numbers: Numbers, patterns: Patterns) -> Iterator[tuple[str, Places]]:
+def _places(numbers: Numbers, patterns: Patterns) -> Iterator[tuple[str, Indices]]:
     for number in np.flatnonzero(np.bincount(numbers)).tolist():
         kind = patterns[number][0] if number < len(patterns) else OTHER
         yield kind, np.flatnonzero(numbers == number)
 
 
-_OTHER_PHONE = len(_PHONES)
-_PLUS, _DOUBLE_ZERO, _ZERO, _BARE = range(1, _OTHER_PHONE)
-_SKIPPED, _UNSURE = -1, -2
-_BY_BYTE = np.full(256, _SKIPPED, dtype=np.int8)
-"""What a text like a phone is by its first byte that is not skipped; 0xEF may begin a wide plus."""
-_BY_BYTE[list(string.ascii_letters.encode())] = _OTHER_PHONE
-_BY_BYTE[list(b"123456789")] = _BARE
-_BY_BYTE[list(b"0+\xef")] = _ZERO, _PLUS, _UNSURE
-_MOST_SKIPPED = 8
-_DATE_LENGTHS = len("2024-05-17"), len("2024-05-17 00:00:00")
-
-
-def _phones(texts: Any) -> Iterator[tuple[str, Places]]:
-    """Tell the kinds of `_PHONES`, of nearly all texts by their first bytes, as the patterns do."""
-    found = Bytes(texts)
-    data, begins, ends = found.data, found.starts[:-1].copy(), found.starts[1:]
-    numbers = _BY_BYTE.take(found.first)
-    open_ = np.flatnonzero(numbers == _SKIPPED)
-    for _ in range(_MOST_SKIPPED):
-        begins[open_] += 1
-        inside = begins[open_] < ends[open_]
-        numbers[open_[~inside]] = _OTHER_PHONE
-        open_ = open_[inside]
-        numbers[open_] = _BY_BYTE[data[begins[open_]]]
-        open_ = open_[numbers[open_] == _SKIPPED]
-    numbers[open_] = _UNSURE
-    zeros = np.flatnonzero(numbers == _ZERO)
-    second = np.minimum(begins[zeros] + 1, len(data) - 1)
-    twice = (data[second] == ord("0")) & (begins[zeros] + 1 < ends[zeros])
-    numbers[zeros[twice]] = _DOUBLE_ZERO
-    as_long_as_dates = np.flatnonzero(np.isin(found.lengths, _DATE_LENGTHS))
-    dashed = data[found.starts[:-1][as_long_as_dates] + 4] == ord("-")
-    numbers[as_long_as_dates[dashed]] = _UNSURE
-    if len(unsure := np.flatnonzero(numbers == _UNSURE)):
-        numbers[unsure] = _fitting(texts.take(pa.array(unsure)), _PHONES)
-    return _places(numbers, _PHONES)
-
-
-def _codes(texts: Any) -> Iterator[tuple[str, Places]]:
+def _codes(texts: Any) -> Iterator[tuple[str, Indices]]:
     """Tell codes of digits by their length, those apart that begin with 0 or are too long."""
-    found = Bytes(texts)
-    is_code = pc.ascii_is_decimal(texts).to_numpy(zero_copy_only=False)
-    is_zero = is_code & (found.first == ord("0"))
-    is_long = is_code & (found.lengths > MOST_DIGITS) & ~is_zero
-    is_cut = np.zeros_like(is_long)
-    if len(long := np.flatnonzero(is_long)):
-        cut = pc.match_substring_regex(texts.take(pa.array(long)), _CUT)
-        is_cut[long] = cut.to_numpy(zero_copy_only=False)
+    sizes = pc.binary_length(texts).to_numpy()
+    is_code = _mask(pc.ascii_is_decimal(texts))
+    is_zero = is_code & _mask(pc.starts_with(texts, "0"))
+    is_long = is_code & (sizes > MOST_DIGITS) & ~is_zero
+    is_cut = is_long & _mask(pc.match_substring_regex(texts, _CUT))
     for kind, mask in (
         (OTHER, ~is_code),
         ("zero", is_zero),
@@ -177,22 +133,21 @@ def _codes(texts: Any) -> Iterator[tuple[str, Places]]:
     ):
         if mask.any():
             yield kind, np.flatnonzero(mask)
-    lengths = np.where(is_code & ~is_zero & ~is_long, found.lengths, 0)
+    lengths = np.where(is_code & ~is_zero & ~is_long, sizes, 0)
     for length in np.flatnonzero(np.bincount(lengths)).tolist():
         if length:
             yield str(length), np.flatnonzero(lengths == length)
 
 
-DATES, NUMBERS = map(_by_pattern, (_DATES, _NUMBERS))
-PHONES: Kinds = _phones
-CODES: Kinds = _codes
+DATES, NUMBERS, PHONES = map(_by_pattern, (_DATES, _NUMBERS, _PHONES))
+CODES: KindFinder = _codes
 
 
 def code_numbers(texts: Any) -> npt.NDArray[np.int64]:
     """The codes among texts as numbers, in order; those of too many digits are left out."""
-    digits = pc.ascii_is_decimal(texts).to_numpy(zero_copy_only=False)
-    codes = digits & (Bytes(texts).lengths <= MOST_DIGITS)
-    if not codes.any():
-        return np.empty(0, np.int64)
-    some = texts if codes.all() else texts.filter(pa.array(codes))
-    return np.asarray(pc.cast(some, pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    codes = pc.and_(pc.ascii_is_decimal(texts), pc.less_equal(pc.binary_length(texts), MOST_DIGITS))
+    return np.asarray(pc.cast(texts.filter(codes), pa.int64()).to_numpy(), np.int64)
+
+
+def _mask(booleans: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)

@@ -1,6 +1,6 @@
 """Read a mapping from YAML and report every mistake in it at once, with line and column.
 
-Three steps, of which other YAML files of the project use the first two as well: :class:`Reader`
+Three steps, of which other YAML files of the project use the first two as well: :class:`YamlReader`
 turns YAML into plain data that knows where each part stands, :func:`shape_mistakes` says in words
 what pydantic finds wrong with such data, and :func:`load_mapping` does all that for a mapping.
 
@@ -34,7 +34,7 @@ KeyPath = tuple[str, ...]
 """The keys that lead to a part of the mapping; places in lists as their numbers."""
 
 
-Places = Mapping[KeyPath, tuple[int, int]]
+Positions = Mapping[KeyPath, tuple[int, int]]
 """Line and column of each part, 1-based."""
 
 
@@ -49,7 +49,7 @@ class LoadedMapping:
     path: Path
     text: str
     sha256: str
-    places: Places = field(repr=False)
+    places: Positions = field(repr=False)
 
     def mistake(self, path: KeyPath, message: str) -> str:
         """One line of complaint about the part at `path`: file, line, column, path, message."""
@@ -80,7 +80,7 @@ def load_mapping(path: Path) -> LoadedMapping:
             line = raw.count(b"\n", 0, error.start) + 1
             what, hint = f"not UTF-8 text (line {line})", "Save it as UTF-8 in your editor."
         raise MappingError(f"{path}: this is {what}", hint=hint) from None
-    reader = Reader(path)
+    reader = YamlReader(path)
     data = reader.read(text)
     places, mistakes = reader.places, reader.mistakes
     if not isinstance(data, dict):
@@ -89,7 +89,7 @@ def load_mapping(path: Path) -> LoadedMapping:
     spec, found = _validate(data)
     mistakes += [mistake_line(path, places, where, what) for where, what in found]
     if mistakes or spec is None:
-        raise _unusable(path, in_order(mistakes))
+        raise _unusable(path, sorted_mistakes(mistakes))
     return LoadedMapping(spec, path, text, hashlib.sha256(raw).hexdigest(), places)
 
 
@@ -220,7 +220,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
-class Reader:
+class YamlReader:
     """Turns YAML nodes into plain data; `places` and `mistakes` fill as it reads.
 
     Places are line and column, 1-based, of an object's key or of a list's item.
@@ -339,7 +339,7 @@ _FREE_KEYS = {"form"}
 """Objects whose keys are the author's own."""
 
 
-def mistake_line(path: Path, places: Places, where: KeyPath, what: str) -> str:
+def mistake_line(path: Path, places: Positions, where: KeyPath, what: str) -> str:
     """One line of complaint about the part at `where`: file, line, column, keys, message."""
     known = where
     while known and known not in places:
@@ -348,7 +348,7 @@ def mistake_line(path: Path, places: Places, where: KeyPath, what: str) -> str:
     return f"{path}:{line}:{column}: {'.'.join(where) + ': ' if where else ''}{what}"
 
 
-def in_order(mistakes: Iterable[str]) -> list[str]:
+def sorted_mistakes(mistakes: Iterable[str]) -> list[str]:
     """Lines of complaint without repeats, as they stand in the file."""
     return sorted(dict.fromkeys(mistakes), key=_place)
 

@@ -97,7 +97,7 @@ class Pattern:
     """A pattern that a whole text must match.
 
     To compile one takes RE2 much longer than to match a text, and Arrow compiles it for each call:
-    :meth:`ahead` lets all texts of a batch be matched in one.
+    :meth:`match_ahead` matches all texts of a batch in one call.
     """
 
     def __init__(self, text: str) -> None:
@@ -114,10 +114,11 @@ class Pattern:
         known = self._known.get(text)
         return bool(_found([text], self._pattern)[0]) if known is None else known
 
-    def ahead(self, ask: Callable[[str], Any], about: Iterable[str]) -> None:
-        """Match at once whatever `ask` will want to know about these texts, and forget the rest.
+    def match_ahead(self, ask: Callable[[str], Any], about: Iterable[str]) -> None:
+        """Match in one call all texts that `ask` will pass to :meth:`fits`; forget earlier ones.
 
-        `ask` is called for each of them, and what it gives is dropped: it is told that all match.
+        To learn which texts these are, `ask` is called for each of `about`, and told that each text
+        matches; what it returns is dropped.
         """
         self._asked = {}
         try:

@@ -160,7 +160,7 @@ def bare_readings(text: str, region: str) -> Readings:
     )
 
 
-def either_number(text: str, region: str | None) -> tuple[int, ...]:
+def possible_numbers(text: str, region: str | None) -> tuple[int, ...]:
     """The digits of E.164 of what a text can be, with a plus that may be lost and without one."""
     text = without_label(text)
     if region is None or BARE.fullmatch(text) is None:
@@ -278,7 +278,7 @@ def _parse(text: str, region: str | None, shown: str | None = None) -> PhoneNumb
         number = phonenumbers.parse(parsed_text, region)
     except phonenumbers.NumberParseException as error:
         number = None
-        hint = why_no_number(error, digits, region)
+        hint = _why_no_number(error, digits, region)
     national = phonenumbers.national_significant_number(number) if number else ""
     # The parser quietly drops what follows a first number; some regions rewrite the start
     # of a number, none the end.
@@ -293,8 +293,8 @@ def _parse(text: str, region: str | None, shown: str | None = None) -> PhoneNumb
         return Fault("bad_phone", f'"{shown}" is not a phone number', hint)
     if not phonenumbers.is_valid_number(number):
         # The parser leaves the trunk prefix in a number that is not valid.
-        typed = None if _INTERNATIONAL.match(squeezed) else national_digits(digits, region)
-        return Fault("bad_phone", f'"{shown}" is not a phone number', why_not_valid(number, typed))
+        typed = None if _INTERNATIONAL.match(squeezed) else _national_digits(digits, region)
+        return Fault("bad_phone", f'"{shown}" is not a phone number', _why_not_valid(number, typed))
     return number
 
 
@@ -355,7 +355,7 @@ _PREFIX = 3
 _FILLINGS = "0123456789"
 
 
-def national_digits(digits: str, region: str | None) -> str | None:
+def _national_digits(digits: str, region: str | None) -> str | None:
     """The digits after a region's trunk prefix; None where they do not begin with it."""
     from phonenumbers import PhoneMetadata
 
@@ -364,7 +364,7 @@ def national_digits(digits: str, region: str | None) -> str | None:
     return digits.removeprefix(prefix) if prefix and digits.startswith(prefix) else None
 
 
-def why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
+def _why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
     """Say why a number that could be read is not valid: its length first, then how it begins.
 
     `typed` are the national digits, where these are known better than the number shows.
@@ -385,7 +385,7 @@ def why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
     return f"no number {where} begins like this: check the digits after +{country}"
 
 
-def why_no_number(error: NumberParseException, digits: str, region: str | None) -> str:
+def _why_no_number(error: NumberParseException, digits: str, region: str | None) -> str:
     """Say why a text could not be read as a number at all; `digits` are those in it."""
     from phonenumbers import NumberParseException, country_code_for_region
 

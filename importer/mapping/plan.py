@@ -18,16 +18,31 @@ from importer.mapping.cells import Cells, Mask
 from importer.mapping.contacts import (
     ContactsColumns,
     ContactsProgram,
-    Listed,
+    DoNotCallList,
     bind_contacts,
     check_phone_field,
     leave_out,
 )
 from importer.mapping.conversion import NOTHING
-from importer.mapping.facts import Facts, Watch, judge, phone_reading
+from importer.mapping.facts import Facts, Watch, finding_of, phone_reading
 from importer.mapping.load import LoadedMapping
-from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, compiled, shown
-from importer.mapping.records import Cooked, Evaluated, KeyPart, assemble, compile_keys, row_keys
+from importer.mapping.program import (
+    Column,
+    Headers,
+    MissingColumn,
+    Program,
+    bind,
+    compiled,
+    printable,
+)
+from importer.mapping.records import (
+    Evaluated,
+    KeyPart,
+    RuledColumn,
+    assemble,
+    compile_keys,
+    row_keys,
+)
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Type
 from importer.mapping.text import as_cell
 from importer.model import NOTE_COLUMNS, Batch, Checked, PhoneReading, Problem, Records, Severity
@@ -38,7 +53,7 @@ if TYPE_CHECKING:
 
 
 Missing = list[tuple[tuple[str, ...], str]]
-Placed = Mapping[str, tuple[Program, Type]]
+TypedPrograms = Mapping[str, tuple[Program, Type]]
 
 _CONTACT_TYPES: Mapping[str, Type] = {"phone": "phone", "spread": "phone", "email": "email"}
 
@@ -64,19 +79,19 @@ class Plan:
     spec: MappingSpec
     headers: tuple[str, ...]
     used: tuple[int, ...]
-    form: Placed
+    form: TypedPrograms
     contacts: ContactsProgram
     phone_field: Program | None
-    premium: Placed
-    disposition: Placed
+    premium: TypedPrograms
+    disposition: TypedPrograms
     filters: tuple[Filter, ...]
     keys: tuple[KeyPart, ...]
     remarks: tuple[Problem, ...] = ()
-    do_not_call: tuple[Listed, ...] = ()
+    do_not_call: tuple[DoNotCallList, ...] = ()
     phones: tuple[PhoneReading, ...] = ()
     original: int | None = None
 
-    def with_do_not_call(self, lists: Sequence[Listed]) -> Plan:
+    def with_do_not_call(self, lists: Sequence[DoNotCallList]) -> Plan:
         """The plan that leaves out the rows or contacts with numbers on these lists."""
         return replace(self, do_not_call=tuple(lists))
 
@@ -89,12 +104,12 @@ class Plan:
 
         `remarks` of what it gives are the problems of whole columns.
         """
-        return inform(self, facts)
+        return _with_findings(self, facts)
 
     @property
     def programs(self) -> Iterator[tuple[Program, Type]]:
         """Every rule's program, with the type that the rule has in its place."""
-        for part in self._placed:
+        for part in self._typed_programs:
             yield from part.values()
         for program in self.contacts.programs:
             last = program.target.rsplit(".", 1)[-1]
@@ -103,7 +118,7 @@ class Plan:
             yield self.phone_field, self.phone_field.rule.type or "text"
 
     @property
-    def _placed(self) -> tuple[Placed, ...]:
+    def _typed_programs(self) -> tuple[TypedPrograms, ...]:
         return self.form, self.premium, self.disposition
 
     @property
@@ -124,9 +139,7 @@ class Plan:
         premium, disposition = _run(self.premium, cells), _run(self.disposition, cells)
         chosen = self.phone_field.run(cells) if self.phone_field is not None else None
         has_disposition, incomplete = self._check_disposition(disposition, cells)
-        columns = [
-            cooked.column for part in (form, premium, disposition) for cooked in part.values()
-        ]
+        columns = [ruled.column for part in (form, premium, disposition) for ruled in part.values()]
         if chosen is not None:
             columns.append(chosen)
         filtered = {**called.rows, **self._filter(cells)}
@@ -178,7 +191,7 @@ class Plan:
         self, columns: Sequence[Column], contacts: ContactsColumns, cells: Cells
     ) -> Iterator[Problem]:
         """Find rows of which the mapping takes nothing: they would become empty records."""
-        programs = (program for part in self._placed for program, _ in part.values())
+        programs = (program for part in self._typed_programs for program, _ in part.values())
         if not any(program.columns for program in (*programs, *self.contacts.programs)):
             return
         data = contacts.data(cells)
@@ -227,7 +240,7 @@ class Plan:
         }
 
     def _check_disposition(
-        self, parts: Mapping[str, Cooked], cells: Cells
+        self, parts: Mapping[str, RuledColumn], cells: Cells
     ) -> tuple[Mask, list[Problem]]:
         """Tell the rows that have a disposition, and find those that have half of one.
 
@@ -239,8 +252,8 @@ class Plan:
         has = ~cells.nothing
         if not all(program.constant for program in programs):
             has = cells.nothing
-            for cooked in parts.values():
-                has = has | cooked.column.data
+            for ruled in parts.values():
+                has = has | ruled.column.data
         problems = []
         for name in ("dispositionid", "userid"):
             program, _ = self.disposition[name]
@@ -280,9 +293,9 @@ class _Originals:
 _MOST_ROW_DIGITS = 12
 
 
-def _run(programs: Placed, cells: Cells) -> dict[str, Cooked]:
+def _run(programs: TypedPrograms, cells: Cells) -> dict[str, RuledColumn]:
     return {
-        name: Cooked(program.run(cells), program.rule, type_)
+        name: RuledColumn(program.run(cells), program.rule, type_)
         for name, (program, type_) in programs.items()
     }
 
@@ -351,13 +364,13 @@ def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list
 
 
 def _unfit(mapping: LoadedMapping, sheet: Headers, missing: Missing) -> MappingError:
-    hint = f"The sheet has: {sheet.told()}. Name the columns as it does, or choose another sheet"
+    hint = f"The sheet has: {sheet.listing()}. Name the columns as it does, or choose another sheet"
     hint += " or header row."
     named = _named_columns(mapping.spec)
     numbered = (name.replace("{n}", str(n)) for name in named for n in CONTACT_NUMBERS)
     if len(named) > 1 and not any(map(sheet.exists, numbered)):
         # A line for each would bury what is the matter: it is another file, or another header.
-        listed = ", ".join(f'"{shown(name)}"' for name in named[:5])
+        listed = ", ".join(f'"{printable(name)}"' for name in named[:5])
         return MappingError(
             f"{mapping.path}: the mapping does not fit the sheet: none of the {len(named)} columns "
             f"that it names is there ({listed}{' …' if len(named) > 5 else ''})",
@@ -373,22 +386,22 @@ def _named_columns(spec: MappingSpec) -> list[str]:
     return list(dict.fromkeys([*named, *(rule.column for rule in spec.rows.skip_when)]))
 
 
-def inform(plan: Plan, facts: Facts) -> Plan:
+def _with_findings(plan: Plan, facts: Facts) -> Plan:
     """The plan with what the facts say about its columns; the plan itself where that is nothing."""
     if not facts.targets:
         return plan
-    informer = _Informer(plan.spec, facts)
+    recompiler = _Recompiler(plan.spec, facts)
     types = {program.target: type_ for program, type_ in plan.programs}
-    contacts = _inform_contacts(plan.contacts, types, informer)
-    form, premium, disposition = map(informer.placed, (plan.form, plan.premium, plan.disposition))
+    contacts = _recompiled_contacts(plan.contacts, types, recompiler)
+    form, premium, disposition = map(recompiler.placed, (plan.form, plan.premium, plan.disposition))
     phone_field = plan.phone_field
     if phone_field is not None:
-        phone_field = informer.program(phone_field, types[phone_field.target])
-    remarks, phones = tuple(informer.remarks), tuple(informer.phones)
+        phone_field = recompiler.program(phone_field, types[phone_field.target])
+    remarks, phones = tuple(recompiler.remarks), tuple(recompiler.phones)
     keys = tuple(
         part
         if part.normal is None
-        else replace(part, normal=informer.program(part.normal, "phone"))
+        else replace(part, normal=recompiler.program(part.normal, "phone"))
         for part in plan.keys
     )
     return replace(
@@ -396,7 +409,7 @@ def inform(plan: Plan, facts: Facts) -> Plan:
         form=form,
         contacts=replace(
             contacts,
-            normal={t: informer.program(p, "phone") for t, p in contacts.normal.items()},
+            normal={t: recompiler.program(p, "phone") for t, p in contacts.normal.items()},
         ),
         phone_field=phone_field,
         premium=premium,
@@ -408,7 +421,7 @@ def inform(plan: Plan, facts: Facts) -> Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Informer:
+class _Recompiler:
     """Compiles programs again, and gathers on the way what is to be told of their columns."""
 
     spec: MappingSpec
@@ -417,33 +430,35 @@ class _Informer:
     phones: list[PhoneReading] = field(default_factory=list)
 
     def program(self, program: Program, type_: Type) -> Program:
-        tallies = self.facts.targets.get(program.target)
-        if not tallies:
+        counts = self.facts.targets.get(program.target)
+        if not counts:
             return program
         region = program.rule.region or self.spec.region
-        finding, remarks = judge(program, type_, region, tallies)
+        finding, remarks = finding_of(program, type_, region, counts)
         self.remarks.extend(remarks)
-        if (reading := phone_reading(program, type_, region, tallies)) is not None:
+        if (reading := phone_reading(program, type_, region, counts)) is not None:
             self.phones.append(reading)
         if finding == NOTHING:
             return program
         return compiled(program, type_, self.spec, finding)
 
-    def placed(self, programs: Placed) -> Placed:
+    def placed(self, programs: TypedPrograms) -> TypedPrograms:
         return {
             name: (self.program(program, type_), type_)
             for name, (program, type_) in programs.items()
         }
 
 
-def _inform_contacts(
-    contacts: ContactsProgram, types: Mapping[str, Type], informer: _Informer
+def _recompiled_contacts(
+    contacts: ContactsProgram, types: Mapping[str, Type], recompiler: _Recompiler
 ) -> ContactsProgram:
     numbered = {
-        n: {part: informer.program(program, types[program.target]) for part, program in of.items()}
+        n: {
+            part: recompiler.program(program, types[program.target]) for part, program in of.items()
+        }
         for n, of in contacts.numbered.items()
     }
     spread = contacts.spread
     if spread is not None:
-        spread = informer.program(spread, types[spread.target])
+        spread = recompiler.program(spread, types[spread.target])
     return replace(contacts, numbered=numbered, spread=spread)

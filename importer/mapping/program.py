@@ -100,22 +100,26 @@ class Headers:
         """Say why :meth:`find` found no one column, with the nearest headers."""
         if places := self._exact(name):
             letters = " and ".join(column_letter(i) for i in places)
-            return f'the header "{shown(name)}" stands twice in the sheet ({letters}): rename one'
+            return (
+                f'the header "{printable(name)}" stands twice in the sheet ({letters}): rename one'
+            )
         if places := self._places(name):
-            alike = " and ".join(f'"{shown(self.names[i])}" ({column_letter(i)})' for i in places)
-            return f'"{shown(name)}" can be {alike}: write the header exactly as one of them'
+            alike = " and ".join(
+                f'"{printable(self.names[i])}" ({column_letter(i)})' for i in places
+            )
+            return f'"{printable(name)}" can be {alike}: write the header exactly as one of them'
         folded = {header.casefold(): header for header in self.names if header}
         close = difflib.get_close_matches(trim(name).casefold(), folded, 2, 0.6)
-        nearest = ", ".join(f'"{shown(folded[c])}"' for c in close)
-        return f'the sheet has no column "{shown(name)}"' + (
+        nearest = ", ".join(f'"{printable(folded[c])}"' for c in close)
+        return f'the sheet has no column "{printable(name)}"' + (
             f": nearest: {nearest}" if close else ""
         )
 
-    def told(self) -> str:
+    def listing(self) -> str:
         """The headers that there are, for people."""
-        listed = [f'"{shown(header)}"' for header in self.names if header]
-        more = f" and {len(listed) - _TOLD} more" if len(listed) > _TOLD else ""
-        return ", ".join(listed[:_TOLD]) + more
+        listed = [f'"{printable(header)}"' for header in self.names if header]
+        more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+        return ", ".join(listed[:_MOST_LISTED]) + more
 
 
 def _folded(name: str) -> str:
@@ -124,12 +128,12 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", plain.casefold())
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     r"""The text with what cannot be seen written as in double quotes of YAML: ``\xa0``."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-_TOLD = 30
+_MOST_LISTED = 30
 
 
 def column_letter(index: int) -> str:
@@ -248,7 +252,7 @@ class Program:
         distinct: list[str] = encoded.dictionary.to_pylist()
         if self.pattern is not None and self.value is not None:
             new = [text for text in distinct if text and text not in self.remembered]
-            self.pattern.ahead(self.value, new)
+            self.pattern.match_ahead(self.value, new)
         found = [self._value(text) for text in distinct]
         sent = pa.array([value.text for value in found], pa.large_string()).take(encoded.indices)
         if settled is not None:

@@ -24,7 +24,7 @@ from importer.textbytes import arrow_texts, held
 
 
 @dataclass(frozen=True, slots=True)
-class Cooked:
+class RuledColumn:
     """A column with the rule it came from, which says what a blank means."""
 
     column: Column
@@ -42,11 +42,11 @@ class Evaluated:
     """A batch after the plan: its columns, computed, and what was found wrong with its rows."""
 
     cells: Cells
-    form: Mapping[str, Cooked]
+    form: Mapping[str, RuledColumn]
     contacts: ContactsColumns
     phone_field: Column | None
-    premium: Mapping[str, Cooked]
-    disposition: Mapping[str, Cooked]
+    premium: Mapping[str, RuledColumn]
+    disposition: Mapping[str, RuledColumn]
     has_disposition: Mask
     checked: Checked
 
@@ -54,18 +54,18 @@ class Evaluated:
 def assemble(done: Evaluated, stamp: str | None, run_id: str) -> Records:
     """The records of all rows of a batch, in order; for invalid rows they mean nothing."""
     rows = done.cells.batch.rows
-    form = {name: cooked.texts() for name, cooked in done.form.items()}
+    form = {name: ruled.texts() for name, ruled in done.form.items()}
     if stamp is not None:
         form[stamp] = pa.array([f"{run_id}:{row}" for row in rows.tolist()], pa.large_string())
     contacts = dict(sorted(_contacts(done.contacts)))
     return Records(
         rows=rows,
         form=form,
-        valueids=frozenset(name for name, cooked in done.form.items() if cooked.type == "valueid"),
+        valueids=frozenset(name for name, ruled in done.form.items() if ruled.type == "valueid"),
         contacts=contacts,
         phone_field=_phone_field(done.phone_field, contacts, len(rows)),
-        premium={name: cooked.texts() for name, cooked in done.premium.items()},
-        disposition={name: cooked.texts() for name, cooked in done.disposition.items()},
+        premium={name: ruled.texts() for name, ruled in done.premium.items()},
+        disposition={name: ruled.texts() for name, ruled in done.disposition.items()},
         disposed=done.has_disposition,
     )
 
@@ -73,7 +73,7 @@ def assemble(done: Evaluated, stamp: str | None, run_id: str) -> Records:
 def _contacts(contacts: ContactsColumns) -> Iterator[tuple[str, ContactTexts]]:
     for n, columns in contacts.numbered.items():
         parts = {
-            part: Cooked(column, rule, "text").texts()
+            part: RuledColumn(column, rule, "text").texts()
             for part, (column, rule) in columns.parts.items()
         }
         yield str(n), ContactTexts(parts, columns.exists)

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Mistake, PlacedRule, Rule
-from importer.mapping.values import Place, converter_for, sort_key
+from importer.mapping.values import ConversionContext, converter_for, sort_key
 
 _PHONE_FIELD = re.compile("phone[1-9]")
 
@@ -44,8 +44,8 @@ def _regions() -> frozenset[str]:
 def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
     """Constants go out as they stand, so they are checked here, once."""
     rule = placed.rule
-    place = Place(spec.region, None)
-    convert = converter_for(rule, placed.type, place)
+    context = ConversionContext(spec.region, None)
+    convert = converter_for(rule, placed.type, context)
     if convert is None:
         return
     checked = [("value", rule.value), ("default", rule.default)]
@@ -54,7 +54,7 @@ def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
     for name, text in checked:
         if text is not None and (fault := convert(text).fault) is not None:
             yield (*placed.path, name), f"{fault.message}{': ' + fault.hint if fault.hint else ''}"
-    key = sort_key(rule, placed.type, place)
+    key = sort_key(rule, placed.type, context)
     if key is None or rule.min is None or rule.max is None:
         return
     low, high = key(rule.min), key(rule.max)

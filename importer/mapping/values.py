@@ -62,10 +62,10 @@ def compile_value(
 ) -> Callable[[str], Value] | None:
     """The function of a rule, or None where it sends the trimmed text as it is.
 
-    `finding` is what the whole column says about its cells, and `pattern` the rule's own pattern,
-    for who wants to let it match texts ahead.
+    `finding` is what the whole column says about its cells. `pattern` is the rule's own pattern,
+    compiled; it is given where the caller uses :meth:`Pattern.match_ahead`.
     """
-    steps = list(_steps(rule, type_, Place(region, timezone, finding), pattern))
+    steps = list(_steps(rule, type_, ConversionContext(region, timezone, finding), pattern))
     if not rule.multiple:
         return (lambda text: _through(text, steps, rule)) if steps else None
     divide = _divider(rule)
@@ -84,10 +84,9 @@ def compile_value(
 
 
 def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None = None) -> Value:
-    """Take a text through the steps; one that becomes blank is done.
+    """Take a text through the steps, until it is blank or a fault ends it.
 
-    What was `found` wrong with it already is treated as the fault of a step.
-
+    `found` is a fault of the text from before the first step, and is treated like that of a step.
     With ``on_error: warn`` a value that fails a check is still converted, and one that cannot be
     converted goes on as it came, so that all that is wrong with it is told.
     """
@@ -111,8 +110,10 @@ def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None =
     return Value(value, tuple(faults))
 
 
-def _steps(rule: Rule, type_: Type, place: Place, pattern: Pattern | None) -> Iterator[Step]:
-    if type_ == "text" and rule.repair and (width := place.finding.width) is not None:
+def _steps(
+    rule: Rule, type_: Type, context: ConversionContext, pattern: Pattern | None
+) -> Iterator[Step]:
+    if type_ == "text" and rule.repair and (width := context.finding.width) is not None:
         yield lambda text: fill_up(text, width)
     if rule.case is not None:
         change = {"upper": str.upper, "lower": str.lower, "title": title_case}[rule.case]
@@ -120,17 +121,17 @@ def _steps(rule: Rule, type_: Type, place: Place, pattern: Pattern | None) -> It
     if rule.map:
         table = {as_cell(key) if rule.trim else key: sent for key, sent in rule.map.items()}
         yield lambda text: Converted(table.get(text, text))
-    yield from _bounds(rule, type_, place)
-    convert = converter_for(rule, type_, place)
+    yield from _bounds(rule, type_, context)
+    convert = converter_for(rule, type_, context)
     if convert is not None:
         yield convert
     yield from _checks(rule, pattern)
 
 
-def _bounds(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
+def _bounds(rule: Rule, type_: Type, context: ConversionContext) -> Iterator[Step]:
     """Compare in a form that has an order, whatever form is sent."""
-    plain = sort_key(rule, type_, place._replace(finding=NOTHING))
-    key = sort_key(rule, type_, place)
+    plain = sort_key(rule, type_, context._replace(finding=NOTHING))
+    key = sort_key(rule, type_, context)
     if plain is None or key is None:
         return
     # The bounds are the mapping's own: what a spreadsheet program did to the column is not theirs.
@@ -150,7 +151,7 @@ def _bounds(rule: Rule, type_: Type, place: Place) -> Iterator[Step]:
     yield check
 
 
-def sort_key(rule: Rule, type_: Type, place: Place) -> Callable[[str], Any] | None:
+def sort_key(rule: Rule, type_: Type, context: ConversionContext) -> Callable[[str], Any] | None:
     """What a rule with bounds compares texts by, which is None for a text that is refused.
 
     None where the rule has no bounds.
@@ -159,7 +160,7 @@ def sort_key(rule: Rule, type_: Type, place: Place) -> Callable[[str], Any] | No
         return None
     number = type_ in {"integer", "decimal"}
     output = None if number else ["%Y-%m-%dT%H:%M:%S"]
-    ordered = converter_for(rule.model_copy(update={"output": output}), type_, place)
+    ordered = converter_for(rule.model_copy(update={"output": output}), type_, context)
 
     def key(text: str) -> Any:
         if ordered is None:
@@ -229,7 +230,7 @@ def _pipe(text: str, rule: Rule) -> Converted:
     )
 
 
-def marks_of(rule: Rule) -> list[str]:
+def separators_of(rule: Rule) -> list[str]:
     """What divides the values of a rule that is multiple.
 
     The longest mark stands first, so that one that begins another does not cut it short.
@@ -242,7 +243,7 @@ Pieces = list[tuple[str, Fault | None]]
 """The values of a cell, and what is wrong with each before anything is done to it."""
 
 _QUOTE = '"'
-HOLDS_TOGETHER = re.compile(r'["\[\]“”„({]')
+QUOTES_AND_BRACKETS = re.compile(r'["\[\]“”„({]')
 """A cell with one of these is divided with regard to what they hold together."""
 _TYPOGRAPHIC = "“”„"
 _LONGEST_LIST = 1 << 16
@@ -256,14 +257,14 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
     Brackets hold nothing together, but a value between them that was divided is a fault.
     Each piece loses the first of the rule's prefixes that it begins with.
     """
-    marks = marks_of(rule)
+    marks = separators_of(rule)
     pattern = re.compile("|".join(map(re.escape, marks)))
-    heeded = not any(HOLDS_TOGETHER.search(mark) for mark in marks)
+    heeded = not any(QUOTES_AND_BRACKETS.search(mark) for mark in marks)
 
     prefixes = longest_first(rule.remove_prefix or ())
 
     def divide(text: str) -> Pieces:
-        if not prefixes and (not heeded or HOLDS_TOGETHER.search(text) is None):
+        if not prefixes and (not heeded or QUOTES_AND_BRACKETS.search(text) is None):
             return [(piece, None) for part in pattern.split(text) if (piece := trim(part))]
         pieces: Pieces = []
         for cell in text.split(JOINT):
@@ -271,7 +272,7 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
         return pieces
 
     def divide_cell(cell: str) -> Iterator[tuple[str, Fault | None]]:
-        held_together = heeded and HOLDS_TOGETHER.search(cell) is not None
+        held_together = heeded and QUOTES_AND_BRACKETS.search(cell) is not None
         if held_together and (listed := _json_list(trim(cell))) is not None:
             for piece, fault in listed:
                 if piece := _without_prefix(piece, prefixes):
@@ -281,11 +282,11 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
         parts = _parts(cell, pattern) if held_together else pattern.split(cell)
         bares = [trim(part) for part in (parts if divided else [cell])]
         torn = _torn(bares)
-        for place, bare in enumerate(bares):
-            sound = _sound_part(bare, torn[place]) if held_together and divided else (bare, None)
+        for index, bare in enumerate(bares):
+            sound = _sound_part(bare, torn[index]) if held_together and divided else (bare, None)
             piece, fault = sound
             # A prefix at the cell's own front is off already: once is enough.
-            if place or piece != bare:
+            if index or piece != bare:
                 piece = _without_prefix(piece, prefixes)
             if piece:
                 yield piece, fault
@@ -453,7 +454,7 @@ _DIGITS = "write digits and one decimal mark only, without a unit"
 _VALUEID = "write the id of the value; or leave type: valueid out to send its name"
 
 
-class Place(NamedTuple):
+class ConversionContext(NamedTuple):
     """What a converter needs to know of the mapping around its rule, and of the rule's column."""
 
     region: str | None
@@ -461,30 +462,30 @@ class Place(NamedTuple):
     finding: Finding = NOTHING
 
 
-def converter_for(rule: Rule, type_: Type, place: Place) -> Converter | None:
+def converter_for(rule: Rule, type_: Type, context: ConversionContext) -> Converter | None:
     """The converter of a rule, or None where its type takes any text."""
     build = CONVERTERS.get(type_)
-    return build(rule, place._replace(region=rule.region or place.region)) if build else None
+    return build(rule, context._replace(region=rule.region or context.region)) if build else None
 
 
-def _phone(rule: Rule, place: Place) -> Converter:
-    return phone_converter(place.region, rule.format or "digits", rule.repair, place.finding)
+def _phone(rule: Rule, context: ConversionContext) -> Converter:
+    return phone_converter(context.region, rule.format or "digits", rule.repair, context.finding)
 
 
-def _date(rule: Rule, place: Place, output: str = "%Y-%m-%d") -> Converter:
+def _date(rule: Rule, context: ConversionContext, output: str = "%Y-%m-%d") -> Converter:
     output = rule.output[0] if rule.output else output
-    return date_converter(rule.input, output, place.timezone, rule.repair, place.finding)
+    return date_converter(rule.input, output, context.timezone, rule.repair, context.finding)
 
 
-def _datetime(rule: Rule, place: Place) -> Converter:
-    return _date(rule, place, "%Y-%m-%d %H:%M:%S")
+def _datetime(rule: Rule, context: ConversionContext) -> Converter:
+    return _date(rule, context, "%Y-%m-%d %H:%M:%S")
 
 
-def _integer(rule: Rule, place: Place) -> Converter:
+def _integer(rule: Rule, context: ConversionContext) -> Converter:
     mark = rule.input[0] if rule.input and len(rule.input) == 1 else None
 
     def convert(text: str) -> Converted:
-        number = _parse_number(text, mark, place.finding.decimal_mark)
+        number = _parse_number(text, mark, context.finding.decimal_mark)
         if isinstance(number, Fault):
             return Converted(text, number)
         if number != number.to_integral_value():
@@ -494,11 +495,11 @@ def _integer(rule: Rule, place: Place) -> Converter:
     return convert
 
 
-def _decimal(rule: Rule, place: Place) -> Converter:
+def _decimal(rule: Rule, context: ConversionContext) -> Converter:
     mark = rule.input[0] if rule.input and len(rule.input) == 1 else None
 
     def convert(text: str) -> Converted:
-        number = _parse_number(text, mark, place.finding.decimal_mark)
+        number = _parse_number(text, mark, context.finding.decimal_mark)
         return Converted(text, number) if isinstance(number, Fault) else Converted(f"{number:f}")
 
     return convert
@@ -537,7 +538,7 @@ def _parse_number(text: str, mark: str | None, found: str | None) -> Decimal | F
     return number or abs(number)  # there is no -0
 
 
-def _boolean(rule: Rule, _: Place) -> Converter:
+def _boolean(rule: Rule, _: ConversionContext) -> Converter:
     yes, no = rule.output or ("true", "false")
 
     def convert(text: str) -> Converted:
@@ -552,7 +553,7 @@ def _boolean(rule: Rule, _: Place) -> Converter:
     return convert
 
 
-def _email(_: Rule, __: Place) -> Converter:
+def _email(_: Rule, __: ConversionContext) -> Converter:
     from email_validator import EmailNotValidError, validate_email
 
     def convert(text: str) -> Converted:
@@ -567,7 +568,7 @@ def _email(_: Rule, __: Place) -> Converter:
     return convert
 
 
-def _url(_: Rule, __: Place) -> Converter:
+def _url(_: Rule, __: ConversionContext) -> Converter:
     def convert(text: str) -> Converted:
         try:
             parts = urlsplit(text)
@@ -583,7 +584,7 @@ def _url(_: Rule, __: Place) -> Converter:
     return convert
 
 
-def _valueid(_: Rule, __: Place) -> Converter:
+def _valueid(_: Rule, __: ConversionContext) -> Converter:
     def convert(text: str) -> Converted:
         if re.fullmatch(r"[0-9]{1,18}", text):
             return Converted(str(int(text)))
@@ -594,7 +595,7 @@ def _valueid(_: Rule, __: Place) -> Converter:
     return convert
 
 
-CONVERTERS: dict[Type, Callable[[Rule, Place], Converter]] = {
+CONVERTERS: dict[Type, Callable[[Rule, ConversionContext], Converter]] = {
     "integer": _integer,
     "decimal": _decimal,
     "boolean": _boolean,

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from importer.errors import ImporterError, MappingError, UsageError
 from importer.files import is_of_the_system, quoted, read_bounded, similar_file
-from importer.mapping.load import KeyPath, Reader, in_order, mistake_line, shape_mistakes
+from importer.mapping.load import KeyPath, YamlReader, mistake_line, shape_mistakes, sorted_mistakes
 from importer.mapping.spec import Mistake
 from importer.operations.drift import DriftBounds
 from importer.operations.inbox import folder_of
@@ -151,7 +151,7 @@ def load_jobs(path: Path, variables: Mapping[str, str] | None = None) -> JobsFil
     `variables` (the environment) hold what ``${NAME}`` stands for in the addresses of `notify`.
     """
     text = _text(path)
-    reader = Reader(path)
+    reader = YamlReader(path)
     try:
         data = reader.read(text)
     except MappingError:
@@ -170,7 +170,7 @@ def load_jobs(path: Path, variables: Mapping[str, str] | None = None) -> JobsFil
         found += [(at, what) for at, what in sense if not _follows(at, broken)]
     mistakes += [mistake_line(path, reader.places, at, what) for at, what in found]
     if mistakes or spec is None:
-        raise _unusable(path, in_order(mistakes))
+        raise _unusable(path, sorted_mistakes(mistakes))
     return _built(spec, home / path.name, known)
 
 

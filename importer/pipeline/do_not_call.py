@@ -19,7 +19,7 @@ import numpy.typing as npt
 from importer.errors import MappingError, RunInterruptedError, SourceError
 from importer.files import replacing
 from importer.mapping.cells import Cells
-from importer.mapping.contacts import Listed
+from importer.mapping.contacts import DoNotCallList
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Headers
 from importer.mapping.spec import DoNotCall
@@ -49,7 +49,7 @@ class Lists:
     `about` says of each what summary.json notes. `remarks` are the problems of the lists.
     """
 
-    listed: tuple[Listed, ...] = ()
+    listed: tuple[DoNotCallList, ...] = ()
     about: tuple[Mapping[str, Any], ...] = ()
     remarks: tuple[Problem, ...] = ()
 
@@ -77,7 +77,7 @@ def load_lists(mapping: LoadedMapping, stop: StopSwitch | None = None) -> Lists:
     Raises MappingError, with a line for each that is missing, unreadable, or has no valid number;
     RunInterruptedError where `stop` is set meanwhile.
     """
-    listed: list[Listed] = []
+    listed: list[DoNotCallList] = []
     about: list[Mapping[str, Any]] = []
     remarks: list[Problem] = []
     mistakes: list[str] = []
@@ -88,7 +88,7 @@ def load_lists(mapping: LoadedMapping, stop: StopSwitch | None = None) -> Lists:
         except _Unusable as error:
             mistakes.append(_mistake(mapping, i, error))
             continue
-        listed.append(Listed(entry.file, entry.action, found.numbers))
+        listed.append(DoNotCallList(entry.file, entry.action, found.numbers))
         remarks += found.remarks
         about.append(
             {
@@ -123,13 +123,13 @@ def keep_numbers(lists: Lists, path: Path) -> str | None:
     return file_sha256(path)
 
 
-def kept_numbers(path: Path) -> Listed:
+def kept_numbers(path: Path) -> DoNotCallList:
     """The numbers that :func:`keep_numbers` kept; raises SourceError where they are unreadable."""
     try:
         numbers = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read ({error}).", "Restore the file.") from None
-    return Listed("that the run began with", "drop", numbers)
+    return DoNotCallList("that the run began with", "drop", numbers)
 
 
 def _mistake(mapping: LoadedMapping, i: int, error: _Unusable) -> str:
@@ -164,13 +164,13 @@ class _Reading:
     """One list, batch by batch: 8 bytes are kept of each number."""
 
     def __init__(self, info: SourceInfo, entry: DoNotCall, region: str | None) -> None:
-        from importer.mapping.phones import either_number, phone_converter
+        from importer.mapping.phones import phone_converter, possible_numbers
 
         self._info, self._entry = info, entry
         self._column = _column(info, entry)
         # Damage is read where no digit was lost: a number too many harms less than one too few.
         self._convert: Converter = phone_converter(region, "digits", repair=True)
-        self._either = partial(either_number, region=region)
+        self._either = partial(possible_numbers, region=region)
         self._parts: list[npt.NDArray[np.int64]] = []
         self._examples: list[str] = []
         self._hint: str | None = None
@@ -250,7 +250,7 @@ def _column(info: SourceInfo, entry: DoNotCall) -> int:
         found = headers.find(entry.column)
         if found is None:
             complaint = headers.complain(entry.column).replace("the sheet", entry.file)
-            complaint += f" (it has {headers.told()})"
+            complaint += f" (it has {headers.listing()})"
             raise _Unusable("column", complaint)
         return found
     if len(info.headers) == 1:

@@ -4,12 +4,12 @@ import pytest
 
 from importer.mapping.conversion import Converted
 from importer.mapping.spec import Rule, Type
-from importer.mapping.values import Place, converter_for
+from importer.mapping.values import ConversionContext, converter_for
 
 
 def convert(type_: Type, text: str, home: str | None = "HU", **options: object) -> Converted:
     rule = Rule.model_validate({"column": "A", "type": type_, **options})
-    converter = converter_for(rule, type_, Place(home, None))
+    converter = converter_for(rule, type_, ConversionContext(home, None))
     assert converter is not None
     return converter(text)
 
@@ -169,7 +169,7 @@ def test_a_date_is_sent_as_asked_for() -> None:
 
 def test_a_time_with_an_offset_is_converted_to_the_timezone_or_refused() -> None:
     rule = Rule.model_validate({"column": "A", "type": "datetime"})
-    here = converter_for(rule, "datetime", Place(None, "Europe/Budapest"))
+    here = converter_for(rule, "datetime", ConversionContext(None, "Europe/Budapest"))
     assert here is not None
     assert here("2024-07-01T10:00:00Z").value == "2024-07-01 12:00:00"
     assert here("2024-01-01T10:00:00+00:00").value == "2024-01-01 11:00:00"
@@ -181,7 +181,7 @@ def _in_budapest(text: str, *formats: str) -> tuple[str, str | None]:
     options = {"input": list(formats)} if formats else {}
     rule = Rule.model_validate({"column": "A", "type": "datetime", **options})
     assert rule.check_type("datetime") == []
-    here = converter_for(rule, "datetime", Place(None, "Europe/Budapest"))
+    here = converter_for(rule, "datetime", ConversionContext(None, "Europe/Budapest"))
     assert here is not None
     value, fault = here(text)
     return (value, None) if fault is None else (f"{fault.message} ({fault.hint})", fault.code)
@@ -434,7 +434,7 @@ def test_every_example_number_of_every_region_is_taken() -> None:
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
 def test_a_moment_that_no_calendar_reaches_is_refused(text: str) -> None:
     rule = Rule.model_validate({"column": "A", "type": "datetime"})
-    here = converter_for(rule, "datetime", Place(None, "Europe/Budapest"))
+    here = converter_for(rule, "datetime", ConversionContext(None, "Europe/Budapest"))
     assert here is not None
     assert here(text).fault is not None
 

@@ -16,7 +16,7 @@ from importer.api.request import encode
 from importer.mapping.conversion import Bare, Converter, Finding
 from importer.mapping.fast_paths import Settled, fast_emails, fast_path, fast_phones
 from importer.mapping.spec import Rule, Type
-from importer.mapping.values import CONVERTERS, JOINT, Place, Value, compile_value
+from importer.mapping.values import CONVERTERS, JOINT, ConversionContext, Value, compile_value
 from importer.model import Batch
 from tests.support.sheets import batch_of, plan_of
 
@@ -120,7 +120,7 @@ DOMAINS = [
 
 
 def one_by_one(type_: Type, region: str | None = None) -> Converter:
-    return CONVERTERS[type_](Rule.model_validate({"column": "c"}), Place(region, None))
+    return CONVERTERS[type_](Rule.model_validate({"column": "c"}), ConversionContext(region, None))
 
 
 def assert_alike(texts: list[str], settled: Settled, convert: Converter) -> int:
@@ -212,7 +212,7 @@ def test_phones_are_read_as_their_column_shows(region: str, finding: Finding) ->
     assert settle is not None
     source = phones(region, draw)
     texts = [next(source) for _ in range(PHONES_EACH // 6)]
-    convert = CONVERTERS["phone"](Rule(column=["c"]), Place(region, None, finding))
+    convert = CONVERTERS["phone"](Rule(column=["c"]), ConversionContext(region, None, finding))
     assert_alike(texts, settle(pa.array(texts, pa.large_string())), convert)
 
 

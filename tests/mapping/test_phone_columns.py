@@ -11,7 +11,7 @@ import pytest
 from importer.mapping.conversion import Fault
 from importer.mapping.phones import country_name
 from importer.mapping.spec import Rule
-from importer.mapping.values import Place, converter_for
+from importer.mapping.values import ConversionContext, converter_for
 from importer.model import PhoneReading, Severity
 from tests.support.sheets import batch_of, informed
 
@@ -35,7 +35,7 @@ def outcome(
 
 def fault_of(text: str, region: str | None = "HU") -> Fault:
     rule = Rule.model_validate({"column": "A"})
-    convert = converter_for(rule, "phone", Place(region, None))
+    convert = converter_for(rule, "phone", ConversionContext(region, None))
     assert convert is not None
     fault = convert(text).fault
     assert fault is not None
@@ -163,7 +163,7 @@ def test_every_format_gives_a_number_of_every_region_back() -> None:
         e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         for format_ in ("digits", "e164", "international", "national"):
             rule = Rule.model_validate({"column": "A", "format": format_})
-            convert = converter_for(rule, "phone", Place(region, None))
+            convert = converter_for(rule, "phone", ConversionContext(region, None))
             assert convert is not None
             value, fault = convert(e164)
             assert fault is None, (region, e164)
