@@ -232,7 +232,7 @@ class _Watched:
         known = (*(rule.map or ()), *(rule.choices or ()), *(rule.input or ()))
         if any(each.startswith(prefix) for each in known):
             return ""
-        if rule.pattern is not None and re.fullmatch(rule.pattern, text):
+        if self.program.pattern is not None and self.program.pattern.fits(text):
             return ""
         if self.type_ == "url" and "://" not in text:
             return ""

@@ -167,6 +167,7 @@ def test_a_prefix_is_told_in_columns_of_every_type_and_taken_off_does_not_stand_
         (["pl:G", "pl:S"], ", map: {'pl:G': Gold, 'pl:S': Silver}", "form.x"),
         (["pl:G", "pl:S"], ", choices: ['pl:G', 'pl:S']", "form.x"),
         (["pl:12", "pl:13"], ", pattern: 'pl:[0-9]+'", "form.x"),
+        (["pl:12", "pl:13"], r", pattern: '\pL+:[0-9]+'", "form.x"),  # of RE2, not of Python
         (["mailto:a@b.hu", "mailto:c@d.hu"], ", type: url", "form.x"),
         (["p:+36301234567", "p:+36301234568"], "", "phone"),
         (["Tel: 06301234567", "Tel: 06301234568"], "", "phone"),
