@@ -97,7 +97,10 @@ class Connections:
         proxy: tuple[str | None, dict[str, str] | None],
         supervision: Supervision,
     ) -> None:
-        self._headers, self._proxy = headers, proxy
+        self._proxy = proxy
+        # A session's own headers go to the proxy, too, and are cheaper than those of a request.
+        self._session_headers = headers if proxy[0] is None else None
+        self._request_headers = None if proxy[0] is None else headers
         self._pace, self._tls = pace, tls
         self._supervision = supervision
         self._numbers = itertools.count(1)
@@ -123,22 +126,28 @@ class Connections:
         """
         exchange = _Exchange(self._supervision.may_write)
         status: int | None = None
+        whole = False
         _CURRENT.set(exchange)
         try:
             async with self._sessions[-1].request(
                 method,
                 url,
                 data=_Body(body, exchange) if body else None,
-                headers=self._headers,
+                headers=self._request_headers,
                 allow_redirects=False,
                 proxy=self._proxy[0],
                 proxy_headers=self._proxy[1],
             ) as response:
                 status = response.status
                 content = await _content(response, cap)
+                whole = True
         except _TROUBLE as error:
-            return self._failed(exchange, status, error), None
-        reply, envelope = read_reply(status, response.headers, content, self._supervision.mask)
+            # The rest of a long body may not be taken any more once it is answered.
+            if not whole:
+                return self._failed(exchange, status, error), None
+        reply, envelope = read_reply(
+            response.status, response.headers, content, self._supervision.mask
+        )
         stray = content is not None and _keeps_alive(response) and exchange.has_more()
         return reply._replace(connection=exchange.number, stray=stray), envelope
 
@@ -148,6 +157,7 @@ class Connections:
             connector=_Connector(
                 self._numbers, self._supervision.on_stray, pace, self._tls, once=once
             ),
+            headers=self._session_headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
                 total=pace.timeout, connect=min(pace.connect_timeout, pace.timeout / 2)

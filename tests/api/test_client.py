@@ -615,6 +615,29 @@ class TestConnections:
 
         asyncio.run(main())
 
+    def test_one_that_is_used_once_does_not_wait_for_the_server_to_close_it(self) -> None:
+        """Servers may ignore `Connection: close`; then the client closes."""
+        said: list[str] = []
+
+        async def main() -> None:
+            ended = asyncio.Semaphore(0)
+
+            async def behave(reader: Reader, writer: Writer) -> None:
+                _, headers, _ = await request_of(reader)
+                said.append(headers["connection"])
+                writer.write(http(CREATED))
+                assert await reader.read() == b""
+                ended.release()
+
+            async with serving(behave) as port, Client(target(port), PACE) as client:
+                client.use_once()
+                for _ in range(3):
+                    assert (await client.add(BODY)).numberids == ("6",)
+                    await asyncio.wait_for(ended.acquire(), 10)
+
+        asyncio.run(main())
+        assert said == ["close"] * 3
+
     def test_a_ca_file_is_trusted_instead_of_the_systems(self) -> None:
         reply = add_to(answering(http(CREATED)), tls=server_tls(), ca_file=CERTIFICATE)
         assert reply.numberids == ("6",)
