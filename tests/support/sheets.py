@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import textwrap
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from importer.model import Batch, Problem, Severity
 from importer.textbytes import arrow_texts
 
 
+@functools.lru_cache
 def mapping_of(text: str) -> LoadedMapping:
     """Load a mapping from YAML text, as ``m.yaml``; ``version: 1`` is put in front."""
     with TemporaryDirectory() as folder:
