@@ -6,7 +6,7 @@ carries the exit code the command line ends with, so that a caller need not know
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class ImporterError(Exception):
@@ -81,3 +81,12 @@ class RunInterruptedError(ImporterError):
     """The user stopped a run before its first request: nothing was sent and nothing is kept."""
 
     exit_code = 130
+
+
+WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
+"""Exit codes in the order in which one of them speaks for several files."""
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several files together; 0 where there are none."""
+    return min((0, *codes), key=WORST_FIRST.index)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from importer.errors import ImporterError
+from importer.errors import ImporterError, worst
 from importer.files import shown_within
 from importer.model import (
     Probing,
@@ -240,7 +240,6 @@ def tell_bug() -> None:
 
 # Exit codes.
 
-WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
 _ENDS_ALL = {130, 143, 3}
 
 
@@ -250,7 +249,7 @@ def each_file(files: Sequence[Path], work: Callable[[Path], int]) -> int:
     What is wrong with one file is told and does not keep the others from being worked on; an
     interruption does, and what stopped a run would stop the next one too.
     """
-    codes = [0]
+    codes = []
     for path in files:
         try:
             codes.append(work(path))
@@ -259,7 +258,7 @@ def each_file(files: Sequence[Path], work: Callable[[Path], int]) -> int:
             codes.append(error.exit_code)
         if codes[-1] in _ENDS_ALL:
             break
-    return min(codes, key=WORST_FIRST.index)
+    return worst(codes)
 
 
 # The progress of a run.

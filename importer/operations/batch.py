@@ -20,11 +20,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer.errors import ImporterError, UsageError
+from importer.errors import ImporterError, UsageError, worst
 from importer.files import make_private_folder
 from importer.operations.batch_file import code_of_stop
 from importer.operations.batch_job import look_after
-from importer.operations.batch_report import BatchResult, Fate, JobResult, worst, write_metrics
+from importer.operations.batch_report import BatchResult, Fate, JobResult, write_metrics
 from importer.operations.batch_round import Round, RoundContext
 from importer.operations.guarded import LOCKS, hold_lock
 from importer.operations.inbox import MARKER, folder_of, is_unfinished

@@ -30,11 +30,12 @@ from importer.errors import (
     ServiceError,
     SourceError,
     UsageError,
+    worst,
 )
 from importer.files import argument, command, make_private_folder, quoted
 from importer.mapping.load import LoadedMapping
 from importer.model import Status, Stop
-from importer.operations.batch_report import Fate, FileOutcome, advice, full_text, worst
+from importer.operations.batch_report import Fate, FileOutcome, advice, full_text
 from importer.operations.batch_round import (
     HELD,
     NOTE,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from importer import files, library
 from importer.credentials import credentials, environment, target_for
-from importer.errors import ImporterError, OutputError, UsageError
+from importer.errors import ImporterError, OutputError, UsageError, worst
 from importer.files import free_name, make_private_folder, write_private
 from importer.operations.batch_file import (
     Handled,
@@ -42,7 +42,6 @@ from importer.operations.batch_report import (
     Trouble,
     advice,
     full_text,
-    worst,
 )
 from importer.operations.batch_round import (
     NOTE,

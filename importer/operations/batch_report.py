@@ -6,7 +6,7 @@ What is told to people, exited with, and written as figures for Prometheus comes
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,13 +14,13 @@ from pathlib import Path
 from importer.errors import (
     ImporterError,
     UsageError,
+    worst,
 )
 from importer.files import quoted, replacing
 from importer.model import Status
 from importer.operations.guarded import AlreadyImported
 from importer.settings import SETTINGS
 
-WORST_FIRST = (130, 143, 3, 2, 4, 1, 0)
 _EXTRA = 'pip install "vcc-importer[notify]"'
 
 
@@ -126,11 +126,6 @@ class BatchResult:
     def exit_code(self) -> int:
         """The worst exit code of the round and its jobs."""
         return worst([self.trouble_code, *(job.exit_code for job in self.jobs)])
-
-
-def worst(codes: Iterable[int]) -> int:
-    """The worst of several exit codes, by `WORST_FIRST`; 0 for none."""
-    return min((0, *codes), key=WORST_FIRST.index)
 
 
 def figures(counts: Mapping[Status, int]) -> str:

@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from importer.errors import WORST_FIRST
 from importer.files import shown
 from importer.operations.batch_report import (
-    WORST_FIRST,
     Fate,
     FileOutcome,
     JobResult,
