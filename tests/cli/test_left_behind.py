@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from importer.operations.ledger import Ledger
+from tests.support.command import in_this_process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and modes of files")
 
@@ -41,7 +42,12 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, **places}
 
 
-def done(home: Path, *words: str, umask: int = -1) -> None:
+def done(home: Path, *words: str) -> None:
+    found = in_this_process(home, {"VCC_STATE_DIR": str(home / "state")}, *words)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def done_by_process(home: Path, *words: str) -> None:
     found = subprocess.run(
         [sys.executable, "-m", "importer", *words],
         cwd=home,
@@ -49,7 +55,6 @@ def done(home: Path, *words: str, umask: int = -1) -> None:
         capture_output=True,
         text=True,
         timeout=120,
-        umask=umask,
         check=False,
     )
     assert found.returncode == 0, found.stdout + found.stderr
@@ -106,7 +111,7 @@ def test_the_next_command_removes_what_a_killed_one_left_and_nothing_else(home: 
     within.symlink_to(others)
     with reading(home) as (alive, held):
         assert not copy.exists()
-        done(home, "schema")
+        done_by_process(home, "schema")
         assert (held / "content").exists()
         assert alive.poll() is None
     assert (others / "precious").exists()
@@ -114,14 +119,19 @@ def test_the_next_command_removes_what_a_killed_one_left_and_nothing_else(home: 
 
 
 def test_a_command_that_ends_in_order_leaves_nothing(home: Path) -> None:
-    done(home, "check", "l.csv", "-m", "m.yaml", "--report", "r.xlsx", "--report", "r.html")
+    words = ("check", "l.csv", "-m", "m.yaml", "--report", "r.xlsx", "--report", "r.html")
+    done_by_process(home, *words)
     assert list((home / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
 def test_all_folders_that_are_made_are_their_owners_alone(home: Path, umask: int) -> None:
     words = ("run", "l.csv", "-m", "m.yaml", "--sandbox", "--runs-dir", "a/b/runs")
-    done(home, *words, umask=umask)
+    before = os.umask(umask)
+    try:
+        done(home, *words)
+    finally:
+        os.umask(before)
     folders = [home / "a", *(path for path in (home / "a").rglob("*") if path.is_dir())]
     assert len(folders) > 3
     for folder in folders:
