@@ -249,7 +249,7 @@ def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> An
     except ValueError as error:
         what = str(error)
         if declared.auto:
-            what = what.replace("is not", "is neither auto nor", 1)
+            what = what.replace("is not a whole number from", "is neither auto nor", 1)
         raise click.BadParameter(f"{text!r} {what}") from None
 
 
