@@ -56,8 +56,16 @@ MOST_SPINS = 1_000_000
 
 _SPINS = re.compile(rb"spinCount\s*=\s*[\"']([0-9]{1,20})[\"']")
 
+# [MS-CFB] 2.1 and 2.2: sectors are numbered from the one behind the header. A table (FAT) says of
+# each sector which one follows it. Where the table itself is, the header says for its first 109
+# sectors, and sectors of further places (DIFAT) for the rest.
 _SECTOR = 512
-_FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+_IN_TABLE = _SECTOR // 4
+_IN_HEADER = 109
+_FREE, _END, _FAT, _DIFAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
+_SHORTEST = 4096
+"""Bytes of a stream that stands in sectors of its own, not in shares of them."""
+_ROOT, _STREAM = 5, 2  # types of entries in the directory
 
 
 def streams(file: InputFile) -> frozenset[str]:
@@ -127,28 +135,32 @@ def _check_chain(container: olefile.OleFileIO, name: str) -> None:
 def contained(stream: bytes) -> bytes:
     """A container that holds nothing but this workbook, as whole as one can be.
 
-    The workbook is made at least as long as streams are that stand in sectors of their own.
+    Behind the header come the workbook, the directory in one sector, the table, and the further
+    places of the table. The workbook is made at least as long as streams are that stand in sectors
+    of their own.
     """
-    content = stream.ljust(4096, b"\0")
+    content = stream.ljust(_SHORTEST, b"\0")
     content += bytes(-len(content) % _SECTOR)
     sectors = len(content) // _SECTOR
     tables = extra = 0
-    while tables * 128 < sectors + 1 + tables + extra:
+    while tables * _IN_TABLE < sectors + 1 + tables + extra:
         tables += 1
-        extra = -(-max(tables - 109, 0) // 127)
+        extra = -(-max(tables - _IN_HEADER, 0) // (_IN_TABLE - 1))
     first_table, first_extra = sectors + 1, sectors + 1 + tables
-    chain = [*range(1, sectors), _END, _END, *[_FAT] * tables, *[_FAT - 1] * extra]
-    chain += [_FREE] * (tables * 128 - len(chain))
+    chain = [*range(1, sectors), _END, _END, *[_FAT] * tables, *[_DIFAT] * extra]
+    chain += [_FREE] * (tables * _IN_TABLE - len(chain))
     places = [*range(first_table, first_table + tables)]
+    # Versions, byte order, 2^9 bytes a sector and 2^6 a share, how many sectors the table has,
+    # where the directory is, and how long a stream in shares may be.
     header = struct.pack(
-        *("<8s16xHHHHH6xIIIII", SIGNATURE, 0x3E, 3, 0xFFFE, 9, 6, 0, tables, sectors, 0, 4096),
+        *("<8s16xHHHHH6xIIIII", SIGNATURE, 0x3E, 3, 0xFFFE, 9, 6, 0, tables, sectors, 0, _SHORTEST),
     )
     header += struct.pack("<IIII", _END, 0, first_extra if extra else _END, extra)
-    header += _numbers(places[:109], 109)
-    root = _entry("Root Entry", 5, 1, _END, 0)
-    book = _entry("Workbook", 2, _FREE, 0, len(content))
+    header += _numbers(places[:_IN_HEADER], _IN_HEADER)
+    root = _entry("Root Entry", _ROOT, 1, _END, 0)
+    book = _entry("Workbook", _STREAM, _FREE, 0, len(content))
     more = b"".join(
-        _numbers(places[109 + 127 * n : 109 + 127 * (n + 1)], 127)
+        _numbers(places[_IN_HEADER + 127 * n : _IN_HEADER + 127 * (n + 1)], 127)
         + struct.pack("<I", _END if n + 1 == extra else first_extra + n + 1)
         for n in range(extra)
     )
@@ -158,10 +170,12 @@ def contained(stream: bytes) -> bytes:
 
 
 def _numbers(sectors: list[int], count: int) -> bytes:
+    """So many numbers of sectors, the missing ones as free."""
     return struct.pack(f"<{count}I", *sectors, *[_FREE] * (count - len(sectors)))
 
 
 def _entry(name: str, kind: int, child: int, first: int, size: int) -> bytes:
+    """An entry of the directory ([MS-CFB] 2.6.1), 128 bytes: name, type, place and size."""
     text = name.encode("utf-16-le") + b"\0\0"
     return (
         text.ljust(64, b"\0")
@@ -174,7 +188,7 @@ def _entry(name: str, kind: int, child: int, first: int, size: int) -> bytes:
 @contextmanager
 def _opened(file: InputFile) -> Iterator[olefile.OleFileIO]:
     with file.path.open("rb") as stream:
-        check_container(stream)
+        _check_header(stream)
         container = olefile.OleFileIO(stream)
         try:
             yield container
@@ -182,7 +196,7 @@ def _opened(file: InputFile) -> Iterator[olefile.OleFileIO]:
             container.close()
 
 
-def check_container(stream: IO[bytes]) -> None:
+def _check_header(stream: IO[bytes]) -> None:
     """Raise ContainerError for a container whose header speaks of more than the file holds."""
     size = stream.seek(0, 2)
     stream.seek(0)
@@ -190,6 +204,8 @@ def check_container(stream: IO[bytes]) -> None:
     stream.seek(0)
     if len(header) < 76:
         raise ContainerError("it is cut short")
+    # [MS-CFB] 2.2: the sizes of sectors and of shares as powers of two; how many sectors the table
+    # has, that of the shares, and the further places of the table.
     shift, mini_shift = struct.unpack_from("<HH", header, 30)
     tables, mini_tables, extra = (struct.unpack_from("<I", header, at)[0] for at in (44, 64, 72))
     if shift not in (9, 12) or mini_shift != 6:
@@ -246,6 +262,7 @@ def opened_without_password(file: InputFile, limit: int = SIZE_LIMIT) -> Iterato
 
 
 def _check_spins(file: InputFile) -> None:
+    """Raise ValueError for a workbook whose key takes hours to derive ([MS-OFFCRYPTO] 2.3.4)."""
     with file.path.open("rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is in no container")

@@ -44,16 +44,18 @@ _PART_TEXT = 8 * MIB
 _LONGEST_TOKEN = 16 * 2**20
 """Bytes of one tag; the parser holds it whole."""
 
+# Names of tags and attributes as expat gives them: namespace, a space, and the local name.
 _O = "urn:oasis:names:tc:opendocument:xmlns:"
 _OFFICE, _TABLE, _TEXT, _STYLE = (
     f"{_O}{name}:1.0 " for name in ("office", "table", "text", "style")
 )
 _CELLS = {_TABLE + "table-cell", _TABLE + "covered-table-cell"}
-_ASIDE = {_OFFICE + "annotation", _TABLE + "shapes"}
+_NOT_THE_CELL = {_OFFICE + "annotation", _TABLE + "shapes"}
 _DRAWING = f"{_O}drawing:1.0 "
 _ROW, _TABLE_TAG, _COLUMN = _TABLE + "table-row", _TABLE + "table", _TABLE + "table-column"
 _PARAGRAPH, _SPACES = _TEXT + "p", _TEXT + "s"
 _SIGNS = {_TEXT + "tab": "\t", _TEXT + "line-break": "\n"}
+# Lengths of time and dates of XML Schema.
 _TIME = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d+))?S)?")
 _OTHER_YEAR = re.compile(r"-|\+?[0-9]{5,}-")
 """The year of a date before our calendar or after 9999 (xsd:date of XML Schema)."""
@@ -61,6 +63,7 @@ _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:[.,]\d+)?)?")
 _FIRST_DAY = "1899-12-31"
 """The day of the number 1; what is before it is 0 or a negative number in a date format."""
 _MOST_REPEATED = 2**24
+"""What more repetitions are taken for: it is beyond all limits of a sheet."""
 
 
 def open_opendocument(file: InputFile, options: SourceOptions) -> Reading:
@@ -246,7 +249,7 @@ class _Reader:
             raise self._too_long()
 
     def start(self, tag: str, given: dict[str, str]) -> None:
-        if self._depth or tag in _ASIDE or tag.startswith(_DRAWING):
+        if self._depth or tag in _NOT_THE_CELL or tag.startswith(_DRAWING):
             self._depth += 1
         elif tag in _CELLS:
             self._cell, self._text, self._length, self._paragraphs = given, [], 0, 0

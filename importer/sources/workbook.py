@@ -21,6 +21,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
 import python_calamine as calamine
 
 from importer.errors import SourceError
@@ -381,6 +382,10 @@ def cell_texts(cells: Sequence[Any]) -> list[str]:
     kinds = set(map(type, cells))
     if kinds == {str}:
         return list(cells)
+    if kinds == {float}:
+        numbers = np.array(cells)
+        if (np.abs(numbers) < _WHOLE).all() and (numbers == np.trunc(numbers)).all():
+            return list(map(str, numbers.astype(np.int64).tolist()))
     if kinds <= {str, float}:
         return [cell if type(cell) is str else _number(cell) for cell in cells]
     return [cell if type(cell) is str else cell_text(cell) for cell in cells]

@@ -1,8 +1,9 @@
-"""Binary workbooks (.xlsb): their sheets, and a look through one of them.
+"""Binary workbooks (.xlsb): one sheet of one, as text.
 
 Parts are runs of records ([MS-XLSB] 2.1.4): a type and a length, each in seven bits a byte, then
-that many bytes. The workbook library reads the cells; for it, error cells are blanks, and it makes
-room for every cell between the outermost ones. Formulas always have a stored value here.
+that many bytes. python-calamine reads the cells; for it, error cells are blanks, and it makes room
+for every cell between the outermost ones. So the sheet is looked through before, as one of XML is.
+Formulas always have a stored value here.
 """
 
 from __future__ import annotations
@@ -32,16 +33,27 @@ if TYPE_CHECKING:
     from importer.sources.inputfile import InputFile
     from importer.sources.source import Reading
 
-_ROW, _BLANK, _ERROR, _TEXT, _SHARED, _FORMULA_TEXT, _FORMULA_ERROR = 0, 1, 3, 6, 7, 8, 11
-_RICH_TEXT = 62
-_SHORT_NUMBER, _DOUBLE, _FORMULA_NUMBER = 2, 5, 9
+# Types of records ([MS-XLSB] 2.3.2), with the names that they have there.
+_BOOK, _BOOK_END, _PROPERTIES = 131, 132, 153  # BrtBeginBook, BrtEndBook, BrtWbProp
+_SHEETS, _SHEETS_END, _SHEET = 143, 144, 156  # BrtBeginBundleShs, BrtEndBundleShs, BrtBundleSh
+_FORMAT, _STYLE = 44, 47  # BrtFmt, BrtXF
+_CELL_STYLES, _CELL_STYLES_END = 617, 618  # BrtBeginCellXFs, BrtEndCellXFs
+_STRING, _COLUMNS, _MERGE, _ROW = 19, 60, 176, 0  # BrtSSTItem, ...ColInfo, ...MergeCell, ...RowHdr
+_BLANK, _SHORT_NUMBER, _ERROR, _DOUBLE = 1, 2, 3, 5  # BrtCellBlank, ...Rk, ...Error, ...Real
+_TEXT, _SHARED, _RICH_TEXT = 6, 7, 62  # BrtCellSt, BrtCellIsst, BrtCellRString
+_FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_ERROR = 8, 9, 11  # BrtFmlaString, ...Num, ...Error
 _NUMBERS = frozenset((_SHORT_NUMBER, _DOUBLE, _FORMULA_NUMBER))
-_FORMAT, _STYLE, _CELL_STYLES, _CELL_STYLES_END = 44, 47, 617, 618
 _CELLS = frozenset((*range(1, 12), _RICH_TEXT))
-_STRING, _COLUMNS, _SHEET, _MERGE, _PROPERTIES = 19, 60, 156, 176, 153
+"""They begin with the column (4 bytes) and the style (3 bytes, and one of flags); what they hold
+begins at byte 8."""
+_VALUE_AT = 8
 _SHORTEST = {_ROW: 12, _COLUMNS: 18, _MERGE: 16, _ERROR: 9, _FORMULA_ERROR: 9, _SHARED: 12}
 _SHORTEST |= {_SHORT_NUMBER: 12, _DOUBLE: 16, _FORMULA_NUMBER: 16}
 _SHORTEST |= {_TEXT: 12, _FORMULA_TEXT: 12, _RICH_TEXT: 13}
+"""Bytes that a record has at least, as far as they are looked at here."""
+_ROW_HIDDEN = 0x10  # fDyZero in byte 11 of BrtRowHdr
+_COLUMN_HIDDEN = 1  # fHidden in byte 16 of BrtColInfo
+_SINCE_1904 = 1  # f1904 in byte 0 of BrtWbProp
 
 ERRORS = {
     0x00: "#NULL!",
@@ -101,16 +113,18 @@ class BinaryPackage(ExcelPackage):
     def is_since_1904(self) -> bool:
         """Whether days are counted from 1904."""
         book = self.records(self.workbook, PART_LIMIT)
-        return any(kind == _PROPERTIES and record[:1] and record[0] & 1 for kind, record in book)
+        return any(
+            kind == _PROPERTIES and record[:1] and record[0] & _SINCE_1904 for kind, record in book
+        )
 
     def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
         book = self.records(self.workbook, PART_LIMIT)
         properties = b"".join(_record(kind, data) for kind, data in book if kind == _PROPERTIES)
         sheet = struct.pack("<II", 0, 1) + _with_length("worksheet") + _with_length("Sheet1")
-        sheets = _record(143, b"") + _record(_SHEET, sheet) + _record(144, b"")
+        sheets = _record(_SHEETS, b"") + _record(_SHEET, sheet) + _record(_SHEETS_END, b"")
         return {
             "[Content_Types].xml": b"<Types/>",
-            "xl/workbook.bin": _record(131, b"") + properties + sheets + _record(132, b""),
+            "xl/workbook.bin": _record(_BOOK, b"") + properties + sheets + _record(_BOOK_END, b""),
             "xl/_rels/workbook.bin.rels": relations_xml(related),
         }
 
@@ -143,7 +157,7 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
     for count, (kind, record) in enumerate(package.records(sheet.part, SHEET_LIMIT)):
         if kind == _ROW:
             row = int.from_bytes(record[:4], "little")
-            is_hidden = bool(record[11] & 0x10)
+            is_hidden = bool(record[11] & _ROW_HIDDEN)
         elif kind in _CELLS and len(record) >= 4:
             if kind == _BLANK:
                 continue
@@ -158,13 +172,13 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
                 if style in dates.formats and dates.is_no_date(style, _number(kind, record)):
                     special.append((row, column, BAD_DATE))
             elif kind in (_ERROR, _FORMULA_ERROR):
-                special.append((row, column, ERRORS.get(record[8], "#VALUE!")))
+                special.append((row, column, ERRORS.get(record[_VALUE_AT], "#VALUE!")))
             elif kind == _SHARED:
-                index = int.from_bytes(record[8:12], "little")
+                index = int.from_bytes(record[_VALUE_AT : _VALUE_AT + 4], "little")
                 scan.text += strings[index] if index < len(strings) else 0
             elif kind in (_TEXT, _FORMULA_TEXT, _RICH_TEXT):
                 scan.text += len(record)
-        elif kind == _COLUMNS and record[16] & 1:
+        elif kind == _COLUMNS and record[16] & _COLUMN_HIDDEN:
             first, last = struct.unpack_from("<II", record)
             if first <= last < 2**14:
                 scan.hidden_columns.add(first, last)
@@ -180,8 +194,8 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
 
 def _number(kind: int, record: bytes) -> float:
     if kind == _SHORT_NUMBER:
-        return short_number(record, 8)
-    return float(struct.unpack_from("<d", record, 8)[0])
+        return short_number(record, _VALUE_AT)
+    return float(struct.unpack_from("<d", record, _VALUE_AT)[0])
 
 
 def short_number(data: bytes, at: int) -> float:
@@ -190,7 +204,7 @@ def short_number(data: bytes, at: int) -> float:
     In .xls and .xlsb alike ([MS-XLS] 2.5.217).
     """
     word = struct.unpack_from("<i", data, at)[0]
-    if word & 2:
+    if word & 2:  # fInt; else the upper bits of a double. fX100, the lowest bit: a hundredth
         number = float(word >> 2)
     else:
         number = struct.unpack("<d", struct.pack("<Q", (word & 0xFFFFFFFC) << 32))[0]
@@ -209,7 +223,11 @@ def _string_lengths(package: BinaryPackage) -> Iterable[int]:
 
 
 def _head(data: bytes, at: int) -> tuple[int, int, int] | None:
-    """The type of the record at `at`, where its bytes begin, and how many they are."""
+    """The type of the record at `at`, where its bytes begin, and how many they are.
+
+    None where it is not there in full. The type has one or two bytes, the length one to four: of
+    each the lower seven bits count, and the highest says that another follows ([MS-XLSB] 2.1.4).
+    """
     end = len(data)
     if at + 2 > end:
         return None
