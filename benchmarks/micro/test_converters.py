@@ -10,11 +10,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.leads import HEADERS, MAPPING, rows
 from importer.api.request import encode
+from importer.mapping.cells import arrow_texts
 from importer.mapping.load import load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch
 from importer.settings import BATCH_ROWS
-from importer.textbytes import arrow_texts
 
 RULES = {
     "text": "form: {name: Full name}",

@@ -25,12 +25,11 @@ import pyarrow as pa
 
 from importer.drafting.headers import Meaning, Role, words_of
 from importer.drafting.yaml import UNSURE, flow, shown
-from importer.mapping.cells import Cells
+from importer.mapping.cells import Cells, not_blank
 from importer.mapping.program import Headers
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import compile_value
 from importer.model import Batch, Severity
-from importer.textbytes import held
 
 MOST_COLUMNS = 1000
 """Columns that are looked at: a mapping of more is none that a person reads."""
@@ -120,7 +119,7 @@ class Sampler:
         filled = np.zeros((count, len(self._texts)), dtype=bool)
         for i, texts in enumerate(self._texts):
             column, errors = cells.texts(i), cells.errors(i)
-            filled[:, i] = held(column)
+            filled[:, i] = not_blank(column)
             self._errors[i] += int(errors.sum())
             taken = column.take(pa.array(np.flatnonzero(~errors)[::step]))
             for text, times in Counter(taken.to_pylist()).items():

@@ -22,30 +22,67 @@ from importer.model import (
     as_spreadsheets_show,
     is_formula,
 )
-from importer.textbytes import Bytes
 
 Mask = npt.NDArray[np.bool_]
 BLANK = pa.scalar("", pa.large_string())
-_HASH, _E, _ERR = ord("#"), ord("E"), len("Err:501")
-_EQUALS, _APOSTROPHE = ord("="), ord("'")
+_ERRORS = pa.array(ERROR_TEXTS, pa.large_string())
+_CHANGED_BY_NFC = r"[^\x{0}-\x{2FF}]"
+"""Texts of characters below U+0300 only are in Unicode NFC: combining marks come behind them."""
 _SHOWN = 80
 
 
+def mask_of(booleans: Any) -> Mask:
+    """An Arrow array of truth values as an array of numpy's that may be changed."""
+    return np.array(booleans.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def matches(texts: Any, pattern: str) -> Mask:
+    """Which Arrow texts a pattern of RE2 is found in."""
+    return mask_of(pc.match_substring_regex(texts, pattern))
+
+
+def not_blank(texts: Any) -> Mask:
+    """Which Arrow texts are not blank."""
+    return mask_of(pc.not_equal(texts, ""))
+
+
+def distinct(texts: Any) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """The distinct texts of an Arrow array, in their order, and for each row which one it has."""
+    encoded = texts.dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+
+
+def arrow_texts(texts: Any) -> Any:
+    """Texts as an Arrow array of large strings: as they are, if they are one."""
+    return texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
+
+
 def trimmed(texts: Any) -> Any:
-    """Arrow texts without white space at their ends: the same array where there is none."""
-    return texts if Bytes(texts).is_trimmed else pc.utf8_trim(texts, BLANKS)
+    """Arrow texts without white space at their ends."""
+    return pc.utf8_trim(texts, BLANKS)
 
 
 def as_shown(texts: Any) -> Any:
     """Arrow texts as a spreadsheet program shows them: ``="0123"`` is the text 0123."""
-    first = Bytes(texts).first
-    places = np.flatnonzero((first == _EQUALS) | (first == _APOSTROPHE))
-    if not len(places):
+    notation = pc.or_(pc.starts_with(texts, "="), pc.starts_with(texts, "'"))
+    if not pc.any(notation).as_py():
         return texts
-    mask = np.zeros(len(texts), dtype=bool)
-    mask[places] = True
-    some = [as_spreadsheets_show(text) for text in texts.take(pa.array(places)).to_pylist()]
-    return pc.replace_with_mask(texts, pa.array(mask), pa.array(some, texts.type))
+    some = [as_spreadsheets_show(text) for text in texts.filter(notation).to_pylist()]
+    return pc.replace_with_mask(texts, notation, pa.array(some, texts.type))
+
+
+def _in_nfc(texts: Any) -> Any:
+    """Arrow texts in Unicode NFC."""
+    changed = np.flatnonzero(~mask_of(pc.string_is_ascii(texts)))
+    if not len(changed):
+        return texts
+    changed = changed[matches(texts.take(pa.array(changed)), _CHANGED_BY_NFC)]
+    if not len(changed):
+        return texts
+    some = np.zeros(len(texts), dtype=bool)
+    some[changed] = True
+    normal = pc.utf8_normalize(texts.take(pa.array(changed)), "NFC")
+    return pc.replace_with_mask(texts, pa.array(some), normal)
 
 
 def blanked(texts: Any, mask: Mask) -> Any:
@@ -64,7 +101,7 @@ class Cells:
 
     batch: Batch
     _raw: dict[int, Any] = field(default_factory=dict)
-    _trimmed: dict[int, tuple[Any, Bytes]] = field(default_factory=dict)
+    _trimmed: dict[int, Any] = field(default_factory=dict)
     _errors: dict[int, Mask] = field(default_factory=dict)
     _garbled: dict[int, Mask] = field(default_factory=dict)
 
@@ -79,53 +116,38 @@ class Cells:
     def raw_texts(self, column: int) -> Any:
         """The cells as they stand in the sheet, in Unicode NFC: one spelling for one text."""
         if column not in self._raw:
-            texts = self.batch.columns[column]
-            if not Bytes(texts).is_nfc:
-                texts = pc.utf8_normalize(texts, "NFC")
-            self._raw[column] = as_shown(texts)
+            self._raw[column] = as_shown(_in_nfc(self.batch.columns[column]))
         return self._raw[column]
 
     def texts(self, column: int) -> Any:
         """The cells without white space at their ends, as an Arrow array."""
-        return self._with_bytes(column)[0]
-
-    def _with_bytes(self, column: int) -> tuple[Any, Bytes]:
         if column not in self._trimmed:
-            texts = self.raw_texts(column)
-            found = Bytes(texts)
-            if not found.is_trimmed:
-                texts = as_shown(pc.utf8_trim(texts, BLANKS))
-                found = Bytes(texts)
-                if not found.is_trimmed:
-                    texts = pc.utf8_trim(texts, BLANKS)
-                    found = Bytes(texts)
-            self._trimmed[column] = texts, found
+            raw = self.raw_texts(column)
+            texts = trimmed(raw)
+            if not texts.equals(raw):
+                # Behind white space may stand what a spreadsheet program writes before a text, and
+                # in the text, again, white space.
+                texts = trimmed(as_shown(texts))
+            self._trimmed[column] = texts
         return self._trimmed[column]
 
     def errors(self, column: int) -> Mask:
         """Which cells hold a spreadsheet error such as ``#N/A``, or a formula as text."""
         if column not in self._errors:
-            texts, found = self._with_bytes(column)
-            suspects = found.first == _HASH
-            suspects |= (found.first == _E) & (found.lengths == _ERR)
-            if suspects.any():
-                places = np.flatnonzero(suspects)
-                some = texts.take(pa.array(places))
-                known = pc.is_in(some, pa.array(ERROR_TEXTS, pa.large_string()))
-                suspects[places] = known.to_numpy(zero_copy_only=False)
-            for place in np.flatnonzero(found.first == _EQUALS):
-                suspects[place] = is_formula(texts[int(place)].as_py())
-            self._errors[column] = suspects
+            texts = self.texts(column)
+            errors = mask_of(pc.is_in(texts, _ERRORS))
+            for place in np.flatnonzero(mask_of(pc.starts_with(texts, "="))):
+                errors[place] |= is_formula(texts[int(place)].as_py())
+            self._errors[column] = errors
         return self._errors[column]
 
     def garbled(self, column: int) -> Mask:
         """Which cells may hold letters that an earlier program has spoilt."""
         if column not in self._garbled:
-            texts, found = self._with_bytes(column)
-            mask = self.nothing
-            if int(found.data.max()) > 0x7F:
-                matched = pc.match_substring_regex(texts, GARBLED)
-                mask = matched.to_numpy(zero_copy_only=False)
+            texts = self.texts(column)
+            mask = ~mask_of(pc.string_is_ascii(texts))
+            if mask.any():
+                mask[mask] = matches(texts.filter(pa.array(mask)), GARBLED)
             self._garbled[column] = mask
         return self._garbled[column]
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, Mask, blanked
+from importer.mapping.cells import Cells, Mask, arrow_texts, blanked, distinct, not_blank
 from importer.mapping.phones import phone_converter
 from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, compiled
 from importer.mapping.spec import (
@@ -35,7 +35,6 @@ from importer.mapping.spec import (
 )
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
-from importer.textbytes import arrow_texts, distinct, held, whole_numbers
 
 Integers = npt.NDArray[np.int64]
 """Places in a batch, numbers of contacts, or phones as numbers of up to 15 digits."""
@@ -73,7 +72,7 @@ class ContactsColumns:
         """The rows that have a contact."""
         found = cells.nothing
         if self.spread is not None and self.free:
-            found = held(self.spread.texts)
+            found = not_blank(self.spread.texts)
         for contact in self.numbered.values():
             found = found | contact.exists
         return found
@@ -147,7 +146,7 @@ def _run_one(
     for column in columns.values():
         data = data | column.data
     phone = columns["phone"]
-    without = data & ~held(phone.texts)
+    without = data & ~not_blank(phone.texts)
     rows: list[int] = cells.batch.rows[without].tolist()
     dropped = programs["phone"].rule.on_error == "blank"
     told = {p.row for p in phone.problems if p.severity is Severity.ERROR}
@@ -281,21 +280,18 @@ def _exists(rule: Rule, headers: Headers) -> bool:
     return all(headers.exists(name) for name in rule.named_columns())
 
 
-_DIGITS = 4, 15
-"""The fewest and the most of a number in E.164."""
-
-
+_E164 = "^[1-9][0-9]{3,14}$"
 _LONG = "^[0-9]{7,15}$"
 """Digits that can be a number of any country: shorter ones are extensions, or no phone."""
-
-
 _READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
 """Problems of a phone's column that do not say of a text that it is no phone."""
 
 
 def _read_numbers(texts: Any) -> Integers:
     """Texts in the form of E.164, with or without its plus, as numbers; 0 for any other text."""
-    return whole_numbers(pc.ascii_ltrim(texts, "+"), *_DIGITS).astype(np.int64)
+    digits = pc.ascii_ltrim(texts, "+")
+    numbers = pc.if_else(pc.match_substring_regex(digits, _E164), digits, "0")
+    return np.array(pc.cast(numbers, pa.int64()).to_numpy(), np.int64)
 
 
 def _normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str, Program]:
@@ -465,7 +461,7 @@ class _PhoneCollector:
 
 def _count_pieces(texts: Any) -> Integers:
     """How many phones each spread cell came to."""
-    counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * held(texts)
+    counts: Integers = (pc.count_substring(texts, PIPE).to_numpy(False) + 1) * not_blank(texts)
     return counts.astype(np.int64)
 
 
@@ -504,8 +500,6 @@ def check_phone_field(
 
 
 Action = Literal["skip", "drop"]
-
-
 _LISTED = "do_not_call"
 
 

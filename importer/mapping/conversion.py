@@ -29,8 +29,6 @@ class Converted(NamedTuple):
 
 Converter = Callable[[str], Converted]
 """A pure function of a text that is not blank."""
-
-
 Bare = Literal["plus", "national", "unclear"]
 """The plus was lost; it is a national number; or the column does not show which."""
 

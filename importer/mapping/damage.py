@@ -138,8 +138,6 @@ _TWICE = ("cp1252", "cp1250", "cp1251", "mac-roman", "cp850", "cp852")
 _QUOTES = frozenset("“”„‘’‚‹›«»–—…·\xa0")
 """Signs that prose has after a letter."""
 _SIGNS_TWICE = frozenset("\xa0°§©®«»ºª£·–—‘’‚“”„…•€™")
-
-
 _PLAIN_LETTER = re.compile(
     "[\\u00c0-\\u017f\\u0218-\\u021b\\u0386-\\u03ce\\u0400-\\u045f\\u0490\\u0491]"
 )

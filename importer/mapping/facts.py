@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, trimmed
+from importer.mapping.cells import Cells, not_blank, trimmed
 from importer.mapping.conversion import NOTHING, Bare, Finding
 from importer.mapping.damage import whole_number
 from importer.mapping.kinds import (
@@ -47,7 +47,6 @@ from importer.mapping.phones import (
 from importer.mapping.program import without_prefix
 from importer.mapping.values import separators_of
 from importer.model import PhoneReading, Problem, Severity
-from importer.textbytes import held
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -277,7 +276,7 @@ class _Watched:
         texts = trimmed(texts)
         if self.kinds is PHONES:
             texts = _unlabelled(texts)
-        filled = held(texts)
+        filled = not_blank(texts)
         if filled.all():
             return texts, places
         return texts.filter(pa.array(filled)), places[filled]

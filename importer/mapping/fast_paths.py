@@ -18,11 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import BLANK, trimmed
+from importer.mapping.cells import BLANK, mask_of, matches, trimmed
 from importer.mapping.conversion import NOTHING, Finding
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import PIPE, QUOTES_AND_BRACKETS, separators_of
-from importer.textbytes import matches
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneMetadata
@@ -194,15 +193,15 @@ class _PhoneRules:
         abroad = _lengths(behind_prefix) < _lengths(digits)
         # With neither plus nor zero before it, a number may have lost its plus: see `_read` in
         # phones.py.
-        bare = ~(_mask(pc.starts_with(digits, "+")) | _mask(pc.starts_with(digits, "0")))
-        own_code = bare & ~abroad & _mask(pc.starts_with(digits, self._code))
+        bare = ~(mask_of(pc.starts_with(digits, "+")) | mask_of(pc.starts_with(digits, "0")))
+        own_code = bare & ~abroad & mask_of(pc.starts_with(digits, self._code))
         national = ~(abroad | own_code | bracketed)
         if finding.plus_expected:
             national &= ~bare
         international = abroad & ~bare
         if finding.bare == "plus":
             international |= own_code
-        international &= _mask(pc.starts_with(behind_prefix, self._code))
+        international &= mask_of(pc.starts_with(behind_prefix, self._code))
 
         places = np.flatnonzero(international)
         behind_code = _without_code(behind_prefix.take(pa.array(places)), self._code)
@@ -305,7 +304,7 @@ class _Region:
         """
         dropped: Mask = _lengths(numbers) - _lengths(left) == (1 if self._trunk == "0" else -1)
         dropped &= _lengths(self.national(left)[0]) == _lengths(left)
-        return dropped | _mask(pc.starts_with(left, "0"))
+        return dropped | mask_of(pc.starts_with(left, "0"))
 
     def _are_possible(self, numbers: Any) -> Mask:
         return matches(numbers, self._general) & np.isin(_lengths(numbers), self._lengths)
@@ -329,10 +328,6 @@ def _without_code(numbers: Any, code: str) -> Any:
 def _lengths(texts: Any) -> Indices:
     lengths: Indices = pc.binary_length(texts).to_numpy()
     return lengths
-
-
-def _mask(booleans: Any) -> Mask:
-    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 # E-mails. Settled is what has ASCII letters, digits and common signs only. Left to email-validator:

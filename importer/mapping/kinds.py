@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.mapping.cells import mask_of
+
 OTHER = "other"
 """The kind of all that shows nothing."""
 FALLS = "falls"
@@ -78,14 +80,12 @@ _PHONES = (
     ("zero", "^[^0-9A-Za-z]*0"),
     ("bare", "^[^0-9A-Za-z]*[1-9]"),
 )
+KindPatterns = Sequence[tuple[str, str]]
+KindNumbers = npt.NDArray[np.int8]
+"""For each text, the index of its kind among the patterns; their count, where it is of no kind."""
 
 
-Patterns = Sequence[tuple[str, str]]
-Numbers = npt.NDArray[np.int8]
-"""For each text the place of its kind among the patterns, or their number: it is of no kind."""
-
-
-def _by_pattern(patterns: Patterns) -> KindFinder:
+def _by_pattern(patterns: KindPatterns) -> KindFinder:
     """Tell kinds by patterns, of which the first that fits decides."""
 
     def kinds(texts: Any) -> Iterator[tuple[str, Indices]]:
@@ -98,7 +98,7 @@ def _by_pattern(patterns: Patterns) -> KindFinder:
     return kinds
 
 
-def _fitting(texts: Any, patterns: Patterns) -> Numbers:
+def _fitting(texts: Any, patterns: KindPatterns) -> KindNumbers:
     left, places = texts, np.arange(len(texts))
     numbers = np.full(len(left), len(patterns), dtype=np.int8)
     for number, (_, pattern) in enumerate(patterns):
@@ -112,7 +112,7 @@ def _fitting(texts: Any, patterns: Patterns) -> Numbers:
     return numbers
 
 
-def _places(numbers: Numbers, patterns: Patterns) -> Iterator[tuple[str, Indices]]:
+def _places(numbers: KindNumbers, patterns: KindPatterns) -> Iterator[tuple[str, Indices]]:
     for number in np.flatnonzero(np.bincount(numbers)).tolist():
         kind = patterns[number][0] if number < len(patterns) else OTHER
         yield kind, np.flatnonzero(numbers == number)
@@ -121,10 +121,10 @@ def _places(numbers: Numbers, patterns: Patterns) -> Iterator[tuple[str, Indices
 def _codes(texts: Any) -> Iterator[tuple[str, Indices]]:
     """Tell codes of digits by their length, those apart that begin with 0 or are too long."""
     sizes = pc.binary_length(texts).to_numpy()
-    is_code = _mask(pc.ascii_is_decimal(texts))
-    is_zero = is_code & _mask(pc.starts_with(texts, "0"))
+    is_code = mask_of(pc.ascii_is_decimal(texts))
+    is_zero = is_code & mask_of(pc.starts_with(texts, "0"))
     is_long = is_code & (sizes > MOST_DIGITS) & ~is_zero
-    is_cut = is_long & _mask(pc.match_substring_regex(texts, _CUT))
+    is_cut = is_long & mask_of(pc.match_substring_regex(texts, _CUT))
     for kind, mask in (
         (OTHER, ~is_code),
         ("zero", is_zero),
@@ -147,7 +147,3 @@ def code_numbers(texts: Any) -> npt.NDArray[np.int64]:
     """The codes among texts as numbers, in order; those of too many digits are left out."""
     codes = pc.and_(pc.ascii_is_decimal(texts), pc.less_equal(pc.binary_length(texts), MOST_DIGITS))
     return np.asarray(pc.cast(texts.filter(codes), pa.int64()).to_numpy(), np.int64)
-
-
-def _mask(booleans: Any) -> npt.NDArray[np.bool_]:
-    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)

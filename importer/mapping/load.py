@@ -32,12 +32,8 @@ from importer.mapping.spec import CONTACT_NUMBERS, Disposition, MappingSpec, Mis
 
 KeyPath = tuple[str, ...]
 """The keys that lead to a part of the mapping; places in lists as their numbers."""
-
-
 Positions = Mapping[KeyPath, tuple[int, int]]
 """Line and column of each part, 1-based."""
-
-
 MAX_BYTES = 1 << 20
 
 
@@ -119,14 +115,8 @@ def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
 
 
 _PARTS = ("phone", "name", "title", "email")
-
-
 _STAND_IN = {"column": "any"}
-
-
 _CONTACT = {part: {"column": "any {n}"} for part in _PARTS}
-
-
 _CONSTANTS = {"value", "default", "min", "max"}
 
 
@@ -199,24 +189,14 @@ _YAML_HINTS = {
     "flow sequence": ": close the [ that was opened before",
     "flow mapping": ": close the { that was opened before",
 }
-"""What the YAML library's words mean for an author, by a sign of them."""
-
-
+"""What an author should do about a complaint of the YAML library, by words that stand in it."""
 MAX_NODES = 100_000
 """Aliases multiply nodes; a mapping that grows past this is not one a person wrote."""
-
-
 MAX_DEPTH = 20
-
-
 _STANDARD = "tag:yaml.org,2002:"
-
-
 _TAGS = {"str", "int", "float", "bool", "null", "timestamp", "value", "merge", "seq", "map"}
-"""Those of plain data, which most nodes have without being told."""
-
-
-_HALF = re.compile("[\ud800-\udfff]")
+"""Tags of plain data; the library gives them to nodes that have none of their own."""
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -259,7 +239,7 @@ class YamlReader:
             return [self._data(item, (*path, str(i))) for i, item in enumerate(node.value)]
         if not isinstance(node, ScalarNode):
             return None
-        if not str(node.value).isprintable() and _HALF.search(str(node.value)):
+        if not str(node.value).isprintable() and _HALF_A_PAIR.search(str(node.value)):
             self._complain(node, path, "half a surrogate pair is no text")
         return _scalar(node)
 

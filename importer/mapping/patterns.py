@@ -42,7 +42,7 @@ def mistake_in(pattern: str) -> str | None:
     # Here and below: a jobs file is loaded every few minutes, without Arrow.
     import pyarrow as pa
 
-    from importer.textbytes import matches
+    from importer.mapping.cells import matches
 
     if len(pattern) > LONGEST:
         return f"has {len(pattern):,} characters, more than {LONGEST:,}: make it shorter"
@@ -88,7 +88,7 @@ def _found(texts: list[str], pattern: str) -> Any:
     """Of which texts a pattern matches some part: an array of truth values."""
     import pyarrow as pa
 
-    from importer.textbytes import matches
+    from importer.mapping.cells import matches
 
     return matches(pa.array(texts, pa.large_string()), pattern)
 

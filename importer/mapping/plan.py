@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from importer.errors import MappingError
-from importer.mapping.cells import Cells, Mask
+from importer.mapping.cells import Cells, Mask, distinct, not_blank
 from importer.mapping.contacts import (
     ContactsColumns,
     ContactsProgram,
@@ -46,7 +46,6 @@ from importer.mapping.records import (
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Type
 from importer.mapping.text import as_cell
 from importer.model import NOTE_COLUMNS, Batch, Checked, PhoneReading, Problem, Records, Severity
-from importer.textbytes import distinct, held
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -257,7 +256,7 @@ class Plan:
         problems = []
         for name in ("dispositionid", "userid"):
             program, _ = self.disposition[name]
-            for i in np.flatnonzero(has & ~held(parts[name].column.texts)):
+            for i in np.flatnonzero(has & ~not_blank(parts[name].column.texts)):
                 problems.append(
                     Problem(
                         int(cells.batch.rows[i]),

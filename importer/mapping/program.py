@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import BLANK, Cells, Mask, blanked, error_problem, trimmed
+from importer.mapping.cells import BLANK, Cells, Mask, blanked, error_problem, not_blank, trimmed
 from importer.mapping.conversion import NOTHING, Fault, Finding
 from importer.mapping.damage import garbled
 from importer.mapping.fast_paths import FastPath, fast_path
@@ -27,7 +27,6 @@ from importer.mapping.spec import TEMPLATE_COLUMN, MappingSpec, PlacedRule, Rule
 from importer.mapping.text import squeeze, trim
 from importer.mapping.values import JOINT, Value, compile_value, longest_first
 from importer.model import Problem, Severity
-from importer.textbytes import held
 
 REMEMBERED = 4096
 """Distinct texts whose values are kept from batch to batch, a program."""
@@ -178,17 +177,17 @@ class Program:
         broken = self._broken(cells, problems)
         problems.extend(self._garbled(cells))
         texts = self.fetch(cells)
-        data = held(texts)
+        data = not_blank(texts)
         texts = blanked(texts, broken)
         faulty = cells.nothing
         if self.value is not None:
             texts, faulty = self._convert(cells, texts, problems)
         if rule.default is not None:
             # What an error has blanked stays blank.
-            blank = ~(held(texts) | broken | faulty)
+            blank = ~(not_blank(texts) | broken | faulty)
             texts = pc.if_else(pa.array(blank), pa.scalar(rule.default, texts.type), texts)
         if rule.required:
-            missing = ~(held(texts) | broken)
+            missing = ~(not_blank(texts) | broken)
             for i in np.flatnonzero(missing):
                 problems.append(self._missing(int(cells.batch.rows[i])))
         return Column(texts, data, tuple(problems))
@@ -243,7 +242,7 @@ class Program:
     def _convert(self, cells: Cells, texts: Any, problems: list[Problem]) -> tuple[Any, Mask]:
         """Settle what has a fast path, and take each distinct text of what is left on its own."""
         settled = None if self.fast is None else self.fast(texts)
-        open_ = ~cells.nothing if settled is None else held(texts) & ~settled.known
+        open_ = ~cells.nothing if settled is None else not_blank(texts) & ~settled.known
         left = np.flatnonzero(open_)
         if settled is not None and not len(left):
             return settled.values, cells.nothing
@@ -317,7 +316,7 @@ def _join(columns: Sequence[Any], joint: str) -> Any:
     """Join cells, leaving out the blank ones."""
     joined = columns[0]
     for column in columns[1:]:
-        both = pa.array(held(joined) & held(column))
+        both = pa.array(not_blank(joined) & not_blank(column))
         between = pc.if_else(both, pa.scalar(joint, pa.large_string()), BLANK)
         joined = pc.binary_join_element_wise(joined, between, column, BLANK)
     return joined
@@ -328,7 +327,7 @@ def _fill(template: str, columns: Sequence[Any]) -> Any:
     texts = [pa.scalar(text, pa.large_string()) for text in TEMPLATE_COLUMN.split(template)[::2]]
     parts = [part for pair in zip(texts[:-1], columns, strict=True) for part in pair]
     filled = pc.binary_join_element_wise(*parts, texts[-1], BLANK)
-    some = np.logical_or.reduce([held(column) for column in columns])
+    some = np.logical_or.reduce([not_blank(column) for column in columns])
     return trimmed(blanked(filled, ~some))
 
 

@@ -14,13 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, Mask, blanked, or_null
+from importer.mapping.cells import Cells, Mask, arrow_texts, blanked, not_blank, or_null
 from importer.mapping.contacts import ContactsColumns, ContactsProgram, normal_program
 from importer.mapping.program import Column, Program
 from importer.mapping.spec import MappingSpec, Rule, Type
 from importer.mapping.values import JOINT
 from importer.model import Checked, ContactTexts, Phones, Records
-from importer.textbytes import arrow_texts, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class KeyPart:
         if self.normal is not None:
             numbers = self.normal.run(cells).texts
             # What is no number is compared as it is sent, and what is not sent is no key.
-            return pc.if_else(pa.array(held(texts) & held(numbers)), numbers, texts)
+            return pc.if_else(pa.array(not_blank(texts) & not_blank(numbers)), numbers, texts)
         if self.by_number and contacts.phones is not None:
             return _numbers(texts, contacts.phones, int(self.path[1]))
         return pc.utf8_lower(texts) if self.type == "email" else texts
@@ -156,7 +155,7 @@ def row_keys(
     keys = columns[0]
     for column in columns[1:]:
         joined = pc.binary_join_element_wise(keys, column, pa.scalar(JOINT, pa.large_string()))
-        keys = blanked(joined, ~(held(keys) & held(column)))
+        keys = blanked(joined, ~(not_blank(keys) & not_blank(column)))
     return keys
 
 

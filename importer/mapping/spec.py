@@ -276,8 +276,6 @@ AnyRule = Annotated[
 
 SpreadRule = Annotated[Rule, BeforeValidator(_as_spread, json_schema_input_type=Text | Rule)]
 """A rule whose cells hold many values."""
-
-
 CONTACT_NUMBERS = range(1, 10)
 
 

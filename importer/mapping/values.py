@@ -35,8 +35,6 @@ PIPE = "|"
 PIPE_REPLACEMENT = "/"
 PIPE_FAULT = "pipe_in_value"
 """Never sent with a warning: the service would quietly make two values of one."""
-
-
 _BOUND = "check the value; or change min and max in the mapping"
 _LENGTH = "check the value; or change min_length and max_length in the mapping"
 
@@ -446,8 +444,6 @@ FALSE_WORDS = frozenset({"false", "no", "n", "0", "off", "nem", "nein", "falsch"
 
 _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9][0-9.,'’ ]*|[.,][0-9]+)")
 _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
-
-
 _MAILTO = re.compile("^mailto:(?://)?", re.IGNORECASE)
 _WHOLE = "write it without decimals; or set type: decimal in the mapping"
 _DIGITS = "write digits and one decimal mark only, without a unit"

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from importer.errors import MappingError, RunInterruptedError, SourceError
 from importer.files import replacing
-from importer.mapping.cells import Cells
+from importer.mapping.cells import Cells, distinct, not_blank
 from importer.mapping.contacts import DoNotCallList
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import Headers
@@ -28,7 +28,6 @@ from importer.pipeline.running import StopSwitch
 from importer.settings import SourceOptions
 from importer.sources import file_sha256, open_source
 from importer.sources.source import Source
-from importer.textbytes import distinct, held
 
 if TYPE_CHECKING:
     from importer.mapping.conversion import Converter, Fault
@@ -204,7 +203,7 @@ class _Reading:
         numbers += [number for text in entries for number in self._either(text)]
         if numbers:
             self._parts.append(np.array(numbers, dtype=np.int64))
-        self._entries += int(held(texts).sum())
+        self._entries += int(not_blank(texts).sum())
         wrong = np.array([not isinstance(number, int) for number in found], dtype=bool)
         for i in np.flatnonzero(wrong[codes]) if wrong.any() else ():
             self._unreadable += 1

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from importer.api.request import encode
+from importer.mapping.cells import arrow_texts
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch, Problem, Severity
-from importer.textbytes import arrow_texts
 
 
 @functools.lru_cache

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.mapping.cells import arrow_texts
 from importer.model import (
     Disposition,
     Field,
@@ -32,7 +33,6 @@ from importer.survey.live import (
 )
 from importer.survey.nearest import Near, Nearest
 from importer.survey.surveyor import past_callbacks
-from importer.textbytes import arrow_texts
 
 
 def texts(*values: str) -> Any:

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.mapping.cells import arrow_texts
 from importer.model import Checked, Problem, Severity, Status
 from importer.survey.duplicates import OnDuplicate, Seen
 from importer.survey.surveyor import Surveyor
-from importer.textbytes import arrow_texts
 
 
 def checked(
