@@ -87,23 +87,32 @@ _STYLED = re.compile(
 _STYLE = rb'(?: s="[0-9]{1,5}")?+'
 _DYNAMIC = rb'(?: cm="[0-9]++")?+'
 """Given to formulas of Excel 365 whose result may be several cells."""
-_USUAL_FORMULA = rb'(?:<f(?: [\w:]+="[^"<>]*+")*+(?:/>|>[^<]*+</f>))?+'
+_USUAL_FORMULA = rb'<f(?: [\w:]+="[^"<>]*+")*+(?:/>|>[^<]*+</f>)'
+_NO_VALUE = rb'(?: t="n")?+%b>%b(?:<v></v>|<v/>)?+</c>' % (_DYNAMIC, _USUAL_FORMULA)
 _USUAL_ROW = (
     # Its number, and whether it is hidden: groups 1 and 2.
     rb'<row r="([1-9][0-9]{0,6})"(?: (?:hidden="(?:1|true|on)"()|(?!r=)[\w:.-]+="[^"<>]*+"))*+'
     # Cells in known columns, with the row's own number: a text of the cell's own, the number of a
-    # shared one, or any other value. It begins with no blank: a formula with a blank one has none.
+    # shared one, the text that a formula gave, a number or truth value, an error (group 3), or a
+    # formula without a value (group 4). Values begin with no blank: a blank one is none.
     rb'(?:/>|>(?:<c r="(?:%%(columns)b\1"%(style)b(?:'
-    rb' t="inlineStr"><is><t(?:>| xml:space="preserve">)[^<]*+</t></is>'
-    rb'| t="s"><v>[0-9]++</v>'
-    rb'|(?: t="(?:n|b|str)")?+%(dynamic)b>%(formula)b<v>[^<\s][^<]*+</v>'
-    rb")</c>()"  # group 3: some cell holds something
+    rb' t="inlineStr"><is><t(?:>| xml:space="preserve">)[^<]*+</t></is></c>'
+    rb'| t="s"><v>[0-9]++</v></c>'
+    rb'| t="str"%(dynamic)b>(?:%(formula)b)?+<v(?:>| xml:space="preserve">)[^<]*+</v></c>'
+    rb'|(?: t="(?:[bn]|(e))")?+%(dynamic)b>(?:%(formula)b)?+<v>[^<\s][^<]*+</v></c>'
+    rb"|%(empty)b()"
+    rb")()"  # group 5: some cell holds something
     # Formats without a value, in any column.
     rb'|[A-Z]{1,3}\1"%(style)b(?: t="n")?+/>)'
     rb")*+</row>)\s*+"
-) % {b"style": _STYLE, b"dynamic": _DYNAMIC, b"formula": _USUAL_FORMULA}
+) % {b"style": _STYLE, b"dynamic": _DYNAMIC, b"formula": _USUAL_FORMULA, b"empty": _NO_VALUE}
+_USUAL_ERROR = re.compile(
+    rb'<c r="([A-Z]{1,3}[0-9]{1,7})"%b t="e"%b>(?:%b)?+<v>([^<]++)'
+    % (_STYLE, _DYNAMIC, _USUAL_FORMULA)
+)
+_USUAL_EMPTY_FORMULA = re.compile(rb'<c r="([A-Z]{1,3}[0-9]{1,7})"%b%b' % (_STYLE, _NO_VALUE))
 _MAY_BE_NO_DATE = re.compile(
-    rb'<c r="([A-Z]{1,3}[0-9]{1,7})" s="([0-9]++)"(?: t="n")?+%b>%b'
+    rb'<c r="([A-Z]{1,3}[0-9]{1,7})" s="([0-9]++)"(?: t="n")?+%b>(?:%b)?+'
     rb"<v>(?!(?!60[.<])[1-9][0-9]{0,5}(?:\.[0-9]++)?<)([^<]++)" % (_DYNAMIC, _USUAL_FORMULA)
 )
 """In usual rows: numbers with a format that could be no day of a calendar, if the format is one of
@@ -167,28 +176,35 @@ class _Look:
         """Take in the usual rows that begin there; where they end."""
         scan = self.scan
         match_row = _usual_row(scan.columns).match
-        at, last = begin, -1
+        at, last, has_errors, has_empty = begin, -1, False, False
         while (row := match_row(part, at)) is not None:
             at = row.end()
             self._row = int(row[1]) - 1
-            if row.end(3) >= 0:
+            if row.end(5) >= 0:
                 last = max(last, self._row)
+                has_errors |= row.end(3) >= 0
+                has_empty |= row.end(4) >= 0
                 if row.end(2) >= 0:
                     scan.hidden_rows.add(self._row, self._row)
         if last >= 0:
             scan.rows = max(scan.rows, last + 1)
             scan.cells += part.count(b"</c>", begin, at)
             scan.shared += part.count(b' t="s"', begin, at)
+            if has_errors:
+                for cell in _USUAL_ERROR.finditer(part, begin, at):
+                    self._note(cell[1], _error_text(cell[2].strip(), scan))
+            if has_empty:
+                for cell in _USUAL_EMPTY_FORMULA.finditer(part, begin, at):
+                    self._note(cell[1], EMPTY_FORMULA)
             if self._dates.formats:
-                self._find_bad_dates(part, begin, at)
+                for cell in _MAY_BE_NO_DATE.finditer(part, begin, at):
+                    self._note(cell[1], _bad_date(cell[2], cell[3], scan, self._dates))
         return at
 
-    def _find_bad_dates(self, part: bytes, begin: int, end: int) -> None:
-        """Note numbers in usual rows that their format makes a date which does not exist."""
-        for cell in _MAY_BE_NO_DATE.finditer(part, begin, end):
-            text = _bad_date(cell[2], cell[3], self.scan, self._dates)
-            if text is not None and (place := _place(cell[1])) is not None:
-                self.special.append((*place, text))
+    def _note(self, reference: bytes, text: str | None) -> None:
+        """Note what stands for a cell, if anything does."""
+        if text is not None and (place := _place(reference)) is not None:
+            self.special.append((*place, text))
 
     def _by_tags(self, part: bytes) -> None:
         """Take in whole rows of any spelling."""
@@ -277,14 +293,19 @@ def _special_text(
     value = _VALUE.search(inside)
     stored = (value[1] or b"").strip() if value else b""
     if attributes.get(b"t") == b"e":
-        if stored not in KNOWN_ERRORS and stored:
-            scan.unknown_errors = True
-        return stored.decode("utf-8", "replace") or "#VALUE!"
+        return _error_text(stored, scan)
     if stored and attributes.get(b"t", b"n") == b"n":
         return _bad_date(attributes.get(b"s", b"0"), stored, scan, dates)
     if stored or not _FORMULA.search(inside):
         return None
     return None if attributes.get(b"t") == b"str" and value else EMPTY_FORMULA
+
+
+def _error_text(stored: bytes, scan: Scan) -> str:
+    """The text of an error cell; `scan` takes in that the library does not know it."""
+    if stored not in KNOWN_ERRORS and stored:
+        scan.unknown_errors = True
+    return stored.decode("utf-8", "replace") or "#VALUE!"
 
 
 def _bad_date(style: bytes, stored: bytes, scan: Scan, dates: DateStyles) -> str | None:

@@ -42,8 +42,8 @@ def xlsx(path: Path, rows: Rows, merges: Merges) -> Path:
     return path
 
 
-def xlsx_by_the_library(path: Path, rows: Rows, merges: Merges) -> Path:
-    """Cells without references, which only the workbook library reads."""
+def xlsx_without_references(path: Path, rows: Rows, merges: Merges) -> Path:
+    """Cells without references, which are looked through tag by tag."""
 
     def one(text: str) -> str:
         return f'<c t="inlineStr"><is><t>{text}</t></is></c>'
@@ -99,7 +99,7 @@ def ods(path: Path, rows: Rows, merges: Merges) -> Path:
     return write_ods(path, f'<table:table table:name="Leads">{body}</table:table>')
 
 
-KINDS = [xlsx, xlsx_by_the_library, xls, xlsb, ods]
+KINDS = [xlsx, xlsx_without_references, xls, xlsb, ods]
 
 
 def read(
@@ -159,7 +159,7 @@ def test_a_block_over_rows_and_columns_is_held_back(tmp_path: Path) -> None:
 def test_a_text_hidden_under_a_merge_cannot_be_told(tmp_path: Path) -> None:
     """Some programs leave it there; spreadsheets show the first cell's only."""
     rows = [("A", "B"), ("x", "1"), ("x", "2"), ("hidden", "3"), (" ", "4")]
-    _, found = read(xlsx_by_the_library(tmp_path / "a.xlsx", rows, [(1, 0, 4, 0)]))
+    _, found = read(xlsx_without_references(tmp_path / "a.xlsx", rows, [(1, 0, 4, 0)]))
     assert [cells[0] for cells in found.values()] == ["x", "x", AWAY, "x"]
 
 
@@ -169,7 +169,7 @@ def test_a_merge_that_begins_in_the_header_is_held_back_below(tmp_path: Path) ->
     assert [cells[0] for cells in found.values()] == [*[AWAY] * 5, ""]
 
 
-@pytest.mark.parametrize("write", [xlsx, xlsx_by_the_library])
+@pytest.mark.parametrize("write", [xlsx, xlsx_without_references])
 def test_a_merge_goes_on_from_batch_to_batch(tmp_path: Path, write: Write) -> None:
     last = 2 * BATCH_ROWS + 7
     rows = [("City", "Name"), ("Vác", "0"), *(("", str(n)) for n in range(1, last)), ("Pécs", "x")]
