@@ -282,14 +282,14 @@ def _free(folder: Path, name: str) -> str:
 
 def _intents(folder: Path) -> list[Intent]:
     """The intents in a folder; a file that is none is passed over."""
-    found = []
     # Thousands of files may have been put away here, and this is asked for each one that follows:
     # the names alone take a tenth of the time of a glob.
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208
-        if name.startswith(_PREFIX) and name.endswith(".json"):
-            with contextlib.suppress(ValueError, TypeError, KeyError, FileNotFoundError):
-                key = name.removeprefix(_PREFIX).removesuffix(".json")
-                found.append(Intent.from_json(key, (folder / name).read_text("utf-8")))
+    names = [name for name in os.listdir(folder) if name.startswith(_PREFIX)]  # noqa: PTH208
+    found = []
+    for name in sorted(name for name in names if name.endswith(".json")):
+        with contextlib.suppress(ValueError, TypeError, KeyError, FileNotFoundError):
+            key = name.removeprefix(_PREFIX).removesuffix(".json")
+            found.append(Intent.from_json(key, (folder / name).read_text("utf-8")))
     return found
 
 
