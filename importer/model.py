@@ -78,6 +78,16 @@ def is_formula(text: str) -> bool:
     return _FORMULA.fullmatch(text) is not None
 
 
+def column_letters(column: int) -> str:
+    """A column's letters as a spreadsheet program shows them: ``A`` for 0, ``AA`` for 26."""
+    letters = ""
+    column += 1
+    while column:
+        column, digit = divmod(column - 1, 26)
+        letters = chr(65 + digit) + letters
+    return letters
+
+
 class Status(StrEnum):
     """What becomes of a row: exactly one of these."""
 

@@ -34,8 +34,7 @@ from importer.drafting.contacts import (
 from importer.drafting.headers import Meaning, Role, field_name, meaning_of
 from importer.drafting.region import Home, guess_region
 from importer.drafting.yaml import UNSURE, DraftLine, comment, flow, of_rule, scalar, shown
-from importer.mapping.program import column_letter
-from importer.model import Field, FieldType, Project, SourceInfo
+from importer.model import Field, FieldType, Project, SourceInfo, column_letters
 from importer.settings import Pace, SourceOptions, Target
 from importer.sources import open_source
 
@@ -151,7 +150,7 @@ def _head(sheet: Sheet, project: Project | None, home: Home) -> Iterator[str]:
         "Look at the lines marked unsure, then check the file with this mapping. What a remark "
         "says was so in that file; the next one may differ."
     )
-    data = [column_letter(c.index) for c in sheet.sample.columns if _DATA.search(c.header)]
+    data = [column_letters(c.index) for c in sheet.sample.columns if _DATA.search(c.header)]
     if data:
         yield "#"
         yield from comment(
@@ -354,7 +353,7 @@ def _unmapped(columns: Sequence[tuple[SampledColumn, str | None]], sample: Sampl
     yield ""
     yield "# Columns that are not mapped:"
     for column, why in columns[:_LISTED]:
-        yield f"#   {column_letter(column.index)} {shown(column.header)}: {why}"
+        yield f"#   {column_letters(column.index)} {shown(column.header)}: {why}"
     if rest := len(columns) - _LISTED + unlooked if len(columns) > _LISTED else unlooked:
         yield f"#   and {rest:,} more"
 
@@ -446,7 +445,7 @@ def draft_form(
         else:
             conventional = meaning.role in _CONVENTIONAL and meaning.number is None
             name = str(meaning.role) if conventional else field_name(column.header)
-            name = _free_name(name or f"column_{column_letter(column.index).lower()}", taken)
+            name = _free_name(name or f"column_{column_letters(column.index).lower()}", taken)
         if not guess.type and "multiple" not in rule:
             remarks = (*remarks, *_not_called(column, meaning.role), *remarks_on(column, meaning))
         taken.add(name)

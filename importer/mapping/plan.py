@@ -52,7 +52,9 @@ if TYPE_CHECKING:
 
 
 Missing = list[tuple[tuple[str, ...], str]]
+"""What a sheet lacks: where in the mapping it is asked for, and what to tell the author."""
 TypedPrograms = Mapping[str, tuple[Program, Type]]
+"""By the name of what is filled, a rule's program and the type that the rule has in its place."""
 
 _CONTACT_TYPES: Mapping[str, Type] = {"phone": "phone", "spread": "phone", "email": "email"}
 
@@ -99,9 +101,10 @@ class Plan:
         return Watch(self.programs, self.spec.region)
 
     def with_facts(self, facts: Facts) -> Plan:
-        """The plan that judges cells by what their whole columns show, too; asked of a plain plan.
+        """The plan that judges cells by what their whole columns show, too.
 
-        `remarks` of what it gives are the problems of whole columns.
+        It is made from the plan that :func:`compile_plan` gave, not from one that has facts. Its
+        `remarks` are the problems of whole columns, its `phones` how phones are read.
         """
         return _with_findings(self, facts)
 
@@ -271,7 +274,7 @@ class Plan:
 
 
 class _Originals:
-    """The rows of a list of failures, by those of the list that they come from."""
+    """Of a list of failures, the row of the original list that each row comes from."""
 
     def __init__(self, rows: npt.NDArray[np.int64], texts: Any) -> None:
         self._places = {row: place for place, row in enumerate(rows.tolist())}
@@ -392,7 +395,9 @@ def _with_findings(plan: Plan, facts: Facts) -> Plan:
     recompiler = _Recompiler(plan.spec, facts)
     types = {program.target: type_ for program, type_ in plan.programs}
     contacts = _recompiled_contacts(plan.contacts, types, recompiler)
-    form, premium, disposition = map(recompiler.placed, (plan.form, plan.premium, plan.disposition))
+    form, premium, disposition = map(
+        recompiler.programs, (plan.form, plan.premium, plan.disposition)
+    )
     phone_field = plan.phone_field
     if phone_field is not None:
         phone_field = recompiler.program(phone_field, types[phone_field.target])
@@ -421,7 +426,7 @@ def _with_findings(plan: Plan, facts: Facts) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Recompiler:
-    """Compiles programs again, and gathers on the way what is to be told of their columns."""
+    """Compiles programs again by their columns' findings, and gathers what is to be told."""
 
     spec: MappingSpec
     facts: Facts
@@ -441,7 +446,7 @@ class _Recompiler:
             return program
         return compiled(program, type_, self.spec, finding)
 
-    def placed(self, programs: TypedPrograms) -> TypedPrograms:
+    def programs(self, programs: TypedPrograms) -> TypedPrograms:
         return {
             name: (self.program(program, type_), type_)
             for name, (program, type_) in programs.items()

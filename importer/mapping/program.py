@@ -26,7 +26,7 @@ from importer.mapping.patterns import Pattern
 from importer.mapping.spec import TEMPLATE_COLUMN, MappingSpec, PlacedRule, Rule, Type
 from importer.mapping.text import squeeze, trim
 from importer.mapping.values import JOINT, Value, compile_value, longest_first
-from importer.model import Problem, Severity
+from importer.model import Problem, Severity, column_letters
 
 REMEMBERED = 4096
 """Distinct texts whose values are kept from batch to batch, a program."""
@@ -98,13 +98,13 @@ class Headers:
     def complain(self, name: str) -> str:
         """Say why :meth:`find` found no one column, with the nearest headers."""
         if places := self._exact(name):
-            letters = " and ".join(column_letter(i) for i in places)
+            letters = " and ".join(column_letters(i) for i in places)
             return (
                 f'the header "{printable(name)}" stands twice in the sheet ({letters}): rename one'
             )
         if places := self._places(name):
             alike = " and ".join(
-                f'"{printable(self.names[i])}" ({column_letter(i)})' for i in places
+                f'"{printable(self.names[i])}" ({column_letters(i)})' for i in places
             )
             return f'"{printable(name)}" can be {alike}: write the header exactly as one of them'
         folded = {header.casefold(): header for header in self.names if header}
@@ -133,16 +133,6 @@ def printable(text: str) -> str:
 
 
 _MOST_LISTED = 30
-
-
-def column_letter(index: int) -> str:
-    """A column's letters as a spreadsheet program shows them: 0 is A, 26 is AA."""
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
 
 
 @dataclass(frozen=True)

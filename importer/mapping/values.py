@@ -127,7 +127,7 @@ def _steps(
 
 
 def _bounds(rule: Rule, type_: Type, context: ConversionContext) -> Iterator[Step]:
-    """Compare in a form that has an order, whatever form is sent."""
+    """A step that compares values with the rule's bounds, in a form that has an order."""
     plain = sort_key(rule, type_, context._replace(finding=NOTHING))
     key = sort_key(rule, type_, context)
     if plain is None or key is None:
@@ -150,9 +150,9 @@ def _bounds(rule: Rule, type_: Type, context: ConversionContext) -> Iterator[Ste
 
 
 def sort_key(rule: Rule, type_: Type, context: ConversionContext) -> Callable[[str], Any] | None:
-    """What a rule with bounds compares texts by, which is None for a text that is refused.
+    """The function by which a rule with bounds orders texts; None where the rule has no bounds.
 
-    None where the rule has no bounds.
+    The function gives None for a text that the rule's type refuses.
     """
     if (rule.min is None and rule.max is None) or type_ not in _ORDERED:
         return None
@@ -413,7 +413,10 @@ def _no_constant(name: str) -> str:
 
 
 def _sound(piece: str) -> tuple[str, Fault | None]:
-    """JSON can spell what is no text: half a surrogate pair, NUL, the mark between cells."""
+    """A piece without what JSON can spell and no text may hold, and a fault that says so.
+
+    That is half a surrogate pair, NUL, and the mark that stands between cells.
+    """
     plain = re.sub(f"[\\0{JOINT}\ud800-\udfff]", "\ufffd", piece)
     if plain == piece:
         return piece, None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from importer.errors import SourceError
+from importer.model import column_letters
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,16 +47,6 @@ _DEEPEST_HEADER = 1_000
 
 _STRETCHES = 12
 _DIVIDE = "Divide the list into several files, or save the sheet as CSV."
-
-
-def column_letters(column: int) -> str:
-    """``A`` for 0, ``AA`` for 26."""
-    letters = ""
-    column += 1
-    while column:
-        column, digit = divmod(column - 1, 26)
-        letters = chr(65 + digit) + letters
-    return letters
 
 
 class Merge(NamedTuple):

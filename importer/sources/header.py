@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.model import BLANKS, Problem, Severity, as_spreadsheets_show
-from importer.sources.grid import column_letters
+from importer.model import BLANKS, Problem, Severity, as_spreadsheets_show, column_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

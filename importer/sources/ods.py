@@ -17,18 +17,10 @@ from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from importer.errors import SourceError
-from importer.model import BAD_DATE, EMPTY_FORMULA, ERROR_TEXTS
+from importer.model import BAD_DATE, EMPTY_FORMULA, ERROR_TEXTS, column_letters
 from importer.settings import BATCH_ROWS
 from importer.sources.detect import FileKind
-from importer.sources.grid import (
-    LONGEST_CELL,
-    Hidden,
-    Merge,
-    Scan,
-    check_bounds,
-    column_letters,
-    too_long_cell,
-)
+from importer.sources.grid import LONGEST_CELL, Hidden, Merge, Scan, check_bounds, too_long_cell
 from importer.sources.package import MIB, PART_LIMIT, SHEET_LIMIT, Archive
 from importer.sources.source import Reading, RowChunk
 from importer.sources.workbook import cell_text, chosen_sheet, reading_of

@@ -21,8 +21,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from importer.model import BAD_DATE, EMPTY_FORMULA
-from importer.sources.grid import Merge, Scan, check_bounds, column_letters
+from importer.model import BAD_DATE, EMPTY_FORMULA, column_letters
+from importer.sources.grid import Merge, Scan, check_bounds
 from importer.sources.workbook import NumberFormat
 
 if TYPE_CHECKING:

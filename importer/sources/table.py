@@ -15,15 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.errors import SourceError
-from importer.model import BLANKS, Batch, Problem, Severity
+from importer.model import BLANKS, Batch, Problem, Severity, column_letters
 from importer.sources.brokenrows import BrokenRows, several_rows, whole_runs
-from importer.sources.grid import (
-    LONGEST_CELL,
-    MOST_COLUMNS,
-    column_letters,
-    too_long_cell,
-    too_many_columns,
-)
+from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, too_long_cell, too_many_columns
 from importer.sources.header import LOOKED_AT, find_header, is_blank
 from importer.sources.merged import MergedCells
 from importer.sources.source import ColumnChunk, RowChunk, longest_text

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
 from importer.errors import SourceError
-from importer.model import SourceInfo
+from importer.model import SourceInfo, column_letters
 from importer.settings import BATCH_ROWS, SourceOptions
 from importer.sources import open_source
-from importer.sources.grid import column_letters
 from tests.sources.test_workbooks import MAIN, cells, write_raw
 from tests.support.sheets import cells_of
 
