@@ -24,6 +24,9 @@ from importer.model import (
 )
 
 Mask = npt.NDArray[np.bool_]
+"""Which rows of a batch, or which texts of a column."""
+Indices = npt.NDArray[np.int64]
+"""Places of rows in a batch, or of texts in a column."""
 BLANK = pa.scalar("", pa.large_string())
 _ERRORS = pa.array(ERROR_TEXTS, pa.large_string())
 _CHANGED_BY_NFC = r"[^\x{0}-\x{2FF}]"

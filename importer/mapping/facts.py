@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Cells, not_blank, trimmed
+from importer.mapping.cells import Cells, Indices, not_blank, trimmed
 from importer.mapping.conversion import NOTHING, Bare, Finding
 from importer.mapping.damage import whole_number
 from importer.mapping.kinds import (
@@ -31,7 +31,6 @@ from importer.mapping.kinds import (
     NUMBERS,
     OTHER,
     PHONES,
-    Indices,
     KindFinder,
     code_numbers,
 )

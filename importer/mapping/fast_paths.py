@@ -14,20 +14,16 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import BLANK, mask_of, matches, trimmed
+from importer.mapping.cells import BLANK, Indices, Mask, mask_of, matches, trimmed
 from importer.mapping.conversion import NOTHING, Finding
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import PIPE, QUOTES_AND_BRACKETS, separators_of
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneMetadata
-
-Mask = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.int64]
 
 
 class Settled(NamedTuple):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import mask_of
+from importer.mapping.cells import Indices, mask_of
 
 OTHER = "other"
 """The kind of all that shows nothing."""
@@ -25,7 +25,6 @@ MOST_DIGITS = 15
 
 _CUT = f"^[1-9][0-9]{{{MOST_DIGITS - 1}}}0+$"
 
-Indices = npt.NDArray[np.int64]
 KindFinder = Callable[[Any], Iterator[tuple[str, Indices]]]
 """From texts, a pyarrow array without blanks, to the places of the texts of each kind."""
 
