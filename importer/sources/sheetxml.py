@@ -7,10 +7,11 @@ between the outermost ones, so that two cells far apart would take all memory. S
 error cells, formulas without a value, dates that are none, and what is hidden or merged.
 
 Nearly every row is spelt in the one way that spreadsheet programs have, which a regular expression
-describes (:func:`_usual_row`); of such a row nothing but its extent needs to be noted. All other
-rows are read tag by tag, which takes some times as long. Neither is an XML parser: a sheet is
-refused whose comments, quotes or prefixes could make the library see cells that are not seen here,
-since these would be read without limits.
+describes (:func:`_usual_row`): it tells how far the row reaches, and whether there is anything
+special in it, which other expressions then find. All other rows are read tag by tag, which takes
+many times as long: a parser (expat) would, too, and for every row. Neither is an XML parser: a
+sheet is refused whose comments, quotes or prefixes could make the library see cells that are not
+seen here, since these would be read without limits.
 
 Rows and columns count from 0 here, as in the library.
 """

@@ -194,7 +194,7 @@ class ExcelPackage(Archive):
     def is_usual(self) -> bool:
         """Whether parts are named as Excel names them and every sheet is there.
 
-        The workbook library reads no others.
+        The workbook library reads only such workbooks.
         """
         shape = self.format
         names = (self.workbook, self.strings, self.styles)
@@ -226,7 +226,11 @@ class ExcelPackage(Archive):
 
     @cached_property
     def dates(self) -> DateStyles:
-        """The styles of cells that make numbers dates, as far as they can be told."""
+        """The styles of cells that make numbers dates, as far as they can be told.
+
+        A cell's style is the place of an ``xf`` in ``cellXfs`` (ECMA-376, part 1, 18.8.10), which
+        names a format by number; ``numFmt`` says how that is written (18.8.30).
+        """
         styles = self.read(self.styles)
         written = {}
         for tag in _NUMBER_FORMAT.finditer(styles):
