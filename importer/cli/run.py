@@ -105,7 +105,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
         offline = {**options, "online": False, "sandbox_project": None}
         return check_files(files, mapping_file, reading, CheckReport(quiet=True), offline)
     folders = iter(_folders(options["out"], files))
-    stop, seen = library.StopSwitch(), library.Seen()
+    stop, seen = library.StopSwitch(), library.Seen(one_file=len(files) == 1)
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (

@@ -123,7 +123,7 @@ def run(
     if job.settings.sandbox is not None:
         return pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
     stop = stop or StopSwitch()
-    seen = seen if seen is not None else Seen()
+    seen = seen if seen is not None else Seen(one_file=True)
     with _Register(job, guard, stop, seen) as register:
         result = pipeline.run(
             job, seen=seen, log=log, stop=stop, listener=listener, register=register

@@ -184,7 +184,7 @@ def _up_to_the_gate(
                 register.begins(
                     description, directory, checkup.survey.rows, examination.surveyor.sighting
                 )
-    if seen is not None:
+    if seen is not None and not seen.one_file:
         seen.take(examination.surveyor.sighting)
     return Line(job, examination.plan, Run(description, clock, directory, journal)), checkup
 
