@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import importer
-from importer.api.request import base_url_for
 from importer.credentials import environment
 from importer.errors import UsageError
 from importer.files import argument, command, nearby, value_word
@@ -194,6 +193,8 @@ def _where(target: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
 
 
 def _usual_base_url(customer: object) -> str | None:
+    from importer.api.request import base_url_for  # brings orjson, which no help needs
+
     try:
         return base_url_for(str(customer)) if customer else None
     except UsageError:
