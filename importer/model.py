@@ -153,12 +153,14 @@ class Batch:
     some of them; a blank cell is the empty string, never a missing value. `rows` are the row
     numbers, int64, as long as each column. Rows whose cells are all blank are left out. `problems`
     are what the source found wrong with these rows themselves, such as cells beyond the last
-    header.
+    header. `fractions` says, as a batch comes from a workbook, how many cells of a column are
+    numbers with a fraction, and not texts: their decimal mark is a point, whatever is declared.
     """
 
     rows: npt.NDArray[np.int64]
     columns: Mapping[int, Any]
     problems: tuple[Problem, ...] = ()
+    fractions: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -39,6 +39,8 @@ class Finding:
 
     `day_first` says how dates such as 03/04/2024 are meant. `swapped` says that day and month of
     the real dates were read the wrong way round. `decimal_mark` says what 1,234 or 1.234 means.
+    `point` says what a point in a number means where cells of a workbook are numbers, whatever mark
+    is declared: it is decimal, or unclear, since texts have points, too.
     `prefixes` are what phones may have lost: ``+``, ``0``. `bare` says what a phone is that begins
     with its region's own code and is a valid number both with a plus before it and without one;
     `plus_expected`, that nearly all phones have a country's code, be its plus written or lost.
@@ -49,6 +51,7 @@ class Finding:
     day_first: bool | None = None
     swapped: bool = False
     decimal_mark: str | None = None
+    point: Literal["decimal", "unclear"] | None = None
     prefixes: tuple[str, ...] = ()
     bare: Bare = "plus"
     plus_expected: bool = False

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,8 @@ PREFIX, TEXTS = "prefix", "texts"
 """Not kinds of cells, but counted beside them: how many texts begin with the short word and colon
 that the first text begins with, and how many texts there are. Both are missing where the first text
 does not begin so."""
+FRACTIONS = "fractions"
+"""Not a kind of cell: how many of a workbook's column are numbers with a fraction, not texts."""
 DIALLED = "dialled"
 """Not a kind of cell: how many phones begin with what is dialled before a country's code, where
 that is not 00: 011 in the United States, 010 in Japan."""
@@ -153,7 +155,7 @@ def _kinds_for(program: Program, type_: Type) -> KindFinder | None:
         case "date" | "datetime":
             return DATES
         case "integer" | "decimal":
-            return NUMBERS if rule.input is None else None
+            return NUMBERS
         case "phone":
             return PHONES
         case "text" if program.target.startswith("form."):
@@ -203,6 +205,8 @@ class _Watched:
                 self._count_dialled(texts.take(pa.array(found)))
         if self.kinds is CODES:
             self._compare(texts)
+        if self.kinds is NUMBERS:
+            self._count_fractions(cells.batch.fractions)
 
     def _count_prefix(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
         """Count the texts that begin with the first one's short prefix and its colon, as z:9021.
@@ -235,6 +239,11 @@ class _Watched:
         if self.type_ == "url" and "://" not in text:
             return ""
         return "" if self.type_ == "phone" and prefix.casefold() in _FAXES else prefix
+
+    def _count_fractions(self, fractions: Mapping[int, int]) -> None:
+        if found := sum(fractions.get(label, 0) for label in self.program.columns):
+            known = self.counts.get(FRACTIONS, KindCount(0))
+            self.counts[FRACTIONS] = known._replace(total=known.total + found)
 
     def _count_dialled(self, texts: Any) -> None:
         digits = pc.replace_substring_regex(texts, "[^0-9]", "")
@@ -557,8 +566,9 @@ def _judge_numbers(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]
     mark = None
     if bool(comma.total) != bool(point.total):
         mark = "," if comma.total else "."
-    finding = Finding(decimal_mark=mark)
-    if not either.total:
+    declared = column.program.rule.input
+    finding = Finding(decimal_mark=mark if declared is None else None, point=_point(column))
+    if not either.total or declared is not None or finding.point == "decimal":
         return finding, ()
     doubtful = f"{_number(either.total, 'number')} such as {_quoted(either)}"
     if mark is not None:
@@ -578,6 +588,18 @@ def _judge_numbers(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]
     hint = 'declare the decimal mark in the mapping: input: "," or input: "."'
     remark = column.remark("decimal_mark_unknown", f"{doubtful} can mean two numbers: {why}", hint)
     return finding, (remark,)
+
+
+def _point(column: _JudgedColumn) -> Literal["decimal", "unclear"] | None:
+    """What a point means where cells of a workbook are numbers: 6.579 is not 6,579 there.
+
+    Which cells are numbers is not known, but how many: where as many texts have a point, these are
+    they.
+    """
+    fractions = column.count(FRACTIONS)
+    if not fractions or column.program.rule.input == ["."]:
+        return None
+    return "decimal" if fractions == column.count("point", "either") else "unclear"
 
 
 def _judge_phones(column: _JudgedColumn, region: str | None) -> tuple[Finding, tuple[Problem, ...]]:

@@ -447,6 +447,7 @@ FALSE_WORDS = frozenset({"false", "no", "n", "0", "off", "nem", "nein", "falsch"
 
 _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9][0-9.,'’ ]*|[.,][0-9]+)")
 _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
+_POINT = re.compile(r"[0-9]*[.][0-9]+")
 _MAILTO = re.compile("^mailto:(?://)?", re.IGNORECASE)
 _WHOLE = "write it without decimals; or set type: decimal in the mapping"
 _DIGITS = "write digits and one decimal mark only, without a unit"
@@ -484,7 +485,7 @@ def _integer(rule: Rule, context: ConversionContext) -> Converter:
     mark = rule.input[0] if rule.input and len(rule.input) == 1 else None
 
     def convert(text: str) -> Converted:
-        number = _parse_number(text, mark, context.finding.decimal_mark)
+        number = _parse_number(text, mark, context.finding)
         if isinstance(number, Fault):
             return Converted(text, number)
         if number != number.to_integral_value():
@@ -498,28 +499,38 @@ def _decimal(rule: Rule, context: ConversionContext) -> Converter:
     mark = rule.input[0] if rule.input and len(rule.input) == 1 else None
 
     def convert(text: str) -> Converted:
-        number = _parse_number(text, mark, context.finding.decimal_mark)
+        number = _parse_number(text, mark, context.finding)
         return Converted(text, number) if isinstance(number, Fault) else Converted(f"{number:f}")
 
     return convert
 
 
-def _parse_number(text: str, mark: str | None, found: str | None) -> Decimal | Fault:
+def _parse_number(text: str, mark: str | None, finding: Finding) -> Decimal | Fault:
     """Read a number with `mark` as its decimal mark, which is None where none is declared.
 
-    Then 1,234 is read with the mark that the column was `found` to have, or refused. Groups of
-    three may be divided by the other mark, blanks or apostrophes.
+    Then 1,234 is read with the mark that the column was found to have, or refused. Groups of
+    three may be divided by the other mark, blanks or apostrophes. Numbers of a workbook have a
+    point, whatever is declared.
     """
     match = _NUMBER.fullmatch(re.sub(r"\s", " ", text))
     if match is None:
         return Fault("not_number", f'"{text}" is not a number', _DIGITS)
     digits = match["digits"]
+    if finding.point is not None and _POINT.fullmatch(digits):
+        if finding.point == "unclear" and _AMBIGUOUS.fullmatch(digits):
+            return Fault(
+                "ambiguous_number",
+                f'"{text}" can mean two numbers: some cells of the column are numbers, some texts',
+                "make all cells of the column numbers, or all of them texts",
+            )
+        if finding.point == "decimal":
+            mark = "."
     if mark is None:
         if not _AMBIGUOUS.fullmatch(digits):
             last = max(digits.rfind("."), digits.rfind(","))
             mark = digits[last] if last >= 0 and digits.count(digits[last]) == 1 else "none"
-        elif found is not None:
-            mark = found
+        elif finding.decimal_mark is not None:
+            mark = finding.decimal_mark
         else:
             return Fault(
                 "ambiguous_number",

@@ -187,9 +187,10 @@ class _Batches:
     def _batch(self, chunk: Chunk) -> Batch | None:
         """The rows as columns; None if all are blank."""
         problems: list[Problem] = []
+        fractions: dict[int, int] = {}
         arrays = self._columns(chunk)
         if arrays is None:
-            arrays = self._from_rows(chunk.as_rows(), problems)
+            arrays = self._from_rows(chunk.as_rows(), problems, fractions)
         problems += self._rows_in_one(chunk.first, arrays, {problem.row for problem in problems})
         keep = _filled_rows(arrays)
         for problem in problems:
@@ -203,7 +204,7 @@ class _Batches:
             numbers, mask = numbers[keep], pa.array(keep)
             arrays = [array.filter(mask) for array in arrays]
         problems.sort(key=lambda problem: problem.row or 0)
-        return Batch(numbers, dict(enumerate(arrays)), tuple(problems))
+        return Batch(numbers, dict(enumerate(arrays)), tuple(problems), fractions)
 
     def _rows_in_one(
         self, first: int, arrays: Sequence[Any], reported: Container[int | None]
@@ -240,7 +241,9 @@ class _Batches:
             return None
         return chunk.arrays[: len(self.headers)]
 
-    def _from_rows(self, rows: RowChunk, problems: list[Problem]) -> list[Any]:
+    def _from_rows(
+        self, rows: RowChunk, problems: list[Problem], fractions: dict[int, int]
+    ) -> list[Any]:
         width = len(self.headers)
         cells = rows.cells
         for number, is_certain in rows.quotes.items():
@@ -253,7 +256,11 @@ class _Batches:
                 row if len(row) == width else self._fitted(number, row, problems, broken)
                 for number, row in enumerate(cells, rows.first)
             ]
-        columns = [self.layout.texts(column) for column in zip(*cells, strict=True)]
+        columns = []
+        for label, values in enumerate(zip(*cells, strict=True)):
+            if self.layout.text is not None and (count := _fractions(values)):
+                fractions[label] = count
+            columns.append(self.layout.texts(values))
         arrays = [pa.array(column, pa.large_string()) for column in columns]
         for column, array in enumerate(arrays):
             problems += self._nul_problems(column, array, rows.first)
@@ -299,6 +306,13 @@ class _Batches:
                 value=str(array[index])[:_SHOWN],
                 hint="The file was damaged, or written by a faulty program: type it again.",
             )
+
+
+def _fractions(cells: Sequence[Any]) -> int:
+    """How many cells are numbers with a fraction."""
+    if float not in set(map(type, cells)):
+        return 0
+    return sum(type(cell) is float and not cell.is_integer() for cell in cells)
 
 
 def _filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
