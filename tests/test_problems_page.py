@@ -25,9 +25,10 @@ written to no file: of a run that stopped, the words are."""
 
 PASSED_ON = {
     "api.verdict: '|'.join(filter(None, codes))",  # the service's own words
-    "journal.rows: code",  # read back from the journal
+    "journal.journal: code",  # read back from the journal
+    "mapping.fast_paths: self._code",  # a country's
     "mapping.program: fault.code",
-    "pipeline.problem_log: **",
+    "pipeline.examine: **",
     "sending.frames: *rest",
     "sending.local: code",  # of a verdict
     "sources.snapshot: **",

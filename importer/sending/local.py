@@ -171,7 +171,7 @@ class LocalEngine:
             self.under_way.remove(sending)
 
     def suspect(self, connection: int) -> None:
-        """Something came on a connection that nobody had asked for: an answer too many."""
+        """Put the latest answers of a connection in doubt: an answer too many came on it."""
         for sending in self.under_way:
             sending.suspect(connection, "the service sent an answer that nobody had asked for")
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 _ALLOCATIONS = 50_000
-"""Objects that come to be before Python looks for rings of garbage; its own choice is 700."""
+"""Objects allocated before Python's cyclic garbage collector runs; its own choice is 700."""
 
 
 def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
@@ -25,7 +25,7 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     outer = _RUNNING.get(thread)
     _RUNNING[thread] = running
     try:
-        with _SELDOM, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        with _RARE_COLLECTION, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
             return runner.run(running.follow(main))
     finally:
         main.close()  # it has not begun where the interruption came first
@@ -47,7 +47,7 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def interrupt(error: BaseException) -> bool:
-    """End what `run_loop` does in this thread, if it does; it raises `error` then.
+    """End the `run_loop` of this thread, which then raises `error`; False if there is none.
 
     For signal handlers, which may come between any two instructions of a loop: an exception that
     is raised there leaves the loop half closed. So its main task is cancelled.
@@ -60,7 +60,7 @@ def interrupt(error: BaseException) -> bool:
 
 
 class _Running:
-    """A loop that runs in a thread, and the error that it is to end with."""
+    """A loop that runs in a thread, and the error that it is to raise at its end."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
@@ -88,12 +88,12 @@ _RUNNING: dict[int, _Running] = {}
 """By thread."""
 
 
-class _SeldomCollected:
-    """Looks for rings of garbage less often while a loop runs.
+class _RareCollection:
+    """Has the cyclic garbage collector run less often while a loop runs.
 
-    What a row leaves behind is freed at once, without being looked for. The program's own choice
-    comes back with the end of the last of all loops, which may run in several threads. What was
-    there before is not frozen: the rings among it would be kept, loop after loop.
+    What a row leaves behind is freed by its reference counts, without the collector. The program's
+    own threshold is restored at the end of the last loop, of which there may be several, in
+    several threads. `gc.freeze` would do as much, but keep the cycles of before, loop after loop.
     """
 
     def __init__(self) -> None:
@@ -115,4 +115,4 @@ class _SeldomCollected:
                 gc.set_threshold(*self._before)
 
 
-_SELDOM = _SeldomCollected()
+_RARE_COLLECTION = _RareCollection()

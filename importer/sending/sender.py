@@ -59,9 +59,9 @@ Write = Callable[[bytes], None]
 
 
 def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool = False) -> bytes:
-    """What a sender needs to know.
+    """What a sender needs to know, as the content of its first frame.
 
-    It holds the key, unless `keyless`: for a pipe, and for nothing else.
+    It holds the API key unless `keyless`, and is for a pipe then, and for nothing else.
     """
     about = {
         "target": {
@@ -77,7 +77,7 @@ def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool =
 
 
 def read_setup(content: bytes, key: Secret | None = None) -> tuple[Target, Pace, RetryPolicy]:
-    """The setup of a frame; `key` is for one that is keyless."""
+    """What a setup says; `key` takes the place of the API key in one that is keyless."""
     about: dict[str, dict[str, Any]] = orjson.loads(content)
     target, settings = about["target"], settings_of(about["settings"])
     secret = key or Secret(target["api_key"])
@@ -89,10 +89,10 @@ _LINGER = 0.002
 
 
 class Sender:
-    """Sends leased rows from the loop it is made on, and says what becomes of them.
+    """Sends leased rows on the loop that it is made on, and reports what becomes of them.
 
-    Nothing is sent once `term` is over. `write` takes frames and returns at once. :meth:`take` is
-    given the frames that come, but for the setup; None is that no more will come.
+    Nothing is sent once `term` is over. `write` takes frames for the coordinator and returns at
+    once. All frames from the coordinator but the setup are given to :meth:`take`.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Sender:
         self._told = self._engine.width
 
     def take(self, frame: bytes | None) -> None:
-        """Take a frame that came."""
+        """Act on a frame of the coordinator; None says that no more will come."""
         kind, content = (FrameKind.HALT, b"") if frame is None else parse_frame(frame)
         match kind:
             case FrameKind.LEASE if content:
@@ -140,7 +140,7 @@ class Sender:
                 raise ValueError(f"a sender is not sent {kind}")
 
     def suspect(self, connection: int) -> None:
-        """Something came on a connection that nobody had asked for."""
+        """Doubt what a connection brought lately; see :meth:`LocalEngine.suspect`."""
         self._engine.suspect(connection)
 
     async def work(self) -> None:
