@@ -63,7 +63,7 @@ _SECONDS_OF_DOUBT = 1.0
 
 Later ones are rather a server's word on a connection that was idle for too long (HTTP 408).
 """
-_LOOK_SECONDS = (0.002, 0.05)
+_LOOK_SECONDS = (0.001, 0.05)
 """The shortest and the longest time between two looks at idle connections."""
 _TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, EOFError)
 
@@ -268,10 +268,11 @@ class _Tracked:
         makes the protocol want to be closed. Of aiohttp's two parsers, the one in Python knows a
         blank line there only by its line feed.
         """
-        if self.usable:
+        if not self.open:
+            return False
+        if not self._protocol.should_close:
             self._protocol.data_received(b"\n\n")
-            return not self.usable
-        return self.open
+        return self._protocol.should_close
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -318,9 +319,13 @@ class _Connector(aiohttp.TCPConnector):
             tracked = self._idle.pop(protocol, None)
             if tracked is None:
                 tracked = _Tracked(next(self._numbers), transport, protocol)
+                good = tracked.usable
             elif tracked.has_unasked_bytes():
                 self._found(tracked)
-            if not tracked.usable:
+                good = False
+            else:
+                good = tracked.open
+            if not good:
                 connection.close()
                 continue
             try:

@@ -1,11 +1,11 @@
-"""The far end of an engine: ``python -m importer.sending.sender`` sends its leases.
+"""A sender process: ``python -m importer.sending.sender`` sends the leases of a RemoteEngine.
 
 Frames come on standard input and go on standard output (:mod:`importer.sending.frames`); the first
 one says where to send and as whom. Two threads do the blocking reads and writes, on every system
 alike. When standard input ends before it should, the coordinator is gone: nothing more begins, and
 what is in flight is finished, since cutting it off would make no row less uncertain. A sender that
-was frozen cannot know of that in time; so it sends for a term only (:mod:`importer.sending.frames`)
-and not without the parent that it began with, and Linux ends it with its parent.
+was frozen cannot know of that in time; so it sends for a term only (`frames.LeaseTerm`) and not
+without the parent that it began with, and Linux ends it with its parent.
 """
 
 from __future__ import annotations
