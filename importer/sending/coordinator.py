@@ -283,8 +283,12 @@ class _Run:
             for place, o in enumerate(outcomes):
                 if o.status is Status.CREATED and not ids.isdisjoint(o.numberids):
                     outcomes[place] = _given_twice(o)
+            # The engine may doubt some of these rows in this very round: each is counted once.
+            told = {o.row for o in doubted}
             holders = self._ledger.holders(sorted(ids))
-            doubted += [_given_twice(o, was=o.status) for o in holders]
+            doubted += [_given_twice(o, was=o.status) for o in holders if o.row not in told]
+            uncertain = {o.row for o in outcomes if o.code == _TWICE}
+            doubted[:] = [o for o in doubted if o.row not in uncertain]
         if doubted:
             self._ledger.record(
                 outcomes=outcomes, withdrawn=withdrawn, intents=intents, doubted=doubted

@@ -455,6 +455,47 @@ def test_rows_an_engine_says_nothing_about_read_as_uncertain(journal: Journal) -
     assert journal.counts()[Status.UNCERTAIN] == 7
 
 
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_row_that_is_in_doubt_for_two_reasons_at_once_is_counted_once(
+    journal: Journal, rounds: int
+) -> None:
+    """The engine doubts both of two rows in the round that shows their numberid to be one."""
+    counts: Counter[Status] = Counter()
+    recorded = asyncio.Event()
+
+    class Doubting:
+        width = 2
+
+        def distrust(self, row: int) -> None:
+            pass
+
+        async def send(
+            self, leases: AsyncIterator[Lease], report: Report, stop: asyncio.Event
+        ) -> Stop | None:
+            rows = [r.row async for lease in leases for r in lease.requests]
+            answers = [Outcome(row, Status.CREATED, ("7",), 1, 200) for row in rows]
+            doubts = [
+                o._replace(status=Status.UNCERTAIN, code="stray_answer", was=o.status)
+                for o in answers
+            ]
+            report(answers[:1])
+            if rounds == 2:
+                await recorded.wait()
+            report([*answers[1:], *doubts])
+            return None
+
+    def listen(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+            if outcome.was is not None:
+                counts[outcome.was] -= 1
+        recorded.set()
+
+    run(requests(2), journal, Doubting(), listen)
+    assert [o.status for o in journal.outcomes()] == [Status.UNCERTAIN] * 2
+    assert +counts == {Status.UNCERTAIN: 2}
+
+
 def test_what_an_engine_raises_comes_through_and_its_reports_are_kept(journal: Journal) -> None:
     class Broken:
         width = 4
