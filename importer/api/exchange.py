@@ -17,9 +17,11 @@ answers that nobody asked for, some of them come while nothing is asked: behind 
 idle connection. Then `Supervision.on_stray` is called, and whoever sends may doubt what that
 connection brought lately, and have each connection used once from then on (`use_once`).
 
-aiohttp has no documented way to see such bytes. A connection's protocol says `should_close` where
-it holds an answer that nobody read; of the beginning of one see `_has_unasked_bytes`. A callback
-of the connection (`add_callback`) tells when an answer is whole, before the pool takes it back.
+aiohttp has no documented way to see such bytes. So `_Tracked` stands between each transport and
+aiohttp's protocol (`asyncio.Transport.set_protocol`), and sees what comes on an idle connection.
+Right behind an answer, the protocol says `should_close` where it holds another one that nobody
+read; of the beginning of one see `has_unasked_bytes`. A callback of the connection
+(`add_callback`) tells when an answer is whole, before the pool takes it back.
 
 Idle connections are closed after 4 seconds. Servers close theirs after 5 (Apache, Node.js) to
 75 seconds (nginx) without notice, and a request written at that very moment is lost in a way
@@ -63,8 +65,6 @@ _SECONDS_OF_DOUBT = 1.0
 
 Later ones are rather a server's word on a connection that was idle for too long (HTTP 408).
 """
-_LOOK_SECONDS = (0.001, 0.05)
-"""The shortest and the longest time between two looks at idle connections."""
 _TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, EOFError)
 
 
@@ -233,11 +233,20 @@ class _Body(aiohttp.Payload):
         await writer.write(self._body)
 
 
-class _Tracked:
-    """An open connection of aiohttp's, and what is known of it."""
+class _Tracked(asyncio.Protocol):
+    """An open connection of aiohttp's, and what is known of it.
+
+    It stands between the transport and aiohttp's protocol, and hands on what it is told: only here
+    is it seen that bytes came while nothing was asked, even where the other end closes the
+    connection right behind them.
+    """
 
     def __init__(
-        self, number: int, transport: asyncio.Transport, protocol: ResponseHandler
+        self,
+        number: int,
+        transport: asyncio.Transport,
+        protocol: ResponseHandler,
+        found: Callable[[_Tracked], None],
     ) -> None:
         self.number = number
         self.exchange: _Exchange | None = None
@@ -245,20 +254,23 @@ class _Tracked:
         self.answered_at = -math.inf
         """When its last answer was whole, in the loop's time."""
         self.idle = False
-        """It is in the pool."""
+        """It was given back, and is in the pool unless the other end has closed it."""
         self.told = False
         """Whoever sends was told that bytes came that nobody had asked for."""
-        self._transport, self._protocol = transport, protocol
+        self._transport, self._protocol, self._found = transport, protocol, found
+        self._unasked = self._lost = False
+        transport.set_protocol(self)
 
     @property
     def usable(self) -> bool:
-        """Whether it is open, and the protocol has nothing against its use."""
-        return self.open and not self._protocol.should_close
+        """Whether it is open, and nothing came that nobody asked for."""
+        return not (self._unasked or self._transport.is_closing() or self._protocol.should_close)
 
     @property
-    def open(self) -> bool:
-        """Whether neither end has begun to close it."""
-        return not self._transport.is_closing()
+    def has_unread_answer(self) -> bool:
+        """Whether a further answer, or something else, came behind the one that is whole."""
+        # Of a connection that is lost the protocol says nothing more.
+        return not self._lost and self._protocol.should_close
 
     def has_unasked_bytes(self) -> bool:
         """Whether something came behind the answer that it brought, be it the beginning of one.
@@ -268,11 +280,36 @@ class _Tracked:
         makes the protocol want to be closed. Of aiohttp's two parsers, the one in Python knows a
         blank line there only by its line feed.
         """
-        if not self.open:
-            return False
-        if not self._protocol.should_close:
-            self._protocol.data_received(b"\n\n")
-        return self._protocol.should_close
+        if not self._unasked and not self._lost:
+            if not self._protocol.should_close:
+                self._protocol.data_received(b"\n\n")
+            self._unasked = self._protocol.should_close
+        return self._unasked
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes on; those that nobody asked for are told of, but for blank lines."""
+        # TLS may still bring something once we have closed the connection ourselves.
+        if self.idle and not self._transport.is_closing() and data.strip(b"\r\n"):
+            self._unasked = True
+            self._found(self)
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> None:
+        """Hand on that no more will come; the transport closes itself then."""
+        self._protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hand on that the connection is closed."""
+        self._lost = True
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hand on that the transport has enough for now."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand on that the transport takes more."""
+        self._protocol.resume_writing()
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -296,8 +333,6 @@ class _Connector(aiohttp.TCPConnector):
         )
         self._numbers, self._on_stray, self._once = numbers, on_stray, once
         self._clock = asyncio.get_running_loop()
-        self._idle: dict[object, _Tracked] = {}
-        self._looking = False
 
     async def connect(
         self,
@@ -316,16 +351,12 @@ class _Connector(aiohttp.TCPConnector):
             if transport is None or protocol is None:
                 connection.close()  # lost in the very moment in which it was made
                 continue
-            tracked = self._idle.pop(protocol, None)
-            if tracked is None:
-                tracked = _Tracked(next(self._numbers), transport, protocol)
-                good = tracked.usable
+            tracked = transport.get_protocol()
+            if not isinstance(tracked, _Tracked):
+                tracked = _Tracked(next(self._numbers), transport, protocol, self._found)
             elif tracked.has_unasked_bytes():
                 self._found(tracked)
-                good = False
-            else:
-                good = tracked.open
-            if not good:
+            if not tracked.usable:
                 connection.close()
                 continue
             try:
@@ -334,20 +365,18 @@ class _Connector(aiohttp.TCPConnector):
                 connection.close()
                 raise
             exchange.connection, tracked.exchange, tracked.idle = tracked, exchange, False
-            connection.add_callback(partial(self._given_back, connection, tracked))
+            connection.add_callback(partial(self._given_back, tracked))
             return connection
         raise aiohttp.ConnectionTimeoutError("the service speaks before it is asked")
 
-    def _given_back(self, connection: Connection, tracked: _Tracked) -> None:
+    def _given_back(self, tracked: _Tracked) -> None:
         """An answer is whole, or an exchange has failed; the pool has not looked at it yet."""
         tracked.answered_at = self._clock.time()
-        if tracked.usable:
-            if not self._once:
-                tracked.idle = True
-                self._idle[connection.protocol] = tracked
-                self._look_soon()
-        elif tracked.open and tracked.exchange is not None:
-            tracked.exchange.extra = True
+        if tracked.has_unread_answer:
+            if tracked.exchange is not None:
+                tracked.exchange.extra = True
+        else:
+            tracked.idle = not self._once
 
     def _found(self, tracked: _Tracked) -> None:
         """Something came on a connection that nobody asked for."""
@@ -357,32 +386,6 @@ class _Connector(aiohttp.TCPConnector):
         if lately and not tracked.told:
             tracked.told = True
             self._on_stray(tracked.number)
-
-    def _look_soon(self) -> None:
-        if not self._looking:
-            self._looking = True
-            self._clock.call_later(_LOOK_SECONDS[0], self._look)
-
-    def _look(self) -> None:
-        """See whether something came on idle connections, more seldom the longer they are idle."""
-        self._looking = False
-        if self.closed:
-            return
-        now = self._clock.time()
-        last = -math.inf
-        for protocol, tracked in list(self._idle.items()):
-            if not tracked.open:
-                del self._idle[protocol]
-            elif not tracked.usable:
-                self._found(tracked)
-            else:
-                last = max(last, tracked.answered_at)
-        age = now - last
-        if age < _SECONDS_OF_DOUBT:
-            self._looking = True
-            self._clock.call_later(
-                min(max(age / 4, _LOOK_SECONDS[0]), _LOOK_SECONDS[1]), self._look
-            )
 
 
 _CURRENT: ContextVar[_Exchange] = ContextVar("exchange")

@@ -325,6 +325,57 @@ def test_a_proxy_that_closes_what_was_idle_for_long_is_no_sign(tmp_path: Path) -
     assert said == []
 
 
+@pytest.mark.parametrize("unasked", [created(5), created(5)[:25], b"H"])
+def test_an_answer_too_many_is_a_sign_though_the_connection_is_closed_behind_it(
+    unasked: bytes,
+) -> None:
+    said: list[int] = []
+
+    async def main() -> None:
+        async def behave(numberid: int, nth: int, writer: Writer) -> None:
+            writer.write(created(numberid))
+            if nth == 1:
+                await writer.drain()
+                await asyncio.sleep(0.02)
+                writer.write(unasked)
+                writer.close()
+
+        async with Service(behave).open() as target:
+            supervision = Supervision(on_stray=said.append)
+            async with Client(target, Pace(1), supervision) as client:
+                first, second = await client.add(b"2"), await client.add(b"3")
+                assert (first.numberids, second.numberids) == (("1000",), ("1001",))
+                await asyncio.sleep(0.1)  # for the network to bring it: there is nothing to await
+                assert said == [second.connection]
+                assert (await client.add(b"4")).numberids == ("1002",)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("rude", [False, True])
+def test_a_connection_that_is_closed_is_no_sign(rude: bool) -> None:
+    said: list[int] = []
+
+    async def main() -> None:
+        async def behave(numberid: int, nth: int, writer: Writer) -> None:
+            writer.write(created(numberid) + b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(b"\r\n")
+            if rude:
+                writer.transport.abort()
+            writer.close()
+
+        async with Service(behave).open() as target:
+            supervision = Supervision(on_stray=said.append)
+            async with Client(target, Pace(1), supervision) as client:
+                assert not (await client.add(b"2")).stray
+                await asyncio.sleep(0.1)  # for the network to bring it: there is nothing to await
+
+    asyncio.run(main())
+    assert said == []
+
+
 def test_a_row_given_back_after_a_doubtful_answer_is_not_sent_again() -> None:
     """The refusal that stops a run may be the answer to another row."""
     told: list[Outcome] = []
