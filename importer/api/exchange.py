@@ -124,7 +124,7 @@ class Connections:
         Of the reply's body no more than `cap` bytes are read. Network trouble of every kind is
         part of the Reply and never raised.
         """
-        exchange = _Exchange(self._supervision.may_write)
+        exchange = _Exchange(self._supervision.may_write, has_body=bool(body))
         status: int | None = None
         whole = False
         _CURRENT.set(exchange)
@@ -149,6 +149,8 @@ class Connections:
             response.status, response.headers, content, self._supervision.mask
         )
         stray = content is not None and _keeps_alive(response) and exchange.has_more()
+        # A refusal may come before a long body was read. No other answer can be to half a request.
+        stray |= exchange.unwritten or (exchange.early and response.status < 400)
         return reply._replace(connection=exchange.number, stray=stray), envelope
 
     def _session(self, *, once: bool) -> aiohttp.ClientSession:
@@ -178,7 +180,7 @@ class Connections:
 class _Exchange:
     """How far an exchange has got, as the connector and the written body note it."""
 
-    def __init__(self, may_write: Callable[[], bool]) -> None:
+    def __init__(self, may_write: Callable[[], bool], *, has_body: bool) -> None:
         self._may_write = may_write
         self.connection: _Tracked | None = None
         """The connection that the request was given; None before."""
@@ -186,6 +188,10 @@ class _Exchange:
         """The request was not written, since nothing may be written any more."""
         self.extra = False
         """More had come than the answer when the connection was given back."""
+        self.unwritten = has_body
+        """Nothing of it was written yet."""
+        self.early = False
+        """Its answer was whole before all of it was written."""
 
     @property
     def number(self) -> int:
@@ -229,7 +235,9 @@ class _Body(aiohttp.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write all of it. Raises ClientError, before anything is written, if it may not be."""
-        self._exchange.check()
+        exchange = self._exchange
+        exchange.check()
+        exchange.unwritten = False
         await writer.write(self._body)
 
 
@@ -265,6 +273,11 @@ class _Tracked(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether it is open, and nothing came that nobody asked for."""
         return not (self._unasked or self._transport.is_closing() or self._protocol.should_close)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the operating system has not taken all that was written yet."""
+        return self._transport.get_write_buffer_size() > 0
 
     @property
     def has_unread_answer(self) -> bool:
@@ -372,10 +385,11 @@ class _Connector(aiohttp.TCPConnector):
     def _given_back(self, tracked: _Tracked) -> None:
         """An answer is whole, or an exchange has failed; the pool has not looked at it yet."""
         tracked.answered_at = self._clock.time()
-        if tracked.has_unread_answer:
-            if tracked.exchange is not None:
-                tracked.exchange.extra = True
-        else:
+        more = tracked.has_unread_answer
+        if tracked.exchange is not None:
+            tracked.exchange.extra = more
+            tracked.exchange.early = tracked.is_writing
+        if not more:
             tracked.idle = not self._once
 
     def _found(self, tracked: _Tracked) -> None:

@@ -223,6 +223,23 @@ class TestAnswers:
         assert add_to(behave, body=b"x" * 3_000_000).wire is Wire.ANSWERED
         assert sizes == [3_000_000]
 
+    @pytest.mark.parametrize(
+        ("status", "stray"), [("200 OK", True), ("413 Too Large", False), ("401 No", False)]
+    )
+    def test_an_answer_to_half_a_request_is_its_own_only_if_it_refuses(
+        self, status: str, stray: bool
+    ) -> None:
+        """The service cannot have made a record of it: it is an answer to another one."""
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(http(CREATED, status))
+            await writer.drain()
+            await asyncio.sleep(0.2)  # so that the answer is not lost with the connection
+
+        reply = add_to(behave, body=b"x" * 30_000_000)
+        assert (reply.wire, reply.stray) == (Wire.ANSWERED, stray)
+
     def test_connections_are_used_again(self) -> None:
         assert connections_for(10) == 1
 
