@@ -65,6 +65,8 @@ _SECONDS_OF_DOUBT = 1.0
 
 Later ones are rather a server's word on a connection that was idle for too long (HTTP 408).
 """
+_MOST_MADE = 3
+"""Connections made for one request, where the other end speaks or closes before it is asked."""
 _TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, EOFError)
 
 
@@ -97,10 +99,7 @@ class Connections:
         proxy: tuple[str | None, dict[str, str] | None],
         supervision: Supervision,
     ) -> None:
-        self._proxy = proxy
-        # A session's own headers go to the proxy, too, and are cheaper than those of a request.
-        self._session_headers = headers if proxy[0] is None else None
-        self._request_headers = None if proxy[0] is None else headers
+        self._headers, self._proxy = headers, proxy
         self._pace, self._tls = pace, tls
         self._supervision = supervision
         self._numbers = itertools.count(1)
@@ -109,6 +108,8 @@ class Connections:
     def use_once(self) -> None:
         """From now on use each connection for one request."""
         if len(self._sessions) == 1:
+            # aiohttp says so by itself from 3.12 on only.
+            self._headers = {**self._headers, "Connection": "close"}
             self._sessions.append(self._session(once=True))
 
     async def close(self) -> None:
@@ -133,7 +134,7 @@ class Connections:
                 method,
                 url,
                 data=_Body(body, exchange) if body else None,
-                headers=self._request_headers,
+                headers=None if self._proxy[0] is None else self._headers,
                 allow_redirects=False,
                 proxy=self._proxy[0],
                 proxy_headers=self._proxy[1],
@@ -159,7 +160,8 @@ class Connections:
             connector=_Connector(
                 self._numbers, self._supervision.on_stray, pace, self._tls, once=once
             ),
-            headers=self._session_headers,
+            # These go to a proxy, too, and are cheaper than those of a request.
+            headers=self._headers if self._proxy[0] is None else None,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
                 total=pace.timeout, connect=min(pace.connect_timeout, pace.timeout / 2)
@@ -358,14 +360,17 @@ class _Connector(aiohttp.TCPConnector):
         Raises ClientError where the exchange may not write any more.
         """
         exchange = _CURRENT.get()
-        for _ in range(self.limit):
+        made = 0
+        while made < _MOST_MADE:
             connection = await super().connect(req, traces, timeout)
             transport, protocol = connection.transport, connection.protocol
             if transport is None or protocol is None:
                 connection.close()  # lost in the very moment in which it was made
+                made += 1
                 continue
             tracked = transport.get_protocol()
             if not isinstance(tracked, _Tracked):
+                made += 1
                 tracked = _Tracked(next(self._numbers), transport, protocol, self._found)
             elif tracked.has_unasked_bytes():
                 self._found(tracked)

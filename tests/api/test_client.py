@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from importer.api.client import REPLY_CAP, Client
@@ -578,6 +579,33 @@ class TestConnections:
         """Whether or not the timer has come to close it yet."""
         monkeypatch.setattr("importer.api.exchange.IDLE_SECONDS", 0.0)
         assert connections_for(3) == 3
+
+    def test_a_server_that_speaks_before_it_is_asked_is_not_connected_to_without_end(self) -> None:
+        connections = 0
+
+        async def behave(reader: Reader, writer: Writer) -> None:
+            nonlocal connections
+            connections += 1
+            writer.write(http(CREATED))
+            await writer.drain()
+            await reader.read()
+
+        async def main() -> Reply:
+            async with serving(behave) as port, Client(target(port), Pace()) as client:
+                return await client.add(BODY)
+
+        with pytest.MonkeyPatch.context() as patch:
+            # The answer is there when the connection is handed out, however slow this machine is.
+            connect = aiohttp.TCPConnector.connect
+
+            async def later(*given: Any) -> Any:
+                connection = await connect(*given)
+                await asyncio.sleep(0.05)
+                return connection
+
+            patch.setattr(aiohttp.TCPConnector, "connect", later)
+            assert asyncio.run(main()).wire is Wire.NOT_SENT
+        assert connections == 3
 
     def test_of_two_answers_to_one_request_the_second_is_nobodys(self) -> None:
         connections = 0
