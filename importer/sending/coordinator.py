@@ -18,12 +18,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Self
+
+import numpy as np
 
 from importer.model import Lease, Outcome, Request, Status, Stop
 from importer.sending.protocol import End, Ending, Engine, Ledger, in_doubt
@@ -40,6 +44,12 @@ _LINGER = 0.01
 
 _TWICE = "numberid_twice"
 """The code of rows that were given a numberid that another row was given, too."""
+
+_NEWEST = 65_536
+"""Numberids in a set, before they are merged with those that came earlier."""
+
+_LONGEST_NUMBER = 18
+"""So many decimal digits fit into 63 bits."""
 
 Watcher = Callable[[Sequence[Outcome]], None]
 
@@ -63,7 +73,7 @@ async def coordinate(
     cancelled, it records what had come back by then, and what was not sent; the journal shows the
     rest as uncertain. So too when all tasks of the loop are cancelled, as when it is interrupted.
     """
-    run = _Run(work, ledger, engine, on_outcomes, set(map(_numberid_key, numberids)))
+    run = _Run(work, ledger, engine, on_outcomes, _NumberIds(numberids))
     with (
         ThreadPoolExecutor(1, "reader") as reading,
         ThreadPoolExecutor(1, "writer") as writing,
@@ -83,7 +93,7 @@ class _Run:
         ledger: Ledger,
         engine: Engine,
         on_outcomes: Watcher,
-        numberids: set[int],
+        numberids: _NumberIds,
     ) -> None:
         self._work = work
         self._ledger = ledger
@@ -232,7 +242,7 @@ class _Run:
             self._reported[:0] = reported
             self._unsent[:0] = unsent
             raise error
-        self._numberids |= new_numberids
+        self._numberids.add(new_numberids)
         self._doubted.update(o.row for o in doubted)
         self._doubted.update(o.row for o in final if o.code == _TWICE)
         self._under_way += len(requests) - len(returned)
@@ -257,7 +267,7 @@ class _Run:
             if outcome.status is not Status.CREATED:
                 continue
             own = {_numberid_key(numberid) for numberid in outcome.numberids}
-            if not own.isdisjoint(self._numberids) or not own.isdisjoint(found):
+            if any(key in self._numberids for key in own) or not own.isdisjoint(found):
                 twice[outcome.row] = outcome.numberids
                 outcomes[place] = _given_twice(outcome)
             found |= own
@@ -344,9 +354,43 @@ def _draw(work: Iterator[Request | Outcome]) -> tuple[list[Request | Outcome], b
     return drawn, len(drawn) < _SLICE_ROWS
 
 
+class _NumberIds:
+    """The keys of the numberids that rows have been given, for the question whether one is new.
+
+    They are sorted, at 8 bytes each; only the newest are in a set, where one takes some hundred.
+    """
+
+    def __init__(self, numberids: Iterable[str]) -> None:
+        self._sorted = array("q")
+        self._newest: set[int] = set()
+        given = iter(numberids)
+        for some in iter(lambda: set(map(_numberid_key, islice(given, _NEWEST))), set()):
+            self.add(some)
+
+    def __contains__(self, key: int) -> bool:
+        if key in self._newest:
+            return True
+        place = bisect_left(self._sorted, key)
+        return place < len(self._sorted) and self._sorted[place] == key
+
+    def add(self, keys: set[int]) -> None:
+        """Take keys in."""
+        self._newest |= keys
+        if len(self._newest) < _NEWEST:
+            return
+        newest = np.fromiter(self._newest, np.int64, len(self._newest))
+        # Two sorted runs, which a stable sort merges: some milliseconds for a million keys.
+        merged = np.concatenate([np.frombuffer(self._sorted, np.int64), np.sort(newest)])
+        merged.sort(kind="stable")
+        self._sorted = array("q", merged.tobytes())
+        self._newest = set()
+
+
 def _numberid_key(numberid: str) -> int:
-    """A numberid in few bytes: the integer that it is, or a hash of 64 bits where it is none."""
-    return int(numberid) if numberid.isascii() and numberid.isdecimal() else hash(numberid)
+    """A numberid in 64 bits: the integer that it is, or a hash where it is none or too large."""
+    if numberid.isascii() and numberid.isdecimal() and len(numberid) <= _LONGEST_NUMBER:
+        return int(numberid)
+    return hash(numberid)
 
 
 def _given_twice(outcome: Outcome, was: Status | None = None) -> Outcome:
