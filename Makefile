@@ -24,7 +24,7 @@ demo: $(VENV)/.demo
 	else exit $$code; fi
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --benchmark-disable
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

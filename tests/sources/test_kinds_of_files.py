@@ -271,7 +271,9 @@ def test_every_kind_is_read_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"PK\x03\x04 and no more", b"PK\x05\x06", archive(a=b"x")[:60]]
+    "content",
+    [b"PK\x03\x04 and no more", b"PK\x05\x06", archive(a=b"x")[:60]],
+    ids=["words", "only an end", "cut short"],
 )
 def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "leads.xlsx"

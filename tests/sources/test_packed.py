@@ -228,7 +228,7 @@ def test_a_pipe_of_the_shell_is_read_as_a_file() -> None:
         os.close(reading)
 
 
-@pytest.mark.parametrize("content", [LIST, gzip.compress(LIST)])
+@pytest.mark.parametrize("content", [LIST, gzip.compress(LIST)], ids=["plain", "gzip"])
 def test_standard_input_is_read_like_a_file(
     temporary: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
