@@ -50,7 +50,11 @@ _PRIOR = 0.14
 """What speaks for countries of which lists come rather than of others: it never decides."""
 _NANP = frozenset({"US", "CA"})
 """Of the countries with the code 1, those whose numbers are looked for: the others are islands."""
-_PARTS = re.compile(r"[;,|\n]| / |//")
+_PARTS = re.compile(r"[;,|\n]|//")
+_SLASH = " / "
+"""Stands between two phones, and as often between an area's digits and the others of one phone."""
+_WHOLE_PHONE = 7
+"""So many digits on each side of a slash are two phones."""
 _ABROAD = re.compile(r"[^\d+]*(?:\+|00)")
 _FEWEST_DIGITS = 5
 _AREAS = range(2, 7)
@@ -101,6 +105,16 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
         )
     apart = max(_FEWEST_APART, _ALIKE * len(home))
     alike = [r for r in good if good[r] >= most - apart and good[r] >= _PLAUSIBLE * len(home)]
+    # Damaged phones are valid nowhere that counts digits, and hide the country that all else names.
+    said = {region: sum(kind.points(region) for kind in evidence) for region in good}
+    most_said = max(said[region] for region in alike)
+    alike += [
+        region
+        for region in good
+        if region not in alike
+        and good[region] >= _PLAUSIBLE * len(home)
+        and said[region] >= most_said + _SURE
+    ]
     alike = _once(alike, tried)
     evidence += _habits(alike, tried)
     scores = {r: sum(kind.points(r) for kind in evidence) for r in alike}
@@ -254,10 +268,18 @@ def _phones(columns: Sequence[ReadColumn]) -> tuple[list[str], list[str]]:
         if meaning.role not in {Role.PHONE, Role.MOBILE}:
             continue
         for text in column.texts:
-            for part in _PARTS.split(text):
+            for part in _parts(text):
                 if len(part) <= _LONGEST and sum(map(str.isdigit, part)) >= _FEWEST_DIGITS:
                     (abroad if _ABROAD.match(part) else home)[part.strip()] = None
     return list(home)[:_TRIED], list(abroad)[:_TRIED]
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The phones of a cell: ``0664 / 555 1234`` is one, ``0664 5551234 / 01 5551234`` are two."""
+    for part in _PARTS.split(text):
+        pieces = part.split(_SLASH)
+        whole = all(sum(map(str.isdigit, piece)) >= _WHOLE_PHONE for piece in pieces)
+        yield from pieces if whole else (part,)
 
 
 def _country(text: str) -> str | None:

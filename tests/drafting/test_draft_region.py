@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -194,3 +195,41 @@ def test_a_blank_behind_what_is_dialled_first_makes_no_list_italian(tmp_path: Pa
     assert region_of(tmp_path, ["Name", "Phone"], [["A", "06 301234567"]]) is None
     rows = [["A", f"06 30{digits(7)}"] for _ in range(ROWS)]
     assert region_of(tmp_path, ["Name", "Phone"], rows) != "IT"
+
+
+@pytest.mark.parametrize(
+    ("region", "headers", "towns", "phone"),
+    [
+        ("AT", ["Name", "Ort", "Telefon"], ["Wien", "Linz", "Graz"], "0664 / {7}"),
+        ("AT", ["Name", "Ort", "Telefon"], ["Wien", "Linz", "Graz"], "+43 664 / 20 {5}"),
+        ("HU", ["Név", "Város", "Telefon"], ["Budapest", "Pécs"], "06 30 / {3} {4}"),
+        ("DE", ["Name", "Ort", "Telefon"], ["Berlin", "Hamburg"], "030 / 2{6}"),
+        ("AT", ["Name", "Ort", "Telefon"], ["Wien", "Graz"], "0664 5{6} / 0676 5{6}"),
+    ],
+)
+def test_a_slash_within_a_phone_divides_it_from_nothing(
+    tmp_path: Path, region: str, headers: Sequence[str], towns: Sequence[str], phone: str
+) -> None:
+    def written() -> str:
+        return re.sub(r"\{(\d)\}", lambda match: digits(int(match[1])), phone)
+
+    home = austrian if region == "AT" else hungarian if region == "HU" else berlin
+    rows = [["Nagy Pál", towns[n % len(towns)], written()] for n in range(ROWS)]
+    rows += [["Kiss Éva", towns[0], home()] for _ in range(ROWS // 4)]
+    assert region_of(tmp_path, headers, rows) == region
+
+
+def berlin() -> str:
+    return f"030 2{digits(6)}"
+
+
+@pytest.mark.parametrize("every", [20, 8, 5])
+def test_damaged_phones_do_not_hide_the_country_that_all_else_names(
+    tmp_path: Path, every: int
+) -> None:
+    """Where numbers may have any length, as in Austria, phones that lost a digit are valid."""
+    towns = ("Berlin", "Hamburg", "München")
+    phones = [f"0171 2{digits(6)}" for _ in range(200)]
+    phones = [phone[:-1] if n % every == 0 else phone for n, phone in enumerate(phones)]
+    rows = [[phone, towns[n % 3], "DE", "10115"] for n, phone in enumerate(phones)]
+    assert region_of(tmp_path, ["Telefon", "Ort", "Land", "PLZ"], rows) == "DE"

@@ -98,7 +98,6 @@ def test_the_values_of_a_multiple_rule_are_looked_at_one_by_one() -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        "{column: A, type: decimal, input: ','}",
         "{column: A, type: boolean}",
         "{column: A, choices: ['1011', '612']}",
         "{template: '{A}'}",
