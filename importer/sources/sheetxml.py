@@ -103,8 +103,8 @@ _USUAL_ROW = (
     rb'|(?: t="(?:[bn]|(e))")?+%(dynamic)b>(?:%(formula)b)?+<v>[^<\s][^<]*+</v></c>'
     rb"|%(empty)b()"
     rb")()"  # group 5: some cell holds something
-    # Formats without a value, in any column.
-    rb'|[A-Z]{1,3}\1"%(style)b(?: t="n")?+/>)'
+    # Formats without a value, in any column; openpyxl writes blank texts so.
+    rb'|[A-Z]{1,3}\1"%(style)b(?: t="(?:n|inlineStr)")?+ ?+/>)'
     rb")*+</row>)\s*+"
 ) % {b"style": _STYLE, b"dynamic": _DYNAMIC, b"formula": _USUAL_FORMULA, b"empty": _NO_VALUE}
 _USUAL_ERROR = re.compile(

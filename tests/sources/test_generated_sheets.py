@@ -181,6 +181,8 @@ FORMS: dict[str, str | None] = {
     '<c {} t="n"><v>3</v></c>': None,
     "<c {}></c>": "",
     '<c {} t="inlineStr"><is><t/></is></c>': "",
+    '<c {} t="inlineStr" />': "",
+    '<c {} t="n" />': "",
     '<c {} t="inlineStr"><is></is></c>': "",
     '<c {} t="inlineStr"><is><r><t>{text}</t></r><r><rPr><b/></rPr><t>w</t></r></is></c>': ANY_TEXT,
     '<c {} cm="1"><v>3</v></c>': None,
