@@ -363,9 +363,10 @@ class _NumberIds:
     def __init__(self, numberids: Iterable[str]) -> None:
         self._sorted = array("q")
         self._newest: set[int] = set()
-        given = iter(numberids)
-        for some in iter(lambda: set(map(_numberid_key, islice(given, _NEWEST))), set()):
-            self.add(some)
+        for numberid in numberids:
+            self._newest.add(_numberid_key(numberid))
+            if len(self._newest) >= _NEWEST:
+                self._merge()
 
     def __contains__(self, key: int) -> bool:
         if key in self._newest:
@@ -376,8 +377,10 @@ class _NumberIds:
     def add(self, keys: set[int]) -> None:
         """Take keys in."""
         self._newest |= keys
-        if len(self._newest) < _NEWEST:
-            return
+        if len(self._newest) >= _NEWEST:
+            self._merge()
+
+    def _merge(self) -> None:
         newest = np.fromiter(self._newest, np.int64, len(self._newest))
         # Two sorted runs, which a stable sort merges: some milliseconds for a million keys.
         merged = np.concatenate([np.frombuffer(self._sorted, np.int64), np.sort(newest)])

@@ -141,6 +141,24 @@ def test_every_row_is_sent_once_and_recorded(
     assert service.most_in_flight <= concurrency
 
 
+@pytest.mark.parametrize("earlier", [0, 65_500, 200_000])
+def test_a_numberid_that_a_run_has_already_is_known_however_many_it_has(
+    journal: Journal, earlier: int
+) -> None:
+    """All but the newest are kept sorted, some are merged while the run sends."""
+    known = [str(10**6 + 3 * number) for number in range(earlier)]
+    again = {2: known[0], 500: known[-1], 900: known[earlier // 2]} if known else {}
+    service = Service(lambda row, nth: CREATED._replace(numberids=(again.get(row, str(row)),)))
+
+    async def main() -> Ending:
+        engine, stop = service.engine(64), asyncio.Event()
+        return await coordinate(requests(1000), journal, engine, stop=stop, numberids=known)
+
+    assert asyncio.run(main()) == Ending(End.FINISHED)
+    doubted = {o.row for o in journal.outcomes() if o.code == "numberid_twice"}
+    assert doubted == set(again)
+
+
 @pytest.mark.parametrize("concurrency", [1, 2, 5, 16])
 def test_never_are_more_rows_under_way_than_twice_the_concurrency(
     journal: Journal, concurrency: int
