@@ -55,7 +55,6 @@ from importer.survey.duplicates import Seen
 from importer.survey.surveyor import Decision, FillCounter, Surveyor
 
 COPY = "source.parquet"
-PROBLEMS = "problems.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
