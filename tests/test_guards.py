@@ -18,13 +18,7 @@ import importer
 from importer.api.client import Client
 from importer.api.verdict import judge
 from importer.journal.journal import Journal
-from importer.model import (
-    Field,
-    FieldType,
-    Outcome,
-    Request,
-    Status,
-)
+from importer.model import Outcome, Request, Status
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.protocol import End, Ending
@@ -44,24 +38,11 @@ contacts: {1: {name: Name, phone: Phone, email: Email}}
 premium: {price: {column: Price, type: decimal}}
 rows: {unique: [contacts.1.phone]}
 """
-FIELDS = tuple(
-    Field(name, name, FieldType.TEXT) for name in ("name", "city", "address", "likes", "signed_on")
-)
-HEADERS = ("Name", "City", "Zip", "Likes", "Signed", "Phone", "Email", "Price")
-
-
-def lead(n: int) -> tuple[str, ...]:
-    """A row whose phone, e-mail and name no other row has."""
-    city, likes = ("Budapest", "Pécs")[n % 2], ("", "golf;chess")[n % 2]
-    phone = f"06 30 {n // 10000 % 1000 + 200} {n % 10000:04}"
-    unlike = (phone, f"lead{n}@example.com", f"{n % 90}.5")
-    return (f"Lead {n}", city, str(1011 + n % 900), likes, "03.04.2024", *unlike)
-
-
-def write_leads(path: Path, count: int) -> Path:
-    lines = [",".join(row) for row in (HEADERS, *map(lead, range(count)))]
-    path.write_text("\n".join(lines), "utf-8")
-    return path
+LEADS = """\
+Name,City,Zip,Likes,Signed,Phone,Email,Price
+Lead 0,Budapest,1011,,03.04.2024,06 30 200 0000,lead0@example.com,0.5
+Lead 1,Pécs,1012,golf;chess,03.04.2024,06 30 200 0001,lead1@example.com,1.5
+"""
 
 
 # What a start imports.
@@ -124,7 +105,7 @@ def test_a_check_of_a_text_file_imports_nothing_that_sends_or_writes_workbooks(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
-    write_leads(tmp_path / "leads.csv", 5)
+    (tmp_path / "leads.csv").write_text(LEADS, "utf-8")
     found = imported(tmp_path, "check", "leads.csv", "-m", "m.yaml")
     unwanted = {"aiohttp", "distributed", "dotenv", "jinja2", "openpyxl", "tqdm", "uvloop"}
     unwanted |= {"importer.api.client", "importer.drafting", "importer.sandbox"}
