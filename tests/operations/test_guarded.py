@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from importer.operations.guarded import target_lock
 from importer.operations.ledger import RUNNING, Ledger
 from importer.pipeline.running import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
+from tests.support.other_run import other_run_sending
 
 MAPPING = """\
 version: 1
@@ -143,25 +142,11 @@ def test_a_run_that_was_cut_off_is_known_by_its_journal(sandbox: LiveSandbox) ->
 
 def test_two_runs_at_one_project_do_not_send_at_once(sandbox: LiveSandbox) -> None:
     make_private_folder(RUNS)
-    holder = f"""
-import sys
-from pathlib import Path
-from importer.operations.guarded import target_lock
-from importer.pipeline.running import StopSwitch
-with target_lock(Path("runs"), {sandbox.base_url!r}, 134, wait=0, stop=StopSwitch()):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(importer.TargetBusy, match="another run is sending to project 134"):
-            run(sandbox)
-        # Killed as a crash kills: the file stays, and holds nobody up.
-        other.kill()
-        other.wait()
+    with (
+        other_run_sending(RUNS, sandbox.base_url, 134),
+        pytest.raises(importer.TargetBusy, match="another run is sending to project 134"),
+    ):
+        run(sandbox)
     assert len(list((RUNS / "locks").iterdir())) == 1
     assert run(sandbox).summary.exit_code == 0
 

@@ -25,6 +25,7 @@ from importer.operations.guarded import target_lock
 from importer.operations.ledger import Ledger, remember, remembered
 from importer.pipeline.running import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
+from tests.support.other_run import other_run_sending
 
 MAPPING = """\
 version: 1
@@ -275,25 +276,11 @@ def test_two_runs_of_different_folders_never_send_to_one_project_at_once(
     sandbox: LiveSandbox, home: Path
 ) -> None:
     make_private_folder(home / "a" / "runs")
-    holder = f"""
-import sys
-from pathlib import Path
-from importer.operations.guarded import target_lock
-from importer.pipeline.running import StopSwitch
-with target_lock(Path({str(home / "a" / "runs")!r}), {sandbox.base_url!r}, 134, wait=0,
-                 stop=StopSwitch()):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(importer.TargetBusy, match="another run is sending to project 134"):
-            run(sandbox, home / "b")
-        other.kill()
-        other.wait()
+    with (
+        other_run_sending(home / "a" / "runs", sandbox.base_url, 134),
+        pytest.raises(importer.TargetBusy, match="another run is sending to project 134"),
+    ):
+        run(sandbox, home / "b")
     assert run(sandbox, home / "b").summary.exit_code == 0
 
 
