@@ -30,7 +30,7 @@ from importer.sandbox import document
 from importer.sandbox.body import ERRORCODE, KnownProject, check
 from importer.sandbox.envelope import Refusal, enveloped, reply, request_error
 from importer.sandbox.faults import NO_FAULTS, Faults
-from importer.sandbox.misconduct import ADD_RECORD, misconduct
+from importer.sandbox.misconduct import ADD_RECORD, altered, misconduct
 from importer.sandbox.projects import Project
 from importer.sandbox.store import STORE_THREAD, Store, StoreThread, open_store
 
@@ -282,7 +282,7 @@ async def add_record(request: web.Request) -> web.Response:
     checked = check(body, project)
     if isinstance(checked, list):
         raise Refusal(ERRORCODE, checked)
-    return reply(request, [await request.app[STORE_THREAD].add(checked)])
+    return reply(request, [await request.app[STORE_THREAD].add(altered(checked, project))])
 
 
 async def _read(request: web.Request) -> bytes:

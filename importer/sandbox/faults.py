@@ -50,6 +50,10 @@ class FaultKind(StrEnum):
     PARTIAL = "partial"
     NO_RESULT = "no_result"
     DOWN = "down"
+    DROP_FIELD = "drop_field"
+    SWAP_CONTACTS = "swap_contacts"
+    CUT_TEXTS = "cut_texts"
+    REORDER_VALUES = "reorder_values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,15 @@ class Trait:
     """The properties of a kind of fault that no rule changes.
 
     `stored` is whether the record is stored where a rule does not say; `either` that a rule may
-    say. `takes` are the keys of a rule that only some kinds have. `status` is the HTTP status it
-    answers with, 0 where that depends.
+    say. `alters` says that the answer is that of a success and the record is stored otherwise than
+    it was sent. `takes` are the keys of a rule that only some kinds have. `status` is the HTTP
+    status it answers with, 0 where that depends.
     """
 
     means: str
     stored: bool = False
     either: bool = False
+    alters: bool = False
     takes: frozenset[str] = frozenset()
     status: int = 0
 
@@ -119,10 +125,36 @@ KINDS: Mapping[FaultKind, Trait] = {
         "An outage: `answer` is `close`, `reset` or `bad_gateway`, to GET as well.",
         takes=frozenset({"answer"}),
     ),
+    FaultKind.DROP_FIELD: Trait(
+        "A success, but `field` is not stored (left out: the first field of the record).",
+        stored=True,
+        alters=True,
+        takes=frozenset({"field"}),
+    ),
+    FaultKind.SWAP_CONTACTS: Trait(
+        "A success, but two contacts are stored in each other's place, where the record has both.",
+        stored=True,
+        alters=True,
+        takes=frozenset({"contacts"}),
+    ),
+    FaultKind.CUT_TEXTS: Trait(
+        "A success, but texts are stored cut to `characters` characters: those of text fields, "
+        "and contacts' names, titles and e-mail addresses; with `field`, of that field alone.",
+        stored=True,
+        alters=True,
+        takes=frozenset({"field", "characters"}),
+    ),
+    FaultKind.REORDER_VALUES: Trait(
+        "A success, but the values of multiple fields are stored in reverse order.",
+        stored=True,
+        alters=True,
+    ),
 }
 """What each kind is; docs/sandbox.md has the same table, and a test holds it to this one."""
 
-_ADD_RECORD_ONLY = frozenset({FaultKind.PARTIAL, FaultKind.NO_RESULT})
+_ADD_RECORD_ONLY = frozenset({FaultKind.PARTIAL, FaultKind.NO_RESULT}).union(
+    kind for kind, trait in KINDS.items() if trait.alters
+)
 
 _OWN_KEYS = frozenset().union(*(trait.takes for trait in KINDS.values()))
 
@@ -182,6 +214,8 @@ To = Literal["records", "all"]
 
 RetryAfter = Literal["seconds", "date", "none"]
 
+ContactNumber = Annotated[int, Field(strict=True, ge=1, le=9)]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -240,6 +274,9 @@ class Rule(_Part):
     bytes: Ordinal = 8
     interval: Seconds = 0.05
     answer: Literal["close", "reset", "bad_gateway"] = "close"
+    field: str | None = None
+    contacts: tuple[ContactNumber, ContactNumber] = (1, 2)
+    characters: Ordinal = 20
 
     @pydantic.model_validator(mode="after")
     def _makes_sense(self) -> Rule:
@@ -286,6 +323,9 @@ def nonsense(rule: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
         yield "seed", "is for a probability, and there is none"
     if kind in _STATUSES and "status" in rule and rule["status"] not in _STATUSES[kind]:
         yield "status", f"expected one of {', '.join(map(str, _STATUSES[kind]))}"
+    pair = rule.get("contacts")
+    if isinstance(pair, list | tuple) and len(pair) == 2 and pair[0] == pair[1]:
+        yield "contacts", "expected two different contacts, as [1, 2]"
     match = rule.get("match")
     for key in match if isinstance(match, Mapping) else ():
         if not str(key).startswith(("form.", "contacts.", "premium.", "disposition.")):

@@ -1,5 +1,7 @@
 """The middleware that delays, limits and spoils requests as it was told, and keeps the log.
 
+What is to be stored otherwise than it was sent, :func:`altered` changes on its way to the store.
+
 Rules:
 
 - A request is counted once it was received whole, and its fate is decided at that moment, so
@@ -21,6 +23,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import cached_property
@@ -31,7 +34,7 @@ import orjson
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
-from importer.sandbox.body import error
+from importer.sandbox.body import Addition, KnownProject, error
 from importer.sandbox.envelope import enveloped, reply, request_error
 from importer.sandbox.faults import (
     KINDS,
@@ -55,6 +58,9 @@ _POLL_SECONDS = 0.25
 """How soon a hanging request notices that its client has left."""
 
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+_ALTERING: ContextVar[Rule | None] = ContextVar("_ALTERING", default=None)
+"""The rule by which the record of the current task is stored otherwise than it was sent."""
 
 Read = Callable[[web.Request], Awaitable[bytes]]
 
@@ -94,12 +100,16 @@ def misconduct(
         if rule is not None and not rule.stores:
             await _log(request, line)
             return await spoil(request, rule, None, closing)
+        alters = rule is not None and KINDS[rule.kind].alters
         BEING_ANSWERED.set(line)
+        _ALTERING.set(rule if alters else None)
         answer = await enveloped(request, handler)
         if answer.status != 200:  # no record was stored, so its line was not written with it
-            spared = line is not None and rule is not None and rule.kind is FaultKind.PARTIAL
+            spared = rule is not None and (alters or rule.kind is FaultKind.PARTIAL)
             await _log(request, replace(line, fault=None) if line and spared else line)
-        return answer if rule is None else await spoil(request, rule, answer, closing)
+        if rule is None or alters:
+            return answer
+        return await spoil(request, rule, answer, closing)
 
     return [misbehaving]
 
@@ -240,6 +250,74 @@ class _Queue:
         done = max(now, self._free_at[0]) + self._each
         heapq.heapreplace(self._free_at, done)
         return done
+
+
+# What is stored instead of what was sent.
+
+
+def altered(addition: Addition, project: KnownProject) -> Addition:
+    """The record as it is to be stored: as it was sent, unless a rule that alters it struck.
+
+    The fields that a rule leaves alone, and those that the record does not have, stay as they are.
+    """
+    rule = _ALTERING.get()
+    if rule is None:
+        return addition
+    match rule.kind:
+        case FaultKind.DROP_FIELD:
+            return _without_field(addition, rule)
+        case FaultKind.SWAP_CONTACTS:
+            return _with_contacts_swapped(addition, rule)
+        case FaultKind.CUT_TEXTS:
+            return _with_texts_cut(addition, rule, project)
+        case FaultKind.REORDER_VALUES:
+            return _with_values_reversed(addition, project)
+        case _:
+            return addition
+
+
+def _without_field(addition: Addition, rule: Rule) -> Addition:
+    dropped = next(iter(addition.form), None) if rule.field is None else rule.field
+    form = {name: value for name, value in addition.form.items() if name != dropped}
+    return replace(addition, form=form)
+
+
+def _with_contacts_swapped(addition: Addition, rule: Rule) -> Addition:
+    one, other = (f"phone{number}" for number in rule.contacts)
+    contacts = dict(addition.contacts)
+    if one in contacts and other in contacts:
+        contacts[one], contacts[other] = contacts[other], contacts[one]
+    return replace(addition, contacts=contacts)
+
+
+def _with_texts_cut(addition: Addition, rule: Rule, project: KnownProject) -> Addition:
+    # A value's name is left whole: a cut one would be another value, which is another mistake.
+    form = {
+        name: value[: rule.characters]
+        if isinstance(value, str)
+        and project.fields[name].type == "text"
+        and rule.field in (None, name)
+        else value
+        for name, value in addition.form.items()
+    }
+    contacts = {
+        number: {
+            part: text if part == "phone" else text[: rule.characters]
+            for part, text in contact.items()
+        }
+        for number, contact in addition.contacts.items()
+    }
+    return replace(addition, form=form, contacts=addition.contacts if rule.field else contacts)
+
+
+def _with_values_reversed(addition: Addition, project: KnownProject) -> Addition:
+    form = {
+        name: "|".join(reversed(value.split("|")))
+        if isinstance(value, str) and project.fields[name].type == "multiple"
+        else value
+        for name, value in addition.form.items()
+    }
+    return replace(addition, form=form)
 
 
 # How each fault looks on the wire.

@@ -353,6 +353,80 @@ def test_down_strikes_every_request_from_one_to_another(tmp_path: Path, answer: 
     assert seen == [200, bad, bad, bad, 200]
 
 
+ALTERED: dict[str, Any] = {
+    "form": {"name": "Árvíztűrő Tükörfúró", "city": "Székesfehérvár", "likes": "music|travel|Go"},
+    "contacts": {
+        "1": {"phone": "+36301234567", "name": "Anna Kiss", "email": "anna@example.org"},
+        "3": {"phone": "+36207654321", "title": "Managing director"},
+    },
+    "phone_field": "phone3",
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes"),
+    [
+        ({"kind": "drop_field"}, {"name": None}),
+        ({"kind": "drop_field", "field": "city"}, {"city": None}),
+        ({"kind": "drop_field", "field": "note"}, {}),
+        ({"kind": "swap_contacts"}, {}),
+        ({"kind": "swap_contacts", "contacts": [1, 3]}, {"phone1": "phone3", "phone3": "phone1"}),
+        (
+            {"kind": "cut_texts", "characters": 5},
+            {
+                "name": "Árvíz",
+                "phone1.name": "Anna ",
+                "phone1.email": "anna@",
+                "phone3.title": "Manag",
+            },
+        ),
+        ({"kind": "cut_texts", "characters": 5, "field": "name"}, {"name": "Árvíz"}),
+        ({"kind": "cut_texts"}, {}),
+        ({"kind": "reorder_values"}, {"likes": ["Go", "travel", "music"]}),
+    ],
+)
+def test_what_is_altered_is_answered_as_a_success_and_shown_by_get(
+    tmp_path: Path, rule: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    sent = ALTERED["contacts"]
+    form = {**ALTERED["form"], "likes": ["music", "travel", "Go"]}
+    contacts = {f"phone{number}": dict(contact) for number, contact in sent.items()}
+    for where, what in changes.items():
+        contact, dot, part = where.partition(".")
+        if dot:
+            contacts[contact][part] = what
+        elif contact in contacts:
+            contacts[contact] = sent[what.removeprefix("phone")]
+        else:
+            form[where] = what
+    with live_sandbox(tmp_path / "s", faults=[{"at": 2, **rule}], log_requests=True) as sandbox:
+        answers = [sandbox.add(134, ALTERED) for _ in range(3)]
+        good, bad, after = sandbox.records(134)
+        shown = sandbox.call("GET", "/projects/134/records/2").envelope["response"]
+        lines = sandbox.requests()
+    assert [(answer.status, answer.envelope["response"]) for answer in answers] == [
+        (200, [1]),
+        (200, [2]),
+        (200, [3]),
+    ]
+    assert bad["form"] == {name: value for name, value in form.items() if value is not None}
+    assert bad["contacts"] == contacts
+    assert (shown["data"], shown["contacts"]) == (bad["data"], bad["contacts"])
+    assert [line.fault for line in lines] == [None, rule["kind"], None]
+    for whole in (good, after):
+        assert whole["form"] == {**ALTERED["form"], "likes": ["music", "travel", "Go"]}
+        assert whole["contacts"] == {f"phone{number}": one for number, one in sent.items()}
+    assert bad["phone_field"] == "phone3"
+
+
+def test_what_would_be_altered_and_is_refused_is_only_the_refusal(tmp_path: Path) -> None:
+    rules = one("drop_field", field="nonsense")
+    with live_sandbox(tmp_path / "s", faults=rules, log_requests=True) as sandbox:
+        answer = sandbox.add(134, {"form": {"nonsense": "x"}})
+        assert (answer.status, answer.envelope["response"]) == (417, [])
+        assert [(line.fault, line.numberid) for line in sandbox.requests()] == [(None, None)]
+
+
 def test_every_kind_has_a_test_over_a_socket() -> None:
     """The kinds that the tests above send over the wire: a new one must be added to them."""
     text = Path(__file__).read_text("utf-8")
@@ -670,6 +744,10 @@ def test_every_mistake_in_a_fault_file_is_told_at_once_with_its_place(tmp_path: 
         "  - {every: 2}\n"
         "  - {kind: partial, to: all, seed: 3, from: 9, until: 3, status: 500}\n"
         "  - {kind: hang, match: {name: x}, probability: 2}\n"
+        "  - {kind: drop_field, to: all, stored: true, characters: 3}\n"
+        "  - {kind: swap_contacts, contacts: [2, 2]}\n"
+        "  - {kind: swap_contacts, contacts: [1, 10]}\n"
+        "  - {kind: cut_texts, characters: 0}\n"
         "  - close\n",
         encoding="utf-8",
     )
@@ -696,7 +774,13 @@ def test_every_mistake_in_a_fault_file_is_told_at_once_with_its_place(tmp_path: 
         "11:58: faults[5].status: expected one of 200, 417",
         '12:18: faults[6].match: "name" is no part of a record',
         "12:36: faults[6].probability: ",
-        "13:5: faults[7]: expected keys and values here",
+        '13:24: faults[7].to: "drop_field" is an answer to Add record',
+        '13:33: faults[7].stored: with "drop_field" the record is always stored',
+        '13:47: faults[7].characters: "drop_field" has no such key; it is for cut_texts',
+        "14:27: faults[8].contacts: expected two different contacts",
+        "15:41: faults[9].contacts[1]: ",
+        "16:23: faults[10].characters: ",
+        "17:5: faults[11]: expected keys and values here",
     ]
     assert len(told) == len(starts), "\n".join(told)
     for line, start in zip(told, starts, strict=True):
