@@ -25,7 +25,7 @@ from importer.pipeline.results import summary_json, write_results
 from tests.support.sheets import batch_of
 
 HEADERS = ("Name", "Phone")
-NAMES = {"results.csv", "failures.csv", "failures.xlsx", "uncertain.csv"}
+NAMES = {"results.csv", "created.csv", "failures.csv", "failures.xlsx", "uncertain.csv"}
 
 SUMMARY = Summary(
     run_id="leads-20260101T000000Z-abc123",
@@ -85,6 +85,10 @@ def test_every_row_of_the_source_has_a_line_in_source_order(tmp_path: Path) -> N
         ["8", "invalid", "", "0", "", "required", "no name\nat all"],
         ["9", "skipped", "", "0", "", "duplicate", "as row 2"],
     ]
+    assert lines(tmp_path / "created.csv") == [
+        ["Name", "Phone", "_row", "_numberid"],
+        ["Ann", "1", "2", "6|7"],
+    ]
     failures = [
         ["Name", "Phone", "_row", "_status", "_code", "_message", "_hint"],
         ["Cid", "3", "4", "rejected", "error.x", '417 error.x "a", b', "mend"],
@@ -99,12 +103,32 @@ def test_every_row_of_the_source_has_a_line_in_source_order(tmp_path: Path) -> N
     assert {p.name for p in tmp_path.iterdir()} == NAMES
 
 
+def test_a_batch_of_which_all_rows_were_created_stands_in_created_whole(tmp_path: Path) -> None:
+    batches = [
+        batch(2, ["Ann", "1"]),
+        batch(3, ["Bea", "2"], ["Cid", "3"]),
+        batch(9, ["Dan", "4"]),
+    ]
+    outcomes = [Outcome(row, Status.CREATED, (str(row * 10),), 1, 200) for row in (3, 4, 9)]
+    write_results(tmp_path, headers=HEADERS, batches=batches, outcomes=outcomes)
+    assert lines(tmp_path / "created.csv")[1:] == [
+        ["Bea", "2", "3", "30"],
+        ["Cid", "3", "4", "40"],
+        ["Dan", "4", "9", "90"],
+    ]
+
+
 def test_when_nothing_failed_the_files_have_a_header_only(tmp_path: Path) -> None:
     outcomes = [Outcome(2, Status.CREATED, ("6",), 1, 200)]
     write_results(tmp_path, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=outcomes)
     for name, more in (("failures.csv", []), ("uncertain.csv", ["_numberid"])):
         assert lines(tmp_path / name) == [[*HEADERS, *NOTE_COLUMNS, *more]]
     assert sheet(tmp_path / "failures.xlsx") == [[*HEADERS, *NOTE_COLUMNS]]
+
+
+def test_when_nothing_was_created_its_file_has_a_header_only(tmp_path: Path) -> None:
+    write_results(tmp_path, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=[])
+    assert lines(tmp_path / "created.csv") == [[*HEADERS, "_row", "_numberid"]]
 
 
 def test_the_notes_of_a_failures_file_run_again_are_replaced_and_other_columns_kept(
@@ -118,6 +142,16 @@ def test_the_notes_of_a_failures_file_run_again_are_replaced_and_other_columns_k
     assert lines(tmp_path / "failures.csv") == [
         ["Name", "_own", "_row", "_status", "_code", "_message", "_hint"],
         ["Ann", "x", "2", "invalid", "new", "", ""],
+    ]
+    write_results(
+        tmp_path,
+        headers=(*headers, "_numberid"),
+        batches=[batch(2, ["Ann", "x", "77", "uncertain", "c", "m", "h", "5"])],
+        outcomes=[Outcome(2, Status.CREATED, ("6",), 1, 200)],
+    )
+    assert lines(tmp_path / "created.csv") == [
+        ["Name", "_own", "_row", "_numberid"],
+        ["Ann", "x", "2", "6"],
     ]
 
 
@@ -135,6 +169,11 @@ def test_formulas_are_defused_in_messages_but_cells_stay_untouched(
         *[f"'{text}"] * 3,
     ]
     assert lines(tmp_path / "results.csv")[1][5:] == [f"'{text}"] * 2
+    created = Outcome(2, Status.CREATED, ("6",), 1, 200)
+    write_results(
+        tmp_path, headers=HEADERS, batches=[batch(2, [text, "+36 1"])], outcomes=[created]
+    )
+    assert lines(tmp_path / "created.csv")[1] == [text, "+36 1", "2", "6"]
 
 
 def test_every_cell_of_the_workbook_is_text_and_stays_what_it_was(tmp_path: Path) -> None:
@@ -322,9 +361,14 @@ def test_any_cell_comes_back_from_the_csv_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], header: str
 ) -> None:
     folder = tmp_path_factory.mktemp("results")
-    outcomes = [Outcome(row, Status.INVALID) for row in range(2, 2 + len(rows))]
+    numbers = range(2, 2 + 2 * len(rows))
+    outcomes = [
+        Outcome(row, Status.INVALID if row % 2 else Status.CREATED, ("6",)) for row in numbers
+    ]
     headers = (f"h{header}", "Phone")
-    write_results(folder, headers=headers, batches=[batch(2, *rows)], outcomes=outcomes)
-    found = lines(folder / "failures.csv")
-    assert found[0][:2] == list(headers)
-    assert [tuple(line[:2]) for line in found[1:]] == rows
+    twice = [row for row in rows for _ in range(2)]
+    write_results(folder, headers=headers, batches=[batch(2, *twice)], outcomes=outcomes)
+    for name in ("failures.csv", "created.csv"):
+        found = lines(folder / name)
+        assert found[0][:2] == list(headers)
+        assert [tuple(line[:2]) for line in found[1:]] == rows

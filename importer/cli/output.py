@@ -393,6 +393,7 @@ _MEANINGS = {
     Status.PENDING: "not tried",
 }
 _FILES = {
+    Status.CREATED: "created.csv",
     Status.REJECTED: "failures.csv",
     Status.INVALID: "failures.csv",
     Status.UNCERTAIN: "uncertain.csv",

@@ -15,14 +15,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import numpy as np
 import orjson
 
 from importer.errors import JournalError
 from importer.files import WorkingFolder, replacing, shown_within
 from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
-from importer.reports.csvlines import csv_line, harmless, open_csv
+from importer.reports.csvlines import csv_line, harmless, open_csv, write_columns
 from importer.reports.text_workbook import (
     GREY,
     RED,
@@ -34,6 +35,7 @@ from importer.reports.text_workbook import (
 )
 
 RESULTS = "results.csv"
+CREATED = "created.csv"
 FAILURES = "failures.csv"
 WORKBOOK = "failures.xlsx"
 UNCERTAIN = "uncertain.csv"
@@ -41,7 +43,10 @@ SUMMARY = "summary.json"
 
 RESULT_COLUMNS = ("row", "status", "numberid", "attempts", "http_status", "code", "message")
 NUMBERID_COLUMN = "_numberid"
-"""Of uncertain.csv, blank: for what people find in the service, which ``mark --from`` reads."""
+"""What the service calls a created row. In uncertain.csv it is blank: for what people find in the
+service, which ``mark --from`` reads."""
+_JOINT = "|"
+"""Between the numberids of a row for which the service gave several."""
 
 
 def write_results(
@@ -62,17 +67,19 @@ def write_results(
     kept = [i for i, header in enumerate(headers) if header not in ours]
     columns = [*(headers[i] for i in kept), *NOTE_COLUMNS]
     with ExitStack() as files:
-        results, failures, uncertain = (
+        results, created, failures, uncertain = (
             files.enter_context(open_csv(files.enter_context(replacing(directory / name))))
-            for name in (RESULTS, FAILURES, UNCERTAIN)
+            for name in (RESULTS, CREATED, FAILURES, UNCERTAIN)
         )
         workbook = _Failures(files.enter_context(replacing(directory / WORKBOOK)), columns)
         files.callback(workbook.discard)
         results.write(csv_line(RESULT_COLUMNS))
+        created.write(csv_line([*(headers[i] for i in kept), NOTE_COLUMNS[0], NUMBERID_COLUMN]))
         failures.write(csv_line(columns))
         uncertain.write(csv_line([*columns, NUMBERID_COLUMN]))
         for batch, found in _merged(batches, outcomes):
             results.writelines(map(_result_line, found))
+            _write_created(created, batch, found, kept)
             for outcome, cells in _noted(batch, found, kept):
                 notes = _notes(outcome)
                 line = [*cells, *map(harmless, notes)]
@@ -135,6 +142,18 @@ def _merged(
         )
 
 
+def _write_created(
+    file: TextIO, batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
+) -> None:
+    """Append the created rows, by the column: in most runs that is nearly every row."""
+    numberids = [_JOINT.join(o.numberids) for o in found if o.status is Status.CREATED]
+    if len(numberids) < len(found):
+        mask = (o.status is Status.CREATED for o in found)
+        batch = batch.where(np.fromiter(mask, np.bool_, len(found)))
+    if numberids:
+        write_columns(file, [*(batch.columns[i] for i in kept), batch.rows, numberids])
+
+
 def _noted(
     batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
 ) -> Iterator[tuple[Outcome, list[str]]]:
@@ -158,7 +177,7 @@ def _notes(outcome: Outcome) -> list[str]:
 
 def _result_line(outcome: Outcome) -> str:
     status = "" if outcome.http_status is None else outcome.http_status
-    start = f"{outcome.row},{outcome.status.value},{'|'.join(outcome.numberids)}"
+    start = f"{outcome.row},{outcome.status.value},{_JOINT.join(outcome.numberids)}"
     start = f"{start},{outcome.attempts},{status}"
     if outcome.code is None and outcome.message is None:
         return f"{start},,\n"

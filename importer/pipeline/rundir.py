@@ -13,7 +13,14 @@ from pathlib import Path
 
 from importer.errors import OutputError
 
-RESULT_FILES = ("results.csv", "failures.csv", "failures.xlsx", "uncertain.csv", "summary.json")
+RESULT_FILES = (
+    "results.csv",
+    "created.csv",
+    "failures.csv",
+    "failures.xlsx",
+    "uncertain.csv",
+    "summary.json",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from importer.pipeline.rundir import RESULT_FILES
 from tests.cli.conftest import ROOT
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -57,6 +58,12 @@ def test_every_row_gets_its_result_in_source_order(
     stored = {str(record["numberid"]): record for record in sandbox.records(134)[before:]}
     created = {row["numberid"]: row["row"] for row in results if row["status"] == "created"}
     assert set(stored) == set(created)
+    with_cells = rows_of(out / "created.csv")
+    assert [list(row) for row in with_cells] == [
+        ["Name", "City", "Phone", "Extra", "_row", "_numberid"]
+    ] * 3
+    assert {row["_numberid"]: row["_row"] for row in with_cells} == created
+    assert [row["Name"] for row in with_cells] == ["Ann", "Béla", "Dóri"]
     names = {created[numberid]: record["form"]["name"] for numberid, record in stored.items()}
     assert names == {"2": "Ann", "3": "Béla", "6": "Dóri"}
 
@@ -159,9 +166,7 @@ def test_result_files_are_their_owner_s_alone(
     if os.name == "posix":
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "out").iterdir()}
         assert set(modes.values()) == {0o600}
-    assert {"results.csv", "failures.csv", "uncertain.csv", "summary.json"} <= {
-        path.name for path in (tmp_path / "out").iterdir()
-    }
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= set(RESULT_FILES)
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

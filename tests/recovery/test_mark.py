@@ -48,6 +48,12 @@ def entries(run: Path) -> list[Outcome]:
         return list(journal.outcomes())
 
 
+def created(run: Path) -> dict[int, str]:
+    """The rows of created.csv and their numberids."""
+    with (run / "created.csv").open(encoding="utf-8", newline="") as file:
+        return {int(row["_row"]): row["_numberid"] for row in csv.DictReader(file)}
+
+
 def created_id(run: Path) -> str:
     return next(r["numberid"] for r in results(run).values() if r["status"] == "created")
 
@@ -55,8 +61,11 @@ def created_id(run: Path) -> str:
 def test_rows_are_settled_one_by_one_or_by_lists_and_ranges(
     cli: Cli, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert list(created(run)) == [2, 4, 6, 10, 11, 12, 13]
     assert cli("mark", run, "--row", 3, "--created", "4711") == 0
     assert "Row 3 is created, numberid 4711." in capsys.readouterr().out
+    assert created(run)[3] == "4711"
+    assert list(created(run)) == of(run, "created")
     assert cli("mark", run, "--row", "7-9, 5", "--absent") == 0
     told = capsys.readouterr().out
     assert "Pending: 4 rows: 5, 7-9." in told

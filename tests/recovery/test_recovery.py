@@ -22,6 +22,12 @@ def statuses(run: Path) -> dict[int, str]:
         return {int(row["row"]): row["status"] for row in csv.DictReader(file)}
 
 
+def created(run: Path) -> dict[str, str]:
+    """The names and the numberids of created.csv."""
+    with (run / "created.csv").open(encoding="utf-8", newline="") as file:
+        return {row["Name"]: row["_numberid"] for row in csv.DictReader(file)}
+
+
 def counts(run: Path) -> dict[str, int]:
     found: dict[str, int] = json.loads((run / "summary.json").read_text("utf-8"))["counts"]
     return {status: count for status, count in found.items() if count}
@@ -44,9 +50,13 @@ def test_a_limited_run_is_resumed_where_it_stopped_whatever_became_of_its_files(
         mapping.unlink()
         assert cli("resume", "out", "--limit", 3) == 0
         assert counts(tmp_path / "out") == {"created": 10, "pending": 40}
+        assert len(created(tmp_path / "out")) == 10
         assert cli("resume", "out") == 0
         assert set(statuses(tmp_path / "out")) == set(range(2, 52))
         assert counts(tmp_path / "out") == {"created": 50}
+        assert created(tmp_path / "out") == {
+            record["form"]["name"]: str(record["numberid"]) for record in sandbox.records(134)
+        }
         assert set(stamps(sandbox).values()) == {1}
         assert len(stamps(sandbox)) == 50
         assert cli("resume", "out") == 0
@@ -105,6 +115,7 @@ def test_a_run_that_is_still_alive_is_not_resumed(
 
 def test_report_makes_the_files_again_from_the_journal(cli: Cli, stopped: Path) -> None:
     before = {p.name: p.read_bytes() for p in stopped.glob("*.csv")}
+    assert len(created(stopped)) == 2
     for path in stopped.glob("*.csv"):
         path.unlink()
     assert cli("report", stopped) == 0
@@ -141,6 +152,7 @@ def test_reconcile_finds_what_exists_and_releases_the_rest_only_when_told_and_se
     assert cli("reconcile", run, *fast) == 4
     output = capsys.readouterr().out
     assert counts(run) == {"created": 11, "uncertain": 1}
+    assert len(created(run)) == 11
     [missing] = [row for row, status in statuses(run).items() if status == "uncertain"]
     assert missing in lost
     assert f"row {missing}: not found, if ids grow" in output
