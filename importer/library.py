@@ -28,7 +28,7 @@ from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.recover import PastRun
-from importer.pipeline.run import Refused, base_url_for, gate_of, needed_project
+from importer.pipeline.run import Refused, base_url_for, fetch_gate, needed_project
 from importer.pipeline.running import (
     Listener,
     Running,
@@ -175,7 +175,7 @@ def check(
         log: Path | None = None,
     ) -> Checkup:
         how, seen = settings or RunSettings(), seen if seen is not None else Seen()
-        gate = gate_of(target, how) if target is not None else None
+        gate = fetch_gate(loaded, target, how) if target is not None else None
         remarks = _recall(seen, loaded, destination, how)
         with _beside(log) as copy:
             look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)

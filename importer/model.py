@@ -356,13 +356,33 @@ class Disposition:
 class Project:
     """A project as the service describes it.
 
-    `dispositions` and `users` (userids) are None where the reply does not speak of them.
+    `dispositions` are None where the reply does not speak of them.
     """
 
     projectid: int
     fields: tuple[Field, ...]
     dispositions: tuple[Disposition, ...] | None = None
-    users: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who works with the service; a disposition names one by the `userid`.
+
+    `username` and `name` are blank where the service does not tell them.
+    """
+
+    userid: str
+    username: str
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The service's users, or, where it does not list them, why not (`refused`)."""
+
+    listed: tuple[User, ...] | None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

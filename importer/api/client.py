@@ -19,21 +19,23 @@ from importer.api.exchange import (
     proxy_for,
     tls_context,
 )
-from importer.api.project import read_project
+from importer.api.project import read_project, read_users
 from importer.api.reply import KeyMask
-from importer.api.request import checked_base_url, project_url, records_url
+from importer.api.request import checked_base_url, project_url, records_url, users_url
 from importer.api.verdict import judge
 from importer.errors import ServiceError
-from importer.model import Done, Project, Rejected, Reply, Retry, Stop, Uncertain, Wire
+from importer.model import Done, Project, Rejected, Reply, Retry, Stop, Uncertain, Users, Wire
 from importer.settings import Pace, RetryPolicy, Target
 
 REPLY_CAP = 1024 * 1024
 """Bytes of a reply that are read; replies of Add record have some dozens."""
 PROJECT_CAP = 64 * 1024 * 1024
-"""Bytes of a project's description, which lists every value of every field."""
+"""Bytes of a project's description, which lists every value of every field; of users, too."""
 
 _LOOKING_AGAIN = (0.5, 1.0, 2.0, 4.0)
 _LONGEST_LOOK = 30.0
+_MAY_NOT_ASK = frozenset({401, 403, 404})
+"""Answers to GET users by which a key that may add records is told that it may not ask."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _NO_RETRIES = RetryPolicy(retries=0)
 
@@ -55,6 +57,7 @@ class Client:
         self._projectid = target.project
         self._records = URL(records_url(base_url, target.project), encoded=True)
         self._project = URL(project_url(base_url, target.project), encoded=True)
+        self._users = URL(users_url(base_url), encoded=True)
         self._pace = pace
         mask = KeyMask(target.customer, target.api_key.reveal())
         self._supervision = replace(supervision or Supervision(), mask=mask)
@@ -116,6 +119,22 @@ class Client:
             return _refused(reply, "project")
         return read_project(described, self._projectid)
 
+    async def users(self) -> Users:
+        """The users as the service lists them, or why it does not.
+
+        A key that may add records need not be allowed to list users, so a refusal to do so is no
+        error, nor is a list without users. Raises ServiceError as :meth:`project` does for all
+        other trouble.
+        """
+        reply, response = await self._response_of(self._users, PROJECT_CAP)
+        verdict = judge(reply, 1, _NO_RETRIES, 0.0)
+        if reply.http_status in _MAY_NOT_ASK and isinstance(verdict, Stop):
+            return Users(None, verdict.message)
+        if reply.http_status != 200 or reply.errors or not reply.understood:
+            return _refused(reply, "users")
+        users = read_users(response)
+        return Users(users) if users else Users(None, "its list names nobody")
+
     async def record(self, numberid: int) -> dict[str, Any] | None:
         """A record as the service describes it: `data`, `contacts` and so on; None for none.
 
@@ -136,13 +155,18 @@ class Client:
         return _refused(reply, "record")
 
     async def _look_up(self, url: URL, cap: int = REPLY_CAP) -> tuple[Reply, dict[str, Any] | None]:
-        reply, envelope = await self._open.exchange("GET", url, b"", cap)
-        match envelope["response"] if envelope else None:
+        reply, response = await self._response_of(url, cap)
+        match response:
             case dict() as found if reply.http_status == 200 and not reply.errors:
                 return reply, found
             case [dict() as found] if reply.http_status == 200 and not reply.errors:
                 return reply, found
         return reply, None
+
+    async def _response_of(self, url: URL, cap: int) -> tuple[Reply, Any]:
+        """A reply, and the `response` of its envelope; None for a reply that has none."""
+        reply, envelope = await self._open.exchange("GET", url, b"", cap)
+        return reply, envelope["response"] if envelope else None
 
     @property
     def _open(self) -> Connections:

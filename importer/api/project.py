@@ -1,4 +1,4 @@
-"""A project as the service describes it, read from its reply. Pure.
+"""A project and the users as the service describes them, read from its replies. Pure.
 
 API.md says what a description holds; where a reply is odd, as much is taken from it as can be
 understood: ids as numbers or text, lists as objects keyed by id, a bare string for a thing that
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from importer.errors import ServiceError
-from importer.model import Disposition, Field, FieldType, FieldValue, Project
+from importer.model import Disposition, Field, FieldType, FieldValue, Project, User
 
 _MOST_DIGITS = 18
 """Longer ids are none of the service's, and costly to read."""
@@ -39,7 +39,6 @@ def read_project(described: Mapping[str, Any], projectid: int) -> Project:
         projectid,
         tuple(fields.values()),
         _dispositions(described.get("dispositions")),
-        _users(described.get("users")),
     )
 
 
@@ -76,11 +75,18 @@ def _is_callback(type_: Any) -> bool:
     return "callback" in re.sub("[^a-z]", "", str(type_).lower())
 
 
-def _users(described: Any) -> frozenset[str] | None:
-    if not isinstance(described, list | dict):
-        return None
-    found = (_text(entry.get("userid")) for entry in _entries(described, "userid"))
-    return frozenset(filter(None, found)) or None
+def read_users(described: Any) -> tuple[User, ...]:
+    """Read the `response` to GET users; none where it has nobody who can be understood.
+
+    Whoever is not said to be inactive is active. Of one who stands twice the first counts.
+    """
+    users: dict[str, User] = {}
+    for entry in _entries(described, "userid"):
+        if userid := _text(entry.get("userid")):
+            active = str(entry.get("status")).strip().lower() != "inactive"
+            username, name = _text(entry.get("username")), _text(entry.get("name"))
+            users.setdefault(userid, User(userid, username, name, active))
+    return tuple(users.values())
 
 
 def _entries(described: Any, key: str) -> Iterator[Mapping[str, Any]]:

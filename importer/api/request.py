@@ -78,6 +78,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def users_url(base_url: str) -> str:
+    """Where the customer's users are listed."""
+    return f"{base_url}/users"
+
+
 def project_url(base_url: str, project: int) -> str:
     """Where a project is described, with its fields and dispositions."""
     return f"{base_url}/projects/{project}"

@@ -17,9 +17,9 @@ from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
 from importer.mapping.records import Evaluated
 from importer.mapping.spec import MappingSpec
-from importer.model import Checkup, Problem, Project, Severity, Status
+from importer.model import Checkup, Problem, Project, Severity, Status, Users
 from importer.sending.loop import run_loop
-from importer.settings import Pace, Target
+from importer.settings import Pace, RunSettings, Target
 from importer.survey.live import Comparison, Filled, Needs, NewValue
 from importer.survey.surveyor import Decision, past_callbacks
 
@@ -31,10 +31,14 @@ NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a file is compared with, and whether it may create values that are not listed."""
+    """What a file is compared with, and whether it may create values that are not listed.
+
+    `users` are None where they were not asked for: where the mapping fills no disposition.
+    """
 
     project: Project
     allow_new_values: bool = False
+    users: Users | None = None
 
 
 class Refused(PreflightError):  # noqa: N818 - it says what became of the file
@@ -56,6 +60,9 @@ class Preflight:
 
     def __init__(self, gate: Gate, mapping: LoadedMapping, plan: Plan) -> None:
         self._mapping = mapping
+        self._phone_headers = {
+            number: parts["phone"].header for number, parts in plan.contacts.numbered.items()
+        }
         headers = {name: program.header for name, (program, _) in plan.disposition.items()}
         self._comparison = Comparison(
             gate.project,
@@ -65,6 +72,7 @@ class Preflight:
                 disposition=headers or None,
                 allow_new_values=gate.allow_new_values,
             ),
+            gate.users,
         )
 
     def add(self, evaluated: Evaluated, decisions: Sequence[Decision]) -> None:
@@ -76,6 +84,11 @@ class Preflight:
         self._comparison.add_form(rows, ready, form)
         parts = {name: cooked.column.texts for name, cooked in evaluated.disposition.items()}
         self._comparison.add_dispositions(rows, ready & evaluated.has_disposition, parts)
+        contacts, cells = evaluated.contacts, evaluated.cells
+        for number in (*contacts.numbered, *contacts.free):
+            if number in self._comparison.contacts_without_field:
+                which = ready & contacts.has_phone(number, cells)
+                self._comparison.add_contact(number, rows[which], self._phone_headers.get(number))
 
     def finish(self) -> ComparisonResult:
         """What does not fit, and why the file is not sent, if it is not."""
@@ -95,12 +108,25 @@ class ComparisonResult:
 
 def fetch_project(target: Target, pace: Pace) -> Project:
     """Ask for the project; raises ServiceError, and UsageError for a target that is unusable."""
+    return _fetch(target, pace, users=False)[0]
 
-    async def ask() -> Project:
+
+def fetch_gate(mapping: LoadedMapping, target: Target, settings: RunSettings) -> Gate:
+    """Ask for what a file is compared with: a wrong key or project id stops all before it begins.
+
+    Users are asked for only where the mapping names one. Raises as :func:`fetch_project` does.
+    """
+    asks = mapping.spec.disposition is not None
+    project, users = _fetch(target, settings.pace, users=asks)
+    return Gate(project, settings.allow_new_values, users)
+
+
+def _fetch(target: Target, pace: Pace, *, users: bool) -> tuple[Project, Users | None]:
+    async def ask() -> tuple[Project, Users | None]:
         from importer.api.client import Client
 
         async with Client(target, pace) as client:
-            return await client.project()
+            return await client.project(), await client.users() if users else None
 
     return run_loop(ask())
 

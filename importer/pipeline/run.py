@@ -32,7 +32,7 @@ from importer.pipeline.examine import (
     fitted_plan,
     open_incoming,
 )
-from importer.pipeline.preflight import Gate, Refused, fetch_project
+from importer.pipeline.preflight import Gate, Refused, fetch_gate
 from importer.pipeline.rundir import RunDirectory, log_about_run, new_run_id
 from importer.pipeline.running import Listener, StopSwitch
 from importer.pipeline.summary import (
@@ -42,7 +42,7 @@ from importer.pipeline.summary import (
     describe_source,
     describe_target,
 )
-from importer.settings import RunSettings, SourceOptions, Target
+from importer.settings import SourceOptions
 from importer.sources import file_sha256
 from importer.sources.source import Source
 from importer.survey.duplicates import Seen
@@ -57,7 +57,7 @@ __all__ = [
     "Seen",
     "base_url_for",
     "check",
-    "gate_of",
+    "fetch_gate",
     "load_mapping",
     "mapping_schema",
     "needed_project",
@@ -151,7 +151,8 @@ def _up_to_the_gate(
     with open_incoming(job.source, job.mapping, job.reading) as source:
         fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
         Client(job.target, job.settings.pace)  # refuses a target it cannot use
-        gate = gate_of(job.target, job.settings) if job.settings.preflight else None
+        asks = job.settings.preflight
+        gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None
         lists = load_lists(job.mapping, stop)
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
@@ -199,11 +200,6 @@ def _working_folder() -> Iterator[Path]:
             # The hints of a run name its own folder.
             error.hint = "Make room on the disk of temporary files (TMPDIR says where that is)."
             raise
-
-
-def gate_of(target: Target, settings: RunSettings) -> Gate:
-    """Ask for the project: a wrong key or project id stops all before it has begun."""
-    return Gate(fetch_project(target, settings.pace), settings.allow_new_values)
 
 
 def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:

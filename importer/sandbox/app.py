@@ -219,6 +219,7 @@ def build_app(
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT + 1)
     app[IN_FLIGHT] = in_flight
     app.cleanup_ctx.append(store_thread)
+    app.router.add_get("/v2/users", list_users, allow_head=False)
     app.router.add_get("/v2/projects", list_projects, allow_head=False)
     app.router.add_get("/v2/projects/{projectid}", describe_project, allow_head=False)
     app.router.add_post("/v2/projects/{projectid}/records", add_record, name=ADD_RECORD)
@@ -244,6 +245,15 @@ def authenticate(customer: str, api_key: str) -> Middleware:
         return await handler(request)
 
     return middleware
+
+
+async def list_users(request: web.Request) -> web.Response:
+    """``GET /users``; 404, as of a key that may not ask, where a project takes any user."""
+    thread = request.app[STORE_THREAD]
+    users = await thread.call(thread.store.list_users)
+    if users is None:
+        raise Refusal(404, [request_error(404, "users_not_found")])
+    return reply(request, users)
 
 
 async def list_projects(request: web.Request) -> web.Response:

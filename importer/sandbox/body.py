@@ -41,14 +41,14 @@ class KnownField:
 class KnownProject:
     """A project as a body is checked against it.
 
-    `dispositions` says for each dispositionid whether it is a call-back. No `users` means that
-    any user will do.
+    `dispositions` says for each dispositionid whether it is a call-back. `users` are the active
+    ones; None means that any user will do.
     """
 
     projectid: int
     fields: dict[str, KnownField] = field(default_factory=dict)
     dispositions: dict[str, bool] = field(default_factory=dict)
-    users: set[str] = field(default_factory=set)
+    users: set[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _disposition(disposition: Any, project: KnownProject) -> Iterator[Error]:
     if callback is None:
         yield error("invalid_disposition", "disposition.dispositionid")
     userid = _id(disposition.get("userid"))
-    if not userid.strip() or (project.users and userid not in project.users):
+    if not userid.strip() or (project.users is not None and userid not in project.users):
         yield error("invalid_disposition", "disposition.userid")
     calldate = disposition.get("next_calldate", "")
     if not isinstance(calldate, str) or (callback and not _is_calldate(calldate)):

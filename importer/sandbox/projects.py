@@ -111,6 +111,29 @@ class Disposition(_Part):
         return "callback" in "".join(filter(str.isalpha, self.type)).lower()
 
 
+class User(_Part):
+    """Somebody who may be named in a disposition; a bare string or number is a userid.
+
+    `username` defaults to the userid, `name` to the username. A user whose `status` is inactive
+    may not be named.
+    """
+
+    userid: Name
+    username: Text | None = None
+    name: Text | None = None
+    status: Literal["active", "inactive"] = "active"
+    is_agent: bool = True
+    project_ids: tuple[int, ...] | None = pydantic.Field(default=None, alias="projectIds")
+    """Accepted because the service's answer has it; shown are the projects that list the user."""
+    group_name: Text = ""
+    teams_name: Text = ""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | User) else {"userid": value}
+
+
 class Project(_Part):
     """One project. Without `users`, a disposition may name any user."""
 
@@ -122,7 +145,7 @@ class Project(_Part):
     folder: Text = ""
     fields: tuple[Field, ...] = ()
     dispositions: tuple[Disposition, ...] = ()
-    users: tuple[Name, ...] = ()
+    users: tuple[User, ...] = ()
 
 
 EXAMPLE = Project(
@@ -234,7 +257,13 @@ def _repeats(items: Any, where: Location, kind: str) -> Iterator[tuple[Location,
 
 
 def _model(where: Sequence[str | int]) -> type[BaseModel]:
-    for key, model in (("values", Value), ("fields", Field), ("dispositions", Disposition)):
+    models: tuple[tuple[str, type[BaseModel]], ...] = (
+        ("values", Value),
+        ("fields", Field),
+        ("dispositions", Disposition),
+        ("users", User),
+    )
+    for key, model in models:
         if key in where:
             return model
     return Project

@@ -41,8 +41,19 @@ from importer.sandbox.projects import EXAMPLE, Field, Project, Value
 _APPLICATION_ID = 0x76434342
 """Written into the file's header, so that no other program's database is taken for ours."""
 
-_VERSION = 1
-"""Of the tables below; a file of another version is refused, never guessed at."""
+_VERSION = 2
+"""Of the tables below; a file of a later version is refused, never guessed at."""
+
+_FROM_VERSION_1 = """
+ALTER TABLE user ADD COLUMN username TEXT NOT NULL DEFAULT '';
+ALTER TABLE user ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE user ADD COLUMN status TEXT NOT NULL DEFAULT 'active';
+ALTER TABLE user ADD COLUMN is_agent INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE user ADD COLUMN group_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE user ADD COLUMN teams_name TEXT NOT NULL DEFAULT '';
+UPDATE user SET username = userid, name = userid;
+"""
+"""What makes the tables of version 1, which knew a user by the userid only, those below."""
 
 _SCHEMA = """
 CREATE TABLE project (
@@ -90,6 +101,12 @@ CREATE TABLE disposition (
 CREATE TABLE user (
     projectid INTEGER NOT NULL REFERENCES project,
     userid TEXT NOT NULL,
+    username TEXT NOT NULL,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    is_agent INTEGER NOT NULL,
+    group_name TEXT NOT NULL,
+    teams_name TEXT NOT NULL,
     PRIMARY KEY (projectid, userid)
 ) WITHOUT ROWID;
 -- data: {field: text | valueid | [valueid, ...]}; contacts: {"phone1": {...}}; events: [{...}]
@@ -340,6 +357,22 @@ class Store:
         )
         return {"fields": fields, "dispositions": list(dispositions)}
 
+    def list_users(self) -> list[dict[str, Any]] | None:
+        """What ``GET /users`` shows, or None where a project declares no users.
+
+        Such a project takes any user: a list that lacks them would be wrong.
+        """
+        if any(project.users is None for project in self.projects.values()):
+            return None
+        users: dict[str, dict[str, Any]] = {}
+        for row in self._rows("SELECT * FROM user ORDER BY projectid, userid"):
+            projectid = row.pop("projectid")
+            row["is_agent"] = bool(row["is_agent"])
+            users.setdefault(row["userid"], {**row, "projectIds": []})["projectIds"].append(
+                projectid
+            )
+        return list(users.values())
+
     def record(self, projectid: int, numberid: int) -> dict[str, Any] | None:
         """What ``GET …/records/[numberid]`` shows, or None where the project has no such record.
 
@@ -547,7 +580,7 @@ def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path} is a database, but not a sandbox's: nothing was changed in it",
             hint="name another file with --db; a new one is made where there is none",
         )
-    if version != _VERSION:
+    if not 1 <= version <= _VERSION:
         raise SourceError(
             f"{path} is a sandbox database of version {version}; this program knows {_VERSION}",
             hint="use the program that made it, or name another file with --db",
@@ -564,6 +597,10 @@ def _prepare(connection: sqlite3.Connection, *, fresh: bool) -> None:
         connection.executescript(
             f"BEGIN; {_SCHEMA}"
             f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
+    elif connection.execute("PRAGMA user_version").fetchone() == (1,):
+        connection.executescript(
+            f"BEGIN; {_FROM_VERSION_1} PRAGMA user_version = {_VERSION}; COMMIT;"
         )
 
 
@@ -588,8 +625,13 @@ def _known_projects(connection: sqlite3.Connection) -> dict[int, KnownProject]:
         "SELECT projectid, dispositionid, callback FROM disposition"
     ):
         projects[projectid].dispositions[dispositionid] = bool(callback)
-    for projectid, userid in connection.execute("SELECT projectid, userid FROM user"):
-        projects[projectid].users.add(userid)
+    for projectid, userid, status in connection.execute(
+        "SELECT projectid, userid, status FROM user"
+    ):
+        project = projects[projectid]
+        project.users = project.users or set()
+        if status == "active":
+            project.users.add(userid)
     return projects
 
 
@@ -658,7 +700,21 @@ def _merge_project(connection: sqlite3.Connection, project: Project) -> Iterator
     )
     connection.execute("DELETE FROM user WHERE projectid = ?", (project.projectid,))
     connection.executemany(
-        "INSERT INTO user VALUES (?, ?)", [(project.projectid, user) for user in project.users]
+        "INSERT INTO user (projectid, userid, username, name, status, is_agent, group_name,"
+        " teams_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                project.projectid,
+                one.userid,
+                one.username or one.userid,
+                one.name or one.username or one.userid,
+                one.status,
+                one.is_agent,
+                one.group_name,
+                one.teams_name,
+            )
+            for one in project.users
+        ],
     )
 
 

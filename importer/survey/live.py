@@ -10,9 +10,10 @@ the digits of a valueid of the field is that value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.model import Disposition, Field, FieldType, Problem, Project, Severity
+from importer.model import (
+    Disposition,
+    Field,
+    FieldType,
+    Problem,
+    Project,
+    Severity,
+    User,
+    Users,
+)
 from importer.survey.nearest import Near, Nearest
 
 Mask = npt.NDArray[np.bool_]
@@ -82,9 +92,12 @@ class Difference:
 
 
 class Comparison:
-    """Takes the rows of a file batch by batch; :meth:`finish` tells the difference."""
+    """Takes the rows of a file batch by batch; :meth:`finish` tells the difference.
 
-    def __init__(self, project: Project, needs: Needs) -> None:
+    `users` are None where they were not asked for; nothing is said of them then.
+    """
+
+    def __init__(self, project: Project, needs: Needs, users: Users | None = None) -> None:
         self._project, self._needs = project, needs
         self._fields = {field.name: field for field in project.fields}
         self._values = {
@@ -95,8 +108,11 @@ class Comparison:
             if filled.name in self._fields
         }
         self._dispositions = (
-            _DispositionsCheck(project, needs.disposition) if needs.disposition else None
+            _DispositionsCheck(project, needs.disposition, users) if needs.disposition else None
         )
+        self._contacts: dict[int, tuple[str | None, Count]] = {}
+        self.contacts_without_field = _contacts_without_field(project)
+        """Contacts that the service may not take: :meth:`add_contact` wants rows of these only."""
 
     def add_form(self, rows: RowNumbers, ready: Mask, form: Texts) -> None:
         """Take in the form's columns of a batch; `ready` says which rows would be sent."""
@@ -111,9 +127,15 @@ class Comparison:
             some = {name: texts.filter(mask) for name, texts in parts.items()}
             self._dispositions.add(rows[which], some)
 
+    def add_contact(self, number: int, rows: RowNumbers, header: str | None) -> None:
+        """Take in rows that would be sent and have this contact; `header` is its phone's column."""
+        if len(rows):
+            _, count = self._contacts.setdefault(number, (header, Count()))
+            count.add(len(rows), tuple(rows[:FIRST_ROWS].tolist()))
+
     def finish(self) -> Difference:
-        """What does not fit: fields first, then values in the mapping's order, dispositions."""
-        problems = [*self._unknown_fields(), *self._unfit_stamp()]
+        """What does not fit: fields, contacts, values in the mapping's order, dispositions."""
+        problems = [*self._unknown_fields(), *self._unfit_stamp(), *self._unlisted_contacts()]
         created: list[NewValue] = []
         for check in self._values.values():
             new = check.new_values()
@@ -157,6 +179,39 @@ class Comparison:
             message = f"the stamp goes into {field.name}, which is a {field.type.value} field"
             hint = "every row would create a value: choose a text field, or remove stamp"
             yield Problem(None, None, "stamp", "stamp_not_text", message, field.name, hint)
+
+    def _unlisted_contacts(self) -> Iterator[Problem]:
+        for number, (header, count) in sorted(self._contacts.items()):
+            name = f"phone{number}"
+            listed = ", ".join(n for n in map(_phone_field, _CONTACT_NUMBERS) if n in self._fields)
+            message = (
+                f"the project has {listed} and no {name}: the service may not keep contact "
+                f"{number}: {_in_rows(count)}"
+            )
+            hint = f"add the field {name} to the project, or give the number to another contact"
+            target, severity = f"contacts.{number}.phone", Severity.WARNING
+            yield Problem(
+                None, header, target, "contact_without_field", message, None, hint, severity
+            )
+
+
+_CONTACT_NUMBERS = range(1, 10)
+
+
+def _phone_field(number: int) -> str:
+    """The project's field that lets records have this contact."""
+    return f"phone{number}"
+
+
+def _contacts_without_field(project: Project) -> frozenset[int]:
+    """Contacts whose field lacks, of a project that lists any such field.
+
+    Contact 1 can always be written. A project that lists none says nothing about contacts.
+    """
+    names = {field.name for field in project.fields}
+    lacking = [n for n in _CONTACT_NUMBERS if _phone_field(n) not in names]
+    lists_any = len(lacking) < len(_CONTACT_NUMBERS)
+    return frozenset(n for n in lacking if n != 1) if lists_any else frozenset()
 
 
 def _called(field: Field) -> tuple[str, str]:
@@ -317,34 +372,42 @@ class _ValuesCheck:
 
 
 _ID, _USER, _DATE = "dispositionid", "userid", "next_calldate"
-_LISTED_DISPOSITIONS = 8
-"""Dispositions of the project that a hint names."""
+_LISTED_CHOICES = 8
+"""Dispositions of the project, or users, that a hint names."""
 
 
 class _DispositionsCheck:
     """Takes the columns of the mapping's disposition, of ready rows that have one.
 
     `headers` are the columns that each part is taken from. Where the project's description does
-    not speak of dispositions, or of users, nothing is said of them.
+    not speak of dispositions, nothing is said of them; nor of users that were not asked for.
     """
 
-    def __init__(self, project: Project, headers: Mapping[str, str | None]) -> None:
-        self._project, self._headers = project, headers
+    def __init__(
+        self, project: Project, headers: Mapping[str, str | None], users: Users | None
+    ) -> None:
+        self._project, self._headers, self._users = project, headers, users
         self._known: dict[str, Disposition] = {
             one.dispositionid: one for one in project.dispositions or ()
         }
         self._callbacks = [i for i, one in self._known.items() if one.callback]
         self._others = [i for i, one in self._known.items() if not one.callback]
         self._unknown = ValueTally(lambda text: text not in self._known)
-        users = project.users or frozenset()
-        self._strangers = ValueTally(lambda text: text not in users)
+        listed = users.listed if users is not None and users.listed is not None else ()
+        self._staff: dict[str, User] = {one.userid: one for one in listed}
+        self._strangers = ValueTally(lambda text: text not in self._staff)
+        self._inactive = ValueTally(lambda t: t in self._staff and not self._staff[t].active)
+        self._unchecked = Count()
         self._dateless, self._needless = ValueTally(lambda _: True), ValueTally(lambda _: True)
 
     def add(self, rows: RowNumbers, parts: Mapping[str, Any]) -> None:
         """Take in some rows; every column is an Arrow array as long as `rows`."""
         ids, dates = parts[_ID], parts.get(_DATE)
-        if self._project.users is not None:
+        if self._staff:
             self._strangers.add(rows, parts[_USER])
+            self._inactive.add(rows, parts[_USER])
+        elif self._users is not None:
+            self._unchecked.add(len(rows), tuple(rows[:FIRST_ROWS].tolist()))
         if self._project.dispositions is None:
             return
         self._unknown.add(rows, ids)
@@ -366,10 +429,7 @@ class _DispositionsCheck:
             yield self._problem(
                 _ID, "unknown_disposition", message, self._hint(text, nearest), text
             )
-        for text, count in self._strangers.by_count():
-            message = f"the project has no user {_quoted(text)}: {_in_rows(count)}"
-            hint = "write the userid of a user of the project"
-            yield self._problem(_USER, "unknown_user", message, hint, text)
+        yield from self._unfit_users()
         for text, count in self._dateless.by_count():
             message = f"{self._told(text)} is a call-back and has no date: {_in_rows(count)}"
             hint = "fill in next_calldate, or choose a disposition that is no call-back"
@@ -381,13 +441,37 @@ class _DispositionsCheck:
                 _DATE, "date_without_callback", message, hint, text, Severity.WARNING
             )
 
+    def _unfit_users(self) -> Iterator[Problem]:
+        if self._users is not None and self._unchecked.count:
+            message = (
+                f"users were not checked, as the service does not list them "
+                f"({self._users.refused}): {_in_rows(self._unchecked)}"
+            )
+            hint = "make sure of the userid in the service, or ask for a key that may list users"
+            yield self._problem(_USER, "users_not_checked", message, hint, None, Severity.WARNING)
+        if not (self._strangers.counts or self._inactive.counts):
+            return
+        active = [one for one in self._staff.values() if one.active]
+        nearest = Nearest(text for one in active for text in _user_texts(one))
+        for text, count in self._strangers.by_count():
+            message = f"the service has no user {_quoted(text)}: {_in_rows(count)}"
+            hint = _user_hint(text, active, nearest)
+            yield self._problem(_USER, "unknown_user", message, hint, text)
+        for text, count in self._inactive.by_count():
+            message = f"the user {_user_words(self._staff[text])} is inactive: {_in_rows(count)}"
+            listed = _listed(_user_words(one) for one in active)
+            hint = "activate the user in the service, or write the userid of an active one"
+            yield self._problem(
+                _USER, "inactive_user", message, f"{hint}: {listed}" if listed else hint, text
+            )
+
     def _problem(
         self,
         part: str,
         code: str,
         message: str,
         hint: str,
-        value: str,
+        value: str | None,
         severity: Severity = Severity.ERROR,
     ) -> Problem:
         header = self._headers.get(part)
@@ -402,12 +486,40 @@ class _DispositionsCheck:
         for one in self._known.values():
             if near is not None and near.name in {one.name, one.label}:
                 return f"{_quoted(near.name)} is {one.dispositionid}: write that id, or use map"
-        listed = [f"{one.dispositionid} {_quoted(one.label)}" for one in self._known.values()]
-        more = " …" if len(listed) > _LISTED_DISPOSITIONS else ""
-        has = (
-            f"it has {', '.join(listed[:_LISTED_DISPOSITIONS])}{more}" if listed else "it has none"
-        )
+        known = self._known.values()
+        listed = _listed(f"{one.dispositionid} {_quoted(one.label)}" for one in known)
+        has = f"it has {listed}" if listed else "it has none"
         return f"write the id of one of the project's dispositions: {has}"
+
+
+def _user_texts(user: User) -> tuple[str, ...]:
+    """What a list may call a user by mistake, the blank ones left out."""
+    return tuple(filter(None, (user.userid, user.username, user.name)))
+
+
+def _user_words(user: User) -> str:
+    """A user as people know them: ``7 "jane.doe" (Jane Doe)``, as much as the service tells."""
+    username = f" {_quoted(user.username)}" if user.username not in {"", user.userid} else ""
+    name = f" ({_shown(user.name)})" if user.name not in {"", user.userid, user.username} else ""
+    return f"{_shown(user.userid)}{username}{name}"
+
+
+def _user_hint(text: str, active: Sequence[User], nearest: Nearest) -> str:
+    near = nearest.find(text)
+    named = [one for one in active if near is not None and near.name in _user_texts(one)]
+    if named:
+        # Two users may have one name: whoever wrote the list has to say which is meant.
+        listed = _listed(map(_user_words, named))
+        return f"did you mean {listed}? write the userid, or use map"
+    listed = _listed(map(_user_words, active))
+    has = f"it has {listed}" if listed else "none is active"
+    return f"write the userid of an active user: {has}"
+
+
+def _listed(choices: Iterable[str]) -> str:
+    """The first of some choices, for a hint."""
+    first = list(islice(choices, _LISTED_CHOICES + 1))
+    return ", ".join(first[:_LISTED_CHOICES]) + (" …" if len(first) > _LISTED_CHOICES else "")
 
 
 def _among(texts: Any, some: list[str]) -> npt.NDArray[np.bool_]:
@@ -501,9 +613,14 @@ class _Distinct:
 
 
 def _quoted(text: str) -> str:
-    """A text from elsewhere as it stands in a message: on one line, of bearable length."""
+    """A text from elsewhere as it stands in a message, in quotes."""
+    return f'"{_shown(text)}"'
+
+
+def _shown(text: str) -> str:
+    """A text from elsewhere on one line, of bearable length."""
     line = " ".join(text.split()) if not text.isprintable() else text
-    return f'"{line}"' if len(line) <= _LONGEST else f'"{line[:_LONGEST]}…"'
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _in_rows(count: Count) -> str:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.project import read_project
+from importer.api.project import read_project, read_users
 from importer.errors import ServiceError
-from importer.model import Disposition, Field, FieldType, FieldValue, Project
+from importer.model import Disposition, Field, FieldType, FieldValue, Project, User
 
 
 def fields(*described: Any) -> tuple[Field, ...]:
@@ -36,7 +36,6 @@ def test_a_description_in_the_contract_s_form_is_read_whole() -> None:
             Field("note", "Note", FieldType.TEXT),
         ),
         (Disposition("1", "cb", "Call back", True), Disposition("2", "no", "No", False)),
-        None,
     )
 
 
@@ -72,12 +71,25 @@ def test_odd_parts_are_left_out_and_the_rest_is_kept() -> None:
 
 
 def test_what_is_not_told_is_not_taken_for_nothing() -> None:
-    told = read_project({"fields": [], "dispositions": [], "users": [3, {"userid": "7"}]}, 1)
-    assert told.dispositions == ()
-    assert told.users == frozenset({"3", "7"})
-    for odd in ({}, {"dispositions": None, "users": None}, {"dispositions": "x", "users": []}):
-        untold = read_project({"fields": [], **odd}, 1)
-        assert (untold.dispositions, untold.users) == (None, None)
+    assert read_project({"fields": [], "dispositions": []}, 1).dispositions == ()
+    for odd in ({}, {"dispositions": None}, {"dispositions": "x"}):
+        assert read_project({"fields": [], **odd}, 1).dispositions is None
+
+
+def test_users_are_read_and_active_unless_said_to_be_inactive() -> None:
+    described = [
+        {"userid": 7, "username": "anna", "name": "Anna Kiss", "status": "active"},
+        {"userid": "12", "username": "bela", "name": None, "status": " Inactive"},
+        {"userid": "7", "username": "another"},
+        {"username": "nobody"},
+        3,
+    ]
+    assert read_users(described) == (
+        User("7", "anna", "Anna Kiss", active=True),
+        User("12", "bela", "", active=False),
+        User("3", "", "", active=True),
+    )
+    assert read_users({"7": {"username": "anna"}}) == (User("7", "anna", "", active=True),)
 
 
 @pytest.mark.parametrize("type_", ["callback", "Call-back", "CALL_BACK", "call back (own)"])
@@ -109,7 +121,12 @@ json = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["fields", "dispositions", "users"]), json))
+@given(json)
+def test_no_list_of_users_breaks_the_reading(described: Any) -> None:
+    assert len({user.userid for user in read_users(described)}) == len(read_users(described))
+
+
+@given(st.dictionaries(st.sampled_from(["fields", "dispositions"]), json))
 def test_no_reply_is_odd_enough_to_break_it(described: dict[str, Any]) -> None:
     try:
         read_project(described, 1)

@@ -242,3 +242,107 @@ def test_call_backs_in_the_past_are_warned_of_online_or_not(cli: Cli, write: Wri
     assert cli("check", leads, "-m", mapping, "--report", "r.json") == 1
     late = [p for p in report_of("r.json")["problems"] if p["code"] == "callback_in_past"]
     assert [(p["row"], p["column"], p["severity"]) for p in late] == [(2, "Call", "warning")]
+
+
+STAFF = """\
+projectid: 134
+name: Staffed
+fields: [{name: name}, {name: phone2}, {name: phone3}]
+dispositions: [{dispositionid: "2", name: no}]
+users:
+  - {userid: 7, username: anna.kiss, name: Anna Kiss}
+  - {userid: 12, username: bela, name: Béla Nagy, status: inactive}
+"""
+ASSIGNED = """\
+version: 1
+project: 134
+region: HU
+form: {name: Name}
+contacts: {each: {phone: "Phone {n}"}}
+disposition: {dispositionid: {value: "2"}, userid: Agent}
+"""
+
+
+def assigned(*agents: str) -> str:
+    lines = (f"A{i},0630123{1000 + i},{agent}" for i, agent in enumerate(agents))
+    return "Name,Phone 1,Agent\n" + "\n".join(lines) + "\n"
+
+
+def test_a_user_whom_the_service_lacks_or_who_is_inactive_keeps_the_file_back(
+    cli: Cli, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapping = write("m.yaml", ASSIGNED)
+    leads = write("l.csv", assigned("7", "Anna Kis", "7", "12", ""))
+    with live_sandbox(projects=write("p.yaml", STAFF)) as live:
+        assert cli("run", leads, "-m", mapping, "--report", "r.json", *to(live)) == 2
+        told = capsys.readouterr().err
+        assert 'm.yaml:6:44: disposition.userid: the service has no user "Anna Kis"' in told
+        assert 'did you mean 7 "anna.kiss" (Anna Kiss)?' in told
+        assert 'the user 12 "bela" (Béla Nagy) is inactive: 1 row (5)' in told
+        assert live.records(134) == []
+        assert report_of("r.json")["problem_counts"]["unknown_user"] == 1
+
+        good = write("good.csv", assigned("7", ""))
+        assert cli("check", good, "-m", mapping, "--online", *to(live)) == 0
+        assert cli("run", good, "-m", mapping, *to(live)) == 0
+        assert len(live.records(134)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("unauthorized", 401), ("forbidden", 403), ("not_found", 404)]
+)
+def test_where_the_key_may_not_ask_for_users_that_is_said_and_the_list_is_sent(
+    cli: Cli, write: Write, kind: str, status: int
+) -> None:
+    mapping, leads = write("m.yaml", ASSIGNED), write("l.csv", assigned("7", "7"))
+    faults = [{"kind": kind, "at": [2], "to": "all"}]  # the first request asks for the project
+    with live_sandbox(projects=write("p.yaml", STAFF), faults=faults) as live:
+        arguments = ("run", leads, "-m", mapping, "--report", "r.json", "--out", "out", *to(live))
+        assert cli(*arguments) == 0
+        [problem] = report_of("r.json")["problems"]
+        assert (problem["code"], problem["severity"]) == ("users_not_checked", "warning")
+        assert (problem["row"], problem["target"]) == (None, "disposition.userid")
+        assert str(status) in problem["message"]
+        assert len(live.records(134)) == 2
+
+
+def test_a_service_that_fails_when_asked_for_users_stops_a_run_that_names_one_only(
+    cli: Cli, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leads = write("l.csv", assigned("7"))
+    plain = write("plain.yaml", ASSIGNED[: ASSIGNED.index("disposition")])
+    faults = [{"kind": "server_error", "at": [2], "to": "all"}]
+    with live_sandbox(projects=write("p.yaml", STAFF), faults=faults) as live:
+        online = ("check", leads, "--online", *to(live))
+        assert cli(*online, "-m", plain) == 0
+        assert cli(*online, "-m", write("m.yaml", ASSIGNED)) == 3, "it asks for the project again"
+        assert "project" in capsys.readouterr().err
+        assert cli(*online, "-m", write("m.yaml", ASSIGNED)) == 0
+    with live_sandbox(projects=write("p.yaml", STAFF), faults=faults) as live:
+        assert cli(*online[:3], *to(live), "-m", write("m.yaml", ASSIGNED)) == 3
+        assert "the service did not describe the users: " in capsys.readouterr().err
+
+
+def test_a_rehearsal_without_a_list_of_users_takes_any(cli: Cli, write: Write) -> None:
+    mapping = write("m.yaml", ASSIGNED)
+    leads = write("l.csv", assigned("anybody"))
+    assert cli("run", leads, "-m", mapping, "--sandbox", "--report", "r.json") == 0
+    assert report_of("r.json")["problem_counts"] == {"users_not_checked": 1}
+
+
+def test_a_contact_whose_phone_field_the_project_lacks_is_warned_of(cli: Cli, write: Write) -> None:
+    mapping = write("m.yaml", ASSIGNED[: ASSIGNED.index("disposition")])
+    leads = write(
+        "l.csv",
+        "Name,Phone 1,Phone 2,Phone 4,Phone 5\n"
+        "A,06301231000,06301231001,06301231002,\n"
+        "B,06301231003,,06301231004,\n"
+        "C,12,,06301231005,06301231006\n",
+    )
+    with live_sandbox(projects=write("p.yaml", STAFF)) as live:
+        assert cli("check", leads, "-m", mapping, "--online", "--report", "r.json", *to(live)) == 1
+        found = [p for p in report_of("r.json")["problems"] if p["row"] is None]
+        assert [(p["code"], p["column"], p["severity"]) for p in found] == [
+            ("contact_without_field", "Phone 4", "warning")
+        ]
+        assert "2 rows (2, 3)" in found[0]["message"], "row 4 is not ready"

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.sandbox.app import BODY_LIMIT
+from importer.sandbox.projects import Disposition, Field, Project, User
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "add_record.json").read_text())
@@ -292,6 +293,21 @@ def test_without_declared_users_any_user_that_is_named_will_do(tmp_path: Path) -
         assert sandbox.add(1, body(disposition=disposition)).status == 200
         disposition["userid"] = " "
         assert sandbox.add(1, body(disposition=disposition)).status == 417
+
+
+def test_a_disposition_names_active_users_only_even_if_none_is(tmp_path: Path) -> None:
+    users = (User(userid="7"), User(userid="8", status="inactive"))
+    fields = (Field(name="name"), Field(name="city", type="simple"))
+    dispositions = (Disposition(dispositionid="2", name="no"),)
+    for number, (listed, takes) in enumerate([(users, {"7"}), (users[1:], set())]):
+        project = Project(
+            projectid=1, name="P", fields=fields, dispositions=dispositions, users=listed
+        )
+        with live_sandbox(tmp_path / f"{number}.sqlite3", [project]) as sandbox:
+            for user in ("7", "8", "9"):
+                disposition = {"dispositionid": "2", "userid": user}
+                status = sandbox.add(1, body(disposition=disposition)).status
+                assert status == (200 if user in takes else 417), user
 
 
 KEYS = [

@@ -35,7 +35,8 @@ def test_the_sample_has_every_kind_of_field_and_disposition() -> None:
     }
     assert set(types.values()) == {"text", "simple", "multiple"}
     assert {one.is_callback for one in project.dispositions} == {True, False}
-    assert "7" in project.users
+    assert "7" in {user.userid for user in project.users}
+    assert {user.status for user in project.users} == {"active", "inactive"}
 
 
 def test_one_project_a_list_and_a_projects_key_are_all_read(tmp_path: Path) -> None:
@@ -68,6 +69,52 @@ def test_the_services_own_answer_can_be_pasted(tmp_path: Path) -> None:
     path.write_text(json.dumps({"projectid": 134, "name": "Copy", **answer}))
     with live_sandbox(tmp_path / "t.sqlite3", path) as sandbox:
         assert sandbox.call("GET", "/projects/134").envelope["response"] == answer
+
+
+def test_users_are_listed_with_the_projects_that_name_them_and_can_be_pasted(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "- {projectid: 1, name: A, users: [7, {userid: 12, username: bela, name: Béla Nagy,\n"
+        "    status: inactive, is_agent: false, group_name: East}]}\n"
+        "- {projectid: 2, name: B, users: ['7']}\n",
+        encoding="utf-8",
+    )
+    with live_sandbox(tmp_path / "s.sqlite3", path) as sandbox:
+        answer = sandbox.call("GET", "/users")
+    assert answer.headers["content-type"].startswith("text/plain")
+    shown = {"is_agent": True, "group_name": "", "teams_name": "", "status": "active"}
+    users = answer.envelope["response"]
+    assert sorted(users, key=lambda user: str(user["userid"])) == [
+        {
+            "userid": "12",
+            "username": "bela",
+            "name": "Béla Nagy",
+            "status": "inactive",
+            "is_agent": False,
+            "projectIds": [1],
+            "group_name": "East",
+            "teams_name": "",
+        },
+        {"userid": "7", "username": "7", "name": "7", "projectIds": [1, 2], **shown},
+    ]
+    path.write_text(json.dumps({"projectid": 3, "name": "C", "users": users}))
+    with live_sandbox(tmp_path / "t.sqlite3", path) as sandbox:
+        again = sandbox.call("GET", "/users").envelope["response"]
+    assert again == [{**user, "projectIds": [3]} for user in sorted(users, key=_userid)]
+
+
+def _userid(user: dict[str, str]) -> str:
+    return user["userid"]
+
+
+def test_users_are_not_listed_where_a_project_takes_any(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("- {projectid: 1, name: A, users: [7]}\n- {projectid: 2, name: B}\n")
+    with live_sandbox(tmp_path / "s.sqlite3", path) as sandbox:
+        answer = sandbox.call("GET", "/users")
+    assert (answer.status, answer.complaints) == (404, [("error.users_not_found", None, None)])
 
 
 def test_all_mistakes_are_told_at_once_each_with_its_line_and_column(tmp_path: Path) -> None:

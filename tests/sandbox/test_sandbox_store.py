@@ -78,6 +78,19 @@ def test_a_changed_project_file_is_merged(tmp_path: Path) -> None:
         assert sandbox.values(9, "city")["G"] > 500
 
 
+def test_a_database_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    db = tmp_path / "s.sqlite3"
+    with live_sandbox(db, [project(users=["7"])]) as sandbox:
+        listed = sandbox.call("GET", "/users").envelope["response"]
+    with closing(sqlite3.connect(db)) as connection:
+        for column in ("username", "name", "status", "is_agent", "group_name", "teams_name"):
+            connection.execute(f"ALTER TABLE user DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with live_sandbox(db, None) as sandbox:
+            assert sandbox.call("GET", "/users").envelope["response"] == listed
+
+
 def test_a_file_that_contradicts_stored_records_changes_nothing_and_tells_all(
     tmp_path: Path,
 ) -> None:

@@ -21,6 +21,8 @@ from importer.model import (
     Problem,
     Project,
     Severity,
+    User,
+    Users,
 )
 from importer.survey.live import (
     MOST_CHARACTERS,
@@ -173,10 +175,38 @@ class TestValues:
         assert len(found.problems) == 101
 
 
+class TestContacts:
+    def problems(self, *fields: str) -> list[Problem]:
+        project = Project(1, tuple(field(name, FieldType.TEXT) for name in fields))
+        comparison = Comparison(project, Needs([]))
+        for number in sorted(comparison.contacts_without_field):
+            rows = numbers(0 if number == 9 else 2)
+            comparison.add_contact(number, rows, f"Phone {number}")
+        return list(comparison.finish().problems)
+
+    def test_a_project_that_lists_phone_fields_lacks_those_it_does_not_list(self) -> None:
+        found = self.problems("name", "phone2", "phone3", "phone5", "phone6", "phone7")
+        assert [(p.code, p.target, p.column, p.severity) for p in found] == [
+            ("contact_without_field", "contacts.4.phone", "Phone 4", Severity.WARNING),
+            ("contact_without_field", "contacts.8.phone", "Phone 8", Severity.WARNING),
+        ]
+        assert "phone2, phone3, phone5, phone6, phone7 and no phone4" in found[0].message
+        assert "2 rows (2, 3)" in found[0].message
+
+    def test_one_that_lists_none_says_nothing(self) -> None:
+        assert self.problems("name", "phone", "phone10") == []
+        assert len(self.problems("phone1")) == 7
+
+
 class TestDispositions:
-    def problems(self, *rows: tuple[str, str, str], project: Project = PROJECT) -> list[Problem]:
+    def problems(
+        self,
+        *rows: tuple[str, str, str],
+        project: Project = PROJECT,
+        users: Users | None = None,
+    ) -> list[Problem]:
         needs = Needs([], disposition={"dispositionid": "D", "userid": "U", "next_calldate": "N"})
-        comparison = Comparison(project, needs)
+        comparison = Comparison(project, needs, users)
         columns = list(zip(*rows, strict=True))
         parts = {
             name: texts(*column)
@@ -209,10 +239,37 @@ class TestDispositions:
         comparison.add_dispositions(numbers(2), np.array([True, True]), parts)
         assert [p.code for p in comparison.finish().problems] == ["callback_without_date"]
 
-    def test_users_are_checked_only_where_the_project_tells_them(self) -> None:
-        telling = Project(1, (), DISPOSITIONS, frozenset({"7"}))
+    def test_a_user_that_lacks_is_told_with_the_nearest_by_id_username_or_name(self) -> None:
+        users = Users(
+            (
+                User("7", "anna.kiss", "Anna Kiss", active=True),
+                User("31", "bela", "Béla Nagy", active=True),
+                User("12", "cili", "Cecília Tóth", active=False),
+                User("44", "anna2", "Anna Kiss", active=True),
+            )
+        )
+        rows = [("2", user, "") for user in ("7", "31", "anna.kis", "Bela Nagy", "ANNA KISS", "x")]
+        found = self.problems(*rows, ("2", "12", ""), users=users)
+        assert [(p.code, p.value, p.severity, p.column) for p in found] == [
+            ("unknown_user", "anna.kis", Severity.ERROR, "U"),
+            ("unknown_user", "Bela Nagy", Severity.ERROR, "U"),
+            ("unknown_user", "ANNA KISS", Severity.ERROR, "U"),
+            ("unknown_user", "x", Severity.ERROR, "U"),
+            ("inactive_user", "12", Severity.ERROR, "U"),
+        ]
+        hints = [str(p.hint) for p in found]
+        assert 'did you mean 7 "anna.kiss" (Anna Kiss)?' in hints[0]
+        assert 'did you mean 31 "bela" (Béla Nagy)?' in hints[1]
+        assert '7 "anna.kiss" (Anna Kiss), 44 "anna2" (Anna Kiss)?' in hints[2]
+        assert "write the userid of an active user: it has 7" in hints[3]
+        assert "cili" not in hints[3], "who is inactive is no way out"
+        assert '12 "cili" (Cecília Tóth) is inactive: 1 row (8)' in found[4].message
+
+    def test_users_that_may_not_be_asked_for_are_said_to_be_unchecked(self) -> None:
         rows = (("2", "7", ""), ("2", "8", ""))
-        assert [p.code for p in self.problems(*rows, project=telling)] == ["unknown_user"]
+        [problem] = self.problems(*rows, users=Users(None, "403 no"))
+        assert (problem.code, problem.severity) == ("users_not_checked", Severity.WARNING)
+        assert "(403 no): 2 rows (2, 3)" in problem.message
         assert self.problems(*rows) == []
 
     def test_dispositions_that_are_not_told_are_not_complained_about(self) -> None:
