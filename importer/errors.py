@@ -73,6 +73,12 @@ class JournalError(ImporterError):
     exit_code = 3
 
 
+class NoJournalError(JournalError):
+    """No run has been where a run's folder is named: nothing was begun that could be resumed."""
+
+    exit_code = 2
+
+
 class CutJournalError(JournalError):
     """A journal is sound but for its end, which is gone: rows that were sent read as pending."""
 

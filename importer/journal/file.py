@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from importer.errors import CutJournalError, JournalError, OutputError
+from importer.errors import CutJournalError, JournalError, NoJournalError, OutputError
 from importer.files import argument, command, sync_folder
 
 _VERSION = 1
@@ -210,17 +210,20 @@ def make(path: Path) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}", hint) from error
 
 
-def refuse_empty(path: Path) -> None:
-    """Refuse a file without content, of which SQLite would remove the -wal as left over."""
-    if path.is_file() and path.stat().st_size == 0:
+def refuse_missing_or_empty(path: Path) -> None:
+    """Raise NoJournalError where there is no file, and JournalError where it has no content.
+
+    Of an empty one SQLite would remove the -wal as left over.
+    """
+    if not path.is_file():
+        hint = "Name the folder of a run, which holds journal.sqlite3."
+        raise NoJournalError(f"{path} does not exist", hint)
+    if path.stat().st_size == 0:
         raise JournalError(f"{path} is not a journal: it is empty", UNTRUSTED)
 
 
 def connected(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Connection:
     """A connection to a file that exists; `mode` is rw or ro, `undo` closes it again."""
-    if not path.is_file():
-        hint = "Name the folder of a run, which holds journal.sqlite3."
-        raise JournalError(f"{path} does not exist", hint)
     with translated(path):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",

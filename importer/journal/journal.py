@@ -60,7 +60,7 @@ from importer.journal.file import (
     locked,
     make,
     mark_of,
-    refuse_empty,
+    refuse_missing_or_empty,
     sha256_of,
     translated,
 )
@@ -123,7 +123,7 @@ class Journal:
 
         Raises CutJournalError where it has lost its end, and nothing else is wrong with it.
         """
-        refuse_empty(path)
+        refuse_missing_or_empty(path)
         return cls._opened(path, {})
 
     @classmethod
@@ -132,7 +132,7 @@ class Journal:
 
         Raises CutJournalError where it has lost its end; with `cut`, what is left can be read.
         """
-        refuse_empty(path)
+        refuse_missing_or_empty(path)
         with contextlib.ExitStack() as undo:
             connection = connected(path, "ro", undo)
             with contextlib.suppress(*([CutJournalError] if cut else [])):
@@ -147,7 +147,7 @@ class Journal:
         `rows` are all rows of the source. Gives how many became uncertain. What happened to the
         journal is kept as an amendment of each.
         """
-        refuse_empty(path)
+        refuse_missing_or_empty(path)
         with cls._opened(path, {}, rows=rows) as journal:
             return journal._restored
 

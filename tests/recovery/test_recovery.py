@@ -101,8 +101,9 @@ def test_a_folder_that_holds_no_run_is_said_so(
     cli: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in ("resume", "report", "reconcile"):
-        assert cli(command, tmp_path) == 3
-        assert "does not exist" in capsys.readouterr().err
+        for folder in (tmp_path, tmp_path / "nope"):
+            assert cli(command, folder) == 2
+            assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_run_that_is_still_alive_is_not_resumed(
