@@ -375,6 +375,9 @@ def history(run: str | None, **options: Any) -> int:
         began = datetime.now(UTC) - options["since"]
         runs = _current([run for each in ledgers for run in each.runs(label=job, since=began)])
         files = [file for each in ledgers for file in each.files(job=job, since=began)]
+        # A run that is refused has made the ledger, and is not entered.
+        if not as_json and not any(each.runs(limit=1) or each.files() for each in ledgers):
+            return _none(runs_dir, everywhere=everywhere)
     listed: list[_Listed] = [
         *((run.started_at, run, _run_cells(run, everywhere=everywhere)) for run in runs),
         *((file.at, file, _file_cells(file)) for file in files),

@@ -91,6 +91,20 @@ def test_where_no_run_was_made(cli: Cli, capsys: pytest.CaptureFixture[str]) -> 
     assert not RUNS.exists()
 
 
+def test_after_runs_that_were_refused_it_says_that_nothing_was_sent(
+    cli: Cli, sandbox: LiveSandbox, mapping: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--base-url", sandbox.base_url)
+    imported(cli, sandbox, "a.csv")
+    Path("new.csv").write_text("Name,City,Phone\nAnn,Nowhere,+36201234001\n", "utf-8")
+    assert cli("run", "new.csv", "-m", mapping, *where, "--runs-dir", "other") == 2
+    capsys.readouterr()
+    assert cli("history", "--runs-dir", "other") == 0
+    assert "No run so far in other" in capsys.readouterr().out
+    assert cli("history", "--job", "nobody") == 0
+    assert "see --since, --job" in capsys.readouterr().out
+
+
 def test_only_rehearsals_so_far_is_no_error(
     cli: Cli, mapping: Path, leads: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
