@@ -411,10 +411,12 @@ def describe_run(result: RunResult, anew: Sequence[str] = ()) -> str:
 
 def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
     summary, directory = result.summary, result.directory
-    project, base_url = summary.target["project"], summary.target["base_url"]
+    # The address of a run's own sandbox is nobody's any more, and never that of a resumed run.
+    rehearsal = summary.settings.get("sandbox")
+    place = "of a sandbox" if rehearsal else f"at {summary.target['base_url']}"
     if result.nothing_pending:
         yield "Nothing was pending; nothing was sent."
-    yield f"{summary.source['path']} → project {project} at {base_url}"
+    yield f"{summary.source['path']} → project {summary.target['project']} {place}"
     for status, count in summary.counts.items():
         where = f" → {_FILES[status]}" if count and status in _FILES else ""
         yield f"  {status:<10} {count:>9,}   {_MEANINGS[status]}{where}"

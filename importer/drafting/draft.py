@@ -50,8 +50,6 @@ _DATA = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 _STAMPED = re.compile(r"stamp|import|ref(?:erence)?(?![a-z])", re.IGNORECASE)
 """Names of fields that may be there for a stamp."""
 
-_SCHEMA = "# yaml-language-server: $schema=mapping.schema.json"
-
 _NOBODY = (
     DraftLine(
         "1",
@@ -142,13 +140,12 @@ def _head(sheet: Sheet, project: Project | None, home: Home) -> Iterator[str]:
     """What was drafted from what, then version, project, region and source."""
     info = sheet.info
     name = shown(info.path.replace("\\", "/").rsplit("/", 1)[-1])
-    yield _SCHEMA
-    yield "#"
     yield from comment(
         f"Drafted from {name}: {_count(sheet.sample.rows, 'row')}, "
         f"{_count(len(sheet.sample.headers), 'column')}. "
         "Look at the lines marked unsure, then check the file with this mapping. What a remark "
-        "says was so in that file; the next one may differ."
+        "says was so in that file; the next one may differ. For an editor that checks this file as "
+        "you type: vcc-import schema --help."
     )
     data = [column_letters(c.index) for c in sheet.sample.columns if _DATA.search(c.header)]
     if data:
