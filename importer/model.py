@@ -9,9 +9,10 @@ given once, by the source, and carried from there on.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
 """What a list of failures has behind the columns of the list whose rows it holds."""
+NUMBERS_COLUMN = "_numbers"
+"""What lists of ours have, whose cells are all texts, where cells of a workbook were numbers with a
+fraction: of each row these, by their headers, as a JSON object. So 6.579 is not read as 6,579 when
+the list comes back, and a text that was written in place of the number is a text."""
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
 BAD_DATE = "#DATE!"
@@ -153,14 +158,15 @@ class Batch:
     some of them; a blank cell is the empty string, never a missing value. `rows` are the row
     numbers, int64, as long as each column. Rows whose cells are all blank are left out. `problems`
     are what the source found wrong with these rows themselves, such as cells beyond the last
-    header. `fractions` says, as a batch comes from a workbook, how many cells of a column are
-    numbers with a fraction, and not texts: their decimal mark is a point, whatever is declared.
+    header. `fractions` says of columns of a workbook which cells are numbers with a fraction, and
+    not texts: their decimal mark is a point, whatever is declared. A column without one is left
+    out.
     """
 
     rows: npt.NDArray[np.int64]
     columns: Mapping[int, Any]
     problems: tuple[Problem, ...] = ()
-    fractions: Mapping[int, int] = field(default_factory=dict)
+    fractions: Mapping[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -168,12 +174,49 @@ class Batch:
     def where(self, mask: npt.NDArray[np.bool_]) -> Batch:
         """The rows of a mask, without what the source found wrong."""
         columns = {label: texts.filter(mask) for label, texts in self.columns.items()}
-        return Batch(self.rows[mask], columns)
+        fractions = {label: which[mask] for label, which in self.fractions.items()}
+        return Batch(self.rows[mask], columns, fractions=fractions)
 
     def cells(self, places: Sequence[int], labels: Sequence[int]) -> list[list[str]]:
         """The cells of some rows, by their places in the batch, row by row."""
         columns = [self.columns[label].take(places).to_pylist() for label in labels]
         return [[column[n] for column in columns] for n in range(len(places))]
+
+    def number_notes(self, headers: Sequence[str]) -> dict[int, str]:
+        """What stands in `NUMBERS_COLUMN`, by place in the batch, where anything does."""
+        noted: dict[int, dict[str, str]] = {}
+        for label, which in self.fractions.items():
+            for place in which.nonzero()[0].tolist():
+                noted.setdefault(place, {})[headers[label]] = self.columns[label][place].as_py()
+        return {place: json.dumps(row, ensure_ascii=False) for place, row in noted.items()}
+
+    def with_noted_numbers(self, headers: Sequence[str]) -> Batch:
+        """The batch with the `fractions` that `NUMBERS_COLUMN` notes of cells as they still are.
+
+        A note that is no JSON object, or of a column that is not there, says nothing.
+        """
+        if NUMBERS_COLUMN not in headers:
+            return self
+        import numpy as np  # not at the top, since no help needs it
+
+        fractions = {label: which.copy() for label, which in self.fractions.items()}
+        notes = self.columns[headers.index(NUMBERS_COLUMN)].to_pylist()
+        labels = {header: label for label, header in enumerate(headers)}
+        for place, note in enumerate(notes):
+            for header, number in _noted(note).items():
+                label = labels.get(header)
+                if label is not None and self.columns[label][place].as_py() == number:
+                    which = fractions.setdefault(label, np.zeros(len(self), np.bool_))
+                    which[place] = True
+        return replace(self, fractions=fractions)
+
+
+def _noted(note: str) -> dict[str, str]:
+    try:
+        found = json.loads(note)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

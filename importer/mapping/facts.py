@@ -240,8 +240,9 @@ class _Watched:
             return ""
         return "" if self.type_ == "phone" and prefix.casefold() in _FAXES else prefix
 
-    def _count_fractions(self, fractions: Mapping[int, int]) -> None:
-        if found := sum(fractions.get(label, 0) for label in self.program.columns):
+    def _count_fractions(self, fractions: Mapping[int, npt.NDArray[np.bool_]]) -> None:
+        labels = [label for label in self.program.columns if label in fractions]
+        if found := sum(int(fractions[label].sum()) for label in labels):
             known = self.counts.get(FRACTIONS, KindCount(0))
             self.counts[FRACTIONS] = known._replace(total=known.total + found)
 

@@ -289,6 +289,7 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
             batches=snapshot.batches(),
             outcomes=run.journal.outcomes(),
             summary=summary,
+            with_numbers=any(batch.fractions for batch in snapshot.batches(())),
         )
     failed = run.journal.outcomes(Status.INVALID, Status.REJECTED, Status.UNCERTAIN)
     examples = tuple(itertools.islice(failed, EXAMPLES))

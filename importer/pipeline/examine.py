@@ -150,7 +150,8 @@ class Examination:
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
         with copy as snapshot:
             works = (snapshot.write, watch.add, self._fill.add)
-            for batch in fan_out(source.batches(), works):
+            batches = (batch.with_noted_numbers(self.info.headers) for batch in source.batches())
+            for batch in fan_out(batches, works):
                 self._raise_if_stopped()
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))

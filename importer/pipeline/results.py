@@ -22,7 +22,7 @@ import orjson
 
 from importer.errors import JournalError
 from importer.files import WorkingFolder, replacing, shown_within
-from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
+from importer.model import NOTE_COLUMNS, NUMBERS_COLUMN, Batch, Outcome, Status, Summary
 from importer.reports.csvlines import csv_line, harmless, open_csv, write_columns
 from importer.reports.text_workbook import (
     GREY,
@@ -56,38 +56,47 @@ def write_results(
     batches: Iterable[Batch],
     outcomes: Iterable[Outcome],
     summary: Summary | None = None,
+    with_numbers: bool = False,
 ) -> None:
     """Write all result files into a directory that exists, over those that are there.
 
     `outcomes` are in row order like the rows of `batches`; rows without one are pending. Without
-    a `summary`, summary.json stays as it is. Raises OutputError if they cannot be written, and
-    JournalError if an outcome's row is not in the source: nothing is replaced then.
+    a `summary`, summary.json stays as it is. `with_numbers`, for sources that have numbers with a
+    fraction, notes them in the lists of failed and of uncertain rows. Raises OutputError if the
+    files cannot be written, and JournalError if an outcome's row is not in the source: nothing is
+    replaced then.
     """
-    ours = (*NOTE_COLUMNS, NUMBERID_COLUMN)
+    ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN)
     kept = [i for i, header in enumerate(headers) if header not in ours]
-    columns = [*(headers[i] for i in kept), *NOTE_COLUMNS]
+    notes = (*NOTE_COLUMNS, NUMBERS_COLUMN) if with_numbers else NOTE_COLUMNS
+    original = [headers[i] for i in kept]
+    columns = [*original, *notes]
     with ExitStack() as files:
         results, created, failures, uncertain = (
             files.enter_context(open_csv(files.enter_context(replacing(directory / name))))
             for name in (RESULTS, CREATED, FAILURES, UNCERTAIN)
         )
-        workbook = _Failures(files.enter_context(replacing(directory / WORKBOOK)), columns)
+        workbook = _Failures(files.enter_context(replacing(directory / WORKBOOK)), original, notes)
         files.callback(workbook.discard)
         results.write(csv_line(RESULT_COLUMNS))
-        created.write(csv_line([*(headers[i] for i in kept), NOTE_COLUMNS[0], NUMBERID_COLUMN]))
+        created.write(csv_line([*original, NOTE_COLUMNS[0], NUMBERID_COLUMN]))
         failures.write(csv_line(columns))
         uncertain.write(csv_line([*columns, NUMBERID_COLUMN]))
         for batch, found in _merged(batches, outcomes):
             results.writelines(map(_result_line, found))
             _write_created(created, batch, found, kept)
-            for outcome, cells in _noted(batch, found, kept):
-                notes = _notes(outcome)
-                line = [*cells, *map(harmless, notes)]
+            numbers = batch.number_notes(headers) if with_numbers else None
+            for at, outcome, cells in _noted(batch, found, kept):
+                said = _notes(outcome)
+                line = [*cells, *map(harmless, said)]
+                if numbers is not None:
+                    said.append(numbers.get(at, ""))
+                    line.append(numbers.get(at, ""))
                 if outcome.status is Status.UNCERTAIN:
                     uncertain.write(csv_line([*line, ""]))
                 else:
                     failures.write(csv_line(line))
-                    workbook.add([*cells, *notes])
+                    workbook.add([*cells, *said])
         workbook.save()
         if summary is not None:
             place = files.enter_context(replacing(directory / SUMMARY))
@@ -156,12 +165,13 @@ def _write_created(
 
 def _noted(
     batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
-) -> Iterator[tuple[Outcome, list[str]]]:
-    """The outcomes that go into a file of their own, with the row's original cells."""
+) -> Iterator[tuple[int, Outcome, list[str]]]:
+    """The outcomes that people look at, with their places and the rows' original cells."""
     noted = (Status.REJECTED, Status.INVALID, Status.UNCERTAIN)
     places = [i for i, outcome in enumerate(found) if outcome.status in noted]
     if places:
-        yield from zip((found[i] for i in places), batch.cells(places, kept), strict=True)
+        outcomes = (found[i] for i in places)
+        yield from zip(places, outcomes, batch.cells(places, kept), strict=True)
 
 
 def _notes(outcome: Outcome) -> list[str]:
@@ -191,21 +201,21 @@ class _Failures:
     To write a workbook, however small, takes longer than all else that a small file takes here.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, original: Sequence[str], notes: Sequence[str]) -> None:
         self._path = path
-        self._columns = tuple(columns)
+        self._columns = (tuple(original), tuple(notes))
         self._book: _Workbook | None = None
 
     def add(self, cells: Sequence[str]) -> None:
         """Append a row."""
         if self._book is None:
-            self._book = _Workbook(self._path, self._columns)
+            self._book = _Workbook(self._path, *self._columns)
         self._book.add(cells)
 
     def save(self) -> None:
         """Write the file itself."""
         if self._book is None:
-            self._path.write_bytes(_heading_only(self._columns))
+            self._path.write_bytes(_heading_only(*self._columns))
         else:
             self._book.save()
 
@@ -216,10 +226,10 @@ class _Failures:
 
 
 @lru_cache(maxsize=4)
-def _heading_only(columns: tuple[str, ...]) -> bytes:
+def _heading_only(original: tuple[str, ...], notes: tuple[str, ...]) -> bytes:
     with WorkingFolder() as folder:
         path = Path(folder) / WORKBOOK
-        book = _Workbook(path, columns)
+        book = _Workbook(path, original, notes)
         try:
             book.save()
         finally:
@@ -230,11 +240,13 @@ def _heading_only(columns: tuple[str, ...]) -> bytes:
 class _Workbook:
     """A workbook of failed rows, row by row."""
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, original: Sequence[str], notes: Sequence[str]) -> None:
         self._book = TextWorkbook(path)
         self._sheet = self._book.add_sheet("failures")
         # A sheet cannot hold more: the source's last columns give way to the notes.
-        self._kept = min(len(columns), SHEET_COLUMNS) - len(NOTE_COLUMNS)
+        columns = [*original, *notes]
+        self._notes = len(notes)
+        self._kept = min(len(columns), SHEET_COLUMNS) - self._notes
         self._colours = {
             Status.INVALID.value: self._book.style(bg_color=RED),
             Status.REJECTED.value: self._book.style(bg_color=YELLOW),
@@ -264,7 +276,7 @@ class _Workbook:
         if self._unwritten:
             words = f"{self._unwritten} more rows do not fit into a sheet: they are in {FAILURES}"
             self._sheet.write(self._rows + 1, 0, words)
-        self._sheet.sheet.autofilter(0, 0, self._rows, self._kept + len(NOTE_COLUMNS) - 1)
+        self._sheet.sheet.autofilter(0, 0, self._rows, self._kept + self._notes - 1)
         self._book.save()
 
     def discard(self) -> None:
@@ -272,7 +284,7 @@ class _Workbook:
         self._book.discard()
 
     def _fitted(self, cells: Sequence[str]) -> list[str]:
-        return [*cells[: self._kept], *cells[-len(NOTE_COLUMNS) :]]
+        return [*cells[: self._kept], *cells[-self._notes :]]
 
 
 _NOTE_WIDTHS = {"_row": 8, "_status": 11, "_code": 20, "_message": 60, "_hint": 60}

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
 
-from importer.model import Batch, Checkup, Problem, Severity
+from importer.model import NUMBERS_COLUMN, Batch, Checkup, Problem, Severity
 from importer.reports.content import (
     all_problems,
     columns,
@@ -71,8 +71,11 @@ class _Copy:
         info = checkup.info
         self._checkup = checkup
         self._places = _ColumnsByHeader(info.headers)
-        wanted = [i for i, header in enumerate(info.headers) if header != NOTES]
-        self._kept = wanted[: SHEET_COLUMNS - 1]
+        # Here all cells are texts; what was a number with a fraction is noted beside them.
+        self._notes = [NUMBERS_COLUMN] if any(b.fractions for b in self._batches()) else []
+        self._notes.append(NOTES)
+        wanted = [i for i, h in enumerate(info.headers) if h not in {NOTES, NUMBERS_COLUMN}]
+        self._kept = wanted[: SHEET_COLUMNS - len(self._notes)]
         self._columns_left_out = len(wanted) - len(self._kept)
         self._rows_left_out = 0
         self._comments = 0
@@ -102,15 +105,18 @@ class _Copy:
         last = header
         for batch in self._batches():
             cells = [batch.columns[i].to_pylist() for i in self._kept]
+            numbers = batch.number_notes(self._checkup.info.headers)
             for n, number in enumerate(batch.rows.tolist()):
                 row = number - 1
                 if row >= SHEET_ROWS:
                     self._rows_left_out += 1
                     continue
                 self._row(row, [column[n] for column in cells], problems.up_to(number))
+                if n in numbers:
+                    self._sheet.write(row, len(self._kept), numbers[n])
                 last = row
         sheet = self._sheet.sheet
-        sheet.autofilter(header, 0, last, len(self._kept))
+        sheet.autofilter(header, 0, last, self._last)
         if header < _FROZEN:
             sheet.freeze_panes(header + 1, 0)
 
@@ -133,6 +139,11 @@ class _Copy:
             )
         return said
 
+    @property
+    def _last(self) -> int:
+        """The column of `NOTES`."""
+        return len(self._kept) + len(self._notes) - 1
+
     def _batches(self) -> Iterator[Batch]:
         findings = self._checkup.findings
         return iter(()) if findings is None else findings.batches()
@@ -140,13 +151,12 @@ class _Copy:
     def _header(self, row: int, problems: Sequence[Problem]) -> None:
         headers = self._checkup.info.headers
         texts = [headers[i] for i in self._kept]
-        self._sheet.write_row(row, texts, self._heading)
-        self._sheet.write(row, len(texts), NOTES, self._heading)
+        self._sheet.write_row(row, [*texts, *self._notes], self._heading)
         sample = next(self._batches(), None)
         for column, text in enumerate(texts):
             below = [] if sample is None else sample.columns[self._kept[column]][:200].to_pylist()
             self._sheet.set_width(column, max(8, fitting_width([text, *below])))
-        self._sheet.set_width(len(texts), 60, self._aside)
+        self._sheet.set_width(self._last, 60, self._aside)
         for column, found in self._marks(problems, row_wide=False).items():
             style = self._headings[_worst(found)]
             self._mark(row, column, (texts[column], style), found)
@@ -156,7 +166,7 @@ class _Copy:
         if problems:
             for column, found in self._marks(problems, row_wide=True).items():
                 self._mark(row, column, (texts[column], self._styles[_worst(found)]), found)
-            self._sheet.write(row, len(texts), _note(problems, "; "))
+            self._sheet.write(row, self._last, _note(problems, "; "))
 
     def _marks(self, problems: Sequence[Problem], *, row_wide: bool) -> dict[int, list[Problem]]:
         """The problems by the column of the copy in which they are shown."""

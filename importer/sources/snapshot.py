@@ -2,8 +2,9 @@
 
 What was checked is what is sent, and a run can be resumed and reported, though the file was moved,
 overwritten or came from standard input. Column ``row`` has the row numbers, ``c0``, ``c1`` … the
-cells, ``problems`` what the source found wrong with a row, as JSON, null for nearly all; a row
-group is a batch, so that neither writing nor reading takes more memory for more rows.
+cells, ``problems`` what the source found wrong with a row, as JSON, null for nearly all, and
+``fractions`` the numbers of the columns whose cells were numbers with a fraction; a row group is a
+batch, so that neither writing nor reading takes more memory for more rows.
 The headers and what the source was are JSON in the schema's metadata, under `METADATA`. Pages of
 a copy that lasts have checksums, which are verified.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from importer.errors import OutputError, SourceError
@@ -39,6 +41,8 @@ VERSION = 2
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBLEMS = "problems"
+_FRACTIONS = "fractions"
+"""Snapshots that were made before it do not have it."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
@@ -72,6 +76,7 @@ class SnapshotWriter:
             pa.field(f"c{n}", pa.large_string(), nullable=False) for n in range(len(headers))
         ]
         fields.append(pa.field(_PROBLEMS, pa.large_string()))
+        fields.append(pa.field(_FRACTIONS, pa.list_(pa.int32())))
         self._schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
 
     def __enter__(self) -> Self:
@@ -100,7 +105,8 @@ class SnapshotWriter:
     def write(self, batch: Batch) -> None:
         """Append a batch as a row group; it has a column for every header."""
         cells = (batch.columns[label] for label in range(self._width))
-        arrays = [pa.array(batch.rows, pa.int64()), *cells, _problem_column(batch)]
+        notes = (_problem_column(batch), _fraction_column(batch))
+        arrays = [pa.array(batch.rows, pa.int64()), *cells, *notes]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         try:
             self._writer.write_table(table, row_group_size=max(len(batch), 1))
@@ -161,12 +167,13 @@ class Snapshot:
         self.path = path
         self.headers: tuple[str, ...] = tuple(content["headers"])
         names = ["row", *(f"c{n}" for n in range(len(self.headers))), _PROBLEMS]
-        if file.schema_arrow.names != names:
+        if file.schema_arrow.names not in (names, [*names, _FRACTIONS]):
             raise ValueError("its columns are not those of its headers")
         self.rows: int = file.metadata.num_rows
         self.info: SourceInfo | None = None
         if source := content["source"]:
             self.info = SourceInfo(**{**source, "headers": self.headers})
+        self._notes = file.schema_arrow.names[len(names) - 1 :]
         self._file = file
 
     @classmethod
@@ -211,7 +218,7 @@ class Snapshot:
         Columns are named by their index, each once, and keep it as their label.
         """
         labels = list(range(len(self.headers)) if columns is None else columns)
-        names = ["row", *(f"c{label}" for label in labels), _PROBLEMS]
+        names = ["row", *(f"c{label}" for label in labels), *self._notes]
         for group in range(self._file.num_row_groups):
             yield _batch(self._read(group, names), labels)
 
@@ -233,7 +240,33 @@ class Snapshot:
 
 def _batch(table: Any, labels: list[int]) -> Batch:
     columns = {label: table.column(f"c{label}").combine_chunks() for label in labels}
-    return Batch(table.column("row").to_numpy(), columns, _problems_in(table.column(_PROBLEMS)))
+    problems = _problems_in(table.column(_PROBLEMS))
+    fractions = _fractions_in(table.column(_FRACTIONS)) if _FRACTIONS in table.column_names else {}
+    return Batch(table.column("row").to_numpy(), columns, problems, fractions)
+
+
+def _fraction_column(batch: Batch) -> Any:
+    """The columns whose cells are numbers with a fraction, row by row; null in a batch of none."""
+    if not batch.fractions:
+        return pa.nulls(len(batch), pa.list_(pa.int32()))
+    labels = np.fromiter(batch.fractions, np.int32)
+    which = np.stack(list(batch.fractions.values()), axis=1)
+    ends = np.concatenate(([0], which.sum(axis=1).cumsum()))
+    found = pa.array(labels[which.nonzero()[1]])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), found)
+
+
+def _fractions_in(column: Any) -> dict[int, npt.NDArray[np.bool_]]:
+    if column.null_count == len(column):
+        return {}
+    rows = column.combine_chunks()
+    places = pc.list_parent_indices(rows).to_numpy()
+    labels = rows.flatten().to_numpy()
+    fractions = {}
+    for label in np.unique(labels).tolist():
+        which = fractions[label] = np.zeros(len(rows), np.bool_)
+        which[places[labels == label]] = True
+    return fractions
 
 
 def _problem_column(batch: Batch) -> Any:

@@ -187,7 +187,7 @@ class _Batches:
     def _batch(self, chunk: Chunk) -> Batch | None:
         """The rows as columns; None if all are blank."""
         problems: list[Problem] = []
-        fractions: dict[int, int] = {}
+        fractions: dict[int, npt.NDArray[np.bool_]] = {}
         arrays = self._columns(chunk)
         if arrays is None:
             arrays = self._from_rows(chunk.as_rows(), problems, fractions)
@@ -203,6 +203,7 @@ class _Batches:
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
             arrays = [array.filter(mask) for array in arrays]
+            fractions = {label: which[keep] for label, which in fractions.items()}
         problems.sort(key=lambda problem: problem.row or 0)
         return Batch(numbers, dict(enumerate(arrays)), tuple(problems), fractions)
 
@@ -242,7 +243,7 @@ class _Batches:
         return chunk.arrays[: len(self.headers)]
 
     def _from_rows(
-        self, rows: RowChunk, problems: list[Problem], fractions: dict[int, int]
+        self, rows: RowChunk, problems: list[Problem], fractions: dict[int, npt.NDArray[np.bool_]]
     ) -> list[Any]:
         width = len(self.headers)
         cells = rows.cells
@@ -258,8 +259,8 @@ class _Batches:
             ]
         columns = []
         for label, values in enumerate(zip(*cells, strict=True)):
-            if self.layout.text is not None and (count := _fractions(values)):
-                fractions[label] = count
+            if self.layout.text is not None and (which := _fractions(values)) is not None:
+                fractions[label] = which
             columns.append(self.layout.texts(values))
         arrays = [pa.array(column, pa.large_string()) for column in columns]
         for column, array in enumerate(arrays):
@@ -308,11 +309,13 @@ class _Batches:
             )
 
 
-def _fractions(cells: Sequence[Any]) -> int:
-    """How many cells are numbers with a fraction."""
+def _fractions(cells: Sequence[Any]) -> npt.NDArray[np.bool_] | None:
+    """Which cells are numbers with a fraction; None where none is."""
     if float not in set(map(type, cells)):
-        return 0
-    return sum(type(cell) is float and not cell.is_integer() for cell in cells)
+        return None
+    found = (type(cell) is float and not cell.is_integer() for cell in cells)
+    which = np.fromiter(found, np.bool_, len(cells))
+    return which if which.any() else None
 
 
 def _filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:

@@ -6,8 +6,10 @@ import errno
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -51,6 +53,28 @@ def test_what_was_written_is_read_again(file: Path, lasting: bool) -> None:
             for read, written in zip(snapshot.batches(), BATCHES, strict=True):
                 assert read.rows.tolist() == written.rows.tolist()
                 assert read.columns == written.columns
+
+
+def test_which_cells_were_numbers_with_a_fraction_is_kept(file: Path) -> None:
+    rows = batch_of([["0.5", "a", "0.25"], ["b", "c", "d"], ["e", "f", "1.5"]], 2)
+    which = {2: [True, False, True], 0: [True, False, False]}
+    marked = replace(rows, fractions={label: np.array(cells) for label, cells in which.items()})
+    with SnapshotWriter(file, HEADERS, INFO) as writer:
+        writer.write(rows)
+        writer.write(marked)
+    with Snapshot.open(file) as snapshot:
+        for columns in (None, (), (1,)):
+            none, some = snapshot.batches(columns)
+            assert none.fractions == {}
+            assert {label: cells.tolist() for label, cells in some.fractions.items()} == which
+
+
+def test_a_copy_that_was_made_before_these_were_kept_is_read(file: Path) -> None:
+    older = pq.read_table(write(file)).drop_columns(["fractions"])
+    pq.write_table(older, file)
+    with Snapshot.open(file) as snapshot:
+        (batch,) = snapshot.batches()
+        assert (batch.rows.tolist(), batch.fractions) == ([4, 5, 900], {})
 
 
 def test_only_the_columns_asked_for_are_read_and_keep_their_labels(file: Path) -> None:
