@@ -47,7 +47,7 @@ def mistake_in(pattern: str) -> str | None:
     if len(pattern) > LONGEST:
         return f"has {len(pattern):,} characters, more than {LONGEST:,}: make it shorter"
     counts = sum(max(int(n or 0) for n in found.groups()) for found in _COUNT.finditer(pattern))
-    for tried in (pattern, _whole(pattern)):
+    for tried in (pattern, whole_pattern(pattern)):
         # First as it stands: a parenthesis too many would close the one around it.
         try:
             matches(pa.array([""]), tried)
@@ -102,7 +102,7 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._pattern = _whole(text)
+        self._pattern = whole_pattern(text)
         self._known: dict[str, bool] = {}
         self._asked: dict[str, None] | None = None
 
@@ -131,5 +131,6 @@ class Pattern:
         self._known = dict(zip(asked, found, strict=True))
 
 
-def _whole(pattern: str) -> str:
+def whole_pattern(pattern: str) -> str:
+    """The pattern of RE2 that a text matches where a whole text matches the given one."""
     return rf"\A(?:{pattern})\z"

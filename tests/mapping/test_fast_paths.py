@@ -1,4 +1,4 @@
-"""The fast paths of phones and e-mails say exactly what the libraries say, or nothing."""
+"""The fast paths say exactly what the converters say of single texts, or nothing."""
 
 from __future__ import annotations
 
@@ -332,6 +332,159 @@ def test_cells_of_many_values_come_out_as_one_by_one(
             known, values = settle(pa.array(texts, pa.large_string()))
             for text, sure, sent in zip(texts, known, values.to_pylist(), strict=True):
                 assert not sure or value(text) == Value(sent)
+
+
+def assert_settled_alike(rule: Rule, type_: Type, finding: Finding, texts: list[str]) -> list[bool]:
+    """Compare what the fast path of a rule settles with the rule itself; give which that is."""
+    settle = fast_path(rule, type_, None, finding)
+    value = compile_value(rule, type_, None, None, finding)
+    assert settle is not None
+    assert value is not None
+    known, values = settle(pa.array(texts, pa.large_string()))
+    for text, sure, sent in zip(texts, known, values.to_pylist(), strict=True):
+        assert not sure or value(text) == Value(sent), text
+    return list(map(bool, known))
+
+
+NUMBERS = st.one_of(
+    st.from_regex(r"[+-]?[0-9]{0,5}(?:[., '][0-9]{1,5}){0,3}", fullmatch=True).filter(bool),
+    st.from_regex(r"[0-9]{1,3}[.,][0-9]{3}", fullmatch=True),
+    st.from_regex(r"-?0?[.,]?0{1,3}", fullmatch=True),
+    st.integers().map(str),
+    st.text(min_size=1, max_size=5),
+)
+NUMBER_FINDINGS = [
+    Finding(point=point, decimal_mark=mark)
+    for point in (None, "decimal", "unclear")
+    for mark in (None, ".", ",")
+]
+
+
+@given(
+    st.lists(NUMBERS, max_size=40),
+    st.sampled_from([None, [","], ["."], [",", "."]]),
+    st.sampled_from(NUMBER_FINDINGS),
+)
+def test_numbers_come_out_as_one_by_one(
+    texts: list[str], mark: list[str] | None, finding: Finding
+) -> None:
+    rule = Rule(column=["A"], input=mark)
+    assert_settled_alike(rule, "decimal", finding, texts)
+    assert_settled_alike(rule, "integer", finding, texts)
+
+
+def test_plain_numbers_are_settled_by_the_column() -> None:
+    texts = ["0", "12", "-7", "1234,50", "0,5", "1.234,50", "-1,234", "1.5", "-0", "007"]
+    declared, found = Rule(column=["A"], input=[","]), Rule(column=["A"])
+    known = assert_settled_alike(declared, "decimal", Finding(), texts)
+    assert known == [True] * 5 + [False, True] + [False] * 3
+    known = assert_settled_alike(found, "decimal", Finding(decimal_mark=","), texts)
+    assert known == [True] * 5 + [False, False, True, False, False]
+    known = assert_settled_alike(found, "integer", Finding(), texts)
+    assert known == [True] * 3 + [False] * 7
+    # In a workbook's column a point is decimal, or it is unclear what it is.
+    texts = ["1,5", "1.5", "1,234", "1.234"]
+    known = assert_settled_alike(declared, "decimal", Finding(point="decimal"), texts)
+    assert known == [True] * 4
+    known = assert_settled_alike(declared, "decimal", Finding(point="unclear"), texts)
+    assert known == [True, False, False, False]
+    point = Rule(column=["A"], input=["."])
+    for found_point in ("decimal", "unclear"):
+        known = assert_settled_alike(point, "decimal", Finding(point=found_point), texts)
+        assert known == [False, True, False, found_point == "decimal"]
+
+
+DATE_FORMATS = [
+    None,
+    ["%d.%m.%Y"],
+    ["%d/%m/%Y", "%m/%d/%Y"],
+    ["%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y-%m-%d"],
+    ["%Y. %m. %d.", "%d.%m.%Y"],
+    ["%H:%M:%S %d-%m-%Y", "%d-%m-%Y"],
+    ["%Y-%d-%m"],
+    ["%Y%m%d", "%d%m%Y"],
+    ["%d.%m.%y"],
+    ["%m/%Y/%d", "%Y.%m.%d."],
+]
+OUTPUTS = [None, ["%Y-%m-%d"], ["%d/%m/%Y %H:%M:%S"], ["%Y%m%d"], ["%m.%Y o'clock"], ["%j/%Y"]]
+DATE_TEXTS = st.one_of(
+    st.from_regex(r"[0-3]?[0-9][-./][01]?[0-9][-./](?:19|20)[0-9]{2}[.]?", fullmatch=True),
+    st.from_regex(r"[012][0-9]{3}([-./])[01]?[0-9]\1[0-3]?[0-9][.]?", fullmatch=True),
+    st.from_regex(
+        r"(?:30[.]0[24][.]2024|29[.]2[.](?:19|20)00|2024-02-(?:29|30)|0[0-9]{3}-01-02)"
+        r"(?:[ T][012]?[0-9]:[0-6][0-9](?::[0-6][0-9])?)?",
+        fullmatch=True,
+    ),
+    st.from_regex(r"[0-9]{5,8}(?:[.][0-9]{1,3})?", fullmatch=True),
+    st.text(min_size=1, max_size=12),
+)
+
+
+@given(
+    st.lists(DATE_TEXTS, max_size=40),
+    st.sampled_from(DATE_FORMATS),
+    st.sampled_from(OUTPUTS),
+    st.sampled_from([None, True, False]),
+)
+def test_dates_come_out_as_one_by_one(
+    texts: list[str], formats: list[str] | None, output: list[str] | None, day_first: bool | None
+) -> None:
+    rule = Rule(column=["A"], input=formats, output=output)
+    finding = Finding(day_first=day_first)
+    for type_ in ("date", "datetime"):
+        if fast_path(rule, type_, None, finding) is not None:
+            assert_settled_alike(rule, type_, finding, texts)
+
+
+def test_plain_dates_are_settled_by_the_column() -> None:
+    texts = [
+        "17.05.2024",
+        "7.5.2024",
+        "2024-05-17",
+        "2024-05-17 10:26:55",
+        "31.04.2024",
+        "17/5/2024",
+    ]
+    for formats in (["%d.%m.%Y"], ["%d.%m.%Y", "%d-%m-%Y"], None):
+        rule = Rule(column=["A"], input=formats)
+        for type_ in ("date", "datetime"):
+            known = assert_settled_alike(rule, type_, Finding(), texts)
+            assert known == [True] * 4 + [False] * 2
+    times = [f"2024-05-17 {clock}" for clock in ("23:59:59", "24:00", "10:60", "10:26:60")]
+    known = assert_settled_alike(Rule(column=["A"]), "datetime", Finding(), times)
+    assert known == [True, False, False, False]
+    # Where two formats fit, and mean two dates, the converter has the last word.
+    rule = Rule(column=["A"], input=["%d.%m.%Y", "%m.%d.%Y"])
+    assert not any(assert_settled_alike(rule, "date", Finding(), texts[:2]))
+
+
+@pytest.mark.parametrize(
+    ("formats", "finding"),
+    [
+        (["%d.%m.%y"], Finding()),  # of which century?
+        (["%d. %B %Y"], Finding()),
+        (["%Y-%d-%m"], Finding()),  # which ISO 8601 reads otherwise
+        (["%Y%m%d"], Finding()),
+        (["%d.%m.%Y"], Finding(swapped=True)),
+    ],
+)
+def test_dates_of_other_formats_have_no_fast_path(formats: list[str], finding: Finding) -> None:
+    assert fast_path(Rule(column=["A"], input=formats), "date", None, finding) is None
+
+
+@given(
+    st.lists(st.text("0123456789aá\n ", min_size=1, max_size=7), max_size=20),
+    st.sampled_from(["[0-9]{5}", "a|1", r"\w+", "(?i)A.*", "[0-9]*$"]),
+)
+def test_texts_of_a_pattern_come_out_as_one_by_one(texts: list[str], pattern: str) -> None:
+    assert_settled_alike(Rule(column=["A"], pattern=pattern), "text", Finding(), texts)
+
+
+def test_a_code_that_is_to_get_its_zeros_back_has_no_fast_path() -> None:
+    rule = Rule(column=["A"], pattern="[0-9]{4,5}", repair=True)
+    assert fast_path(rule, "text", None, Finding(width=5)) is None
+    known = assert_settled_alike(rule, "text", Finding(), ["1234", "01234", "123"])
+    assert known == [True, True, False]
 
 
 def test_an_address_with_a_stray_pipe_in_it_is_not_settled() -> None:
