@@ -109,12 +109,14 @@ class Client:
         reply, _ = await self._open.exchange("GET", self._project, b"", PROJECT_CAP)
         return reply
 
-    async def project(self) -> Project:
+    async def project(self, *, patient: bool = False) -> Project:
         """The project as the service describes it.
 
-        Raises ServiceError if the service refuses, cannot be reached or says something else.
+        If `patient`, trouble that may pass is tried again some times. Raises ServiceError if the
+        service refuses, cannot be reached or says something else.
         """
-        reply, described = await self._look_up(self._project, PROJECT_CAP)
+        look = self._look_patiently if patient else self._look_up
+        reply, described = await look(self._project, PROJECT_CAP)
         if described is None:
             return _refused(reply, "project")
         return read_project(described, self._projectid)
@@ -142,17 +144,21 @@ class Client:
         ServiceError as :meth:`project` does.
         """
         url = URL(f"{self._records}/{numberid}", encoded=True)
-        for wait in (*_LOOKING_AGAIN, None):
-            reply, record = await self._look_up(url)
-            if record is not None:
-                return record
-            if reply.http_status == 404 and reply.understood:
-                return None
+        reply, record = await self._look_patiently(url)
+        if record is None and not (reply.http_status == 404 and reply.understood):
+            return _refused(reply, "record")
+        return record
+
+    async def _look_patiently(
+        self, url: URL, cap: int = REPLY_CAP
+    ) -> tuple[Reply, dict[str, Any] | None]:
+        for wait in _LOOKING_AGAIN:
+            reply, found = await self._look_up(url, cap)
             passing = reply.wire is not Wire.ANSWERED or reply.http_status in _PASSING
-            if wait is None or not passing:
-                break
+            if found is not None or not passing:
+                return reply, found
             await asyncio.sleep(min(max(wait, reply.retry_after or 0.0), _LONGEST_LOOK))
-        return _refused(reply, "record")
+        return await self._look_up(url, cap)
 
     async def _look_up(self, url: URL, cap: int = REPLY_CAP) -> tuple[Reply, dict[str, Any] | None]:
         reply, response = await self._response_of(url, cap)

@@ -465,7 +465,7 @@ async def read_back(
     """
     pace = _Pace(min(rate or LOOKS_PER_SECOND, LOOKS_PER_SECOND))
     await pace.next()
-    comparison = Comparison(await client.project(), stamp)
+    comparison = Comparison(await client.project(patient=True), stamp)
     found: dict[int, tuple[FieldComparison, ...]] = {}
     missing = dict(enumerate(created))
     loop = asyncio.get_running_loop()
