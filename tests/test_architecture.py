@@ -108,6 +108,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "model",
         "sources",
         "mapping",
+        "pipeline.ready",
         "pipeline.summary",
         "reports.csvlines",
         "survey",

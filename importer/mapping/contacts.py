@@ -361,7 +361,7 @@ def _batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cel
     return found.phones()
 
 
-def _with_unread(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
+def dialled_phones(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
     """The phones, and after them the digits of texts that are sent though they are no valid number.
 
     A text that is sent with a warning may be dialled as it stands, whatever is wrong with it.
@@ -533,7 +533,7 @@ def leave_out(lists: Sequence[DoNotCallList], contacts: ContactsColumns, cells: 
     phones = contacts.phones
     if phones is None or not lists:
         return LeftOut(contacts, {})
-    phones = _with_unread(phones, contacts, cells)
+    phones = dialled_phones(phones, contacts, cells)
     rows: dict[int, Problem] = {}
     told: dict[tuple[int | None, str | None], Problem] = {}
     gone = np.zeros(len(phones.numbers), dtype=bool)

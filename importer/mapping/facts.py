@@ -1,8 +1,7 @@
 """What the columns of a file show: counts of kinds of cells, and what follows from them.
 
 A :class:`Watch` sees the whole file once, batch by batch, before anything is judged. Its
-:class:`Facts` are small, do not depend on how the file is divided into batches, and are kept with
-the run, so that a resumed run judges as the first one did.
+:class:`Facts` are small, and do not depend on how the file is divided into batches.
 
 Then each column is judged by its counts: they give a :class:`Finding` for its cells, and remarks
 for people. The judgement depends on the facts alone. Where they say nothing, or contradict each
@@ -11,7 +10,6 @@ other, the finding is that nothing is known, and a cell that can mean two things
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -108,20 +106,6 @@ class Facts:
     """What the columns show, by target (``form.signed_on``); by default nothing is known."""
 
     targets: Mapping[str, KindCounts] = field(default_factory=dict)
-
-    def as_json(self) -> str:
-        """The facts as a text; :meth:`from_json` gives them back."""
-        return json.dumps(self.targets, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Facts:
-        """The facts in a text that :meth:`as_json` made."""
-        return cls(
-            {
-                target: {kind: KindCount(*counted) for kind, counted in counts.items()}
-                for target, counts in json.loads(text).items()
-            }
-        )
 
 
 class Watch:

@@ -21,6 +21,7 @@ from importer.mapping.contacts import (
     DoNotCallList,
     bind_contacts,
     check_phone_field,
+    dialled_phones,
     leave_out,
 )
 from importer.mapping.conversion import NOTHING
@@ -45,7 +46,16 @@ from importer.mapping.records import (
 )
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Type
 from importer.mapping.text import as_cell
-from importer.model import NOTE_COLUMNS, Batch, Checked, PhoneReading, Problem, Records, Severity
+from importer.model import (
+    NOTE_COLUMNS,
+    Batch,
+    Checked,
+    PhoneReading,
+    Phones,
+    Problem,
+    Records,
+    Severity,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -170,6 +180,16 @@ class Plan:
     def records(self, evaluated: Evaluated, run_id: str) -> Records:
         """Put together the records of an evaluated batch; `run_id` goes into the stamp."""
         return assemble(evaluated, self.spec.stamp, run_id)
+
+    def dialled(self, evaluated: Evaluated) -> Phones | None:
+        """The numbers of all contacts that are sent; None where the mapping has no contacts.
+
+        Of texts that are sent though they are no valid number, their digits.
+        """
+        contacts = evaluated.contacts
+        if contacts.phones is None:
+            return None
+        return dialled_phones(contacts.phones, contacts, evaluated.cells)
 
     def _filter(self, cells: Cells) -> dict[int, Problem]:
         filtered: dict[int, Problem] = {}

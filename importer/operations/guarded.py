@@ -45,7 +45,7 @@ from importer.operations.ledger import (
 )
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
-from importer.pipeline.apply import Job, RunResult
+from importer.pipeline.apply import Job, Run, RunResult
 from importer.pipeline.recover import past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Listener, StopSwitch
@@ -221,18 +221,20 @@ class _Register:
             look_back(self._seen, ledgers, place, rules, entry.started_at)
         return {ENTRY_KEY: entry.own_facts()}
 
-    def begins(
-        self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
-    ) -> None:
-        """Enter the run as running, durably: its first request follows."""
+    def planned(self, directory: RunDirectory, sighting: Sighting) -> None:
+        """Keep the keys of the run's rows, where later runs look back at them."""
         rules = self._job.mapping.spec.rows
         if rules.within is not None:
             keep_keys(directory, rules.unique or (), sighting.keys)
+
+    def begins(self, run: Run, rows: int) -> None:
+        """Enter the run as running, durably: its first request follows."""
         if self._ledger is not None:
             pending = {Status.PENDING.value: rows}
-            entry = replace(self._described(description, directory), rows=rows, counts=pending)
+            entry = self._described(run.description, run.directory)
+            entry = replace(entry, rows=rows, counts=pending)
             self._ledger.enter(entry)
-            self._ledger.note(SIZE, entry.sha256, str(description.source["size"]))
+            self._ledger.note(SIZE, entry.sha256, str(run.description.source["size"]))
             self._begun = self._ledger, entry
 
     def ends(self, summary: Summary) -> None:

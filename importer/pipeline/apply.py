@@ -1,6 +1,7 @@
-"""The half of the line behind the gate: leases → replies → journal → result files.
+"""The second half of the line: ready records → leases → replies → journal → result files.
 
-A new run and a resumed one are the same here: what the journal does not know is sent.
+It maps nothing: what is sent are the bytes of ``ready.parquet``. A new run and one that goes on
+are the same here: what the journal does not know is sent.
 """
 
 from __future__ import annotations
@@ -15,16 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from importer.api.request import encode
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
 from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import LoadedMapping
-from importer.mapping.plan import Plan
 from importer.model import (
-    Batch,
     Checkup,
     Event,
     Outcome,
@@ -35,6 +32,8 @@ from importer.model import (
     Stop,
     Summary,
 )
+from importer.pipeline.planfile import PlanFile
+from importer.pipeline.ready import ReadyFile
 from importer.pipeline.results import write_results
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Listener, StopSwitch
@@ -92,11 +91,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run that can send."""
+    """A run that can send: its journal is open, and its ready records lie in its directory."""
 
     job: Job
-    plan: Plan
     run: Run
+    plan: PlanFile
 
 
 class Register(Protocol):
@@ -108,9 +107,10 @@ class Register(Protocol):
         Gives what the run's own journal is to note of it, by key.
         """
 
-    def begins(
-        self, description: Description, directory: RunDirectory, rows: int, sighting: Sighting
-    ) -> None:
+    def planned(self, directory: RunDirectory, sighting: Sighting) -> None:
+        """Keep in the run's directory what later runs compare their rows with."""
+
+    def begins(self, run: Run, rows: int) -> None:
         """Note, durably, a run that is about to send; where this raises, nothing is sent."""
 
 
@@ -169,10 +169,10 @@ def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
 
     if line.job.settings.engine != "local":
         line.run.journal.set_meta({LEASED_KEY: line.job.settings.engine})
-    with Snapshot.open(line.run.directory.snapshot) as snapshot:
-        ending = run_loop(
-            through(itertools.islice(_requests(line, snapshot), line.job.settings.limit))
-        )
+    settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
+    with ReadyFile(line.run.directory.ready) as ready:
+        requests = itertools.islice(ready.requests(settled), line.job.settings.limit)
+        ending = run_loop(through(requests))
     elapsed = line.run.clock.elapsed()
     line.run.journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
     return ending
@@ -252,24 +252,6 @@ def _counts(journal: Journal, rows: int) -> dict[Status, int]:
     counts = {**journal.counts(), Status.PENDING: 0}
     counts[Status.PENDING] = rows - sum(counts.values())
     return counts
-
-
-def _requests(line: Line, snapshot: Snapshot) -> Iterator[Request]:
-    """Encode every row that the journal does not know, in source order."""
-    settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
-    for batch in snapshot.batches(line.plan.used):
-        yield from _requests_of(_pending(batch, settled), line)
-
-
-def _pending(batch: Batch, settled: npt.NDArray[np.int64]) -> Batch:
-    """The rows of a batch that are not settled."""
-    pending = ~np.isin(batch.rows, settled, assume_unique=True)
-    return batch if pending.all() else batch.where(pending)
-
-
-def _requests_of(batch: Batch, line: Line) -> Iterator[Request]:
-    records = line.plan.records(line.plan.evaluate(batch), line.run.description.run_id)
-    return map(Request, records.rows.tolist(), encode(records))
 
 
 def finish(run: Run, rows: int, ending: Ending) -> RunResult:

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from importer.errors import MappingError, RunInterruptedError, SourceError
-from importer.files import replacing
 from importer.mapping.cells import Cells, distinct, not_blank
 from importer.mapping.contacts import DoNotCallList
 from importer.mapping.load import LoadedMapping
@@ -26,7 +25,7 @@ from importer.mapping.spec import DoNotCall
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.pipeline.running import StopSwitch
 from importer.settings import SourceOptions
-from importer.sources import file_sha256, open_source
+from importer.sources import open_source
 from importer.sources.source import Source
 
 if TYPE_CHECKING:
@@ -106,29 +105,6 @@ def load_lists(mapping: LoadedMapping, stop: StopSwitch | None = None) -> Lists:
             "Nothing is sent without the lists that a mapping names: mend the list, or its entry.",
         )
     return Lists(tuple(listed), tuple(about), tuple(remarks))
-
-
-def keep_numbers(lists: Lists, path: Path) -> str | None:
-    """Keep a run's own copy of the numbers whose contacts are left out, mode 0600.
-
-    Gives its SHA-256, or None where there are none: rows that are skipped need no copy, since the
-    journal has them. Raises OutputError.
-    """
-    dropped = [one.numbers for one in lists.listed if one.action == "drop"]
-    if not dropped:
-        return None
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.unique(np.concatenate(dropped)), allow_pickle=False)
-    return file_sha256(path)
-
-
-def kept_numbers(path: Path) -> DoNotCallList:
-    """The numbers that :func:`keep_numbers` kept; raises SourceError where they are unreadable."""
-    try:
-        numbers = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: cannot be read ({error}).", "Restore the file.") from None
-    return DoNotCallList("that the run began with", "drop", numbers)
 
 
 def _mistake(mapping: LoadedMapping, i: int, error: _Unusable) -> str:

@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Self, TypeVar
 
 import orjson
 
+from importer.api.request import encode
 from importer.errors import MappingError, OutputError, RunInterruptedError, SourceError
-from importer.mapping.facts import Facts
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
@@ -43,6 +42,7 @@ from importer.model import (
 )
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
+from importer.pipeline.ready import ReadyRecords, ready_records
 from importer.pipeline.running import Listener, StopSwitch
 from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
@@ -52,7 +52,7 @@ from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.workbook import OTHER_SHEETS
 from importer.survey.duplicates import Seen
-from importer.survey.surveyor import Decision, FillCounter, Surveyor
+from importer.survey.surveyor import Decision, FillCounter, Surveyor, is_ready
 
 COPY = "source.parquet"
 
@@ -116,18 +116,26 @@ def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
     return next((p.hint for p in info.problems if p.code == ONE_COLUMN), None)
 
 
-_Mapped = tuple[Checked, Evaluated | None]
-"""A batch as it was checked, and with all its columns, where these are asked for."""
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """A batch as it was checked; its columns and the JSON of its records where these are wanted."""
+
+    checked: Checked
+    evaluated: Evaluated | None = None
+    bodies: tuple[bytes, ...] = ()
 
 
 class Examination:
-    """A file on its way to the gate; raises MappingError where mapping and sheet do not fit."""
+    """A file on its way to the gate; raises MappingError where mapping and sheet do not fit.
+
+    `cells_digest` is that of a lasting copy of its cells, once they were read.
+    """
 
     def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: Look) -> None:
         self.info = info
         self.look = look
         self.plan = fitted_plan(mapping, info)
-        self.facts = Facts()
+        self.cells_digest = ""
         lists = look.lists if look.lists is not None else load_lists(mapping, look.stop)
         self.plan = self.plan.with_do_not_call(lists.listed)
         self._list_remarks = lists.remarks
@@ -155,8 +163,8 @@ class Examination:
                 self._raise_if_stopped()
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
-        self.facts = watch.facts()
-        self.plan = self.plan.with_facts(self.facts)
+        self.cells_digest = snapshot.digest
+        self.plan = self.plan.with_facts(watch.facts())
 
     def survey(self) -> Iterator[list[Decision]]:
         """Decide on the copy's rows; give the decisions of each batch.
@@ -164,20 +172,29 @@ class Examination:
         The Survey is whole once all of it was gone through.
         """
         work = self._mapped if self.look.gate is not None else self._checked
-        for decisions in map(itemgetter(1), self._decided(work)):
+        for _, decisions in self._decided(work):
             yield decisions
-            rows = self.surveyor.rows
-            self.look.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
 
-    def mapped(self) -> Iterator[tuple[Evaluated, list[Decision]]]:
-        """As :meth:`survey`, each batch with its mapped columns."""
-        for evaluated, decisions in self._decided(self._mapped):
-            if evaluated is not None:
-                yield evaluated, decisions
+    def prepared(self, run_id: str) -> Iterator[tuple[list[Decision], ReadyRecords]]:
+        """As :meth:`survey`, each batch with its ready records; `run_id` goes into their stamps."""
+
+        def encoded(batch: Batch) -> _Mapped:
+            mapped = self._mapped(batch)
+            if mapped.evaluated is None:
+                return mapped
+            records = self.plan.records(mapped.evaluated, run_id)
+            return replace(mapped, bodies=tuple(encode(records)))
+
+        for mapped, decisions in self._decided(encoded):
+            if mapped.evaluated is not None:
+                rows = mapped.checked.rows
+                phones = self.plan.dialled(mapped.evaluated)
+                ready = is_ready(rows, decisions)
+                yield decisions, ready_records(rows, mapped.bodies, phones, ready)
 
     def _decided(
         self, work: Callable[[Batch], _Mapped]
-    ) -> Iterator[tuple[Evaluated | None, list[Decision]]]:
+    ) -> Iterator[tuple[_Mapped, list[Decision]]]:
         gate = self.look.gate
         preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
         remarks = (
@@ -190,15 +207,16 @@ class Examination:
         with ProblemLog(self.look.log) as log, Snapshot.open(self.look.copy) as snapshot:
             log.add(remarks)
 
-            def decide(mapped: _Mapped) -> tuple[Evaluated | None, list[Decision]]:
+            def decide(mapped: _Mapped) -> tuple[_Mapped, list[Decision]]:
                 self._raise_if_stopped()
-                checked, evaluated = mapped
-                decisions = self.surveyor.add(checked)
+                decisions = self.surveyor.add(mapped.checked)
                 for decision in decisions:
                     log.add(decision.problems)
-                if preflight is not None and evaluated is not None:
-                    preflight.add(evaluated, decisions)
-                return evaluated, decisions
+                if preflight is not None and mapped.evaluated is not None:
+                    preflight.add(mapped.evaluated, decisions)
+                rows = self.surveyor.rows
+                self.look.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
+                return mapped, decisions
 
             # Not a loop: its variables would keep a batch while the next ones are mapped.
             yield from map(decide, map_ahead(snapshot.batches(self.plan.used), work))
@@ -211,11 +229,11 @@ class Examination:
         evaluated = self.plan.evaluate(batch)
         if self.look.now is not None:
             evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
-        return evaluated.checked, evaluated
+        return _Mapped(evaluated.checked, evaluated)
 
     def _checked(self, batch: Batch) -> _Mapped:
         """As :meth:`_mapped`, without the columns, which take more memory than all else."""
-        return self._mapped(batch)[0], None
+        return _Mapped(self._mapped(batch).checked)
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""

@@ -17,11 +17,11 @@ from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
 from importer.mapping.records import Evaluated
 from importer.mapping.spec import MappingSpec
-from importer.model import Checkup, Problem, Project, Severity, Status, Users
+from importer.model import Checkup, Problem, Project, Severity, Users
 from importer.sending.loop import run_loop
 from importer.settings import Pace, RunSettings, Target
 from importer.survey.live import Comparison, Filled, Needs, NewValue
-from importer.survey.surveyor import Decision, past_callbacks
+from importer.survey.surveyor import Decision, is_ready, past_callbacks
 
 CALLDATE = "%Y-%m-%d %H:%M:%S"
 """How the service wants the time of a call-back."""
@@ -78,8 +78,7 @@ class Preflight:
     def add(self, evaluated: Evaluated, decisions: Sequence[Decision]) -> None:
         """Take in a batch; `decisions` say which of its rows will not be sent."""
         rows = evaluated.checked.rows
-        kept_back = [d.row for d in decisions if d.status is not Status.PENDING]
-        ready = ~np.isin(rows, np.array(kept_back, dtype=np.int64))
+        ready = is_ready(rows, decisions)
         form = {name: cooked.column.texts for name, cooked in evaluated.form.items()}
         self._comparison.add_form(rows, ready, form)
         parts = {name: cooked.column.texts for name, cooked in evaluated.disposition.items()}

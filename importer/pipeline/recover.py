@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from importer.errors import CutJournalError, JournalError, MappingError, UsageError
+from importer.files import quoted
 from importer.journal.file import mark_of, wal_of
 from importer.journal.journal import ENDED_KEY, LEASED_KEY, Journal
-from importer.mapping.facts import Facts
 from importer.mapping.load import load_mapping
-from importer.mapping.plan import compile_plan
 from importer.model import Outcome, Status
 from importer.pipeline.apply import Job, Line, Run, RunResult, finish, send_and_finish
-from importer.pipeline.do_not_call import kept_numbers
+from importer.pipeline.planfile import PLANNED_KEY, PlanFile
 from importer.pipeline.rundir import RunDirectory, log_about_run
 from importer.pipeline.running import Listener, StopSwitch
 from importer.pipeline.summary import Clock, Description, about_run, describe_target, mark_from_list
@@ -38,15 +37,17 @@ _NOT_BEGUN = "nothing was sent in this run: it was cut off while the source was 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run as its directory describes it."""
+    """A run as its directory describes it.
+
+    `plan_sha256` is that of its plan.json; None where a version began it that kept no ready records
+    and so can be settled and reported, but not sent.
+    """
 
     directory: RunDirectory
     description: Description
     rows: int
     pending: int
-    snapshot_sha256: str
-    facts: Facts
-    do_not_call_sha256: str | None = None
+    plan_sha256: str | None
 
     @property
     def project(self) -> int:
@@ -148,15 +149,12 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         raise JournalError(
             f"{directory.path}: {_NOT_BEGUN}", "Run the command again from the start."
         )
-    facts = Facts.from_json(meta["facts"])
     return PastRun(
         directory,
         description,
         int(meta["rows"]),
         int(meta["rows"]) - sum(journal.counts().values()),
-        meta["snapshot_sha256"],
-        facts,
-        meta.get("do_not_call_sha256") or None,
+        meta.get(PLANNED_KEY),
     )
 
 
@@ -194,23 +192,19 @@ def resume(
         directory.remove_half_written()
         past = _described(directory, journal)
         log_about_run(past.description.run_id)
-        _refuse_differences(past, target)
         if not past.pending:
             return replace(_finished(past, journal), nothing_pending=True)
         if target is None:
             raise UsageError(f"{path} has rows to send: name its target")
+        plan = _unchanged_plan(past, target)
         job = Job(
             Path(past.description.source["path"]),
             load_mapping(directory.mapping),
             target,
             settings=settings,
         )
-        with Snapshot.open(directory.snapshot) as snapshot:
-            plan = compile_plan(job.mapping, snapshot.headers).with_facts(past.facts)
-        if past.do_not_call_sha256 is not None:
-            plan = plan.with_do_not_call([kept_numbers(directory.do_not_call)])
         clock = Clock.of_the_past(journal.meta(), at_work=True)
-        line = Line(job, plan, Run(past.description, clock, directory, journal))
+        line = Line(job, Run(past.description, clock, directory, journal), plan)
         return send_and_finish(line, past.rows, stop, listener)
 
 
@@ -229,26 +223,36 @@ def _finished(past: PastRun, journal: Journal) -> RunResult:
     return finish(run, past.rows, Ending(End.INTERRUPTED if past.pending else End.FINISHED))
 
 
-def _refuse_differences(past: PastRun, target: Target | None) -> None:
-    """Refuse to go on with another target or other copies than the run began with."""
+def _unchanged_plan(past: PastRun, target: Target) -> PlanFile:
+    """The plan of a run, every part of it as it was planned, and to be sent to the same target.
+
+    Raises UsageError, which names every difference.
+    """
+    where = past.directory
+    if past.plan_sha256 is None:
+        said = json.dumps(past.description.run_id)
+        raise UsageError(
+            f"{where.path}: the run {said} was begun by an earlier version of vcc-importer, which"
+            " kept no ready records: this version cannot send its pending rows",
+            "Finish it with the version that began it (summary.json says which, under versions)."
+            " Its results can be reported, reconciled and marked with this one.",
+        )
     differences = []
-    now = describe_target(target) if target is not None else past.description.target
+    now = describe_target(target)
     for name, then in past.description.target.items():
         if then != now[name] and not (name == "base_url" and past.sandbox is not None):
-            differences.append(f"the run was sent to {name} {then}, not to {now[name]}")
-    mapping = load_mapping(past.directory.mapping)
-    if mapping.sha256 != past.description.mapping["sha256"]:
-        differences.append(f"{past.directory.mapping} was changed after the run began")
-    if file_sha256(past.directory.snapshot) != past.snapshot_sha256:
-        differences.append(f"{past.directory.snapshot} was changed after the run began")
-    numbers = past.directory.do_not_call
-    if past.do_not_call_sha256 is not None and file_sha256(numbers) != past.do_not_call_sha256:
-        differences.append(f"{numbers} was changed after the run began")
+            differences.append(f"it was planned for {name} {then}, not for {now[name]}")
+    if not where.plan.exists() or file_sha256(where.plan) != past.plan_sha256:
+        differences.append(f"{quoted(where.plan)} was changed since it was planned, or is gone")
+    else:
+        plan = PlanFile.read(where.plan)
+        differences += plan.changed_parts(where)
     if differences:
         raise UsageError(
-            f"{past.directory.path} cannot be resumed: {'; '.join(differences)}",
+            f"{where.path} cannot be applied: {'; '.join(differences)}",
             "Restore what was changed, or leave out the options that differ.",
         )
+    return plan
 
 
 def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:

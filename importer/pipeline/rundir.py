@@ -45,9 +45,14 @@ class RunDirectory:
         return self.path / "mapping.yaml"
 
     @property
-    def do_not_call(self) -> Path:
-        """The run's own copy of the numbers whose contacts it leaves out."""
-        return self.path / "do_not_call.npy"
+    def ready(self) -> Path:
+        """The records that are sent, byte for byte."""
+        return self.path / "ready.parquet"
+
+    @property
+    def plan(self) -> Path:
+        """What the plan is made of and would do; written last of all."""
+        return self.path / "plan.json"
 
     @property
     def keys(self) -> Path:
@@ -75,7 +80,7 @@ class RunDirectory:
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
         beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock", ".mark"))
-        own = (self.journal, self.snapshot, self.mapping, self.do_not_call, self.keys)
+        own = (self.journal, self.snapshot, self.mapping, self.ready, self.plan, self.keys)
         for path in (*own, *map(self.path.joinpath, beside)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -11,23 +11,18 @@ a copy that lasts have checksums, which are verified.
 
 from __future__ import annotations
 
-import contextlib
-import errno
+import hashlib
 import json
-import os
-import secrets
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from importer.errors import OutputError, SourceError
-from importer.files import sync_folder
 from importer.model import Batch, Problem, Severity, SourceInfo
 from importer.sources.inputfile import file_sha256
+from importer.sources.parquetfile import UNREADABLE, ParquetReader, ParquetWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,21 +34,19 @@ METADATA = b"vcc_importer"
 VERSION = 2
 """Of the layout; a snapshot of another version is refused."""
 
-_DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+WHAT = "the run's own copy of the rows"
 _PROBLEMS = "problems"
 _FRACTIONS = "fractions"
 """Snapshots that were made before it do not have it."""
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+_NOTHING = pa.scalar("", pa.large_string())
 
 
 class SnapshotWriter:
-    """Writes a snapshot; the file is complete or absent.
+    """Writes a snapshot, as :class:`ParquetWriter` writes; a context manager.
 
-    Used as a context manager: rows go to a temporary file beside `path` (mode 0600), which is
-    flushed to the disk and renamed when the block ends, and removed when it ends with an
-    exception. `info` is kept as it is but for its problems. A copy that is not `lasting`, which
-    serves one command and goes with it, is neither compressed nor flushed. Raises OutputError where
-    the file cannot be written.
+    `info` is kept as it is but for its problems. `digest` is that of the headers, row numbers and
+    cells written so far: it does not depend on batches, nor on how Parquet lays its bytes out; a
+    copy that is not `lasting` has none. Raises OutputError where the file cannot be written.
     """
 
     def __init__(
@@ -64,9 +57,6 @@ class SnapshotWriter:
         *,
         lasting: bool = True,
     ) -> None:
-        self.path = path
-        self._lasting = lasting
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
         self._width = len(headers)
         about = asdict(info) if info is not None else {}
         about.pop("problems", None)
@@ -77,81 +67,37 @@ class SnapshotWriter:
         ]
         fields.append(pa.field(_PROBLEMS, pa.large_string()))
         fields.append(pa.field(_FRACTIONS, pa.list_(pa.int32())))
-        self._schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
+        schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
+        self._file = ParquetWriter(path, schema, WHAT, lasting=lasting)
+        self._headers = json.dumps(list(headers)).encode()
+        # For the rows and for each column: of the lengths of its cells, and of their bytes.
+        self._hashes = [hashlib.sha256() for _ in range(1 + 2 * len(headers))] if lasting else []
 
     def __enter__(self) -> Self:
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._temporary, flags, 0o600)
-        except OSError as error:
-            raise self._unwritable(error) from None
-        self._file = os.fdopen(descriptor, "wb")
-        try:
-            # Statistics and dictionaries would cost more than they save: each row is written once
-            # and read a few times, whole.
-            self._writer = pq.ParquetWriter(
-                self._file,
-                self._schema,
-                compression="lz4" if self._lasting else "none",
-                use_dictionary=False,
-                write_statistics=False,
-                write_page_checksum=self._lasting,
-            )
-        except OSError as error:
-            self._discard()
-            raise self._unwritable(error) from None
+        self._file.__enter__()
         return self
 
     def write(self, batch: Batch) -> None:
         """Append a batch as a row group; it has a column for every header."""
-        cells = (batch.columns[label] for label in range(self._width))
+        cells = [batch.columns[label] for label in range(self._width)]
         notes = (_problem_column(batch), _fraction_column(batch))
-        arrays = [pa.array(batch.rows, pa.int64()), *cells, *notes]
-        table = pa.Table.from_arrays(arrays, schema=self._schema)
-        try:
-            self._writer.write_table(table, row_group_size=max(len(batch), 1))
-        except OSError as error:
-            raise self._unwritable(error) from None
+        self._file.write([pa.array(batch.rows, pa.int64()), *cells, *notes])
+        if self._hashes:
+            rows, *hashes = self._hashes
+            rows.update(batch.rows.astype("<i8").tobytes())
+            for texts, lengths, content in zip(cells, hashes[::2], hashes[1::2], strict=True):
+                lengths.update(pc.binary_length(texts).to_numpy().astype("<i8").tobytes())
+                whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+                content.update(pc.binary_join(whole, _NOTHING)[0].as_buffer())
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._discard()
-            return
-        try:
-            self._writer.close()
-            self._file.flush()
-            if self._lasting:
-                os.fsync(self._file.fileno())
-            self._file.close()
-            self._temporary.replace(self.path)
-            if self._lasting:
-                sync_folder(self.path.parent)
-        except OSError as error:
-            self._discard()
-            raise self._unwritable(error) from None
-        except BaseException:
-            self._discard()
-            raise
+    @property
+    def digest(self) -> str:
+        """A hexadecimal SHA-256, over the headers and what was hashed of rows and columns."""
+        parts = b"".join(each.digest() for each in self._hashes)
+        return hashlib.sha256(self._headers + parts).hexdigest()
 
-    def _discard(self) -> None:
-        """Leave nothing behind; what fails here has been told already."""
-        if writer := getattr(self, "_writer", None):
-            with contextlib.suppress(OSError, pa.ArrowException):
-                writer.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def _unwritable(self, error: OSError) -> OutputError:
-        if error.errno in _DISK_FULL:
-            return OutputError(
-                f"{self.path}: the disk is full, so the run's copy of the rows was not written.",
-                "Make room, or choose a folder on another disk: --out DIR.",
-            )
-        return OutputError(
-            f"{self.path}: cannot be written ({error.strerror or error}).",
-            "Choose a folder that you may write to: --out DIR.",
-        )
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._file.__exit__(kind, *rest)
 
 
 class Snapshot:
@@ -160,43 +106,31 @@ class Snapshot:
     `rows` is how many rows it has, `info` what the source was, if that was kept.
     """
 
-    def __init__(self, path: Path, file: pq.ParquetFile) -> None:
-        content = json.loads(file.schema_arrow.metadata[METADATA])
+    def __init__(self, path: Path, file: ParquetReader) -> None:
+        content = json.loads(file.schema.metadata[METADATA])
         if content["version"] != VERSION:
             raise ValueError(f"it has layout {content['version']}, not {VERSION}")
         self.path = path
         self.headers: tuple[str, ...] = tuple(content["headers"])
         names = ["row", *(f"c{n}" for n in range(len(self.headers))), _PROBLEMS]
-        if file.schema_arrow.names not in (names, [*names, _FRACTIONS]):
+        if file.schema.names not in (names, [*names, _FRACTIONS]):
             raise ValueError("its columns are not those of its headers")
-        self.rows: int = file.metadata.num_rows
+        self.rows = file.rows
         self.info: SourceInfo | None = None
         if source := content["source"]:
             self.info = SourceInfo(**{**source, "headers": self.headers})
-        self._notes = file.schema_arrow.names[len(names) - 1 :]
+        self._notes = file.schema.names[len(names) - 1 :]
         self._file = file
 
     @classmethod
     def open(cls, path: Path) -> Snapshot:
         """Open the snapshot at `path`."""
-        try:
-            # Opened here: Arrow takes no name that is not UTF-8.
-            with contextlib.ExitStack() as undo:
-                content = undo.enter_context(path.open("rb"))
-                file = pq.ParquetFile(content, page_checksum_verification=True)
-                undo.pop_all()
-        except FileNotFoundError:
-            raise SourceError(
-                f"{path}: the run's own copy of the rows is not there.",
-                "Was the run directory moved or cleaned? Run the import again.",
-            ) from None
-        except _UNREADABLE as error:
-            raise _damaged(path, error) from None
+        file = ParquetReader(path, WHAT)
         try:
             return cls(path, file)
-        except _UNREADABLE as error:
-            file.close(force=True)
-            raise _damaged(path, error) from None
+        except UNREADABLE as error:
+            file.close()
+            raise file.damaged(error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -206,7 +140,7 @@ class Snapshot:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close(force=True)
+        self._file.close()
 
     def sha256(self) -> str:
         """The SHA-256 of the snapshot's bytes; reads the whole file."""
@@ -219,23 +153,13 @@ class Snapshot:
         """
         labels = list(range(len(self.headers)) if columns is None else columns)
         names = ["row", *(f"c{label}" for label in labels), *self._notes]
-        for group in range(self._file.num_row_groups):
-            yield _batch(self._read(group, names), labels)
+        for table in self._file.groups(names):
+            yield _batch(table, labels)
 
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row numbers of all rows, in order: 8 bytes a row."""
-        groups = [
-            self._read(group, ["row"]).column("row").to_numpy()
-            for group in range(self._file.num_row_groups)
-        ]
+        groups = [table.column("row").to_numpy() for table in self._file.groups(["row"])]
         return np.concatenate(groups) if groups else np.empty(0, np.int64)
-
-    def _read(self, group: int, names: list[str]) -> Any:
-        try:
-            # Not worth threads of its own: a batch is small, and others are worked on meanwhile.
-            return self._file.read_row_group(group, columns=names, use_threads=False)
-        except _UNREADABLE as error:
-            raise _damaged(self.path, error) from None
 
 
 def _batch(table: Any, labels: list[int]) -> Batch:
@@ -288,13 +212,4 @@ def _problems_in(column: Any) -> tuple[Problem, ...]:
         Problem(**{**about, "severity": Severity(about["severity"])})
         for problems in found
         for about in problems
-    )
-
-
-def _damaged(path: Path, error: Exception) -> SourceError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return SourceError(
-        f"{path}: the run's own copy of the rows is damaged ({reason}).",
-        "Nothing can be sent from it. Rows not yet sent must be imported anew, without those that"
-        " results.csv shows as created or uncertain.",
     )

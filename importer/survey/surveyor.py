@@ -68,6 +68,12 @@ class Decision:
         )
 
 
+def is_ready(rows: npt.NDArray[np.int64], decisions: Iterable[Decision]) -> npt.NDArray[np.bool_]:
+    """Which of a batch's `rows` are ready to be sent; rows of no decision are."""
+    kept_back = [d.row for d in decisions if d.status is not Status.PENDING]
+    return ~np.isin(rows, np.array(kept_back, dtype=np.int64))
+
+
 def _told(problem: Problem) -> str:
     return f"{problem.column}: {problem.message}" if problem.column else problem.message
 

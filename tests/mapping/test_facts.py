@@ -1,4 +1,4 @@
-"""Facts: what columns show, the same however the file is cut up, and kept as text."""
+"""Facts: what columns show, the same however the file is cut up."""
 
 from __future__ import annotations
 
@@ -53,19 +53,9 @@ def test_facts_are_the_same_however_the_file_is_cut_into_batches(
 
 
 @given(ROWS)
-def test_facts_are_the_same_after_they_were_kept_as_text(rows: list[tuple[str, ...]]) -> None:
-    facts = facts_of(PLAN, rows)
-    again = Facts.from_json(facts.as_json())
-    assert again == facts
-    assert again.as_json() == facts.as_json()
-    assert PLAN.with_facts(again).remarks == PLAN.with_facts(facts).remarks
-
-
-@given(ROWS)
 def test_a_plan_without_facts_is_the_plain_one(rows: list[tuple[str, ...]]) -> None:
     plan = PLAN.with_facts(Facts())
     assert plan == PLAN
-    assert Facts.from_json("{}") == Facts()
     batch = batch_of(rows)
     assert plan.evaluate(batch).checked.problems == PLAN.evaluate(batch).checked.problems
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from pathlib import Path
 
 import pytest
@@ -55,8 +54,6 @@ def test_a_resumed_run_leaves_out_the_same_contacts_though_the_list_is_gone(
     assert {p for p in called if p.startswith("3630")} == {
         f"3630{1_000_000 + i}" for i in range(12) if i % 3
     }
-    copy = tmp_path / "out" / "do_not_call.npy"
-    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     source = summary(tmp_path / "out")["source"]
     assert isinstance(source, dict)
     [about] = source["do_not_call"]
@@ -67,24 +64,6 @@ def phones(record: dict[str, object]) -> list[str]:
     contacts = record["contacts"]
     assert isinstance(contacts, dict)
     return [contact["phone"] for contact in contacts.values()]
-
-
-@pytest.mark.parametrize("fate", ["changed", "gone"])
-def test_a_run_whose_own_copy_of_the_numbers_was_changed_is_not_resumed(
-    cli: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str], fate: str
-) -> None:
-    mapping, leads = prepare(tmp_path, "drop")
-    with live_sandbox() as sandbox:
-        url = ("--base-url", sandbox.base_url)
-        assert cli("run", leads, "-m", mapping, "--out", "out", "--limit", 2, *url) == 0
-        copy = tmp_path / "out" / "do_not_call.npy"
-        if fate == "changed":
-            copy.write_bytes(copy.read_bytes() + b"\0")
-        else:
-            copy.unlink()
-        assert cli("resume", "out") == 2
-        assert "do_not_call.npy" in capsys.readouterr().err
-        assert len(sandbox.records(134)) == 2
 
 
 def test_skipped_rows_are_told_in_the_results_and_an_unusable_list_sends_nothing(
@@ -98,7 +77,6 @@ def test_skipped_rows_are_told_in_the_results_and_an_unusable_list_sends_nothing
         results = (tmp_path / "out" / "results.csv").read_text("utf-8")
         assert results.count(",skipped,") == 4
         assert results.count("do_not_call") == 4
-        assert not (tmp_path / "out" / "do_not_call.npy").exists()
         (tmp_path / "lists" / "robinson.csv").write_text("Number\n", "utf-8")
         assert cli("run", leads, "-m", mapping, "--out", "again", *url) == 2
         assert "robinson.csv" in capsys.readouterr().err

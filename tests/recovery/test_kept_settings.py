@@ -111,7 +111,7 @@ def test_another_base_url_is_refused_and_not_ignored(
         url = ("--base-url", sandbox.base_url)
         assert cli("run", leads, "-m", mapping, "--out", "out", "--limit", 2, *url) == 0
         assert cli("resume", "out", "--base-url", "http://127.0.0.1:1/v2") == 2
-        assert "not to http://127.0.0.1:1/v2" in capsys.readouterr().err
+        assert "not for http://127.0.0.1:1/v2" in capsys.readouterr().err
 
 
 def test_where_nothing_is_pending_it_says_so_and_sends_nothing(

@@ -73,7 +73,7 @@ def stopped(cli: Cli, mapping: Path, tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-@pytest.mark.parametrize("name", ["mapping.yaml", "source.parquet"])
+@pytest.mark.parametrize("name", ["mapping.yaml", "source.parquet", "ready.parquet", "plan.json"])
 def test_a_run_whose_own_copies_were_changed_is_not_resumed(
     cli: Cli, stopped: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_run_whose_own_copies_were_changed_is_not_resumed(
     assert cli("resume", stopped) == 2
     error = capsys.readouterr().err
     assert name in error
-    assert "was changed after the run began" in error
+    assert "was changed since it was planned" in error
 
 
 def test_a_cell_that_was_changed_in_what_a_run_keeps_is_told(

@@ -1,0 +1,283 @@
+"""The first half of the line: file → snapshot and Survey → gate → ready records. Nothing is sent.
+
+:func:`check` keeps nothing of it, :func:`preview` gives the records that would be sent, and
+:func:`planned` keeps all in a folder, the plan, which the second half sends
+(:mod:`importer.pipeline.apply`). A plan that could not be applied leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from importer.errors import OutputError
+from importer.files import WorkingFolder, make_private_folder, write_private
+from importer.journal.journal import Journal
+from importer.mapping.load import LoadedMapping
+from importer.model import Checkup, Preview, Status
+from importer.pipeline.apply import Job, Line, Register, Run
+from importer.pipeline.do_not_call import Lists, load_lists
+from importer.pipeline.examine import (
+    COPY,
+    Examination,
+    Look,
+    findings_of,
+    fitted_plan,
+    open_incoming,
+)
+from importer.pipeline.planfile import PLANNED_KEY, Part, PlanFile, content_id
+from importer.pipeline.preflight import Refused, fetch_gate
+from importer.pipeline.ready import ReadyWriter
+from importer.pipeline.rundir import RunDirectory, log_about_run, new_run_id
+from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.summary import (
+    Clock,
+    Description,
+    describe_settings,
+    describe_source,
+    describe_target,
+    versions,
+)
+from importer.settings import SourceOptions
+from importer.sources import file_sha256
+from importer.sources.source import Source
+from importer.survey.duplicates import Seen
+
+
+def check(
+    path: Path,
+    mapping: LoadedMapping,
+    reading: SourceOptions,
+    *,
+    look: Look | None = None,
+) -> Checkup:
+    """Read, map and check a file, and send nothing.
+
+    Raises SourceError and MappingError. Without a `look`, the working copy is gone afterwards.
+    """
+    with _working_folder() as folder, open_incoming(path, mapping, reading) as source:
+        look = look or Look(folder / COPY)
+        examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
+        examination.read(source)
+        deque(examination.survey(), maxlen=0)  # which keeps none of it
+        checkup = examination.finish()
+        if look.seen is not None and not checkup.refused:
+            look.seen.take(examination.surveyor.sighting)
+        return checkup
+
+
+def preview(
+    path: Path, mapping: LoadedMapping, reading: SourceOptions, *, seen: Seen | None = None
+) -> Iterator[Preview]:
+    """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
+    with _working_folder() as folder:
+        with open_incoming(path, mapping, reading) as source:
+            look = Look(folder / COPY, seen=seen, cap=0, now=_now())
+            examination = Examination(source.info, mapping, look)
+            examination.read(source)
+        for decisions, ready in examination.prepared("preview"):
+            decided = {decision.row: decision for decision in decisions}
+            bodies = dict(zip(ready.rows.tolist(), ready.bodies, strict=True))
+            for row in sorted({*decided, *bodies}):
+                decision = decided.get(row)
+                problems = decision.problems if decision is not None else ()
+                if decision is None or decision.status is Status.PENDING:
+                    yield Preview(row, "ready", bodies[row], problems)
+                else:
+                    yield Preview(row, decision.status.value, None, problems)
+
+
+@contextlib.contextmanager
+def planned(
+    job: Job,
+    *,
+    seen: Seen | None = None,
+    log: Path | None = None,
+    stop: StopSwitch | None = None,
+    listener: Listener = lambda _: None,
+    register: Register | None = None,
+) -> Iterator[tuple[Line, Checkup]]:
+    """Check one file and keep a plan of it in a folder; its journal is open for the block.
+
+    All problems found on the way go to the file `log`, where one is named. The `register` may
+    refuse the plan. Raises ImporterError where there can be none; nothing is left of it then.
+    """
+    line, checkup = _planned(job, seen, log, stop or StopSwitch(), listener, register)
+    with line.run.journal:
+        yield line, checkup
+
+
+def _planned(
+    job: Job,
+    seen: Seen | None,
+    log: Path | None,
+    stop: StopSwitch,
+    listener: Listener,
+    register: Register | None,
+) -> tuple[Line, Checkup]:
+    from importer.api.client import Client
+
+    clock = Clock()
+    if job.settings.out is not None:
+        # Looked at again when it is made; but nobody should wait for the reading to hear of it.
+        RunDirectory(job.settings.out).refuse_if_used()
+    with open_incoming(job.source, job.mapping, job.reading) as source:
+        fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
+        Client(job.target, job.settings.pace)  # refuses a target it cannot use
+        asks = job.settings.preflight
+        gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None
+        lists = load_lists(job.mapping, stop)
+        description = _describe(job, source, lists)
+        log_about_run(description.run_id)
+        noted = register.admit(description) if register is not None else {}
+        with _prepared(job, description) as (directory, journal):
+            look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
+            look = replace(look, lasting=True, gate=gate, now=_now())
+            examination = Examination(source.info, job.mapping, look)
+            examination.read(source)
+            left_out: Counter[tuple[str, str]] = Counter()
+            stamp = job.mapping.spec.stamp
+            with ReadyWriter(directory.ready, stamp, description.run_id) as records:
+                for decisions, ready in examination.prepared(description.run_id):
+                    records.write(ready)
+                    refused = [d.outcome() for d in decisions if d.status is not Status.PENDING]
+                    left_out.update((one.status.value, one.code or "") for one in refused)
+                    # What is left out is in the journal before the first request leaves.
+                    journal.settle(refused)
+            checkup = examination.finish()
+            if checkup.refused:
+                raise Refused(_kept(checkup, log, directory.snapshot))
+            description = description.but(new_values=checkup.new_values)
+            if register is not None:
+                register.planned(directory, examination.surveyor.sighting)
+            content = _Content(
+                {"cells": examination.cells_digest, "ready": records.digest}, left_out, lists
+            )
+            plan = _plan_file(job, description, directory, checkup, content)
+            write_private(directory.plan, plan.text)
+            journal.set_meta(
+                {
+                    **description.as_meta(),
+                    **noted,
+                    "rows": str(checkup.survey.rows),
+                    PLANNED_KEY: file_sha256(directory.plan),
+                    "started_at": clock.started_at.isoformat(),
+                }
+            )
+    if seen is not None and not seen.one_file:
+        seen.take(examination.surveyor.sighting)
+    return Line(job, Run(description, clock, directory, journal), plan), checkup
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is in a plan: its files' digests by name, why rows were left out, do-not-call lists."""
+
+    digests: Mapping[str, str]
+    left_out: Counter[tuple[str, str]]
+    lists: Lists
+
+
+def _plan_file(
+    job: Job,
+    description: Description,
+    directory: RunDirectory,
+    checkup: Checkup,
+    content: _Content,
+) -> PlanFile:
+    """What plan.json is to hold."""
+    files = {"cells": directory.snapshot, "ready": directory.ready, "mapping": directory.mapping}
+    if directory.keys.exists():
+        files["keys"] = directory.keys
+    parts = {
+        name: Part(path.name, digest := file_sha256(path), content.digests.get(name, digest))
+        for name, path in files.items()
+    }
+    survey, target = checkup.survey, description.target
+    return PlanFile(
+        id=content_id(
+            {**content.digests, "mapping": job.mapping.sha256}, content.lists.about, None, target
+        ),
+        run_id=description.run_id,
+        created_at=_now().isoformat(timespec="seconds"),
+        parts=parts,
+        do_not_call=content.lists.about,
+        source=description.source,
+        mapping=description.mapping,
+        target=target,
+        settings=description.settings,
+        rows=survey.rows,
+        counts={"ready": survey.ready, "invalid": survey.invalid, "skipped": survey.skipped},
+        left_out=[
+            {"status": status, "code": code, "rows": rows}
+            for (status, code), rows in content.left_out.most_common()
+        ],
+        phones=[asdict(reading) for reading in checkup.phones],
+        new_values=[],
+        asked=None,
+        versions=versions(),
+    )
+
+
+@contextlib.contextmanager
+def _working_folder() -> Iterator[Path]:
+    """A folder of the owner's alone for what lasts no longer than the command."""
+    with WorkingFolder() as folder:
+        try:
+            yield Path(folder)
+        except OutputError as error:
+            # The hints of a run name its own folder.
+            error.hint = "Make room on the disk of temporary files (TMPDIR says where that is)."
+            raise
+
+
+def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:
+    """The checkup of a run of which nothing else is kept; its copy lives on beside the log."""
+    if log is None:
+        return replace(checkup, findings=None)
+    beside = log.with_suffix(".parquet")
+    try:
+        shutil.move(copy, beside)
+    except OSError:
+        # Why the file is refused matters more than a report of all its cells.
+        return replace(checkup, findings=None)
+    return replace(checkup, findings=findings_of(log, beside))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextlib.contextmanager
+def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory, Journal]]:
+    """Make the run's directory and open its journal; where the block raises, nothing is left."""
+    directory = RunDirectory(job.settings.out or job.settings.runs_dir / description.run_id)
+    directory.refuse_if_used()
+    with contextlib.ExitStack() as undo:
+        if make_private_folder(directory.path):
+            undo.callback(shutil.rmtree, directory.path, ignore_errors=True)
+        else:
+            undo.callback(directory.remove_files)
+        write_private(directory.mapping, job.mapping.text)
+        journal = Journal.create(directory.journal, description.as_meta())
+        undo.callback(journal.close)
+        yield directory, journal
+        undo.pop_all()
+
+
+def _describe(job: Job, source: Source, lists: Lists) -> Description:
+    about = describe_source(source.info, source.sha256, source.size)
+    if lists.about:
+        about["do_not_call"] = list(lists.about)
+    return Description(
+        run_id=new_run_id(source.info.path),
+        source=about,
+        mapping={"path": str(job.mapping.path.absolute()), "sha256": job.mapping.sha256},
+        target=describe_target(job.target),
+        settings=describe_settings(job.settings, job.target),
+    )

@@ -1,0 +1,145 @@
+"""``plan.json``: what a plan is made of, what it would do, and the id that it is approved by.
+
+The id is a hash of the content of all parts: the cells as they came, the mapping, the do-not-call
+lists, the records as they will be sent with their stamps left out, what was asked of the project,
+and where all goes. The same inputs give the same id, whenever, wherever and by whichever version of
+a library they were written; the run's name, times and paths are not in it. Beside it stands the
+SHA-256 of each file as it lies in the folder, which is what is verified before anything is sent.
+
+Whoever can write to the folder can write another plan there, with another id. So the id guards
+against that only where the person who approved the plan names it (``--plan-id``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from importer.errors import UsageError
+from importer.files import quoted, shown_within
+from importer.pipeline.rundir import RunDirectory
+from importer.sources import file_sha256
+
+PLANNED_KEY = "plan_sha256"
+"""The meta key for the SHA-256 of plan.json. A journal without it is not that of a plan: of one
+that was cut off, or of a run of a version that kept no ready records."""
+VERSION = 1
+_ID_DIGITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of the plan: its name in the folder, its bytes' SHA-256, and that of its content."""
+
+    path: str
+    sha256: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan as its plan.json has it.
+
+    `parts` are its files by what they hold. `rows` are those read, `counts` say what would become
+    of them, `left_out` why, by status and code. `new_values` are those that the project would get,
+    `asked` is what the plan needs of the project, None where it was not asked. `excepted` are the
+    ids of runs whose rows were left out. Everything is as JSON has it.
+    """
+
+    id: str
+    run_id: str
+    created_at: str
+    parts: Mapping[str, Part]
+    do_not_call: Sequence[Mapping[str, Any]]
+    source: Mapping[str, Any]
+    mapping: Mapping[str, Any]
+    target: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    rows: int
+    counts: Mapping[str, int]
+    left_out: Sequence[Mapping[str, Any]]
+    phones: Sequence[Mapping[str, Any]]
+    new_values: Sequence[Mapping[str, Any]]
+    asked: Mapping[str, Any] | None
+    excepted: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+    @property
+    def ready(self) -> int:
+        """How many records would be sent."""
+        return self.counts["ready"]
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made; has an offset."""
+        return datetime.fromisoformat(self.created_at)
+
+    @property
+    def text(self) -> str:
+        """The text of plan.json."""
+        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        return orjson.dumps(shown_within(asdict(self)), default=str, option=options).decode()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a plan.json; raises UsageError where it is none that this version knows."""
+        try:
+            about = orjson.loads(path.read_bytes())
+            version = about["version"]
+            if version == VERSION:
+                parts = {name: Part(**part) for name, part in about["parts"].items()}
+                known = {name.name for name in fields(cls)}
+                return cls(**{**{k: v for k, v in about.items() if k in known}, "parts": parts})
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be read ({error.strerror or error})",
+                "Restore the file, or plan again.",
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UsageError(f"{path}: is no plan", "Restore the file, or plan again.") from None
+        raise UsageError(
+            f"{path}: has layout {version}, and this version knows {VERSION}",
+            "Apply it with the version that made it, or plan again.",
+        )
+
+    def changed_parts(self, directory: RunDirectory) -> Iterator[str]:
+        """The files that are not those that the plan was made of, each told for people."""
+        for part in self.parts.values():
+            path = directory.path / part.path
+            try:
+                same = hmac.compare_digest(file_sha256(path), part.sha256)
+            except OSError as error:
+                yield f"{quoted(path)} cannot be read ({error.strerror or error})"
+                continue
+            if not same:
+                yield f"{quoted(path)} was changed since it was planned"
+
+
+def content_id(
+    parts: Mapping[str, str],
+    do_not_call: Sequence[Mapping[str, Any]],
+    asked: Mapping[str, Any] | None,
+    target: Mapping[str, Any],
+) -> str:
+    """The id of a plan, 32 hexadecimal digits: a SHA-256 over its content, cut.
+
+    `parts` are the digests of its files' content, by what they hold.
+    """
+    lists = [{key: one[key] for key in ("sha256", "column", "action")} for one in do_not_call]
+    content = {
+        "version": VERSION,
+        "parts": parts,
+        "do_not_call": lists,
+        "asked": asked,
+        "target": target,
+    }
+    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()[:_ID_DIGITS]

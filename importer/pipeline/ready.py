@@ -1,0 +1,146 @@
+"""The ready records of a plan, in Parquet: what is sent, byte for byte.
+
+Column ``row`` has the row numbers, in source order; ``body`` the JSON of each record as it is
+sent; ``phones`` the numbers of its contacts, the digits of E.164, which a do-not-call list that is
+renewed later is compared with. A row group is a batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.model import Phones, Request
+from importer.sources.parquetfile import ParquetReader, ParquetWriter
+
+WHAT = "the ready records"
+_ROW, _BODY, _PHONES = "row", "body", "phones"
+_SCHEMA = pa.schema(
+    [
+        pa.field(_ROW, pa.int64(), nullable=False),
+        pa.field(_BODY, pa.large_binary(), nullable=False),
+        pa.field(_PHONES, pa.list_(pa.int64()), nullable=False),
+    ]
+)
+
+RowNumbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRecords:
+    """Records of a batch that are ready to be sent.
+
+    `rows` are their row numbers, int64, in order; `bodies` has the JSON of each. `phones` has the
+    numbers of all their contacts, int64, those of record i at ``ends[i - 1]:ends[i]``.
+    """
+
+    rows: RowNumbers
+    bodies: Sequence[bytes]
+    phones: RowNumbers
+    ends: RowNumbers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def ready_records(
+    rows: RowNumbers, bodies: Sequence[bytes], phones: Phones | None, ready: npt.NDArray[np.bool_]
+) -> ReadyRecords:
+    """The ready ones of a batch's records; `rows`, `bodies` and `ready` are as long as it."""
+    counts, numbers = np.zeros(len(rows), dtype=np.int64), np.empty(0, dtype=np.int64)
+    if phones is not None:
+        sent = ready[phones.places]
+        places = phones.places[sent]
+        numbers = phones.numbers[sent][np.argsort(places, kind="stable")]
+        counts = np.bincount(places, minlength=len(rows)).astype(np.int64)
+    kept = bodies if ready.all() else [bodies[i] for i in np.flatnonzero(ready).tolist()]
+    return ReadyRecords(rows[ready], kept, numbers, np.cumsum(counts[ready]))
+
+
+class ReadyWriter:
+    """Writes ``ready.parquet``, complete or absent; a context manager.
+
+    `digest` is that of the records written so far, the stamps left out: it does not depend on
+    batches, on the run's name, or on how Parquet lays its bytes out. `stamp` is the stamp's field
+    and `run_id` what stands in it before the row. Raises OutputError.
+    """
+
+    def __init__(self, path: Path, stamp: str | None, run_id: str) -> None:
+        self._file = ParquetWriter(path, _SCHEMA, WHAT)
+        self._hash = hashlib.sha256()
+        self._stamp = b""
+        if stamp is not None:
+            self._stamp = orjson.dumps({stamp: f"{run_id}:"})[1:-2]
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        self._file.__enter__()
+        return self
+
+    def write(self, records: ReadyRecords) -> None:
+        """Append records."""
+        if not len(records):
+            return
+        offsets = np.concatenate([[0], records.ends]).astype(np.int32)
+        phones = pa.ListArray.from_arrays(pa.array(offsets), pa.array(records.phones))
+        rows = pa.array(records.rows, pa.int64())
+        self._file.write([rows, pa.array(records.bodies, pa.large_binary()), phones])
+        for row, body in zip(records.rows.tolist(), records.bodies, strict=True):
+            told = body
+            if self._stamp:
+                told = body.replace(b'%b%d"' % (self._stamp, row), b"", 1)
+            self._hash.update(b"%d %b\n" % (row, told))
+        self.rows += len(records)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._file.__exit__(kind, *rest)
+
+    @property
+    def digest(self) -> str:
+        """The hexadecimal SHA-256 of the records, each as its row number, a space and its body."""
+        return self._hash.hexdigest()
+
+
+class ReadyFile:
+    """``ready.parquet`` open for reading; a context manager.
+
+    Raises SourceError where it is damaged or not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = ParquetReader(path, WHAT)
+        if self._file.schema.names != _SCHEMA.names:
+            self._file.close()
+            raise self._file.damaged(ValueError("its columns are others"))
+        self.rows = self._file.rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def requests(self, settled: RowNumbers | None = None) -> Iterator[Request]:
+        """The records in order, without the `settled` rows."""
+        for table in self._file.groups([_ROW, _BODY]):
+            rows = table.column(_ROW).to_numpy()
+            bodies: Any = table.column(_BODY)
+            if settled is not None and (known := np.isin(rows, settled, assume_unique=True)).any():
+                rows, bodies = rows[~known], bodies.filter(pa.array(~known))
+            yield from map(Request, rows.tolist(), bodies.to_pylist())
+
+    def phones(self) -> Iterator[tuple[RowNumbers, RowNumbers]]:
+        """Every number of a contact and the row it is of: batch by batch, rows and numbers."""
+        for table in self._file.groups([_ROW, _PHONES]):
+            lists = table.column(_PHONES).combine_chunks()
+            parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+            yield table.column(_ROW).to_numpy()[parents], lists.flatten().to_numpy()
