@@ -20,6 +20,7 @@ from importer.mapping.spec import MappingSpec
 from importer.model import Checkup, Problem, Project, Severity, Users
 from importer.sending.loop import run_loop
 from importer.settings import Pace, RunSettings, Target
+from importer.survey.expected import Expected, Moved, moved
 from importer.survey.live import Comparison, Filled, Needs, NewValue
 from importer.survey.surveyor import Decision, is_ready, past_callbacks
 
@@ -85,7 +86,7 @@ class Preflight:
         self._comparison.add_dispositions(rows, ready & evaluated.has_disposition, parts)
         contacts, cells = evaluated.contacts, evaluated.cells
         for number in (*contacts.numbered, *contacts.free):
-            if number in self._comparison.contacts_without_field:
+            if self._comparison.wants_contact(number):
                 which = ready & contacts.has_phone(number, cells)
                 self._comparison.add_contact(number, rows[which], self._phone_headers.get(number))
 
@@ -93,16 +94,29 @@ class Preflight:
         """What does not fit, and why the file is not sent, if it is not."""
         difference = self._comparison.finish()
         lines = _lines(self._mapping, difference.problems, difference.new_values)
-        return ComparisonResult(difference.problems, tuple(lines), len(difference.new_values))
+        return ComparisonResult(
+            difference.problems, tuple(lines), difference.new_values, difference.expected
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """What came of a comparison; `refused` says in lines for people what keeps the file back."""
+    """What came of a comparison; `refused` says in lines for people what keeps the file back.
+
+    `new` are the values that would be created, field by field, those in most rows first. `expected`
+    is what the rows count on, to be compared again before they are sent
+    (:func:`compare_again`).
+    """
 
     problems: tuple[Problem, ...]
     refused: tuple[str, ...]
-    new_values: int
+    new: tuple[NewValue, ...]
+    expected: Expected
+
+    @property
+    def new_values(self) -> int:
+        """How many values would be created."""
+        return len(self.new)
 
 
 def fetch_project(target: Target, pace: Pace) -> Project:
@@ -118,6 +132,14 @@ def fetch_gate(mapping: LoadedMapping, target: Target, settings: RunSettings) ->
     asks = mapping.spec.disposition is not None
     project, users = _fetch(target, settings.pace, users=asks)
     return Gate(project, settings.allow_new_values, users)
+
+
+def compare_again(expected: Expected, target: Target, pace: Pace) -> Moved:
+    """Ask for the project anew, and tell what has changed of what a plan expects.
+
+    Users are asked for only where the plan names some. Raises as :func:`fetch_project` does.
+    """
+    return moved(expected, *_fetch(target, pace, users=bool(expected.users)))
 
 
 def _fetch(target: Target, pace: Pace, *, users: bool) -> tuple[Project, Users | None]:

@@ -10,10 +10,9 @@ the digits of a valueid of the field is that value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,14 @@ from importer.model import (
     User,
     Users,
 )
+from importer.survey.expected import (
+    Expected,
+    ExpectedDisposition,
+    ExpectedField,
+    ExpectedValue,
+)
 from importer.survey.nearest import Near, Nearest
+from importer.survey.wording import enumerated, quoted, shown
 
 Mask = npt.NDArray[np.bool_]
 RowNumbers = npt.NDArray[np.int64]
@@ -40,6 +46,8 @@ Texts = Mapping[str, Any]
 
 _LISTED_FIELDS = 12
 """Fields of the project that a hint names."""
+_LISTED_CHOICES = 8
+"""Values of a field, dispositions, or users that a hint names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +93,14 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a file needs and the project lacks; `new_values` stand among the problems, too."""
+    """What a file needs and the project lacks; `new_values` stand among the problems, too.
+
+    `expected` is what the ready rows need and the project has, and what they will create.
+    """
 
     problems: tuple[Problem, ...]
     new_values: tuple[NewValue, ...]
+    expected: Expected
 
 
 class Comparison:
@@ -111,8 +123,7 @@ class Comparison:
             _DispositionsCheck(project, needs.disposition, users) if needs.disposition else None
         )
         self._contacts: dict[int, tuple[str | None, Count]] = {}
-        self.contacts_without_field = _contacts_without_field(project)
-        """Contacts that the service may not take: :meth:`add_contact` wants rows of these only."""
+        self._contacts_without_field = _contacts_without_field(project)
 
     def add_form(self, rows: RowNumbers, ready: Mask, form: Texts) -> None:
         """Take in the form's columns of a batch; `ready` says which rows would be sent."""
@@ -127,6 +138,10 @@ class Comparison:
             some = {name: texts.filter(mask) for name, texts in parts.items()}
             self._dispositions.add(rows[which], some)
 
+    def wants_contact(self, number: int) -> bool:
+        """Whether :meth:`add_contact` has to be told of (more) rows with this contact."""
+        return number in self._contacts_without_field or number not in self._contacts
+
     def add_contact(self, number: int, rows: RowNumbers, header: str | None) -> None:
         """Take in rows that would be sent and have this contact; `header` is its phone's column."""
         if len(rows):
@@ -137,13 +152,31 @@ class Comparison:
         """What does not fit: fields, contacts, values in the mapping's order, dispositions."""
         problems = [*self._unknown_fields(), *self._unfit_stamp(), *self._unlisted_contacts()]
         created: list[NewValue] = []
-        for check in self._values.values():
+        fields: dict[str, ExpectedField] = {}
+        for name, check in self._values.items():
             new = check.new_values()
             problems += check.problems(new)
             created += new
+            fields[name] = check.expected(new)
         if self._dispositions is not None:
             problems += self._dispositions.problems()
-        return Difference(tuple(problems), tuple(created))
+        return Difference(tuple(problems), tuple(created), self._expected(fields))
+
+    def _expected(self, fields: dict[str, ExpectedField]) -> Expected:
+        stamp = self._needs.stamp if self._needs.stamp in self._fields else None
+        if stamp is not None and stamp not in fields:
+            fields[stamp] = ExpectedField(stamp, self._fields[stamp].type)
+        contacts = tuple(sorted(self._contacts))
+        listed = {n for n in _CONTACT_NUMBERS if _phone_field(n) in self._fields}
+        dispositions = self._dispositions
+        return Expected(
+            fields=tuple(fields[name] for name in sorted(fields)),
+            stamp=stamp,
+            contacts=contacts,
+            phone_fields=tuple(n for n in contacts if n in listed) if listed else None,
+            dispositions=dispositions.expected() if dispositions is not None else None,
+            users=dispositions.expected_users() if dispositions is not None else None,
+        )
 
     def _unknown_fields(self) -> Iterator[Problem]:
         names = [(filled.name, filled.target, filled.header) for filled in self._needs.form]
@@ -154,7 +187,7 @@ class Comparison:
             return
         nearest = Nearest(text for field in self._project.fields for text in _called(field))
         for name, target, header in missing:
-            message = f"the project has no field {_quoted(name)}"
+            message = f"the project has no field {quoted(name)}"
             hint = self._field_hint(name, nearest)
             yield Problem(None, header, target, "unknown_field", message, name, hint)
 
@@ -162,14 +195,12 @@ class Comparison:
         near = nearest.find(name)
         for field in self._project.fields if near is not None else ():
             if near is not None and near.name == field.name:
-                return f"did you mean {_quoted(field.name)}?"
+                return f"did you mean {quoted(field.name)}?"
             if near is not None and near.name == field.label:
-                return f"did you mean {_quoted(field.name)}, labelled {_quoted(field.label)}?"
-        listed = [_quoted(field.name) for field in self._project.fields]
-        more = " …" if len(listed) > _LISTED_FIELDS else ""
-        return (
-            f"it has {', '.join(listed[:_LISTED_FIELDS])}{more}" if listed else "it has no fields"
-        )
+                return f"did you mean {quoted(field.name)}, labelled {quoted(field.label)}?"
+        names = (quoted(field.name) for field in self._project.fields)
+        listed = enumerated(names, _LISTED_FIELDS)
+        return f"it has {listed}" if listed else "it has no fields"
 
     def _unfit_stamp(self) -> Iterator[Problem]:
         """A stamp is another text in every row: each would become a value of its own."""
@@ -181,7 +212,8 @@ class Comparison:
             yield Problem(None, None, "stamp", "stamp_not_text", message, field.name, hint)
 
     def _unlisted_contacts(self) -> Iterator[Problem]:
-        for number, (header, count) in sorted(self._contacts.items()):
+        for number in sorted(self._contacts_without_field & self._contacts.keys()):
+            header, count = self._contacts[number]
             name = f"phone{number}"
             listed = ", ".join(n for n in map(_phone_field, _CONTACT_NUMBERS) if n in self._fields)
             message = (
@@ -224,8 +256,6 @@ _SEARCHED = 1_000
 """New values of a field, those in most rows first, for which a like one is searched."""
 _LISTED_BEYOND = 100
 """New values that are listed where there are too many to be meant."""
-_LONGEST = 80
-"""Characters of a value in a message."""
 _ALLOW = "to create it: new_values in the mapping, or --allow-new-values"
 
 
@@ -239,23 +269,34 @@ class NewValue:
     near: Near | None
     allowed: bool
 
+    @property
+    def field(self) -> str:
+        """The name of the field in which it would be created."""
+        return self.filled.name
+
     def __str__(self) -> str:
-        arrow = f" → {_quoted(self.near.name)}?" if self.near else ":"
-        return f"{_quoted(self.text)}{arrow} {_in_rows(self.count)}"
+        arrow = f" → {quoted(self.near.name)}?" if self.near else ":"
+        return f"{quoted(self.text)}{arrow} {_in_rows(self.count)}"
+
+    def expected(self) -> ExpectedValue:
+        """The value as a plan remembers it."""
+        near = self.near
+        name, same = (near.name, near.same) if near is not None else (None, False)
+        return ExpectedValue(self.text, self.count.count, self.allowed, name, same)
 
     def problem(self) -> Problem:
         """The value as a problem: a warning where it may be created."""
         hints = []
         if self.near is not None and self.near.same:
-            known = _quoted(self.near.name)
+            known = quoted(self.near.name)
             hints.append(f"{known} exists, and differs only in case, accents or white space;")
         elif self.near is not None:
-            hints.append(f"did you mean {_quoted(self.near.name)}?")
+            hints.append(f"did you mean {quoted(self.near.name)}?")
         if not self.allowed:
             hints.append(_ALLOW)
         return self.filled.problem(
             "new_value",
-            f"{_quoted(self.text)} would be created in {self.filled.name}: {_in_rows(self.count)}",
+            f"{quoted(self.text)} would be created in {self.filled.name}: {_in_rows(self.count)}",
             " ".join(hints).removesuffix(";") or None,
             Severity.WARNING if self.allowed else Severity.ERROR,
             self.text,
@@ -268,7 +309,9 @@ class _ValuesCheck:
     def __init__(self, filled: Filled, field: Field, *, allow: bool) -> None:
         self._filled, self._field, self._allow = filled, field, allow
         self._names = frozenset(value.name for value in field.values)
-        self._ids = frozenset(v.valueid for v in field.values if v.valueid is not None)
+        self._ids = {v.valueid: v.name for v in field.values if v.valueid is not None}
+        self._used_names: set[str] = set()
+        self._used_ids: set[str] = set()
         has_values = field.type in {FieldType.SIMPLE, FieldType.MULTIPLE}
         takes_many = field.type is FieldType.MULTIPLE
         self._mismatch = (
@@ -279,10 +322,10 @@ class _ValuesCheck:
         divide = _PIPE if takes_many or filled.multiple else None
         self._new: ValueTally | None = None
         if has_values and not filled.valueid:
-            self._new = ValueTally(self._is_new, divide)
+            self._new = ValueTally(lambda text: not self._use(text), divide)
         self._unknown_ids: ValueTally | None = None
         if filled.valueid and field.type is not FieldType.OTHER:
-            self._unknown_ids = ValueTally(lambda text: not self._has_id(text))
+            self._unknown_ids = ValueTally(lambda text: not self._use_id(text))
         self._piped = Count()
         self._piped_example = ""
 
@@ -331,16 +374,36 @@ class _ValuesCheck:
             new = new[:_LISTED_BEYOND]
         yield from (value.problem() for value in new)
 
-    def _is_new(self, text: str) -> bool:
-        return text not in self._names and not self._has_id(text)
+    def expected(self, new: list[NewValue]) -> ExpectedField:
+        """What the rows need of the field; `new` is what :meth:`new_values` gave."""
+        return ExpectedField(
+            self._field.name,
+            self._field.type,
+            by_name=tuple(sorted(self._used_names)),
+            by_id=tuple((digits, self._ids[int(digits)]) for digits in sorted(self._used_ids)),
+            ids_only=self._filled.valueid,
+            new=tuple(sorted((value.expected() for value in new), key=lambda one: one.text)),
+            more_new=self._new is not None and self._new.beyond,
+        )
 
-    def _has_id(self, text: str) -> bool:
+    def _use(self, text: str) -> bool:
+        """Whether a value has this name or id; the value is noted as one that rows count on."""
+        if text in self._names:
+            self._used_names.add(text)
+            return True
+        return self._use_id(text)
+
+    def _use_id(self, text: str) -> bool:
         short = len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
-        return short and int(text) in self._ids
+        if not short or (valueid := int(text)) not in self._ids:
+            return False
+        # As text, 01 is looked up as a name before it is taken for a valueid.
+        self._used_ids.add(str(valueid) if self._filled.valueid else text)
+        return True
 
     def _mismatched(self) -> Problem:
         name, some = self._filled.name, self._piped.count > 0
-        where = f", as {_quoted(self._piped_example)}: {_in_rows(self._piped)}" if some else ""
+        where = f", as {quoted(self._piped_example)}: {_in_rows(self._piped)}" if some else ""
         severity = Severity.ERROR if some else Severity.WARNING
         if self._filled.multiple:
             kind = self._field.type.value
@@ -354,8 +417,8 @@ class _ValuesCheck:
         return self._filled.problem("field_is_multiple", what, hint, severity)
 
     def _without_value(self, unknown: ValueTally) -> Iterator[Problem]:
-        known = [f"{v.valueid} {_quoted(v.name)}" for v in self._field.values if v.valueid]
-        listed = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+        known = (f"{v.valueid} {quoted(v.name)}" for v in self._field.values if v.valueid)
+        listed = enumerated(known, _LISTED_CHOICES)
         for text, count in unknown.by_count():
             yield self._filled.problem(
                 "unknown_valueid",
@@ -372,8 +435,6 @@ class _ValuesCheck:
 
 
 _ID, _USER, _DATE = "dispositionid", "userid", "next_calldate"
-_LISTED_CHOICES = 8
-"""Dispositions of the project, or users, that a hint names."""
 
 
 class _DispositionsCheck:
@@ -392,10 +453,12 @@ class _DispositionsCheck:
         }
         self._callbacks = [i for i, one in self._known.items() if one.callback]
         self._others = [i for i, one in self._known.items() if not one.callback]
-        self._unknown = ValueTally(lambda text: text not in self._known)
+        self._used: set[str] = set()
+        self._used_users: set[str] = set()
+        self._unknown = ValueTally(lambda text: not _use(text, self._known, self._used))
         listed = users.listed if users is not None and users.listed is not None else ()
         self._staff: dict[str, User] = {one.userid: one for one in listed}
-        self._strangers = ValueTally(lambda text: text not in self._staff)
+        self._strangers = ValueTally(lambda t: not _use(t, self._staff, self._used_users))
         self._inactive = ValueTally(lambda t: t in self._staff and not self._staff[t].active)
         self._unchecked = Count()
         self._dateless, self._needless = ValueTally(lambda _: True), ValueTally(lambda _: True)
@@ -421,11 +484,22 @@ class _DispositionsCheck:
             if those.any():
                 tally.add(rows[those], ids.filter(pa.array(those)))
 
+    def expected(self) -> tuple[ExpectedDisposition, ...] | None:
+        """The dispositions that rows count on; None where the project does not tell its own."""
+        if self._project.dispositions is None:
+            return None
+        used = (self._known[dispositionid] for dispositionid in sorted(self._used))
+        return tuple(ExpectedDisposition(o.dispositionid, o.name, o.callback) for o in used)
+
+    def expected_users(self) -> tuple[str, ...] | None:
+        """The userids that rows count on; None where users were not compared."""
+        return tuple(sorted(self._used_users)) if self._staff else None
+
     def problems(self) -> Iterator[Problem]:
         """All that does not fit."""
         nearest = Nearest(name for one in self._known.values() for name in (one.name, one.label))
         for text, count in self._unknown.by_count():
-            message = f"the project has no disposition {_quoted(text)}: {_in_rows(count)}"
+            message = f"the project has no disposition {quoted(text)}: {_in_rows(count)}"
             yield self._problem(
                 _ID, "unknown_disposition", message, self._hint(text, nearest), text
             )
@@ -454,12 +528,12 @@ class _DispositionsCheck:
         active = [one for one in self._staff.values() if one.active]
         nearest = Nearest(text for one in active for text in _user_texts(one))
         for text, count in self._strangers.by_count():
-            message = f"the service has no user {_quoted(text)}: {_in_rows(count)}"
+            message = f"the service has no user {quoted(text)}: {_in_rows(count)}"
             hint = _user_hint(text, active, nearest)
             yield self._problem(_USER, "unknown_user", message, hint, text)
         for text, count in self._inactive.by_count():
             message = f"the user {_user_words(self._staff[text])} is inactive: {_in_rows(count)}"
-            listed = _listed(_user_words(one) for one in active)
+            listed = enumerated(map(_user_words, active), _LISTED_CHOICES)
             hint = "activate the user in the service, or write the userid of an active one"
             yield self._problem(
                 _USER, "inactive_user", message, f"{hint}: {listed}" if listed else hint, text
@@ -485,11 +559,20 @@ class _DispositionsCheck:
         near = nearest.find(text)
         for one in self._known.values():
             if near is not None and near.name in {one.name, one.label}:
-                return f"{_quoted(near.name)} is {one.dispositionid}: write that id, or use map"
+                return f"{quoted(near.name)} is {one.dispositionid}: write that id, or use map"
         known = self._known.values()
-        listed = _listed(f"{one.dispositionid} {_quoted(one.label)}" for one in known)
+        ids = (f"{one.dispositionid} {quoted(one.label)}" for one in known)
+        listed = enumerated(ids, _LISTED_CHOICES)
         has = f"it has {listed}" if listed else "it has none"
         return f"write the id of one of the project's dispositions: {has}"
+
+
+def _use(text: str, known: Mapping[str, object], used: set[str]) -> bool:
+    """Whether a text is known; it is noted as one that rows count on."""
+    if text not in known:
+        return False
+    used.add(text)
+    return True
 
 
 def _user_texts(user: User) -> tuple[str, ...]:
@@ -499,9 +582,9 @@ def _user_texts(user: User) -> tuple[str, ...]:
 
 def _user_words(user: User) -> str:
     """A user as people know them: ``7 "jane.doe" (Jane Doe)``, as much as the service tells."""
-    username = f" {_quoted(user.username)}" if user.username not in {"", user.userid} else ""
-    name = f" ({_shown(user.name)})" if user.name not in {"", user.userid, user.username} else ""
-    return f"{_shown(user.userid)}{username}{name}"
+    username = f" {quoted(user.username)}" if user.username not in {"", user.userid} else ""
+    name = f" ({shown(user.name)})" if user.name not in {"", user.userid, user.username} else ""
+    return f"{shown(user.userid)}{username}{name}"
 
 
 def _user_hint(text: str, active: Sequence[User], nearest: Nearest) -> str:
@@ -509,17 +592,11 @@ def _user_hint(text: str, active: Sequence[User], nearest: Nearest) -> str:
     named = [one for one in active if near is not None and near.name in _user_texts(one)]
     if named:
         # Two users may have one name: whoever wrote the list has to say which is meant.
-        listed = _listed(map(_user_words, named))
+        listed = enumerated(map(_user_words, named), _LISTED_CHOICES)
         return f"did you mean {listed}? write the userid, or use map"
-    listed = _listed(map(_user_words, active))
+    listed = enumerated(map(_user_words, active), _LISTED_CHOICES)
     has = f"it has {listed}" if listed else "none is active"
     return f"write the userid of an active user: {has}"
-
-
-def _listed(choices: Iterable[str]) -> str:
-    """The first of some choices, for a hint."""
-    first = list(islice(choices, _LISTED_CHOICES + 1))
-    return ", ".join(first[:_LISTED_CHOICES]) + (" …" if len(first) > _LISTED_CHOICES else "")
 
 
 def _among(texts: Any, some: list[str]) -> npt.NDArray[np.bool_]:
@@ -610,17 +687,6 @@ class _Distinct:
     def _order(self) -> npt.NDArray[np.intp]:
         """The rows' places, grouped by text; sorted only where a text is asked about."""
         return np.argsort(self._codes, kind="stable")
-
-
-def _quoted(text: str) -> str:
-    """A text from elsewhere as it stands in a message, in quotes."""
-    return f'"{_shown(text)}"'
-
-
-def _shown(text: str) -> str:
-    """A text from elsewhere on one line, of bearable length."""
-    line = " ".join(text.split()) if not text.isprintable() else text
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _in_rows(count: Count) -> str:
