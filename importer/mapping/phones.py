@@ -293,8 +293,13 @@ def _parse(text: str, region: str | None, shown: str | None = None) -> PhoneNumb
         return Fault("bad_phone", f'"{shown}" is not a phone number', hint)
     if not phonenumbers.is_valid_number(number):
         # The parser leaves the trunk prefix in a number that is not valid.
-        typed = None if _INTERNATIONAL.match(squeezed) else _national_digits(digits, region)
-        return Fault("bad_phone", f'"{shown}" is not a phone number', _why_not_valid(number, typed))
+        if _INTERNATIONAL.match(squeezed):
+            hint = _why_not_valid(number)
+        else:
+            hint = _why_not_valid(number, _national_digits(digits, region))
+            if len(digits) >= _COULD_BE_FOREIGN:
+                hint += _FOREIGN
+        return Fault("bad_phone", f'"{shown}" is not a phone number', hint)
     return number
 
 
@@ -350,6 +355,9 @@ def in_full(number: PhoneNumber) -> str:
     return f"+{country} {national}"
 
 
+_FOREIGN = "; if it is of another country, write it with + and that country's code"
+_COULD_BE_FOREIGN = 7
+"""Digits; with fewer of them a text is rather a slip of the pen than a number of a neighbour's."""
 _PREFIX = 3
 """Digits after the country code that decide which lengths a number may have, nearly everywhere."""
 _FILLINGS = "0123456789"

@@ -282,12 +282,14 @@ class Program:
         return value
 
     def _missing(self, row: int) -> Problem:
+        # Whoever mends a list knows its headers, and not the mapping's fields.
+        what = self.target if self.header is None else "a value"
         return Problem(
             row,
             self.header,
             self.target,
             "required",
-            f"{self.target} is required, and the cell is blank",
+            f"{what} is required, and the cell is blank",
             None,
             "fill in the cell",
             Severity.ERROR,

@@ -97,11 +97,12 @@ class KeyPart:
     """One entry of ``rows.unique``.
 
     Where a phone is not sent as a number, `normal` gives that of a form field, and `by_number`
-    says that it is to be taken from the contacts.
+    says that it is to be taken from the contacts. `header` is None where no column fills it.
     """
 
     target: str
     type: Type
+    header: str | None
     normal: Program | None = None
     by_number: bool = False
 
@@ -181,14 +182,14 @@ def compile_keys(
         # Of a spread cell it is known which contact has which number only if all are numbers.
         told_apart = program is not contacts.spread or program.rule.on_error != "warn"
         if program.target in contacts.normal and told_apart:
-            parts.append(KeyPart(target, type_, by_number=True))
+            parts.append(KeyPart(target, type_, program.header, by_number=True))
         else:
             normal = (
                 normal_program(program, spec)
                 if type_ == "phone" and not program.rule.multiple
                 else None
             )
-            parts.append(KeyPart(target, type_, normal))
+            parts.append(KeyPart(target, type_, program.header, normal))
     return parts, missing
 
 

@@ -143,7 +143,7 @@ class Examination:
         self.surveyor = Surveyor(
             info.path,
             rules.on_duplicate,
-            unique=rules.unique or (),
+            unique={key.target: key.header or key.target for key in self.plan.keys},
             seen=look.seen,
             cap=look.cap,
         )

@@ -12,7 +12,7 @@ if they were the texts. With its place a key takes 16 bytes of memory (phones) o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
@@ -36,11 +36,12 @@ class Repeats:
     """Finds what stood before in one file, or in those whose sightings `seen` has taken."""
 
     def __init__(
-        self, source: str, on_duplicate: OnDuplicate, unique: Sequence[str], seen: Seen
+        self, source: str, on_duplicate: OnDuplicate, unique: Mapping[str, str], seen: Seen
     ) -> None:
         self.own = Sighting(source, FirstPlaces(), FirstPlaces())
         self._seen = seen
         self._target = ", ".join(unique)
+        self._names = ", ".join(dict.fromkeys(unique.values()))
         self._unique = frozenset(unique)
         self._rejects = on_duplicate == "reject"
 
@@ -97,7 +98,7 @@ class Repeats:
             None,
             self._target,
             "duplicate",
-            f"same {self._target} ({shown}) as {where}",
+            f"same {self._names} ({shown}) as {where}",
             shown,
             "delete one of the two, or set rows.on_duplicate: allow",
             Severity.ERROR if self._rejects else Severity.WARNING,

@@ -11,7 +11,7 @@ passed are warned of by :func:`past_callbacks`, before the rows are decided upon
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,7 +91,8 @@ _FATE = {"skip": Status.SKIPPED, "reject": Status.INVALID, "allow": Status.PENDI
 class Surveyor:
     """Takes checked batches in source order; :meth:`finish` gives the Survey.
 
-    `rows` counts those taken so far; `sighting` is what the file adds to what was seen.
+    `unique` has the targets of ``rows.unique``, each with its name for people. `rows` counts those
+    taken so far; `sighting` is what the file adds to what was seen.
     """
 
     def __init__(
@@ -99,12 +100,13 @@ class Surveyor:
         source: str,
         on_duplicate: OnDuplicate,
         *,
-        unique: Sequence[str] = (),
+        unique: Mapping[str, str] | None = None,
         seen: Seen | None = None,
         cap: int | None = PROBLEM_CAP,
     ) -> None:
         self._fate = _FATE[on_duplicate]
-        self._repeats = Repeats(source, on_duplicate, unique, seen if seen is not None else Seen())
+        seen = seen if seen is not None else Seen()
+        self._repeats = Repeats(source, on_duplicate, unique or {}, seen)
         self._readiness = ReadinessCounter()
         self._cap = cap
         self._of_file: list[Problem] = []

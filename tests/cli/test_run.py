@@ -53,7 +53,7 @@ def test_every_row_gets_its_result_in_source_order(
         "created",
     ]
     assert results[2]["code"] == "bad_phone"
-    assert results[3]["message"] == "same contacts.1.phone (36301234567) as row 2"
+    assert results[3]["message"] == "same Phone (36301234567) as row 2"
 
     stored = {str(record["numberid"]): record for record in sandbox.records(134)[before:]}
     created = {row["numberid"]: row["row"] for row in results if row["status"] == "created"}
@@ -79,6 +79,22 @@ def test_every_row_gets_its_result_in_source_order(
     assert sum(summary["counts"].values()) == summary["rows"] == 5
     assert summary["status"] == "finished"
     assert summary["target"] == {"base_url": sandbox.base_url, "project": 134}
+
+
+def test_what_is_wrong_with_a_row_is_told_by_the_headers_of_its_list(
+    cli: Cli, sandbox: LiveSandbox, mapping: Path
+) -> None:
+    text = mapping.read_text("utf-8").replace("name: Name", "name: {column: Name, required: true}")
+    mapping.write_text(text, "utf-8")
+    rows = ["Name,City,Phone", "Ann,,06301234567", ",,06301234568", "Bea,,06301234567"]
+    Path("list.csv").write_text("\n".join(rows), "utf-8")
+    words = ("list.csv", "-m", mapping, *to(sandbox), "--report", "r.html")
+    assert cli("run", *words, "--out", "out") == 1
+    [failure] = rows_of(Path("out/failures.csv"))
+    assert failure["_message"] == "Name: a value is required, and the cell is blank"
+    report = Path("r.html").read_text("utf-8")
+    assert "same Phone (36301234567) as row 2" in report
+    assert "same contacts.1.phone" not in report
 
 
 def test_failures_keep_their_cells_and_can_be_mended_and_run_again(

@@ -116,18 +116,24 @@ def test_numbers_are_mended_as_long_as_they_have_all_their_digits(cell: str, cod
     assert value == ("36301234567" if code == "repaired" else cell)
 
 
+BEGINS = "no number in HU begins like this: check the digits after +36"
+FOREIGN = "; if it is of another country, write it with + and that country's code"
+
+
 @pytest.mark.parametrize(
     ("text", "region", "hint"),
     [
         ("+36 30 123 45678 9", "HU", "11 digits, expected 9 after +36"),
-        ("06 1 234 56", "HU", "6 digits, expected 8 after +36"),
-        ("0630123456", "HU", "8 digits, expected 9 after +36"),
-        ("0664 123", "AT", "6 digits, expected 7 to 13 after +43"),
-        ("212 555 01000", "US", "11 digits, expected 10 after +1"),
+        ("06 1 23", "HU", "3 digits, expected 8 after +36"),
+        ("06 1 234 56", "HU", "6 digits, expected 8 after +36" + FOREIGN),
+        ("0630123456", "HU", "8 digits, expected 9 after +36" + FOREIGN),
+        ("0664 1234567", "HU", f"{BEGINS}{FOREIGN}"),
+        ("0664 123", "AT", "6 digits, expected 7 to 13 after +43" + FOREIGN),
+        ("212 555 01000", "US", "11 digits, expected 10 after +1" + FOREIGN),
         ("+48 601 234 56", None, "8 digits, expected 9 after +48"),
         ("+999 123456", None, 'no country\'s code begins "999"'),
         ("+800 1234", None, "4 digits, expected 8 after +800"),
-        ("+36 00 123 4567", None, "no number in HU begins like this: check the digits after +36"),
+        ("+36 00 123 4567", None, BEGINS),
     ],
 )
 def test_a_hint_says_how_many_digits_a_number_that_begins_so_has(

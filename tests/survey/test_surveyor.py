@@ -11,6 +11,8 @@ from importer.model import Checked, Problem, Severity, Status
 from importer.survey.duplicates import OnDuplicate, Seen
 from importer.survey.surveyor import Surveyor
 
+UNIQUE = {"form.a": "Name"}
+
 
 def checked(
     keys: list[str],
@@ -32,7 +34,7 @@ def statuses(surveyor: Surveyor, batch: Checked) -> dict[int, Status]:
 
 
 def test_a_row_whose_key_was_seen_on_a_ready_row_is_a_duplicate() -> None:
-    surveyor = Surveyor("a.csv", "skip", unique=["form.a"])
+    surveyor = Surveyor("a.csv", "skip", unique=UNIQUE)
     assert statuses(surveyor, checked(["k", "l", "k", ""])) == {4: Status.SKIPPED}
     assert statuses(surveyor, checked(["", "l"], first=6)) == {7: Status.SKIPPED}
     survey = surveyor.finish()
@@ -40,7 +42,7 @@ def test_a_row_whose_key_was_seen_on_a_ready_row_is_a_duplicate() -> None:
 
 
 def test_an_invalid_row_and_a_filtered_row_hide_nobody() -> None:
-    surveyor = Surveyor("a.csv", "skip", unique=["form.a"])
+    surveyor = Surveyor("a.csv", "skip", unique=UNIQUE)
     batch = checked(["k", "k", "k"], errors=(2,), filtered=(3,))
     assert statuses(surveyor, batch) == {2: Status.INVALID, 3: Status.SKIPPED}
 
@@ -48,22 +50,22 @@ def test_an_invalid_row_and_a_filtered_row_hide_nobody() -> None:
 def test_on_duplicate_rejects_or_allows_with_a_warning() -> None:
     fates: dict[OnDuplicate, Status] = {"reject": Status.INVALID, "allow": Status.PENDING}
     for on_duplicate, status in fates.items():
-        surveyor = Surveyor("a.csv", on_duplicate, unique=["form.a"])
+        surveyor = Surveyor("a.csv", on_duplicate, unique=UNIQUE)
         assert statuses(surveyor, checked(["k", "k"])) == {3: status}
         assert surveyor.finish().problem_counts == {"duplicate": 1}
 
 
 def test_files_of_one_command_share_what_was_seen_and_say_where() -> None:
     seen = Seen()
-    first = Surveyor("a.csv", "skip", unique=["form.a"], seen=seen)
+    first = Surveyor("a.csv", "skip", unique=UNIQUE, seen=seen)
     first.add(checked(["k"]))
-    given_up = Surveyor("b.csv", "skip", unique=["form.a"], seen=seen)
+    given_up = Surveyor("b.csv", "skip", unique=UNIQUE, seen=seen)
     assert given_up.add(checked(["l"])) == []
     seen.take(first.sighting)
-    later = Surveyor("c.csv", "skip", unique=["form.a"], seen=seen)
+    later = Surveyor("c.csv", "skip", unique=UNIQUE, seen=seen)
     assert later.add(checked(["l"])) == []
-    [decision] = Surveyor("b.csv", "skip", unique=["form.a"], seen=seen).add(checked(["k"]))
-    assert decision.problems[0].message == "same form.a (k) as row 2 of a.csv"
+    [decision] = Surveyor("b.csv", "skip", unique=UNIQUE, seen=seen).add(checked(["k"]))
+    assert decision.problems[0].message == "same Name (k) as row 2 of a.csv"
 
 
 def test_an_outcome_tells_all_errors_of_a_row_but_no_warnings() -> None:
@@ -103,7 +105,7 @@ def test_counts_always_add_up_however_the_rows_are_divided_into_batches(
     rows: list[tuple[str, bool, bool]], on_duplicate: OnDuplicate, size: int
 ) -> None:
     def survey(step: int) -> tuple[dict[int, Status], tuple[int, int, int, int]]:
-        surveyor = Surveyor("a.csv", on_duplicate, unique=["k"])
+        surveyor = Surveyor("a.csv", on_duplicate, unique=UNIQUE)
         found: dict[int, Status] = {}
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
