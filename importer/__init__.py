@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         StopSwitch,
         TargetBusy,
         Unfinished,
+        Verification,
         base_url_for,
         check,
         check_async,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         run_async,
         start,
         unmark,
+        verify,
     )
     from importer.model import (
         Checkup,
@@ -132,6 +134,7 @@ __all__ = [
     "TargetBusy",
     "Unfinished",
     "UsageError",
+    "Verification",
     "Waiting",
     "__version__",
     "base_url_for",
@@ -148,6 +151,7 @@ __all__ = [
     "start",
     "target_for",
     "unmark",
+    "verify",
 ]
 
 _LIGHT = ("errors", "model", "settings", "credentials")

@@ -40,6 +40,8 @@ from importer.pipeline.running import (
     start,
 )
 from importer.pipeline.summary import about_run
+from importer.pipeline.verify import SAMPLE, Verification
+from importer.pipeline.verify import verify as read_sample_back
 from importer.settings import Destination, RunSettings, SourceOptions, Target
 from importer.survey.duplicates import Seen
 
@@ -60,6 +62,7 @@ __all__ = [
     "StopSwitch",
     "TargetBusy",
     "Unfinished",
+    "Verification",
     "base_url_for",
     "check",
     "check_async",
@@ -75,6 +78,7 @@ __all__ = [
     "start",
     "target_for",
     "unmark",
+    "verify",
 ]
 
 _log = logging.getLogger(__name__)
@@ -260,6 +264,22 @@ def unmark(run_dir: File, rows: Iterable[int]) -> RunResult:
     return recovery.unmark(Path(run_dir), rows)
 
 
+def verify(run_dir: File, *, target: Target | None = None, sample: int = SAMPLE) -> Verification:
+    """Read a sample of a run's created rows back and compare them with what was sent.
+
+    Writes ``verify.json`` into the run's folder. Without a `target` it asks where the run was sent,
+    as whom the environment names. Raises UsageError for a run that kept no ready records, and
+    ServiceError where the service cannot be asked.
+    """
+    path = Path(run_dir)
+    where = target or _target_of(past_run(path), "verify")
+
+    def work(**_: object) -> Verification:
+        return read_sample_back(path, where, sample)
+
+    return in_a_thread(work) if on_a_loop() else work()
+
+
 async def check_async(
     file: File,
     mapping: File | LoadedMapping,
@@ -362,11 +382,11 @@ def _loaded(mapping: File | LoadedMapping) -> LoadedMapping:
     return mapping if isinstance(mapping, LoadedMapping) else load_mapping(mapping)
 
 
-def _target_of(past: PastRun) -> Target:
+def _target_of(past: PastRun, command: str = "resume") -> Target:
     if past.sandbox is not None:
         raise UsageError(
             f"{past.directory.path} was a rehearsal: the sandbox it was sent to must run again",
-            f"Use {about_run('resume', past.directory.path, past.description.settings)}, or name a "
+            f"Use {about_run(command, past.directory.path, past.description.settings)}, or name a "
             "target.",
         )
     customer, key = credentials(None, None, environment())

@@ -26,6 +26,7 @@ COMMANDS = {
     "resume": ("past_runs", "Go on with a run that stopped or was cut off."),
     "reconcile": ("past_runs", "Look for uncertain rows in the service."),
     "mark": ("past_runs", "Settle uncertain rows by hand."),
+    "verify": ("past_runs", "Read some created rows back and compare them with what was sent."),
     "report": ("past_runs", "Write the result files of a run again."),
     "history": ("past_runs", "Show past runs, and remove the old ones' data."),
     "batch": ("batch", "Import what has arrived, unattended, as a jobs file says."),

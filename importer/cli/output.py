@@ -201,6 +201,20 @@ def say(text: str, *, err: bool = False) -> None:
         write_no_more(sys.stderr if err else sys.stdout)
 
 
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, as wide as they must be; those of numbers stand on the right."""
+    columns = list(zip(headers, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    numeric = [all(re.fullmatch(r"[\d,]+|-", cell) for cell in column[1:]) for column in columns]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in [headers, *rows]
+    )
+
+
 def write_no_more(stream: Any) -> None:
     """Let go to nowhere whatever is still written to a stream whose reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

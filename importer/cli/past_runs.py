@@ -1,4 +1,4 @@
-"""Commands for past runs: ``resume``, ``report``, ``reconcile``, ``mark`` and ``history``."""
+"""Commands for past runs: `resume`, `reconcile`, `mark`, `verify`, `report` and `history`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer.cli.differences import differences
 from importer.cli.options import (
     FILE,
     SENDING,
@@ -30,6 +31,7 @@ from importer.cli.output import (
     progress_bar,
     put_result,
     say,
+    table,
     verbose_option,
 )
 from importer.cli.signals import SIGNALS
@@ -42,10 +44,14 @@ from importer.settings import SETTINGS
 if TYPE_CHECKING:
     from importer.operations.ledger import FileEntry, Ledger, LedgerEntry
     from importer.pipeline.reconcile import Reconciliation
+    from importer.pipeline.verify import Verification
 
     _Listed = tuple[datetime, LedgerEntry | FileEntry, list[str]]
     """When it began or was seen, the entry, and its cells in a table."""
 
+
+_MOST_SAMPLED = 10_000
+"""Rows that are read back at most: the vendor asks not to synchronise by reading records."""
 
 run_argument = click.argument(
     "run_dir", type=click.Path(path_type=Path, file_okay=False), metavar="RUN_DIR"
@@ -201,6 +207,51 @@ def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, 
         else:
             say(f"To send them: {about_run('reconcile', run_dir, settings, '--release')}")
             say(f"and then: {about_run('resume', run_dir, settings)}")
+
+
+@click.command(
+    short_help="Read some created rows back and compare them with what was sent.",
+    epilog="Example: vcc-import verify runs/leads-20261123T201753Z-e6e70a --sample 50",
+)
+@run_argument
+@click.option(
+    "--sample",
+    type=click.IntRange(1, _MOST_SAMPLED),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many created rows are read back.",
+)
+@credential_options
+@verbose_option
+@quiet_option
+def verify(run_dir: Path, sample: int, **options: Any) -> int:
+    """Read a sample of a run's created rows back from the service and compare them field by field.
+
+    The same run gives the same sample. No more is asked for in a second than the run sent, and 10
+    records at most. All that was compared is written to verify.json in the run's folder. What the
+    service does not give back is unverified, which is not the same as equal; what agents have
+    changed since is different. Ends with 1 where anything is different.
+    """
+    from importer.pipeline import recover as recovery
+    from importer.pipeline.verify import verify
+
+    with past_target(recovery.past_run(run_dir), options) as target:
+        verification = verify(run_dir, target, sample)
+    if not options["quiet"]:
+        _tell_verified(verification)
+    return verification.exit_code
+
+
+def _tell_verified(verification: Verification) -> None:
+    if verification.path is None:
+        say("No row of this run is created: there is nothing to read back.")
+        return
+    say(
+        f"A sample of {verification.created:,} created rows, as they were sent and as they are now."
+    )
+    say(differences(verification.records))
+    say(f"All that was compared: {verification.path}")
 
 
 def _rows(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...]:
@@ -386,9 +437,9 @@ def history(run: str | None, **options: Any) -> int:
     if as_json:
         click.echo(json.dumps([entry.as_json() for _, entry, _ in listed], indent=2))
     elif listed:
-        say(_table(_HEADERS, [cells for *_, cells in listed]))
+        say(table(_HEADERS, [cells for *_, cells in listed]))
         if runs:
-            say("\n" + _table(_TOTALS_HEADERS, _totals(runs)))
+            say("\n" + table(_TOTALS_HEADERS, _totals(runs)))
     else:
         say("No run or file in the time that is shown, or none of that job: see --since, --job.")
     return 0
@@ -497,17 +548,3 @@ def _totals(runs: Sequence[LedgerEntry]) -> list[list[str]]:
         for at, number in enumerate((1, *(run.count(status) for status in Status))):
             total[at] += number
     return [[*key, *(f"{number:,}" for number in total)] for key, total in totals.items()]
-
-
-def _table(headers: list[str], rows: list[list[str]]) -> str:
-    """Columns of text, as wide as they must be; those of numbers stand on the right."""
-    columns = list(zip(headers, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    numeric = [all(re.fullmatch(r"[\d,]+|-", cell) for cell in column[1:]) for column in columns]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if is_number else cell.ljust(width)
-            for cell, width, is_number in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in [headers, *rows]
-    )

@@ -27,12 +27,14 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from importer.api.client import Client
 from importer.model import Field, FieldType, Project, Request
+
+if TYPE_CHECKING:
+    from importer.api.client import Client
 
 PATIENCE = 10.0
 """Seconds for which a record that is not found is asked for again."""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from importer.errors import OutputError
 
+VERIFIED = "verify.json"
+"""What came of reading a sample of the created rows back."""
 RESULT_FILES = (
     "results.csv",
     "created.csv",
@@ -20,6 +22,7 @@ RESULT_FILES = (
     "failures.xlsx",
     "uncertain.csv",
     "summary.json",
+    VERIFIED,
 )
 
 

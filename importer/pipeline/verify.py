@@ -1,0 +1,130 @@
+"""A sample of a run's created rows read back from the service, and compared with what was sent.
+
+The bodies are those of ``ready.parquet``, byte for byte what was sent. Which rows are asked for is
+drawn by a hash of their numbers with the run's name, so the same run gives the same sample. Agents
+may have worked on a record since: a difference says that it is not as it was sent, not why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from importer.errors import UsageError
+from importer.files import write_private
+from importer.journal.journal import Journal
+from importer.mapping.load import load_mapping
+from importer.model import Outcome, Request, Status
+from importer.pipeline.canary import Created, Draw, FieldComparison, ReadBack, described, read_back
+from importer.pipeline.ready import ReadyFile
+from importer.pipeline.recover import past_run
+from importer.pipeline.rundir import VERIFIED, RunDirectory
+from importer.sending.loop import run_loop
+from importer.settings import Pace, Target
+
+SAMPLE = 20
+"""Rows that are read back where nobody says how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of reading a sample back; `created` is how many rows it was drawn from.
+
+    `path` is the file that has all of it, ``verify.json``; None where no row was created.
+    """
+
+    run_id: str
+    created: int
+    records: tuple[ReadBack, ...]
+    path: Path | None = None
+
+    @property
+    def differences(self) -> tuple[FieldComparison, ...]:
+        """Everything that is not as it was sent."""
+        return tuple(found for record in self.records for found in record.differences)
+
+    @property
+    def exit_code(self) -> int:
+        """What ``vcc-import verify`` ends with: 1 where anything differs."""
+        return 1 if self.differences else 0
+
+
+def verify(path: Path, target: Target, sample: int = SAMPLE) -> Verification:
+    """Read `sample` created rows of a run back, compare them, and write ``verify.json``.
+
+    No more records are asked for in a second than the run sent. Raises UsageError for a run that
+    kept no ready records or went elsewhere, ServiceError where the service cannot be asked.
+    """
+    directory = RunDirectory(path)
+    past = past_run(path)
+    if not directory.ready.exists():
+        raise UsageError(
+            f"{path}: this run kept no record of what was sent: it was made by an older version",
+            "Look at some of its rows in the service: created.csv or results.csv has their "
+            "numberids.",
+        )
+    # A rehearsal's sandbox is started again, at another port.
+    elsewhere = past.sandbox is None and target.base_url != past.base_url
+    if elsewhere or target.project != past.project:
+        raise UsageError(
+            f"{path}: this run went to project {past.project} at {past.base_url}, not to project "
+            f"{target.project} at {target.base_url}",
+            "Ask there: records are known by their numberids.",
+        )
+    draw = Draw(sample, past.description.run_id)
+    count = 0
+    with Journal.read(directory.journal) as journal:
+        for row in journal.rows_in(Status.CREATED):
+            draw.add(row)
+            count += 1
+        rows = sorted(draw.rows())
+        outcomes = journal.entries(rows)
+    if not rows:
+        return Verification(past.description.run_id, 0, ())
+    with ReadyFile(directory.ready) as ready:
+        created = tuple(created_rows(ready.requests(), [outcomes[row] for row in rows]))
+    pace = past.settings.pace
+    stamp = load_mapping(directory.mapping).spec.stamp
+    records = run_loop(_asked(target, pace, created, stamp))
+    verification = Verification(past.description.run_id, count, records, path / VERIFIED)
+    write_private(path / VERIFIED, _json(verification, target))
+    return verification
+
+
+def created_rows(requests: Iterable[Request], outcomes: Iterable[Outcome]) -> list[Created]:
+    """The records of created rows with their bodies, in the order of `requests`; one pass.
+
+    A row for which the service gave several numberids is several records.
+    """
+    wanted = {outcome.row: outcome.numberids for outcome in outcomes}
+    return [
+        Created(row, numberid, body)
+        for row, body in requests
+        if row in wanted
+        for numberid in wanted[row]
+    ]
+
+
+async def _asked(
+    target: Target, pace: Pace, created: tuple[Created, ...], stamp: str | None
+) -> tuple[ReadBack, ...]:
+    from importer.api.client import Client
+
+    async with Client(target, replace(pace, concurrency=1)) as client:
+        return await read_back(client, created, stamp=stamp, rate=pace.rate)
+
+
+def _json(verification: Verification, target: Target) -> str:
+    found: dict[str, Any] = {
+        "run_id": verification.run_id,
+        "verified_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "base_url": target.base_url,
+        "project": target.project,
+        "created": verification.created,
+        **described(verification.records),
+    }
+    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
