@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from importer.errors import UsageError
-from importer.files import write_private
+from importer.files import quoted, write_private
 from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Request, Status
 from importer.pipeline.canary import Created, Draw, FieldComparison, ReadBack, described, read_back
+from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile
-from importer.pipeline.recover import past_run
+from importer.pipeline.recover import PastRun, past_run
 from importer.pipeline.rundir import VERIFIED, RunDirectory
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
+from importer.sources import file_sha256
 
 SAMPLE = 20
 """Rows that are read back where nobody says how many."""
@@ -61,20 +63,7 @@ def verify(path: Path, target: Target, sample: int = SAMPLE) -> Verification:
     """
     directory = RunDirectory(path)
     past = past_run(path)
-    if not directory.ready.exists():
-        raise UsageError(
-            f"{path}: this run kept no record of what was sent: it was made by an older version",
-            "Look at some of its rows in the service: created.csv or results.csv has their "
-            "numberids.",
-        )
-    # A rehearsal's sandbox is started again, at another port.
-    elsewhere = past.sandbox is None and target.base_url != past.base_url
-    if elsewhere or target.project != past.project:
-        raise UsageError(
-            f"{path}: this run went to project {past.project} at {past.base_url}, not to project "
-            f"{target.project} at {target.base_url}",
-            "Ask there: records are known by their numberids.",
-        )
+    _refuse_if_unknown(past, target)
     draw = Draw(sample, past.description.run_id)
     count = 0
     with Journal.read(directory.journal) as journal:
@@ -93,6 +82,35 @@ def verify(path: Path, target: Target, sample: int = SAMPLE) -> Verification:
     verification = Verification(past.description.run_id, count, records, path / VERIFIED)
     write_private(path / VERIFIED, _json(verification, target))
     return verification
+
+
+def _refuse_if_unknown(past: PastRun, target: Target) -> None:
+    """Raise UsageError where what was sent is not known, or the target is another than then."""
+    folder = past.directory.path
+    if past.plan_sha256 is None:
+        raise UsageError(
+            f"{folder}: an earlier version made this run and kept no ready records: "
+            "there is nothing to compare with",
+            "Look at some of its rows in the service by the numberids in results.csv.",
+        )
+    # A rehearsal's sandbox is started again, at another port.
+    elsewhere = past.sandbox is None and target.base_url != past.base_url
+    if elsewhere or target.project != past.project:
+        raise UsageError(
+            f"{folder}: this run went to project {past.project} at {past.base_url}, not to project "
+            f"{target.project} at {target.base_url}",
+            "Ask there: records are known by their numberids.",
+        )
+    plan = past.directory.plan
+    if not plan.exists() or file_sha256(plan) != past.plan_sha256:
+        changed = [f"{quoted(plan)} was changed since it was planned, or is gone"]
+    else:
+        changed = list(PlanFile.read(plan).changed_parts(past.directory))
+    if changed:
+        raise UsageError(
+            f"{folder}: what was sent is not known any more: {'; '.join(changed)}",
+            "Restore what was changed.",
+        )
 
 
 def created_rows(requests: Iterable[Request], outcomes: Iterable[Outcome]) -> list[Created]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,7 +125,7 @@ def test_the_library_gives_the_same_and_asks_no_faster_than_the_run_sent(
     assert [record.row for record in found.records if record.differences] == [3]
 
 
-def test_a_run_without_ready_records_or_created_rows_says_so(
+def test_a_run_whose_records_are_not_known_or_that_created_none_says_so(
     cli: Cli, capsys: pytest.CaptureFixture[str], mapping: Path, tmp_path: Path
 ) -> None:
     with live_sandbox() as sandbox:
@@ -131,11 +133,15 @@ def test_a_run_without_ready_records_or_created_rows_says_so(
         elsewhere = Target(sandbox.base_url, PROJECT + 1, CREDENTIAL, Secret(CREDENTIAL))
         with pytest.raises(UsageError, match="went to project 134"):
             importer.verify(run, target=elsewhere)
-        (run / "ready.parquet").unlink()
+        with (run / "ready.parquet").open("ab") as ready:
+            ready.write(b" ")
         assert cli("verify", run) == 2
-        assert "older version" in capsys.readouterr().err
-        with pytest.raises(UsageError, match="older version"):
-            importer.verify(run, target=target(sandbox))
+        assert "ready.parquet was changed since it was planned" in capsys.readouterr().err
+        with closing(sqlite3.connect(run / "journal.sqlite3")) as journal, journal:
+            journal.execute("DELETE FROM meta WHERE key = 'plan_sha256'")
+        (run / "journal.sqlite3.mark").unlink()
+        assert cli("verify", run) == 2
+        assert "earlier version" in capsys.readouterr().err
     with live_sandbox(faults=[{"kind": "server_error"}]) as sandbox:
         leads = write_leads(tmp_path / "l.csv", 1)
         settings = RunSettings(out=tmp_path / "none", pace=Pace(concurrency=1))
