@@ -48,7 +48,7 @@ from importer.cli.target import (
     project_option,
 )
 from importer.errors import OutputError
-from importer.files import WorkingFolder, argument, command, write_private
+from importer.files import STANDARD_INPUT, WorkingFolder, argument, command, write_private
 from importer.settings import (
     PROBLEM_CAP,
     Destination,
@@ -134,6 +134,7 @@ def check_files(
     seen = library.Seen()
     destination = Destination(options["project"], options["base_url"], options["customer"])
     rehearsal = options.get("sandbox") or options["sandbox_project"] is not None
+    project = options["project"] or mapping.spec.project
     checked: list[Reported] = []
     reported: set[Path] = set()
     with (
@@ -159,7 +160,7 @@ def check_files(
                     log=Path(folder) / f"{len(checked)}.jsonl" if reports else None,
                     listener=listener,
                 )
-            steps = _next_steps(path, mapping_path)
+            steps = _next_steps(path, mapping_path, rehearsal=not (rehearsal or project))
             checked.append(Reported(checkup, steps))
             reported.add(path)
             if not quiet:
@@ -184,13 +185,23 @@ def check_files(
     return code
 
 
-def _next_steps(path: Path, mapping: Path) -> NextSteps:
-    """What stands behind ``vcc-import``, to import a file, or to check it again, as it was read."""
+def _next_steps(path: Path, mapping: Path, *, rehearsal: bool) -> NextSteps:
+    """What stands behind ``vcc-import``, to import a file, or to check it again, as it was read.
+
+    A `rehearsal` is what can be made of it where no project is named.
+    """
     from importer.reports.text_report import NextSteps as Steps
 
     named = (argument(path), "-m", argument(mapping))
     imported = [word for word in repeated("run") if word != "--online"]
-    return Steps(("run", *named, *imported), ("check", *named, *repeated("check")))
+    if rehearsal:
+        imported.append("--sandbox")
+    return Steps(
+        ("run", *named, *imported),
+        ("check", *named, *repeated("check")),
+        redirection=" < FILE" if path == STANDARD_INPUT else "",
+        is_rehearsal=rehearsal,
+    )
 
 
 @click.command(

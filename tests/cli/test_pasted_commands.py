@@ -101,6 +101,35 @@ def test_what_run_and_resume_and_check_print_can_be_pasted(
         assert Path(late[late.index("-m") + 1]).absolute() == home / "my map.yaml"
 
 
+@pytest.mark.parametrize("read", ["my leads.csv", "-"])
+def test_what_a_check_of_a_mapping_without_a_project_prints_can_be_pasted(
+    cli: Cli,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    read: str,
+) -> None:
+    def run(*words: str) -> int:
+        with Path("my leads.csv").open(encoding="utf-8") as given:
+            monkeypatch.setattr("sys.stdin", given)
+            return cli(*words)
+
+    assert run("check", read, "-m", "my map.yaml") == 1
+    told = capsys.readouterr().out
+    assert "in a sandbox, since no project is named" in " ".join(told.split())
+    again, tried = commands(told)
+    if read == "-":
+        assert [words[-2:] for words in (again, tried)] == [["<", "FILE"]] * 2
+        again, tried = again[:-2], tried[:-2]
+    assert run(*again) == 1
+    assert run(*tried) == 1
+    capsys.readouterr()
+    assert run("check", read, "-m", "my map.yaml", "--project", "134") == 1
+    _, imported = commands(capsys.readouterr().out)
+    assert "--sandbox" not in imported
+    assert imported[imported.index("--project") + 1] == "134"
+
+
 def test_what_was_given_anew_to_resume_is_told_again(
     cli: Cli, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
