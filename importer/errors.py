@@ -67,6 +67,10 @@ class ServiceError(ImporterError):
     exit_code = 3
 
 
+class NoProjectError(ServiceError):
+    """The service knows no such project at that address: a person must mend one of the two."""
+
+
 class JournalError(ImporterError):
     """The journal cannot be trusted or cannot be written: nothing more may be sent."""
 

@@ -23,7 +23,7 @@ from importer.api.project import read_project, read_users
 from importer.api.reply import KeyMask
 from importer.api.request import checked_base_url, project_url, records_url, users_url
 from importer.api.verdict import judge
-from importer.errors import ServiceError
+from importer.errors import NoProjectError, ServiceError
 from importer.model import Done, Project, Rejected, Reply, Retry, Stop, Uncertain, Users, Wire
 from importer.settings import Pace, RetryPolicy, Target
 
@@ -35,6 +35,7 @@ PROJECT_CAP = 64 * 1024 * 1024
 _LOOKING_AGAIN = (0.5, 1.0, 2.0, 4.0)
 _LONGEST_LOOK = 30.0
 _MAY_NOT_ASK = frozenset({401, 403, 404})
+_NO_PROJECT = frozenset({404, 410})
 """Answers to GET users by which a key that may add records is told that it may not ask."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _NO_RETRIES = RetryPolicy(retries=0)
@@ -185,7 +186,8 @@ def _refused(reply: Reply, what: str) -> NoReturn:
     """Raise ServiceError for a reply that did not describe what was asked for."""
     match judge(reply, 1, _NO_RETRIES, 0.0):
         case Stop(message=message, hint=hint):
-            raise ServiceError(message, hint)
+            is_unknown = reply.http_status in _NO_PROJECT
+            raise (NoProjectError if is_unknown else ServiceError)(message, hint)
         case Retry(message=message, throttled=True):
             raise ServiceError(message, "Try again later.")
         case Retry(message=message):

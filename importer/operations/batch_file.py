@@ -24,6 +24,7 @@ from importer.errors import (
     ImporterError,
     JournalError,
     MappingError,
+    NoProjectError,
     OutputError,
     PreflightError,
     RunInterruptedError,
@@ -455,6 +456,10 @@ def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
             return Judgement(Fate.WAITING, 3, text, cause, _NEXT_ROUND)
         case RunInterruptedError():
             return interrupted(stop)
+        case NoProjectError():
+            # No later round goes on by itself: the jobs file or the mapping names another project.
+            cause = "the service knows no such project"
+            return Judgement(Fate.WAITING, 2, text, cause, advice(error), ends=_Ends.TARGET)
         case ServiceError():
             cause = "the service is out of reach, or refuses us"
             return Judgement(Fate.STOPPED, 3, text, cause, _NEXT_ROUND, ends=_Ends.TARGET)

@@ -110,6 +110,18 @@ def night(tmp_path: Path, service: LiveSandbox) -> Night:
     return Night(tmp_path, service.base_url)
 
 
+def test_a_project_that_is_not_there_waits_for_a_person(night: Night) -> None:
+    night.jobs("a", more="    project: 999\n")
+    night.put("a/leads.csv")
+    result = night.round()
+    assert (files(result), result.exit_code) == ([("a/leads.csv", "waiting", 2)], 2)
+    (file,) = result.jobs[0].files
+    assert "no such project" in file.cause
+    assert "Check the project id" in file.remedy
+    night.jobs("a")
+    assert [fate for _, fate, _ in files(night.round())] == ["imported"]
+
+
 def test_what_has_arrived_is_imported_and_put_away_with_its_results(night: Night) -> None:
     night.jobs("a")
     night.put("a/leads.csv")
