@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
 """What a list of failures has behind the columns of the list whose rows it holds."""
+NUMBERID_COLUMN = "_numberid"
+"""What the service calls a created row, in the list of these. In that of uncertain rows it is
+blank: for what people find in the service, which ``mark --from`` reads."""
 NUMBERS_COLUMN = "_numbers"
 """What lists of ours have, whose cells are all texts, where cells of a workbook were numbers with a
 fraction: of each row these, by their headers, as a JSON object. So 6.579 is not read as 6,579 when

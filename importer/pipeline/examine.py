@@ -29,6 +29,7 @@ from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
 from importer.model import (
     NOTE_COLUMNS,
+    NUMBERID_COLUMN,
     Batch,
     Checked,
     Checkup,
@@ -275,8 +276,22 @@ _TRACES = (*NOTE_COLUMNS, *(status.value for status in Status))
 def open_incoming(path: Path, mapping: LoadedMapping, given: SourceOptions) -> Source:
     """Open a file; what was `given` beats what the mapping says. Raises SourceError.
 
-    A list of failures is read as if the mapping said nothing of the source.
+    A list of failures is read as if the mapping said nothing of the source. A list of created rows
+    is refused: it lies beside that of failures, and each of its rows would be there twice.
     """
+    source = _opened(path, mapping, given)
+    headers = set(source.info.headers)
+    if headers >= {NOTE_COLUMNS[0], NUMBERID_COLUMN} and not headers >= set(NOTE_COLUMNS):
+        with source:
+            raise SourceError(
+                f"{source.info.path}: these are the created rows of a run: the service has them",
+                "Rows that failed are in failures.xlsx beside it. To send all of these a second "
+                f"time, remove the column {NUMBERID_COLUMN} from a copy.",
+            )
+    return source
+
+
+def _opened(path: Path, mapping: LoadedMapping, given: SourceOptions) -> Source:
     reading = _reading(mapping, given)
     try:
         source = open_source(path, reading)

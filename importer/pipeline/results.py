@@ -22,7 +22,15 @@ import orjson
 
 from importer.errors import JournalError
 from importer.files import WorkingFolder, replacing, shown_within
-from importer.model import NOTE_COLUMNS, NUMBERS_COLUMN, Batch, Outcome, Status, Summary
+from importer.model import (
+    NOTE_COLUMNS,
+    NUMBERID_COLUMN,
+    NUMBERS_COLUMN,
+    Batch,
+    Outcome,
+    Status,
+    Summary,
+)
 from importer.reports.csvlines import csv_line, harmless, open_csv, write_columns
 from importer.reports.text_workbook import (
     GREY,
@@ -42,9 +50,6 @@ UNCERTAIN = "uncertain.csv"
 SUMMARY = "summary.json"
 
 RESULT_COLUMNS = ("row", "status", "numberid", "attempts", "http_status", "code", "message")
-NUMBERID_COLUMN = "_numberid"
-"""What the service calls a created row. In uncertain.csv it is blank: for what people find in the
-service, which ``mark --from`` reads."""
 _JOINT = "|"
 """Between the numberids of a row for which the service gave several."""
 

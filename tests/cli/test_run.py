@@ -16,7 +16,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from importer.pipeline.rundir import RESULT_FILES
+from importer.pipeline.rundir import RESULT_FILES, VERIFIED
 from tests.cli.conftest import ROOT
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -79,6 +79,24 @@ def test_every_row_gets_its_result_in_source_order(
     assert sum(summary["counts"].values()) == summary["rows"] == 5
     assert summary["status"] == "finished"
     assert summary["target"] == {"base_url": sandbox.base_url, "project": 134}
+
+
+def test_the_created_rows_of_a_run_are_not_sent_again_by_mistake(
+    cli: Cli,
+    sandbox: LiveSandbox,
+    mapping: Path,
+    leads: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli("run", leads, "-m", mapping, "--out", "out", *to(sandbox)) == 1
+    before = len(sandbox.records(134))
+    for command in ("run", "check"):
+        assert cli(command, "out/created.csv", "-m", mapping, *to(sandbox)) == 2
+        assert "the service has them" in capsys.readouterr().err
+    assert len(sandbox.records(134)) == before
+    text = Path("out/created.csv").read_text("utf-8").replace("_numberid", "_id")
+    Path("copy.csv").write_text(text, "utf-8")
+    assert cli("check", "copy.csv", "-m", mapping) == 0
 
 
 def test_what_is_wrong_with_a_row_is_told_by_the_headers_of_its_list(
@@ -182,7 +200,8 @@ def test_result_files_are_their_owner_s_alone(
     if os.name == "posix":
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "out").iterdir()}
         assert set(modes.values()) == {0o600}
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= set(RESULT_FILES)
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found >= set(RESULT_FILES) - {VERIFIED}
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
