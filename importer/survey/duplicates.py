@@ -78,14 +78,24 @@ class Repeats:
         rows = checked.rows[phones.places[once]]
         places = place(rows, phones.contacts[once])
         first = _first(numbers(phones.numbers[once]), places, self._seen.phones, self.own.phones)
-        count = len(later)
-        for i, where in self._told(first, places):
-            count += 1
-            problem = _repeated(checked, phones, int(once[i]), where)
-            position = int(phones.places[once[i]])
-            if position not in known or problem.target not in self._unique:
+        again = np.flatnonzero(first != places)
+        found = once[again]
+        # As lists: of a list that was sold twice these are all phones, and numpy gives its numbers
+        # one by one several times as slowly.
+        columns = (
+            phones.places[found].tolist(),
+            rows[again].tolist(),
+            phones.contacts[found].tolist(),
+            phones.numbers[found].tolist(),
+            first[again].tolist(),
+        )
+        for position, row, contact, number, at in zip(*columns, strict=True):
+            target = f"contacts.{contact}.phone"
+            if position not in known or target not in self._unique:
+                where = self._seen.told(at)
+                problem = _repeated(row, phones.headers.get(contact), target, number, where)
                 told.setdefault(position, []).append(problem)
-        return RepeatedPhones(count, told)
+        return RepeatedPhones(len(later) + len(again), told)
 
     def _told(self, first: Places, places: Places) -> list[tuple[int, str]]:
         """Which of the places are not the first ones, and where these are, for people."""
@@ -158,15 +168,14 @@ def _twice(checked: Checked, phones: Phones, i: int, before: int) -> Problem:
     )
 
 
-def _repeated(checked: Checked, phones: Phones, i: int, where: str) -> Problem:
-    contact = int(phones.contacts[i])
+def _repeated(row: int, header: str | None, target: str, number: int, where: str) -> Problem:
     return Problem(
-        int(checked.rows[phones.places[i]]),
-        phones.headers.get(contact),
-        f"contacts.{contact}.phone",
+        row,
+        header,
+        target,
         "phone_repeated",
-        f"the number {phones.numbers[i]} already stands in {where}",
-        str(phones.numbers[i]),
+        f"the number {number} already stands in {where}",
+        str(number),
         _HINT,
         Severity.WARNING,
     )

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -124,17 +125,14 @@ class Surveyor:
 
     def note(self, problems: Sequence[Problem]) -> None:
         """Take in problems of the file as a whole."""
-        for problem in problems:
-            self._list(problem, self._of_file)
+        self._list(problems, self._of_file)
 
     def add(self, checked: Checked) -> list[Decision]:
         """Take in a batch; give a decision for each row of which there is something to say."""
         decisions = self._decide(checked)
         self.rows += len(checked.rows)
-        for decision in decisions:
-            self._statuses[decision.status] += 1
-            for problem in decision.problems:
-                self._list(problem, self._listed)
+        self._statuses.update(decision.status for decision in decisions)
+        self._list([p for decision in decisions for p in decision.problems], self._listed)
         return decisions
 
     def _decide(self, checked: Checked) -> list[Decision]:
@@ -180,14 +178,16 @@ class Surveyor:
             readiness=self._readiness.readiness(),
         )
 
-    def _list(self, problem: Problem, listed: list[Problem]) -> None:
-        self._codes[problem.code] += 1
-        self._severities[problem.severity] += 1
-        if self._cap is None or len(listed) < self._cap:
-            listed.append(problem)
-        examples = self._examples.setdefault(problem.code, [])
-        if len(examples) < EXAMPLES:
-            examples.append(problem)
+    def _list(self, problems: Sequence[Problem], listed: list[Problem]) -> None:
+        codes = Counter(problem.code for problem in problems)
+        self._codes.update(codes)
+        errors = sum(map(_is_error, problems))
+        self._severities.update({Severity.ERROR: errors, Severity.WARNING: len(problems) - errors})
+        listed += problems if self._cap is None else problems[: max(self._cap - len(listed), 0)]
+        for code in codes:
+            examples = self._examples.setdefault(code, [])
+            if missing := EXAMPLES - len(examples):
+                examples += islice((p for p in problems if p.code == code), missing)
 
 
 def _mask_of(checked: Checked, rows: Iterable[int]) -> npt.NDArray[np.bool_]:
