@@ -257,14 +257,17 @@ class _Batches:
                 row if len(row) == width else self._fitted(number, row, problems, broken)
                 for number, row in enumerate(cells, rows.first)
             ]
-        columns = []
+        arrays = []
         for label, values in enumerate(zip(*cells, strict=True)):
-            if self.layout.text is not None and (which := _fractions(values)) is not None:
-                fractions[label] = which
-            columns.append(self.layout.texts(values))
-        arrays = [pa.array(column, pa.large_string()) for column in columns]
-        for column, array in enumerate(arrays):
-            problems += self._nul_problems(column, array, rows.first)
+            try:
+                # Most columns are nothing but texts, as Arrow finds on its way.
+                array = pa.array(values, pa.large_string())
+            except pa.ArrowTypeError:
+                if (which := _fractions(values)) is not None:
+                    fractions[label] = which
+                array = pa.array(self.layout.texts(values), pa.large_string())
+            arrays.append(array)
+            problems += self._nul_problems(label, array, rows.first)
         return arrays
 
     def _check_lengths(self, arrays: Sequence[Any], first: int) -> None:
@@ -311,8 +314,6 @@ class _Batches:
 
 def _fractions(cells: Sequence[Any]) -> npt.NDArray[np.bool_] | None:
     """Which cells are numbers with a fraction; None where none is."""
-    if float not in set(map(type, cells)):
-        return None
     found = (type(cell) is float and not cell.is_integer() for cell in cells)
     which = np.fromiter(found, np.bool_, len(cells))
     return which if which.any() else None
