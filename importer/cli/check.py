@@ -20,6 +20,7 @@ from importer.cli.options import (
     need_mapping,
     quiet_option,
     reading_options,
+    redirection,
     repeated,
     reports_option,
     runs_dir_option,
@@ -48,7 +49,7 @@ from importer.cli.target import (
     project_option,
 )
 from importer.errors import OutputError
-from importer.files import STANDARD_INPUT, WorkingFolder, argument, command, write_private
+from importer.files import WorkingFolder, argument, command, write_private
 from importer.settings import (
     PROBLEM_CAP,
     Destination,
@@ -199,7 +200,7 @@ def _next_steps(path: Path, mapping: Path, *, rehearsal: bool) -> NextSteps:
     return Steps(
         ("run", *named, *imported),
         ("check", *named, *repeated("check")),
-        redirection=" < FILE" if path == STANDARD_INPUT else "",
+        redirection=redirection(path),
         is_rehearsal=rehearsal,
     )
 
@@ -306,7 +307,7 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
         say(f"Look at the {unsure} {lines} marked unsure, and mend what is wrong.", err=True)
     written = argument(output) if output is not None else "MAPPING"
     check = command("check", argument(file), "-m", written, *repeated("check"))
-    say(f"Then: {check}", err=True)
+    say(f"Then: {check}{redirection(file)}", err=True)
     return 0
 
 

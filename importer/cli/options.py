@@ -345,10 +345,16 @@ def repeated(name: str, only: Collection[str] | None = None) -> list[str]:
     return words
 
 
+def redirection(file: Path) -> str:
+    """What stands behind a command that reads the file, for the shell, if that was piped in."""
+    return " < FILE" if file == STANDARD_INPUT else ""
+
+
 def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
     """The mapping's path, or a UsageError that says how to get a mapping."""
     if path is None:
         init = command("init", argument(files[0]), "-o", "my.yaml", *repeated("init", READING))
+        init += redirection(files[0])
         raise UsageError(
             "a mapping is needed: -m MAPPING",
             f"Draft one from the file: {init}\ndocs/mapping.md says what stands in it.",

@@ -119,6 +119,10 @@ def test_what_a_check_of_a_mapping_without_a_project_prints_can_be_pasted(
     assert "in a sandbox, since no project is named" in " ".join(told.split())
     again, tried = commands(told)
     if read == "-":
+        assert run("init", "-", "-o", "drafted.yaml") == 0
+        assert run("check", "-") == 2
+        error = capsys.readouterr().err
+        assert [words[-2:] for words in commands(error)] == [["<", "FILE"]] * 2
         assert [words[-2:] for words in (again, tried)] == [["<", "FILE"]] * 2
         again, tried = again[:-2], tried[:-2]
     assert run(*again) == 1
