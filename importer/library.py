@@ -26,10 +26,13 @@ from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfi
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
+from importer.pipeline.approve import ANY_PLAN, Approval
 from importer.pipeline.examine import COPY, Look
+from importer.pipeline.plan import PlanResult
 from importer.pipeline.recover import PastRun
 from importer.pipeline.run import Refused, base_url_for, fetch_gate, needed_project
 from importer.pipeline.running import (
+    Control,
     Listener,
     Running,
     StopSwitch,
@@ -47,14 +50,16 @@ from importer.survey.duplicates import Seen
 
 __all__ = [
     "AlreadyImported",
+    "ApplyOptions",
+    "Approval",
     "CheckOptions",
     "File",
     "Guard",
     "Listener",
     "LoadedMapping",
     "PastRun",
+    "PlanResult",
     "Refused",
-    "ResumeOptions",
     "RunOptions",
     "RunResult",
     "Running",
@@ -63,6 +68,8 @@ __all__ = [
     "TargetBusy",
     "Unfinished",
     "Verification",
+    "apply",
+    "apply_async",
     "base_url_for",
     "check",
     "check_async",
@@ -70,6 +77,8 @@ __all__ = [
     "mark",
     "needed_project",
     "past_run",
+    "plan",
+    "plan_async",
     "preview",
     "resume",
     "resume_async",
@@ -107,8 +116,8 @@ class RunOptions(CheckOptions, total=False):
     guard: Guard
 
 
-class ResumeOptions(TypedDict, total=False):
-    """What may go along with a resumed run; see :class:`RunOptions`."""
+class ApplyOptions(TypedDict, total=False):
+    """What may go along when a plan is sent; see :class:`RunOptions`."""
 
     listener: Listener
     stop: StopSwitch
@@ -217,7 +226,72 @@ def run(
     )
 
     def work(**given: Any) -> RunResult:
-        return guarded.run(job, **given)
+        about, control = _divided(given)
+        return guarded.run(job, control, **about)
+
+    return run_until_stopped(work, **options)
+
+
+def plan(
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    target: Target | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    excepted: Iterable[File] = (),
+    **options: Unpack[RunOptions],
+) -> PlanResult:
+    """Do all of :func:`run` up to the first request, and keep it in a folder for :func:`apply`.
+
+    Rows that the `excepted` runs of the same file have created, or may have, are left out. Raises
+    as :func:`run` does where the plan could not be applied, and keeps nothing then.
+    """
+    loaded = _loaded(mapping)
+    job = Job(
+        Path(file),
+        loaded,
+        target or target_for(loaded),
+        reading or SourceOptions(),
+        settings or RunSettings(),
+        tuple(map(Path, excepted)),
+    )
+
+    def work(**given: Any) -> PlanResult:
+        about, control = _divided(given)
+        return guarded.plan(job, control, **about)
+
+    if on_a_loop():
+        return in_a_thread(work, **options)
+    return work(**options)
+
+
+def apply(
+    plan_dir: File,
+    *,
+    target: Target | None = None,
+    settings: RunSettings | None = None,
+    approval: Approval = ANY_PLAN,
+    **options: Unpack[ApplyOptions],
+) -> RunResult:
+    """Send what a plan holds and was not sent yet, and nothing else; write the result files.
+
+    Without a `target` it goes where it was planned for, as whom the environment names. Without
+    `settings` it goes as it was planned, in pace, retries and engine, but for its limit; to change
+    one, take those of :func:`past_run`: ``replace(past_run(plan_dir).settings, limit=5)``. The
+    `approval` says which plan may be sent. Where nothing is pending, nothing is sent, and the
+    result's `nothing_pending` says so. Raises UsageError, which names every difference, where the
+    plan, its target, its project or what it rests on is not as it was planned, and JournalError
+    where the journal cannot be trusted or the run is still alive.
+    """
+    path = Path(plan_dir)
+    past = past_run(path)
+    where = target or (_target_of(past) if past.pending else None)
+    how = settings or past.settings
+
+    def work(**given: Any) -> RunResult:
+        about, control = _divided(given)
+        return guarded.apply(path, where, how, control, approval=approval, **about)
 
     return run_until_stopped(work, **options)
 
@@ -227,26 +301,10 @@ def resume(
     *,
     target: Target | None = None,
     settings: RunSettings | None = None,
-    **options: Unpack[ResumeOptions],
+    **options: Unpack[ApplyOptions],
 ) -> RunResult:
-    """Send the pending rows of a run, and no others; its result files are written anew.
-
-    Without a `target` it goes where the run was sent, as whom the environment names. Without
-    `settings` it goes on as it began, in pace, retries and engine, but for its limit; to change
-    one, take those of :func:`past_run`: ``replace(past_run(run_dir).settings, limit=5)``. Where
-    nothing is pending, nothing is sent, and the result's `nothing_pending` says so. Raises
-    UsageError where target or copies are not those the run began with, and JournalError where the
-    journal cannot be trusted or the run is still alive.
-    """
-    path = Path(run_dir)
-    past = past_run(path)
-    where = target or (_target_of(past) if past.pending else None)
-    how = settings or past.settings
-
-    def work(**given: Any) -> RunResult:
-        return guarded.resume(path, where, how, **given)
-
-    return run_until_stopped(work, **options)
+    """Go on with a run that stopped or was cut off: :func:`apply` under its old name."""
+    return apply(run_dir, target=target, settings=settings, **options)
 
 
 def mark(run_dir: File, found: Mapping[int, str | int | None]) -> RunResult:
@@ -329,17 +387,57 @@ async def run_async(
     return await follow(running, listener)
 
 
+async def plan_async(
+    file: File,
+    mapping: File | LoadedMapping,
+    *,
+    target: Target | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    excepted: Iterable[File] = (),
+    **options: Unpack[RunOptions],
+) -> PlanResult:
+    """As :func:`plan`, without blocking the running event loop; cancelling it ends the planning.
+
+    Its listener is called on that loop, with the newest progress only.
+    """
+    listener = options.pop("listener", None)
+    running = start(
+        plan,
+        file,
+        mapping,
+        target=target,
+        reading=reading,
+        settings=settings,
+        excepted=excepted,
+        **options,
+    )
+    return await follow(running, listener)
+
+
+async def apply_async(
+    plan_dir: File,
+    *,
+    target: Target | None = None,
+    settings: RunSettings | None = None,
+    approval: Approval = ANY_PLAN,
+    **options: Unpack[ApplyOptions],
+) -> RunResult:
+    """As :func:`apply`, without blocking the running event loop; see :func:`run_async`."""
+    listener = options.pop("listener", None)
+    running = start(apply, plan_dir, target=target, settings=settings, approval=approval, **options)
+    return await follow(running, listener)
+
+
 async def resume_async(
     run_dir: File,
     *,
     target: Target | None = None,
     settings: RunSettings | None = None,
-    **options: Unpack[ResumeOptions],
+    **options: Unpack[ApplyOptions],
 ) -> RunResult:
     """As :func:`resume`, without blocking the running event loop; see :func:`run_async`."""
-    listener = options.pop("listener", None)
-    running = start(resume, run_dir, target=target, settings=settings, **options)
-    return await follow(running, listener)
+    return await apply_async(run_dir, target=target, settings=settings, **options)
 
 
 @contextlib.contextmanager
@@ -376,6 +474,12 @@ def _recall(
         )
     recall(seen, rules, place, settings.runs_dir)
     return ()
+
+
+def _divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], Control]:
+    """The options of a run: those about it, and those that stop and watch it."""
+    watch = {name: options[name] for name in ("stop", "listener", "log") if name in options}
+    return {name: options[name] for name in options if name not in watch}, Control(**watch)
 
 
 def _loaded(mapping: File | LoadedMapping) -> LoadedMapping:

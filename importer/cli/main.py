@@ -23,6 +23,8 @@ COMMANDS = {
     "check": ("check", "Check files without sending anything (dry run)."),
     "preview": ("check", "Show the records that would be sent, as JSON lines."),
     "init": ("check", "Draft a mapping from a file's headers and data."),
+    "plan": ("plan", "Check a file and keep what would be sent, to be looked at."),
+    "apply": ("past_runs", "Send what a plan holds, and nothing else."),
     "resume": ("past_runs", "Go on with a run that stopped or was cut off."),
     "reconcile": ("past_runs", "Look for uncertain rows in the service."),
     "mark": ("past_runs", "Settle uncertain rows by hand."),

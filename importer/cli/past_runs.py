@@ -42,6 +42,7 @@ from importer.pipeline.summary import about_run
 from importer.settings import SETTINGS
 
 if TYPE_CHECKING:
+    from importer.library import Approval
     from importer.operations.ledger import FileEntry, Ledger, LedgerEntry
     from importer.pipeline.reconcile import Reconciliation
     from importer.pipeline.verify import Verification
@@ -58,6 +59,49 @@ run_argument = click.argument(
 )
 
 
+def _max_age(_: click.Context, __: click.Parameter, text: str) -> float:
+    """Read a length of time, ``7d``, ``12h``, ``30m`` or ``90s``, as seconds."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip(), re.ASCII)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time: write it as 7d, 12h or 30m")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+
+
+@click.command(
+    short_help="Send what a plan holds, and nothing else.",
+    epilog="Example: vcc-import apply runs/leads-20261123T201753Z-e6e70a --plan-id ID",
+)
+@click.argument("plan_dir", type=click.Path(path_type=Path, file_okay=False), metavar="PLAN_DIR")
+@click.option("--plan-id", metavar="ID", help="Send it only if this is its id.")
+@click.option(
+    "--max-age",
+    callback=_max_age,
+    default="7d",
+    show_default=True,
+    metavar="AGE",
+    help="Refuse a plan that is older, if nothing was sent of it yet.",
+)
+@resuming_options
+@again_option
+@log_options
+@quiet_option
+def apply(plan_dir: Path, plan_id: str | None, max_age: float, **options: Any) -> int:
+    """Send the records of a plan that were not sent yet, byte for byte.
+
+    Refused, with every difference named, where a part of the plan was changed, its id is another,
+    it goes elsewhere, its project has changed in a way that matters, a do-not-call list has got a
+    number that is still to be called, or the same rows were sent since.
+
+    It goes on with a run that stopped or was cut off, too: with its pace, retries, limits of time
+    and failures, engine, workers and certificates, unless they are given anew. Its --limit is not
+    kept. Uncertain rows are left alone: see reconcile. The result files cover the whole file. Exit
+    codes are those of run.
+    """
+    from importer.library import Approval
+
+    return _applied("apply", plan_dir, Approval(plan_id, max_age), options)
+
+
 @click.command(
     short_help="Go on with a run that stopped or was cut off.",
     epilog="Example: vcc-import resume runs/leads-20261123T201753Z-e6e70a",
@@ -68,14 +112,14 @@ run_argument = click.argument(
 @log_options
 @quiet_option
 def resume(run_dir: Path, **options: Any) -> int:
-    """Send the pending rows of a run, and no others.
+    """Send the pending rows of a run, and no others: apply, under its old name."""
+    from importer.library import Approval
 
-    It works from the run's own copy of the file and of the mapping, whatever became of them
-    since, and as the run began: with its pace, retries, limits of time and failures, engine,
-    workers and certificates, unless they are given anew. Its --limit is not kept. Uncertain rows
-    are left alone: see reconcile. The result files are written anew and cover the whole file. Exit
-    codes are those of run.
-    """
+    return _applied("resume", run_dir, Approval(), options)
+
+
+def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str, Any]) -> int:
+    """Send what is pending in a folder, and tell what became of it; `name` is the command's."""
     from importer import library
 
     past = library.past_run(run_dir)
@@ -85,10 +129,11 @@ def resume(run_dir: Path, **options: Any) -> int:
     place = past_target(past, options) if past.pending else contextlib.nullcontext()
     with place as target, SIGNALS.stoppable(stop.pull) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
-            result = library.resume(
+            result = library.apply(
                 run_dir,
                 target=target,
                 settings=settings,
+                approval=approval,
                 guard=library.Guard(again=options["again"]),
                 stop=stop,
                 listener=listener,
@@ -97,8 +142,10 @@ def resume(run_dir: Path, **options: Any) -> int:
         if as_json():
             put_result(result, code)
         if not options["quiet"]:
+            for note in result.notes:
+                say(f"Since it was planned: {note}.")
             kept = {name for name in SENDING if SETTINGS[name].kept}
-            anew = repeated("resume", kept | {"customer", "api_key_file", "ca_file"})
+            anew = repeated(name, kept | {"customer", "api_key_file", "ca_file"})
             say(describe_run(result, anew))
         return code
 

@@ -71,6 +71,12 @@ T = TypeVar("T")
 ENDED_KEY = "ended_at"
 """The meta key for when sending ended. The first intent of a sitting takes it away, so that a
 sitting that was killed has none, rather than that of the sitting before."""
+BEGUN_KEY = "started_at"
+"""The meta key for when a run began: it is noted before the first request may leave, and a plan
+without it was surely not sent."""
+PLANNED_KEY = "plan_sha256"
+"""The meta key for the SHA-256 of plan.json. A journal without it is not that of a plan: of one
+that was cut off, or of a run of a version that kept no ready records."""
 LEASED_KEY = "leased"
 """The meta key for the engine that leased rows to senders elsewhere, where one did: such a sender
 may outlive the run for as long as its lease does."""

@@ -19,17 +19,19 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from importer.errors import ImporterError, JournalError, OutputError, SourceError, UsageError
 from importer.files import make_private_folder, quoted, replacing
 from importer.journal.journal import Journal
+from importer.mapping.load import load_mapping
 from importer.mapping.spec import Rows
 from importer.model import Status, Summary
 from importer.operations.ledger import (
@@ -46,9 +48,12 @@ from importer.operations.ledger import (
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, Run, RunResult
-from importer.pipeline.recover import past_run, resume_command
+from importer.pipeline.approve import ANY_PLAN, Approval, Pending, rows_named
+from importer.pipeline.plan import PlanResult, planned, rows_sent
+from importer.pipeline.planfile import PlanFile
+from importer.pipeline.recover import PastRun, past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.running import Control, StopSwitch
 from importer.pipeline.summary import Description
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.survey.duplicates import FirstPlaces, Seen, Sighting, row_of
@@ -109,62 +114,90 @@ class Guard:
 
 def run(
     job: Job,
+    control: Control,
     *,
     guard: Guard = Guard(),
     seen: Seen | None = None,
-    log: Path | None = None,
-    stop: StopSwitch | None = None,
-    listener: Listener = lambda _: None,
 ) -> RunResult:
     """Import a file as :func:`importer.pipeline.run.run` does, compared with past runs and entered.
 
     Raises AlreadyImported, Unfinished and TargetBusy besides.
     """
     if job.settings.sandbox is not None:
-        return pipeline.run(job, seen=seen, log=log, stop=stop, listener=listener)
-    stop = stop or StopSwitch()
+        return pipeline.run(job, control, seen=seen)
     seen = seen if seen is not None else Seen(one_file=True)
-    with _Register(job, guard, stop, seen) as register:
-        result = pipeline.run(
-            job, seen=seen, log=log, stop=stop, listener=listener, register=register
-        )
+    with _Register(job, guard, control.stop, seen) as register:
+        result = pipeline.run(job, control, seen=seen, register=register)
         register.ends(result.summary)
         return result
 
 
-def resume(
+def plan(
+    job: Job,
+    control: Control,
+    *,
+    guard: Guard = Guard(),
+    seen: Seen | None = None,
+) -> PlanResult:
+    """Keep a plan of a file, compared with past runs; nothing is sent, and nothing is entered.
+
+    Raises ImporterError where the plan could not be applied: nothing is left of it then.
+    """
+    seen = seen if seen is not None else Seen(one_file=True)
+    with contextlib.ExitStack() as open_:
+        register = None
+        if job.settings.sandbox is None:
+            register = open_.enter_context(_Register(job, guard, control.stop, seen, sends=False))
+        with planned(job, control, seen=seen, register=register) as (line, checkup):
+            return PlanResult(line.plan, line.run.directory, checkup)
+
+
+def apply(
     run_dir: Path,
     target: Target | None,
     settings: RunSettings,
+    control: Control,
     *,
     guard: Guard = Guard(),
-    stop: StopSwitch | None = None,
-    listener: Listener = lambda _: None,
+    approval: Approval = ANY_PLAN,
 ) -> RunResult:
-    """Resume a run as :func:`importer.pipeline.recover.resume` does, compared and entered.
+    """Send what a plan holds, as :func:`importer.pipeline.recover.apply`, compared and entered.
 
     The target may be left out where no row is pending: then nothing is sent, whatever other runs
-    have done. Raises AlreadyImported where another run has sent the same content since, and
-    TargetBusy. The ledger is the first that knows the run: of the folder it lies in, the one that
-    `settings` name, then those that this user has used.
+    have done. Raises AlreadyImported where another run has sent the same content, or, with
+    ``rows.within``, the same leads; Unfinished where one has begun to; TargetBusy. The ledger is
+    the first that knows the run: of the folder it lies in, the one that `settings` name, then those
+    that this user has used.
     """
-    past, stop = past_run(run_dir), stop or StopSwitch()
+    past = past_run(run_dir)
     if past.sandbox is not None:
-        return recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
-    run_id = past.description.run_id
-    runs_dir = _home(run_id, run_dir.absolute().parent, settings.runs_dir)
+        return recovery.apply(run_dir, target, settings, control, approval=approval)
+    runs_dir = _home(past.description.run_id, run_dir.absolute().parent, settings.runs_dir)
     with (
-        target_lock(runs_dir, past.base_url, past.project, wait=guard.wait, stop=stop),
+        target_lock(runs_dir, past.base_url, past.project, wait=guard.wait, stop=control.stop),
         Ledger.open(runs_dir) as ledger,
     ):
-        entry = ledger.find(run_id)
-        if entry is not None:
+        known = ledger.find(past.description.run_id)
+        entry = known if known is not None else _own_entry(past, run_dir)
+        if past.pending:
+            with ledgers_beside(ledger) as ledgers:
+                _refuse_copy(past, run_dir, ledgers)
+                if not guard.again:
+                    _refuse_sent(past, run_dir, entry, ledgers)
+        begun = known is not None
+
+        def begins(run: Run, rows: int) -> None:
+            nonlocal begun
+            began = replace(entry, started_at=run.clock.started_at, status=RUNNING, exit_code=None)
+            _enter_begun(ledger, began, rows, run.description)
+            begun = True
+
+        if begun:
             remember(runs_dir)
-            if past.pending and not guard.again:
-                with ledgers_beside(ledger) as ledgers:
-                    _refuse_overtaken(entry, ledgers)
-        result = recovery.resume(run_dir, target, settings, stop=stop, listener=listener)
-        if entry is not None:
+        result = recovery.apply(
+            run_dir, target, settings, control, approval=approval, begins=begins
+        )
+        if begun:
             _enter(ledger, replace(_ended(entry, result.summary), run_dir=run_dir.absolute()))
         return result
 
@@ -172,11 +205,15 @@ def resume(
 class _Register:
     """The register of one run: refuses it, or enters it when it begins; a context manager.
 
-    From :meth:`admit` on the project is locked. Nothing is made on the disk before that.
+    From :meth:`admit` on the project is locked, if it `sends`. Nothing is made on the disk before
+    that.
     """
 
-    def __init__(self, job: Job, guard: Guard, stop: StopSwitch, seen: Seen) -> None:
+    def __init__(
+        self, job: Job, guard: Guard, stop: StopSwitch, seen: Seen, *, sends: bool = True
+    ) -> None:
         self._job, self._guard, self._stop, self._seen = job, guard, stop, seen
+        self._sends = sends
         self._open = contextlib.ExitStack()
         self._ledger: Ledger | None = None
         self._begun: tuple[Ledger, LedgerEntry] | None = None
@@ -203,20 +240,21 @@ class _Register:
                 "Give it once more when it is whole.",
             )
         runs_dir, target = self._job.settings.runs_dir, self._job.target
-        # The lock comes before the comparison: what another run sends until its end must be seen.
-        self._open.enter_context(
-            target_lock(
-                runs_dir, target.base_url, target.project, wait=self._guard.wait, stop=self._stop
-            )
-        )
+        if self._sends:
+            # The lock comes before the comparison: what another run sends until its end must be
+            # seen.
+            wait, place = self._guard.wait, (target.base_url, target.project)
+            self._open.enter_context(target_lock(runs_dir, *place, wait=wait, stop=self._stop))
         self._ledger = self._open.enter_context(Ledger.open(runs_dir))
         remember(runs_dir)
         entry = self._described(description, RunDirectory(Path()))
         rules = self._job.mapping.spec.rows
         with ledgers_beside(self._ledger) as ledgers:
             if not self._guard.again:
+                excepted = {past_run(path).description.run_id for path in self._job.excepted}
                 for past in _alike(ledgers, entry):
-                    _refuse(past, entry)
+                    if past.run_id not in excepted:
+                        _refuse(past, entry)
             place = (target.base_url, target.project)
             look_back(self._seen, ledgers, place, rules, entry.started_at)
         return {ENTRY_KEY: entry.own_facts()}
@@ -230,12 +268,8 @@ class _Register:
     def begins(self, run: Run, rows: int) -> None:
         """Enter the run as running, durably: its first request follows."""
         if self._ledger is not None:
-            pending = {Status.PENDING.value: rows}
             entry = self._described(run.description, run.directory)
-            entry = replace(entry, rows=rows, counts=pending)
-            self._ledger.enter(entry)
-            self._ledger.note(SIZE, entry.sha256, str(run.description.source["size"]))
-            self._begun = self._ledger, entry
+            self._begun = self._ledger, _enter_begun(self._ledger, entry, rows, run.description)
 
     def ends(self, summary: Summary) -> None:
         """Enter how the run ended."""
@@ -245,26 +279,53 @@ class _Register:
 
     def _described(self, description: Description, directory: RunDirectory) -> LedgerEntry:
         first, last = self._job.reading.rows or (None, None)
-        return LedgerEntry(
-            run_id=description.run_id,
-            label=self._guard.label,
-            file=str(self._job.source.absolute()),
-            sha256=description.source["sha256"],
-            sheet=description.source["sheet"],
-            first_row=first,
-            last_row=last,
-            mapping_sha256=description.mapping["sha256"],
-            base_url=description.target["base_url"],
-            project=description.target["project"],
-            run_dir=directory.path.absolute(),
-            status=RUNNING,
-            exit_code=None,
-            counts={},
-            rows=0,
-            started_at=datetime.now(UTC),
-            elapsed_s=0.0,
-            jobs_file=self._guard.jobs_file,
-        )
+        own = {
+            "label": self._guard.label,
+            "file": str(self._job.source.absolute()),
+            "first_row": first,
+            "last_row": last,
+            "jobs_file": self._guard.jobs_file,
+        }
+        return _entry(description, directory.path, own)
+
+
+def _entry(description: Description, run_dir: Path, own: Mapping[str, Any]) -> LedgerEntry:
+    """A run as it begins; `own` is what only its journal has besides (ENTRY_KEY)."""
+    return LedgerEntry(
+        run_id=description.run_id,
+        label=own.get("label"),
+        file=own.get("file", description.source["path"]),
+        sha256=description.source["sha256"],
+        sheet=description.source["sheet"],
+        first_row=own.get("first_row"),
+        last_row=own.get("last_row"),
+        mapping_sha256=description.mapping["sha256"],
+        base_url=description.target["base_url"],
+        project=description.target["project"],
+        run_dir=run_dir.absolute(),
+        status=RUNNING,
+        exit_code=None,
+        counts={},
+        rows=0,
+        started_at=datetime.now(UTC),
+        elapsed_s=0.0,
+        jobs_file=own.get("jobs_file"),
+    )
+
+
+def _own_entry(past: PastRun, run_dir: Path) -> LedgerEntry:
+    """The entry of a plan that no ledger knows."""
+    return _entry(past.description, run_dir, json.loads(past.meta.get(ENTRY_KEY, "{}")))
+
+
+def _enter_begun(
+    ledger: Ledger, entry: LedgerEntry, rows: int, description: Description
+) -> LedgerEntry:
+    """Enter a run of so many rows as running, durably."""
+    entry = replace(entry, rows=rows, counts={Status.PENDING.value: rows})
+    ledger.enter(entry)
+    ledger.note(SIZE, entry.sha256, str(description.source["size"]))
+    return entry
 
 
 def _alike(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[LedgerEntry]:
@@ -308,15 +369,86 @@ def _home(run_id: str, *folders: Path) -> Path:
         return next((each.path.parent for each in ledgers if each.find(run_id)), folders[0])
 
 
-def _refuse_overtaken(entry: LedgerEntry, ledgers: Sequence[Ledger]) -> None:
-    """Refuse to resume a run whose content a later run has sent."""
+def _refuse_copy(past: PastRun, run_dir: Path, ledgers: Sequence[Ledger]) -> None:
+    """Refuse to send from a copy of a folder whose plan has begun elsewhere.
+
+    A folder that was moved after it began has its own journal with it, and may go on.
+    """
+    run_id = past.description.run_id
+    for known in (entry for ledger in ledgers if (entry := ledger.find(run_id)) is not None):
+        there = RunDirectory(known.run_dir)
+        if there.path.resolve() == run_dir.resolve():
+            continue
+        if there.journal.exists():
+            raise UsageError(
+                f"{run_dir} is a copy of {there.path}, which has begun to send",
+                f"Go on with: {resume_command(there.path)}\nThis copy can be removed.",
+            )
+        if not past.begun and Ledger.current(known).sent:
+            raise UsageError(
+                f"{run_dir} is a copy of {there.path}, which has sent"
+                f" {known.count(Status.CREATED)} rows and is not there any more",
+                "Put that folder back: it knows which rows were sent.",
+            )
+
+
+def _refuse_sent(
+    past: PastRun, run_dir: Path, entry: LedgerEntry, ledgers: Sequence[Ledger]
+) -> None:
+    """Refuse to send what another run has sent, or begun to; of a run that has begun, since."""
+    directory = RunDirectory(run_dir)
+    plan = PlanFile.read(directory.plan) if directory.plan.exists() else None
+    excepted = {one["run_id"] for one in plan.excepted} if plan is not None else set()
     for other in _alike(ledgers, entry):
-        if other.started_at > entry.started_at and other.sent:
+        if other.run_id in excepted:
+            continue
+        if not past.begun:
+            _refuse(other, entry)
+        elif other.started_at > entry.started_at and other.sent:
             raise AlreadyImported(
                 f"{entry.run_dir}: the same content was sent to project {entry.project} since, by"
                 f" {other.run_id}",
                 f"Look at its results: {quoted(other.run_dir)}\nTo send what is pending"
                 " here in spite of it: --again.",
+                other,
+            )
+    if plan is not None:
+        _refuse_leads_sent_since(plan, past, directory, excepted, ledgers)
+
+
+def _refuse_leads_sent_since(
+    plan: PlanFile,
+    past: PastRun,
+    directory: RunDirectory,
+    excepted: Collection[str],
+    ledgers: Sequence[Ledger],
+) -> None:
+    """Refuse pending rows whose keys (``rows.within``) another run has sent since the plan."""
+    rules = load_mapping(directory.mapping).spec.rows
+    unique = rules.unique or ()
+    if rules.within is None or (own := _keys(directory, unique)) is None:
+        return
+    place = (past.base_url, past.project)
+    runs = newest_first([e for ledger in ledgers for e in ledger.runs(since=plan.made_at)])
+    for other in runs:
+        same_place = (other.base_url, other.project) == place
+        if not same_place or other.run_id in {past.description.run_id, *excepted}:
+            continue
+        theirs = _sent_keys(RunDirectory(other.run_dir), unique)
+        if theirs is None:
+            continue
+        shared = [
+            row_of(block[:, -1].astype(np.int64))[theirs.find((block[:, 0], block[:, 1])) >= 0]
+            for block in own.blocks(_AT_ONCE)
+        ]
+        with Journal.read(directory.journal) as journal:
+            rows = Pending(directory, journal).among(np.concatenate(shared))
+        if rows:
+            raise AlreadyImported(
+                f"{directory.path}: leads of it were sent to project {past.project} by"
+                f" {other.run_id} since it was planned: {rows_named(rows)}",
+                f"Look at its results: {quoted(other.run_dir)}\nPlan again: such rows are left"
+                " out then. To send them in spite of it: --again.",
                 other,
             )
 
@@ -477,20 +609,28 @@ def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | 
     if not directory.keys.exists():
         return None
     try:
-        with Journal.read(directory.journal) as journal:
-            sent = np.fromiter(journal.rows_in(Status.CREATED, Status.UNCERTAIN), dtype=np.int64)
+        sent = rows_sent(directory)
     except JournalError as error:
         raise SourceError(
             f"{directory.path}: what this run sent is not known: {error.message}",
             "rows.within looks back at it: mend it, or remove its folder to leave it out.",
         ) from None
+    return _keys(directory, unique, sent)
+
+
+def _keys(
+    directory: RunDirectory, unique: Sequence[str], rows: npt.NDArray[np.int64] | None = None
+) -> FirstPlaces | None:
+    """The keys that a run has kept, of some rows or all; None where these columns have none."""
     keys = FirstPlaces()
+    if not directory.keys.exists():
+        return None
     with directory.keys.open("rb") as file:
         if json.loads(file.readline()).get("unique") != list(unique):
             return None
         while block := file.read(_AT_ONCE * _WIDTH * 8):
             entries = np.frombuffer(block, dtype="<u8").reshape(-1, _WIDTH).astype(np.uint64)
             places = entries[:, -1].astype(np.int64)
-            taken = np.isin(row_of(places), sent)
+            taken = np.isin(row_of(places), rows) if rows is not None else slice(None)
             keys.add((entries[taken, 0], entries[taken, 1]), places[taken])
     return keys if len(keys) else None

@@ -27,7 +27,7 @@ from typing import Any, Self
 from importer.errors import JournalError, OutputError
 from importer.files import make_private_folder, write_private
 from importer.journal.file import is_written
-from importer.journal.journal import Journal
+from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.model import Status
 from importer.pipeline.rundir import RunDirectory
 from importer.settings import STATE_DIR_VARIABLE
@@ -702,6 +702,8 @@ def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | Non
             meta, counts = journal.meta(), journal.counts()
         if "rows" not in meta and "run_id" in meta:
             return None  # it was cut off while the source was being read
+        if PLANNED_KEY in meta and BEGUN_KEY not in meta:
+            return None  # a plan of which nothing was sent
         about = {key: json.loads(meta[key]) for key in _PARTS}
         about |= {"rows": int(meta["rows"]), "started_at": meta["started_at"]}
         about["counts"] = {state.value: count for state, count in counts.items()}

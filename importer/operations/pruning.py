@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from importer.errors import JournalError, OutputError
-from importer.journal.journal import Journal
+from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
 from importer.pipeline.recover import how_to_settle, noted_settings
@@ -75,7 +75,8 @@ def _needed(path: Path) -> str | None:
     except OSError as error:
         return f"its journal cannot be read: {error.strerror}"
     settings = noted_settings(meta)
-    if settings.get("sandbox"):
+    mere_plan = PLANNED_KEY in meta and BEGUN_KEY not in meta
+    if mere_plan or settings.get("sandbox"):
         return None
     if counts.get(Status.UNCERTAIN):
         return f"{counts[Status.UNCERTAIN]} uncertain rows: {how_to_settle(path, settings)}"

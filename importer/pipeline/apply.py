@@ -36,7 +36,7 @@ from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile
 from importer.pipeline.results import write_results
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.running import Control, Listener
 from importer.pipeline.summary import Clock, Description, about_run, summarise
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
@@ -53,13 +53,17 @@ EXAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to import: what to read and how, what it means, where it goes."""
+    """One file to import: what to read and how, what it means, where it goes.
+
+    `excepted` are the directories of runs of the same file whose rows are left out.
+    """
 
     source: Path
     mapping: LoadedMapping
     target: Target
     reading: SourceOptions = field(default_factory=SourceOptions)
     settings: RunSettings = field(default_factory=RunSettings)
+    excepted: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class RunResult:
 
     `checkup` is what the check found, where the run was not one of the past. `stop` is why nothing
     more was sent, where the run stopped early. `nothing_pending` says that the run was resumed
-    though it had no row to send: nothing was sent.
+    though it had no row to send: nothing was sent. `notes` are what has changed since it was
+    planned, and does not matter.
     """
 
     summary: Summary
@@ -77,6 +82,7 @@ class RunResult:
     checkup: Checkup | None = None
     stop: Stop | None = None
     nothing_pending: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +120,13 @@ class Register(Protocol):
         """Note, durably, a run that is about to send; where this raises, nothing is sent."""
 
 
-def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> RunResult:
+def send_and_finish(line: Line, rows: int, control: Control) -> RunResult:
     """Send what is pending and write the results of all rows.
 
     Raises JournalError or OutputError where the disk fails; both say how to go on.
     """
     try:
-        return finish(line.run, rows, send(line, rows, stop, listener))
+        return finish(line.run, rows, send(line, rows, control))
     except (JournalError, OutputError) as error:
         # Rows were sent: the journal has them, and the files can be made again from it.
         error.exit_code = 3
@@ -131,10 +137,10 @@ def send_and_finish(line: Line, rows: int, stop: StopSwitch, listener: Listener)
         raise
 
 
-def send(line: Line, rows: int, stop: StopSwitch, listener: Listener) -> Ending:
+def send(line: Line, rows: int, control: Control) -> Ending:
     """Send what the journal does not know, and tell the listener of it."""
     counts = _counts(line.run.journal, rows)
-    listener = _until_it_fails(listener)
+    listener, stop = _until_it_fails(control.listener), control.stop
     listener(Progress(Stage.SENDING, rows, dict(counts)))
 
     def tell(outcomes: Sequence[Outcome]) -> None:

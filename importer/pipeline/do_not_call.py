@@ -69,8 +69,10 @@ class _Unusable(Exception):  # noqa: N818 - it becomes a line of a MappingError
         self.key = key
 
 
-def load_lists(mapping: LoadedMapping, stop: StopSwitch | None = None) -> Lists:
-    """Read the lists that a mapping names.
+def load_lists(
+    mapping: LoadedMapping, stop: StopSwitch | None = None, *, beside: Path | None = None
+) -> Lists:
+    """Read the lists that a mapping names; their paths are relative to `beside`, or its own folder.
 
     Raises MappingError, with a line for each that is missing, unreadable, or has no valid number;
     RunInterruptedError where `stop` is set meanwhile.
@@ -79,10 +81,11 @@ def load_lists(mapping: LoadedMapping, stop: StopSwitch | None = None) -> Lists:
     about: list[Mapping[str, Any]] = []
     remarks: list[Problem] = []
     mistakes: list[str] = []
+    folder = beside if beside is not None else mapping.path.parent
     for i, entry in enumerate(mapping.spec.rows.do_not_call):
         region = entry.region or mapping.spec.region
         try:
-            found = _read(mapping.path.parent / entry.file, entry, region, stop or StopSwitch())
+            found = _read(folder / entry.file, entry, region, stop or StopSwitch())
         except _Unusable as error:
             mistakes.append(_mistake(mapping, i, error))
             continue

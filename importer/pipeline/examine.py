@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Self, TypeVar
 
+import numpy as np
 import orjson
 
 from importer.api.request import encode
@@ -43,7 +44,7 @@ from importer.model import (
 )
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
-from importer.pipeline.ready import ReadyRecords, ready_records
+from importer.pipeline.ready import ReadyRecords, RowNumbers, ready_records
 from importer.pipeline.running import Listener, StopSwitch
 from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
@@ -59,6 +60,15 @@ COPY = "source.parquet"
 
 
 @dataclass(frozen=True, slots=True)
+class SentBefore:
+    """The `rows` of a run of the same list that are, or may be, in the service: int64."""
+
+    run_id: str
+    run_dir: Path
+    rows: RowNumbers
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """How to examine a file.
 
@@ -68,6 +78,7 @@ class Look:
     they have been loaded already. `cap` bounds the problems that are listed.
     With a `gate` the ready rows are compared with a project. Call-backs before `now`, which has an
     offset, are warned of; None warns of none. `remarks` are told with what is found in the file.
+    Rows that were `sent_before` are left out.
     """
 
     copy: Path
@@ -81,6 +92,7 @@ class Look:
     lists: Lists | None = None
     lasting: bool = False
     remarks: tuple[Problem, ...] = ()
+    sent_before: tuple[SentBefore, ...] = ()
 
 
 def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
@@ -129,7 +141,8 @@ class _Mapped:
 class Examination:
     """A file on its way to the gate; raises MappingError where mapping and sheet do not fit.
 
-    `cells_digest` is that of a lasting copy of its cells, once they were read.
+    `cells_digest` is that of a lasting copy of its cells, once they were read; `comparison` what
+    came of that with a project, once all rows were gone through.
     """
 
     def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: Look) -> None:
@@ -151,7 +164,7 @@ class Examination:
         self._fill = FillCounter(info.headers)
         self._mapping = mapping
         self._rows = 0
-        self._comparison: ComparisonResult | None = None
+        self.comparison: ComparisonResult | None = None
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
@@ -222,14 +235,16 @@ class Examination:
             # Not a loop: its variables would keep a batch while the next ones are mapped.
             yield from map(decide, map_ahead(snapshot.batches(self.plan.used), work))
             if preflight is not None:
-                self._comparison = preflight.finish()
-                self.surveyor.note(self._comparison.problems)
-                log.add(self._comparison.problems)
+                self.comparison = preflight.finish()
+                self.surveyor.note(self.comparison.problems)
+                log.add(self.comparison.problems)
 
     def _mapped(self, batch: Batch) -> _Mapped:
         evaluated = self.plan.evaluate(batch)
         if self.look.now is not None:
             evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
+        for before in self.look.sent_before:
+            evaluated = _without_sent(evaluated, before)
         return _Mapped(evaluated.checked, evaluated)
 
     def _checked(self, batch: Batch) -> _Mapped:
@@ -243,13 +258,29 @@ class Examination:
         checkup = Checkup(
             self.info, survey, self.plan.unused_columns, findings, phones=self.plan.phones
         )
-        if (compared := self._comparison) is None:
+        if (compared := self.comparison) is None:
             return checkup
         return replace(checkup, refused=compared.refused, new_values=compared.new_values)
 
     def _raise_if_stopped(self) -> None:
         if self.look.stop.reason is not None:
             raise RunInterruptedError("interrupted while reading: nothing was sent")
+
+
+def _without_sent(evaluated: Evaluated, before: SentBefore) -> Evaluated:
+    """A batch without the rows that a run has sent: these are filtered out."""
+    checked = evaluated.checked
+    sent = checked.rows[np.isin(checked.rows, before.rows)].tolist()
+    if not sent:
+        return evaluated
+    message = f"left out, since {before.run_id} has sent it"
+    told = {
+        row: Problem(row, None, None, "sent_before", message, severity=Severity.WARNING)
+        for row in sent
+    }
+    problems = tuple(p for p in checked.problems if p.row not in told)
+    filtered = {**checked.filtered, **told}
+    return replace(evaluated, checked=replace(checked, filtered=filtered, problems=problems))
 
 
 def findings_of(log: Path | None, copy: Path) -> Findings | None:

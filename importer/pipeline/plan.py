@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from importer.errors import OutputError
+import numpy as np
+
+from importer.errors import OutputError, UsageError
 from importer.files import WorkingFolder, make_private_folder, write_private
-from importer.journal.journal import Journal
+from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Status
 from importer.pipeline.apply import Job, Line, Register, Run
@@ -26,15 +28,16 @@ from importer.pipeline.examine import (
     COPY,
     Examination,
     Look,
+    SentBefore,
     findings_of,
     fitted_plan,
     open_incoming,
 )
-from importer.pipeline.planfile import PLANNED_KEY, Part, PlanFile, content_id
-from importer.pipeline.preflight import Refused, fetch_gate
-from importer.pipeline.ready import ReadyWriter
+from importer.pipeline.planfile import Part, PlanFile, content_id
+from importer.pipeline.preflight import ComparisonResult, Refused, fetch_gate
+from importer.pipeline.ready import ReadyWriter, RowNumbers
 from importer.pipeline.rundir import RunDirectory, log_about_run, new_run_id
-from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.running import Control
 from importer.pipeline.summary import (
     Clock,
     Description,
@@ -47,6 +50,15 @@ from importer.settings import SourceOptions
 from importer.sources import file_sha256
 from importer.sources.source import Source
 from importer.survey.duplicates import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """A plan that was kept: what it is, where it lies, and what the check found."""
+
+    plan: PlanFile
+    directory: RunDirectory
+    checkup: Checkup
 
 
 def check(
@@ -95,30 +107,24 @@ def preview(
 @contextlib.contextmanager
 def planned(
     job: Job,
+    control: Control,
     *,
     seen: Seen | None = None,
-    log: Path | None = None,
-    stop: StopSwitch | None = None,
-    listener: Listener = lambda _: None,
     register: Register | None = None,
+    sends: bool = False,
 ) -> Iterator[tuple[Line, Checkup]]:
     """Check one file and keep a plan of it in a folder; its journal is open for the block.
 
-    All problems found on the way go to the file `log`, where one is named. The `register` may
-    refuse the plan. Raises ImporterError where there can be none; nothing is left of it then.
+    With `sends` the block sends it, and it is noted as begun. The `register` may refuse the plan.
+    Raises ImporterError where there can be none; nothing is left of it then.
     """
-    line, checkup = _planned(job, seen, log, stop or StopSwitch(), listener, register)
+    line, checkup = _planned(job, control, seen, register, sends=sends)
     with line.run.journal:
         yield line, checkup
 
 
 def _planned(
-    job: Job,
-    seen: Seen | None,
-    log: Path | None,
-    stop: StopSwitch,
-    listener: Listener,
-    register: Register | None,
+    job: Job, control: Control, seen: Seen | None, register: Register | None, *, sends: bool
 ) -> tuple[Line, Checkup]:
     from importer.api.client import Client
 
@@ -131,13 +137,15 @@ def _planned(
         Client(job.target, job.settings.pace)  # refuses a target it cannot use
         asks = job.settings.preflight
         gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None
-        lists = load_lists(job.mapping, stop)
+        lists = load_lists(job.mapping, control.stop)
+        excepted = tuple(_sent_before(path, source) for path in job.excepted)
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
         noted = register.admit(description) if register is not None else {}
         with _prepared(job, description) as (directory, journal):
-            look = Look(directory.snapshot, log, seen, stop=stop, listener=listener, lists=lists)
-            look = replace(look, lasting=True, gate=gate, now=_now())
+            look = Look(directory.snapshot, control.log, seen, stop=control.stop)
+            look = replace(look, listener=control.listener, lists=lists)
+            look = replace(look, lasting=True, gate=gate, now=_now(), sent_before=excepted)
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
             left_out: Counter[tuple[str, str]] = Counter()
@@ -151,12 +159,16 @@ def _planned(
                     journal.settle(refused)
             checkup = examination.finish()
             if checkup.refused:
-                raise Refused(_kept(checkup, log, directory.snapshot))
+                raise Refused(_kept(checkup, control.log, directory.snapshot))
             description = description.but(new_values=checkup.new_values)
             if register is not None:
                 register.planned(directory, examination.surveyor.sighting)
             content = _Content(
-                {"cells": examination.cells_digest, "ready": records.digest}, left_out, lists
+                {"cells": examination.cells_digest, "ready": records.digest},
+                left_out,
+                lists,
+                examination.comparison,
+                excepted,
             )
             plan = _plan_file(job, description, directory, checkup, content)
             write_private(directory.plan, plan.text)
@@ -166,7 +178,7 @@ def _planned(
                     **noted,
                     "rows": str(checkup.survey.rows),
                     PLANNED_KEY: file_sha256(directory.plan),
-                    "started_at": clock.started_at.isoformat(),
+                    **({BEGUN_KEY: clock.started_at.isoformat()} if sends else {}),
                 }
             )
     if seen is not None and not seen.one_file:
@@ -181,6 +193,8 @@ class _Content:
     digests: Mapping[str, str]
     left_out: Counter[tuple[str, str]]
     lists: Lists
+    compared: ComparisonResult | None
+    excepted: tuple[SentBefore, ...]
 
 
 def _plan_file(
@@ -199,9 +213,13 @@ def _plan_file(
         for name, path in files.items()
     }
     survey, target = checkup.survey, description.target
+    compared = content.compared
     return PlanFile(
         id=content_id(
-            {**content.digests, "mapping": job.mapping.sha256}, content.lists.about, None, target
+            {**content.digests, "mapping": job.mapping.sha256},
+            content.lists.about,
+            compared.expected.digest() if compared is not None else None,
+            target,
         ),
         run_id=description.run_id,
         created_at=_now().isoformat(timespec="seconds"),
@@ -218,8 +236,8 @@ def _plan_file(
             for (status, code), rows in content.left_out.most_common()
         ],
         phones=[asdict(reading) for reading in checkup.phones],
-        new_values=[],
-        asked=None,
+        expected=compared.expected.as_json() if compared is not None else None,
+        excepted=[{"run_id": one.run_id, "run_dir": str(one.run_dir)} for one in content.excepted],
         versions=versions(),
     )
 
@@ -268,6 +286,35 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         undo.callback(journal.close)
         yield directory, journal
         undo.pop_all()
+
+
+def _sent_before(run_dir: Path, source: Source) -> SentBefore:
+    """The rows of a run of the same list that are, or may be, in the service.
+
+    Raises UsageError where it is a run of another list: its rows would be others; JournalError.
+    """
+    directory = RunDirectory(run_dir)
+    with Journal.read(directory.journal) as journal:
+        try:
+            description = Description.from_meta(journal.meta())
+        except (KeyError, ValueError, TypeError):
+            raise UsageError(f"{run_dir} is not the folder of a run") from None
+    then, now = description.source, describe_source(source.info, source.sha256, source.size)
+    differing = [name for name in ("sha256", "sheet", "header_row") if then[name] != now[name]]
+    if differing:
+        raise UsageError(
+            f"{run_dir} is a run of another list ({', '.join(differing)} differ): its rows are not"
+            f" those of {source.info.path}",
+            "--except takes a run of the same file, as it was then. Of another file, rows.within"
+            " with rows.unique leaves out what was sent before.",
+        )
+    return SentBefore(description.run_id, run_dir.absolute(), rows_sent(directory))
+
+
+def rows_sent(directory: RunDirectory) -> RowNumbers:
+    """The rows of a run that are, or may be, in the service; raises JournalError."""
+    with Journal.read(directory.journal) as journal:
+        return np.fromiter(journal.rows_in(Status.CREATED, Status.UNCERTAIN), dtype=np.int64)
 
 
 def _describe(job: Job, source: Source, lists: Lists) -> Description:

@@ -27,9 +27,6 @@ from importer.files import quoted, shown_within
 from importer.pipeline.rundir import RunDirectory
 from importer.sources import file_sha256
 
-PLANNED_KEY = "plan_sha256"
-"""The meta key for the SHA-256 of plan.json. A journal without it is not that of a plan: of one
-that was cut off, or of a run of a version that kept no ready records."""
 VERSION = 1
 _ID_DIGITS = 32
 
@@ -48,9 +45,10 @@ class PlanFile:
     """A plan as its plan.json has it.
 
     `parts` are its files by what they hold. `rows` are those read, `counts` say what would become
-    of them, `left_out` why, by status and code. `new_values` are those that the project would get,
-    `asked` is what the plan needs of the project, None where it was not asked. `excepted` are the
-    ids of runs whose rows were left out. Everything is as JSON has it.
+    of them, `left_out` why, by status and code. `expected` is what the records count on in the
+    project (:class:`importer.survey.expected.Expected`), and what they would create there; None
+    where it was not asked. `excepted` are runs of the same list whose rows are left out, each with
+    `run_id` and `run_dir`. Everything is as JSON has it.
     """
 
     id: str
@@ -66,9 +64,8 @@ class PlanFile:
     counts: Mapping[str, int]
     left_out: Sequence[Mapping[str, Any]]
     phones: Sequence[Mapping[str, Any]]
-    new_values: Sequence[Mapping[str, Any]]
-    asked: Mapping[str, Any] | None
-    excepted: Sequence[str] = ()
+    expected: Mapping[str, Any] | None
+    excepted: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
 
@@ -123,22 +120,38 @@ class PlanFile:
                 yield f"{quoted(path)} was changed since it was planned"
 
 
+def intact_plan(where: RunDirectory, sha256: str) -> tuple[PlanFile | None, list[str]]:
+    """The plan in a folder, and the files that are not as they were planned, told for people.
+
+    `sha256` is that of its plan.json by the journal; where it is another, there is no plan.
+    """
+    try:
+        same = hmac.compare_digest(file_sha256(where.plan), sha256)
+    except OSError:
+        same = False
+    if not same:
+        return None, [f"{quoted(where.plan)} was changed since it was planned, or is gone"]
+    plan = PlanFile.read(where.plan)
+    return plan, list(plan.changed_parts(where))
+
+
 def content_id(
     parts: Mapping[str, str],
     do_not_call: Sequence[Mapping[str, Any]],
-    asked: Mapping[str, Any] | None,
+    expected: str | None,
     target: Mapping[str, Any],
 ) -> str:
     """The id of a plan, 32 hexadecimal digits: a SHA-256 over its content, cut.
 
-    `parts` are the digests of its files' content, by what they hold.
+    `parts` are the digests of its files' content, by what they hold, and `expected` that of what
+    was asked of the project.
     """
     lists = [{key: one[key] for key in ("sha256", "column", "action")} for one in do_not_call]
     content = {
         "version": VERSION,
         "parts": parts,
         "do_not_call": lists,
-        "asked": asked,
+        "expected": expected,
         "target": target,
     }
     canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

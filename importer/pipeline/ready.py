@@ -138,6 +138,11 @@ class ReadyFile:
                 rows, bodies = rows[~known], bodies.filter(pa.array(~known))
             yield from map(Request, rows.tolist(), bodies.to_pylist())
 
+    def row_numbers(self) -> Iterator[RowNumbers]:
+        """The row numbers of the records, batch by batch."""
+        for table in self._file.groups([_ROW]):
+            yield table.column(_ROW).to_numpy()
+
     def phones(self) -> Iterator[tuple[RowNumbers, RowNumbers]]:
         """Every number of a contact and the row it is of: batch by batch, rows and numbers."""
         for table in self._file.groups([_ROW, _PHONES]):

@@ -10,26 +10,25 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from importer.errors import CutJournalError, JournalError, MappingError, UsageError
-from importer.files import quoted
 from importer.journal.file import mark_of, wal_of
-from importer.journal.journal import ENDED_KEY, LEASED_KEY, Journal
+from importer.journal.journal import BEGUN_KEY, ENDED_KEY, LEASED_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
 from importer.pipeline.apply import Job, Line, Run, RunResult, finish, send_and_finish
-from importer.pipeline.planfile import PLANNED_KEY, PlanFile
+from importer.pipeline.approve import Approval, approved
 from importer.pipeline.rundir import RunDirectory, log_about_run
-from importer.pipeline.running import Listener, StopSwitch
-from importer.pipeline.summary import Clock, Description, about_run, describe_target, mark_from_list
+from importer.pipeline.running import Control
+from importer.pipeline.summary import Clock, Description, about_run, mark_from_list
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
-from importer.sources import file_sha256, open_source
+from importer.sources import open_source
 from importer.sources.snapshot import Snapshot
 
 _NOT_BEGUN = "nothing was sent in this run: it was cut off while the source was being read"
@@ -37,17 +36,26 @@ _NOT_BEGUN = "nothing was sent in this run: it was cut off while the source was 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run as its directory describes it.
+    """A run, or a plan of which nothing was sent yet, as its directory describes it.
 
-    `plan_sha256` is that of its plan.json; None where a version began it that kept no ready records
-    and so can be settled and reported, but not sent.
+    `meta` is what else its journal notes.
     """
 
     directory: RunDirectory
     description: Description
     rows: int
     pending: int
-    plan_sha256: str | None
+    meta: Mapping[str, str] = field(repr=False)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it may have been sent."""
+        return BEGUN_KEY in self.meta
+
+    @property
+    def plan_sha256(self) -> str | None:
+        """That of its plan.json; None where a version began it that kept no ready records."""
+        return self.meta.get(PLANNED_KEY)
 
     @property
     def project(self) -> int:
@@ -154,7 +162,7 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         description,
         int(meta["rows"]),
         int(meta["rows"]) - sum(journal.counts().values()),
-        meta.get(PLANNED_KEY),
+        meta,
     )
 
 
@@ -172,40 +180,54 @@ def restore(path: Path) -> int:
     return 0
 
 
-def resume(
+def apply(
     path: Path,
     target: Target | None,
     settings: RunSettings,
+    control: Control,
     *,
-    stop: StopSwitch | None = None,
-    listener: Listener = lambda _: None,
+    approval: Approval,
+    begins: Callable[[Run, int], None] = lambda _, __: None,
 ) -> RunResult:
-    """Send the pending rows of a run, and no others; write its result files anew, for all rows.
+    """Send the pending rows of a plan, and no others; write the result files, for all rows.
 
     Where none is pending nothing is sent, and the result says so; the target may be left out then.
-    Raises UsageError, naming every difference, where the target or the run's own copies are not
-    those that the run began with; JournalError where the journal cannot be trusted, or the run is
-    still alive.
+    `begins` is called before the first request of a plan of which nothing was sent yet; where it
+    raises, nothing is sent. Raises UsageError, naming every difference, where the plan is not the
+    one that was approved (:mod:`importer.pipeline.approve`); JournalError where the journal cannot
+    be trusted, or the run is still alive; ServiceError where the project cannot be asked.
     """
-    stop, directory = stop or StopSwitch(), RunDirectory(path)
+    directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
         directory.remove_half_written()
         past = _described(directory, journal)
         log_about_run(past.description.run_id)
         if not past.pending:
+            if not past.begun:  # a plan that leaves out every row
+                past = replace(past, meta={**past.meta, **_begun_now(journal)})
             return replace(_finished(past, journal), nothing_pending=True)
         if target is None:
             raise UsageError(f"{path} has rows to send: name its target")
-        plan = _unchanged_plan(past, target)
         job = Job(
             Path(past.description.source["path"]),
             load_mapping(directory.mapping),
             target,
             settings=settings,
         )
-        clock = Clock.of_the_past(journal.meta(), at_work=True)
-        line = Line(job, Run(past.description, clock, directory, journal), plan)
-        return send_and_finish(line, past.rows, stop, listener)
+        clock = Clock.of_the_past(past.meta, at_work=True) if past.begun else Clock()
+        run = Run(past.description, clock, directory, journal)
+        plan, notes = approved(run, target, settings, approval)
+        if not past.begun:
+            begins(run, past.rows)
+            journal.set_meta({BEGUN_KEY: clock.started_at.isoformat()})
+        result = send_and_finish(Line(job, run, plan), past.rows, control)
+        return replace(result, notes=notes)
+
+
+def _begun_now(journal: Journal) -> dict[str, str]:
+    begun = {BEGUN_KEY: Clock().started_at.isoformat()}
+    journal.set_meta(begun)
+    return begun
 
 
 def report(path: Path) -> RunResult:
@@ -217,42 +239,16 @@ def report(path: Path) -> RunResult:
 
 
 def _finished(past: PastRun, journal: Journal) -> RunResult:
-    """Write the result files of a run that is not at work."""
-    clock = Clock.of_the_past(journal.meta(), at_work=False)
+    """Write the result files of a run that is not at work; raises UsageError for a mere plan."""
+    if not past.begun:
+        apply_it = about_run("apply", past.directory.path, past.description.settings)
+        raise UsageError(
+            f"{past.directory.path} is a plan of which nothing was sent yet: it has no results",
+            f"To send it: {apply_it}",
+        )
+    clock = Clock.of_the_past(past.meta, at_work=False)
     run = Run(past.description, clock, past.directory, journal)
     return finish(run, past.rows, Ending(End.INTERRUPTED if past.pending else End.FINISHED))
-
-
-def _unchanged_plan(past: PastRun, target: Target) -> PlanFile:
-    """The plan of a run, every part of it as it was planned, and to be sent to the same target.
-
-    Raises UsageError, which names every difference.
-    """
-    where = past.directory
-    if past.plan_sha256 is None:
-        said = json.dumps(past.description.run_id)
-        raise UsageError(
-            f"{where.path}: the run {said} was begun by an earlier version of vcc-importer, which"
-            " kept no ready records: this version cannot send its pending rows",
-            "Finish it with the version that began it (summary.json says which, under versions)."
-            " Its results can be reported, reconciled and marked with this one.",
-        )
-    differences = []
-    now = describe_target(target)
-    for name, then in past.description.target.items():
-        if then != now[name] and not (name == "base_url" and past.sandbox is not None):
-            differences.append(f"it was planned for {name} {then}, not for {now[name]}")
-    if not where.plan.exists() or file_sha256(where.plan) != past.plan_sha256:
-        differences.append(f"{quoted(where.plan)} was changed since it was planned, or is gone")
-    else:
-        plan = PlanFile.read(where.plan)
-        differences += plan.changed_parts(where)
-    if differences:
-        raise UsageError(
-            f"{where.path} cannot be applied: {'; '.join(differences)}",
-            "Restore what was changed, or leave out the options that differ.",
-        )
-    return plan
 
 
 def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:

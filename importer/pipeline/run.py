@@ -6,7 +6,6 @@ Of a run that ends before its first request nothing is kept.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from importer.api.request import base_url_for
 from importer.errors import ImporterError
@@ -17,7 +16,7 @@ from importer.pipeline.apply import Job, Register, RunResult, send_and_finish
 from importer.pipeline.examine import Look
 from importer.pipeline.plan import check, planned, preview
 from importer.pipeline.preflight import Gate, Refused, fetch_gate
-from importer.pipeline.running import Listener, StopSwitch
+from importer.pipeline.running import Control
 from importer.survey.duplicates import Seen
 
 __all__ = [
@@ -41,25 +40,17 @@ __all__ = [
 
 def run(
     job: Job,
+    control: Control,
     *,
     seen: Seen | None = None,
-    log: Path | None = None,
-    stop: StopSwitch | None = None,
-    listener: Listener = lambda _: None,
     register: Register | None = None,
 ) -> RunResult:
     """Import one file: read, check, send, and write the results.
 
-    All problems found on the way go to the file `log`, where one is named. The `register` may
-    refuse the run, and is told that it begins to send. Raises ImporterError
-    where nothing was sent; a run that stops later is a result that says so. `listener` is called
-    from the thread that runs this, at the pace of the replies.
+    The `register` may refuse the run, and is told that it begins to send. Raises ImporterError
+    where nothing was sent; a run that stops later is a result that says so.
     """
-    stop = stop or StopSwitch()
-    with planned(job, seen=seen, log=log, stop=stop, listener=listener, register=register) as (
-        line,
-        checkup,
-    ):
+    with planned(job, control, seen=seen, register=register, sends=True) as (line, checkup):
         if register is not None:
             try:
                 register.begins(line.run, checkup.survey.rows)
@@ -67,5 +58,5 @@ def run(
                 line.run.journal.close()
                 line.run.directory.remove_all()
                 raise
-        result = send_and_finish(line, checkup.survey.rows, stop, listener)
+        result = send_and_finish(line, checkup.survey.rows, control)
     return replace(result, checkup=checkup)

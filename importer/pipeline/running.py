@@ -17,6 +17,8 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -59,6 +61,18 @@ class StopSwitch:
             yield watcher[1]
         finally:
             self._watchers.remove(watcher)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What stops work under way, who is told of it, and where all problems found are logged.
+
+    The `listener` is called from the thread that works. Without a `log`, a path, none is kept.
+    """
+
+    stop: StopSwitch = field(default_factory=StopSwitch)
+    listener: Listener = lambda _: None
+    log: Path | None = None
 
 
 MOST_EVENTS = 256

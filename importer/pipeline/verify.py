@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from importer.errors import UsageError
-from importer.files import quoted, write_private
+from importer.files import write_private
 from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Request, Status
 from importer.pipeline.canary import Created, Draw, FieldComparison, ReadBack, described, read_back
-from importer.pipeline.planfile import PlanFile
+from importer.pipeline.planfile import intact_plan
 from importer.pipeline.ready import ReadyFile
 from importer.pipeline.recover import PastRun, past_run
 from importer.pipeline.rundir import VERIFIED, RunDirectory
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
-from importer.sources import file_sha256
 
 SAMPLE = 20
 """Rows that are read back where nobody says how many."""
@@ -101,11 +100,7 @@ def _refuse_if_unknown(past: PastRun, target: Target) -> None:
             f"{target.project} at {target.base_url}",
             "Ask there: records are known by their numberids.",
         )
-    plan = past.directory.plan
-    if not plan.exists() or file_sha256(plan) != past.plan_sha256:
-        changed = [f"{quoted(plan)} was changed since it was planned, or is gone"]
-    else:
-        changed = list(PlanFile.read(plan).changed_parts(past.directory))
+    _, changed = intact_plan(past.directory, past.plan_sha256)
     if changed:
         raise UsageError(
             f"{folder}: what was sent is not known any more: {'; '.join(changed)}",

@@ -169,7 +169,10 @@ def test_what_could_not_be_compared_with_past_runs_says_what_to_set(
 def test_only_rows_that_were_or_may_have_been_created_count(sandbox: LiveSandbox) -> None:
     first = run(sandbox, "monday.csv", [phone(n) for n in range(4)], limit=2)
     assert created(run(sandbox, "tuesday.csv", [phone(1), phone(2)])) == 1
-    importer.resume(first.directory.path, target=target(sandbox))
+    with pytest.raises(importer.AlreadyImported, match=r"since it was planned: row 4"):
+        importer.resume(first.directory.path, target=target(sandbox))
+    again = importer.Guard(again=True)
+    importer.resume(first.directory.path, target=target(sandbox), guard=again)
     assert created(run(sandbox, "wednesday.csv", [phone(3), phone(4)])) == 1
 
 

@@ -1,0 +1,222 @@
+"""Whether a plan may be sent: it is what was approved, and what it rests on still holds.
+
+Everything that differs is named at once. What changes nothing about the records is told, and gone
+on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import orjson
+
+from importer.errors import ImporterError, JournalError, UsageError
+from importer.files import quoted
+from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
+from importer.mapping.load import LoadedMapping, load_mapping
+from importer.pipeline.apply import Run
+from importer.pipeline.do_not_call import load_lists
+from importer.pipeline.plan import rows_sent
+from importer.pipeline.planfile import PlanFile, intact_plan
+from importer.pipeline.preflight import CALLDATE, compare_again
+from importer.pipeline.ready import ReadyFile, RowNumbers
+from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.summary import describe_target
+from importer.settings import A_YEAR, Number, RunSettings, Target, checked
+from importer.survey.expected import Expected
+
+MAX_AGE = 7 * 86400.0
+_NAMED = 10
+"""Rows that are named for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What must hold of a plan that is to be sent.
+
+    `plan_id` is the id of the plan that was looked at; None takes any. A plan of which nothing was
+    sent yet may be `max_age` seconds old.
+    """
+
+    plan_id: str | None = None
+    max_age: float = MAX_AGE
+
+    def __post_init__(self) -> None:
+        checked("max_age", self.max_age, Number(0, A_YEAR))
+
+
+ANY_PLAN = Approval()
+"""Takes any plan that is young enough."""
+
+
+def approved(
+    run: Run, target: Target, settings: RunSettings, approval: Approval
+) -> tuple[PlanFile, tuple[str, ...]]:
+    """The plan of a run that may be sent, and what to tell people about it.
+
+    Raises UsageError, which names every difference; ServiceError where the project cannot be asked.
+    """
+    where, meta = run.directory, run.journal.meta()
+    if PLANNED_KEY not in meta:
+        raise UsageError(
+            f"{where.path}: {run.description.run_id} was begun by an earlier version of"
+            " vcc-importer, which kept no ready records: this version cannot send its rows",
+            "Finish it with the version that began it (summary.json says which, under versions)."
+            " Its results can be reported, reconciled and marked with this one.",
+        )
+    plan, changed = intact_plan(where, meta[PLANNED_KEY])
+    differences = [*_other_target(run, target), *changed]
+    if plan is None:
+        raise _refused(where, differences)
+    begun = BEGUN_KEY in meta
+    differences += _not_approved(plan, approval, begun=begun)
+    if differences:
+        # Without its parts as they were, nothing more can be said of it.
+        raise _refused(where, differences)
+    pending = Pending(where, run.journal)
+    notes: list[str] = []
+    differences += _excepted_since(plan, pending)
+    differences += _listed_since(plan, load_mapping(where.mapping), pending, notes)
+    if plan.expected is not None and settings.preflight:
+        moved = compare_again(Expected.from_json(plan.expected), target, settings.pace)
+        differences += moved.refusals
+        notes += moved.notes
+    if differences:
+        raise _refused(where, differences)
+    notes += _past_callbacks(load_mapping(where.mapping), pending)
+    return plan, tuple(notes)
+
+
+def _refused(where: RunDirectory, differences: list[str]) -> UsageError:
+    lines = "\n".join(f"  {line}" for line in differences)
+    return UsageError(
+        f"{where.path} is not sent, since it is not what was planned:\n{lines}",
+        "Plan the list again, and look at that plan; or restore what differs.",
+    )
+
+
+def _other_target(run: Run, target: Target) -> Iterator[str]:
+    now, rehearsal = describe_target(target), bool(run.description.settings.get("sandbox"))
+    for name, then in run.description.target.items():
+        if then != now[name] and not (name == "base_url" and rehearsal):
+            yield f"it was planned for {name} {then}, not for {now[name]}"
+
+
+def _not_approved(plan: PlanFile, approval: Approval, *, begun: bool) -> Iterator[str]:
+    if approval.plan_id is not None and approval.plan_id.strip().lower() != plan.id:
+        yield f"its id is {plan.id}, and the plan that was approved is {approval.plan_id}"
+    age = datetime.now(UTC) - plan.made_at
+    if not begun and age > timedelta(seconds=approval.max_age):
+        days = timedelta(seconds=approval.max_age)
+        yield (
+            f"it was planned on {plan.made_at.astimezone():%Y-%m-%d %H:%M}, and may be "
+            f"{_span(days)} old (--max-age)"
+        )
+
+
+def _span(length: timedelta) -> str:
+    hours = length.total_seconds() / 3600
+    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
+
+
+class Pending:
+    """The rows of a plan that are still to be sent, gone through as often as they are needed."""
+
+    def __init__(self, where: RunDirectory, journal: Journal) -> None:
+        self._where = where
+        self._settled = np.fromiter(journal.settled_rows(), dtype=np.int64)
+
+    def among(self, rows: RowNumbers) -> list[int]:
+        """Those of some rows that are still to be sent, in order."""
+        left = np.setdiff1d(rows, self._settled)
+        found: list[int] = []
+        with ReadyFile(self._where.ready) as ready:
+            for some in ready.row_numbers():
+                found += np.intersect1d(some, left).tolist()
+        return found
+
+    def phones(self) -> Iterator[tuple[RowNumbers, RowNumbers]]:
+        """Every number of their contacts with its row: batch by batch, rows and numbers."""
+        with ReadyFile(self._where.ready) as ready:
+            for rows, numbers in ready.phones():
+                left = ~np.isin(rows, self._settled)
+                yield rows[left], numbers[left]
+
+    def bodies(self) -> Iterator[tuple[int, bytes]]:
+        """Their bodies, in order."""
+        with ReadyFile(self._where.ready) as ready:
+            yield from ready.requests(self._settled)
+
+
+def _excepted_since(plan: PlanFile, pending: Pending) -> Iterator[str]:
+    """Rows that a run which the plan leaves out has sent since."""
+    for one in plan.excepted:
+        directory = RunDirectory(Path(one["run_dir"]))
+        try:
+            sent = rows_sent(directory)
+        except (JournalError, OSError) as error:
+            yield f"{quoted(directory.path)}, whose rows it leaves out, cannot be read: {error}"
+            continue
+        if rows := pending.among(sent):
+            yield f"{one['run_id']} has sent {rows_named(rows)} since it was planned"
+
+
+def _listed_since(
+    plan: PlanFile, mapping: LoadedMapping, pending: Pending, notes: list[str]
+) -> Iterator[str]:
+    """Rows with numbers that a do-not-call list has got since; what cannot be read is noted."""
+    if not plan.do_not_call:
+        return
+    beside = Path(str(plan.mapping["path"])).parent
+    try:
+        lists = load_lists(mapping, beside=beside)
+    except ImporterError as error:
+        why = "; ".join([error.message, *getattr(error, "mistakes", ())])
+        notes.append(
+            f"do-not-call lists were not compared again, since they cannot be read any more: {why}"
+        )
+        return
+    for then, now, listed in zip(plan.do_not_call, lists.about, lists.listed, strict=True):
+        if then["sha256"] == now["sha256"]:
+            continue
+        hit: set[int] = set()
+        for rows, numbers in pending.phones():
+            hit.update(rows[listed.has(numbers)].tolist())
+        if hit:
+            yield (
+                f"{listed.name} was renewed since it was planned, and has a number of "
+                f"{rows_named(sorted(hit))}"
+            )
+
+
+def _past_callbacks(mapping: LoadedMapping, pending: Pending) -> Iterator[str]:
+    """Call-backs whose time has come and gone."""
+    spec = mapping.spec
+    placed = [rule for rule in spec.placed_rules() if rule.path == ("disposition", "next_calldate")]
+    if not placed:
+        return
+    output = placed[0].rule.output
+    form = output[0] if output else CALLDATE
+    zone = ZoneInfo(spec.timezone) if spec.timezone else None
+    now = datetime.now(UTC).astimezone(zone).replace(tzinfo=None)
+    late = []
+    for row, body in pending.bodies():
+        date = orjson.loads(body).get("disposition", {}).get("next_calldate")
+        try:
+            if date and datetime.strptime(date, form) < now:  # noqa: DTZ007 - the service's own time
+                late.append(row)
+        except ValueError:
+            continue  # a text of another form is the service's to judge
+    if late:
+        yield f"the call-backs of {rows_named(late)} are in the past"
+
+
+def rows_named(rows: Sequence[int]) -> str:
+    """How many rows, and the first of them, for people."""
+    named = ", ".join(map(str, rows[:_NAMED])) + (" …" if len(rows) > _NAMED else "")
+    return f"row {named}" if len(rows) == 1 else f"{len(rows):,} rows ({named})"
