@@ -50,7 +50,7 @@ from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, Run, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, Pending, rows_named
 from importer.pipeline.plan import PlanResult, planned, rows_sent
-from importer.pipeline.planfile import PlanFile
+from importer.pipeline.planfile import PlanFile, intact_plan
 from importer.pipeline.recover import PastRun, past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, StopSwitch
@@ -182,8 +182,10 @@ def apply(
         if past.pending:
             with ledgers_beside(ledger) as ledgers:
                 _refuse_copy(past, run_dir, ledgers)
-                if not guard.again:
-                    _refuse_sent(past, run_dir, entry, ledgers)
+                plan, changed = intact_plan(RunDirectory(run_dir), past.plan_sha256 or "")
+                # A changed part can be read by nobody; all that are changed are named below.
+                if plan is not None and not changed and not guard.again:
+                    _refuse_sent(plan, past, run_dir, entry, ledgers)
         begun = known is not None
 
         def begins(run: Run, rows: int) -> None:
@@ -393,12 +395,14 @@ def _refuse_copy(past: PastRun, run_dir: Path, ledgers: Sequence[Ledger]) -> Non
 
 
 def _refuse_sent(
-    past: PastRun, run_dir: Path, entry: LedgerEntry, ledgers: Sequence[Ledger]
+    plan: PlanFile,
+    past: PastRun,
+    run_dir: Path,
+    entry: LedgerEntry,
+    ledgers: Sequence[Ledger],
 ) -> None:
     """Refuse to send what another run has sent, or begun to; of a run that has begun, since."""
-    directory = RunDirectory(run_dir)
-    plan = PlanFile.read(directory.plan) if directory.plan.exists() else None
-    excepted = {one["run_id"] for one in plan.excepted} if plan is not None else set()
+    excepted = {one["run_id"] for one in plan.excepted}
     for other in _alike(ledgers, entry):
         if other.run_id in excepted:
             continue
@@ -412,8 +416,7 @@ def _refuse_sent(
                 " here in spite of it: --again.",
                 other,
             )
-    if plan is not None:
-        _refuse_leads_sent_since(plan, past, directory, excepted, ledgers)
+    _refuse_leads_sent_since(plan, past, RunDirectory(run_dir), excepted, ledgers)
 
 
 def _refuse_leads_sent_since(

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import orjson
 
-from importer.errors import UsageError
+from importer.errors import SourceError, UsageError
 from importer.files import quoted, shown_within
 from importer.pipeline.rundir import RunDirectory
 from importer.sources import file_sha256
@@ -111,10 +111,13 @@ class PlanFile:
         """The files that are not those that the plan was made of, each told for people."""
         for part in self.parts.values():
             path = directory.path / part.path
+            if not path.exists():
+                yield f"{quoted(path)} is gone"
+                continue
             try:
                 same = hmac.compare_digest(file_sha256(path), part.sha256)
-            except OSError as error:
-                yield f"{quoted(path)} cannot be read ({error.strerror or error})"
+            except SourceError as error:
+                yield error.message.rstrip(".")
                 continue
             if not same:
                 yield f"{quoted(path)} was changed since it was planned"
@@ -127,7 +130,7 @@ def intact_plan(where: RunDirectory, sha256: str) -> tuple[PlanFile | None, list
     """
     try:
         same = hmac.compare_digest(file_sha256(where.plan), sha256)
-    except OSError:
+    except SourceError:
         same = False
     if not same:
         return None, [f"{quoted(where.plan)} was changed since it was planned, or is gone"]

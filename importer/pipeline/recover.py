@@ -208,15 +208,12 @@ def apply(
             return replace(_finished(past, journal), nothing_pending=True)
         if target is None:
             raise UsageError(f"{path} has rows to send: name its target")
-        job = Job(
-            Path(past.description.source["path"]),
-            load_mapping(directory.mapping),
-            target,
-            settings=settings,
-        )
         clock = Clock.of_the_past(past.meta, at_work=True) if past.begun else Clock()
         run = Run(past.description, clock, directory, journal)
         plan, notes = approved(run, target, settings, approval)
+        # After that: a mapping that was changed is named with all else that was.
+        mapping = load_mapping(directory.mapping)
+        job = Job(Path(past.description.source["path"]), mapping, target, settings=settings)
         if not past.begun:
             begins(run, past.rows)
             journal.set_meta({BEGUN_KEY: clock.started_at.isoformat()})

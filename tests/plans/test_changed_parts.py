@@ -1,0 +1,87 @@
+"""A plan of which a byte was changed is refused, whichever part it is, and nothing is sent."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.plans.conftest import Desk
+
+PARTS = ("plan.json", "ready.parquet", "source.parquet", "mapping.yaml", "keys.bin")
+
+
+def change_byte(path: Path, at: float) -> None:
+    """Change the byte at that part of a file, 0 to 1, into another letter or digit's."""
+    content = bytearray(path.read_bytes())
+    place = int(at * (len(content) - 1))
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_with_one_byte_changed_is_named_and_nothing_is_sent(
+    desk: Desk, told: Callable[[], str], part: str
+) -> None:
+    desk.plan()
+    for at in (0.0, 0.01, 0.2, 0.35, 0.5, 0.8, 0.98, 1.0):
+        shutil.rmtree(desk.folder / "changed", ignore_errors=True)
+        shutil.copytree(desk.folder / "plan", desk.folder / "changed")
+        change_byte(desk.folder / "changed" / part, at)
+        told()
+        assert desk.cli("apply", "changed") == 2, (part, at)
+        said = told()
+        assert f"changed/{part} was changed since it was planned" in said, (part, at, said)
+        assert desk.sandbox.request_count() == 0
+    assert desk.cli("apply", "plan") == 0
+    assert desk.sandbox.request_count() == 12
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_gone_or_cut_is_named_too(
+    desk: Desk, told: Callable[[], str], part: str
+) -> None:
+    desk.plan()
+    path = desk.folder / "plan" / part
+    content = path.read_bytes()
+    for cut in (content[:-1], content[: len(content) // 2], b""):
+        path.write_bytes(cut)
+        told()
+        assert desk.cli("apply", "plan") == 2
+        assert f"plan/{part} was changed since it was planned" in told()
+    path.unlink()
+    assert desk.cli("apply", "plan") == 2
+    said = told()
+    assert "since it is not what was planned" in said
+    assert f"plan/{part} is gone" in said or f"plan/{part} was changed" in said
+    path.mkdir()
+    assert desk.cli("apply", "plan") == 2
+    assert f"plan/{part}" in told()
+    assert desk.sandbox.request_count() == 0
+
+
+def test_all_parts_that_were_changed_are_named_at_once(desk: Desk, told: Callable[[], str]) -> None:
+    desk.plan()
+    for part in PARTS[1:]:
+        change_byte(desk.folder / "plan" / part, 0.5)
+    told()
+    assert desk.cli("apply", "plan") == 2
+    said = told()
+    assert [part for part in PARTS if f"plan/{part} was changed" in said] == [*PARTS[1:]]
+    assert desk.sandbox.request_count() == 0
+
+
+@pytest.mark.parametrize("at", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
+def test_a_journal_with_one_byte_changed_is_refused_as_damaged_journals_are(
+    desk: Desk, told: Callable[[], str], at: float
+) -> None:
+    desk.plan()
+    change_byte(desk.folder / "plan" / "journal.sqlite3", at)
+    told()
+    assert desk.cli("apply", "plan") == 3
+    said = told()
+    assert "journal.sqlite3" in said
+    assert "Nothing was sent" in said
+    assert desk.sandbox.request_count() == 0
