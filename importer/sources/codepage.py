@@ -42,6 +42,7 @@ from __future__ import annotations
 import codecs
 import json
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, pairwise
@@ -191,15 +192,16 @@ class Words:
         places = np.unique(np.searchsorted(between, np.concatenate(chosen)))
         bounds = np.concatenate(([-1], between, [len(block)]))
         starts, ends = bounds[places] + 1, bounds[places + 1]
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            for at in range(start, min(end, start + 8 * _LONGEST_WORD), _LONGEST_WORD):
-                self._take(block[at : min(end, at + _LONGEST_WORD)])
-
-    def _take(self, word: bytes) -> None:
-        if word.isascii() or len(self.words) >= 2 * _MOST_WORDS:
-            return
-        self.words[word] = None
-        self._seen[list(set(word))] += 1
+        found = Counter(
+            block[at : min(end, at + _LONGEST_WORD)]
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+            for at in range(start, min(end, start + 8 * _LONGEST_WORD), _LONGEST_WORD)
+        )
+        for word, times in found.items():
+            if word.isascii() or len(self.words) >= 2 * _MOST_WORDS:
+                continue
+            self.words[word] = None
+            self._seen[list(set(word))] += times
 
 
 # ── symbols: letters in small, a digit, the end of a word, kinds of signs ──────────────────────
