@@ -288,7 +288,9 @@ class Survey:
     """A whole file in figures: rows by what would become of them, and problems by kind.
 
     `problems` is capped, in source order; `problem_counts` counts all, by code, and `examples`
-    has the first of each code. `fill` has a count for each column of the sheet, in its order.
+    has the first of each code. `left_out` counts the invalid and skipped rows by why: their status
+    and the codes of what kept them back, joined by ``|``; the most frequent first. `fill` has a
+    count for each column of the sheet, in its order.
     """
 
     rows: int
@@ -302,6 +304,7 @@ class Survey:
     warnings: int
     fill: tuple[ColumnFill, ...] = ()
     readiness: Readiness = Readiness()
+    left_out: Mapping[tuple[Status, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,12 +344,31 @@ class PhoneReading:
 
 
 @dataclass(frozen=True, slots=True)
+class NewValue:
+    """A value that would be created in a field of the project.
+
+    It stands in `count` rows; `rows` are the first of them. `nearest` is the name of the nearest
+    value that exists, None where none is near; `same` says that only case, accents or white space
+    differ. `allowed` ones may be created: the others keep the file from being sent.
+    """
+
+    field: str
+    text: str
+    count: int
+    rows: tuple[int, ...]
+    nearest: str | None = None
+    same: bool = False
+    allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Checkup:
     """What a dry run found in one file.
 
     `refused` says, in lines for people, why a run of it would not begin: what the project that it
-    was compared with lacks. `new_values` are the values that would be created there; None where
-    nothing was compared. `phones` says how the phones of each target were read.
+    was compared with lacks. `new_values` are the values that would be created there, field by
+    field, those in most rows first; None where nothing was compared. `phones` says how the phones
+    of each target were read.
     """
 
     info: SourceInfo
@@ -354,7 +376,7 @@ class Checkup:
     unused_columns: tuple[str, ...]
     findings: Findings | None = None
     refused: tuple[str, ...] = ()
-    new_values: int | None = None
+    new_values: tuple[NewValue, ...] | None = None
     phones: tuple[PhoneReading, ...] = ()
 
 

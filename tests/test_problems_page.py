@@ -32,7 +32,7 @@ PASSED_ON = {
     "sending.frames: *rest",
     "sending.local: code",  # of a verdict
     "sources.snapshot: **",
-    "survey.surveyor: '|'.join(codes)",  # of the row's problems
+    "survey.surveyor: self.code",  # of the row's problems
 }
 """Where codes are only handed on, which were seen where they came from."""
 

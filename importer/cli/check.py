@@ -45,7 +45,9 @@ from importer.cli.target import (
     compared_with,
     draft_target,
     is_online,
+    likely_place,
     online_option,
+    place_of,
     project_option,
 )
 from importer.errors import OutputError
@@ -142,6 +144,11 @@ def check_files(
         WorkingFolder() as folder,
         compared_with(mapping, options if is_online(options) else None, Path(folder)) as target,
     ):
+        place = (
+            place_of(target, rehearsal=bool(rehearsal))
+            if target is not None
+            else likely_place(mapping, destination)
+        )
         settings = RunSettings(
             allow_new_values=is_online(options) and allows_new_values(options),
             runs_dir=options["runs_dir"],
@@ -162,10 +169,10 @@ def check_files(
                     listener=listener,
                 )
             steps = _next_steps(path, mapping_path, rehearsal=not (rehearsal or project))
-            checked.append(Reported(checkup, steps))
+            checked.append(Reported(checkup, steps, place))
             reported.add(path)
             if not quiet:
-                say(as_text(checkup, steps))
+                say(as_text(checkup, steps, place))
             if checkup.refused:
                 refused = library.Refused(checkup)
                 if quiet:

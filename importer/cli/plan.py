@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,13 @@ from importer.cli.output import (
     say,
 )
 from importer.cli.signals import SIGNALS
-from importer.cli.target import allow_option, allows_new_values, project_option, run_target
+from importer.cli.target import (
+    allow_option,
+    allows_new_values,
+    place_of,
+    project_option,
+    run_target,
+)
 from importer.files import WorkingFolder
 from importer.pipeline.summary import about_run
 from importer.settings import PROBLEM_CAP
@@ -78,6 +85,7 @@ def plan(file: Path, mapping_path: Path | None, **options: Any) -> int:
     The folder holds personal data. Ends with the codes of check.
     """
     from importer import library
+    from importer.reports.text_report import as_text
     from importer.reports.writing import Reported, check_reports, write_reports
 
     reading = source_options(options)
@@ -94,6 +102,7 @@ def plan(file: Path, mapping_path: Path | None, **options: Any) -> int:
         SIGNALS.stoppable(stop.pull) as received,
         run_target(mapping, options) as (target, sandbox),
     ):
+        place = place_of(target, rehearsal=sandbox is not None)
         with progress_bar(file.name, quiet=options["quiet"] or options["json_"]) as listener:
             try:
                 result = library.plan(
@@ -109,25 +118,30 @@ def plan(file: Path, mapping_path: Path | None, **options: Any) -> int:
                     listener=listener,
                 )
             except library.Refused as refused:
-                write_reports(options["reports"], [Reported(refused.checkup)], most)
+                write_reports(options["reports"], [Reported(refused.checkup, place=place)], most)
                 raise
-        said = write_reports(options["reports"], [Reported(result.checkup)], most)
+        said = write_reports(options["reports"], [Reported(result.checkup, place=place)], most)
         if options["json_"]:
             click.echo(result.plan.text, nl=False)
         elif not options["quiet"]:
-            for line in (*_lines(result), *said):
+            for line in (*_lines(result, as_text(result.checkup, place=place)), *said):
                 say(line)
         return received() or (1 if result.plan.counts["invalid"] else 0)
 
 
-def _lines(result: PlanResult) -> Iterator[str]:
-    """What the plan would do, and how to send it."""
-    from importer.reports.text_report import as_text
+def _lines(result: PlanResult, text: str) -> Iterator[str]:
+    """What the plan would do, and how to send it; `text` is the report of its check."""
+    from importer.pipeline.approve import MAX_AGE
 
     plan = result.plan
-    yield as_text(result.checkup).rstrip("\n")
-    yield ""
+    days = timedelta(seconds=MAX_AGE).days
+    words = ("--plan-id", plan.id, "--canary", "5")
+    yield text
     yield f"Plan: {result.directory.path}"
     yield f"Id: {plan.id}"
-    words = ("--plan-id", plan.id, "--canary", "5")
-    yield f"To send it: {about_run('apply', result.directory.path, plan.settings, *words)}"
+    yield (
+        f"Nothing was sent. apply takes the plan for {days} days (--max-age); the folder holds "
+        "personal data."
+    )
+    yield "To send it, five records first, which are read back and compared:"
+    yield f"  {about_run('apply', result.directory.path, plan.settings, *words)}"

@@ -19,7 +19,13 @@ from importer.cli.output import say
 from importer.credentials import credentials, environment, target_for
 from importer.errors import ServiceError, SourceError, UsageError
 from importer.files import make_private_folder, read_bounded, write_private
-from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL, Target
+from importer.settings import (
+    API_KEY_VARIABLE,
+    CUSTOMER_VARIABLE,
+    SANDBOX_CREDENTIAL,
+    Destination,
+    Target,
+)
 
 if TYPE_CHECKING:
     from importer.library import LoadedMapping, PastRun
@@ -59,6 +65,33 @@ def allows_new_values(options: Mapping[str, Any]) -> bool:
 def is_online(options: Mapping[str, Any]) -> bool:
     """Whether a check is to be compared with a project."""
     return bool(options["online"] or options["sandbox_project"] is not None)
+
+
+def place_of(target: Target, *, rehearsal: bool) -> str:
+    """Where a target's records go and as whom, for people."""
+    if rehearsal:
+        return f"project {target.project} of a sandbox"
+    return f"project {target.project} at {target.base_url}, as {target.customer}"
+
+
+def likely_place(mapping: LoadedMapping, destination: Destination) -> str | None:
+    """Where records would go and as whom, for people, as far as it is said; None where it is not.
+
+    No key is asked for.
+    """
+    from importer.library import base_url_for
+
+    project, base_url = destination.project or mapping.spec.project, destination.base_url
+    if project is None:
+        return None
+    try:
+        customer = destination.customer or environment().get(CUSTOMER_VARIABLE)
+        base_url = base_url or (base_url_for(customer) if customer else None)
+    except UsageError:
+        # An import will tell what is wrong with the customer or with .env.
+        return f"project {project}"
+    where = f" at {base_url}" if base_url else ""
+    return f"project {project}{where}{f', as {customer}' if customer else ''}"
 
 
 def _warn(words: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -148,24 +148,22 @@ def _planned(
             look = replace(look, lasting=True, gate=gate, now=_now(), sent_before=excepted)
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
-            left_out: Counter[tuple[str, str]] = Counter()
             stamp = job.mapping.spec.stamp
             with ReadyWriter(directory.ready, stamp, description.run_id) as records:
                 for decisions, ready in examination.prepared(description.run_id):
                     records.write(ready)
                     refused = [d.outcome() for d in decisions if d.status is not Status.PENDING]
-                    left_out.update((one.status.value, one.code or "") for one in refused)
                     # What is left out is in the journal before the first request leaves.
                     journal.settle(refused)
             checkup = examination.finish()
             if checkup.refused:
                 raise Refused(_kept(checkup, control.log, directory.snapshot))
-            description = description.but(new_values=checkup.new_values)
+            new = checkup.new_values
+            description = description.but(new_values=None if new is None else len(new))
             if register is not None:
                 register.planned(directory, examination.surveyor.sighting)
             content = _Content(
                 {"cells": examination.cells_digest, "ready": records.digest},
-                left_out,
                 lists,
                 examination.comparison,
                 excepted,
@@ -188,10 +186,9 @@ def _planned(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What is in a plan: its files' digests by name, why rows were left out, do-not-call lists."""
+    """What is in a plan: its files' digests by name, do-not-call lists, what was compared."""
 
     digests: Mapping[str, str]
-    left_out: Counter[tuple[str, str]]
     lists: Lists
     compared: ComparisonResult | None
     excepted: tuple[SentBefore, ...]
@@ -232,8 +229,8 @@ def _plan_file(
         rows=survey.rows,
         counts={"ready": survey.ready, "invalid": survey.invalid, "skipped": survey.skipped},
         left_out=[
-            {"status": status, "code": code, "rows": rows}
-            for (status, code), rows in content.left_out.most_common()
+            {"status": status.value, "code": code, "rows": rows}
+            for (status, code), rows in survey.left_out.items()
         ],
         phones=[asdict(reading) for reading in checkup.phones],
         expected=compared.expected.as_json() if compared is not None else None,

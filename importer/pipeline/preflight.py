@@ -17,11 +17,12 @@ from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan
 from importer.mapping.records import Evaluated
 from importer.mapping.spec import MappingSpec
-from importer.model import Checkup, Problem, Project, Severity, Users
+from importer.model import Checkup, NewValue, Problem, Project, Severity, Users
+from importer.reports.content import new_value
 from importer.sending.loop import run_loop
 from importer.settings import Pace, RunSettings, Target
 from importer.survey.expected import Expected, Moved, moved
-from importer.survey.live import Comparison, Filled, Needs, NewValue
+from importer.survey.live import Comparison, Filled, Needs
 from importer.survey.surveyor import Decision, is_ready, past_callbacks
 
 CALLDATE = "%Y-%m-%d %H:%M:%S"
@@ -103,20 +104,15 @@ class Preflight:
 class ComparisonResult:
     """What came of a comparison; `refused` says in lines for people what keeps the file back.
 
-    `new` are the values that would be created, field by field, those in most rows first. `expected`
-    is what the rows count on, to be compared again before they are sent
+    `new_values` are those that would be created, field by field, those in most rows first.
+    `expected` is what the rows count on, to be compared again before they are sent
     (:func:`compare_again`).
     """
 
     problems: tuple[Problem, ...]
     refused: tuple[str, ...]
-    new: tuple[NewValue, ...]
+    new_values: tuple[NewValue, ...]
     expected: Expected
-
-    @property
-    def new_values(self) -> int:
-        """How many values would be created."""
-        return len(self.new)
 
 
 def fetch_project(target: Target, pace: Pace) -> Project:
@@ -196,10 +192,10 @@ def _lines(
     forbidden: dict[str, list[NewValue]] = {}
     for value in new:
         if not value.allowed:
-            forbidden.setdefault(value.filled.name, []).append(value)
+            forbidden.setdefault(value.field, []).append(value)
     for name, values in forbidden.items():
         count = "1 value" if len(values) == 1 else f"{len(values):,} values"
         yield mapping.mistake(("form", name), f"{count} would be created")
-        yield from (f"  {value}" for value in values[:NAMED])
+        yield from (f"  {new_value(value)}" for value in values[:NAMED])
         if len(values) > NAMED:
             yield f"  … and {len(values) - NAMED:,} more: a report (--report FILE) has them all"

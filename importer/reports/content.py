@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from importer.model import Checkup, ColumnFill, PhoneReading, Problem, Severity, SourceInfo, Survey
+from importer.model import (
+    Checkup,
+    ColumnFill,
+    NewValue,
+    PhoneReading,
+    Problem,
+    Severity,
+    SourceInfo,
+    Status,
+    Survey,
+)
 
 EXAMPLES = 5
 """Problems shown of each kind."""
@@ -181,6 +192,47 @@ def _reading(reading: PhoneReading) -> str:
     first, *others = ((number, words) for number, words in parts if number)
     told = [f"{count(first[0], 'number')} {first[1]}"]
     return "; ".join(told + [f"{number:,} {words}" for number, words in others])
+
+
+_WHY_SKIPPED = {
+    "filtered": "filtered out by the mapping",
+    "duplicate": "the same as a row before",
+    "do_not_call": "on a do-not-call list",
+    "sent_before": "sent by an earlier run",
+    "no_contact": "without a phone",
+}
+"""Why rows are skipped, by code."""
+
+
+def left_out(survey: Survey, status: Status, most: int) -> str:
+    """Why rows of this status are left out, in words: the `most` frequent reasons."""
+    reasons: Counter[str] = Counter()
+    for (kept_as, codes), rows in survey.left_out.items():
+        if kept_as is status:
+            reasons[_reason(codes.split("|"), status)] += rows
+    told = [f"{rows:,} {reason}" for reason, rows in reasons.most_common(most)]
+    if others := reasons.total() - sum(rows for _, rows in reasons.most_common(most)):
+        told.append(f"{others:,} for other reasons")
+    return ", ".join(told)
+
+
+def _reason(codes: Sequence[str], status: Status) -> str:
+    """What kept a row back; of a skipped one, not what else is said of it."""
+    known = [_WHY_SKIPPED[code] for code in codes if code in _WHY_SKIPPED]
+    if status is Status.SKIPPED and known:
+        return known[0]
+    return " and ".join(code.replace("_", " ") for code in codes)
+
+
+def new_value(value: NewValue) -> str:
+    """A value that would be created, the nearest that exists, and where it stands."""
+    near = f' → "{visible(value.nearest, _LONG_VALUE)}"?' if value.nearest else ":"
+    listed = ", ".join(map(str, value.rows)) + (" …" if value.count > len(value.rows) else "")
+    return f'"{visible(value.text, _LONG_VALUE)}"{near} {count(value.count, "row")} ({listed})'
+
+
+_LONG_VALUE = 80
+"""Characters of a value that are shown."""
 
 
 def columns(checkup: Checkup) -> list[tuple[ColumnFill, str, bool]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from importer.files import command
-from importer.model import Checkup, Problem, Severity, Survey
+from importer.model import Checkup, Problem, Severity, Status, Survey
 from importer.reports.content import (
     EXAMPLES,
     LONG_HINT,
@@ -19,7 +19,8 @@ from importer.reports.content import (
     conclusion,
     count,
     describe,
-    fates,
+    left_out,
+    new_value,
     percent,
     phones_read,
     place,
@@ -29,6 +30,10 @@ from importer.reports.content import (
 )
 
 WIDTH = 100
+NEW_VALUES = 20
+"""Values that would be created that are shown."""
+REASONS = 8
+"""Reasons that are shown why rows are left out."""
 LOW_FILL = 0.5
 LOW_COLUMNS = 10
 """Of the mapped columns that are less than half full, the emptiest are shown: so many."""
@@ -49,18 +54,20 @@ class NextSteps:
     is_rehearsal: bool = False
 
 
-def as_text(checkup: Checkup, steps: NextSteps | None = None) -> str:
-    """The report, with the commands to go on with where `steps` are given."""
-    return "\n".join(_lines(checkup, steps)) + "\n"
+def as_text(checkup: Checkup, steps: NextSteps | None = None, place: str | None = None) -> str:
+    """The report, with the commands to go on with where `steps` are given.
+
+    `place` says, for people, where the rows would be sent, and as whom.
+    """
+    return "\n".join(_lines(checkup, steps, place)) + "\n"
 
 
-def _lines(checkup: Checkup, steps: NextSteps | None) -> Iterator[str]:
+def _lines(checkup: Checkup, steps: NextSteps | None, place: str | None) -> Iterator[str]:
     info, survey = checkup.info, checkup.survey
     yield from _wrapped(f"{visible(info.path)}: {conclusion(checkup).headline}", "")
     yield from _wrapped(describe(info), "  ")
-    yield f"  {fates(survey)}"
-    for line in checkup.refused:
-        yield from _wrapped(visible(line), "  ", hang=2)
+    yield from _fates(checkup, place)
+    yield from _project(checkup, asks=steps is not None)
     yield from _readiness(survey)
     if read := phones_read(checkup):
         yield ""
@@ -76,6 +83,43 @@ def _lines(checkup: Checkup, steps: NextSteps | None) -> Iterator[str]:
     if steps is not None:
         yield ""
         yield from _next(checkup, steps)
+
+
+def _fates(checkup: Checkup, place: str | None) -> Iterator[str]:
+    """How many rows would be sent, and where; how many would not, and why."""
+    survey, where = checkup.survey, f" in {visible(place)}" if place else ""
+    mended = " once that is mended" if blocked(checkup) else ""
+    told = [("ready", survey.ready, f"to be created{where}{mended}" if survey.ready else "")]
+    told += [
+        (status.value, rows, left_out(survey, status, REASONS))
+        for status, rows in ((Status.SKIPPED, survey.skipped), (Status.INVALID, survey.invalid))
+        if rows
+    ]
+    for name, rows, why in (*told, ("rows", survey.rows, "")):
+        yield from _wrapped(f"{name:<10} {rows:>9,}   {why}", "  ", hang=23)
+
+
+def _project(checkup: Checkup, *, asks: bool) -> Iterator[str]:
+    """What the project lacks, and what would be created there; that it was not asked.
+
+    It `asks` with an option of its own, if that is given.
+    """
+    yield ""
+    for line in checkup.refused:
+        yield from _wrapped(visible(line), "  ", hang=2)
+    allowed = [value for value in checkup.new_values or () if value.allowed]
+    if checkup.new_values is None:
+        how = " --online asks it." if asks else ""
+        yield f"  The project was not asked whether it has these fields and values.{how}"
+    elif allowed:
+        values = count(len(allowed), "value")
+        yield f"  {values} would be created in the project, for good, as is allowed:"
+        for value in allowed[:NEW_VALUES]:
+            yield from _wrapped(f"{visible(value.field)}: {new_value(value)}", "    ")
+        if (more := len(allowed) - NEW_VALUES) > 0:
+            yield f"    … and {more:,} more"
+    elif not checkup.refused:
+        yield "  The project was asked: it has all that these rows need."
 
 
 def _readiness(survey: Survey) -> Iterator[str]:
@@ -102,6 +146,9 @@ def _problems(survey: Survey) -> Iterator[str]:
     yield f"  Problems: {count(survey.errors, 'error')}, {count(survey.warnings, 'warning')}"
     for group in problem_groups(survey):
         yield ""
+        if group.code == "new_value":
+            yield f"  {group.code} ({group.count:,}): named above"
+            continue
         yield f"  {group.code} ({group.count:,})"
         yield from _examples(group)
 

@@ -353,7 +353,7 @@ def _summary_rows(
             yield "line", [line]
     yield "line", []
     if survey.problem_counts:
-        yield "head", ["ProblemGroup of problem", "Count", "Example", "What to do"]
+        yield "head", ["Kind of problem", "Count", "Example", "What to do"]
     for group in problem_groups(survey):
         first = group.examples[0] if group.examples else None
         example = f"{place(first)}: {visible(supplier_message(first))}" if first else ""

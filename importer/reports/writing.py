@@ -31,11 +31,13 @@ _NO_PROBLEMS = b'"problems": []'
 class Reported:
     """A file that was checked; `steps` are the commands that people are told to go on with.
 
-    They are None where the file is imported by the same command.
+    They are None where the file is imported by the same command. `place` says where its rows would
+    be sent.
     """
 
     checkup: Checkup
     steps: NextSteps | None = None
+    place: str | None = None
 
 
 def check_reports(reports: Sequence[Path], inputs: Sequence[Path]) -> None:
@@ -128,7 +130,7 @@ def _write(path: Path, found: Sequence[Reported], most: int | None, suffix: str)
         case ".txt":
             from importer.reports.text_report import as_text
 
-            texts = [as_text(one.checkup, one.steps) for one in found]
+            texts = [as_text(one.checkup, one.steps, one.place) for one in found]
             path.write_text("\n".join(texts), "utf-8", newline="")
         case ".json":
             _write_json(path, checkups, most)
@@ -213,4 +215,9 @@ def _json_figures(checkup: Checkup) -> dict[str, Any]:
         "readiness": survey.readiness,
         "fill": survey.fill,
         "phones": checkup.phones,
+        "left_out": [
+            {"status": status, "code": code, "rows": rows}
+            for (status, code), rows in survey.left_out.items()
+        ],
+        "new_values": checkup.new_values,
     }

@@ -24,6 +24,7 @@ from importer.model import (
     Disposition,
     Field,
     FieldType,
+    NewValue,
     Problem,
     Project,
     Severity,
@@ -36,7 +37,7 @@ from importer.survey.expected import (
     ExpectedField,
     ExpectedValue,
 )
-from importer.survey.nearest import Near, Nearest
+from importer.survey.nearest import Nearest
 from importer.survey.wording import enumerated, quoted, shown
 
 Mask = npt.NDArray[np.bool_]
@@ -259,48 +260,9 @@ _LISTED_BEYOND = 100
 _ALLOW = "to create it: new_values in the mapping, or --allow-new-values"
 
 
-@dataclass(frozen=True, slots=True)
-class NewValue:
-    """A value that would be created, where it stands, and the nearest that exists."""
-
-    filled: Filled
-    text: str
-    count: Count
-    near: Near | None
-    allowed: bool
-
-    @property
-    def field(self) -> str:
-        """The name of the field in which it would be created."""
-        return self.filled.name
-
-    def __str__(self) -> str:
-        arrow = f" → {quoted(self.near.name)}?" if self.near else ":"
-        return f"{quoted(self.text)}{arrow} {_in_rows(self.count)}"
-
-    def expected(self) -> ExpectedValue:
-        """The value as a plan remembers it."""
-        near = self.near
-        name, same = (near.name, near.same) if near is not None else (None, False)
-        return ExpectedValue(self.text, self.count.count, self.allowed, name, same)
-
-    def problem(self) -> Problem:
-        """The value as a problem: a warning where it may be created."""
-        hints = []
-        if self.near is not None and self.near.same:
-            known = quoted(self.near.name)
-            hints.append(f"{known} exists, and differs only in case, accents or white space;")
-        elif self.near is not None:
-            hints.append(f"did you mean {quoted(self.near.name)}?")
-        if not self.allowed:
-            hints.append(_ALLOW)
-        return self.filled.problem(
-            "new_value",
-            f"{quoted(self.text)} would be created in {self.filled.name}: {_in_rows(self.count)}",
-            " ".join(hints).removesuffix(";") or None,
-            Severity.WARNING if self.allowed else Severity.ERROR,
-            self.text,
-        )
+def _as_expected(value: NewValue) -> ExpectedValue:
+    """A new value as a plan remembers it."""
+    return ExpectedValue(value.text, value.count, value.allowed, value.nearest, value.same)
 
 
 class _ValuesCheck:
@@ -346,16 +308,14 @@ class _ValuesCheck:
         if self._new is None or not self._new.counts:
             return []
         nearest = Nearest(value.name for value in self._field.values if value.name)
-        return [
-            NewValue(
-                self._filled,
-                text,
-                count,
-                nearest.find(text) if number < _SEARCHED else nearest.same(text),
-                self._allow or text in self._filled.listed,
-            )
-            for number, (text, count) in enumerate(self._new.by_count())
-        ]
+        found = []
+        for number, (text, count) in enumerate(self._new.by_count()):
+            near = nearest.find(text) if number < _SEARCHED else nearest.same(text)
+            name, same = (near.name, near.same) if near is not None else (None, False)
+            allowed = self._allow or text in self._filled.listed
+            of_rows = (count.count, count.rows)
+            found.append(NewValue(self._filled.name, text, *of_rows, name, same, allowed))
+        return found
 
     def problems(self, new: list[NewValue]) -> Iterator[Problem]:
         """All that does not fit; `new` is what :meth:`new_values` gave."""
@@ -372,7 +332,7 @@ class _ValuesCheck:
                 Severity.WARNING if self._allow else Severity.ERROR,
             )
             new = new[:_LISTED_BEYOND]
-        yield from (value.problem() for value in new)
+        yield from map(self._new_value, new)
 
     def expected(self, new: list[NewValue]) -> ExpectedField:
         """What the rows need of the field; `new` is what :meth:`new_values` gave."""
@@ -382,7 +342,7 @@ class _ValuesCheck:
             by_name=tuple(sorted(self._used_names)),
             by_id=tuple((digits, self._ids[int(digits)]) for digits in sorted(self._used_ids)),
             ids_only=self._filled.valueid,
-            new=tuple(sorted((value.expected() for value in new), key=lambda one: one.text)),
+            new=tuple(sorted(map(_as_expected, new), key=lambda one: one.text)),
             more_new=self._new is not None and self._new.beyond,
         )
 
@@ -400,6 +360,25 @@ class _ValuesCheck:
         # As text, 01 is looked up as a name before it is taken for a valueid.
         self._used_ids.add(str(valueid) if self._filled.valueid else text)
         return True
+
+    def _new_value(self, value: NewValue) -> Problem:
+        """A new value as a problem: a warning where it may be created."""
+        hints = []
+        if value.nearest is not None and value.same:
+            known = quoted(value.nearest)
+            hints.append(f"{known} exists, and differs only in case, accents or white space;")
+        elif value.nearest is not None:
+            hints.append(f"did you mean {quoted(value.nearest)}?")
+        if not value.allowed:
+            hints.append(_ALLOW)
+        where = _in_rows(Count(value.count, value.rows))
+        return self._filled.problem(
+            "new_value",
+            f"{quoted(value.text)} would be created in {value.field}: {where}",
+            " ".join(hints).removesuffix(";") or None,
+            Severity.WARNING if value.allowed else Severity.ERROR,
+            value.text,
+        )
 
     def _mismatched(self) -> Problem:
         name, some = self._filled.name, self._piped.count > 0

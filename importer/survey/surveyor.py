@@ -50,23 +50,27 @@ class Decision:
     status: Status
     problems: tuple[Problem, ...]
 
+    @property
+    def code(self) -> str:
+        """The codes of what kept the row back, joined by ``|``; blank where nothing did."""
+        return "|".join(dict.fromkeys(problem.code for problem in self._kept_back()))
+
     def outcome(self) -> Outcome:
         """The row's outcome, where it will not be sent: what kept it back, told for people."""
-        kept_back = [
-            problem
-            for problem in self.problems
-            if self.status is Status.SKIPPED or problem.severity is Severity.ERROR
-        ]
         # A cell that fills two targets is told once.
-        told = list({(_told(problem), problem.hint): problem for problem in kept_back}.values())
-        codes = dict.fromkeys(problem.code for problem in told)
+        told = list({(_told(p), p.hint): p for p in self._kept_back()}.values())
         return Outcome(
             row=self.row,
             status=self.status,
-            code="|".join(codes),
+            code=self.code,
             message=_numbered([_told(problem) for problem in told]),
             hint=_numbered([problem.hint or "" for problem in told]) or None,
         )
+
+    def _kept_back(self) -> Iterator[Problem]:
+        for problem in self.problems:
+            if self.status is Status.SKIPPED or problem.severity is Severity.ERROR:
+                yield problem
 
 
 def is_ready(rows: npt.NDArray[np.int64], decisions: Iterable[Decision]) -> npt.NDArray[np.bool_]:
@@ -116,7 +120,7 @@ class Surveyor:
         self._codes: Counter[str] = Counter()
         self._severities: Counter[Severity] = Counter()
         self.rows = 0
-        self._statuses: Counter[Status] = Counter()
+        self._left_out: Counter[tuple[Status, str]] = Counter()
 
     @property
     def sighting(self) -> Sighting:
@@ -131,7 +135,11 @@ class Surveyor:
         """Take in a batch; give a decision for each row of which there is something to say."""
         decisions = self._decide(checked)
         self.rows += len(checked.rows)
-        self._statuses.update(decision.status for decision in decisions)
+        self._left_out.update(
+            (decision.status, decision.code)
+            for decision in decisions
+            if decision.status is not Status.PENDING
+        )
         self._list([p for decision in decisions for p in decision.problems], self._listed)
         return decisions
 
@@ -163,7 +171,10 @@ class Surveyor:
 
     def finish(self, fill: tuple[ColumnFill, ...] = ()) -> Survey:
         """Freeze what was found; `fill` is part of it."""
-        invalid, skipped = self._statuses[Status.INVALID], self._statuses[Status.SKIPPED]
+        statuses: Counter[Status] = Counter()
+        for (status, _), rows in self._left_out.items():
+            statuses[status] += rows
+        invalid, skipped = statuses[Status.INVALID], statuses[Status.SKIPPED]
         return Survey(
             rows=self.rows,
             ready=self.rows - invalid - skipped,
@@ -176,6 +187,7 @@ class Surveyor:
             warnings=self._severities[Severity.WARNING],
             fill=fill,
             readiness=self._readiness.readiness(),
+            left_out=dict(self._left_out.most_common()),
         )
 
     def _list(self, problems: Sequence[Problem], listed: list[Problem]) -> None:

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from importer.errors import UsageError
-from importer.model import Checkup, ColumnFill, Findings, Problem, Readiness, Severity
+from importer.model import (
+    Checkup,
+    ColumnFill,
+    Findings,
+    NewValue,
+    Problem,
+    Readiness,
+    Severity,
+    Status,
+)
 from importer.reports.content import (
     Tone,
     conclusion,
@@ -21,7 +30,7 @@ from importer.reports.content import (
     supplier_message,
     visible,
 )
-from importer.reports.text_report import WIDTH, NextSteps, as_text
+from importer.reports.text_report import NEW_VALUES, REASONS, WIDTH, NextSteps, as_text
 from importer.reports.writing import SUFFIXES, Reported, check_reports, write_reports
 from tests.support.command import Cli
 
@@ -49,7 +58,7 @@ def test_json_has_the_keys_of_old_first_and_the_new_ones_behind(
     assert list(report) == [
         *("file", "sheet", "encoding", "delimiter", "header_row", "rows", "ready", "invalid"),
         *("skipped", "problems", "problem_counts", "unused_columns", "readiness", "fill"),
-        "phones",
+        *("phones", "left_out", "new_values"),
     ]
     assert (report["rows"], report["ready"], report["invalid"], report["skipped"]) == (5, 1, 3, 1)
     assert set(report["problems"][0]) == {
@@ -74,12 +83,20 @@ def test_csv_has_every_problem_and_no_formula(checkup: Checkup, tmp_path: Path) 
 
 def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup) -> None:
     named = ("my leads.csv", "-m", "m.yaml")
-    text = as_text(checkup, NextSteps(("run", *named), ("check", *named)))
+    steps = NextSteps(("run", *named), ("check", *named))
+    text = as_text(checkup, steps, "project 134 at http://x/v2, as acme")
     lines = text.splitlines()
     assert lines[0] == f"{visible(checkup.info.path)}: 3 of 5 rows need mending" or (
         " ".join(lines[:2]).endswith("mending")
     )
-    assert "5 rows: 1 ready, 3 invalid, 1 skipped" in text
+    assert lines.index("  rows               5") < text.count("\n")
+    assert "  ready              1   to be created in project 134 at http://x/v2, as acme" in lines
+    assert "  skipped            1   1 the same as a row before" in lines
+    assert any(line.startswith("  invalid            3   1 ") for line in lines)
+    assert (
+        "  The project was not asked whether it has these fields and values. --online asks it."
+        in text
+    )
     assert "E-mail" in text.split("less than half full")[1]
     assert lines[-1] == "  vcc-import run 'my leads.csv' -m m.yaml"
     assert max(map(len, lines)) <= WIDTH
@@ -166,6 +183,43 @@ def test_the_verdict_says_what_can_be_imported(checkup: Checkup) -> None:
     assert told(examples={"unknown_field": (remark,)})[0] is Tone.GOOD
     assert conclusion(replace(checkup, refused=("field x is not there",))).tone is Tone.BAD
     assert "field x is not there" in as_text(replace(checkup, refused=("field x is not there",)))
+
+
+def test_values_that_may_be_created_are_named_one_by_one_up_to_twenty(checkup: Checkup) -> None:
+    new = tuple(
+        NewValue(
+            "city", f"Nowhere {i}", 4, (2, 3, 5), "Somewhere" if i == 0 else None, allowed=True
+        )
+        for i in range(NEW_VALUES + 3)
+    )
+    text = as_text(replace(checkup, new_values=new))
+    assert "  23 values would be created in the project, for good, as is allowed:\n" in text
+    assert '    city: "Nowhere 0" → "Somewhere"? 4 rows (2, 3, 5 …)\n' in text
+    assert text.count('city: "Nowhere') == NEW_VALUES
+    assert "    … and 3 more\n" in text
+    assert "was not asked" not in text
+    fits = as_text(replace(checkup, new_values=()))
+    assert "  The project was asked: it has all that these rows need.\n" in fits
+
+
+def test_rows_that_are_left_out_are_counted_by_why(checkup: Checkup) -> None:
+    skipped, invalid = Status.SKIPPED, Status.INVALID
+    why = {
+        (skipped, "phone_letters|duplicate"): 3,
+        (skipped, "filtered"): 2,
+        (skipped, "duplicate"): 1,
+        (invalid, "bad_phone|bad_email"): 1_200,
+        **{(invalid, f"kind_{i}"): 1 for i in range(REASONS + 4)},
+    }
+    survey = replace(checkup.survey, rows=1_300, invalid=1_212, skipped=6, left_out=why)
+    lines = as_text(replace(checkup, survey=survey)).splitlines()
+    assert (
+        "  skipped            6   4 the same as a row before, 2 filtered out by the mapping"
+        in lines
+    )
+    told = " ".join(" ".join(lines).split())
+    assert "invalid 1,212 1,200 bad phone and bad email, 1 kind 0, 1 kind 1," in told
+    assert ", 5 for other reasons rows 1,300" in told
 
 
 def test_dial_readiness_is_shown_where_it_is_known(checkup: Checkup) -> None:

@@ -24,6 +24,7 @@ from importer.model import (
     User,
     Users,
 )
+from importer.reports.content import new_value
 from importer.survey.live import (
     MOST_CHARACTERS,
     MOST_TEXTS,
@@ -116,7 +117,7 @@ class TestFields:
 class TestValues:
     def test_each_new_value_has_its_count_first_rows_and_the_nearest(self) -> None:
         found = difference(Filled("city", "City"), *["Budapset"] * 14, "Wien", "Atlantis", "wien")
-        assert [str(value) for value in found.new_values] == [
+        assert [new_value(value) for value in found.new_values] == [
             '"Budapset" → "Budapest"? 14 rows (2, 3, 4 …)',
             '"Atlantis": 1 row (17)',
             '"wien" → "Wien"? 1 row (18)',
@@ -137,12 +138,12 @@ class TestValues:
 
     def test_text_in_a_simple_field_is_compared_as_it_is_sent(self) -> None:
         found = difference(Filled("city", "City"), "Wien ")
-        assert [str(v) for v in found.new_values] == ['"Wien " → "Wien"? 1 row (2)']
+        assert [new_value(v) for v in found.new_values] == ['"Wien " → "Wien"? 1 row (2)']
 
     def test_pieces_of_a_multiple_field_are_counted_once_a_row_and_trimmed(self) -> None:
         likes = Filled("likes", "Likes", multiple=True)
         found = difference(likes, "a|sports", " a | a ||b", "movies", "b|a")
-        assert [(v.text, v.count.count, v.count.rows) for v in found.new_values] == [
+        assert [(v.text, v.count, v.rows) for v in found.new_values] == [
             ("a", 3, (2, 3, 5)),
             ("b", 2, (3, 5)),
         ]
