@@ -412,6 +412,8 @@ _FILES = {
     Status.INVALID: "failures.csv",
     Status.UNCERTAIN: "uncertain.csv",
 }
+_NOTES = 10
+"""Notes about a plan that are shown."""
 _NEED_A_LOOK = (Status.INVALID, Status.REJECTED, Status.UNCERTAIN)
 
 
@@ -450,6 +452,12 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
                 yield f"    → {outcome.hint}"
     if result.checkup is not None:
         yield from _warnings(result.checkup)
+    if result.notes:
+        yield ""
+        yield "What has changed since it was planned, and kept nothing back:"
+        yield from (f"  {note}" for note in result.notes[:_NOTES])
+        if (more := len(result.notes) - _NOTES) > 0:
+            yield f"  … and {more:,} more"
     yield ""
     if summary.reason is not None:
         yield f"Stopped: {summary.reason}"

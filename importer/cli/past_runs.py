@@ -36,7 +36,7 @@ from importer.cli.output import (
 )
 from importer.cli.signals import SIGNALS
 from importer.cli.target import past_target
-from importer.errors import UsageError
+from importer.errors import ServiceError, UsageError
 from importer.model import Status
 from importer.pipeline.summary import about_run
 from importer.settings import SETTINGS
@@ -121,31 +121,39 @@ def resume(run_dir: Path, **options: Any) -> int:
 def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str, Any]) -> int:
     """Send what is pending in a folder, and tell what became of it; `name` is the command's."""
     from importer import library
+    from importer.library import Approval
 
     past = library.past_run(run_dir)
     stop = library.StopSwitch()
     settings = past.settings_but(given_settings(click.get_current_context()))
+    kept = {name for name in SENDING if SETTINGS[name].kept}
+    anew = repeated(name, kept | {"customer", "api_key_file", "ca_file"})
     # Where nothing is to be sent, no key is needed and no sandbox started.
     place = past_target(past, options) if past.pending else contextlib.nullcontext()
     with place as target, SIGNALS.stoppable(stop.pull) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
-            result = library.apply(
-                run_dir,
-                target=target,
-                settings=settings,
-                approval=approval,
-                guard=library.Guard(again=options["again"]),
-                stop=stop,
-                listener=listener,
-            )
+            try:
+                result = library.apply(
+                    run_dir,
+                    target=target,
+                    settings=settings,
+                    approval=approval,
+                    guard=library.Guard(again=options["again"]),
+                    stop=stop,
+                    listener=listener,
+                )
+            except ServiceError as error:
+                # The project could not be asked: nothing was sent in this sitting.
+                given = [*anew, *repeated(name, {"plan_id", "again", "limit"})]
+                if approval.max_age != Approval().max_age:
+                    given += ["--max-age", f"{approval.max_age:.0f}s"]
+                again = about_run(name, run_dir, past.description.settings, *given)
+                error.hint = "\n".join(filter(None, (error.hint, f"Then go on with: {again}")))
+                raise
         code = received() or result.summary.exit_code
         if as_json():
             put_result(result, code)
         if not options["quiet"]:
-            for note in result.notes:
-                say(f"Since it was planned: {note}.")
-            kept = {name for name in SENDING if SETTINGS[name].kept}
-            anew = repeated(name, kept | {"customer", "api_key_file", "ca_file"})
             say(describe_run(result, anew))
         return code
 

@@ -18,6 +18,7 @@ from importer.cli.options import (
     need_mapping,
     quiet_option,
     reading_options,
+    repeated,
     reports_option,
     run_settings,
     runs_dir_option,
@@ -135,7 +136,9 @@ def _lines(result: PlanResult, text: str) -> Iterator[str]:
 
     plan = result.plan
     days = timedelta(seconds=MAX_AGE).days
-    words = ("--plan-id", plan.id, "--canary", "5")
+    # Neither is kept in the plan.
+    again = repeated("apply", {"again", "limit"})
+    words = ("--plan-id", plan.id, "--canary", "5", *again)
     yield text
     yield f"Plan: {result.directory.path}"
     yield f"Id: {plan.id}"

@@ -211,6 +211,8 @@ def left_out(survey: Survey, status: Status, most: int) -> str:
         if kept_as is status:
             reasons[_reason(codes.split("|"), status)] += rows
     told = [f"{rows:,} {reason}" for reason, rows in reasons.most_common(most)]
+    if len(reasons) == 1:
+        return next(iter(reasons))
     if others := reasons.total() - sum(rows for _, rows in reasons.most_common(most)):
         told.append(f"{others:,} for other reasons")
     return ", ".join(told)

@@ -145,7 +145,7 @@ def test_what_was_given_anew_to_resume_is_told_again(
     # Nobody is there any more.
     anew = ("--rate", 7, "--give-up-after", 0.1, "--customer", "sandbox")
     assert cli("resume", "o 1", *anew) == 3
-    resume = commands(capsys.readouterr().out)[0]
+    resume = commands(capsys.readouterr().err)[0]
     assert resume[:2] == ["resume", "o 1"]
     assert sorted(resume[2:]) == sorted(map(str, anew))
 
