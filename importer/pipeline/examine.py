@@ -23,7 +23,6 @@ from typing import BinaryIO, Self, TypeVar
 import numpy as np
 import orjson
 
-from importer.api.request import encode
 from importer.errors import MappingError, OutputError, RunInterruptedError, SourceError
 from importer.mapping.load import LoadedMapping
 from importer.mapping.plan import Plan, compile_plan
@@ -44,7 +43,7 @@ from importer.model import (
 )
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
-from importer.pipeline.ready import ReadyRecords, RowNumbers, ready_records
+from importer.pipeline.ready import EncodedRecords, ReadyRecords, RowNumbers, bodies_of
 from importer.pipeline.running import Listener, StopSwitch
 from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
@@ -131,11 +130,11 @@ def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """A batch as it was checked; its columns and the JSON of its records where these are wanted."""
+    """A batch as it was checked; its columns and its encoded records where these are wanted."""
 
     checked: Checked
     evaluated: Evaluated | None = None
-    bodies: tuple[bytes, ...] = ()
+    encoded: EncodedRecords | None = None
 
 
 class Examination:
@@ -185,26 +184,21 @@ class Examination:
 
         The Survey is whole once all of it was gone through.
         """
-        work = self._mapped if self.look.gate is not None else self._checked
-        for _, decisions in self._decided(work):
+        for _, decisions in self._decided(lambda batch: self._mapped(self._evaluated(batch))):
             yield decisions
 
     def prepared(self, run_id: str) -> Iterator[tuple[list[Decision], ReadyRecords]]:
         """As :meth:`survey`, each batch with its ready records; `run_id` goes into their stamps."""
 
-        def encoded(batch: Batch) -> _Mapped:
-            mapped = self._mapped(batch)
-            if mapped.evaluated is None:
-                return mapped
-            records = self.plan.records(mapped.evaluated, run_id)
-            return replace(mapped, bodies=tuple(encode(records)))
+        def work(batch: Batch) -> _Mapped:
+            evaluated = self._evaluated(batch)
+            records = self.plan.records(evaluated, run_id)
+            encoded = EncodedRecords(records.rows, bodies_of(records), self.plan.dialled(evaluated))
+            return self._mapped(evaluated, encoded)
 
-        for mapped, decisions in self._decided(encoded):
-            if mapped.evaluated is not None:
-                rows = mapped.checked.rows
-                phones = self.plan.dialled(mapped.evaluated)
-                ready = is_ready(rows, decisions)
-                yield decisions, ready_records(rows, mapped.bodies, phones, ready)
+        for mapped, decisions in self._decided(work):
+            if mapped.encoded is not None:
+                yield decisions, mapped.encoded.ready(is_ready(mapped.checked.rows, decisions))
 
     def _decided(
         self, work: Callable[[Batch], _Mapped]
@@ -239,17 +233,18 @@ class Examination:
                 self.surveyor.note(self.comparison.problems)
                 log.add(self.comparison.problems)
 
-    def _mapped(self, batch: Batch) -> _Mapped:
+    def _evaluated(self, batch: Batch) -> Evaluated:
         evaluated = self.plan.evaluate(batch)
         if self.look.now is not None:
             evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
         for before in self.look.sent_before:
             evaluated = _without_sent(evaluated, before)
-        return _Mapped(evaluated.checked, evaluated)
+        return evaluated
 
-    def _checked(self, batch: Batch) -> _Mapped:
-        """As :meth:`_mapped`, without the columns, which take more memory than all else."""
-        return _Mapped(self._mapped(batch).checked)
+    def _mapped(self, evaluated: Evaluated, encoded: EncodedRecords | None = None) -> _Mapped:
+        """A batch with no more than is wanted: its columns take more memory than all else."""
+        columns = evaluated if self.look.gate is not None else None
+        return _Mapped(evaluated.checked, columns, encoded)
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""

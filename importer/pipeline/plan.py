@@ -94,7 +94,7 @@ def preview(
             examination.read(source)
         for decisions, ready in examination.prepared("preview"):
             decided = {decision.row: decision for decision in decisions}
-            bodies = dict(zip(ready.rows.tolist(), ready.bodies, strict=True))
+            bodies = dict(zip(ready.rows.tolist(), ready.bodies.to_pylist(), strict=True))
             for row in sorted({*decided, *bodies}):
                 decision = decided.get(row)
                 problems = decision.problems if decision is not None else ()

@@ -8,8 +8,9 @@ renewed later is compared with. A row group is a batch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +20,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.model import Phones, Request
+from importer.api.request import encode
+from importer.model import Phones, Records, Request
 from importer.sources.parquetfile import ParquetReader, ParquetWriter
 
 WHAT = "the ready records"
@@ -39,12 +41,13 @@ RowNumbers = npt.NDArray[np.int64]
 class ReadyRecords:
     """Records of a batch that are ready to be sent.
 
-    `rows` are their row numbers, int64, in order; `bodies` has the JSON of each. `phones` has the
-    numbers of all their contacts, int64, those of record i at ``ends[i - 1]:ends[i]``.
+    `rows` are their row numbers, int64, in order; `bodies`, an Arrow array of large binaries, has
+    the JSON of each. `phones` has the numbers of all their contacts, int64, those of record i at
+    ``ends[i - 1]:ends[i]``.
     """
 
     rows: RowNumbers
-    bodies: Sequence[bytes]
+    bodies: Any
     phones: RowNumbers
     ends: RowNumbers
 
@@ -52,18 +55,37 @@ class ReadyRecords:
         return len(self.rows)
 
 
-def ready_records(
-    rows: RowNumbers, bodies: Sequence[bytes], phones: Phones | None, ready: npt.NDArray[np.bool_]
-) -> ReadyRecords:
-    """The ready ones of a batch's records; `rows`, `bodies` and `ready` are as long as it."""
-    counts, numbers = np.zeros(len(rows), dtype=np.int64), np.empty(0, dtype=np.int64)
-    if phones is not None:
-        sent = ready[phones.places]
-        places = phones.places[sent]
-        numbers = phones.numbers[sent][np.argsort(places, kind="stable")]
-        counts = np.bincount(places, minlength=len(rows)).astype(np.int64)
-    kept = bodies if ready.all() else [bodies[i] for i in np.flatnonzero(ready).tolist()]
-    return ReadyRecords(rows[ready], kept, numbers, np.cumsum(counts[ready]))
+@dataclass(frozen=True, slots=True)
+class EncodedRecords:
+    """All records of a batch, as in ReadyRecords; what those of invalid rows hold means nothing."""
+
+    rows: RowNumbers
+    bodies: Any
+    phones: Phones | None
+
+    def ready(self, which: npt.NDArray[np.bool_]) -> ReadyRecords:
+        """Those records that are ready: `which` is as long as the batch."""
+        counts, numbers = np.zeros(len(self.rows), dtype=np.int64), np.empty(0, dtype=np.int64)
+        if self.phones is not None:
+            sent = which[self.phones.places]
+            places = self.phones.places[sent]
+            numbers = self.phones.numbers[sent][np.argsort(places, kind="stable")]
+            counts = np.bincount(places, minlength=len(self.rows)).astype(np.int64)
+        bodies = self.bodies.filter(pa.array(which))
+        return ReadyRecords(self.rows[which], bodies, numbers, np.cumsum(counts[which]))
+
+
+_AT_ONCE = 1024
+"""Bodies that are Python objects at a time: each has room for far more than it holds."""
+
+
+def bodies_of(records: Records) -> Any:
+    """The JSON of each record, an Arrow array of large binaries."""
+    encoded = encode(records)
+    parts = [pa.array([], pa.large_binary())]
+    while some := list(islice(encoded, _AT_ONCE)):
+        parts.append(pa.array(some, pa.large_binary()))
+    return pa.concat_arrays(parts)
 
 
 class ReadyWriter:
@@ -92,9 +114,8 @@ class ReadyWriter:
             return
         offsets = np.concatenate([[0], records.ends]).astype(np.int32)
         phones = pa.ListArray.from_arrays(pa.array(offsets), pa.array(records.phones))
-        rows = pa.array(records.rows, pa.int64())
-        self._file.write([rows, pa.array(records.bodies, pa.large_binary()), phones])
-        for row, body in zip(records.rows.tolist(), records.bodies, strict=True):
+        self._file.write([pa.array(records.rows, pa.int64()), records.bodies, phones])
+        for row, body in zip(records.rows.tolist(), records.bodies.to_pylist(), strict=True):
             told = body
             if self._stamp:
                 told = body.replace(b'%b%d"' % (self._stamp, row), b"", 1)
