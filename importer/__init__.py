@@ -61,6 +61,8 @@ if TYPE_CHECKING:
         verify,
     )
     from importer.model import (
+        CanaryBegins,
+        CanaryEqual,
         Checkup,
         Event,
         Outcome,
@@ -95,6 +97,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AlreadyImported",
     "Approval",
+    "CanaryBegins",
+    "CanaryEqual",
     "Checkup",
     "CutJournalError",
     "Destination",

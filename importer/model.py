@@ -684,7 +684,41 @@ class StrayAnswer:
     reason: str
 
 
-Event = Waiting | Probing | Resumed | PaceChanged | StrayAnswer
+class CanaryState(StrEnum):
+    """How far the rows are that are sent first and read back, as a journal notes it."""
+
+    OPEN = "open"
+    """They are to be sent, or to be read back: nothing else is sent before."""
+    EQUAL = "equal"
+    """They are in the service as they were sent."""
+    STOPPED = "stopped"
+    """They are not, or failed: that was written down and shown, and a person must decide."""
+    PASSED = "passed"
+    """They are not, or failed, and a person has had the rest sent in spite of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryBegins:
+    """Some rows are sent first and read back (``--canary``); `pending` of them are still to go."""
+
+    rows: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryEqual:
+    """The records of the canary are as they were sent: the rest is sent now.
+
+    `equal` are parts of records that were compared, `unverified` those that the service does not
+    give back.
+    """
+
+    records: int
+    equal: int
+    unverified: int
+
+
+Event = Waiting | Probing | Resumed | PaceChanged | StrayAnswer | CanaryBegins | CanaryEqual
 """What a run tells while it sends, apart from what becomes of its rows."""
 
 

@@ -526,6 +526,8 @@ ENGINES: tuple[str, ...] = get_args(EngineName)
 DEFAULT_WORKERS = 2
 """Senders on this machine where no number was given: beyond it, the coordinator limits."""
 MOST_WORKERS = 64
+MOST_CANARY = 1000
+"""Rows that are sent first: the vendor asks not to synchronise by reading records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,7 +535,8 @@ class RunSettings:
     """Everything about a run but its source, mapping and target.
 
     `out` is the run directory itself; left out, one is made in `runs_dir`. `limit` sends so many
-    rows and leaves the others pending. Without `preflight` nothing is compared with the project;
+    rows and leaves the others pending; a `canary` sends so many first and reads them back. Without
+    `preflight` nothing is compared with the project;
     without `allow_new_values` nothing is sent that would create values the mapping does not list.
     `sandbox` is the folder of the sandbox that stands in for the service, where the run is a
     rehearsal, and `sandbox_project` the project file that it was given, if it was. `scheduler` is
@@ -566,6 +569,17 @@ class RunSettings:
     limit: int | None = field(
         default=None,
         metadata=_declared(Whole(1), "Send N rows and leave the others pending.", kept=False),
+    )
+    # Not kept: a canary that was begun is ended by its journal, and one that was shown is passed.
+    canary: int | None = field(
+        default=None,
+        metadata=_declared(
+            Whole(1, MOST_CANARY),
+            "Send N rows first, chosen for what they cover, read them back, and go on only if all"
+            " is as it was sent. Records cannot be deleted: these N stay.",
+            in_jobs=True,
+            kept=False,
+        ),
     )
     preflight: bool = field(
         default=True,

@@ -175,14 +175,15 @@ def test_every_setting_comes_back_from_what_a_run_notes() -> None:
             1, 0.1, 2.0, 9.0, frozenset({408, 504}), 3, importer.MaxFailures(2.5, percent=True)
         ),
         limit=5,
+        canary=7,
         engine="dask",
         workers=3,
         scheduler="tcp://host:8786",
     )
     noted = json.loads(json.dumps(describe_settings(settings, TARGET)))
     again = resumed_settings(noted, {})
-    assert replace(again, runs_dir=settings.runs_dir, limit=5) == settings
-    assert again.limit is None
+    assert replace(again, runs_dir=settings.runs_dir, limit=5, canary=7) == settings
+    assert (again.limit, again.canary) == (None, None)
 
 
 SAID = {
@@ -194,6 +195,7 @@ SAID = {
     "retry_on": ("502,503", "[502, 503]"),
     "max_failures": ("5%", "5%"),
     "engine": ("dask", "dask"),
+    "canary": ("5", "5"),
     "workers": ("3", "3"),
     "scheduler": ("tcp://host:8786", "tcp://host:8786"),
     "allow_new_values": ("", "true"),

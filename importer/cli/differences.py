@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from importer.cli.output import table
 
 if TYPE_CHECKING:
+    from importer.pipeline.apply import RunResult
     from importer.pipeline.canary import ReadBack
 
 _MOST_LINES = 50
@@ -19,6 +20,13 @@ _ESCAPES = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
 """What would break a line of the table."""
 _BEFORE = 12
 """Characters of what two long texts have in common that are shown before they differ."""
+
+
+def first_rows(result: RunResult) -> str:
+    """What came of the rows that a run has sent first, if it has read any back; lines of text."""
+    if result.canary is None:
+        return ""
+    return f"Sent first:\n{differences(result.canary.records)}\n\n"
 
 
 def differences(records: Sequence[ReadBack]) -> str:

@@ -197,7 +197,7 @@ def key_options(command: Command) -> Command:
     return _with(_SERVICE[2:], command)
 
 
-_PLACED = {"runs_dir", "out", "preflight", "allow_new_values", "sandbox_project"}
+_PLACED = {"canary", "runs_dir", "out", "preflight", "allow_new_values", "sandbox_project"}
 """Settings whose options each command places by itself: not every command that sends has them."""
 
 SENDING = tuple(
@@ -261,7 +261,7 @@ def sending_options(command: Command) -> Command:
 
 def resuming_options(command: Command) -> Command:
     """Add the same options for a run of the past, which keeps what is not given anew."""
-    options = (setting_option(name, resumed=True) for name in SENDING)
+    options = (setting_option(name, resumed=True) for name in (*SENDING, "canary"))
     return _with((*_SERVICE, *options), command)
 
 
@@ -277,7 +277,9 @@ def given_settings(context: click.Context) -> dict[str, Any]:
     """The settings that stand on the command line, by name: what a resumed run does anew."""
     line = ParameterSource.COMMANDLINE
     given = {
-        name: context.params[name] for name in SENDING if context.get_parameter_source(name) is line
+        name: context.params[name]
+        for name in (*SENDING, "canary")
+        if context.get_parameter_source(name) is line
     }
     _need_dask(given)
     return given

@@ -26,6 +26,8 @@ import click
 from importer.errors import ImporterError, worst
 from importer.files import shown_within
 from importer.model import (
+    CanaryBegins,
+    CanaryEqual,
     Probing,
     Progress,
     Resumed,
@@ -384,12 +386,38 @@ class _EventTeller:
                 if self._told:
                     say("Going on.", err=True)
                 self._untold, self._told = 0.0, False
+            case CanaryBegins(rows, pending):
+                say(_first_rows(rows, pending), err=True)
+            case CanaryEqual(records, equal, unverified):
+                say(_as_they_were(records, equal, unverified), err=True)
             case StrayAnswer(reason):
                 say(
                     f"Warning: {reason}. Rows that such an answer may have been taken for are "
                     "uncertain. From now on each connection is used once, which is slower.",
                     err=True,
                 )
+
+
+def _first_rows(rows: int, pending: int) -> str:
+    """What happens to the canary, before its first request."""
+    if not pending:
+        return f"Reading back {_count(rows, 'row')}, sent before all others …"
+    how = f"{pending:,} of {_count(rows, 'row')}" if pending < rows else _count(rows, "row")
+    return (
+        f"Sending {how} first, chosen for what they cover, and reading them back. Records cannot be"
+        " deleted: they stay, whatever this shows."
+    )
+
+
+def _as_they_were(records: int, equal: int, unverified: int) -> str:
+    """That the canary is well, and how far that was seen."""
+    seen = f"{_count(records, 'record')} read back, as sent: {_count(equal, 'part')} equal"
+    more = ", which the service does not give back" if unverified else ""
+    return f"{seen}, {unverified:,} unverified{more}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 _WORTH_TELLING = 1.0
@@ -464,7 +492,8 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
         if summary.hint:
             yield summary.hint
     yield f"Results: {directory.path}"
-    if summary.counts.get(Status.PENDING):
+    stopped_by_canary = result.canary is not None and result.canary.faults
+    if summary.counts.get(Status.PENDING) and not stopped_by_canary:
         resume = about_run("resume", directory.path, summary.settings, *anew)
         yield f"To go on: {resume}"
     if summary.counts.get(Status.UNCERTAIN):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.differences import differences
+from importer.cli.differences import differences, first_rows
 from importer.cli.options import (
     FILE,
     SENDING,
@@ -128,8 +128,8 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
     settings = past.settings_but(given_settings(click.get_current_context()))
     kept = {name for name in SENDING if SETTINGS[name].kept}
     anew = repeated(name, kept | {"customer", "api_key_file", "ca_file"})
-    # Where nothing is to be sent, no key is needed and no sandbox started.
-    place = past_target(past, options) if past.pending else contextlib.nullcontext()
+    # Where the service is not asked, no key is needed and no sandbox started.
+    place = past_target(past, options) if past.unfinished else contextlib.nullcontext()
     with place as target, SIGNALS.stoppable(stop.pull) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
             try:
@@ -144,7 +144,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
                 )
             except ServiceError as error:
                 # The project could not be asked: nothing was sent in this sitting.
-                given = [*anew, *repeated(name, {"plan_id", "again", "limit"})]
+                given = [*anew, *repeated(name, {"plan_id", "again", "limit", "canary"})]
                 if approval.max_age != Approval().max_age:
                     given += ["--max-age", f"{approval.max_age:.0f}s"]
                 again = about_run(name, run_dir, past.description.settings, *given)
@@ -154,7 +154,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
         if as_json():
             put_result(result, code)
         if not options["quiet"]:
-            say(describe_run(result, anew))
+            say(first_rows(result) + describe_run(result, anew))
         return code
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from importer.cli.check import CheckReport, check_files
+from importer.cli.differences import first_rows
 from importer.cli.options import (
     again_option,
     all_problems_option,
@@ -61,6 +62,7 @@ from importer.settings import PROBLEM_CAP
 @click.option("--sandbox", is_flag=True, help="Send to a sandbox that is started for this run.")
 @setting_option("sandbox_project")
 @sending_options
+@setting_option("canary")
 @reading_options
 @setting_option("out")
 @runs_dir_option
@@ -142,7 +144,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
             if as_json():
                 put_result(result, code)
             if not options["quiet"]:
-                say(describe_run(result))
+                say(first_rows(result) + describe_run(result))
             return code
 
         code = each_file(files, run_one)

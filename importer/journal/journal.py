@@ -80,6 +80,10 @@ that was cut off, or of a run of a version that kept no ready records."""
 LEASED_KEY = "leased"
 """The meta key for the engine that leased rows to senders elsewhere, where one did: such a sender
 may outlive the run for as long as its lease does."""
+CANARY_KEY = "canary"
+"""The meta key for the rows that are sent first and read back, where they were asked for: JSON with
+the `state` of that (:class:`importer.model.CanaryState`), and what importer.pipeline.canary notes.
+It is noted before the first of these rows may leave."""
 
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _FORMER_TABLE = """

@@ -6,11 +6,13 @@ are the same here: what the journal does not know is sent.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +21,13 @@ import numpy as np
 
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
-from importer.journal.journal import LEASED_KEY, Journal
+from importer.files import write_private
+from importer.journal.journal import BEGUN_KEY, LEASED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import (
+    CanaryBegins,
+    CanaryEqual,
+    CanaryState,
     Checkup,
     Event,
     Outcome,
@@ -32,23 +38,35 @@ from importer.model import (
     Stop,
     Summary,
 )
+from importer.pipeline.canary import (
+    Canary,
+    CanaryResult,
+    Created,
+    ReadBack,
+    State,
+    choose,
+    created_rows,
+    read_back,
+)
 from importer.pipeline.planfile import PlanFile
-from importer.pipeline.ready import ReadyFile
+from importer.pipeline.ready import ReadyFile, RowNumbers
 from importer.pipeline.results import write_results
-from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.rundir import CANARY, RunDirectory
 from importer.pipeline.running import Control, Listener
-from importer.pipeline.summary import Clock, Description, about_run, summarise
+from importer.pipeline.summary import Clock, Description, about_run, plan_without, summarise
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
 from importer.sending.protocol import End, Ending, Engine
 from importer.sending.remote import Links, RemoteEngine, parts_of, sender_processes
-from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target
+from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target, plain
 from importer.sources.snapshot import Snapshot
 from importer.survey.duplicates import Sighting
 
 EXAMPLES = 10
 """Failed rows that are named on the terminal; failures.csv has them all."""
+CANARY_STOP = "canary"
+"""The code of a stop after the rows that were sent first: a person must look before it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +91,8 @@ class RunResult:
     `checkup` is what the check found, where the run was not one of the past. `stop` is why nothing
     more was sent, where the run stopped early. `nothing_pending` says that the run was resumed
     though it had no row to send: nothing was sent. `notes` are what has changed since it was
-    planned, and does not matter.
+    planned, and does not matter. `canary` is what came of the rows that were sent first, where they
+    were read back.
     """
 
     summary: Summary
@@ -83,6 +102,7 @@ class RunResult:
     stop: Stop | None = None
     nothing_pending: bool = False
     notes: tuple[str, ...] = ()
+    canary: CanaryResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,16 @@ class Line:
     job: Job
     run: Run
     plan: PlanFile
+
+
+def beginning(clock: Clock, settings: RunSettings) -> dict[str, str]:
+    """What a journal is to note of a run before its first request may leave.
+
+    A canary that is asked for is among it: whoever goes on with a run that is killed from here on
+    sends no other row before it.
+    """
+    canary = Canary(settings.canary).as_meta() if settings.canary is not None else {}
+    return {BEGUN_KEY: clock.started_at.isoformat(), **canary}
 
 
 class Register(Protocol):
@@ -126,7 +156,8 @@ def send_and_finish(line: Line, rows: int, control: Control) -> RunResult:
     Raises JournalError or OutputError where the disk fails; both say how to go on.
     """
     try:
-        return finish(line.run, rows, send(line, rows, control))
+        ending, canary = _Sitting(line, rows, control).send()
+        return replace(finish(line.run, rows, ending), canary=canary)
     except (JournalError, OutputError) as error:
         # Rows were sent: the journal has them, and the files can be made again from it.
         error.exit_code = 3
@@ -137,51 +168,214 @@ def send_and_finish(line: Line, rows: int, control: Control) -> RunResult:
         raise
 
 
-def send(line: Line, rows: int, control: Control) -> Ending:
-    """Send what the journal does not know, and tell the listener of it."""
-    counts = _counts(line.run.journal, rows)
-    listener, stop = _until_it_fails(control.listener), control.stop
-    listener(Progress(Stage.SENDING, rows, dict(counts)))
+class _Sitting:
+    """What a run sends from one start of the program to its end: its canary, then the rest.
 
-    def tell(outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-            counts[outcome.was or Status.PENDING] -= 1
-        listener(Progress(Stage.SENDING, rows, dict(counts)))
+    The canary, rows that are sent first and read back, goes through this process and the local
+    engine whatever the engine, since this process must have seen that all is well before it lets
+    others send.
+    """
 
-    known = (
-        numberid
-        for outcome in line.run.journal.outcomes(Status.CREATED)
-        for numberid in outcome.numberids
-    )
+    def __init__(self, line: Line, rows: int, control: Control) -> None:
+        self._line, self._rows, self._stop = line, rows, control.stop
+        self._journal, self._ready = line.run.journal, line.run.directory.ready
+        self._limit = line.job.settings.limit
+        self._counts = _counts(self._journal, rows)
+        self._listener = _until_it_fails(control.listener)
 
-    async def through(requests: Iterator[Request]) -> Ending:
+    def send(self) -> tuple[Ending, CanaryResult | None]:
+        """Send what the journal does not know, and tell the listener of it."""
+        self._listener(Progress(Stage.SENDING, self._rows, dict(self._counts)))
+        ending, result = self._send_canary()
+        if ending is None:
+            ending = self._send_rest()
+        elapsed = self._line.run.clock.elapsed()
+        self._journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
+        return ending, result
+
+    def _send_rest(self) -> Ending:
+        if self._line.job.settings.engine != "local":
+            self._journal.set_meta({LEASED_KEY: self._line.job.settings.engine})
+        with ReadyFile(self._ready) as ready:
+            requests = itertools.islice(ready.requests(self._settled()), self._limit)
+            return self._sent(requests, self._line.job)
+
+    def _settled(self) -> RowNumbers:
+        return np.fromiter(self._journal.settled_rows(), dtype=np.int64)
+
+    def _sent(self, requests: Iterator[Request], job: Job) -> Ending:
+        """Send some records, by the engine that the job's settings ask for."""
+
+        def tell(outcomes: Sequence[Outcome]) -> None:
+            for outcome in outcomes:
+                self._counts[outcome.status] += 1
+                self._counts[outcome.was or Status.PENDING] -= 1
+            self._listener(Progress(Stage.SENDING, self._rows, dict(self._counts)))
+
+        known = (
+            numberid
+            for outcome in self._journal.outcomes(Status.CREATED)
+            for numberid in outcome.numberids
+        )
+
+        async def through() -> Ending:
+            try:
+                return await sent()
+            except ServiceError as error:
+                return Ending(End.STOPPED, Stop("no_senders", error.message, error.hint or ""))
+
+        async def sent() -> Ending:
+            async with _engine(job, self._listener, self._journal.sign_of_life) as engine:
+                with self._stop.watched() as stopping:
+                    return await coordinate(
+                        requests,
+                        self._journal,
+                        engine,
+                        stop=stopping,
+                        on_outcomes=tell,
+                        numberids=known,
+                    )
+
+        return run_loop(through())
+
+    # The canary.
+
+    def _send_canary(self) -> tuple[Ending | None, CanaryResult | None]:
+        """Send the rows of the canary that are pending, and read all of them back.
+
+        Gives how the sitting ends with that; None where the rest is to be sent. The result is None
+        where there is no canary, or it was not read back.
+        """
+        canary = self._canary()
+        if canary is None or not canary.chosen:
+            return None, None
+        if self._stop.reason is not None:
+            return Ending(End.INTERRUPTED), None
+        rows = {choice.row for choice in canary.chosen}
+        pending = len(rows) - len(self._journal.entries(rows))
+        self._listener(CanaryBegins(len(rows), pending))
+        most = pending if self._limit is None else min(pending, self._limit)
+        if most:
+            with ReadyFile(self._ready) as ready:
+                chosen = (one for one in ready.requests(self._settled()) if one.row in rows)
+                ending = self._sent(itertools.islice(chosen, most), _locally(self._line.job))
+            if ending.end is not End.FINISHED:
+                return ending, None
+        if most < pending:
+            return Ending(End.FINISHED), None  # the limit is reached; the next sitting goes on
+        if self._limit is not None:
+            self._limit -= most
+        return self._read_back(canary)
+
+    def _canary(self) -> Canary | None:
+        """The rows to send first: those of a canary that is not verified yet, or chosen now."""
+        noted = Canary.from_meta(self._journal.meta())
+        count = self._line.job.settings.canary
+        if noted is not None and noted.state is CanaryState.OPEN:
+            canary = noted
+        elif count is not None:
+            canary = Canary(count)
+        else:
+            if noted is not None and noted.state is CanaryState.STOPPED:
+                self._journal.set_meta(replace(noted, state=CanaryState.PASSED).as_meta())
+            return None
+        if canary.chosen:
+            return canary
+        count = count or canary.count
+        form = self._line.job.mapping.spec.form
+        multiple = {name for name, rule in form.items() if rule.multiple}
+        with ReadyFile(self._ready) as ready:
+            asked = itertools.takewhile(
+                lambda _: self._stop.reason is None, ready.requests(self._settled())
+            )
+            most = count if self._limit is None else min(count, self._limit)
+            canary = Canary(count, chosen=choose(asked, most, multiple))
+        if canary.chosen and self._stop.reason is None:
+            # Durable before the first of them may leave: whoever goes on reads them back first.
+            self._journal.set_meta(canary.as_meta())
+        return canary
+
+    def _read_back(self, canary: Canary) -> tuple[Ending | None, CanaryResult | None]:
+        """Compare the canary with what the service has, and write down what came of it."""
+        outcomes = sorted(self._journal.entries(choice.row for choice in canary.chosen).values())
+        created = [one for one in outcomes if one.status is Status.CREATED]
+        with ReadyFile(self._ready) as ready:
+            sent = created_rows(ready.requests(), created)
+        run = self._line.run
         try:
-            return await sent(requests)
+            records = run_loop(self._asked(sent)) if sent else ()
         except ServiceError as error:
-            return Ending(End.STOPPED, Stop("no_senders", error.message, error.hint or ""))
+            why = f"the first rows are sent, and could not be read back yet: {error.message}"
+            hint = "The rest is sent once they are read back, which is tried first when you go on."
+            hint = f"{error.hint}\n{hint}" if error.hint else hint
+            return Ending(End.STOPPED, Stop("canary_unread", why, hint)), None
+        if records is None:
+            return Ending(End.INTERRUPTED), None
+        failed = [one for one in outcomes if one.status is not Status.CREATED]
+        result = CanaryResult(canary.chosen, tuple(failed), records)
+        about = {"run_id": run.description.run_id, **run.description.target}
+        text = json.dumps({**about, **result.as_json()}, ensure_ascii=False, indent=2)
+        # Written before it is noted: what the journal calls shown can be looked at.
+        write_private(run.directory.path / CANARY, f"{text}\n")
+        faults = result.faults
+        state = CanaryState.STOPPED if faults else CanaryState.EQUAL
+        self._journal.set_meta(replace(canary, state=state).as_meta())
+        if faults:
+            return Ending(End.STOPPED, self._stop_for(result)), result
+        equal, unverified = result.count(State.EQUAL), result.count(State.UNVERIFIED)
+        self._listener(CanaryEqual(len(records), equal, unverified))
+        return None, result
 
-    async def sent(requests: Iterator[Request]) -> Ending:
-        async with _engine(line.job, listener, line.run.journal.sign_of_life) as engine:
-            with stop.watched() as stopping:
-                return await coordinate(
-                    requests,
-                    line.run.journal,
-                    engine,
-                    stop=stopping,
-                    on_outcomes=tell,
-                    numberids=known,
-                )
+    async def _asked(self, sent: Sequence[Created]) -> tuple[ReadBack, ...] | None:
+        """Read records back; None where the run is to end before they all are."""
+        from importer.api.client import Client
 
-    if line.job.settings.engine != "local":
-        line.run.journal.set_meta({LEASED_KEY: line.job.settings.engine})
-    settled = np.fromiter(line.run.journal.settled_rows(), dtype=np.int64)
-    with ReadyFile(line.run.directory.ready) as ready:
-        requests = itertools.islice(ready.requests(settled), line.job.settings.limit)
-        ending = run_loop(through(requests))
-    elapsed = line.run.clock.elapsed()
-    line.run.journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
-    return ending
+        job = self._line.job
+        pace = replace(job.settings.pace, concurrency=1)
+        async with Client(job.target, pace) as client:
+            stamp = job.mapping.spec.stamp
+            reading = asyncio.ensure_future(read_back(client, sent, stamp=stamp, rate=pace.rate))
+            with self._stop.watched() as stopping:
+                halt = asyncio.ensure_future(stopping.wait())
+                try:
+                    await asyncio.wait({reading, halt}, return_when=asyncio.FIRST_COMPLETED)
+                    return reading.result() if reading.done() else None
+                finally:
+                    for task in (reading, halt):
+                        task.cancel()
+                    await asyncio.gather(reading, halt, return_exceptions=True)
+
+    def _stop_for(self, result: CanaryResult) -> Stop:
+        """Why the rest is not sent, and the commands to go on with."""
+        run, target = self._line.run, self._line.job.target
+        # As whom the service was spoken to last, which may not be as whom the run began.
+        description = run.description.but(
+            customer=target.customer, api_key_file=plain(target.api_key_file)
+        )
+        stay = sum(one.status is not Status.REJECTED for one in result.failed)
+        stay += len({one.row for one in result.records})
+        lines = [f"All that was compared: {run.directory.path / CANARY}"]
+        if stay:
+            lines.append(f"Records cannot be deleted: {stay:,} stay as they are.")
+        if self._counts[Status.PENDING]:
+            excepted = [Path(one["run_dir"]) for one in self._line.plan.excepted]
+            mended = plan_without(description, [*excepted, run.directory.path])
+            anyway = about_run("apply", run.directory.path, description.settings)
+            lines += [
+                "If it is the mapping: mend it, and plan the list without the rows that are there:",
+                f"  {mended}",
+                "If it is right as it is, send the rest in spite of it:",
+                f"  {anyway}",
+            ]
+        what = "the rest is pending" if self._counts[Status.PENDING] else "no row is left to send"
+        why = f"of the first rows {', '.join(result.faults)}; {what}"
+        return Stop(CANARY_STOP, why, "\n".join(lines))
+
+
+def _locally(job: Job) -> Job:
+    """The job as this process sends it alone."""
+    settings = replace(job.settings, engine="local", workers=None, scheduler=None)
+    return replace(job, settings=settings)
 
 
 def _until_it_fails(listener: Listener) -> Listener:

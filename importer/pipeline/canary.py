@@ -1,8 +1,9 @@
 """Records read back from the service and compared with what was sent: the first rows, or a sample.
 
-Three parts: :func:`choose` says which rows of a plan are worth sending first, :class:`Comparison`
-compares one body with the record that the service gives back, and :func:`read_back` asks the
-service for records, one after another. Nothing here sends a record.
+:func:`choose` says which rows of a plan are worth sending first, :class:`Comparison` compares one
+body with the record that the service gives back, and :func:`read_back` asks the service for
+records, one after another. :class:`Canary` is what a journal notes of rows that are sent first, and
+:class:`CanaryResult` what came of them. Nothing here sends a record.
 
 What is compared, and how:
 
@@ -31,7 +32,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from importer.model import Field, FieldType, Project, Request
+from importer.journal.journal import CANARY_KEY
+from importer.model import (
+    CanaryState,
+    Field,
+    FieldType,
+    Outcome,
+    Project,
+    Request,
+    Status,
+)
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -429,6 +439,20 @@ class Created:
     body: bytes
 
 
+def created_rows(requests: Iterable[Request], outcomes: Iterable[Outcome]) -> list[Created]:
+    """The records of created rows with their bodies, in the order of `requests`; one pass.
+
+    A row for which the service gave several numberids is several records.
+    """
+    wanted = {outcome.row: outcome.numberids for outcome in outcomes}
+    return [
+        Created(row, numberid, body)
+        for row, body in requests
+        if row in wanted
+        for numberid in wanted[row]
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class ReadBack:
     """A record that was asked for, and how each part of it compares.
@@ -536,3 +560,81 @@ def described(read: Sequence[ReadBack]) -> dict[str, Any]:
             for one in read
         ],
     }
+
+
+# The rows that are sent first, and what came of them.
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The rows of a run that are sent first and read back, as its journal notes them.
+
+    `count` is how many were asked for. None is `chosen` as long as nothing of them was sent.
+    """
+
+    count: int
+    state: CanaryState = CanaryState.OPEN
+    chosen: tuple[Choice, ...] = ()
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, str]) -> Canary | None:
+        """What a journal's `meta` notes; None where none was asked for."""
+        if CANARY_KEY not in meta:
+            return None
+        noted = orjson.loads(meta[CANARY_KEY])
+        chosen = tuple(Choice(one["row"], tuple(one["covers"])) for one in noted["chosen"])
+        return cls(noted["count"], CanaryState(noted["state"]), chosen)
+
+    def as_meta(self) -> dict[str, str]:
+        """What a journal notes."""
+        return {CANARY_KEY: orjson.dumps(self).decode()}
+
+    @property
+    def under_way(self) -> bool:
+        """Whether rows of it may have been sent, and were not read back yet."""
+        return self.state is CanaryState.OPEN and bool(self.chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryResult:
+    """What came of the rows that were sent first.
+
+    `failed` are those of them that are rejected or uncertain; `records` has those that are created,
+    as they were read back.
+    """
+
+    chosen: tuple[Choice, ...]
+    failed: tuple[Outcome, ...]
+    records: tuple[ReadBack, ...]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What keeps the rest from being sent, in words for people; empty where all is well."""
+        different = sum(bool(one.differences) for one in self.records)
+        # A record of which nothing can be compared may hold anything.
+        unread = sum(not one.differences and not one.count(State.EQUAL) for one in self.records)
+        found = [
+            (different, "is not as it was sent", "are not as they were sent"),
+            (unread, "gives nothing back to compare", "give nothing back to compare"),
+        ]
+        for status in (Status.REJECTED, Status.UNCERTAIN):
+            failed = sum(one.status is status for one in self.failed)
+            found.append((failed, f"is {status}", f"are {status}"))
+        of = len(self.chosen)
+        return tuple(f"{n:,} of {of:,} {is_ if n == 1 else are}" for n, is_, are in found if n)
+
+    def count(self, state: State) -> int:
+        """How many parts of all records are in this state."""
+        return sum(one.count(state) for one in self.records)
+
+    def as_json(self) -> dict[str, Any]:
+        """What was chosen and why, what failed, and all that was compared."""
+        return {
+            "equal": not self.faults,
+            "chosen": [{"row": one.row, "covers": list(one.covers)} for one in self.chosen],
+            "failed": [
+                {"row": one.row, "status": one.status, "code": one.code, "message": one.message}
+                for one in self.failed
+            ],
+            **described(self.records),
+        }

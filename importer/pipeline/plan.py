@@ -19,10 +19,10 @@ import numpy as np
 
 from importer.errors import OutputError, UsageError
 from importer.files import WorkingFolder, make_private_folder, write_private
-from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
+from importer.journal.journal import PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Status
-from importer.pipeline.apply import Job, Line, Register, Run
+from importer.pipeline.apply import Job, Line, Register, Run, beginning
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.examine import (
     COPY,
@@ -39,8 +39,10 @@ from importer.pipeline.ready import ReadyWriter, RowNumbers
 from importer.pipeline.rundir import RunDirectory, log_about_run, new_run_id
 from importer.pipeline.running import Control
 from importer.pipeline.summary import (
+    READING,
     Clock,
     Description,
+    describe_reading,
     describe_settings,
     describe_source,
     describe_target,
@@ -176,7 +178,7 @@ def _planned(
                     **noted,
                     "rows": str(checkup.survey.rows),
                     PLANNED_KEY: file_sha256(directory.plan),
-                    **({BEGUN_KEY: clock.started_at.isoformat()} if sends else {}),
+                    **(beginning(clock, job.settings) if sends else {}),
                 }
             )
     if seen is not None and not seen.one_file:
@@ -318,10 +320,12 @@ def _describe(job: Job, source: Source, lists: Lists) -> Description:
     about = describe_source(source.info, source.sha256, source.size)
     if lists.about:
         about["do_not_call"] = list(lists.about)
-    return Description(
+    description = Description(
         run_id=new_run_id(source.info.path),
         source=about,
         mapping={"path": str(job.mapping.path.absolute()), "sha256": job.mapping.sha256},
         target=describe_target(job.target),
         settings=describe_settings(job.settings, job.target),
     )
+    asked = describe_reading(job.reading)
+    return description.but(**{READING: asked}) if asked else description

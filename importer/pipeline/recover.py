@@ -20,8 +20,17 @@ from importer.journal.file import mark_of, wal_of
 from importer.journal.journal import BEGUN_KEY, ENDED_KEY, LEASED_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
-from importer.pipeline.apply import Job, Line, Run, RunResult, finish, send_and_finish
+from importer.pipeline.apply import (
+    Job,
+    Line,
+    Run,
+    RunResult,
+    beginning,
+    finish,
+    send_and_finish,
+)
 from importer.pipeline.approve import Approval, approved
+from importer.pipeline.canary import Canary
 from importer.pipeline.rundir import RunDirectory, log_about_run
 from importer.pipeline.running import Control
 from importer.pipeline.summary import Clock, Description, about_run, mark_from_list
@@ -51,6 +60,16 @@ class PastRun:
     def begun(self) -> bool:
         """Whether anything of it may have been sent."""
         return BEGUN_KEY in self.meta
+
+    @property
+    def canary(self) -> Canary | None:
+        """The rows that were, or are to be, sent first and read back; None where there are none."""
+        return Canary.from_meta(self.meta)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the service is still to be asked: for rows to create, or to read back."""
+        return bool(self.pending) or (self.canary is not None and self.canary.under_way)
 
     @property
     def plan_sha256(self) -> str | None:
@@ -120,9 +139,9 @@ def settings_in(run_dir: Path) -> dict[str, Any]:
         return {}
 
 
-def resume_command(run_dir: Path) -> str:
-    """The command that goes on with a run of the past."""
-    return about_run("resume", run_dir, settings_in(run_dir))
+def resume_command(run_dir: Path, name: str = "resume") -> str:
+    """The command that goes on with a run of the past, by either of its names."""
+    return about_run(name, run_dir, settings_in(run_dir))
 
 
 def has_stamp(run_dir: Path) -> bool:
@@ -191,23 +210,24 @@ def apply(
 ) -> RunResult:
     """Send the pending rows of a plan, and no others; write the result files, for all rows.
 
-    Where none is pending nothing is sent, and the result says so; the target may be left out then.
-    `begins` is called before the first request of a plan of which nothing was sent yet; where it
-    raises, nothing is sent. Raises UsageError, naming every difference, where the plan is not the
-    one that was approved (:mod:`importer.pipeline.approve`); JournalError where the journal cannot
-    be trusted, or the run is still alive; ServiceError where the project cannot be asked.
+    Where none is pending, and no canary is to be read back, nothing is sent, and the result says
+    so; the target may be left out then. `begins` is called before the first request of a plan of
+    which nothing was sent yet; where it raises, nothing is sent. Raises UsageError, naming every
+    difference, where the plan is not the one that was approved (:mod:`importer.pipeline.approve`);
+    JournalError where the journal cannot be trusted, or the run is still alive; ServiceError where
+    the project cannot be asked.
     """
     directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
         directory.remove_half_written()
         past = _described(directory, journal)
         log_about_run(past.description.run_id)
-        if not past.pending:
+        if not past.unfinished:
             if not past.begun:  # a plan that leaves out every row
                 past = replace(past, meta={**past.meta, **_begun_now(journal)})
             return replace(_finished(past, journal), nothing_pending=True)
         if target is None:
-            raise UsageError(f"{path} has rows to send: name its target")
+            raise UsageError(f"{path} has rows to send or to read back: name its target")
         clock = Clock.of_the_past(past.meta, at_work=True) if past.begun else Clock()
         run = Run(past.description, clock, directory, journal)
         plan, notes = approved(run, target, settings, approval)
@@ -216,7 +236,7 @@ def apply(
         job = Job(Path(past.description.source["path"]), mapping, target, settings=settings)
         if not past.begun:
             begins(run, past.rows)
-            journal.set_meta({BEGUN_KEY: clock.started_at.isoformat()})
+            journal.set_meta(beginning(clock, settings))
         result = send_and_finish(Line(job, run, plan), past.rows, control)
         return replace(result, notes=notes)
 

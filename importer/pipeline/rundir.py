@@ -13,6 +13,8 @@ from pathlib import Path
 
 from importer.errors import OutputError
 
+CANARY = "canary.json"
+"""What came of the rows that were sent first and read back."""
 VERIFIED = "verify.json"
 """What came of reading a sample of the created rows back."""
 RESULT_FILES = (
@@ -22,6 +24,7 @@ RESULT_FILES = (
     "failures.xlsx",
     "uncertain.csv",
     "summary.json",
+    CANARY,
     VERIFIED,
 )
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import importer
 from importer.credentials import environment
 from importer.errors import UsageError
-from importer.files import argument, command, nearby, value_word
+from importer.files import STANDARD_INPUT, argument, command, nearby, value_word
 from importer.model import SourceInfo, Status, Stop, Summary
 from importer.settings import (
     CUSTOMER_VARIABLE,
@@ -23,7 +23,9 @@ from importer.settings import (
     RUNS_DIR_VARIABLE,
     SETTINGS,
     RunSettings,
+    SourceOptions,
     Target,
+    delimiter_name,
     flat,
     option_of,
     plain,
@@ -113,6 +115,22 @@ def describe_settings(settings: RunSettings, target: Target) -> dict[str, Any]:
     return described
 
 
+READING = "reading"
+"""The key of a run's settings for how it was asked to read its source, where it was."""
+
+
+def describe_reading(reading: SourceOptions) -> dict[str, str]:
+    """How a source is to be read, as options say it; what is found by looking is left out."""
+    said = {
+        "sheet": reading.sheet,
+        "header_row": reading.header_row,
+        "encoding": reading.encoding,
+        "delimiter": delimiter_name(reading.delimiter) if reading.delimiter else None,
+        "rows": "-".join(map(str, reading.rows)) if reading.rows else None,
+    }
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
 def summarise(
     description: Description,
     clock: Clock,
@@ -180,6 +198,18 @@ def run_like(
     """``run`` of another file, sent where and as a run was that noted `target` and `settings`."""
     words = ["run", argument(file), "-m", nearby(mapping)]
     return command(*words, *_where(target, settings), *_as_whom(settings), *_how(settings))
+
+
+def plan_without(description: Description, excepted: Iterable[Path]) -> str:
+    """``plan`` of the list of a run, without the rows that these runs of it have created."""
+    settings, file = description.settings, Path(description.source["path"])
+    words = ["plan", nearby(file), "-m", nearby(description.mapping["path"])]
+    for name, value in settings.get(READING, {}).items():
+        words += [f"--{name.replace('_', '-')}", value]
+    words += [*_where(description.target, settings), *_as_whom(settings), *_how(settings)]
+    for run_dir in excepted:
+        words += ["--except", argument(run_dir)]
+    return command(*words) + (" < FILE" if file == STANDARD_INPUT else "")
 
 
 def _where(target: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,6 @@ may have worked on a record since: a difference says that it is not as it was se
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +17,16 @@ from importer.errors import UsageError
 from importer.files import write_private
 from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
-from importer.model import Outcome, Request, Status
-from importer.pipeline.canary import Created, Draw, FieldComparison, ReadBack, described, read_back
+from importer.model import Status
+from importer.pipeline.canary import (
+    Created,
+    Draw,
+    FieldComparison,
+    ReadBack,
+    created_rows,
+    described,
+    read_back,
+)
 from importer.pipeline.planfile import intact_plan
 from importer.pipeline.ready import ReadyFile
 from importer.pipeline.recover import PastRun, past_run
@@ -106,20 +113,6 @@ def _refuse_if_unknown(past: PastRun, target: Target) -> None:
             f"{folder}: what was sent is not known any more: {'; '.join(changed)}",
             "Restore what was changed.",
         )
-
-
-def created_rows(requests: Iterable[Request], outcomes: Iterable[Outcome]) -> list[Created]:
-    """The records of created rows with their bodies, in the order of `requests`; one pass.
-
-    A row for which the service gave several numberids is several records.
-    """
-    wanted = {outcome.row: outcome.numberids for outcome in outcomes}
-    return [
-        Created(row, numberid, body)
-        for row, body in requests
-        if row in wanted
-        for numberid in wanted[row]
-    ]
 
 
 async def _asked(
