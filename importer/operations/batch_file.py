@@ -35,7 +35,7 @@ from importer.errors import (
 )
 from importer.files import argument, command, make_private_folder, quoted
 from importer.mapping.load import LoadedMapping
-from importer.model import Status, Stop
+from importer.model import CanaryState, Status, Stop
 from importer.operations.batch_report import Fate, FileOutcome, advice, full_text
 from importer.operations.batch_round import (
     HELD,
@@ -63,14 +63,16 @@ from importer.operations.moving import ReplacedError, move_away
 from importer.operations.remote import StillArrivingError
 from importer.operations.remote_origin import is_remote
 from importer.operations.window import WINDOW_CLOSED
-from importer.pipeline.apply import RunResult
+from importer.pipeline.apply import CANARY_STOP, RunResult
 from importer.pipeline.recover import how_to_settle, past_run, resume_command
+from importer.pipeline.rundir import CANARY
 from importer.pipeline.running import StopSwitch
 from importer.settings import asked_for
 from importer.sources import file_sha256
 
 _TOO_MANY: Final = "too_many_failures"
-"""The code of a stop after which somebody must look before the run goes on."""
+_LOOKED_AT = {_TOO_MANY, CANARY_STOP}
+"""The codes of stops after which somebody must look before the run goes on."""
 _BY_PEOPLE = {"SIGINT": 130, "SIGTERM": 143}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEXT_ROUND = "The next round goes on by itself."
@@ -186,8 +188,14 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
     past = past_run(run_dir)
     sha256 = past.description.source["sha256"]
     run_id = past.description.run_id
+    canary = past.canary.state if past.canary is not None else None
+    if canary is CanaryState.STOPPED:
+        # Killed before the ledger knew of it, perhaps: whose journal says so is not gone on with.
+        work.round.ledger.note(MUST_BE_SEEN, run_id, work.job.name)
     if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
-        return Handled(_must_be_seen(run_dir), sha256, run_dir)
+        told = canary in {CanaryState.STOPPED, CanaryState.PASSED}
+        seen = _canary_must_be_seen(run_dir) if told else _must_be_seen(run_dir)
+        return Handled(seen, sha256, run_dir)
     ca_file = work.target.ca_file or past.ca_file
     target = replace(work.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
     # What the jobs file says holds; where it says nothing, the run goes on as it began.
@@ -212,7 +220,7 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
 def _handled(work: Work, result: RunResult) -> Handled:
     """The verdict on a run that ended; notes its profile, and whether somebody must look at it."""
     run_id, ledger = result.summary.run_id, work.round.ledger
-    if result.stop is not None and result.stop.code == _TOO_MANY:
+    if result.stop is not None and result.stop.code in _LOOKED_AT:
         ledger.note(MUST_BE_SEEN, run_id, work.job.name)
     elif result.checkup is not None:
         ledger.set_profile(run_id, profile_of(result.checkup).as_json())
@@ -524,6 +532,8 @@ def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
     code = stop.code if stop is not None else ""
     if code == _TOO_MANY:
         return _must_be_seen(folder)
+    if code == CANARY_STOP:
+        return _canary_must_be_seen(folder, text)
     cause = {
         "unreachable": "the service is out of reach",
         "throttled": "the service lets nothing through",
@@ -532,6 +542,7 @@ def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
         "http_403": "the service refuses the customer or the key",
         "http_404": "the service does not know the project, or the address is wrong",
         "no_senders": "the senders cannot be reached",
+        "canary_unread": "its first rows could not be read back yet",
     }.get(code, "the service refuses us")
     return Judgement(Fate.STOPPED, 3, text, cause, _NEXT_ROUND, ends=_Ends.TARGET)
 
@@ -546,6 +557,21 @@ def _must_be_seen(folder: Path) -> Judgement:
         f"mapping? To go on all the same: {resume}",
         "too many of its rows failed",
         f"Look at its failures.xlsx first. To go on all the same: {resume}",
+        JobFolder.FAILED,
+    )
+
+
+def _canary_must_be_seen(folder: Path, text: str = "") -> Judgement:
+    """The verdict on a run whose canary failed; `text` is what the run itself said of it."""
+    cause = "its first rows are not in the service as they were sent, or failed"
+    anyway = f"To send the rest in spite of it: {resume_command(folder, 'apply')}"
+    look = f"Look at {CANARY} in {quoted(folder)}: is it the mapping? {anyway}"
+    return Judgement(
+        Fate.STOPPED,
+        3,
+        _lines(cause, text or look),
+        cause,
+        f"Look at its {CANARY} first. {anyway}",
         JobFolder.FAILED,
     )
 

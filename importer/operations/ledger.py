@@ -27,8 +27,8 @@ from typing import Any, Self
 from importer.errors import JournalError, OutputError
 from importer.files import make_private_folder, write_private
 from importer.journal.file import is_written
-from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
-from importer.model import Status
+from importer.journal.journal import BEGUN_KEY, CANARY_KEY, PLANNED_KEY, Journal
+from importer.model import CanaryState, Status
 from importer.pipeline.rundir import RunDirectory
 from importer.settings import STATE_DIR_VARIABLE
 
@@ -36,7 +36,7 @@ FILE = "history.sqlite3"
 ENTRY_KEY = "ledger"
 """Under which a run's journal keeps what else only the ledger would have."""
 MUST_BE_SEEN = "must be seen"
-"""The kind of the notes of runs of which too many rows failed, by their ids."""
+"""The kind of the notes of runs that no round goes on with before somebody looks, by their ids."""
 SIZE = "size"
 """The kind of the notes that say how many bytes a content has, by its hash."""
 RUNNING = "running"
@@ -689,14 +689,15 @@ def _is_lost(runs_dir: Path) -> bool:
 def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | None:
     """A run by its journal, else by its summary; None for one that sent to no service.
 
-    With it, the size of its content in bytes where noted, and whether too many of its rows failed.
+    With it, the size of its content in bytes where noted, and whether somebody must look at it
+    before it goes on: too many of its rows failed, or its canary did.
     Raises _UnknownError.
     """
     told: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         read = json.loads((directory.path / _SUMMARY).read_bytes())
         told = read if isinstance(read, dict) else {}
-    about, own = told, dict[str, Any]()
+    about, own, canary = told, dict[str, Any](), None
     try:
         with Journal.read(directory.journal, cut=True) as journal:
             meta, counts = journal.meta(), journal.counts()
@@ -710,6 +711,8 @@ def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | Non
         sent = sum(count for state, count in counts.items() if state is not Status.PENDING)
         about["counts"][Status.PENDING.value] = about["rows"] - sent
         own = json.loads(meta.get(ENTRY_KEY, "{}"))
+        if CANARY_KEY in meta:
+            canary = CanaryState(json.loads(meta[CANARY_KEY])["state"])
     except (JournalError, OSError, ValueError, KeyError, TypeError) as error:
         if not told and not directory.snapshot.exists():
             return None  # its copy of the cells is made before anything is sent
@@ -744,7 +747,8 @@ def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | Non
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _UnknownError(why) from None
     # A summary has no code of why a run stopped; these are the words for too many failures.
-    must_be_seen = entry.unfinished and " rows failed, and " in str(told.get("reason") or "")
+    failed = " rows failed, and " in str(told.get("reason") or "")
+    must_be_seen = entry.unfinished and (failed or canary is CanaryState.STOPPED)
     return entry, about["source"].get("size"), must_be_seen
 
 

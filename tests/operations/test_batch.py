@@ -277,6 +277,74 @@ def test_too_many_failures_put_the_file_before_somebody_and_are_not_gone_on_with
         assert live.request_count() == sent
 
 
+SPOILT = {"kind": "cut_texts", "field": "name", "characters": 3}
+
+
+@pytest.mark.parametrize("known", ["by the ledger", "by the journal", "by a ledger made again"])
+def test_a_canary_that_failed_puts_the_file_before_somebody_and_is_not_gone_on_with(
+    night: Night, known: str
+) -> None:
+    with live_sandbox(faults=[SPOILT], log_requests=True) as live:
+        night.url = live.base_url
+        night.jobs("a", more="    canary: 2\n")
+        night.put("a/leads.csv", count=20)
+        result = night.round()
+        assert files(result) == [("a/leads.csv", "stopped", 3)]
+        (file,) = result.jobs[0].files
+        assert "not in the service as they were sent" in file.cause
+        assert "canary.json" in file.remedy
+        assert "leads.csv" in night.tree("failed/a")
+        assert live.request_count() == 2
+        ledger = night.home / "runs" / FILE
+        if known == "by the journal":
+            # As if it had been killed before the ledger knew.
+            with contextlib.closing(sqlite3.connect(ledger)) as connection, connection:
+                assert connection.execute("DELETE FROM notes WHERE kind = 'must be seen'").rowcount
+            assert [fate for _, fate, _ in files(night.round())] == ["stopped"]
+        elif known == "by a ledger made again":
+            for path in ledger.parent.glob(f"{FILE}*"):
+                path.unlink()
+        assert files(night.round()) == []
+        assert live.request_count() == 2
+        # The file once more: it is still for somebody to look at.
+        night.put("a/leads.csv", count=20)
+        assert [fate for _, fate, _ in files(night.round())] == ["stopped"]
+        assert live.request_count() == 2
+        # Somebody looks, and has the rest sent.
+        remedy = file.remedy.partition("To send the rest in spite of it: ")[2]
+        words = shlex.split(remedy)
+        assert words[:2] == ["vcc-import", "apply"]
+        assert importer.apply(words[2]).summary.counts[Status.CREATED] == 20
+        assert live.request_count() == 20
+
+
+def test_a_canary_that_is_well_lets_the_rest_follow_in_the_same_round(night: Night) -> None:
+    with live_sandbox(log_requests=True) as live:
+        night.url = live.base_url
+        night.jobs("a", more="    canary: 2\n")
+        night.put("a/leads.csv", count=20)
+        assert files(night.round()) == [("a/leads.csv", "imported", 0)]
+        assert live.request_count() == 20
+    assert "leads.csv.results/canary.json" in night.tree("done/a")
+
+
+def test_a_canary_that_could_not_be_read_back_is_read_back_by_the_next_round(night: Night) -> None:
+    # The project, two records, the project again, and then the first of the records.
+    faults = [SPOILT, {"kind": "forbidden", "to": "all", "at": 5}]
+    with live_sandbox(faults=faults, log_requests=True) as live:
+        night.url = live.base_url
+        night.jobs("a", more="    canary: 2\n")
+        night.put("a/leads.csv", count=20)
+        result = night.round()
+        assert [fate for _, fate, _ in files(result)] == ["stopped"]
+        assert "could not be read back yet" in result.jobs[0].files[0].cause
+        assert night.tree("a") == ["leads.csv"]
+        again = night.round()
+        assert [fate for _, fate, _ in files(again)] == ["stopped"]
+        assert "not in the service as they were sent" in again.jobs[0].files[0].cause
+        assert live.request_count() == 2
+
+
 def test_another_content_in_the_place_of_an_unfinished_one_stays_and_is_new(night: Night) -> None:
     faults = [{"kind": "forbidden", "at": 40}]
     with live_sandbox(faults=faults, log_requests=True) as live:

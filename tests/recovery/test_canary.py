@@ -393,8 +393,10 @@ def test_after_a_difference_the_list_is_planned_again_without_the_rows_that_are_
         (tmp_path / "m.yaml").write_text(mended, "utf-8")
         assert cli(*shlex.split(typed)[1:]) == 0
         told = capsys.readouterr().out
-        [typed] = [line for line in told.splitlines() if line.startswith("To send it: ")]
-        assert cli(*shlex.split(typed.removeprefix("To send it: "))[1:]) == 0
+        [typed] = [
+            line for line in told.splitlines() if line.strip().startswith("vcc-import apply")
+        ]
+        assert cli(*shlex.split(typed)[1:]) == 0
         phones = Counter(one["contacts"]["phone1"]["phone"] for one in sandbox.records(134))
     assert len(phones) == 14
     assert set(phones.values()) == {1}
