@@ -166,7 +166,9 @@ class Plan:
             filtered = {**lonely, **filtered}
         else:
             problems += lonely.values()
-        kept = [p for p in (*batch.problems, *problems) if p.row not in filtered]
+        read = {None, *(self.headers[label] for label in self.used)}
+        found = (p for p in batch.problems if p.column in read)
+        kept = [p for p in (*found, *problems) if p.row not in filtered]
         if self.original is not None:
             named = _Originals(batch.rows, cells.texts(self.original))
             kept = [named.name(problem) for problem in kept]
