@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from importer.library import (
         AlreadyImported,
         Approval,
+        Frame,
         Guard,
         Listener,
         LoadedMapping,
@@ -103,6 +104,7 @@ __all__ = [
     "CutJournalError",
     "Destination",
     "Event",
+    "Frame",
     "Guard",
     "ImporterError",
     "JournalError",

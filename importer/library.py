@@ -30,7 +30,14 @@ from importer.pipeline.approve import ANY_PLAN, Approval
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.recover import PastRun
-from importer.pipeline.run import Refused, base_url_for, fetch_gate, needed_project
+from importer.pipeline.run import (
+    ArrowTable,
+    Frame,
+    Refused,
+    base_url_for,
+    fetch_gate,
+    needed_project,
+)
 from importer.pipeline.running import (
     Control,
     Listener,
@@ -54,7 +61,9 @@ __all__ = [
     "Approval",
     "CheckOptions",
     "File",
+    "Frame",
     "Guard",
+    "Incoming",
     "Listener",
     "LoadedMapping",
     "PastRun",
@@ -93,6 +102,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 File = str | os.PathLike[str]
+Incoming = File | Frame | ArrowTable | Iterable[Mapping[str, object]]
+"""A list to import: the path of a file, or a frame."""
 
 
 class CheckOptions(TypedDict, total=False):
@@ -138,14 +149,14 @@ def past_run(run_dir: File) -> PastRun:
 
 
 def preview(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
 ) -> Iterator[Preview]:
-    """Give every row of a file as it would be sent, in order; raises as :func:`check` does.
+    """Give every row of a list as it would be sent, in order; raises as :func:`check` does.
 
     Where the mapping has ``rows.within``, it is compared with past runs as :func:`check` does; that
     it could not be is logged.
@@ -153,11 +164,11 @@ def preview(
     loaded, seen = _loaded(mapping), Seen()
     for problem in _recall(seen, loaded, destination, settings or RunSettings()):
         _log.warning("%s. %s", problem.message, problem.hint)
-    return pipeline.preview(Path(file), loaded, reading or SourceOptions(), seen=seen)
+    return pipeline.preview(_incoming(file), loaded, reading or SourceOptions(), seen=seen)
 
 
 def check(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
@@ -166,7 +177,7 @@ def check(
     settings: RunSettings | None = None,
     **options: Unpack[CheckOptions],
 ) -> Checkup:
-    """Read, map and check a file as :func:`run` does, and send nothing.
+    """Read, map and check a file or a frame as :func:`run` does, and send nothing.
 
     With a `target` the rows are compared with its project, and `settings` say whether it may get
     new values. Where the mapping has ``rows.within``, they are compared with what past runs have
@@ -176,7 +187,7 @@ def check(
     Bad rows are in the checkup; SourceError, MappingError or ServiceError is raised
     where there can be none.
     """
-    path, loaded = Path(file), _loaded(mapping)
+    incoming, loaded = _incoming(file), _loaded(mapping)
     if target is not None:
         destination = Destination(target.project, target.base_url)
 
@@ -193,7 +204,7 @@ def check(
         with _beside(log) as copy:
             look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)
             look = replace(look, remarks=remarks)
-            return pipeline.check(path, loaded, reading or SourceOptions(), look=look)
+            return pipeline.check(incoming, loaded, reading or SourceOptions(), look=look)
 
     if on_a_loop():
         return in_a_thread(work, **options)
@@ -201,7 +212,7 @@ def check(
 
 
 def run(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
@@ -209,7 +220,7 @@ def run(
     settings: RunSettings | None = None,
     **options: Unpack[RunOptions],
 ) -> RunResult:
-    """Import one file: read, check, send, and write the results into a folder of its own.
+    """Import one file or frame: read, check, send, and write the results into a folder of its own.
 
     Without a `target` it goes to the mapping's project, as whom the environment names. Raises
     ImporterError where nothing was sent (Refused, a PreflightError, has the checkup; and
@@ -218,7 +229,7 @@ def run(
     """
     loaded = _loaded(mapping)
     job = Job(
-        Path(file),
+        _incoming(file),
         loaded,
         target or target_for(loaded),
         reading or SourceOptions(),
@@ -233,7 +244,7 @@ def run(
 
 
 def plan(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
@@ -244,12 +255,12 @@ def plan(
 ) -> PlanResult:
     """Do all of :func:`run` up to the first request, and keep it in a folder for :func:`apply`.
 
-    Rows that the `excepted` runs of the same file have created, or may have, are left out. Raises
+    Rows that the `excepted` runs of the same list have created, or may have, are left out. Raises
     as :func:`run` does where the plan could not be applied, and keeps nothing then.
     """
     loaded = _loaded(mapping)
     job = Job(
-        Path(file),
+        _incoming(file),
         loaded,
         target or target_for(loaded),
         reading or SourceOptions(),
@@ -339,7 +350,7 @@ def verify(run_dir: File, *, target: Target | None = None, sample: int = SAMPLE)
 
 
 async def check_async(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
@@ -367,7 +378,7 @@ async def check_async(
 
 
 async def run_async(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
@@ -388,7 +399,7 @@ async def run_async(
 
 
 async def plan_async(
-    file: File,
+    file: Incoming,
     mapping: File | LoadedMapping,
     *,
     target: Target | None = None,
@@ -480,6 +491,13 @@ def _divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], Control]:
     """The options of a run: those about it, and those that stop and watch it."""
     watch = {name: options[name] for name in ("stop", "listener", "log") if name in options}
     return {name: options[name] for name in options if name not in watch}, Control(**watch)
+
+
+def _incoming(file: Incoming) -> Path | Frame:
+    """The file's path, or the frame; raises UsageError for what is neither."""
+    if isinstance(file, str | os.PathLike):
+        return Path(file)
+    return file if isinstance(file, Frame) else Frame(file)
 
 
 def _loaded(mapping: File | LoadedMapping) -> LoadedMapping:

@@ -237,8 +237,8 @@ class _Register:
         """
         if self._guard.sha256 not in {None, description.source["sha256"]}:
             raise SourceError(
-                f"{self._job.source}: another file has taken its place, or it was written to, since"
-                " it was looked at: nothing was sent",
+                f"{description.source['path']}: another file has taken its place, or it was written"
+                " to, since it was looked at: nothing was sent",
                 "Give it once more when it is whole.",
             )
         runs_dir, target = self._job.settings.runs_dir, self._job.target
@@ -283,7 +283,7 @@ class _Register:
         first, last = self._job.reading.rows or (None, None)
         own = {
             "label": self._guard.label,
-            "file": str(self._job.source.absolute()),
+            "file": self._job.file,
             "first_row": first,
             "last_row": last,
             "jobs_file": self._guard.jobs_file,

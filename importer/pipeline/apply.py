@@ -60,6 +60,7 @@ from importer.sending.loop import run_loop
 from importer.sending.protocol import End, Ending, Engine
 from importer.sending.remote import Links, RemoteEngine, parts_of, sender_processes
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target, plain
+from importer.sources.frames import Frame
 from importer.sources.snapshot import Snapshot
 from importer.survey.duplicates import Sighting
 
@@ -71,17 +72,23 @@ CANARY_STOP = "canary"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to import: what to read and how, what it means, where it goes.
+    """One list to import: what to read and how, what it means, where it goes.
 
-    `excepted` are the directories of runs of the same file whose rows are left out.
+    `source` is the path of a file, or a frame. `excepted` are the directories of runs of the same
+    list whose rows are left out.
     """
 
-    source: Path
+    source: Path | Frame
     mapping: LoadedMapping
     target: Target
     reading: SourceOptions = field(default_factory=SourceOptions)
     settings: RunSettings = field(default_factory=RunSettings)
     excepted: tuple[Path, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """What the history calls the list: the file's absolute path, or the frame's name."""
+        return self.source.name if isinstance(self.source, Frame) else str(self.source.absolute())
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,10 @@ from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
 from importer.sources.delimited import ONE_COLUMN
 from importer.sources.dialect import joint_of_names, way_out
+from importer.sources.frames import Frame, open_frame
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
+from importer.sources.typed import TYPED_KINDS
 from importer.sources.workbook import OTHER_SHEETS
 from importer.survey.duplicates import Seen
 from importer.survey.surveyor import Decision, FillCounter, Surveyor, is_ready
@@ -110,8 +112,10 @@ def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
         raise
 
 
-def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str:
-    """Which row the headers were taken from, and who said so."""
+def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str | None:
+    """Which row the headers were taken from, and who said so; None where columns have names."""
+    if info.kind in TYPED_KINDS:
+        return None
     said = mapping.spec.source.header_row
     if said == info.header_row and (place := mapping.places.get(("source", "header_row"))):
         return f"Its header is row {said}: that comes from {mapping.path}:{place[0]}."
@@ -120,6 +124,8 @@ def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str:
 
 def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
     """What to do where a header is several: the cells were divided by another character."""
+    if info.kind in TYPED_KINDS:
+        return None
     rules = mapping.spec.placed_rules()
     names = [name for placed in rules for name in placed.rule.named_columns()]
     joint = joint_of_names(info.headers, names)
@@ -173,7 +179,7 @@ class Examination:
             works = (snapshot.write, watch.add, self._fill.add)
             batches = (batch.with_noted_numbers(self.info.headers) for batch in source.batches())
             for batch in fan_out(batches, works):
-                self._raise_if_stopped()
+                _raise_if_stopped(self.look.stop)
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
         self.cells_digest = snapshot.digest
@@ -216,7 +222,7 @@ class Examination:
             log.add(remarks)
 
             def decide(mapped: _Mapped) -> tuple[_Mapped, list[Decision]]:
-                self._raise_if_stopped()
+                _raise_if_stopped(self.look.stop)
                 decisions = self.surveyor.add(mapped.checked)
                 for decision in decisions:
                     log.add(decision.problems)
@@ -257,9 +263,10 @@ class Examination:
             return checkup
         return replace(checkup, refused=compared.refused, new_values=compared.new_values)
 
-    def _raise_if_stopped(self) -> None:
-        if self.look.stop.reason is not None:
-            raise RunInterruptedError("interrupted while reading: nothing was sent")
+
+def _raise_if_stopped(stop: StopSwitch) -> None:
+    if stop.reason is not None:
+        raise RunInterruptedError("interrupted while reading: nothing was sent")
 
 
 def _without_sent(evaluated: Evaluated, before: SentBefore) -> Evaluated:
@@ -299,13 +306,24 @@ _TRACES = (*NOTE_COLUMNS, *(status.value for status in Status))
 """What stands in a header of a list of failures, even one taken from the wrong row."""
 
 
-def open_incoming(path: Path, mapping: LoadedMapping, given: SourceOptions) -> Source:
-    """Open a file; what was `given` beats what the mapping says. Raises SourceError.
+def open_incoming(
+    given: Path | Frame,
+    mapping: LoadedMapping,
+    reading: SourceOptions,
+    stop: StopSwitch | None = None,
+) -> Source:
+    """Open a file or a frame; what `reading` says beats what the mapping says. Raises SourceError.
 
     A list of failures is read as if the mapping said nothing of the source. A list of created rows
-    is refused: it lies beside that of failures, and each of its rows would be there twice.
+    is refused: it lies beside that of failures, and each of its rows would be there twice. What a
+    mapping says of files is passed over for a frame. RunInterruptedError is raised where `stop` is
+    pulled while a frame is gone through.
     """
-    source = _opened(path, mapping, given)
+    if isinstance(given, Frame):
+        stopping = stop if stop is not None else StopSwitch()
+        source = open_frame(given, reading, lambda: _raise_if_stopped(stopping))
+    else:
+        source = _opened(given, mapping, reading)
     headers = set(source.info.headers)
     if headers >= {NOTE_COLUMNS[0], NUMBERID_COLUMN} and not headers >= set(NOTE_COLUMNS):
         with source:

@@ -50,6 +50,7 @@ from importer.pipeline.summary import (
 )
 from importer.settings import SourceOptions
 from importer.sources import file_sha256
+from importer.sources.frames import Frame
 from importer.sources.source import Source
 from importer.survey.duplicates import Seen
 
@@ -64,17 +65,18 @@ class PlanResult:
 
 
 def check(
-    path: Path,
+    given: Path | Frame,
     mapping: LoadedMapping,
     reading: SourceOptions,
     *,
     look: Look | None = None,
 ) -> Checkup:
-    """Read, map and check a file, and send nothing.
+    """Read, map and check a file or a frame, and send nothing.
 
     Raises SourceError and MappingError. Without a `look`, the working copy is gone afterwards.
     """
-    with _working_folder() as folder, open_incoming(path, mapping, reading) as source:
+    stop = look.stop if look is not None else None
+    with _working_folder() as folder, open_incoming(given, mapping, reading, stop) as source:
         look = look or Look(folder / COPY)
         examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
         examination.read(source)
@@ -86,11 +88,15 @@ def check(
 
 
 def preview(
-    path: Path, mapping: LoadedMapping, reading: SourceOptions, *, seen: Seen | None = None
+    given: Path | Frame,
+    mapping: LoadedMapping,
+    reading: SourceOptions,
+    *,
+    seen: Seen | None = None,
 ) -> Iterator[Preview]:
-    """Give every row of a file as it would be sent, in order. Raises as :func:`check` does."""
+    """Give every row of a list as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
-        with open_incoming(path, mapping, reading) as source:
+        with open_incoming(given, mapping, reading) as source:
             look = Look(folder / COPY, seen=seen, cap=0, now=_now())
             examination = Examination(source.info, mapping, look)
             examination.read(source)
@@ -134,7 +140,7 @@ def _planned(
     if job.settings.out is not None:
         # Looked at again when it is made; but nobody should wait for the reading to hear of it.
         RunDirectory(job.settings.out).refuse_if_used()
-    with open_incoming(job.source, job.mapping, job.reading) as source:
+    with open_incoming(job.source, job.mapping, job.reading, control.stop) as source:
         fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
         Client(job.target, job.settings.pace)  # refuses a target it cannot use
         asks = job.settings.preflight

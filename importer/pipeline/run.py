@@ -17,9 +17,12 @@ from importer.pipeline.examine import Look
 from importer.pipeline.plan import check, planned, preview
 from importer.pipeline.preflight import Gate, Refused, fetch_gate
 from importer.pipeline.running import Control
+from importer.sources.frames import ArrowTable, Frame
 from importer.survey.duplicates import Seen
 
 __all__ = [
+    "ArrowTable",
+    "Frame",
     "Gate",
     "Job",
     "LoadedMapping",

@@ -37,6 +37,8 @@ class FileKind(StrEnum):
     XLS = "xls"
     XLSB = "xlsb"
     ODS = "ods"
+    PARQUET = "parquet"
+    JSON_LINES = "jsonl"
     ENCRYPTED = "encrypted"
     NUMBERS = "numbers"
     OFFICE = "office"
@@ -50,7 +52,6 @@ class FileKind(StrEnum):
     JSON = "json"
     RTF = "rtf"
     IMAGE = "image"
-    PARQUET = "parquet"
     SQLITE = "sqlite"
     ACCESS = "access"
     DBASE = "dbase"
@@ -89,10 +90,12 @@ REFUSALS = {
     FileKind.PDF: ("a PDF document", _EXPORT),
     FileKind.HTML: ("a web page (HTML), whatever its name says", _AS_XLSX),
     FileKind.XML: ("an XML document, not a spreadsheet", _AS_XLSX),
-    FileKind.JSON: ("JSON, not a spreadsheet", _EXPORT),
+    FileKind.JSON: (
+        "JSON, but not a list of one object a line",
+        "Save it as JSON Lines (.jsonl: one object a line), or export the list as .xlsx or CSV.",
+    ),
     FileKind.RTF: ("an RTF document, not a spreadsheet", _EXPORT),
     FileKind.IMAGE: ("an image", _EXPORT),
-    FileKind.PARQUET: ("a Parquet file, not a spreadsheet", _EXPORT),
     FileKind.SQLITE: ("a SQLite database, not a spreadsheet", _EXPORT),
     FileKind.ACCESS: (
         "an Access database, not a spreadsheet",
@@ -180,7 +183,10 @@ def detect(file: InputFile) -> FileKind:
         return FileKind.PREFIXED
     if _is_dbase(head):
         return FileKind.DBASE
-    if (text_kind := kind_of_text(head)) is not None:
+    text_kind = kind_of_text(head)
+    if text_kind in {None, FileKind.JSON} and _is_json_lines(file, head):
+        return FileKind.JSON_LINES
+    if text_kind is not None:
         is_link = text_kind is FileKind.JSON and file.name.lower().endswith((".gsheet", ".gdoc"))
         return FileKind.SHORTCUT if is_link else text_kind
     _refuse_binary(file, head)
@@ -227,6 +233,24 @@ def _is_dbase(head: bytes) -> bool:
         return False
     begin = int.from_bytes(head[8:10], "little")
     return 1 <= head[2] <= 12 and 1 <= head[3] <= 31 and begin > 32 and not any(head[12:14])
+
+
+_OBJECT_LINE = re.compile(rb'\{\s*(?:"(?:[^"\\]|\\.)*"\s*:.*)?\}', re.DOTALL)
+
+
+def _is_json_lines(file: InputFile, head: bytes) -> bool:
+    """Whether each line is a JSON object: the first ones are, or JSON is to be, by its name.
+
+    One line alone is an object that may be anything.
+    """
+    lines = [
+        line for line in map(bytes.strip, head.removeprefix(codecs.BOM_UTF8).split(b"\n")) if line
+    ]
+    if file.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+        return bool(lines) and lines[0].startswith((b"{", b"["))
+    first, *others = lines[:_LINES_COMPARED] or [b""]
+    alike = all(line.startswith(b"{") for line in others)
+    return _OBJECT_LINE.fullmatch(first) is not None and bool(others) and alike
 
 
 def _refuse_binary(file: InputFile, head: bytes) -> None:

@@ -146,7 +146,7 @@ def _named_columns(
     In a text file, only the rows that have been looked at can tell: a later row with a cell there
     is reported as ragged.
     """
-    headers = [_header_text(cell) for cell in header]
+    headers = [header_text(cell) for cell in header]
     width = len(headers)
     if layout.open_ended:
         while width and not headers[width - 1]:
@@ -156,7 +156,7 @@ def _named_columns(
     return tuple(headers[:width])
 
 
-def _header_text(cell: str) -> str:
+def header_text(cell: str) -> str:
     """A header as mappings name it: as spreadsheets show it, trimmed, in Unicode NFC."""
     text = as_spreadsheets_show(cell.strip(BLANKS)).strip(BLANKS)
     return unicodedata.normalize("NFC", text)

@@ -56,6 +56,14 @@ class InputFile:
         """The file that the user named."""
         return cls(path, shown(path))
 
+    def sha256(self) -> str:
+        """The SHA-256 of its bytes, in hexadecimal."""
+        return file_sha256(self.path)
+
+    def size(self) -> int:
+        """The number of its bytes."""
+        return self.path.stat().st_size
+
     def __str__(self) -> str:
         return self.name
 

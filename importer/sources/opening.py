@@ -107,5 +107,13 @@ def _opened(file: InputFile, kind: FileKind, options: SourceOptions) -> Reading:
             from importer.sources.ods import open_opendocument
 
             return open_opendocument(file, options)
+        case FileKind.PARQUET:
+            from importer.sources.typedfiles import open_parquet
+
+            return open_parquet(file, options)
+        case FileKind.JSON_LINES:
+            from importer.sources.typedfiles import open_json_lines
+
+            return open_json_lines(file, options)
     what, instead = REFUSALS[kind]
     raise SourceError(f"{file}: this is {what}.", instead)

@@ -41,6 +41,31 @@ _FRACTIONS = "fractions"
 _NOTHING = pa.scalar("", pa.large_string())
 
 
+class CellsDigest:
+    """A SHA-256 over headers, row numbers and cells, which does not depend on batches."""
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        self._headers = json.dumps(list(headers)).encode()
+        self._width = len(headers)
+        # For the rows and for each column: of the lengths of its cells, and of their bytes.
+        self._hashes = [hashlib.sha256() for _ in range(1 + 2 * len(headers))]
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch in; it has a column for every header."""
+        rows, *hashes = self._hashes
+        rows.update(batch.rows.astype("<i8").tobytes())
+        cells = [batch.columns[label] for label in range(self._width)]
+        for texts, lengths, content in zip(cells, hashes[::2], hashes[1::2], strict=True):
+            lengths.update(pc.binary_length(texts).to_numpy().astype("<i8").tobytes())
+            whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+            content.update(pc.binary_join(whole, _NOTHING)[0].as_buffer())
+
+    def hexdigest(self) -> str:
+        """The digest of what was added so far, in hexadecimal."""
+        parts = b"".join(each.digest() for each in self._hashes)
+        return hashlib.sha256(self._headers + parts).hexdigest()
+
+
 class SnapshotWriter:
     """Writes a snapshot, as :class:`ParquetWriter` writes; a context manager.
 
@@ -69,9 +94,7 @@ class SnapshotWriter:
         fields.append(pa.field(_FRACTIONS, pa.list_(pa.int32())))
         schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
         self._file = ParquetWriter(path, schema, WHAT, lasting=lasting)
-        self._headers = json.dumps(list(headers)).encode()
-        # For the rows and for each column: of the lengths of its cells, and of their bytes.
-        self._hashes = [hashlib.sha256() for _ in range(1 + 2 * len(headers))] if lasting else []
+        self._digest = CellsDigest(headers) if lasting else None
 
     def __enter__(self) -> Self:
         self._file.__enter__()
@@ -82,19 +105,13 @@ class SnapshotWriter:
         cells = [batch.columns[label] for label in range(self._width)]
         notes = (_problem_column(batch), _fraction_column(batch))
         self._file.write([pa.array(batch.rows, pa.int64()), *cells, *notes])
-        if self._hashes:
-            rows, *hashes = self._hashes
-            rows.update(batch.rows.astype("<i8").tobytes())
-            for texts, lengths, content in zip(cells, hashes[::2], hashes[1::2], strict=True):
-                lengths.update(pc.binary_length(texts).to_numpy().astype("<i8").tobytes())
-                whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
-                content.update(pc.binary_join(whole, _NOTHING)[0].as_buffer())
+        if self._digest is not None:
+            self._digest.add(batch)
 
     @property
     def digest(self) -> str:
-        """A hexadecimal SHA-256, over the headers and what was hashed of rows and columns."""
-        parts = b"".join(each.digest() for each in self._hashes)
-        return hashlib.sha256(self._headers + parts).hexdigest()
+        """What :class:`CellsDigest` gives of what was written; blank where that does not last."""
+        return self._digest.hexdigest() if self._digest is not None else ""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._file.__exit__(kind, *rest)

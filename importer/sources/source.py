@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.sources.grid import Merges
-from importer.sources.inputfile import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from importer.model import Batch, SourceInfo
-    from importer.sources.inputfile import InputFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +110,16 @@ class Reading:
     close: Callable[[], None] = _nothing
 
 
+class Content(Protocol):
+    """What was given to be read, as it is told from all else."""
+
+    def sha256(self) -> str:
+        """The SHA-256 of it, in hexadecimal."""
+
+    def size(self) -> int:
+        """How many bytes it has."""
+
+
 class Source:
     """An open source; a context manager that closes it.
 
@@ -120,10 +128,10 @@ class Source:
     SourceError.
     """
 
-    def __init__(self, reading: Reading, original: InputFile, close: Callable[[], None]) -> None:
+    def __init__(self, reading: Reading, content: Content, close: Callable[[], None]) -> None:
         self.info = reading.info
         self._batches = reading.batches
-        self._original = original
+        self._content = content
         self._close = close
 
     def batches(self) -> Iterator[Batch]:
@@ -132,16 +140,17 @@ class Source:
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of the bytes that were given: of an archive itself, of what was piped in.
+        """The SHA-256 of what was given: of an archive itself, of what was piped in.
 
-        Reads them all; asked for while the source is open.
+        Of a frame, which has no bytes of its own, it is that of its columns' names and its cells as
+        text. Goes through all of it; asked for while the source is open.
         """
-        return file_sha256(self._original.path)
+        return self._content.sha256()
 
     @property
     def size(self) -> int:
         """The number of bytes that were given; asked for while the source is open."""
-        return self._original.path.stat().st_size
+        return self._content.size()
 
     def __enter__(self) -> Self:
         return self

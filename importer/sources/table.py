@@ -76,7 +76,7 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
     batches = reader.read(chain(head, chunks))
     first = next(batches, None)
     if first is None:
-        raise _no_data(layout.place, header_row, options.rows)
+        raise no_data(layout.place, header_row, options.rows)
     problems = (*header.problems, *_merged_down(merged, headers))
     return Table(headers, header_row, problems, chain((first,), batches))
 
@@ -141,7 +141,8 @@ def _first_rows(chunks: Iterator[Chunk], header_row: int | None) -> tuple[list[R
     return head, anything
 
 
-def _no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> SourceError:
+def no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> SourceError:
+    """The error for a list that has no row below its header, or none among those to be taken."""
     if taken is not None:
         return SourceError(
             f"{place}: there is no data in rows {taken[0]} to {taken[1]}.",
@@ -192,13 +193,13 @@ class _Batches:
         if arrays is None:
             arrays = self._from_rows(chunk.as_rows(), problems, fractions)
         problems += self._rows_in_one(chunk.first, arrays, {problem.row for problem in problems})
-        keep = _filled_rows(arrays)
+        keep = filled_rows(arrays)
         for problem in problems:
             keep[(problem.row or chunk.first) - chunk.first] = True
         if not keep.any():
             return None
         arrays = self.merged.filled(chunk.first, arrays, keep)
-        self._check_lengths(arrays, chunk.first)
+        check_lengths(arrays, chunk.first, self.layout.place)
         numbers = np.arange(chunk.first, chunk.first + len(chunk), dtype=np.int64)
         if not keep.all():
             numbers, mask = numbers[keep], pa.array(keep)
@@ -267,17 +268,8 @@ class _Batches:
                     fractions[label] = which
                 array = pa.array(self.layout.texts(values), pa.large_string())
             arrays.append(array)
-            problems += self._nul_problems(label, array, rows.first)
+            problems += nul_problems(self.headers[label], array, rows.first)
         return arrays
-
-    def _check_lengths(self, arrays: Sequence[Any], first: int) -> None:
-        """Raise SourceError where a cell is over the limit."""
-        for column, array in enumerate(arrays):
-            if longest_text(array) > LONGEST_CELL:
-                row = _overlong(array.to_pylist())
-                if row is not None:
-                    cell = f"{column_letters(column)}{first + row}"
-                    raise too_long_cell(self.layout.place, cell)
 
     def _fitted(
         self, number: int, row: list[Any], problems: list[Problem], reported: Container[int]
@@ -298,19 +290,6 @@ class _Batches:
             problems.append(_ragged_row(number, self.layout.texts(row), width))
         return row[:width]
 
-    def _nul_problems(self, column: int, array: Any, first: int) -> Iterator[Problem]:
-        with_nul = pc.match_substring(array, "\0").to_numpy(zero_copy_only=False)
-        for index in np.flatnonzero(with_nul).tolist():
-            yield Problem(
-                row=first + index,
-                column=self.headers[column] or None,
-                target=None,
-                code="nul_character",
-                message="the cell holds a NUL character, which no text has",
-                value=str(array[index])[:_SHOWN],
-                hint="The file was damaged, or written by a faulty program: type it again.",
-            )
-
 
 def _fractions(cells: Sequence[Any]) -> npt.NDArray[np.bool_] | None:
     """Which cells are numbers with a fraction; None where none is."""
@@ -319,7 +298,7 @@ def _fractions(cells: Sequence[Any]) -> npt.NDArray[np.bool_] | None:
     return which if which.any() else None
 
 
-def _filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
+def filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
     """Which rows have a cell that shows something; `columns` are arrays of large strings."""
     filled = np.zeros(len(columns[0]), np.bool_)
     for column in columns:
@@ -328,6 +307,30 @@ def _filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
         if filled.all():
             break  # nearly always by the first column
     return filled
+
+
+def check_lengths(arrays: Sequence[Any], first: int, place: str) -> None:
+    """Raise SourceError where a cell is over the limit; `first` is the number of the first row."""
+    for column, array in enumerate(arrays):
+        if longest_text(array) > LONGEST_CELL:
+            row = _overlong(array.to_pylist())
+            if row is not None:
+                raise too_long_cell(place, f"{column_letters(column)}{first + row}")
+
+
+def nul_problems(header: str, array: Any, first: int) -> Iterator[Problem]:
+    """The cells of a column that hold NUL; `first` is the number of its first row."""
+    with_nul = pc.match_substring(array, "\0").to_numpy(zero_copy_only=False)
+    for index in np.flatnonzero(with_nul).tolist():
+        yield Problem(
+            row=first + index,
+            column=header or None,
+            target=None,
+            code="nul_character",
+            message="the cell holds a NUL character, which no text has",
+            value=str(array[index])[:_SHOWN],
+            hint="The file was damaged, or written by a faulty program: type it again.",
+        )
 
 
 def _stray_quote(number: int, *, is_read: bool) -> Problem:

@@ -21,7 +21,10 @@ from importer.sources.package import MIB, Archive, check_ratio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_LISTS = (".csv", ".tsv", ".txt", ".tab", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+_LISTS = (
+    *(".csv", ".tsv", ".txt", ".tab", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),
+    *(".parquet", ".jsonl", ".ndjson"),
+)
 _BESIDE = ("thumbs.db", "desktop.ini", "icon\r")
 """Files that Windows and macOS put into folders, and so into archives, by themselves."""
 _SHOWN = 10

@@ -1,0 +1,351 @@
+"""Typed cells as text: what a frame, a Parquet file or JSON lines hold, read as a list of texts.
+
+One table for all of them, which docs/library.md shows:
+
+- text stays what it is; bytes are text in UTF-8;
+- what is missing (None, null, NaN, NaT, NA) is blank;
+- whole numbers have all their digits and no ``.0``; a decimal has the digits that it has; a binary
+  fraction has 15 significant ones, as in a workbook;
+- truth values are ``TRUE`` and ``FALSE``;
+- dates and times are ISO 8601 with a space between them, rounded to seconds; a moment at midnight
+  is its date alone, as in a workbook; one with a zone is as its clocks show it, with the offset;
+- a length of time is ``[h]:mm:ss``;
+- infinity is ``#NUM!``, an error cell.
+
+A float that is whole but so large that the numbers beside it are missing (2^53, or 2^24 where it
+has 32 bits) may stand for another number than was meant, so its row is not sent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import sys
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as kinds
+
+from importer.model import Batch, Problem
+from importer.sources.table import filled_rows, nul_problems
+from importer.sources.workbook import cell_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Mask = npt.NDArray[np.bool_]
+
+TYPED_KINDS = frozenset({"frame", "parquet", "jsonl"})
+"""What `SourceInfo.kind` is of sources whose columns have names and whose cells have types."""
+FIRST_ROW = 2
+"""The number of the first row, as if the names of the columns stood in row 1."""
+
+_TEXT = pa.large_string()
+_NO_NUMBER = "#NUM!"
+_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""By the bits of a float, from where on it has not every whole number."""
+_MOST_DIGITS = 400
+"""Of a decimal, before or behind its mark: an exponent may ask for any number of them."""
+_KNOWN_EXTENSIONS = {"arrow.uuid", "arrow.json", "arrow.bool8"}
+
+
+class NoTextError(Exception):
+    """A cell that has no text: its `place` in its column, and `what` is wrong with it."""
+
+    def __init__(self, place: int, what: str) -> None:
+        super().__init__(place, what)
+        self.place, self.what = place, what
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A column of typed cells as text.
+
+    `array` is one of large strings, blank where nothing stands. `fractions` are the cells that are
+    numbers with a fraction; `inexact` those that are whole floats too large to be sure of; each is
+    None where there are none.
+    """
+
+    array: Any
+    fractions: Mask | None = None
+    inexact: Mask | None = None
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def between(self, start: int, stop: int) -> Texts:
+        """The cells from index `start` up to `stop`."""
+        return Texts(
+            self.array[start:stop],
+            None if self.fractions is None else self.fractions[start:stop],
+            None if self.inexact is None else self.inexact[start:stop],
+        )
+
+
+def blanks(count: int) -> Texts:
+    """So many blank cells."""
+    return Texts(pa.repeat(pa.scalar("", _TEXT), count))
+
+
+def batch_of(first: int, columns: Sequence[Texts], headers: Sequence[str]) -> Batch | None:
+    """Consecutive rows as a batch; `first` is the number of the first. None if all are blank."""
+    problems: list[Problem] = []
+    for header, column in zip(headers, columns, strict=True):
+        problems += nul_problems(header, column.array, first)
+        if column.inexact is not None:
+            problems += _inexact_problems(header, column, first)
+    arrays = [column.array for column in columns]
+    keep = filled_rows(arrays)
+    if not keep.any():
+        return None
+    fractions = {n: c.fractions for n, c in enumerate(columns) if c.fractions is not None}
+    numbers = np.arange(first, first + len(keep), dtype=np.int64)
+    if not keep.all():
+        numbers, mask = numbers[keep], pa.array(keep)
+        arrays = [array.filter(mask) for array in arrays]
+        fractions = {label: which[keep] for label, which in fractions.items()}
+    problems.sort(key=lambda problem: problem.row or 0)
+    return Batch(numbers, dict(enumerate(arrays)), tuple(problems), fractions)
+
+
+def _inexact_problems(header: str, column: Texts, first: int) -> list[Problem]:
+    places = np.flatnonzero(column.inexact).tolist() if column.inexact is not None else []
+    return [
+        Problem(
+            row=first + place,
+            column=header or None,
+            target=None,
+            code="inexact_float",
+            message=f"{column.array[place]} is a float that cannot hold its last digits for sure",
+            value=str(column.array[place]),
+            hint="Read that column as text or as whole numbers, not as floats.",
+        )
+        for place in places
+    ]
+
+
+def texts_of_array(array: Any) -> Texts:
+    """The texts of an Arrow array. Raises NoTextError, and ArrowException for damaged contents."""
+    kind = array.type
+    if kinds.is_dictionary(kind):
+        return _taken(texts_of_array(array.dictionary), array.indices)
+    if kinds.is_boolean(kind):
+        return _filled(pc.if_else(array, pa.scalar("TRUE", _TEXT), pa.scalar("FALSE", _TEXT)))
+    if kinds.is_floating(kind):
+        return _floats(array, kind.bit_width)
+    if kinds.is_timestamp(kind):
+        if kind.tz is None:
+            return _moments(array)
+        return _cells(array.cast(pa.timestamp("us", kind.tz), safe=False))
+    if kinds.is_time(kind):
+        return _cells(array.cast(pa.time64("us"), safe=False))
+    if kinds.is_duration(kind):
+        return _cells(array.cast(pa.duration("us"), safe=False))
+    if kinds.is_date(kind):
+        return _filled(array.cast(pa.date32()).cast(_TEXT))
+    if any(is_plain(kind) for is_plain in _PLAIN):
+        try:
+            return _filled(array.cast(_TEXT))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return _cells(array)  # which tells where bytes are no text
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
+        # Its cells would be given as they are stored, which may mean anything.
+        return _none_known(array, f"is of type {kind.extension_name}")
+    return _cells(array)
+
+
+_PLAIN = (
+    kinds.is_null,
+    kinds.is_integer,
+    kinds.is_string,
+    kinds.is_large_string,
+    kinds.is_string_view,
+    kinds.is_binary,
+    kinds.is_large_binary,
+    kinds.is_binary_view,
+    kinds.is_fixed_size_binary,
+)
+"""Types whose cells Arrow gives as we do."""
+
+
+def _filled(array: Any) -> Texts:
+    return Texts(pc.fill_null(array, pa.scalar("", _TEXT)))
+
+
+def _taken(values: Texts, indices: Any) -> Texts:
+    """The values by their indices; one that is null is blank."""
+    places = pc.fill_null(indices, 0).to_numpy(zero_copy_only=False)
+    there = pc.is_valid(indices).to_numpy(zero_copy_only=False)
+
+    def of(mask: Mask | None) -> Mask | None:
+        return _any(mask[places] & there) if mask is not None else None
+
+    if not len(values):
+        return blanks(len(indices))
+    return Texts(
+        _filled(values.array.take(indices)).array, of(values.fractions), of(values.inexact)
+    )
+
+
+def _any(mask: Mask) -> Mask | None:
+    return mask if mask.any() else None
+
+
+def _none_known(array: Any, what: str) -> Texts:
+    there = pc.is_valid(array).to_numpy(zero_copy_only=False)
+    if there.any():
+        raise NoTextError(int(there.argmax()), what)
+    return blanks(len(array))
+
+
+def _floats(array: Any, bits: int) -> Texts:
+    values = array.to_numpy(zero_copy_only=False)
+    missing = np.isnan(values) | pc.is_null(array).to_numpy(zero_copy_only=False)
+    finite = np.isfinite(values)
+    whole = finite & (values == np.trunc(values))
+    inexact = whole & (np.abs(values) >= _EXACT[bits])
+    plain = (whole & ~inexact) | missing
+    wholes = np.where(plain & ~missing, values, 0).astype(np.int64)
+    texts = _filled(pa.array(wholes, mask=~plain | missing).cast(_TEXT)).array
+    if not plain.all():
+        others = np.flatnonzero(~plain)
+        # Of fewer bits the shortest digits that mean the number, not those of its double.
+        doubles = [float(str(value)) for value in values[others]]
+        found = [cell_text(n) if np.isfinite(n) else _NO_NUMBER for n in doubles]
+        texts = pc.replace_with_mask(texts, pa.array(~plain), pa.array(found, _TEXT))
+    return Texts(texts, _any(finite & ~whole), _any(inexact))
+
+
+def _moments(array: Any) -> Texts:
+    """Moments without a zone, rounded to seconds; those at midnight are their dates."""
+    per = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[array.type.unit]
+    ticks = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    seconds = ticks // per + (2 * (ticks % per) >= per)
+    missing = pc.is_null(array).to_numpy(zero_copy_only=False)
+    moments = pa.array(seconds, mask=missing).cast(pa.timestamp("s"))
+    dates = moments.cast(pa.date32(), safe=False).cast(_TEXT)
+    return _filled(pc.if_else(pa.array(seconds % 86400 == 0), dates, moments.cast(_TEXT)))
+
+
+def _cells(array: Any) -> Texts:
+    return texts_of_cells(array.to_pylist())
+
+
+def texts_of_cells(cells: Sequence[object]) -> Texts:
+    """The texts of cells of any type, one by one. Raises NoTextError."""
+    try:
+        # Most columns are nothing but texts, as Arrow finds on its way.
+        return _filled(pa.array(cells, _TEXT, from_pandas=True))
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        pass
+    texts: list[str] = []
+    fractions, inexact = np.zeros(len(cells), np.bool_), np.zeros(len(cells), np.bool_)
+    missing = _missing_values()
+    for place, cell in enumerate(cells):
+        if type(cell) is str:
+            texts.append(cell)
+        elif cell is None or any(cell is one for one in missing):
+            texts.append("")
+        elif isinstance(cell, np.generic) and not isinstance(cell, str | float | bytes):
+            one = _numpy(place, cell)
+            texts.append(one.array[0].as_py())
+            fractions[place], inexact[place] = one.fractions is not None, one.inexact is not None
+        else:
+            texts.append(_text(place, cell))
+            if isinstance(cell, float):
+                whole = cell.is_integer()
+                fractions[place] = math.isfinite(cell) and not whole
+                inexact[place] = whole and abs(cell) >= _EXACT[64]
+            elif isinstance(cell, Decimal):
+                fractions[place] = cell.is_finite() and cell != cell.to_integral_value()
+    return Texts(_array(texts), _any(fractions), _any(inexact))
+
+
+def _missing_values() -> tuple[object, ...]:
+    """What stands for a missing value in pandas, where a program uses it."""
+    pandas: Any = sys.modules.get("pandas")
+    return (pandas.NA, pandas.NaT) if pandas is not None else ()
+
+
+def _numpy(place: int, cell: np.generic) -> Texts:
+    if isinstance(cell, np.datetime64):
+        cell = cell.astype("datetime64[us]")  # Arrow has no minutes and no hours
+    try:
+        return texts_of_array(pa.array([cell]))
+    except (pa.ArrowException, NoTextError):
+        raise NoTextError(place, f"is of type numpy.{type(cell).__name__}") from None
+
+
+def _array(texts: list[str]) -> Any:
+    try:
+        return pa.array(texts, _TEXT)
+    except UnicodeEncodeError:
+        for place, text in enumerate(texts):
+            if any("\ud800" <= char <= "\udfff" for char in text):
+                raise NoTextError(place, "holds half of a character (a lone surrogate)") from None
+        raise
+
+
+def _text(place: int, cell: object) -> str:
+    """The text of one cell that is there."""
+    match cell:
+        case str():
+            return str.__str__(cell)  # what an enumeration's member is, not what it is called
+        case bool():
+            return "TRUE" if cell else "FALSE"
+        case int():
+            return _whole(place, cell)
+        case float():
+            if math.isnan(cell):
+                return ""
+            return cell_text(float(cell)) if math.isfinite(cell) else _NO_NUMBER
+        case Decimal():
+            return _decimal(place, cell)
+        case dt.datetime():
+            return _moment(cell)
+        case dt.date():
+            return cell.isoformat()
+        case dt.time() | dt.timedelta():
+            return cell_text(cell)
+        case bytes() | bytearray() | memoryview():
+            try:
+                return bytes(cell).decode()
+            except UnicodeDecodeError:
+                raise NoTextError(place, "holds bytes that are no text in UTF-8") from None
+        case uuid.UUID():
+            return str(cell)
+    raise NoTextError(place, f"is of type {type(cell).__name__}")
+
+
+def _whole(place: int, cell: int) -> str:
+    try:
+        return str(int(cell))
+    except ValueError:  # Python writes no number that is longer than some thousand digits
+        raise NoTextError(place, "is a number of thousands of digits") from None
+
+
+def _decimal(place: int, cell: Decimal) -> str:
+    if cell.is_nan():
+        return ""
+    if cell.is_infinite():
+        return _NO_NUMBER
+    exponent = cell.as_tuple().exponent
+    if cell and isinstance(exponent, int) and not -_MOST_DIGITS < exponent <= _MOST_DIGITS:
+        raise NoTextError(place, "is a number of hundreds of digits")
+    whole = cell == cell.to_integral_value()
+    return _whole(place, int(cell)) if whole else format(cell, "f")
+
+
+def _moment(cell: dt.datetime) -> str:
+    clock = cell.replace(tzinfo=None)
+    text = cell_text(clock)
+    if cell.tzinfo is not None and cell.utcoffset() is not None:
+        return text + cell.isoformat(timespec="seconds")[len("2026-01-31T12:00:00") :]
+    return text.removesuffix(" 00:00:00")
