@@ -64,6 +64,7 @@ from importer.operations.remote import StillArrivingError
 from importer.operations.remote_origin import is_remote
 from importer.operations.window import WINDOW_CLOSED
 from importer.pipeline.apply import CANARY_STOP, RunResult
+from importer.pipeline.approve import BegunByEarlierVersion, PlanDiffers
 from importer.pipeline.recover import how_to_settle, past_run, resume_command
 from importer.pipeline.rundir import CANARY
 from importer.pipeline.running import StopSwitch
@@ -193,6 +194,9 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
         # Killed before the ledger knew of it, perhaps: whose journal says so is not gone on with.
         work.round.ledger.note(MUST_BE_SEEN, run_id, work.job.name)
     if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
+        if past.plan_sha256 is None:
+            earlier = BegunByEarlierVersion(run_dir, run_id)
+            return Handled(of_error(earlier, work.stop), sha256, run_dir)
         told = canary in {CanaryState.STOPPED, CanaryState.PASSED}
         seen = _canary_must_be_seen(run_dir) if told else _must_be_seen(run_dir)
         return Handled(seen, sha256, run_dir)
@@ -213,6 +217,9 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
                 listener=listener,
             )
         except ImporterError as error:
+            if isinstance(error, BegunByEarlierVersion):
+                # Told once: no later round of this version can do more for it.
+                work.round.ledger.note(MUST_BE_SEEN, run_id, work.job.name)
             return Handled(of_error(error, work.stop), sha256, run_dir)
     return _handled(work, result)
 
@@ -488,6 +495,13 @@ def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
             cause = "the file does not fit the mapping"
             remedy = "Mend one of them, and put the file into the inbox again."
             return Judgement(Fate.FAILED, 2, text, cause, remedy, JobFolder.FAILED)
+        case BegunByEarlierVersion():
+            cause = "its run was begun by an earlier version, which has to finish it"
+            return Judgement(Fate.STOPPED, 3, text, cause, advice(error), JobFolder.FAILED)
+        case PlanDiffers():
+            # What differs is this run's own: the job's other files are not kept back by it.
+            cause = "what its run was checked against has changed since"
+            return Judgement(Fate.STOPPED, 3, text, cause, advice(error))
         case UsageError():
             # Nothing of the file's: it stays, and the job waits for somebody.
             return Judgement(Fate.WAITING, 2, text, error.message, advice(error), ends=_Ends.TARGET)

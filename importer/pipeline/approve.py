@@ -35,6 +35,22 @@ _NAMED = 10
 """Rows that are named for people."""
 
 
+class PlanDiffers(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
+    """A plan, or what it rests on, is not as it was approved."""
+
+
+class BegunByEarlierVersion(UsageError):  # noqa: N818 - as above
+    """A run kept no ready records, so that only the version that began it can send its rows."""
+
+    def __init__(self, run_dir: Path, run_id: str) -> None:
+        super().__init__(
+            f"{run_dir}: {run_id} was begun by an earlier version of vcc-importer, which kept no"
+            " ready records: this version cannot send its rows",
+            "Finish it with the version that began it (summary.json says which, under versions)."
+            " Its results can be reported, reconciled and marked with this one.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """What must hold of a plan that is to be sent.
@@ -59,16 +75,12 @@ def approved(
 ) -> tuple[PlanFile, tuple[str, ...]]:
     """The plan of a run that may be sent, and what to tell people about it.
 
-    Raises UsageError, which names every difference; ServiceError where the project cannot be asked.
+    Raises PlanDiffers, which names every difference; BegunByEarlierVersion; ServiceError where the
+    project cannot be asked.
     """
     where, meta = run.directory, run.journal.meta()
     if PLANNED_KEY not in meta:
-        raise UsageError(
-            f"{where.path}: {run.description.run_id} was begun by an earlier version of"
-            " vcc-importer, which kept no ready records: this version cannot send its rows",
-            "Finish it with the version that began it (summary.json says which, under versions)."
-            " Its results can be reported, reconciled and marked with this one.",
-        )
+        raise BegunByEarlierVersion(where.path, run.description.run_id)
     plan, changed = intact_plan(where, meta[PLANNED_KEY])
     differences = [*_other_target(run, target), *changed]
     if plan is None:
@@ -92,9 +104,9 @@ def approved(
     return plan, tuple(notes)
 
 
-def _refused(where: RunDirectory, differences: list[str]) -> UsageError:
+def _refused(where: RunDirectory, differences: list[str]) -> PlanDiffers:
     lines = "\n".join(f"  {line}" for line in differences)
-    return UsageError(
+    return PlanDiffers(
         f"{where.path} is not sent, since it is not what was planned:\n{lines}",
         "Plan the list again, and look at that plan; or restore what differs.",
     )
