@@ -216,8 +216,11 @@ def refuse_missing_or_empty(path: Path) -> None:
     Of an empty one SQLite would remove the -wal as left over.
     """
     if not path.is_file():
-        hint = "Name the folder of a run, which holds journal.sqlite3."
-        raise NoJournalError(f"{path} does not exist", hint)
+        hint = "Name the folder of a plan or a run, as `Plan:` or `Results:` named it."
+        where = (
+            "its folder holds no plan and no run" if path.parent.exists() else "nor does its folder"
+        )
+        raise NoJournalError(f"{path} does not exist: {where}", hint)
     if path.stat().st_size == 0:
         raise JournalError(f"{path} is not a journal: it is empty", UNTRUSTED)
 

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from importer.errors import ImporterError, JournalError, OutputError, SourceError, UsageError
 from importer.files import make_private_folder, quoted, replacing
-from importer.journal.journal import Journal
+from importer.journal.journal import BEGUN_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.spec import Rows
 from importer.model import Status, Summary
@@ -177,6 +177,8 @@ def apply(
         target_lock(runs_dir, past.base_url, past.project, wait=guard.wait, stop=control.stop),
         Ledger.open(runs_dir) as ledger,
     ):
+        # Runs from other folders must see what is sent from here.
+        remember(runs_dir)
         known = ledger.find(past.description.run_id)
         entry = known if known is not None else _own_entry(past, run_dir)
         if past.pending:
@@ -186,20 +188,19 @@ def apply(
                 # A changed part can be read by nobody; all that are changed are named below.
                 if plan is not None and not changed and not guard.again:
                     _refuse_sent(plan, past, run_dir, entry, ledgers)
-        begun = known is not None
+        entered = known is not None
 
         def begins(run: Run, rows: int) -> None:
-            nonlocal begun
-            began = replace(entry, started_at=run.clock.started_at, status=RUNNING, exit_code=None)
-            _enter_begun(ledger, began, rows, run.description)
-            begun = True
+            nonlocal entered
+            if not entered:
+                began = replace(entry, started_at=run.clock.started_at)
+                _enter_begun(ledger, began, rows, run.description)
+                entered = True
 
-        if begun:
-            remember(runs_dir)
         result = recovery.apply(
             run_dir, target, settings, control, approval=approval, begins=begins
         )
-        if begun:
+        if entered:
             _enter(ledger, replace(_ended(entry, result.summary), run_dir=run_dir.absolute()))
         return result
 
@@ -316,8 +317,11 @@ def _entry(description: Description, run_dir: Path, own: Mapping[str, Any]) -> L
 
 
 def _own_entry(past: PastRun, run_dir: Path) -> LedgerEntry:
-    """The entry of a plan that no ledger knows."""
-    return _entry(past.description, run_dir, json.loads(past.meta.get(ENTRY_KEY, "{}")))
+    """The entry of a plan that no ledger knows, or of a run that was begun on another machine."""
+    entry = _entry(past.description, run_dir, json.loads(past.meta.get(ENTRY_KEY, "{}")))
+    if not past.begun:
+        return entry
+    return replace(entry, started_at=datetime.fromisoformat(past.meta[BEGUN_KEY]))
 
 
 def _enter_begun(
@@ -360,7 +364,8 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
 def _home(run_id: str, *folders: Path) -> Path:
     """The first folder whose ledger knows the run, of those given and those remembered.
 
-    The first one given where none knows it.
+    Where none knows it, the last one given that is there: what was planned goes to the ledger of
+    its runs folder, but on another machine to that of the folder it lies in.
     """
     for folder in folders:
         if (ledger := Ledger.look(folder, again=False)) is not None:
@@ -368,30 +373,44 @@ def _home(run_id: str, *folders: Path) -> Path:
                 if ledger.find(run_id) is not None:
                     return folder
     with ledgers_beside(None) as ledgers:
-        return next((each.path.parent for each in ledgers if each.find(run_id)), folders[0])
+        known = (each.path.parent for each in ledgers if each.find(run_id))
+        there = next((folder for folder in reversed(folders) if folder.is_dir()), folders[0])
+        return next(known, there)
 
 
 def _refuse_copy(past: PastRun, run_dir: Path, ledgers: Sequence[Ledger]) -> None:
-    """Refuse to send from a copy of a folder whose plan has begun elsewhere.
+    """Refuse to send from a folder that does not know all rows that its run has sent.
 
-    A folder that was moved after it began has its own journal with it, and may go on.
+    It is a copy of one that has begun since, or was put back from one. A folder that was moved has
+    its own journal with it, and may go on.
     """
     run_id = past.description.run_id
     for known in (entry for ledger in ledgers if (entry := ledger.find(run_id)) is not None):
         there = RunDirectory(known.run_dir)
-        if there.path.resolve() == run_dir.resolve():
-            continue
-        if there.journal.exists():
+        moved = there.path.resolve() != run_dir.resolve()
+        if moved and there.journal.exists():
             raise UsageError(
                 f"{run_dir} is a copy of {there.path}, which has begun to send",
                 f"Go on with: {resume_command(there.path)}\nThis copy can be removed.",
             )
-        if not past.begun and Ledger.current(known).sent:
+        if _is_behind(past, known):
+            is_gone = ", and is not there any more" if moved else ""
+            sent = f"at least {known.count(Status.CREATED)}" if known.sent else "some"
             raise UsageError(
-                f"{run_dir} is a copy of {there.path}, which has sent"
-                f" {known.count(Status.CREATED)} rows and is not there any more",
-                "Put that folder back: it knows which rows were sent.",
+                f"{run_dir} is an earlier state of {run_id}: it does not know all rows that were"
+                f" sent from {there.path}{is_gone} ({sent})",
+                "Put the folder back as it was last: it knows which rows were sent.",
             )
+
+
+def _is_behind(past: PastRun, known: LedgerEntry) -> bool:
+    """Whether a folder's journal is older than what a ledger has of its run."""
+    if not past.begun:
+        return known.status == RUNNING or known.sent
+    with Journal.read(past.directory.journal) as journal:
+        # A mark that was taken back made a created row uncertain again.
+        most = journal.counts()[Status.CREATED] + len(journal.amended())
+    return known.count(Status.CREATED) > most
 
 
 def _refuse_sent(

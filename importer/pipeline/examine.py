@@ -54,7 +54,7 @@ from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.typed import TYPED_KINDS
 from importer.sources.workbook import OTHER_SHEETS
-from importer.survey.duplicates import Seen
+from importer.survey.duplicates import Repeats, Seen
 from importer.survey.surveyor import Decision, FillCounter, Surveyor, is_ready
 
 COPY = "source.parquet"
@@ -158,12 +158,14 @@ class Examination:
         lists = look.lists if look.lists is not None else load_lists(mapping, look.stop)
         self.plan = self.plan.with_do_not_call(lists.listed)
         self._list_remarks = lists.remarks
-        rules = mapping.spec.rows
+        self._on_duplicate = mapping.spec.rows.on_duplicate
+        self._unique = {key.target: key.header or key.target for key in self.plan.keys}
+        self._seen = look.seen if look.seen is not None else Seen()
         self.surveyor = Surveyor(
             info.path,
-            rules.on_duplicate,
-            unique={key.target: key.header or key.target for key in self.plan.keys},
-            seen=look.seen,
+            self._on_duplicate,
+            unique=self._unique,
+            seen=self._seen,
             cap=look.cap,
         )
         self._fill = FillCounter(info.headers)
@@ -218,6 +220,8 @@ class Examination:
             *self.look.remarks,
         )
         self.surveyor.note(remarks)
+        for before in self.look.sent_before:
+            self._see(before)
         with ProblemLog(self.look.log) as log, Snapshot.open(self.look.copy) as snapshot:
             log.add(remarks)
 
@@ -238,6 +242,24 @@ class Examination:
                 self.comparison = preflight.finish()
                 self.surveyor.note(self.comparison.problems)
                 log.add(self.comparison.problems)
+
+    def _see(self, before: SentBefore) -> None:
+        """Let rows that were sent make others duplicates, whichever stand first in the list.
+
+        They are mapped once more for that: a row that was invalid when they were sent may be ready
+        by now.
+        """
+        name = f"{self.info.path}, sent by {before.run_id}"
+        repeats = Repeats(name, self._on_duplicate, self._unique, Seen())
+        with Snapshot.open(self.look.copy) as snapshot:
+            for batch in snapshot.batches(self.plan.used):
+                self._raise_if_stopped()
+                sent = np.isin(batch.rows, before.rows)
+                if sent.any():
+                    checked = self.plan.evaluate(batch).checked
+                    repeats.rows(checked, sent)
+                    repeats.numbers(checked, sent, {})
+        self._seen.take(repeats.own)
 
     def _evaluated(self, batch: Batch) -> Evaluated:
         evaluated = self.plan.evaluate(batch)

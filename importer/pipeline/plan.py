@@ -146,7 +146,7 @@ def _planned(
         asks = job.settings.preflight
         gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None
         lists = load_lists(job.mapping, control.stop)
-        excepted = tuple(_sent_before(path, source) for path in job.excepted)
+        excepted = tuple(_sent_before(path, job, source) for path in job.excepted)
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
         noted = register.admit(description) if register is not None else {}
@@ -293,10 +293,11 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         undo.pop_all()
 
 
-def _sent_before(run_dir: Path, source: Source) -> SentBefore:
+def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
     """The rows of a run of the same list that are, or may be, in the service.
 
-    Raises UsageError where it is a run of another list: its rows would be others; JournalError.
+    Raises UsageError where it is a run of another list, whose rows would be others, or went
+    elsewhere; JournalError.
     """
     directory = RunDirectory(run_dir)
     with Journal.read(directory.journal) as journal:
@@ -312,6 +313,15 @@ def _sent_before(run_dir: Path, source: Source) -> SentBefore:
             f" those of {source.info.path}",
             "--except takes a run of the same file, as it was then. Of another file, rows.within"
             " with rows.unique leaves out what was sent before.",
+        )
+    went, goes = description.target, describe_target(job.target)
+    rehearsed = description.settings.get("sandbox") is not None
+    if rehearsed is not (job.settings.sandbox is not None) or (went != goes and not rehearsed):
+        where = "a sandbox" if rehearsed else f"project {went['project']} at {went['base_url']}"
+        raise UsageError(
+            f"{run_dir} went to {where}: its rows are not where these are to go",
+            "--except takes a run that went to the same project. Leave it out, or name that"
+            " project.",
         )
     return SentBefore(description.run_id, run_dir.absolute(), rows_sent(directory))
 

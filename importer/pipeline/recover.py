@@ -40,7 +40,7 @@ from importer.settings import RunSettings, SourceOptions, Target, resumed_settin
 from importer.sources import open_source
 from importer.sources.snapshot import Snapshot
 
-_NOT_BEGUN = "nothing was sent in this run: it was cut off while the source was being read"
+_NOT_WHOLE = "it was cut off before all of the list was read and planned: nothing was sent from it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,8 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         ) from None
     if "rows" not in meta:
         raise JournalError(
-            f"{directory.path}: {_NOT_BEGUN}", "Run the command again from the start."
+            f"{directory.path}: {_NOT_WHOLE}",
+            "Run the command again from the start, with another --out. This folder can be removed.",
         )
     return PastRun(
         directory,
@@ -211,11 +212,10 @@ def apply(
     """Send the pending rows of a plan, and no others; write the result files, for all rows.
 
     Where none is pending, and no canary is to be read back, nothing is sent, and the result says
-    so; the target may be left out then. `begins` is called before the first request of a plan of
-    which nothing was sent yet; where it raises, nothing is sent. Raises UsageError, naming every
-    difference, where the plan is not the one that was approved (:mod:`importer.pipeline.approve`);
-    JournalError where the journal cannot be trusted, or the run is still alive; ServiceError where
-    the project cannot be asked.
+    so; the target may be left out then. `begins` is called before the first request; where it
+    raises, nothing is sent. Raises UsageError, naming every difference, where the plan is not the
+    one that was approved (:mod:`importer.pipeline.approve`); JournalError where the journal cannot
+    be trusted, or the run is still alive; ServiceError where the project cannot be asked.
     """
     directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
@@ -235,8 +235,8 @@ def apply(
         mapping = load_mapping(directory.mapping)
         job = Job(Path(past.description.source["path"]), mapping, target, settings=settings)
         if not past.begun:
-            begins(run, past.rows)
             journal.set_meta(beginning(clock, settings))
+        begins(run, past.rows)
         result = send_and_finish(Line(job, run, plan), past.rows, control)
         return replace(result, notes=notes)
 
