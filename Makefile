@@ -35,6 +35,7 @@ types: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	SOAK_ROWS=100000 SOAK_KILLS=200 $(BIN)/python -m pytest -q tests/recovery/test_kill.py -k killed
+	SOAK_PLAN_ROWS=30000 SOAK_PLAN_KILLS=30 $(BIN)/python -m pytest -q tests/plans/test_killed_plans.py
 	SOAK_SIGNALS=60 $(BIN)/python -m pytest -q tests/recovery/test_signals.py
 
 bench: $(VENV)/.dev

@@ -1,0 +1,183 @@
+"""A plan is made on one day and applied on another, when what it rests on has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.plans.conftest import Desk, write_do_not_call
+from tests.support.command import Cli
+from tests.support.live_sandbox import LiveSandbox, live_sandbox
+
+PROJECT = """\
+projectid: 134
+name: Spring
+fields:
+  - {name: name}
+  - {name: company}
+  - {name: city, type: simple, values: [Budapest, Wien]}
+  - {name: import_ref}
+dispositions: [{dispositionid: "1", name: callback, type: callback}]
+users: [7, 12]
+"""
+MAPPING = """\
+version: 1
+project: 134
+region: HU
+timezone: Europe/Budapest
+form:
+  name: Name
+  company: Company
+  city: City
+disposition:
+  dispositionid: {value: "1"}
+  userid: User
+  next_calldate: {column: When, type: datetime}
+contacts: {1: {phone: Phone}}
+stamp: import_ref
+"""
+LIST = """\
+Name,Company,City,User,When,Phone
+Ann,ACME,Budapest,7,2099-01-01 10:00,06301234501
+Bob,Best,Wien,12,2099-01-01 11:00,06301234502
+Eve,East,Eger,7,2099-01-01 12:00,06301234503
+"""
+
+
+@contextmanager
+def day(folder: Path, project: str, port: int = 0) -> Iterator[LiveSandbox]:
+    """The service on another day: the same address, its project as it is then, no records."""
+    path = folder / "project.yaml"
+    path.write_text(project, "utf-8")
+    with live_sandbox(projects=path, port=port, log_requests=True) as live:
+        yield live
+
+
+@pytest.fixture
+def planned(cli: Cli, tmp_path: Path) -> Desk:
+    """A plan of the list was made yesterday."""
+    (tmp_path / "leads.csv").write_text(LIST, "utf-8")
+    (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
+    with day(tmp_path, PROJECT) as live:
+        desk = Desk(cli, tmp_path, live)
+        plan = desk.plan("plan", "--allow-new-values")
+    assert plan.ready == 3
+    return desk
+
+
+def port_of(desk: Desk) -> int:
+    return urlsplit(desk.sandbox.base_url).port or 0
+
+
+CHANGES = {
+    'no field "name" any more': ("  - {name: name}\n", ""),
+    '"company" was a text field': ("{name: company}", "{name: company, type: multiple}"),
+    '"Wien", which the plan counts on, is no value of "city"': ("Wien", "Vienna"),
+    'no field "import_ref" any more': ("  - {name: import_ref}\n", ""),
+    'no disposition 1 ("callback") any more': ('"1"', '"2"'),
+    'no user "7" any more': ("[7, 12]", "[8, 12]"),
+    'the user "12" is inactive now': ("12]", "{userid: 12, status: inactive}]"),
+}
+
+
+@pytest.mark.parametrize("named", CHANGES)
+def test_a_project_that_moved_is_refused(
+    planned: Desk, told: Callable[[], str], named: str
+) -> None:
+    with day(planned.folder, PROJECT.replace(*CHANGES[named]), port_of(planned)) as live:
+        told()
+        assert planned.cli("apply", "plan") == 2
+        assert named in told()
+        assert live.request_count() == 0
+
+
+def test_all_that_moved_is_named_at_once(planned: Desk, told: Callable[[], str]) -> None:
+    project = PROJECT
+    for change in CHANGES.values():
+        project = project.replace(*change)
+    with day(planned.folder, project, port_of(planned)) as live:
+        told()
+        assert planned.cli("apply", "plan") == 2
+        said = told()
+        assert [named for named in CHANGES if named not in said] == []
+        assert live.request_count() == 0
+    with day(planned.folder, PROJECT, port_of(planned)) as live:
+        assert planned.cli("apply", "plan") == 0
+        assert live.request_count() == 3
+
+
+def test_a_new_value_that_exists_by_now_and_call_backs_that_are_past_are_told(
+    cli: Cli, tmp_path: Path, told: Callable[[], str]
+) -> None:
+    (tmp_path / "leads.csv").write_text(LIST.replace("2099-01-01 10", "2001-01-01 10"), "utf-8")
+    (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
+    with day(tmp_path, PROJECT) as live:
+        desk = Desk(cli, tmp_path, live)
+        desk.plan("plan", "--allow-new-values")
+    with day(tmp_path, PROJECT.replace("Wien", "Wien, Eger"), port_of(desk)) as live:
+        told()
+        assert cli("apply", "plan") == 0
+        said = told()
+        assert '"Eger" was to be created' in said
+        assert "the call-backs of row 2 are in the past" in said
+        assert live.request_count() == 3
+
+
+# Lists of numbers that must not be called.
+
+
+def test_a_do_not_call_list_that_has_a_pending_row_s_number_by_now_names_the_rows(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    desk.plan()
+    write_do_not_call(desk.folder, 1, 4, 77)
+    told()
+    assert desk.cli("apply", "plan") == 2
+    said = told()
+    assert "robinson.csv was renewed since it was planned" in said
+    assert "2 rows (3, 6)" in said
+    assert desk.sandbox.request_count() == 0
+    # Of rows that were sent before it was renewed nothing is said.
+    write_do_not_call(desk.folder)
+    assert desk.cli("apply", "plan", "--limit", 3) == 0
+    write_do_not_call(desk.folder, 1, 4, 77)
+    told()
+    assert desk.cli("apply", "plan") == 2
+    assert "row 6" in (said := told())
+    assert "row 3" not in said
+    assert desk.sandbox.request_count() == 3
+
+
+def test_a_do_not_call_list_that_was_renewed_and_hits_no_row_keeps_nothing_back(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    desk.plan()
+    write_do_not_call(desk.folder, 77)
+    told()
+    assert desk.cli("apply", "plan") == 0
+    assert "robinson" not in told()
+
+
+def test_that_a_do_not_call_list_is_gone_is_told(desk: Desk, told: Callable[[], str]) -> None:
+    desk.plan()
+    (desk.folder / "robinson.csv").unlink()
+    told()
+    assert desk.cli("apply", "plan") == 0
+    assert "do-not-call lists were not compared again" in (said := told())
+    assert "robinson.csv" in said
+
+
+def test_what_is_named_of_different_kinds_stands_in_one_message(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan = desk.plan()
+    told()
+    assert desk.cli("apply", "plan", "--plan-id", "0" * 32, "--max-age", "0s") == 2
+    said = told()
+    assert f"its id is {plan.id}" in said
+    assert "--max-age" in said
+    assert desk.sandbox.request_count() == 0
