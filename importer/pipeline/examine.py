@@ -253,7 +253,7 @@ class Examination:
         repeats = Repeats(name, self._on_duplicate, self._unique, Seen())
         with Snapshot.open(self.look.copy) as snapshot:
             for batch in snapshot.batches(self.plan.used):
-                self._raise_if_stopped()
+                _raise_if_stopped(self.look.stop)
                 sent = np.isin(batch.rows, before.rows)
                 if sent.any():
                     checked = self.plan.evaluate(batch).checked
