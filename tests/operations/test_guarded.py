@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,46 @@ def test_the_same_content_is_refused_whatever_its_name_until_again_is_said(
     assert "--again" in str(error.value.hint)
     assert len(list(RUNS.glob("other-*"))) == 0
     assert run(sandbox, "other.csv", again=True).summary.counts[Status.CREATED] == 3
+
+
+def test_a_plan_in_a_folder_of_its_own_is_entered_where_its_runs_are_and_guards_them(
+    sandbox: LiveSandbox,
+) -> None:
+    def plan(out: str | None) -> Path:
+        settings = importer.RunSettings(out=Path(out) if out else None)
+        result = importer.plan("leads.csv", "m.yaml", target=target(sandbox), settings=settings)
+        return result.directory.path
+
+    def apply(folder: Path, limit: int | None = None) -> importer.RunResult:
+        settings = replace(importer.past_run(folder).settings, limit=limit)
+        return importer.apply(folder, target=target(sandbox), settings=settings)
+
+    first, second = plan("plans/monday"), plan(None)
+    before = len(sandbox.records(134))
+    apply(first, limit=1)
+    with Ledger.open(RUNS) as ledger:
+        assert [entry.run_dir for entry in ledger.runs()] == [first.absolute()]
+    assert not Path("plans/history.sqlite3").exists()
+    with pytest.raises(importer.Unfinished):
+        apply(second)
+    assert len(sandbox.records(134)) == before + 1, "nobody is called twice"
+    assert apply(first).summary.counts[Status.CREATED] == 3
+
+
+def test_a_plan_whose_runs_folder_is_not_there_is_entered_beside_it_and_guards(
+    sandbox: LiveSandbox,
+) -> None:
+    settings = importer.RunSettings(runs_dir=Path("elsewhere"))
+    planned = importer.plan("leads.csv", "m.yaml", target=target(sandbox), settings=settings)
+    moved = Path("here").absolute() / "plan"
+    make_private_folder(moved.parent)
+    planned.directory.path.rename(moved)
+    shutil.rmtree("elsewhere")
+    importer.apply(moved, target=target(sandbox))
+    with Ledger.open(Path("here")) as ledger:
+        assert [entry.status for entry in ledger.runs()] == ["finished"]
+    with pytest.raises(importer.AlreadyImported):
+        run(sandbox)
 
 
 def test_other_rows_of_the_same_content_are_not_refused(sandbox: LiveSandbox) -> None:
