@@ -40,14 +40,8 @@ def environment(warn: Warn = lambda _: None) -> dict[str, str]:
 
     `warn` is told where that file gives the key, and others can read it.
     """
-    from dotenv import dotenv_values
-
     found: dict[str, str] = {}
-    try:
-        dotenv = dotenv_values(Path(".env"), interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(f".env cannot be read: {reason}", "Mend or remove the file.") from None
+    dotenv = _dotenv(Path(".env"))
     if dotenv.get(API_KEY_VARIABLE):
         _warn_of_readers(Path(".env"), warn)
     for source in (dotenv, os.environ):
@@ -55,6 +49,19 @@ def environment(warn: Warn = lambda _: None) -> dict[str, str]:
             if value := source.get(name):
                 found[name] = value
     return found
+
+
+def _dotenv(path: Path) -> Mapping[str, str | None]:
+    """The variables of a ``.env`` file; none where there is no such file. Raises UsageError."""
+    if not path.exists():
+        return {}  # nor is the library loaded for it
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f".env cannot be read: {reason}", "Mend or remove the file.") from None
 
 
 def credentials(
