@@ -217,7 +217,9 @@ def test_a_refused_file_keeps_no_other_from_being_sent_nor_hides_its_rows(
     assert not Path("all/bad").exists()
 
 
-def test_a_resumed_run_is_not_compared_again(cli: Cli, fresh: LiveSandbox, write: Write) -> None:
+def test_a_resumed_run_creates_what_was_allowed_when_it_began(
+    cli: Cli, fresh: LiveSandbox, write: Write
+) -> None:
     mapping, leads = write("c.yaml", CITIES), write("l.csv", cities("Eger", "Vác"))
     allowing = ("--allow-new-values", "--limit", 1, "--out", "out")
     assert cli("run", leads, "-m", mapping, *allowing, *to(fresh)) == 0
