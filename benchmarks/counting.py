@@ -22,7 +22,7 @@ from benchmarks.measuring import Result, ran, table
 from benchmarks.setting import Findings, Setting
 
 if TYPE_CHECKING:
-    from importer.mapping.plan import Plan
+    from importer.mapping.bound import BoundMapping
     from importer.model import Batch
 
 MAPPING = """\
@@ -83,12 +83,12 @@ def _of_mapping(folder: Path) -> dict[str, float]:
     import tracemalloc
 
     from importer.api.request import encode
+    from importer.mapping.bound import bind_mapping
     from importer.mapping.load import load_mapping
-    from importer.mapping.plan import compile_plan
     from importer.settings import BATCH_ROWS
 
     (folder / "m.yaml").write_text(MAPPING, "utf-8")
-    plan: Plan = compile_plan(load_mapping(folder / "m.yaml"), HEADERS)
+    plan: BoundMapping = bind_mapping(load_mapping(folder / "m.yaml"), HEADERS)
     evaluated = plan.evaluate(_batch(0))  # what is remembered from one batch to the next
     records = _calls(lambda: list(encode(plan.records(evaluated, "run"))))
     half, whole, fresh = (_batch(number, size) for number, size in ((1, 2), (2, 1), (3, 1)))

@@ -20,8 +20,8 @@ from benchmarks.leads import MAPPING
 from benchmarks.measuring import table
 from importer.api.request import encode
 from importer.journal.journal import Journal
+from importer.mapping.bound import BoundMapping
 from importer.mapping.load import load_mapping
-from importer.mapping.plan import Plan
 from importer.model import Lease, Outcome, Request, Status, Stop
 from importer.pipeline.examine import Examination, Look, open_incoming
 from importer.sending.coordinator import coordinate
@@ -44,7 +44,7 @@ def main() -> None:
     prepared: list[float] = []
     recorded: dict[int, list[float]] = {width: [] for width in _WIDTHS}
     for turn in range(rounds):
-        prepared.append(_seconds_to_prepare(copy, examination.plan))
+        prepared.append(_seconds_to_prepare(copy, examination.bound))
         for width, found in recorded.items():
             place = folder / f"limits-{turn}-{width}.sqlite3"
             found.append(_seconds_to_record(place, rows, width))
@@ -60,7 +60,7 @@ def _speed(rows: int, seconds: list[float]) -> str:
     return f"{rows / statistics.median(seconds):,.0f}"
 
 
-def _seconds_to_prepare(copy: Path, plan: Plan) -> float:
+def _seconds_to_prepare(copy: Path, plan: BoundMapping) -> float:
     began = time.perf_counter()
     with Snapshot.open(copy) as snapshot:
         for batch in snapshot.batches(plan.used):

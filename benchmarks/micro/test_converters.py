@@ -10,9 +10,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.leads import HEADERS, MAPPING, rows
 from importer.api.request import encode
+from importer.mapping.bound import BoundMapping, bind_mapping
 from importer.mapping.cells import arrow_texts
 from importer.mapping.load import load_mapping
-from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch
 from importer.settings import BATCH_ROWS
 
@@ -34,10 +34,10 @@ def batch() -> Batch:
     return Batch(np.arange(2, BATCH_ROWS + 2, dtype=np.int64), columns)
 
 
-def plan_of(text: str, folder: Path) -> Plan:
+def plan_of(text: str, folder: Path) -> BoundMapping:
     path = folder / "mapping.yaml"
     path.write_text(f"version: 1\nregion: HU\n{text}\n", "utf-8")
-    return compile_plan(load_mapping(path), HEADERS)
+    return bind_mapping(load_mapping(path), HEADERS)
 
 
 @pytest.mark.parametrize("kind", RULES)
@@ -49,12 +49,12 @@ def test_a_batch_of_one_rule(
 
 
 def test_a_batch_of_the_whole_mapping(benchmark: BenchmarkFixture, batch: Batch) -> None:
-    plan = compile_plan(load_mapping(MAPPING), HEADERS)
+    plan = bind_mapping(load_mapping(MAPPING), HEADERS)
     assert not benchmark(plan.evaluate, batch).checked.problems
 
 
 def test_a_batch_of_bodies(benchmark: BenchmarkFixture, batch: Batch) -> None:
-    plan = compile_plan(load_mapping(MAPPING), HEADERS)
+    plan = bind_mapping(load_mapping(MAPPING), HEADERS)
     evaluated = plan.evaluate(batch)
 
     def bodies() -> list[bytes]:

@@ -1,1 +1,1 @@
-"""From a YAML mapping to a compiled plan of column programs."""
+"""From a YAML mapping to column programs, bound to one sheet."""

@@ -38,7 +38,7 @@ class RuledColumn:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A batch after the plan: its columns, computed, and what was found wrong with its rows."""
+    """A batch after its mapping: its columns, computed, and what was found wrong with its rows."""
 
     cells: Cells
     form: Mapping[str, RuledColumn]

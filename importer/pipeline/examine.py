@@ -24,8 +24,8 @@ import numpy as np
 import orjson
 
 from importer.errors import MappingError, OutputError, RunInterruptedError, SourceError
+from importer.mapping.bound import BoundMapping, bind_mapping
 from importer.mapping.load import LoadedMapping
-from importer.mapping.plan import Plan, compile_plan
 from importer.mapping.records import Evaluated
 from importer.model import (
     NOTE_COLUMNS,
@@ -96,10 +96,10 @@ class Look:
     sent_before: tuple[SentBefore, ...] = ()
 
 
-def fitted_plan(mapping: LoadedMapping, info: SourceInfo) -> Plan:
+def fitted_mapping(mapping: LoadedMapping, info: SourceInfo) -> BoundMapping:
     """Bind a mapping to a source; raise MappingError with all that the source lacks."""
     try:
-        return compile_plan(mapping, info.headers)
+        return bind_mapping(mapping, info.headers)
     except MappingError as error:
         # The first sheet of many a workbook is a cover.
         others = [
@@ -153,13 +153,13 @@ class Examination:
     def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: Look) -> None:
         self.info = info
         self.look = look
-        self.plan = fitted_plan(mapping, info)
+        self.bound = fitted_mapping(mapping, info)
         self.cells_digest = ""
         lists = look.lists if look.lists is not None else load_lists(mapping, look.stop)
-        self.plan = self.plan.with_do_not_call(lists.listed)
+        self.bound = self.bound.with_do_not_call(lists.listed)
         self._list_remarks = lists.remarks
         self._on_duplicate = mapping.spec.rows.on_duplicate
-        self._unique = {key.target: key.header or key.target for key in self.plan.keys}
+        self._unique = {key.target: key.header or key.target for key in self.bound.keys}
         self._seen = look.seen if look.seen is not None else Seen()
         self.surveyor = Surveyor(
             info.path,
@@ -175,7 +175,7 @@ class Examination:
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
-        watch, look = self.plan.watch(), self.look
+        watch, look = self.bound.watch(), self.look
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
         with copy as snapshot:
             works = (snapshot.write, watch.add, self._fill.add)
@@ -185,7 +185,7 @@ class Examination:
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
         self.cells_digest = snapshot.digest
-        self.plan = self.plan.with_facts(watch.facts())
+        self.bound = self.bound.with_facts(watch.facts())
 
     def survey(self) -> Iterator[list[Decision]]:
         """Decide on the copy's rows; give the decisions of each batch.
@@ -200,8 +200,10 @@ class Examination:
 
         def work(batch: Batch) -> _Mapped:
             evaluated = self._evaluated(batch)
-            records = self.plan.records(evaluated, run_id)
-            encoded = EncodedRecords(records.rows, bodies_of(records), self.plan.dialled(evaluated))
+            records = self.bound.records(evaluated, run_id)
+            encoded = EncodedRecords(
+                records.rows, bodies_of(records), self.bound.dialled(evaluated)
+            )
             return self._mapped(evaluated, encoded)
 
         for mapped, decisions in self._decided(work):
@@ -212,11 +214,11 @@ class Examination:
         self, work: Callable[[Batch], _Mapped]
     ) -> Iterator[tuple[_Mapped, list[Decision]]]:
         gate = self.look.gate
-        preflight = Preflight(gate, self._mapping, self.plan) if gate is not None else None
+        preflight = Preflight(gate, self._mapping, self.bound) if gate is not None else None
         remarks = (
             *self.info.problems,
             *self._list_remarks,
-            *self.plan.remarks,
+            *self.bound.remarks,
             *self.look.remarks,
         )
         self.surveyor.note(remarks)
@@ -237,7 +239,7 @@ class Examination:
                 return mapped, decisions
 
             # Not a loop: its variables would keep a batch while the next ones are mapped.
-            yield from map(decide, map_ahead(snapshot.batches(self.plan.used), work))
+            yield from map(decide, map_ahead(snapshot.batches(self.bound.used), work))
             if preflight is not None:
                 self.comparison = preflight.finish()
                 self.surveyor.note(self.comparison.problems)
@@ -252,19 +254,19 @@ class Examination:
         name = f"{self.info.path}, sent by {before.run_id}"
         repeats = Repeats(name, self._on_duplicate, self._unique, Seen())
         with Snapshot.open(self.look.copy) as snapshot:
-            for batch in snapshot.batches(self.plan.used):
+            for batch in snapshot.batches(self.bound.used):
                 _raise_if_stopped(self.look.stop)
                 sent = np.isin(batch.rows, before.rows)
                 if sent.any():
-                    checked = self.plan.evaluate(batch).checked
+                    checked = self.bound.evaluate(batch).checked
                     repeats.rows(checked, sent)
                     repeats.numbers(checked, sent, {})
         self._seen.take(repeats.own)
 
     def _evaluated(self, batch: Batch) -> Evaluated:
-        evaluated = self.plan.evaluate(batch)
+        evaluated = self.bound.evaluate(batch)
         if self.look.now is not None:
-            evaluated = with_past_callbacks(evaluated, self.plan, self.look.now)
+            evaluated = with_past_callbacks(evaluated, self.bound, self.look.now)
         for before in self.look.sent_before:
             evaluated = _without_sent(evaluated, before)
         return evaluated
@@ -279,7 +281,7 @@ class Examination:
         survey = self.surveyor.finish(self._fill.columns())
         findings = findings_of(self.look.log, self.look.copy)
         checkup = Checkup(
-            self.info, survey, self.plan.unused_columns, findings, phones=self.plan.phones
+            self.info, survey, self.bound.unused_columns, findings, phones=self.bound.phones
         )
         if (compared := self.comparison) is None:
             return checkup

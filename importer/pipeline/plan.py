@@ -30,7 +30,7 @@ from importer.pipeline.examine import (
     Look,
     SentBefore,
     findings_of,
-    fitted_plan,
+    fitted_mapping,
     open_incoming,
 )
 from importer.pipeline.planfile import Part, PlanFile, content_id
@@ -141,7 +141,7 @@ def _planned(
         # Looked at again when it is made; but nobody should wait for the reading to hear of it.
         RunDirectory(job.settings.out).refuse_if_used()
     with open_incoming(job.source, job.mapping, job.reading, control.stop) as source:
-        fitted_plan(job.mapping, source.info)  # refuses a sheet that does not fit
+        fitted_mapping(job.mapping, source.info)  # refuses a sheet that does not fit
         Client(job.target, job.settings.pace)  # refuses a target it cannot use
         asks = job.settings.preflight
         gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from importer.errors import PreflightError
+from importer.mapping.bound import BoundMapping
 from importer.mapping.load import LoadedMapping
-from importer.mapping.plan import Plan
 from importer.mapping.records import Evaluated
 from importer.mapping.spec import MappingSpec
 from importer.model import Checkup, NewValue, Problem, Project, Severity, Users
@@ -60,16 +60,16 @@ class Refused(PreflightError):  # noqa: N818 - it says what became of the file
 class Preflight:
     """The comparison of one file with one project, while the file is surveyed."""
 
-    def __init__(self, gate: Gate, mapping: LoadedMapping, plan: Plan) -> None:
+    def __init__(self, gate: Gate, mapping: LoadedMapping, bound: BoundMapping) -> None:
         self._mapping = mapping
         self._phone_headers = {
-            number: parts["phone"].header for number, parts in plan.contacts.numbered.items()
+            number: parts["phone"].header for number, parts in bound.contacts.numbered.items()
         }
-        headers = {name: program.header for name, (program, _) in plan.disposition.items()}
+        headers = {name: program.header for name, (program, _) in bound.disposition.items()}
         self._comparison = Comparison(
             gate.project,
             Needs(
-                form=tuple(_filled(mapping.spec, plan, name) for name in plan.form),
+                form=tuple(_filled(mapping.spec, bound, name) for name in bound.form),
                 stamp=mapping.spec.stamp,
                 disposition=headers or None,
                 allow_new_values=gate.allow_new_values,
@@ -148,7 +148,7 @@ def _fetch(target: Target, pace: Pace, *, users: bool) -> tuple[Project, Users |
     return run_loop(ask())
 
 
-def with_past_callbacks(evaluated: Evaluated, plan: Plan, now: datetime) -> Evaluated:
+def with_past_callbacks(evaluated: Evaluated, bound: BoundMapping, now: datetime) -> Evaluated:
     """A batch with a warning of each call-back before `now`, which has an offset.
 
     Dates without an offset are in the mapping's time zone, and in local time where it has none.
@@ -156,7 +156,7 @@ def with_past_callbacks(evaluated: Evaluated, plan: Plan, now: datetime) -> Eval
     dates = evaluated.disposition.get("next_calldate")
     if dates is None:
         return evaluated
-    zone, checked = plan.spec.timezone, evaluated.checked
+    zone, checked = bound.spec.timezone, evaluated.checked
     unfiltered = ~np.isin(checked.rows, np.array(list(checked.filtered), dtype=np.int64))
     late = past_callbacks(
         checked.rows,
@@ -164,13 +164,13 @@ def with_past_callbacks(evaluated: Evaluated, plan: Plan, now: datetime) -> Eval
         evaluated.has_disposition & unfiltered,
         format_=dates.rule.output[0] if dates.rule.output else CALLDATE,
         now=now.astimezone(ZoneInfo(zone) if zone else None).replace(tzinfo=None),
-        header=plan.disposition["next_calldate"][0].header,
+        header=bound.disposition["next_calldate"][0].header,
     )
     return replace(evaluated, checked=replace(checked, problems=(*checked.problems, *late)))
 
 
-def _filled(spec: MappingSpec, plan: Plan, name: str) -> Filled:
-    program, type_ = plan.form[name]
+def _filled(spec: MappingSpec, bound: BoundMapping, name: str) -> Filled:
+    program, type_ = bound.form[name]
     return Filled(
         name,
         program.header,

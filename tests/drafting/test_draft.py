@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from importer.drafting.columns import Sampler
 from importer.drafting.draft import Sheet, draft_mapping
 from importer.drafting.headers import Role, meaning_of
+from importer.mapping.bound import bind_mapping
 from importer.mapping.load import LoadedMapping, load_mapping
-from importer.mapping.plan import compile_plan
 from importer.mapping.spec import MappingSpec
 from importer.model import Field, FieldType, FieldValue, Problem, Project, SourceInfo
 from importer.settings import SourceOptions
@@ -71,14 +71,14 @@ def test_every_sheet_has_a_draft_that_fits_it(
     rows = data.draw(st.lists(row, min_size=1, max_size=12))
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     mapping = loaded(drafted(headers, rows), path)
-    compile_plan(mapping, headers)
+    bind_mapping(mapping, headers)
 
 
 def test_five_hundred_columns_make_a_draft(tmp_path: Path) -> None:
     headers = [f"Column {n} \N{GRINNING FACE}: #" for n in range(500)]
     mapping = loaded(drafted(headers, [["a"] * 500]), tmp_path / "m.yaml")
     assert len(mapping.spec.form) == 500
-    compile_plan(mapping, headers)
+    bind_mapping(mapping, headers)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_project_gives_the_names_and_says_which_values_are_new(tmp_path: Path)
 
 
 def problems(headers: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> list[Problem]:
-    plan = compile_plan(loaded(drafted(headers, rows), path), headers)
+    plan = bind_mapping(loaded(drafted(headers, rows), path), headers)
     return list(plan.evaluate(batch_of(rows)).checked.problems)
 
 
@@ -339,7 +339,7 @@ def test_dates_whose_order_is_open_are_dates_with_both_orders_to_choose_from(
         [choice] = (line for line in text.splitlines() if f'"{format_}"' in line)
         [empty] = (line for line in text.splitlines() if line.endswith(f"type: {type_}}}"))
         chosen = text.replace(empty, choice.replace("# ", ""))
-        plan = compile_plan(loaded(chosen, tmp_path / "m.yaml"), headers)
+        plan = bind_mapping(loaded(chosen, tmp_path / "m.yaml"), headers)
         assert list(plan.evaluate(batch_of(rows)).checked.problems) == []
 
 

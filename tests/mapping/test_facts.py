@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.mapping.bound import BoundMapping
 from importer.mapping.facts import Facts
-from importer.mapping.plan import Plan
 from tests.support.sheets import batch_of, bodies_of, informed, plan_of
 
 HEADERS = ("A", "B", "C", "D")
@@ -36,7 +36,7 @@ CELL = st.one_of(
 ROWS = st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=25)
 
 
-def facts_of(plan: Plan, rows: Sequence[Sequence[str]], cuts: Sequence[int] = ()) -> Facts:
+def facts_of(plan: BoundMapping, rows: Sequence[Sequence[str]], cuts: Sequence[int] = ()) -> Facts:
     watch = plan.watch()
     places = sorted({0, *cuts, len(rows)})
     for first, last in pairwise(places):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.api.request import encode
-from importer.mapping.plan import Plan
+from importer.mapping.bound import BoundMapping
 from importer.model import BLANKS, ERROR_TEXTS, Severity
 from tests.support.sheets import batch_of, plan_of
 
@@ -19,7 +19,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 @cache
-def plan(text: str, headers: tuple[str, ...]) -> Plan:
+def plan(text: str, headers: tuple[str, ...]) -> BoundMapping:
     return plan_of(text, headers)
 
 

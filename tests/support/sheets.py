@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from importer.api.request import encode
+from importer.mapping.bound import BoundMapping, bind_mapping
 from importer.mapping.cells import arrow_texts
 from importer.mapping.load import LoadedMapping, load_mapping
-from importer.mapping.plan import Plan, compile_plan
 from importer.model import Batch, Problem, Severity
 
 
@@ -40,9 +40,9 @@ def cells_of(batch: Batch) -> list[list[str]]:
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def plan_of(text: str, headers: Sequence[str]) -> Plan:
+def plan_of(text: str, headers: Sequence[str]) -> BoundMapping:
     """Compile a mapping for a sheet with these headers."""
-    return compile_plan(mapping_of(text), headers)
+    return bind_mapping(mapping_of(text), headers)
 
 
 def bodies(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ def codes(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[str]:
     return [problem.code for problem in problems(text, headers, *rows)]
 
 
-def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Plan:
+def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> BoundMapping:
     """Compile a mapping for a sheet, and let it know what these rows show."""
     plan = plan_of(text, headers)
     watch = plan.watch()
@@ -80,7 +80,7 @@ def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -
     return plan.with_facts(watch.facts())
 
 
-def bodies_of(plan: Plan, rows: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+def bodies_of(plan: BoundMapping, rows: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """Give the bodies that a plan makes of these rows, whatever is wrong with them."""
     evaluated = plan.evaluate(batch_of(rows))
     return [json.loads(body) for body in encode(plan.records(evaluated, "run"))]

@@ -1,7 +1,7 @@
-"""The plan: a mapping bound to one sheet. It checks batches and puts records together.
+"""A mapping bound to one sheet. It checks batches and puts records together.
 
-:func:`compile_plan` finds all that does not fit between mapping and sheet; after that a plan
-does not fail, whatever the cells hold. :meth:`Plan.with_facts` compiles those rules again whose
+:func:`bind_mapping` finds all that does not fit between mapping and sheet; after that it does not
+fail, whatever the cells hold. :meth:`BoundMapping.with_facts` compiles those rules again whose
 columns, once the whole file was seen, show how their cells are meant.
 """
 
@@ -79,10 +79,10 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BoundMapping:
     """A mapping bound to a sheet's headers; `used` are the columns it reads.
 
-    `remarks` are the problems of whole columns, and `phones` how phones are read, where the plan
+    `remarks` are the problems of whole columns, and `phones` how phones are read, where the mapping
     knows what the columns show. `original` is the column of a list of failures that has the rows
     of the list which its rows come from.
     """
@@ -102,18 +102,18 @@ class Plan:
     phones: tuple[PhoneReading, ...] = ()
     original: int | None = None
 
-    def with_do_not_call(self, lists: Sequence[DoNotCallList]) -> Plan:
-        """The plan that leaves out the rows or contacts with numbers on these lists."""
+    def with_do_not_call(self, lists: Sequence[DoNotCallList]) -> BoundMapping:
+        """The mapping that leaves out the rows or contacts with numbers on these lists."""
         return replace(self, do_not_call=tuple(lists))
 
     def watch(self) -> Watch:
-        """What counts, in a pass over all batches, what the columns of the plan show."""
+        """What counts, in a pass over all batches, what the columns of the mapping show."""
         return Watch(self.programs, self.spec.region)
 
-    def with_facts(self, facts: Facts) -> Plan:
-        """The plan that judges cells by what their whole columns show, too.
+    def with_facts(self, facts: Facts) -> BoundMapping:
+        """The mapping that judges cells by what their whole columns show, too.
 
-        It is made from the plan that :func:`compile_plan` gave, not from one that has facts. Its
+        It is made from the one that :func:`bind_mapping` gave, not from one that has facts. Its
         `remarks` are the problems of whole columns, its `phones` how phones are read.
         """
         return _with_findings(self, facts)
@@ -324,7 +324,7 @@ def _run(programs: TypedPrograms, cells: Cells) -> dict[str, RuledColumn]:
     }
 
 
-def compile_plan(mapping: LoadedMapping, headers: Sequence[str]) -> Plan:
+def bind_mapping(mapping: LoadedMapping, headers: Sequence[str]) -> BoundMapping:
     """Bind a mapping to a sheet; raise MappingError with all that the sheet lacks."""
     spec, sheet = mapping.spec, Headers(tuple(headers))
     missing: Missing = []
@@ -354,7 +354,7 @@ def compile_plan(mapping: LoadedMapping, headers: Sequence[str]) -> Plan:
     original = headers.index(NOTE_COLUMNS[0]) if set(NOTE_COLUMNS) <= set(headers) else None
     if original is not None:
         used.add(original)
-    return Plan(
+    return BoundMapping(
         spec=spec,
         headers=tuple(headers),
         used=tuple(sorted(used)),
@@ -410,17 +410,17 @@ def _named_columns(spec: MappingSpec) -> list[str]:
     return list(dict.fromkeys([*named, *(rule.column for rule in spec.rows.skip_when)]))
 
 
-def _with_findings(plan: Plan, facts: Facts) -> Plan:
-    """The plan with what the facts say about its columns; the plan itself where that is nothing."""
+def _with_findings(bound: BoundMapping, facts: Facts) -> BoundMapping:
+    """The mapping with what the facts say about its columns; itself where that is nothing."""
     if not facts.targets:
-        return plan
-    recompiler = _Recompiler(plan.spec, facts)
-    types = {program.target: type_ for program, type_ in plan.programs}
-    contacts = _recompiled_contacts(plan.contacts, types, recompiler)
+        return bound
+    recompiler = _Recompiler(bound.spec, facts)
+    types = {program.target: type_ for program, type_ in bound.programs}
+    contacts = _recompiled_contacts(bound.contacts, types, recompiler)
     form, premium, disposition = map(
-        recompiler.programs, (plan.form, plan.premium, plan.disposition)
+        recompiler.programs, (bound.form, bound.premium, bound.disposition)
     )
-    phone_field = plan.phone_field
+    phone_field = bound.phone_field
     if phone_field is not None:
         phone_field = recompiler.program(phone_field, types[phone_field.target])
     remarks, phones = tuple(recompiler.remarks), tuple(recompiler.phones)
@@ -428,10 +428,10 @@ def _with_findings(plan: Plan, facts: Facts) -> Plan:
         part
         if part.normal is None
         else replace(part, normal=recompiler.program(part.normal, "phone"))
-        for part in plan.keys
+        for part in bound.keys
     )
     return replace(
-        plan,
+        bound,
         form=form,
         contacts=replace(
             contacts,
