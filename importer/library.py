@@ -30,6 +30,7 @@ from importer.pipeline.approve import ANY_PLAN, Approval
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.recover import PastRun
+from importer.pipeline.result_rows import ResultRow
 from importer.pipeline.run import (
     ArrowTable,
     Frame,
@@ -69,6 +70,7 @@ __all__ = [
     "PastRun",
     "PlanResult",
     "Refused",
+    "ResultRow",
     "RunOptions",
     "RunResult",
     "Running",

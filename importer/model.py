@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
     import pyarrow as pa
 
 NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
@@ -378,6 +379,21 @@ class Checkup:
     refused: tuple[str, ...] = ()
     new_values: tuple[NewValue, ...] | None = None
     phones: tuple[PhoneReading, ...] = ()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The problems as a pandas DataFrame, with a column for each field of :class:`Problem`.
+
+        They are those of the survey, of which there is a limit; or all, where the check was given
+        a log, as long as it lasts.
+        """
+        import pandas as pd  # only here: whoever asks for a DataFrame has it
+
+        names = tuple(one.name for one in fields(Problem))
+        found = self.findings.problems() if self.findings is not None else self.survey.problems
+        rows = [[getattr(problem, name) for name in names] for problem in found]
+        frame = pd.DataFrame(rows, columns=list(names))
+        texts = dict.fromkeys(names[1:], "string")
+        return frame.astype({"row": "Int64", **texts})
 
 
 class FieldType(StrEnum):

@@ -103,6 +103,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "watchfiles": ("operations.batch",),
     "asyncssh": ("operations.remote_sftp",),
     "s3fs": ("operations.remote_s3",),
+    "pandas": ("model", "pipeline.apply", "pipeline.result_rows"),
     "pyarrow": (
         "drafting",
         "model",

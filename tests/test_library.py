@@ -421,7 +421,7 @@ def test_the_examples_of_the_page_run(
     """One after the other, as somebody would who reads the page; Airflow's needs Airflow."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     *blocks, airflow = blocks
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     before = len(sandbox.records(134))
     names: dict[str, object] = {}
     for block in blocks:
@@ -432,6 +432,7 @@ def test_the_examples_of_the_page_run(
     assert f"{ROWS - 1} of {ROWS} rows created\nexit code 1, results in runs" in said
     assert "row 3: " in said
     assert "10 of 10\n" in said
+    assert "['row', 'status', 'numberid'," in said
     assert f"{ROWS - 1} records to create, plan " in said
     assert f"{ROWS - 1} created;" in said
     assert len(sandbox.records(134)) - before == (ROWS - 1) * 4 + 10

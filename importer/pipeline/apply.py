@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -50,6 +50,7 @@ from importer.pipeline.canary import (
 )
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile, RowNumbers
+from importer.pipeline.result_rows import ResultRow, frame_of_rows, result_rows
 from importer.pipeline.results import write_results
 from importer.pipeline.rundir import CANARY, RunDirectory
 from importer.pipeline.running import Control, Listener
@@ -63,6 +64,9 @@ from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Targe
 from importer.sources.frames import Frame
 from importer.sources.snapshot import Snapshot
 from importer.survey.duplicates import Sighting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLES = 10
 """Failed rows that are named on the terminal; failures.csv has them all."""
@@ -110,6 +114,22 @@ class RunResult:
     nothing_pending: bool = False
     notes: tuple[str, ...] = ()
     canary: CanaryResult | None = None
+
+    def rows(self) -> Iterator[ResultRow]:
+        """What became of every row of the list, in order, read from the run's folder.
+
+        Some thousand rows are in memory at a time. Raises JournalError and SourceError where the
+        folder cannot be read.
+        """
+        return result_rows(self.directory)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas DataFrame with what became of every row, and its cells as text.
+
+        Its columns are those of results.csv (row, status, numberid, attempts, http_status, code,
+        message), then those of the list. Raises as :meth:`rows` does.
+        """
+        return frame_of_rows(self.directory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ UNCERTAIN = "uncertain.csv"
 SUMMARY = "summary.json"
 
 RESULT_COLUMNS = ("row", "status", "numberid", "attempts", "http_status", "code", "message")
-_JOINT = "|"
+NUMBERID_JOINT = "|"
 """Between the numberids of a row for which the service gave several."""
 
 
@@ -71,8 +71,7 @@ def write_results(
     files cannot be written, and JournalError if an outcome's row is not in the source: nothing is
     replaced then.
     """
-    ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN)
-    kept = [i for i, header in enumerate(headers) if header not in ours]
+    kept = kept_columns(headers)
     notes = (*NOTE_COLUMNS, NUMBERS_COLUMN) if with_numbers else NOTE_COLUMNS
     original = [headers[i] for i in kept]
     columns = [*original, *notes]
@@ -87,7 +86,7 @@ def write_results(
         created.write(csv_line([*original, NOTE_COLUMNS[0], NUMBERID_COLUMN]))
         failures.write(csv_line(columns))
         uncertain.write(csv_line([*columns, NUMBERID_COLUMN]))
-        for batch, found in _merged(batches, outcomes):
+        for batch, found in merged(batches, outcomes):
             results.writelines(map(_result_line, found))
             _write_created(created, batch, found, kept)
             numbers = batch.number_notes(headers) if with_numbers else None
@@ -134,10 +133,19 @@ def summary_json(summary: Summary) -> bytes:
     )
 
 
-def _merged(
+def kept_columns(headers: Sequence[str]) -> list[int]:
+    """The columns of a list without those that a list of failures of ours has besides."""
+    ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN)
+    return [i for i, header in enumerate(headers) if header not in ours]
+
+
+def merged(
     batches: Iterable[Batch], outcomes: Iterable[Outcome]
 ) -> Iterator[tuple[Batch, list[Outcome]]]:
-    """Each batch with the outcomes of all its rows."""
+    """Each batch with the outcomes of all its rows, which are pending where none is given.
+
+    Raises JournalError for an outcome whose row is in no batch.
+    """
     coming = iter(outcomes)
     upcoming = next(coming, None)
     for batch in batches:
@@ -160,7 +168,7 @@ def _write_created(
     file: TextIO, batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
 ) -> None:
     """Append the created rows, by the column: in most runs that is nearly every row."""
-    numberids = [_JOINT.join(o.numberids) for o in found if o.status is Status.CREATED]
+    numberids = [NUMBERID_JOINT.join(o.numberids) for o in found if o.status is Status.CREATED]
     if len(numberids) < len(found):
         mask = (o.status is Status.CREATED for o in found)
         batch = batch.where(np.fromiter(mask, np.bool_, len(found)))
@@ -192,7 +200,7 @@ def _notes(outcome: Outcome) -> list[str]:
 
 def _result_line(outcome: Outcome) -> str:
     status = "" if outcome.http_status is None else outcome.http_status
-    start = f"{outcome.row},{outcome.status.value},{_JOINT.join(outcome.numberids)}"
+    start = f"{outcome.row},{outcome.status.value},{NUMBERID_JOINT.join(outcome.numberids)}"
     start = f"{start},{outcome.attempts},{status}"
     if outcome.code is None and outcome.message is None:
         return f"{start},,\n"

@@ -1,0 +1,113 @@
+"""What became of each row of a run, for programs: row by row, or as a pandas DataFrame.
+
+The journal says what became of a row, the run's own copy what its cells are, so a run of the past
+is told like one that has just ended. Both are read while the rows are gone through, a batch at a
+time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from importer.journal.journal import Journal
+from importer.model import Batch, Outcome, Status
+from importer.pipeline.results import NUMBERID_JOINT, RESULT_COLUMNS, kept_columns, merged
+from importer.pipeline.rundir import RunDirectory
+from importer.sources.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ResultRow(NamedTuple):
+    """What became of one row of a list.
+
+    `row` is its number in the list, `numberids` what the service calls it, if it was created; of
+    the reply, or of what was wrong with the row, there are `http_status`, `code`, `message` and
+    `hint`. `attempts` counts the requests that left or tried to. `cells` are the row's own, as
+    text, by their headers; of headers that stand twice the second is called ``Phone.1``, and a
+    blank one of the third column ``Unnamed: 2``, as pandas has it.
+    """
+
+    row: int
+    status: Status
+    numberids: tuple[str, ...]
+    attempts: int
+    http_status: int | None
+    code: str | None
+    message: str | None
+    hint: str | None
+    cells: Mapping[str, str]
+
+
+def result_rows(directory: RunDirectory) -> Iterator[ResultRow]:
+    """Every row of a run, in order; raises JournalError and SourceError where it cannot be read."""
+    for headers, batch, outcomes in _merged_batches(directory):
+        labels = kept_columns(headers)
+        names = unique_names([headers[label] for label in labels])
+        cells = batch.cells(list(range(len(batch))), labels)
+        for outcome, texts in zip(outcomes, cells, strict=True):
+            yield ResultRow(
+                outcome.row,
+                outcome.status,
+                outcome.numberids,
+                outcome.attempts,
+                outcome.http_status,
+                outcome.code,
+                outcome.message,
+                outcome.hint,
+                dict(zip(names, texts, strict=True)),
+            )
+
+
+def frame_of_rows(directory: RunDirectory) -> pd.DataFrame:
+    """Every row of a run as a pandas DataFrame, in order; raises as :func:`result_rows` does.
+
+    It has the columns of results.csv, then those of the list, as text; of a column of the list that
+    is called like one of results.csv, the name gets ``.1``.
+    """
+    import pandas as pd
+
+    frames = []
+    for headers, batch, outcomes in _merged_batches(directory):
+        labels = kept_columns(headers)
+        names = unique_names([headers[label] for label in labels], RESULT_COLUMNS)
+        told: dict[str, object] = {
+            "row": batch.rows,
+            "status": [outcome.status.value for outcome in outcomes],
+            "numberid": [NUMBERID_JOINT.join(one.numberids) or None for one in outcomes],
+            "attempts": [outcome.attempts for outcome in outcomes],
+            "http_status": pd.array([one.http_status for one in outcomes], dtype="Int64"),
+            "code": [outcome.code for outcome in outcomes],
+            "message": [outcome.message for outcome in outcomes],
+        }
+        for name, label in zip(names, labels, strict=True):
+            told[name] = batch.columns[label].to_pandas()
+        of_text = ("status", "numberid", "code", "message", *names)
+        frames.append(pd.DataFrame(told).astype(dict.fromkeys(of_text, "string")))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _merged_batches(
+    directory: RunDirectory,
+) -> Iterator[tuple[Sequence[str], Batch, list[Outcome]]]:
+    """The headers, and each batch of the run's copy with the outcomes of all its rows."""
+    with Journal.read(directory.journal) as journal, Snapshot.open(directory.snapshot) as snapshot:
+        for batch, outcomes in merged(snapshot.batches(), journal.outcomes()):
+            yield snapshot.headers, batch, outcomes
+
+
+def unique_names(headers: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    """A name for each column, none of them `taken` and no two alike, as pandas makes them."""
+    used = {*taken}
+    names = []
+    for place, header in enumerate(headers):
+        base = name = header or f"Unnamed: {place}"
+        count = 0
+        while name in used:
+            count += 1
+            name = f"{base}.{count}"
+        used.add(name)
+        names.append(name)
+    return names
