@@ -196,7 +196,7 @@ def test_a_run_ends_with_its_warnings_and_the_way_to_mend_what_failed(
 def test_result_files_are_their_owner_s_alone(
     cli: Cli, sandbox: LiveSandbox, mapping: Path, leads: Path, tmp_path: Path
 ) -> None:
-    cli("run", leads, "-m", mapping, "--out", "out", *to(sandbox))
+    cli("run", leads, "-m", mapping, "--out", "out", "--canary", 1, *to(sandbox))
     if os.name == "posix":
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "out").iterdir()}
         assert set(modes.values()) == {0o600}
