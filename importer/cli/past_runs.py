@@ -39,7 +39,7 @@ from importer.cli.target import past_target
 from importer.errors import ServiceError, UsageError
 from importer.model import Status
 from importer.pipeline.summary import about_run
-from importer.settings import SETTINGS
+from importer.settings import A_YEAR, SETTINGS
 
 if TYPE_CHECKING:
     from importer.library import Approval
@@ -64,7 +64,17 @@ def _max_age(_: click.Context, __: click.Parameter, text: str) -> float:
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip(), re.ASCII)
     if found is None:
         raise click.BadParameter(f"{text!r} is no length of time: write it as 7d, 12h or 30m")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+    seconds = float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+    if seconds > A_YEAR:
+        raise click.BadParameter(f"{text!r} is more than a year: at most {A_YEAR // 86400:g}d")
+    return seconds
+
+
+def _plan_id(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Read the id of a plan; a blank one, of a variable that was never set, is no id."""
+    if text is not None and not text.strip():
+        raise click.BadParameter("it is blank. Give the id that the plan was approved by.")
+    return text
 
 
 @click.command(
@@ -72,7 +82,7 @@ def _max_age(_: click.Context, __: click.Parameter, text: str) -> float:
     epilog="Example: vcc-import apply runs/leads-20261123T201753Z-e6e70a --plan-id ID",
 )
 @click.argument("plan_dir", type=click.Path(path_type=Path, file_okay=False), metavar="PLAN_DIR")
-@click.option("--plan-id", metavar="ID", help="Send it only if this is its id.")
+@click.option("--plan-id", callback=_plan_id, metavar="ID", help="Send it only if this is its id.")
 @click.option(
     "--max-age",
     callback=_max_age,

@@ -146,5 +146,8 @@ def _lines(result: PlanResult, text: str) -> Iterator[str]:
         f"Nothing was sent. apply takes the plan for {days} days (--max-age); the folder holds "
         "personal data."
     )
+    if not plan.ready:
+        yield "No row of it would be sent."
+        return
     yield "To send it, five records first, which are read back and compared:"
     yield f"  {about_run('apply', result.directory.path, plan.settings, *words)}"

@@ -217,10 +217,9 @@ def refuse_missing_or_empty(path: Path) -> None:
     """
     if not path.is_file():
         hint = "Name the folder of a plan or a run, as `Plan:` or `Results:` named it."
-        where = (
-            "its folder holds no plan and no run" if path.parent.exists() else "nor does its folder"
-        )
-        raise NoJournalError(f"{path} does not exist: {where}", hint)
+        there = path.parent.exists()
+        where = ": its folder holds no plan and no run" if there else ", nor does its folder"
+        raise NoJournalError(f"{path} does not exist{where}", hint)
     if path.stat().st_size == 0:
         raise JournalError(f"{path} is not a journal: it is empty", UNTRUSTED)
 

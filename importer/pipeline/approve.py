@@ -22,12 +22,13 @@ from importer.mapping.load import LoadedMapping, load_mapping
 from importer.pipeline.apply import Run
 from importer.pipeline.do_not_call import load_lists
 from importer.pipeline.plan import rows_sent
-from importer.pipeline.planfile import PlanFile, intact_plan
+from importer.pipeline.planfile import PlanFile, content_id, intact_plan
 from importer.pipeline.preflight import CALLDATE, compare_again
 from importer.pipeline.ready import ReadyFile, RowNumbers
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.summary import describe_target
+from importer.pipeline.summary import describe_target, plan_without
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
+from importer.sources.snapshot import Snapshot
 from importer.survey.expected import Expected
 
 MAX_AGE = 7 * 86400.0
@@ -84,12 +85,14 @@ def approved(
     plan, changed = intact_plan(where, meta[PLANNED_KEY])
     differences = [*_other_target(run, target), *changed]
     if plan is None:
-        raise _refused(where, differences)
+        raise _refused(run, plan, differences)
     begun = BEGUN_KEY in meta
     differences += _not_approved(plan, approval, begun=begun)
+    if not differences and approval.plan_id is not None:
+        differences += _forged(plan, where)
     if differences:
         # Without its parts as they were, nothing more can be said of it.
-        raise _refused(where, differences)
+        raise _refused(run, plan, differences)
     pending = Pending(where, run.journal)
     notes: list[str] = []
     differences += _excepted_since(plan, pending)
@@ -99,17 +102,41 @@ def approved(
         differences += moved.refusals
         notes += moved.notes
     if differences:
-        raise _refused(where, differences)
+        raise _refused(run, plan, differences)
     notes += _past_callbacks(load_mapping(where.mapping), pending)
     return plan, tuple(notes)
 
 
-def _refused(where: RunDirectory, differences: list[str]) -> PlanDiffers:
+def _refused(run: Run, plan: PlanFile | None, differences: list[str]) -> PlanDiffers:
+    where = run.directory.path
     lines = "\n".join(f"  {line}" for line in differences)
-    return PlanDiffers(
-        f"{where.path} is not sent, since it is not what was planned:\n{lines}",
-        "Plan the list again, and look at that plan; or restore what differs.",
-    )
+    hint = "Plan the list again, and look at that plan; or restore what differs."
+    if BEGUN_KEY in run.journal.meta():
+        # Planned as it was, the list would be refused, or sent a second time.
+        excepted = [Path(one["run_dir"]) for one in plan.excepted] if plan is not None else []
+        again = plan_without(run.description, [*excepted, where])
+        hint = f"Restore what differs. Or plan the rows that were not sent: {again}"
+    return PlanDiffers(f"{quoted(where)} is not sent, since it is not as approved:\n{lines}", hint)
+
+
+def _forged(plan: PlanFile, where: RunDirectory) -> Iterator[str]:
+    """Whether what the folder holds has another id than its plan.json says.
+
+    Who writes a part anew, and its hash into plan.json, and that of plan.json into the journal,
+    can leave the old id there.
+    """
+    mapping = load_mapping(where.mapping)
+    with Snapshot.open(where.snapshot) as cells, ReadyFile(where.ready) as ready:
+        digests = {
+            "cells": cells.digest(),
+            "ready": ready.digest(mapping.spec.stamp, plan.run_id),
+            "mapping": mapping.sha256,
+        }
+    expected = Expected.from_json(plan.expected).digest() if plan.expected is not None else None
+    rehearsal = plan.settings.get("sandbox") is not None
+    found = content_id(digests, plan.do_not_call, expected, plan.target, rehearsal=rehearsal)
+    if found != plan.id:
+        yield f"its id is {found}, and not {plan.id} as its plan.json says: it was forged"
 
 
 def _other_target(run: Run, target: Target) -> Iterator[str]:
@@ -132,8 +159,11 @@ def _not_approved(plan: PlanFile, approval: Approval, *, begun: bool) -> Iterato
 
 
 def _span(length: timedelta) -> str:
-    hours = length.total_seconds() / 3600
-    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
+    seconds = length.total_seconds()
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} seconds"
 
 
 class Pending:

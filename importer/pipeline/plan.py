@@ -221,10 +221,11 @@ def _plan_file(
     compared = content.compared
     return PlanFile(
         id=content_id(
-            {**content.digests, "mapping": job.mapping.sha256},
+            {**content.digests, "mapping": parts["mapping"].sha256},
             content.lists.about,
             compared.expected.digest() if compared is not None else None,
             target,
+            rehearsal=job.settings.sandbox is not None,
         ),
         run_id=description.run_id,
         created_at=_now().isoformat(timespec="seconds"),

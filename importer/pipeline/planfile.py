@@ -143,12 +143,17 @@ def content_id(
     do_not_call: Sequence[Mapping[str, Any]],
     expected: str | None,
     target: Mapping[str, Any],
+    *,
+    rehearsal: bool = False,
 ) -> str:
     """The id of a plan, 32 hexadecimal digits: a SHA-256 over its content, cut.
 
     `parts` are the digests of its files' content, by what they hold, and `expected` that of what
-    was asked of the project.
+    was asked of the project. In a `rehearsal` the target's address is that of a sandbox, which is
+    another at each start.
     """
+    if rehearsal:
+        target = {**target, "base_url": None}
     lists = [{key: one[key] for key in ("sha256", "column", "action")} for one in do_not_call]
     content = {
         "version": VERSION,

@@ -8,7 +8,7 @@ renewed later is compared with. A row group is a batch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -88,6 +88,27 @@ def bodies_of(records: Records) -> Any:
     return pa.concat_arrays(parts)
 
 
+class _RecordsDigest:
+    """A SHA-256 over records, each as its row number, a space and its body without its stamp.
+
+    `stamp` is the stamp's field, and `run_id` what stands in it before the row.
+    """
+
+    def __init__(self, stamp: str | None, run_id: str) -> None:
+        self._hash = hashlib.sha256()
+        self._stamp = orjson.dumps({stamp: f"{run_id}:"})[1:-2] if stamp is not None else b""
+
+    def add(self, records: Iterable[tuple[int, bytes]]) -> None:
+        for row, body in records:
+            told = body
+            if self._stamp:
+                told = body.replace(b'%b%d"' % (self._stamp, row), b"", 1)
+            self._hash.update(b"%d %b\n" % (row, told))
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
 class ReadyWriter:
     """Writes ``ready.parquet``, complete or absent; a context manager.
 
@@ -98,10 +119,7 @@ class ReadyWriter:
 
     def __init__(self, path: Path, stamp: str | None, run_id: str) -> None:
         self._file = ParquetWriter(path, _SCHEMA, WHAT)
-        self._hash = hashlib.sha256()
-        self._stamp = b""
-        if stamp is not None:
-            self._stamp = orjson.dumps({stamp: f"{run_id}:"})[1:-2]
+        self._digest = _RecordsDigest(stamp, run_id)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -115,11 +133,7 @@ class ReadyWriter:
         offsets = np.concatenate([[0], records.ends]).astype(np.int32)
         phones = pa.ListArray.from_arrays(pa.array(offsets), pa.array(records.phones))
         self._file.write([pa.array(records.rows, pa.int64()), records.bodies, phones])
-        for row, body in zip(records.rows.tolist(), records.bodies.to_pylist(), strict=True):
-            told = body
-            if self._stamp:
-                told = body.replace(b'%b%d"' % (self._stamp, row), b"", 1)
-            self._hash.update(b"%d %b\n" % (row, told))
+        self._digest.add(zip(records.rows.tolist(), records.bodies.to_pylist(), strict=True))
         self.rows += len(records)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -127,8 +141,8 @@ class ReadyWriter:
 
     @property
     def digest(self) -> str:
-        """The hexadecimal SHA-256 of the records, each as its row number, a space and its body."""
-        return self._hash.hexdigest()
+        """The hexadecimal SHA-256 of the records, without their stamps."""
+        return self._digest.hexdigest()
 
 
 class ReadyFile:
@@ -158,6 +172,12 @@ class ReadyFile:
             if settled is not None and (known := np.isin(rows, settled, assume_unique=True)).any():
                 rows, bodies = rows[~known], bodies.filter(pa.array(~known))
             yield from map(Request, rows.tolist(), bodies.to_pylist())
+
+    def digest(self, stamp: str | None, run_id: str) -> str:
+        """What :class:`ReadyWriter` gave as `digest` when the records were written."""
+        digest = _RecordsDigest(stamp, run_id)
+        digest.add(self.requests())
+        return digest.hexdigest()
 
     def row_numbers(self) -> Iterator[RowNumbers]:
         """The row numbers of the records, batch by batch."""

@@ -79,7 +79,7 @@ class RunDirectory:
         """Raise OutputError where a run has been here, or anything else is."""
         if self.journal.exists():
             raise OutputError(
-                f"{self.path} holds a run already", "Choose another folder with --out."
+                f"{self.path} holds a run already, or a plan", "Choose another folder with --out."
             )
         _refuse_contents(self.path, _contents(self.path))
 

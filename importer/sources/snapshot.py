@@ -163,6 +163,13 @@ class Snapshot:
         """The SHA-256 of the snapshot's bytes; reads the whole file."""
         return file_sha256(self.path)
 
+    def digest(self) -> str:
+        """What :class:`CellsDigest` gives of its cells; reads the whole file."""
+        digest = CellsDigest(self.headers)
+        for batch in self.batches():
+            digest.add(batch)
+        return digest.hexdigest()
+
     def batches(self, columns: Sequence[int] | None = None) -> Iterator[Batch]:
         """The rows as they were written, batch by batch, with all columns or those named.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,6 +152,25 @@ def test_a_do_not_call_list_that_has_a_pending_row_s_number_by_now_names_the_row
     assert "row 6" in (said := told())
     assert "row 3" not in said
     assert desk.sandbox.request_count() == 3
+
+
+def test_a_run_that_may_not_go_on_says_how_to_send_what_is_left_and_no_row_twice(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    desk.plan("my plan")
+    assert desk.cli("apply", "my plan", "--limit", 3) == 0
+    write_do_not_call(desk.folder, 1, 4)
+    told()
+    assert desk.cli("resume", "my plan") == 2
+    again = told().partition("Or plan the rows that were not sent: ")[2].splitlines()[0]
+    assert desk.cli(*shlex.split(again)[1:], "--out", "rest") == 0
+    assert desk.cli("apply", "rest") == 0
+    requests = Counter(
+        record["contacts"]["phone1"]["phone"] for record in desk.sandbox.records(134)
+    )
+    assert len(requests) == 12 - 1
+    assert set(requests.values()) == {1}
+    assert desk.cli("resume", "my plan") == 2
 
 
 def test_a_do_not_call_list_that_was_renewed_and_hits_no_row_keeps_nothing_back(

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from importer.journal.journal import Journal
+from importer.pipeline.planfile import PlanFile
+from importer.pipeline.ready import ReadyFile, ReadyRecords, ReadyWriter
+from importer.sources import file_sha256
 from tests.plans.conftest import Desk
 
 PARTS = ("plan.json", "ready.parquet", "source.parquet", "mapping.yaml", "keys.bin")
@@ -54,7 +61,7 @@ def test_a_part_that_is_gone_or_cut_is_named_too(
     path.unlink()
     assert desk.cli("apply", "plan") == 2
     said = told()
-    assert "since it is not what was planned" in said
+    assert "since it is not as approved" in said
     assert f"plan/{part} is gone" in said or f"plan/{part} was changed" in said
     path.mkdir()
     assert desk.cli("apply", "plan") == 2
@@ -85,3 +92,48 @@ def test_a_journal_with_one_byte_changed_is_refused_as_damaged_journals_are(
     assert "journal.sqlite3" in said
     assert "Nothing was sent" in said
     assert desk.sandbox.request_count() == 0
+
+
+def forge(folder: Path, plan: PlanFile, body: bytes) -> None:
+    """Write another body into the first record, and the hashes of all that changed with it."""
+    path = folder / "ready.parquet"
+    with ReadyFile(path) as file:
+        rows, bodies = zip(*file.requests(), strict=True)
+    ends = np.zeros(len(rows), dtype=np.int64)
+    records = ReadyRecords(
+        np.array(rows), pa.array([body, *bodies[1:]], pa.large_binary()), ends[:0], ends
+    )
+    with ReadyWriter(path, "import_ref", plan.run_id) as writer:
+        writer.write(records)
+    part = replace(plan.parts["ready"], sha256=file_sha256(path), content=writer.digest)
+    forged = replace(plan, parts={**plan.parts, "ready": part})
+    (folder / "plan.json").write_text(forged.text, "utf-8")
+    with Journal.open(folder / "journal.sqlite3") as journal:
+        journal.set_meta({"plan_sha256": file_sha256(folder / "plan.json")})
+
+
+def test_a_plan_that_was_forged_under_its_old_id_is_known_by_the_id_that_was_approved(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan = desk.plan()
+    assert desk.cli("apply", "plan", "--plan-id", plan.id, "--limit", 1) == 0
+    forge(desk.folder / "plan", plan, b'{"form":{"name":"Mallory"}}')
+    told()
+    assert desk.cli("apply", "plan", "--plan-id", plan.id) == 2
+    assert "it was forged" in told()
+    assert desk.sandbox.request_count() == 1
+    # Without the id there is nothing to know it by.
+    assert desk.cli("apply", "plan") == 0
+
+
+def test_an_id_is_taken_in_capitals_and_with_blanks_around_it_and_no_other_is(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan = desk.plan()
+    for wrong in ("", " ", plan.id[:-1], plan.id + "0", "0" * 32):
+        told()
+        assert desk.cli("apply", "plan", "--plan-id", wrong) == 2
+        assert plan.id in (said := told()) or "it is blank" in said
+    assert desk.sandbox.request_count() == 0
+    assert desk.cli("apply", "plan", "--plan-id", f" {plan.id.upper()} ") == 0
+    assert desk.sandbox.request_count() == 12
