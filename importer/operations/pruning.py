@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from importer.errors import JournalError, OutputError
+from importer.errors import JournalError, OutputError, UsageError
 from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
+from importer.pipeline.planfile import PlanFile
 from importer.pipeline.recover import how_to_settle, noted_settings
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.summary import about_run
@@ -49,17 +50,32 @@ def prune(runs_dir: Path, before: datetime) -> Pruned:
 
 
 def _old(runs_dir: Path, before: datetime) -> Iterator[Path]:
-    """The directories of old runs: those the ledger knows, and rehearsals with their sandboxes."""
+    """The directories of old runs: those the ledger knows, rehearsals with their sandboxes, plans.
+
+    A plan that was never applied is in no ledger: it is found here by its name, or its plan.json.
+    """
+    known = set()
     with Ledger.open(runs_dir) as ledger:
         for entry in ledger.runs():
+            known.add(entry.run_dir.resolve())
             if entry.started_at < before and entry.run_dir.exists():
                 yield entry.run_dir
     for path in sorted(runs_dir.absolute().iterdir()):
-        found = _RUN_ID.search(path.name)
-        if found is not None and path.is_dir() and not path.is_symlink():
-            began = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            if began < before:
+        # A run that the ledger knows began when it was applied, not when it was planned.
+        if path.is_dir() and not path.is_symlink() and path.resolve() not in known:
+            began = _began(path)
+            if began is not None and began < before:
                 yield path
+
+
+def _began(path: Path) -> datetime | None:
+    """When a folder's run or plan began; None where it has neither its name nor its plan.json."""
+    if (found := _RUN_ID.search(path.name)) is not None:
+        return datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    try:
+        return PlanFile.read(RunDirectory(path).plan).made_at
+    except (UsageError, ValueError, TypeError):
+        return None
 
 
 def _needed(path: Path) -> str | None:

@@ -89,7 +89,7 @@ def approved(
     begun = BEGUN_KEY in meta
     differences += _not_approved(plan, approval, begun=begun)
     if not differences and approval.plan_id is not None:
-        differences += _forged(plan, where)
+        differences += _forged(plan, where, target)
     if differences:
         # Without its parts as they were, nothing more can be said of it.
         raise _refused(run, plan, differences)
@@ -119,7 +119,7 @@ def _refused(run: Run, plan: PlanFile | None, differences: list[str]) -> PlanDif
     return PlanDiffers(f"{quoted(where)} is not sent, since it is not as approved:\n{lines}", hint)
 
 
-def _forged(plan: PlanFile, where: RunDirectory) -> Iterator[str]:
+def _forged(plan: PlanFile, where: RunDirectory, target: Target) -> Iterator[str]:
     """Whether what the folder holds has another id than its plan.json says.
 
     Who writes a part anew, and its hash into plan.json, and that of plan.json into the journal,
@@ -133,8 +133,8 @@ def _forged(plan: PlanFile, where: RunDirectory) -> Iterator[str]:
             "mapping": mapping.sha256,
         }
     expected = Expected.from_json(plan.expected).digest() if plan.expected is not None else None
-    rehearsal = plan.settings.get("sandbox") is not None
-    found = content_id(digests, plan.do_not_call, expected, plan.target, rehearsal=rehearsal)
+    place, rehearsal = describe_target(target), plan.settings.get("sandbox") is not None
+    found = content_id(digests, plan.do_not_call, expected, place, rehearsal=rehearsal)
     if found != plan.id:
         yield f"its id is {found}, and not {plan.id} as its plan.json says: it was forged"
 

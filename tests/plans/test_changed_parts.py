@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile, ReadyRecords, ReadyWriter
 from importer.sources import file_sha256
 from tests.plans.conftest import Desk
+from tests.support.live_sandbox import live_sandbox
 
 PARTS = ("plan.json", "ready.parquet", "source.parquet", "mapping.yaml", "keys.bin")
 
@@ -124,6 +126,20 @@ def test_a_plan_that_was_forged_under_its_old_id_is_known_by_the_id_that_was_app
     assert desk.sandbox.request_count() == 1
     # Without the id there is nothing to know it by.
     assert desk.cli("apply", "plan") == 0
+
+
+def test_a_plan_whose_target_was_forged_is_known_by_the_id_that_was_approved(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan = desk.plan()
+    with live_sandbox(log_requests=True) as elsewhere:
+        with Journal.open(desk.folder / "plan" / "journal.sqlite3") as journal:
+            there = {**plan.target, "base_url": elsewhere.base_url}
+            journal.set_meta({"target": json.dumps(there)})
+        told()
+        assert desk.cli("apply", "plan", "--plan-id", plan.id) == 2
+        assert "it was forged" in told()
+        assert elsewhere.request_count() == 0
 
 
 def test_an_id_is_taken_in_capitals_and_with_blanks_around_it_and_no_other_is(
