@@ -299,7 +299,7 @@ def apply(
     """
     path = Path(plan_dir)
     past = past_run(path)
-    where = target or (_target_of(past) if past.unfinished else None)
+    where = target or (_target_of(past) if past.needs_service else None)
     how = settings or past.settings
 
     def work(**given: Any) -> RunResult:

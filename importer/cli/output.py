@@ -492,8 +492,10 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
         if summary.hint:
             yield summary.hint
     yield f"Results: {directory.path}"
-    stopped_by_canary = result.canary is not None and result.canary.faults
-    if summary.counts.get(Status.PENDING) and not stopped_by_canary:
+    # Where all rows are sent, a canary may still be to be read back.
+    unread = summary.status == "interrupted" or result.needs_reading
+    shown_differences = result.canary is not None and result.canary.faults
+    if (summary.counts.get(Status.PENDING) or unread) and not shown_differences:
         resume = about_run("resume", directory.path, summary.settings, *anew)
         yield f"To go on: {resume}"
     if summary.counts.get(Status.UNCERTAIN):

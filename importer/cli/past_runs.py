@@ -139,7 +139,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
     kept = {name for name in SENDING if SETTINGS[name].kept}
     anew = repeated(name, kept | {"customer", "api_key_file", "ca_file"})
     # Where the service is not asked, no key is needed and no sandbox started.
-    place = past_target(past, options) if past.unfinished else contextlib.nullcontext()
+    place = past_target(past, options) if past.needs_service else contextlib.nullcontext()
     with place as target, SIGNALS.stoppable(stop.pull) as received:
         with progress_bar(run_dir.name, quiet=options["quiet"]) as listener:
             try:

@@ -63,7 +63,7 @@ from importer.operations.moving import ReplacedError, move_away
 from importer.operations.remote import StillArrivingError
 from importer.operations.remote_origin import is_remote
 from importer.operations.window import WINDOW_CLOSED
-from importer.pipeline.apply import CANARY_STOP, RunResult
+from importer.pipeline.apply import CANARY_STOP, CANARY_UNREAD, RunResult
 from importer.pipeline.approve import BegunByEarlierVersion, PlanDiffers
 from importer.pipeline.recover import how_to_settle, past_run, resume_command
 from importer.pipeline.rundir import CANARY
@@ -556,7 +556,7 @@ def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
         "http_403": "the service refuses the customer or the key",
         "http_404": "the service does not know the project, or the address is wrong",
         "no_senders": "the senders cannot be reached",
-        "canary_unread": "its first rows could not be read back yet",
+        CANARY_UNREAD: "its first rows could not be read back yet",
     }.get(code, "the service refuses us")
     return Judgement(Fate.STOPPED, 3, text, cause, _NEXT_ROUND, ends=_Ends.TARGET)
 

@@ -351,6 +351,12 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
             f" {past.count(Status.CREATED)} that were created too: --again.",
             past,
         )
+    if _to_read_back(past.run_dir):
+        raise Unfinished(
+            f"{what}, and its first rows are still to be read back",
+            f"Go on with: {resume_command(past.run_dir)}",
+            past,
+        )
     if past.sent:
         name = "" if past.file == entry.file else f", as {past.file}"
         raise AlreadyImported(
@@ -359,6 +365,14 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
             " that. To send all of it a second time: --again.",
             past,
         )
+
+
+def _to_read_back(run_dir: Path) -> bool:
+    """Whether all rows of a run are sent, and its canary was not read back yet."""
+    try:
+        return past_run(run_dir).needs_service
+    except (JournalError, OSError):  # nothing can be read of it: the ledger has the last word
+        return False
 
 
 def _home(run_id: str, *folders: Path) -> Path:

@@ -72,6 +72,8 @@ EXAMPLES = 10
 """Failed rows that are named on the terminal; failures.csv has them all."""
 CANARY_STOP = "canary"
 """The code of a stop after the rows that were sent first: a person must look before it goes on."""
+CANARY_UNREAD = "canary_unread"
+"""The code of a stop where these rows could not be read back: that comes first when it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class RunResult:
     nothing_pending: bool = False
     notes: tuple[str, ...] = ()
     canary: CanaryResult | None = None
+
+    @property
+    def needs_reading(self) -> bool:
+        """Whether rows that were sent first could not be read back: that is done on going on."""
+        return self.stop is not None and self.stop.code == CANARY_UNREAD
 
     def rows(self) -> Iterator[ResultRow]:
         """What became of every row of the list, in order, read from the run's folder.
@@ -335,7 +342,7 @@ class _Sitting:
             why = f"the first rows are sent, and could not be read back yet: {error.message}"
             hint = "The rest is sent once they are read back, which is tried first when you go on."
             hint = f"{error.hint}\n{hint}" if error.hint else hint
-            return Ending(End.STOPPED, Stop("canary_unread", why, hint)), None
+            return Ending(End.STOPPED, Stop(CANARY_UNREAD, why, hint)), None
         if records is None:
             return Ending(End.INTERRUPTED), None
         failed = [one for one in outcomes if one.status is not Status.CREATED]

@@ -67,7 +67,7 @@ class PastRun:
         return Canary.from_meta(self.meta)
 
     @property
-    def unfinished(self) -> bool:
+    def needs_service(self) -> bool:
         """Whether the service is still to be asked: for rows to create, or to read back."""
         return bool(self.pending) or (self.canary is not None and self.canary.under_way)
 
@@ -222,7 +222,7 @@ def apply(
         directory.remove_half_written()
         past = _described(directory, journal)
         log_about_run(past.description.run_id)
-        if not past.unfinished:
+        if not past.needs_service:
             if not past.begun:  # a plan that leaves out every row
                 past = replace(past, meta={**past.meta, **_begun_now(journal)})
             return replace(_finished(past, journal), nothing_pending=True)

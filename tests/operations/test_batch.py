@@ -328,13 +328,16 @@ def test_a_canary_that_is_well_lets_the_rest_follow_in_the_same_round(night: Nig
     assert "leads.csv.results/canary.json" in night.tree("done/a")
 
 
-def test_a_canary_that_could_not_be_read_back_is_read_back_by_the_next_round(night: Night) -> None:
+@pytest.mark.parametrize("count", [20, 2])
+def test_a_canary_that_could_not_be_read_back_is_read_back_by_the_next_round(
+    night: Night, count: int
+) -> None:
     # The project, two records, the project again, and then the first of the records.
     faults = [SPOILT, {"kind": "forbidden", "to": "all", "at": 5}]
     with live_sandbox(faults=faults, log_requests=True) as live:
         night.url = live.base_url
         night.jobs("a", more="    canary: 2\n")
-        night.put("a/leads.csv", count=20)
+        night.put("a/leads.csv", count=count)
         result = night.round()
         assert [fate for _, fate, _ in files(result)] == ["stopped"]
         assert "could not be read back yet" in result.jobs[0].files[0].cause

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -206,21 +207,26 @@ def process(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
         one.communicate()
 
 
-def cut_off_at_reading_back(
+def cut_off(
     sandbox: LiveSandbox,
     process: list[subprocess.Popen[bytes]],
-    posts: int,
+    when: tuple[str, int],
     how: int,
     *words: str,
 ) -> int:
-    """Start an import through a forwarder, and signal it once it asks for what it sent."""
-    sent = 0
+    """Start an import through a forwarder, and signal it when it has sent so many records.
+
+    `when` is "POST", with the last of them, or "GET", when it asks for something after that; and
+    how many.
+    """
+    sent, done = 0, False
 
     def told(method: str, count: int) -> None:
-        nonlocal sent
+        nonlocal sent, done
         if method == "POST":
             sent = count
-        elif sent == posts and process[0].poll() is None:
+        if (method, sent) == when and not done:
+            done = True
             process[0].send_signal(how)
 
     with between(sandbox.base_url, told) as url:
@@ -232,6 +238,15 @@ def cut_off_at_reading_back(
             )
         )
         return process[0].wait()
+
+
+@contextmanager
+def elsewhere(run: Path, sandbox: LiveSandbox) -> Iterator[None]:
+    """Let a run whose forwarder is gone go on through another one."""
+    with between(sandbox.base_url, lambda *_: None) as url:
+        with Journal.open(run / "journal.sqlite3") as journal:
+            journal.set_meta({"target": json.dumps({"base_url": url, "project": 134})})
+        yield
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
@@ -247,20 +262,13 @@ def test_a_canary_that_was_killed_before_it_was_read_back_is_read_back_first(
     fault = {"kind": "drop_field", "field": "city"}
     with live_sandbox(faults=[fault], log_requests=True) as sandbox:
         words = ("run", str(leads(tmp_path, count)), "-m", str(mapping), "--out", "run")
-        code = cut_off_at_reading_back(
-            sandbox, process, first, signal.SIGKILL, *words, "--canary", "4"
-        )
+        when = ("GET", first)
+        code = cut_off(sandbox, process, when, signal.SIGKILL, *words, "--canary", "4")
         assert code == -signal.SIGKILL
         assert sent_once(sandbox) == first
         run = tmp_path / "run"
         assert not (run / "canary.json").exists()
-        # The run's address was the forwarder's, which is gone: it is planned for where it went.
-        with (
-            between(sandbox.base_url, lambda *_: None) as url,
-            Journal.open(run / "journal.sqlite3") as journal,
-        ):
-            journal.set_meta({"target": json.dumps({"base_url": url, "project": 134})})
-            journal.close()
+        with elsewhere(run, sandbox):
             # Nobody has seen it: it is not passed, though --canary is not given.
             assert cli("apply", "run") == 3
             assert sent_once(sandbox) == first
@@ -271,13 +279,39 @@ def test_a_canary_that_was_killed_before_it_was_read_back_is_read_back_first(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_a_canary_that_was_killed_while_it_was_sent_is_sent_and_read_back_first(
+    cli: Cli,
+    capsys: pytest.CaptureFixture[str],
+    mapping: Path,
+    tmp_path: Path,
+    process: list[subprocess.Popen[bytes]],
+) -> None:
+    with live_sandbox(log_requests=True) as sandbox:
+        words = ("run", str(leads(tmp_path)), "-m", str(mapping), "--out", "run")
+        how = ("--canary", "4", "--concurrency", "1")
+        code = cut_off(sandbox, process, ("POST", 2), signal.SIGKILL, *words, *how)
+        assert code == -signal.SIGKILL
+        assert sent_once(sandbox) == 2
+        run = tmp_path / "run"
+        with elsewhere(run, sandbox):
+            # The answer to one is lost: that one is uncertain, and no other than these four went.
+            assert cli("apply", "run") == 3
+            assert "uncertain; the rest is pending" in capsys.readouterr().out
+            chosen = {one["row"] for one in canary_of(run)["chosen"]}
+            stamps = {str(one.stamp) for one in sandbox.requests()}
+            assert {int(stamp.rpartition(":")[2]) for stamp in stamps} <= chosen
+            assert cli("apply", "run") == 4
+        assert sent_once(sandbox) >= ROWS - 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
 def test_ctrl_c_while_the_canary_is_read_back_ends_the_run_in_order(
     cli: Cli, mapping: Path, tmp_path: Path, process: list[subprocess.Popen[bytes]]
 ) -> None:
     with live_sandbox(log_requests=True) as sandbox:
         words = ("run", str(leads(tmp_path)), "-m", str(mapping), "--out", "run")
         how = ("--canary", "4", "--rate", "5")
-        assert cut_off_at_reading_back(sandbox, process, 4, signal.SIGINT, *words, *how) == 130
+        assert cut_off(sandbox, process, ("GET", 4), signal.SIGINT, *words, *how) == 130
         assert sent_once(sandbox) == 4
     assert counts_of(tmp_path / "run") == {"created": 4, "pending": ROWS - 4}
     # It was not waited for: at this rate it takes a second.
