@@ -1,15 +1,19 @@
 """Write what the documentation takes from the code; ``make docs`` runs it, a test holds it.
 
-The mapping's reference tables in mapping.md, its JSON Schema, the options in commands.md, and the
-settings of jobs in nightly.md.
+The mapping's reference tables in mapping.md, its JSON Schema, the options in commands.md, the
+settings of jobs in nightly.md, and the public classes in library.md.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +163,79 @@ def job_settings() -> str:
     return "\n".join(lines)
 
 
+def library_reference() -> str:
+    """Every public class, and every class of ours that their fields have, in Markdown."""
+    import importer
+
+    public = ((name, getattr(importer, name)) for name in importer.__all__)
+    classes = {name: one for name, one in public if inspect.isclass(one)}
+    reached = list(classes.values())
+    for one in reached:  # which grows meanwhile
+        for word in re.findall(r"\b[A-Z]\w+", " ".join(_fields(one))):
+            other = getattr(sys.modules[one.__module__], word, None)
+            if inspect.isclass(other) and other.__module__.startswith("importer."):
+                if other not in reached:
+                    reached.append(other)
+                classes.setdefault(word, other)
+    return "\n\n".join(_class(name, one) for name, one in sorted(classes.items()))
+
+
+def _class(name: str, one: type) -> str:
+    parts = [f"### `{name}`", _in_markdown(inspect.getdoc(one) or "")]
+    if issubclass(one, enum.Enum):
+        parts.append("Values: " + ", ".join(f"`{member.value}`" for member in one) + ".")
+    elif members := [*_fields(one), *_members(one)]:
+        parts.append(
+            "\n".join(["| field | type | default, or meaning |", "|---|---|---|", *members])
+        )
+    return "\n\n".join(parts)
+
+
+def _fields(one: type) -> Iterator[str]:
+    """A line for each field of a dataclass or a named tuple."""
+    if dataclasses.is_dataclass(one):
+        for field in dataclasses.fields(one):
+            if not field.name.startswith("_"):
+                yield _field(field.name, field.type, field.default)
+    elif issubclass(one, tuple):
+        for name in getattr(one, "_fields", ()):
+            hint = one.__annotations__[name]
+            hint = getattr(hint, "__forward_arg__", hint)
+            yield _field(name, hint, getattr(one, "_field_defaults", {}).get(name, MISSING))
+
+
+def _field(name: str, hint: object, default: object) -> str:
+    plain = default is None or isinstance(default, bool | int | float | str)
+    said = f" default `{default!r}` " if plain and not isinstance(default, enum.Enum) else " "
+    return f"| `{name}` | `{_in_a_cell(hint)}` |{said}|"
+
+
+def _in_a_cell(text: object) -> str:
+    return str(text).replace("|", "\\|")  # a bar ends a table's cell, even in code
+
+
+def _members(one: type) -> Iterator[str]:
+    """A line for each public property and method that the class itself has."""
+    for name, member in vars(one).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(member, property):
+            shown, function = name, member.fget
+        elif inspect.isfunction(member):
+            shown, function = f"{name}()", member
+        else:
+            continue
+        hint = getattr(function, "__annotations__", {}).get("return", "")
+        about = (inspect.getdoc(member) or "").split("\n\n")[0].replace("\n", " ")
+        yield f"| `{shown}` | `{_in_a_cell(hint)}` | {_in_a_cell(_in_markdown(about))} |"
+
+
+def _in_markdown(text: str) -> str:
+    """A docstring, whose marks are those of Sphinx, in Markdown."""
+    text = re.sub(r":\w+:`~?(?:importer\.)?([^`]+)`", r"`\1`", text)
+    return text.replace("``", "`")
+
+
 def put_between_marks(text: str, generated: str) -> str:
     """A page with what stands between its marks made new."""
     before, rest = text.split(BEGIN)
@@ -175,6 +252,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     generators = {
         "mapping.md": mapping_reference,
         "commands.md": command_reference,
+        "library.md": library_reference,
         "nightly.md": job_settings,
     }
     for name, generate in generators.items():

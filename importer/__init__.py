@@ -30,14 +30,17 @@ if TYPE_CHECKING:
         Approval,
         Frame,
         Guard,
+        LedgerEntry,
         Listener,
         LoadedMapping,
         PastRun,
         PlanResult,
+        Reconciliation,
         Refused,
         ResultRow,
         Running,
         RunResult,
+        Search,
         Seen,
         StopSwitch,
         TargetBusy,
@@ -48,12 +51,16 @@ if TYPE_CHECKING:
         base_url_for,
         check,
         check_async,
+        history,
+        init,
         load_mapping,
         mark,
         past_run,
         plan,
         plan_async,
         preview,
+        reconcile,
+        report,
         resume,
         resume_async,
         run,
@@ -83,6 +90,8 @@ if TYPE_CHECKING:
         Survey,
         Waiting,
     )
+    from importer.operations.batch import batch
+    from importer.operations.batch_report import BatchResult, Fate, FileOutcome, JobResult
     from importer.settings import (
         Destination,
         MaxFailures,
@@ -99,16 +108,21 @@ __version__ = "0.1.0"
 __all__ = [
     "AlreadyImported",
     "Approval",
+    "BatchResult",
     "CanaryBegins",
     "CanaryEqual",
     "Checkup",
     "CutJournalError",
     "Destination",
     "Event",
+    "Fate",
+    "FileOutcome",
     "Frame",
     "Guard",
     "ImporterError",
+    "JobResult",
     "JournalError",
+    "LedgerEntry",
     "Listener",
     "LoadedMapping",
     "MappingError",
@@ -127,6 +141,7 @@ __all__ = [
     "Probing",
     "Problem",
     "Progress",
+    "Reconciliation",
     "Refused",
     "ResultRow",
     "Resumed",
@@ -135,6 +150,7 @@ __all__ = [
     "RunResult",
     "RunSettings",
     "Running",
+    "Search",
     "Secret",
     "Seen",
     "ServiceError",
@@ -158,14 +174,19 @@ __all__ = [
     "apply",
     "apply_async",
     "base_url_for",
+    "batch",
     "check",
     "check_async",
+    "history",
+    "init",
     "load_mapping",
     "mark",
     "past_run",
     "plan",
     "plan_async",
     "preview",
+    "reconcile",
+    "report",
     "resume",
     "resume_async",
     "run",
@@ -177,7 +198,7 @@ __all__ = [
 ]
 
 _LIGHT = ("errors", "model", "settings", "credentials")
-"""Modules with public names that import nothing heavy; all other names are the library's."""
+"""Modules with public names that import nothing heavy; most other names are the library's."""
 
 if not TYPE_CHECKING:  # a type checker would take every misspelt name for one of these
 
@@ -187,7 +208,7 @@ if not TYPE_CHECKING:  # a type checker would take every misspelt name for one o
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        for home in (*_LIGHT, "library"):
+        for home in (*_LIGHT, "library", "operations.batch", "operations.batch_report"):
             module = import_module(f"{__name__}.{home}")
             if name in vars(module):
                 return globals().setdefault(name, getattr(module, name))

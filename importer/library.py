@@ -1,4 +1,4 @@
-"""The importer for programs: check, run, resume, and what they take and give.
+"""The importer for programs: what its commands do, and what they take and give.
 
 The command line stands on this and nothing deeper. `check`, `run` and `resume` may be called from
 anywhere: where an event loop is running, as in a notebook, they work in a thread of their own and
@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -23,12 +24,15 @@ from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Problem, Severity
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
+from importer.operations.ledger import Ledger, LedgerEntry, ledgers_beside, newest_first
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.plan import PlanResult
+from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
+from importer.pipeline.reconcile import reconcile as search_for
 from importer.pipeline.recover import PastRun
 from importer.pipeline.result_rows import ResultRow
 from importer.pipeline.run import (
@@ -65,15 +69,18 @@ __all__ = [
     "Frame",
     "Guard",
     "Incoming",
+    "LedgerEntry",
     "Listener",
     "LoadedMapping",
     "PastRun",
     "PlanResult",
+    "Reconciliation",
     "Refused",
     "ResultRow",
     "RunOptions",
     "RunResult",
     "Running",
+    "Search",
     "Seen",
     "StopSwitch",
     "TargetBusy",
@@ -84,6 +91,8 @@ __all__ = [
     "base_url_for",
     "check",
     "check_async",
+    "history",
+    "init",
     "load_mapping",
     "mark",
     "needed_project",
@@ -91,6 +100,8 @@ __all__ = [
     "plan",
     "plan_async",
     "preview",
+    "reconcile",
+    "report",
     "resume",
     "resume_async",
     "run",
@@ -333,6 +344,79 @@ def mark(run_dir: File, found: Mapping[int, str | int | None]) -> RunResult:
 def unmark(run_dir: File, rows: Iterable[int]) -> RunResult:
     """Take back what :func:`mark` said of rows that were not sent since: all of them, or none."""
     return recovery.unmark(Path(run_dir), rows)
+
+
+def report(run_dir: File) -> RunResult:
+    """Write the result files of a run again, from its journal and its copy of the cells.
+
+    Raises UsageError for a plan of which nothing was sent, and JournalError.
+    """
+    return recovery.report(Path(run_dir))
+
+
+def reconcile(
+    run_dir: File,
+    *,
+    target: Target | None = None,
+    search: Search | None = None,
+    release: bool = False,
+    settling: float = SETTLING_SECONDS,
+) -> Reconciliation:
+    """Look for the uncertain rows of a run in the service, by their stamps.
+
+    A row that is found becomes created. With `release`, those that are not found become pending,
+    and :func:`resume` sends them; nothing is released before `settling` seconds have passed since
+    the run, in which a late request may still arrive. Without a `target` it asks where the run was
+    sent, as whom the environment names. Raises UsageError where the mapping has no stamp, or there
+    is no place to look, and ServiceError where the service cannot be asked.
+    """
+    path = Path(run_dir)
+    recovery.restore(path)  # a journal that has lost its end is made usable first
+    where = target or _target_of(past_run(path), "reconcile")
+
+    def work(**_: object) -> Reconciliation:
+        return search_for(path, where, search or Search(), release=release, settling=settling)
+
+    return in_a_thread(work) if on_a_loop() else work()
+
+
+def history(
+    runs_dir: File | None = None,
+    *,
+    job: str | None = None,
+    since: datetime | None = None,
+    everywhere: bool = False,
+) -> list[LedgerEntry]:
+    """The runs that the ledger of a runs folder knows, newest first, each as it is now.
+
+    By default it is the folder that :class:`RunSettings` has; `everywhere` are all that this user
+    has used. Only those of a `job`, or begun `since` a moment with an offset, where these are
+    given. Rehearsals are not entered. Raises OutputError where a ledger cannot be read.
+    """
+    folder = Path(runs_dir) if runs_dir is not None else RunSettings().runs_dir
+    with contextlib.ExitStack() as opened:
+        own = Ledger.look(folder)
+        ledgers = [] if own is None else [opened.enter_context(own)]
+        if everywhere:
+            ledgers = opened.enter_context(ledgers_beside(own))
+        runs = [run for each in ledgers for run in each.runs(label=job, since=since)]
+        return [Ledger.current(run) for run in newest_first(runs)]
+
+
+def init(
+    file: Incoming, *, reading: SourceOptions | None = None, target: Target | None = None
+) -> str:
+    """Draft a commented mapping for a file or a frame, as YAML text, to be looked at and saved.
+
+    With a `target` by the fields of its project. What is a guess is marked "unsure". Raises
+    SourceError, and ServiceError where the project cannot be had.
+    """
+    from importer.drafting.draft import draft  # not at the top: no other function needs its words
+
+    def work(**_: object) -> str:
+        return draft(_incoming(file), reading or SourceOptions(), target)
+
+    return in_a_thread(work) if on_a_loop() else work()
 
 
 def verify(run_dir: File, *, target: Target | None = None, sample: int = SAMPLE) -> Verification:

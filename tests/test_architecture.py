@@ -47,7 +47,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "pipeline.rundir": ("errors",),
     "pipeline.running": (*FOUNDATION, "sending.loop"),
     "pipeline.summary": (*HELPERS, "api.request", "credentials", ""),
-    "library": (*HELPERS, "credentials", "mapping", "operations.guarded", "pipeline", "survey"),
+    "library": (
+        *(*HELPERS, "credentials", "drafting", "mapping", "pipeline", "survey"),
+        *("operations.guarded", "operations.ledger"),
+    ),
     "operations": ("*",),
     "operations.guarded": (
         *HELPERS,
@@ -71,7 +74,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "",  # the version
     ),
     "__main__": ("cli",),
-    "": ("credentials", "errors", "library", "model", "settings"),
+    "": (
+        *("credentials", "errors", "library", "model", "settings"),
+        *("operations.batch", "operations.batch_report"),
+    ),
 }
 """For each module or package, what of ours it may import; the longest name that fits decides."""
 

@@ -31,7 +31,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["mapping.schema.json", "mapping.md", "commands.md"])
+@pytest.mark.parametrize("name", ["mapping.schema.json", "mapping.md", "commands.md", "library.md"])
 def test_generated_pages_are_up_to_date(name: str) -> None:
     pages = {path.name: (path, text) for path, text in generator().pages()}
     path, text = pages[name]

@@ -37,6 +37,7 @@ from importer.drafting.yaml import UNSURE, DraftLine, comment, flow, of_rule, sc
 from importer.model import Field, FieldType, Project, SourceInfo, column_letters
 from importer.settings import Pace, SourceOptions, Target
 from importer.sources import open_source
+from importer.sources.frames import Frame, open_frame
 
 _LISTED = 100
 """Columns without a field that are listed one by one."""
@@ -82,11 +83,14 @@ class Sheet:
 
 
 def draft(
-    path: Path, reading: SourceOptions, target: Target | None = None, pace: Pace | None = None
+    given: Path | Frame,
+    reading: SourceOptions,
+    target: Target | None = None,
+    pace: Pace | None = None,
 ) -> str:
-    """Draft a mapping for a file, as YAML text; with a target its project's fields are used.
+    """Draft a mapping for a file or a frame, as YAML text; with a target by its project's fields.
 
-    The whole file is read, batch by batch. Raises SourceError, and ServiceError where the project
+    All of it is read, batch by batch. Raises SourceError, and ServiceError where the project
     cannot be had.
     """
     project = None
@@ -94,7 +98,8 @@ def draft(
         from importer.pipeline.preflight import fetch_project
 
         project = fetch_project(target, pace or Pace())
-    with open_source(path, reading) as source:
+    opened = open_frame(given, reading) if isinstance(given, Frame) else open_source(given, reading)
+    with opened as source:
         sampler = Sampler(source.info.headers)
         for batch in source.batches():
             sampler.add(batch)

@@ -24,16 +24,21 @@ from importer.errors import ImporterError, UsageError, worst
 from importer.files import make_private_folder
 from importer.operations.batch_file import code_of_stop
 from importer.operations.batch_job import look_after
-from importer.operations.batch_report import BatchResult, Fate, JobResult, write_metrics
-from importer.operations.batch_round import Round, RoundContext
+from importer.operations.batch_report import (
+    BatchResult,
+    Fate,
+    JobResult,
+    write_metrics,
+)
+from importer.operations.batch_round import Round, RoundContext, RoundListeners
 from importer.operations.guarded import LOCKS, hold_lock
 from importer.operations.inbox import MARKER, folder_of, is_unfinished
-from importer.operations.jobs import JobsFile, JobSpec
+from importer.operations.jobs import JobsFile, JobSpec, load_jobs
 from importer.operations.ledger import Ledger
 from importer.operations.notify import fingerprint, notification_of, send_notification
 from importer.operations.remote_origin import is_remote
 from importer.pipeline.rundir import log_about_job
-from importer.pipeline.running import StopSwitch
+from importer.pipeline.running import StopSwitch, run_until_stopped
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -48,6 +53,28 @@ _TOLD = "told"
 _LOCK_SECONDS = 10.0
 _GLANCE_MS = 500
 _DEBOUNCE_MS = 400
+
+
+def batch(
+    jobs: str | os.PathLike[str],
+    *,
+    only: str | None = None,
+    stop: StopSwitch | None = None,
+    listeners: RoundListeners | None = None,
+) -> BatchResult:
+    """Work once on every job of a jobs file, or on the one named `only`.
+
+    What went wrong with a file or a job is in the result, whose `exit_code` is that of the command.
+    A first Ctrl-C, or `stop`, ends it in order. Raises JobsError for an unusable jobs file,
+    UsageError for a name that no job has, and OutputError where the runs folder cannot be used.
+    """
+    loaded = load_jobs(Path(jobs))
+
+    def work(*, stop: StopSwitch, **_: object) -> BatchResult:
+        told = listeners or RoundListeners()
+        return run_batch(RoundContext(loaded, stop, listeners=told), only=only)
+
+    return run_until_stopped(work, **({} if stop is None else {"stop": stop}))
 
 
 def run_batch(context: RoundContext, *, only: str | None = None) -> BatchResult:
