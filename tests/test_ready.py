@@ -9,8 +9,10 @@ import json
 import sqlite3
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,8 +42,85 @@ rows: {unique: [contacts.1.phone], do_not_call: {file: robinson.csv, action: dro
 HEADER = ["Name", "City", "Likes", "Hobbies", "Phone 1", "Phone 2"]
 NUMBERS = [f"0630 123 45{i:02}" for i in range(12)]
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
+LIKELY = st.one_of(
+    TEXT,
+    st.sampled_from(["a;b|c", "1.234,5", "0036", "31.12.2026", "2026-02-30", "igen", "x@y.hu"]),
+)
 PHONE = st.sampled_from([*NUMBERS, "", "n/a", "+43 660 1234567", "36309999999"])
-ROWS = st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT, PHONE, PHONE), min_size=1, max_size=25)
+ROWS = st.lists(st.tuples(TEXT, LIKELY, LIKELY, TEXT, PHONE, PHONE), min_size=1, max_size=25)
+COLUMN = st.sampled_from(HEADER[:4])
+ON_ERROR = st.sampled_from(["reject", "warn", "blank"])
+OF_A_TYPE = st.fixed_dictionaries(
+    {
+        "column": COLUMN,
+        "type": st.sampled_from(["integer", "decimal", "boolean", "date", "email", "url"]),
+        "on_error": ON_ERROR,
+        "repair": st.booleans(),
+    }
+)
+OF_TEXT = st.fixed_dictionaries(
+    {"column": COLUMN},
+    optional={
+        "case": st.sampled_from(["upper", "lower", "title"]),
+        "map": st.just({"a;b|c": "mapped"}),
+        "default": st.just("by default"),
+        "empty": st.just("send"),
+        "trim": st.booleans(),
+        "max_length": st.integers(1, 12),
+        "on_error": ON_ERROR,
+    },
+)
+TOGETHER = st.one_of(
+    st.builds(lambda a, b: {"template": f"{{{a}}} – {{{b}}}"}, COLUMN, COLUMN),
+    st.fixed_dictionaries({"columns": st.just(["City", "Likes"]), "join": st.just(", ")}),
+    st.fixed_dictionaries({"value": TEXT.filter(str.strip)}),
+)
+SEVERAL = st.fixed_dictionaries(
+    {
+        "columns": st.just(["Likes", "Hobbies"]),
+        "multiple": st.just(True),
+        "split": st.just([";"]),
+        "pipe": st.sampled_from(["split", "replace", "error"]),
+    }
+)
+RULE = st.one_of(OF_A_TYPE, OF_TEXT, TOGETHER)
+PHONE_RULE = st.fixed_dictionaries(
+    {"column": st.just("Phone 1")},
+    optional={
+        "format": st.sampled_from(["e164", "national", "international", "raw"]),
+        "on_error": ON_ERROR,
+        "repair": st.just(True),
+    },
+)
+CONTACTS = st.one_of(
+    st.just({"each": {"phone": "Phone {n}"}}),
+    st.fixed_dictionaries({"spread": st.just({"columns": ["Phone 1", "Phone 2"]})}),
+    st.builds(lambda rule: {"1": {"phone": rule}, "3": {"phone": "Phone 2"}}, PHONE_RULE),
+)
+MAPPINGS = st.fixed_dictionaries(
+    {
+        "version": st.just(1),
+        "project": st.just(134),
+        "region": st.just("HU"),
+        "form": st.fixed_dictionaries(
+            {"name": st.one_of(OF_A_TYPE, OF_TEXT, TOGETHER.filter(lambda r: "value" not in r))},
+            optional={"note": RULE, "company": RULE, "city": OF_TEXT, "likes": SEVERAL},
+        ),
+        "contacts": CONTACTS,
+        "rows": st.fixed_dictionaries(
+            {"without_contact": st.sampled_from(["reject", "skip", "send"])},
+            optional={
+                "unique": st.sampled_from([["contacts.1.phone"], ["form.name"]]),
+                "on_duplicate": st.sampled_from(["skip", "reject", "allow"]),
+                "do_not_call": st.sampled_from(
+                    [{"file": "robinson.csv", "action": action} for action in ("drop", "skip")]
+                ),
+                "skip_when": st.just({"column": "City", "in": ["igen"]}),
+            },
+        ),
+    },
+    optional={"stamp": st.just("import_ref")},
+)
 
 
 def write(folder: Path, rows: Sequence[tuple[str, ...]]) -> tuple[Path, Path]:
@@ -66,28 +145,34 @@ def sandbox() -> object:
 
 
 @settings(
-    max_examples=25,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(rows=ROWS)
+@given(rows=ROWS, mapping=MAPPINGS, at_once=st.booleans())
 def test_what_is_received_is_what_was_ready_and_what_a_preview_shows(
-    sandbox: LiveSandbox, rows: list[tuple[str, ...]]
+    sandbox: LiveSandbox, rows: list[tuple[str, ...]], mapping: dict[str, Any], at_once: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        leads, mapping = write(Path(name), rows)
+        leads, path = write(Path(name), rows)
+        path.write_text(json.dumps(mapping, ensure_ascii=False), "utf-8")  # which is YAML
         before = sandbox.request_count()
         how = RunSettings(out=Path(name) / "out", allow_new_values=True, sandbox=Path(name))
         try:
-            result = library.run(leads, mapping, target=target(sandbox), settings=how)
+            if at_once:
+                library.run(leads, path, target=target(sandbox), settings=how)
+            else:
+                library.plan(leads, path, target=target(sandbox), settings=how)
+                assert sandbox.request_count() == before
+                library.apply(Path(name) / "out", target=target(sandbox))
         except SourceError:
             return  # no text of these made a list
-        received = {r.sha256 for r in sandbox.requests()[before:]}
+        received = Counter(r.sha256 for r in sandbox.requests()[before:])
         with ReadyFile(Path(name) / "out" / "ready.parquet") as file:
             ready = list(file.requests())
-        assert received == {hashlib.sha256(request.body).hexdigest() for request in ready}
-        shown = {p.row: p.body for p in library.preview(leads, mapping) if p.body is not None}
-        run_id = result.summary.run_id
+        run_id = PlanFile.read(Path(name) / "out" / "plan.json").run_id
+        assert received == Counter(hashlib.sha256(request.body).hexdigest() for request in ready)
+        shown = {p.row: p.body for p in library.preview(leads, path) if p.body is not None}
         assert {row: body.replace(run_id.encode(), b"preview") for row, body in ready} == shown
 
 
