@@ -91,7 +91,7 @@ def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup)
     )
     assert lines.index("  rows               5") < text.count("\n")
     assert "  ready              1   to be created in project 134 at http://x/v2, as acme" in lines
-    assert "  skipped            1   1 the same as a row before" in lines
+    assert "  skipped            1   the same as a row before" in lines
     assert any(line.startswith("  invalid            3   1 ") for line in lines)
     assert (
         "  The project was not asked whether it has these fields and values. --online asks it."
