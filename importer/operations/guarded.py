@@ -177,6 +177,7 @@ def apply(
         target_lock(runs_dir, past.base_url, past.project, wait=guard.wait, stop=control.stop),
         Ledger.open(runs_dir) as ledger,
     ):
+        past = past_run(run_dir)  # another may have sent from it before this one got the lock
         # Runs from other folders must see what is sent from here.
         remember(runs_dir)
         known = ledger.find(past.description.run_id)
@@ -459,13 +460,19 @@ def _refuse_leads_sent_since(
     excepted: Collection[str],
     ledgers: Sequence[Ledger],
 ) -> None:
-    """Refuse pending rows whose keys (``rows.within``) another run has sent since the plan."""
+    """Refuse pending rows whose keys (``rows.within``) another run has sent since the plan.
+
+    That run may have begun before: what it had sent by then, the plan left out.
+    """
     rules = load_mapping(directory.mapping).spec.rows
     unique = rules.unique or ()
     if rules.within is None or (own := _keys(directory, unique)) is None:
         return
     place = (past.base_url, past.project)
-    runs = newest_first([e for ledger in ledgers for e in ledger.runs(since=plan.made_at)])
+    since = plan.made_at
+    if rules.on_duplicate != "allow":  # else the plan holds what was sent by then, too
+        since -= timedelta(days=rules.within)
+    runs = newest_first([e for ledger in ledgers for e in ledger.runs(since=since)])
     for other in runs:
         same_place = (other.base_url, other.project) == place
         if not same_place or other.run_id in {past.description.run_id, *excepted}:

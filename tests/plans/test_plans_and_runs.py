@@ -76,6 +76,22 @@ def test_leads_that_another_list_has_sent_since_are_named(
     assert len(phones(desk)) == 13
 
 
+def test_leads_that_a_run_has_sent_since_which_had_begun_before_are_named(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    write_list(desk.folder / "other.csv", 4, first=9)
+    url = ("--base-url", desk.sandbox.base_url)
+    words = ("-m", "m.yaml", "--out", "other", *url)
+    assert desk.cli("run", "other.csv", *words, "--limit", 1) == 0
+    plan = desk.plan("plan")
+    assert plan.ready == ROWS - 1
+    assert desk.cli("resume", "other") == 0
+    told()
+    assert desk.cli("apply", "plan") == 2
+    assert "2 rows (12, 13)" in told()
+    assert set(phones(desk).values()) == {1}
+
+
 # Copies of the folder of a plan.
 
 
