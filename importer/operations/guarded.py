@@ -33,7 +33,7 @@ from importer.files import make_private_folder, quoted, replacing
 from importer.journal.journal import BEGUN_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.mapping.spec import Rows
-from importer.model import Status, Summary
+from importer.model import CanaryState, Status, Summary
 from importer.operations.ledger import (
     ENTRY_KEY,
     RUNNING,
@@ -54,7 +54,7 @@ from importer.pipeline.planfile import PlanFile, intact_plan
 from importer.pipeline.recover import PastRun, past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, StopSwitch
-from importer.pipeline.summary import Description
+from importer.pipeline.summary import Description, plan_without
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.survey.duplicates import FirstPlaces, Seen, Sighting, row_of
 
@@ -345,14 +345,25 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
     when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
     what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
     folder = quoted(past.run_dir)
+    run = _read(past.run_dir)
+    canary = run.canary if run is not None else None
     if past.unfinished and RunDirectory(past.run_dir).journal.exists():
+        again = f"To send all of them again, the {past.count(Status.CREATED)} that were created too"
+        way = f"Go on with: {resume_command(past.run_dir)}"
+        if run is not None and canary is not None and canary.state is CanaryState.STOPPED:
+            # Whoever has mended the mapping would send the rest as it was before.
+            without = plan_without(run.description, [past.run_dir])
+            way = (
+                "Its first rows are not in the service as they were sent, or failed. To leave out"
+                f" those that are there: {without}\nTo send its rest as it was planned: "
+                f"{resume_command(past.run_dir, 'apply')}"
+            )
         raise Unfinished(
             f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
-            f"Go on with: {resume_command(past.run_dir)}\nTo send all of them again, the"
-            f" {past.count(Status.CREATED)} that were created too: --again.",
+            f"{way}\n{again}: --again.",
             past,
         )
-    if _to_read_back(past.run_dir):
+    if canary is not None and canary.under_way:
         raise Unfinished(
             f"{what}, and its first rows are still to be read back",
             f"Go on with: {resume_command(past.run_dir)}",
@@ -368,12 +379,12 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
         )
 
 
-def _to_read_back(run_dir: Path) -> bool:
-    """Whether all rows of a run are sent, and its canary was not read back yet."""
+def _read(run_dir: Path) -> PastRun | None:
+    """A past run by its own journal; None where nothing can be read of it."""
     try:
-        return past_run(run_dir).needs_service
-    except (JournalError, OSError):  # nothing can be read of it: the ledger has the last word
-        return False
+        return past_run(run_dir)
+    except (JournalError, OSError):  # the ledger has the last word then
+        return None
 
 
 def _home(run_id: str, *folders: Path) -> Path:
