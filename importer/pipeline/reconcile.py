@@ -19,9 +19,8 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from importer.api.client import Client
 from importer.errors import UsageError
 from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import load_mapping
@@ -40,6 +39,9 @@ from importer.pipeline.summary import mark_from_list
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
+
+if TYPE_CHECKING:
+    from importer.api.client import Client
 
 AT_ONCE = 8
 SETTLING_SECONDS = 120.0
@@ -184,6 +186,9 @@ async def _search(target: Target, search: Search, sought: _Sought) -> Reconcilia
     first, last = _range(search, set(sought.known))
     left, found = dict(sought.wanted), []
     state = _SearchState(first, 0, 0)
+    # A check, which reaches this module through the library, starts without the HTTP library.
+    from importer.api.client import Client
+
     async with Client(target, Pace(concurrency=AT_ONCE)) as client:
         doubt = await _doubt(client, sought)
         async for numberid, record in _records(client, search, first, last, sought, state):
