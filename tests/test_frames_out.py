@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,3 +166,22 @@ def test_rows_are_gone_through_in_flat_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 24 * 2**20
+
+
+NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.md"
+
+
+def test_the_notebook_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its cells one after the other, against a sandbox of its own."""
+    page = NOTEBOOK.read_text("utf-8")
+    (mapping,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    Path("leads.yaml").write_text(mapping, "utf-8")
+    cells = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert len(cells) == page.count("```python")
+    names: dict[str, object] = {}
+    with live_sandbox() as live:
+        for code, output in cells:
+            here = code.replace("http://127.0.0.1:8080/v2", live.base_url)
+            exec(compile(here, str(NOTEBOOK), "exec"), names)  # noqa: S102
+            printed = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+            assert printed == output
