@@ -112,6 +112,36 @@ def test_a_copy_of_a_plan_that_has_not_begun_may_be_sent_and_then_its_original_n
     assert len(phones(desk)) == ROWS
 
 
+def test_of_two_copies_on_another_machine_one_is_sent(
+    desk: Desk,
+    told: Callable[[], str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk.plan("plan", "--runs-dir", "gone")
+    machine = tmp_path_factory.mktemp("machine")
+    for folder in ("one", "two"):
+        shutil.copytree(desk.folder / "plan", machine / folder / "plan")
+    for folder in ("plan", "gone"):
+        shutil.rmtree(desk.folder / folder)
+    monkeypatch.setenv("VCC_STATE_DIR", str(machine / "state"))
+    assert desk.cli("apply", machine / "one" / "plan", "--limit", 5) == 0
+    told()
+    assert desk.cli("apply", machine / "two" / "plan") == 2
+    assert "is a copy of" in told()
+    # A run that had begun on the first machine is in the ledger of the second, too.
+    begun = machine / "begun" / "plan"
+    shutil.move(machine / "one" / "plan", begun)
+    monkeypatch.setenv("VCC_STATE_DIR", str(machine / "third"))
+    shutil.rmtree(machine / "one")
+    shutil.copytree(begun, machine / "copy" / "plan")
+    assert desk.cli("resume", begun, "--limit", 2) == 0
+    told()
+    assert desk.cli("resume", machine / "copy" / "plan") == 2
+    assert "is a copy of" in told()
+    assert (len(phones(desk)), set(phones(desk).values())) == (7, {1})
+
+
 def test_a_plan_may_be_moved_before_it_began_and_after(desk: Desk, told: Callable[[], str]) -> None:
     desk.plan("plan")
     shutil.move(desk.folder / "plan", desk.folder / "moved")
