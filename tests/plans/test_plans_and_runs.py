@@ -6,10 +6,13 @@ import csv
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from importer.operations.ledger import Ledger
 from tests.plans.conftest import MAPPING, ROWS, Desk, write_list
 from tests.support.live_sandbox import live_sandbox
 
@@ -83,6 +86,9 @@ def test_leads_that_a_run_has_sent_since_which_had_begun_before_are_named(
     url = ("--base-url", desk.sandbox.base_url)
     words = ("-m", "m.yaml", "--out", "other", *url)
     assert desk.cli("run", "other.csv", *words, "--limit", 1) == 0
+    with Ledger.open(desk.folder / "runs") as ledger:
+        (entry,) = ledger.runs()
+        ledger.enter(replace(entry, started_at=entry.started_at - timedelta(hours=1)))
     plan = desk.plan("plan")
     assert plan.ready == ROWS - 1
     assert desk.cli("resume", "other") == 0
