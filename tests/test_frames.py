@@ -294,6 +294,23 @@ def test_a_generator_that_raises_sends_nothing(sandbox: LiveSandbox) -> None:
     assert not list(Path("runs").glob("generator*"))
 
 
+def test_a_run_can_be_stopped_while_its_rows_are_still_coming(tmp_path: Path) -> None:
+    stop = importer.StopSwitch()
+
+    def rows() -> Iterator[dict[str, object]]:
+        for number in range(3 * BATCH_ROWS):
+            if number == BATCH_ROWS + 5:
+                stop.pull("enough")
+            assert number <= 2 * BATCH_ROWS
+            yield {"Name": "Ann", "Phone": number}
+
+    with pytest.raises(importer.RunInterruptedError):
+        importer.check(rows(), "leads.yaml", stop=stop)
+    with pytest.raises(importer.RunInterruptedError):
+        importer.check(as_lines(tmp_path / "leads.jsonl", LEADS), "leads.yaml", stop=stop)
+    assert stop.reason == "enough"
+
+
 def test_an_arrow_stream_that_raises_sends_nothing() -> None:
     def batches() -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pylist([{"Name": "Ann", "Phone": "1"}])

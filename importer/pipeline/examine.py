@@ -341,13 +341,17 @@ def open_incoming(
     A list of failures is read as if the mapping said nothing of the source. A list of created rows
     is refused: it lies beside that of failures, and each of its rows would be there twice. What a
     mapping says of files is passed over for a frame. RunInterruptedError is raised where `stop` is
-    pulled while a frame is gone through.
+    pulled while a list is gone through to be opened.
     """
+    stopping = stop if stop is not None else StopSwitch()
+
+    def going_on() -> None:
+        _raise_if_stopped(stopping)
+
     if isinstance(given, Frame):
-        stopping = stop if stop is not None else StopSwitch()
-        source = open_frame(given, reading, lambda: _raise_if_stopped(stopping))
+        source = open_frame(given, reading, going_on)
     else:
-        source = _opened(given, mapping, reading)
+        source = _opened(given, mapping, reading, going_on)
     headers = set(source.info.headers)
     if headers >= {NOTE_COLUMNS[0], NUMBERID_COLUMN} and not headers >= set(NOTE_COLUMNS):
         with source:
@@ -359,10 +363,12 @@ def open_incoming(
     return source
 
 
-def _opened(path: Path, mapping: LoadedMapping, given: SourceOptions) -> Source:
+def _opened(
+    path: Path, mapping: LoadedMapping, given: SourceOptions, going_on: Callable[[], None]
+) -> Source:
     reading = _reading(mapping, given)
     try:
-        source = open_source(path, reading)
+        source = open_source(path, reading, going_on)
     except SourceError:
         if reading == given or not path.is_file() or (ours := _failures(path, given)) is None:
             raise

@@ -19,6 +19,7 @@ from importer.sources.inputfile import (
 from importer.sources.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from importer.settings import SourceOptions
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 _PACKED = (FileKind.GZIP, FileKind.ZIP)
 
 
-def open_source(path: Path, options: SourceOptions) -> Source:
+def open_source(
+    path: Path, options: SourceOptions, going_on: Callable[[], None] = lambda: None
+) -> Source:
     """Open a file of any kind that can be read; use it as a context manager.
 
     ``-`` is standard input. The header and the first data row have been read when this returns.
     The path is opened once, and what is read, unpacked and hashed is a private copy, which is kept
-    until the source is closed: who replaces the file meanwhile changes nothing.
+    until the source is closed: who replaces the file meanwhile changes nothing. `going_on` is
+    called now and then where all of a file must be gone through to open it; what it raises ends it.
     Raises SourceError for a file that is missing, unreadable, empty, damaged, over a limit, or of
     a kind not read.
     """
@@ -44,7 +48,7 @@ def open_source(path: Path, options: SourceOptions) -> Source:
             else:
                 refuse_unreadable(path)
                 file = undo.enter_context(private_copy(path, name))
-            reading = _read(file, options, undo)
+            reading = _read(file, options, undo, going_on)
             undo.callback(reading.close)
             info = replace(reading.info, path=name)
             return Source(replace(reading, info=info), file, undo.pop_all().close)
@@ -55,11 +59,13 @@ def open_source(path: Path, options: SourceOptions) -> Source:
         ) from None
 
 
-def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
+def _read(
+    file: InputFile, options: SourceOptions, undo: ExitStack, going_on: Callable[[], None]
+) -> Reading:
     """What a reader makes of the file, or of the list in it if it is packed."""
     file, kind = _decrypted(file, undo)
     if kind not in _PACKED:
-        return _opened(file, kind, options)
+        return _opened(file, kind, options, going_on)
     from importer.sources.unpacking import unpacked
 
     inner, problems = undo.enter_context(unpacked(file, kind))
@@ -69,7 +75,7 @@ def _read(file: InputFile, options: SourceOptions, undo: ExitStack) -> Reading:
             f"{inner}: this is an archive within an archive, which is not read.",
             "Unpack it, and give the file that is in it.",
         )
-    reading = _opened(inner, inner_kind, options)
+    reading = _opened(inner, inner_kind, options, going_on)
     info = replace(reading.info, problems=(*problems, *reading.info.problems))
     return replace(reading, info=info)
 
@@ -85,7 +91,9 @@ def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, FileKind]:
     return file, detect(file)
 
 
-def _opened(file: InputFile, kind: FileKind, options: SourceOptions) -> Reading:
+def _opened(
+    file: InputFile, kind: FileKind, options: SourceOptions, going_on: Callable[[], None]
+) -> Reading:
     match kind:
         case FileKind.TEXT:
             from importer.sources.delimited import open_delimited
@@ -114,6 +122,6 @@ def _opened(file: InputFile, kind: FileKind, options: SourceOptions) -> Reading:
         case FileKind.JSON_LINES:
             from importer.sources.typedfiles import open_json_lines
 
-            return open_json_lines(file, options)
+            return open_json_lines(file, options, going_on)
     what, instead = REFUSALS[kind]
     raise SourceError(f"{file}: this is {what}.", instead)
