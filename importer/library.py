@@ -117,6 +117,8 @@ _log = logging.getLogger(__name__)
 File = str | os.PathLike[str]
 Incoming = File | Frame | ArrowTable | Iterable[Mapping[str, object]]
 """A list to import: the path of a file, or a frame."""
+AnyMapping = File | LoadedMapping | Mapping[str, Any]
+"""A mapping: the path of its file, loaded, or the keys that a file would have."""
 
 
 class CheckOptions(TypedDict, total=False):
@@ -148,9 +150,15 @@ class ApplyOptions(TypedDict, total=False):
     guard: Guard
 
 
-def load_mapping(path: File) -> LoadedMapping:
-    """Load a mapping file; raise MappingError with all mistakes where it is unusable."""
-    return pipeline.load_mapping(Path(path))
+def load_mapping(given: File | Mapping[str, Any]) -> LoadedMapping:
+    """Load a mapping file, or the keys that one would have, as a dict.
+
+    Paths in a dict are relative to the working directory. Raises MappingError with all mistakes
+    where it is unusable.
+    """
+    if isinstance(given, Mapping):
+        return pipeline.mapping_of(given, Path("mapping"))
+    return pipeline.load_mapping(Path(given))
 
 
 def past_run(run_dir: File) -> PastRun:
@@ -163,7 +171,7 @@ def past_run(run_dir: File) -> PastRun:
 
 def preview(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     destination: Destination | None = None,
     reading: SourceOptions | None = None,
@@ -182,7 +190,7 @@ def preview(
 
 def check(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     target: Target | None = None,
     destination: Destination | None = None,
@@ -226,7 +234,7 @@ def check(
 
 def run(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     target: Target | None = None,
     reading: SourceOptions | None = None,
@@ -258,7 +266,7 @@ def run(
 
 def plan(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     target: Target | None = None,
     reading: SourceOptions | None = None,
@@ -437,7 +445,7 @@ def verify(run_dir: File, *, target: Target | None = None, sample: int = SAMPLE)
 
 async def check_async(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     target: Target | None = None,
     destination: Destination | None = None,
@@ -465,7 +473,7 @@ async def check_async(
 
 async def run_async(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     target: Target | None = None,
     reading: SourceOptions | None = None,
@@ -486,7 +494,7 @@ async def run_async(
 
 async def plan_async(
     file: Incoming,
-    mapping: File | LoadedMapping,
+    mapping: AnyMapping,
     *,
     target: Target | None = None,
     reading: SourceOptions | None = None,
@@ -586,7 +594,7 @@ def _incoming(file: Incoming) -> Path | Frame:
     return file if isinstance(file, Frame) else Frame(file)
 
 
-def _loaded(mapping: File | LoadedMapping) -> LoadedMapping:
+def _loaded(mapping: AnyMapping) -> LoadedMapping:
     return mapping if isinstance(mapping, LoadedMapping) else load_mapping(mapping)
 
 

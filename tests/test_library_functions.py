@@ -127,3 +127,28 @@ def test_the_jobs_of_a_file_are_worked_on(sandbox: LiveSandbox) -> None:
     )
     with pytest.raises(importer.UsageError, match="there is no job 'graz'"):
         importer.batch("jobs.yaml", only="graz")
+
+
+def test_a_mapping_may_be_a_dict(sandbox: LiveSandbox) -> None:
+    """It is kept in the run's folder, as a file's is; mistakes are told all at once."""
+    keys = {
+        "version": 1,
+        "project": 134,
+        "region": "HU",
+        "form": {"name": {"column": "Name", "case": "upper"}},
+        "contacts": {1: {"phone": "Phone"}},
+    }
+    target = importer.target_for(importer.load_mapping(keys), base_url=sandbox.base_url)
+    planned = importer.plan(LEADS, keys, target=target, guard=importer.Guard(again=True))
+    keys["form"] = {}
+    result = importer.apply(planned.directory.path, target=target, guard=importer.Guard(again=True))
+    assert result.summary.counts[Status.CREATED] == 2
+    again = importer.load_mapping(planned.directory.path / "mapping.yaml")
+    assert next(preview.body for preview in importer.preview(LEADS, again)) == (
+        b'{"form":{"name":"ANN"},"contacts":{"1":{"phone":"36201234567"}},"phone_field":"phone1"}'
+    )
+    with pytest.raises(importer.MappingError) as error:
+        importer.load_mapping({"version": 1, "form": {"name": {"colum": "N"}, "city": {"vale": 1}}})
+    assert len(error.value.mistakes) == 2
+    with pytest.raises(importer.MappingError, match="of a type that no mapping file has"):
+        importer.load_mapping({"version": 1, "form": {"name": object()}})

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -76,6 +77,26 @@ def load_mapping(path: Path) -> LoadedMapping:
             line = raw.count(b"\n", 0, error.start) + 1
             what, hint = f"not UTF-8 text (line {line})", "Save it as UTF-8 in your editor."
         raise MappingError(f"{path}: this is {what}", hint=hint) from None
+    return _loaded(path, raw, text)
+
+
+def mapping_of(keys: Mapping[str, Any], path: Path) -> LoadedMapping:
+    """The mapping that has these keys, as a mapping file has them.
+
+    It is kept as JSON, which is YAML; `path` is where it would stand: mistakes are told of it, and
+    paths in it are relative to its folder. Raises MappingError with all mistakes.
+    """
+    try:
+        text = json.dumps(keys, ensure_ascii=False, indent=2) + "\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MappingError(
+            f"{path}: a key or value is of a type that no mapping file has: {error}",
+            hint="Write it as text, a number, a truth value, a list or a dict.",
+        ) from None
+    return _loaded(path, text.encode(), text)
+
+
+def _loaded(path: Path, raw: bytes, text: str) -> LoadedMapping:
     reader = YamlReader(path)
     data = reader.read(text)
     places, mistakes = reader.places, reader.mistakes

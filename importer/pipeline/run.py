@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from importer.api.request import base_url_for
 from importer.errors import ImporterError
-from importer.mapping.load import LoadedMapping, load_mapping
+from importer.mapping.load import LoadedMapping, load_mapping, mapping_of
 from importer.mapping.semantics import needed_project
 from importer.mapping.spec import mapping_schema
 from importer.pipeline.apply import Job, Register, RunResult, send_and_finish
@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "fetch_gate",
     "load_mapping",
+    "mapping_of",
     "mapping_schema",
     "needed_project",
     "preview",
