@@ -91,7 +91,12 @@ if TYPE_CHECKING:
         Waiting,
     )
     from importer.operations.batch import batch
-    from importer.operations.batch_report import BatchResult, Fate, FileOutcome, JobResult
+    from importer.operations.batch_report import (
+        BatchResult,
+        Fate,
+        FileOutcome,
+        JobResult,
+    )
     from importer.settings import (
         Destination,
         MaxFailures,
