@@ -330,20 +330,26 @@ class Spool:
     def batches(self, taken: tuple[int, int] | None = None) -> Iterator[Batch]:
         """The rows, or those whose numbers are in the inclusive range that is to be taken."""
         low, high = taken or (FIRST_ROW, sys.maxsize)
-        first = FIRST_ROW
+        first, place = FIRST_ROW, 0
+        for size in self._sizes:
+            if first > high:
+                return
+            rows = self._piece(place, size)
+            start = max(low - first, 0)
+            stop = min(high - first + 1, rows.num_rows)
+            if start < stop:
+                batch = batch_of(first + start, self._columns(rows, start, stop), self.headers)
+                if batch is not None:
+                    yield batch
+            first, place = first + rows.num_rows, place + size
+
+    def _piece(self, place: int, size: int) -> Any:
+        # Opened each time: a file that is open cannot be removed on Windows, and who goes through
+        # the rows may stop half-way.
         with self._path.open("rb") as file:
-            for size in self._sizes:
-                if first > high:
-                    return
-                with pa.ipc.open_stream(file.read(size)) as stream:
-                    rows = stream.read_next_batch()
-                start = max(low - first, 0)
-                stop = min(high - first + 1, rows.num_rows)
-                if start < stop:
-                    batch = batch_of(first + start, self._columns(rows, start, stop), self.headers)
-                    if batch is not None:
-                        yield batch
-                first += rows.num_rows
+            file.seek(place)
+            with pa.ipc.open_stream(file.read(size)) as stream:
+                return stream.read_next_batch()
 
     def _columns(self, rows: Any, start: int, stop: int) -> list[Texts]:
         arrays = dict(zip(rows.schema.names, rows.columns, strict=True))
