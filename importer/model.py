@@ -17,6 +17,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
@@ -309,15 +311,30 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginalWorkbook:
+    """The workbook (.xlsx, .xlsm) that was read, for a report that marks it.
+
+    `write` makes a file, which exists, one that openpyxl can be given, and says in words what it
+    lacks; it raises SourceError where the workbook is too large or damaged. `reread` gives the
+    headers, header row and rows that a workbook has in the place where the source's were read.
+    """
+
+    write: Callable[[Path], tuple[str, ...]]
+    reread: Callable[[Path], tuple[SourceInfo, Iterator[Batch]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All cells and all problems of a file, for reports that show every one.
 
     Both can be gone through as often as wanted while the check's working copy lasts: rows in
-    source order; problems of the file first, then by row.
+    source order; problems of the file first, then by row. `original` is there where the source was
+    an Excel workbook as it was given: not one in an archive, or from standard input.
     """
 
     batches: Callable[[], Iterator[Batch]]
     problems: Callable[[], Iterator[Problem]]
+    original: OriginalWorkbook | None = None
 
 
 @dataclass(frozen=True, slots=True)

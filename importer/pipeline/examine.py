@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,7 @@ from importer.model import (
     Checked,
     Checkup,
     Findings,
+    OriginalWorkbook,
     Problem,
     Progress,
     Severity,
@@ -50,6 +52,7 @@ from importer.sources import open_source
 from importer.sources.delimited import ONE_COLUMN
 from importer.sources.dialect import joint_of_names, way_out
 from importer.sources.frames import Frame, open_frame
+from importer.sources.original import LARGEST_ORIGINAL, write_bearable
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.typed import TYPED_KINDS
@@ -186,6 +189,8 @@ class Examination:
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
         self.cells_digest = snapshot.digest
         self.bound = self.bound.with_facts(watch.facts())
+        if look.log is not None:
+            _keep_original(source.original, _original_beside(look.log))
 
     def survey(self) -> Iterator[list[Decision]]:
         """Decide on the copy's rows; give the decisions of each batch.
@@ -279,7 +284,7 @@ class Examination:
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""
         survey = self.surveyor.finish(self._fill.columns())
-        findings = findings_of(self.look.log, self.look.copy)
+        findings = findings_of(self.look.log, self.look.copy, self.info)
         checkup = Checkup(
             self.info, survey, self.bound.unused_columns, findings, phones=self.bound.phones
         )
@@ -309,7 +314,25 @@ def _without_sent(evaluated: Evaluated, before: SentBefore) -> Evaluated:
     return replace(evaluated, checked=replace(checked, filtered=filtered, problems=problems))
 
 
-def findings_of(log: Path | None, copy: Path) -> Findings | None:
+def _original_beside(log: Path) -> Path:
+    """Where the workbook that was read is kept for reports, as long as the log is."""
+    return log.with_suffix(".original")
+
+
+def _keep_original(workbook: Path | None, place: Path) -> None:
+    """Keep the workbook that was read, if one was, and is not far larger than those marked."""
+    place.unlink(missing_ok=True)  # of a file before that could not be read to its end
+    if workbook is None or workbook.stat().st_size > LARGEST_ORIGINAL:
+        return
+    try:
+        shutil.copyfile(workbook, place)
+        place.chmod(0o600)
+    except OSError:
+        # What is found matters more than a report in the supplier's own formats.
+        place.unlink(missing_ok=True)
+
+
+def findings_of(log: Path | None, copy: Path, info: SourceInfo) -> Findings | None:
     """All cells and problems, for as long as the log and the copy last; None without a log."""
     if log is None:
         return None
@@ -318,7 +341,19 @@ def findings_of(log: Path | None, copy: Path) -> Findings | None:
         with Snapshot.open(copy) as snapshot:
             yield from snapshot.batches()
 
-    return Findings(batches, lambda: logged_problems(log))
+    def reread(path: Path) -> tuple[SourceInfo, Iterator[Batch]]:
+        source = open_source(path, SourceOptions(sheet=info.sheet, header_row=info.header_row))
+        return source.info, _to_the_end(source)
+
+    kept, original = _original_beside(log), None
+    if kept.exists():
+        original = OriginalWorkbook(lambda target: write_bearable(kept, target), reread)
+    return Findings(batches, lambda: logged_problems(log), original)
+
+
+def _to_the_end(source: Source) -> Iterator[Batch]:
+    with source:
+        yield from source.batches()
 
 
 # Opening a file: a supplier's, or our own list of failures that comes back. What a mapping says

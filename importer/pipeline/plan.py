@@ -270,7 +270,7 @@ def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:
     except OSError:
         # Why the file is refused matters more than a report of all its cells.
         return replace(checkup, findings=None)
-    return replace(checkup, findings=findings_of(log, beside))
+    return replace(checkup, findings=findings_of(log, beside, checkup.info))
 
 
 def _now() -> datetime:

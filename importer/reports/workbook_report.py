@@ -7,25 +7,24 @@ has the conclusion, the figures, and what the marks mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from importer.model import NUMBERS_COLUMN, Batch, Checkup, Problem, Severity
-from importer.reports.content import (
-    all_problems,
-    columns,
-    conclusion,
-    describe,
-    phones_read,
-    place,
-    problem_groups,
-    readiness,
-    remedies,
-    supplier_hint,
-    supplier_message,
-    visible,
+from importer.reports.content import all_problems
+from importer.reports.marks import (
+    COUNT,
+    MOST_COMMENTS,
+    SHARE,
+    SUMMARY,
+    ColumnsByHeader,
+    ProblemsByRow,
+    note,
+    note_height,
+    summary_rows,
+    summary_widths,
+    worst,
 )
 from importer.reports.text_workbook import (
     GREY,
@@ -40,28 +39,24 @@ from importer.reports.text_workbook import (
 NOTES = "_problems"
 """The last column, which says of each row what is wrong with it; imports leave it out."""
 
-MOST_COMMENTS = 20_000
-"""Spreadsheet programs become slow with many more."""
-
 _FROZEN = 10
 """A header further down is not frozen: nothing of the screen would be left."""
-
-_LONGEST_NOTE = 2000
 
 _MOST_BEFORE = 50
 
 
-def write_workbook(path: Path, checkup: Checkup) -> list[str]:
-    """Write the copy and its summary; give what had to be left out, in words."""
+def write_workbook(path: Path, checkup: Checkup, remarks: Sequence[str] = ()) -> list[str]:
+    """Write the copy and its summary; give the `remarks` and what had to be left out, in words."""
     book = TextWorkbook(path)
     try:
         copy = _Copy(book, checkup)
         copy.write()
-        _write_summary(book, checkup, copy.left_out())
+        said = [*remarks, *copy.left_out()]
+        _write_summary(book, checkup, said)
         book.save()
     finally:
         book.discard()
-    return copy.left_out()
+    return said
 
 
 class _Copy:
@@ -70,12 +65,13 @@ class _Copy:
     def __init__(self, book: TextWorkbook, checkup: Checkup) -> None:
         info = checkup.info
         self._checkup = checkup
-        self._places = _ColumnsByHeader(info.headers)
+        self._places = ColumnsByHeader(info.headers)
         # Here all cells are texts; what was a number with a fraction is noted beside them.
         self._notes = [NUMBERS_COLUMN] if any(b.fractions for b in self._batches()) else []
         self._notes.append(NOTES)
         wanted = [i for i, h in enumerate(info.headers) if h not in {NOTES, NUMBERS_COLUMN}]
         self._kept = wanted[: SHEET_COLUMNS - len(self._notes)]
+        self._shown = {source: column for column, source in enumerate(self._kept)}
         self._columns_left_out = len(wanted) - len(self._kept)
         self._rows_left_out = 0
         self._comments = 0
@@ -100,7 +96,7 @@ class _Copy:
     def write(self) -> None:
         """Write header, rows and marks."""
         header = self._checkup.info.header_row - 1
-        problems = _ProblemsByRow(all_problems(self._checkup))
+        problems = ProblemsByRow(all_problems(self._checkup))
         self._header(header, problems.up_to(header + 1))
         last = header
         for batch in self._batches():
@@ -157,28 +153,16 @@ class _Copy:
             below = [] if sample is None else sample.columns[self._kept[column]][:200].to_pylist()
             self._sheet.set_width(column, max(8, fitting_width([text, *below])))
         self._sheet.set_width(self._last, 60, self._aside)
-        for column, found in self._marks(problems, row_wide=False).items():
-            style = self._headings[_worst(found)]
+        for column, found in self._places.marks(problems, self._shown, row_wide=False).items():
+            style = self._headings[worst(found)]
             self._mark(row, column, (texts[column], style), found)
 
     def _row(self, row: int, texts: list[str], problems: Sequence[Problem]) -> None:
         self._sheet.write_row(row, texts)
         if problems:
-            for column, found in self._marks(problems, row_wide=True).items():
-                self._mark(row, column, (texts[column], self._styles[_worst(found)]), found)
-            self._sheet.write(row, self._last, _note(problems, "; "))
-
-    def _marks(self, problems: Sequence[Problem], *, row_wide: bool) -> dict[int, list[Problem]]:
-        """The problems by the column of the copy in which they are shown."""
-        shown = {source: column for column, source in enumerate(self._kept)}
-        marks: dict[int, list[Problem]] = {}
-        for problem in problems:
-            found = [shown[i] for i in self._places.of(problem.column) if i in shown]
-            if not found and row_wide and self._kept:
-                found = [0]
-            for column in found:
-                marks.setdefault(column, []).append(problem)
-        return marks
+            for column, found in self._places.marks(problems, self._shown, row_wide=True).items():
+                self._mark(row, column, (texts[column], self._styles[worst(found)]), found)
+            self._sheet.write(row, self._last, note(problems, "; "))
 
     def _mark(self, row: int, column: int, cell: tuple[str, Any], problems: list[Problem]) -> None:
         self._sheet.write(row, column, *cell)
@@ -186,78 +170,9 @@ class _Copy:
             self._comments_left_out += 1
             return
         self._comments += 1
-        note = _note(problems, "\n")
-        height = min(40 + 18 * (len(note) // 38 + note.count("\n") + 1), 400)
-        options = {"x_scale": 2.2, "height": height, "font_size": 9}
-        self._sheet.sheet.write_comment(row, column, note, options)
-
-
-class _ColumnsByHeader:
-    """Which columns a problem means by the headers it names; a header may stand twice."""
-
-    def __init__(self, headers: Sequence[str]) -> None:
-        self._columns: dict[str, list[int]] = {}
-        for column, header in enumerate(headers):
-            if header:
-                self._columns.setdefault(header, []).append(column)
-
-    def of(self, named: str | None) -> list[int]:
-        """The columns of one header, or of several with commas between; a header may have some."""
-        if not named:
-            return []
-        if named in self._columns:
-            return self._columns[named]
-        found: list[int] = []
-        parts = named.split(", ")
-        while parts:
-            for length in range(len(parts), 0, -1):
-                columns = self._columns.get(", ".join(parts[:length]))
-                if columns is not None:
-                    found += columns
-                    break
-            parts = parts[length:]
-        return found
-
-
-class _ProblemsByRow:
-    """Problems in the order of their rows, handed out while the rows are gone through."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self._groups = groupby(problems, key=lambda problem: problem.row or 0)
-        self._next = self._take()
-
-    def up_to(self, row: int) -> list[Problem]:
-        """The problems that were not taken yet, up to and with this row's."""
-        found: list[Problem] = []
-        while self._next is not None and self._next[0] <= row:
-            found += self._next[1]
-            self._next = self._take()
-        return found
-
-    def _take(self) -> tuple[int, list[Problem]] | None:
-        group = next(self._groups, None)
-        return None if group is None else (group[0], list(group[1]))
-
-
-def _worst(problems: Sequence[Problem]) -> Severity:
-    errors = any(problem.severity is Severity.ERROR for problem in problems)
-    return Severity.ERROR if errors else Severity.WARNING
-
-
-def _note(problems: Sequence[Problem], between: str) -> str:
-    """What is wrong and how to mend it; a cell that fills two targets is told once."""
-    told = dict.fromkeys(
-        " → ".join(
-            filter(None, (_placed(problem), visible(supplier_hint(problem)))),
-        )
-        for problem in problems
-    )
-    return between.join(told)[:_LONGEST_NOTE]
-
-
-def _placed(problem: Problem) -> str:
-    message = visible(supplier_message(problem))
-    return f"{visible(problem.column)}: {message}" if problem.column else message
+        text = note(problems, "\n")
+        options = {"x_scale": 2.2, "height": note_height(text), "font_size": 9}
+        self._sheet.sheet.write_comment(row, column, text, options)
 
 
 # The summary.
@@ -269,24 +184,10 @@ _HOW = (
     "cells in the first sheet, save, and send the file back: it can be imported as it is."
 )
 
-_SUMMARY_WIDTHS = (34, 14, 60, 60)
-
-_WIDEST_NAME = 80
-
-_WIDEST_LIST = 500
-"""Columns listed with their fill rate."""
-
-_COUNT = "#,##0"
-
-_SHARE = "0.0 %"
-
-_SummaryCell = str | int | float
-"""A text, a number of things, or a share of all."""
-
 
 def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]) -> None:
     """Append the sheet Summary; `left_out` are lines about what the copy lacks."""
-    sheet = book.add_sheet("Summary")
+    sheet = book.add_sheet(SUMMARY)
     styles: dict[str, dict[str, object]] = {
         "title": {"bold": True, "font_size": 14},
         "line": {},
@@ -297,12 +198,12 @@ def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]
     }
     texts = {name: book.style(**style) for name, style in styles.items()}
     right = {"align": "right", "indent": 1}  # apart from the text in the next column
-    counts = {n: book.style(**each, **right, num_format=_COUNT) for n, each in styles.items()}
-    shares = {n: book.style(**each, **right, num_format=_SHARE) for n, each in styles.items()}
+    counts = {n: book.style(**each, **right, num_format=COUNT) for n, each in styles.items()}
+    shares = {n: book.style(**each, **right, num_format=SHARE) for n, each in styles.items()}
     over_figures = book.style(**styles["head"], **right)
-    for column, width in enumerate(_summary_widths(checkup)):
+    for column, width in enumerate(summary_widths(checkup)):
         sheet.set_width(column, width)
-    for row, (name, cells) in enumerate(_summary_rows(checkup, left_out)):
+    for row, (name, cells) in enumerate(summary_rows(checkup, _HOW, left_out)):
         for column, cell in enumerate(cells):
             match cell:
                 case str() if name == "head" and column == 1:
@@ -313,55 +214,3 @@ def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]
                     sheet.write_number(row, column, cell, counts[name])
                 case float():
                     sheet.write_number(row, column, cell, shares[name])
-
-
-def _summary_widths(checkup: Checkup) -> list[int]:
-    """The first column is as wide as the longest word of a header: none is broken in it."""
-    names = (name for _, name, _ in columns(checkup)[:_WIDEST_LIST])
-    longest = max((len(word) for name in names for word in name.split()), default=0)
-    first, *others = _SUMMARY_WIDTHS
-    return [min(max(first, longest + 2), _WIDEST_NAME), *others]
-
-
-def _summary_rows(
-    checkup: Checkup, left_out: Sequence[str]
-) -> Iterator[tuple[str, list[_SummaryCell]]]:
-    """The sheet's rows, each with the name of its style."""
-    info, survey = checkup.info, checkup.survey
-    found = conclusion(checkup)
-    yield "title", [found.headline]
-    yield "line", [visible(info.path)]
-    yield "line", [describe(info)]
-    for line in checkup.refused:
-        yield "head", [visible(line)]
-    yield "line", []
-    yield "line", [_HOW]
-    for text in left_out:
-        yield "head", [text]
-    yield "line", []
-    yield "head", ["Rows", survey.rows]
-    yield "plain", ["Ready", survey.ready]
-    yield "plain", ["Invalid: to be mended", survey.invalid]
-    yield "plain", ["Skipped by a rule", survey.skipped]
-    for name, figure in readiness(survey):
-        number, _, rest = figure.partition(" ")
-        yield "line", [name, int(number.replace(",", "")), rest]
-    if read := phones_read(checkup, for_supplier=True):
-        yield "line", []
-        yield "head", ["How phones were read"]
-        for line in read:
-            yield "line", [line]
-    yield "line", []
-    if survey.problem_counts:
-        yield "head", ["Kind of problem", "Count", "Example", "What to do"]
-    for group in problem_groups(survey):
-        first = group.examples[0] if group.examples else None
-        example = f"{place(first)}: {visible(supplier_message(first))}" if first else ""
-        remedy = " ".join(map(visible, remedies(group)[:2]))
-        style = "error" if group.severity is Severity.ERROR else "warning"
-        yield style, [f"{group.title} ({group.code})", group.count, example, remedy]
-    yield "line", []
-    yield "head", ["Column", "Filled", "Used by the mapping"]
-    for fill, name, used in columns(checkup)[:_WIDEST_LIST]:
-        share = fill.filled / survey.rows if survey.rows else "–"
-        yield "plain", [name, share, "yes" if used else "no"]

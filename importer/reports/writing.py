@@ -101,14 +101,32 @@ def write_reports(
                 _write(path, found, most, report.suffix.lower())
             said.append(f"Report: {report}")
             continue
-        from importer.reports.workbook_report import write_workbook
-
         for place, one in zip(_places(report, found), found, strict=True):
             with replacing(place) as path:
-                left_out = write_workbook(path, one.checkup)
+                left_out = write_xlsx(path, one.checkup)
             said.append(f"Report: {place}")
             said += [f"  {text}" for text in left_out]
     return said
+
+
+def write_xlsx(path: Path, checkup: Checkup) -> list[str]:
+    """Write the workbook that was read with its faults marked, or a copy of its text.
+
+    The copy is for lists of other kinds, and for workbooks that are too large or cannot be kept as
+    they are. Give what is lacking, in words.
+    """
+    from importer.reports.workbook_report import write_workbook
+
+    original = checkup.findings.original if checkup.findings is not None else None
+    if original is None:
+        return write_workbook(path, checkup)
+    from importer.reports.marked_workbook import NotMarkedError, write_marked
+
+    try:
+        return write_marked(path, checkup, original)
+    except NotMarkedError as error:
+        remark = f"This is a copy of the text, not the workbook itself: {error}."
+        return write_workbook(path, checkup, [remark])
 
 
 def _places(report: Path, found: Sequence[Reported]) -> list[Path]:

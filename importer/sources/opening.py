@@ -51,7 +51,18 @@ def open_source(
             reading = _read(file, options, undo, going_on)
             undo.callback(reading.close)
             info = replace(reading.info, path=name)
-            return Source(replace(reading, info=info), file, undo.pop_all().close)
+            # Not one that was unpacked, decrypted or piped in.
+            is_original = (
+                info.kind == FileKind.XLSX.value
+                and not is_piped(path)
+                and detect(file) is FileKind.XLSX
+            )
+            return Source(
+                replace(reading, info=info),
+                file,
+                undo.pop_all().close,
+                file.path if is_original else None,
+            )
     except OSError as error:
         raise SourceError(
             f"{name}: cannot be read ({error.strerror or error}).",

@@ -14,6 +14,7 @@ from importer.sources.grid import Merges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from importer.model import Batch, SourceInfo
 
@@ -125,11 +126,19 @@ class Source:
 
     `info` says what it is. `batches` gives its rows, one time; what makes the whole file unreadable
     and is found only while reading (undecodable bytes, a quote never closed) is raised there as
-    SourceError.
+    SourceError. `original` is the private copy of an Excel workbook (.xlsx, .xlsm) that was given
+    as such; None for all else.
     """
 
-    def __init__(self, reading: Reading, content: Content, close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        content: Content,
+        close: Callable[[], None],
+        original: Path | None = None,
+    ) -> None:
         self.info = reading.info
+        self.original = original
         self._batches = reading.batches
         self._content = content
         self._close = close
