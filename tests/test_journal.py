@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -693,3 +694,27 @@ def test_it_agrees_with_the_rules_over_any_history(
             for row, state in states.items()
         }
     journal.close()
+
+
+@pytest.mark.parametrize("door", [Journal.read, Journal.open], ids=["read", "open"])
+def test_a_journal_that_was_cut_off_between_its_two_modes_can_be_read(
+    tmp_path: Path, door: Callable[[Path], Journal]
+) -> None:
+    path = tmp_path / "journal.sqlite3"
+    with Journal.create(path, {"rows": "3"}) as journal:
+        journal.intend([2])
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    # Copied while it is closed, as a process that is killed then leaves it.
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN IMMEDIATE")
+        for number in range(400):
+            connection.execute("INSERT INTO meta VALUES (?, ?)", (str(number), "x" * 400))
+        assert path.with_name(f"{path.name}-journal").stat().st_size > 0
+        for file in tmp_path.glob("journal.*"):
+            shutil.copy(file, cut / file.name)
+        connection.execute("ROLLBACK")
+    with door(cut / path.name) as journal:
+        assert journal.meta()["rows"] == "3"
+        assert list(journal.rows_in(Status.UNCERTAIN)) == [2]

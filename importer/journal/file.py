@@ -238,6 +238,17 @@ def connected(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Conn
     return connection
 
 
+def roll_back(path: Path) -> None:
+    """Let SQLite undo a transaction that was cut off halfway, which a reader cannot.
+
+    A journal has one where its process was killed between its two modes: as it was opened, or
+    closed. Raises JournalError.
+    """
+    if path.with_name(f"{path.name}-journal").exists():
+        with contextlib.ExitStack() as undo, translated(path):
+            connected(path, "rw", undo).execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
 def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
     """The right to write this journal, until it is closed or the process ends (rule 7).
 

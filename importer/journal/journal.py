@@ -61,6 +61,7 @@ from importer.journal.file import (
     make,
     mark_of,
     refuse_missing_or_empty,
+    roll_back,
     sha256_of,
     translated,
 )
@@ -143,6 +144,7 @@ class Journal:
         Raises CutJournalError where it has lost its end; with `cut`, what is left can be read.
         """
         refuse_missing_or_empty(path)
+        roll_back(path)
         with contextlib.ExitStack() as undo:
             connection = connected(path, "ro", undo)
             with contextlib.suppress(*([CutJournalError] if cut else [])):
