@@ -23,8 +23,11 @@ _BEFORE = 12
 
 
 def first_rows(result: RunResult) -> str:
-    """What came of the rows that a run has sent first, if it has read any back; lines of text."""
-    if result.canary is None:
+    """What the rows that a run has sent first have shown, where it stopped there; lines of text.
+
+    That all is well was told when it was seen, before the rest was sent.
+    """
+    if result.canary is None or not result.canary.faults:
         return ""
     return f"Sent first:\n{differences(result.canary.records)}\n\n"
 

@@ -413,7 +413,7 @@ def _as_they_were(records: int, equal: int, unverified: int) -> str:
     """That the canary is well, and how far that was seen."""
     seen = f"{_count(records, 'record')} read back, as sent: {_count(equal, 'part')} equal"
     more = ", which the service does not give back" if unverified else ""
-    return f"{seen}, {unverified:,} unverified{more}."
+    return f"{seen}, {unverified:,} unverified{more} (canary.json has each)."
 
 
 def _count(number: int, what: str) -> str:

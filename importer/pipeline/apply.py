@@ -339,10 +339,7 @@ class _Sitting:
         try:
             records = run_loop(self._asked(sent)) if sent else ()
         except ServiceError as error:
-            why = f"the first rows are sent, and could not be read back yet: {error.message}"
-            hint = "The rest is sent once they are read back, which is tried first when you go on."
-            hint = f"{error.hint}\n{hint}" if error.hint else hint
-            return Ending(End.STOPPED, Stop(CANARY_UNREAD, why, hint)), None
+            return Ending(End.STOPPED, self._unread(error)), None
         if records is None:
             return Ending(End.INTERRUPTED), None
         failed = [one for one in outcomes if one.status is not Status.CREATED]
@@ -379,31 +376,51 @@ class _Sitting:
                         task.cancel()
                     await asyncio.gather(reading, halt, return_exceptions=True)
 
+    def _unread(self, error: ServiceError) -> Stop:
+        """Why nothing more is sent where the service does not let the canary be read back."""
+        lines = [error.hint] if error.hint else []
+        lines.append("The first rows are read back before all else when you go on.")
+        if self._counts[Status.PENDING]:
+            lines += [
+                "If the service never lets records be read, plan the list without the rows that"
+                " are there, and apply that plan without --canary:",
+                f"  {plan_without(self._described(), self._excepted())}",
+            ]
+        why = f"the first rows are sent, and could not be read back yet: {error.message}"
+        return Stop(CANARY_UNREAD, why, "\n".join(lines))
+
     def _stop_for(self, result: CanaryResult) -> Stop:
         """Why the rest is not sent, and the commands to go on with."""
-        run, target = self._line.run, self._line.job.target
-        # As whom the service was spoken to last, which may not be as whom the run began.
-        description = run.description.but(
-            customer=target.customer, api_key_file=plain(target.api_key_file)
-        )
+        run = self._line.run
         stay = sum(one.status is not Status.REJECTED for one in result.failed)
         stay += len({one.row for one in result.records})
         lines = [f"All that was compared: {run.directory.path / CANARY}"]
         if stay:
             lines.append(f"Records cannot be deleted: {stay:,} stay as they are.")
         if self._counts[Status.PENDING]:
-            excepted = [Path(one["run_dir"]) for one in self._line.plan.excepted]
-            mended = plan_without(description, [*excepted, run.directory.path])
+            description = self._described()
             anyway = about_run("apply", run.directory.path, description.settings)
             lines += [
                 "If it is the mapping: mend it, and plan the list without the rows that are there:",
-                f"  {mended}",
+                f"  {plan_without(description, self._excepted())}",
                 "If it is right as it is, send the rest in spite of it:",
                 f"  {anyway}",
             ]
         what = "the rest is pending" if self._counts[Status.PENDING] else "no row is left to send"
         why = f"of the first rows {', '.join(result.faults)}; {what}"
         return Stop(CANARY_STOP, why, "\n".join(lines))
+
+    def _described(self) -> Description:
+        """The run, with as whom the service was spoken to last: maybe not as whom it began."""
+        target = self._line.job.target
+        return self._line.run.description.but(
+            customer=target.customer, api_key_file=plain(target.api_key_file)
+        )
+
+    def _excepted(self) -> list[Path]:
+        """The runs that a plan of what was not sent leaves out."""
+        before = [Path(one["run_dir"]) for one in self._line.plan.excepted]
+        return [*before, self._line.run.directory.path]
 
 
 def _locally(job: Job) -> Job:

@@ -155,7 +155,8 @@ def test_what_comes_back_as_it_was_sent_is_told_and_the_rest_follows(
     found = canary_of(run)
     assert found["equal"] is True
     assert found["fields"]["different"] == 0
-    assert f"{found['fields']['equal']:,} parts equal, 0 unverified." in told.err
+    assert f"{found['fields']['equal']:,} parts equal, 0 unverified (canary.json" in told.err
+    assert "ead back" not in told.out, "it was told when it was seen"
     covered = {path for one in found["chosen"] for path in one["covers"]}
     assert {"form.likes: several values", "contacts.2.phone", "first row", "last row"} <= covered
 
@@ -363,6 +364,23 @@ def test_trouble_in_reading_back_leaves_the_canary_to_be_read_back_first(
         assert "Reading back 3 rows" in capsys.readouterr().err
         assert sent_once(sandbox) == ROWS
     assert canary_of(tmp_path / "run")["equal"] is True
+
+
+def test_where_records_may_never_be_read_the_rest_is_planned_without_those_that_are_there(
+    cli: Cli, capsys: pytest.CaptureFixture[str], mapping: Path, tmp_path: Path
+) -> None:
+    # All that is planned and sent, and the project once more; then no record can be read.
+    fault = {"kind": "forbidden", "to": "all", "at": 6}
+    with live_sandbox(faults=[fault], log_requests=True) as sandbox:
+        words = ("--base-url", sandbox.base_url, "--out", "run")
+        assert cli("run", leads(tmp_path), "-m", mapping, "--canary", 3, *words) == 3
+        told = capsys.readouterr().out
+        [typed] = [line for line in told.splitlines() if line.startswith("  vcc-import plan")]
+        assert cli(*shlex.split(typed)[1:], "--out", "rest") == 0
+        assert cli("apply", "rest") == 0
+        phones = Counter(one["contacts"]["phone1"]["phone"] for one in sandbox.records(134))
+    assert len(phones) == ROWS
+    assert set(phones.values()) == {1}
 
 
 def test_the_rest_goes_through_the_engine_that_was_asked_for(mapping: Path, tmp_path: Path) -> None:
