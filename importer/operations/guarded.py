@@ -50,7 +50,7 @@ from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, Run, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, Pending, rows_named
 from importer.pipeline.plan import PlanResult, planned, rows_sent
-from importer.pipeline.planfile import PlanFile, intact_plan
+from importer.pipeline.planfile import PlanFile
 from importer.pipeline.recover import PastRun, past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, StopSwitch
@@ -185,11 +185,12 @@ def apply(
         if past.pending:
             with ledgers_beside(ledger) as ledgers:
                 _refuse_copy(past, run_dir, ledgers)
-                plan, changed = intact_plan(RunDirectory(run_dir), past.plan_sha256 or "")
-                # A changed part can be read by nobody; all that are changed are named below.
-                if plan is not None and not changed and not guard.again:
-                    _refuse_sent(plan, past, run_dir, entry, ledgers)
         entered = known is not None
+
+        def compare(plan: PlanFile) -> None:
+            if past.pending and not guard.again:
+                with ledgers_beside(ledger) as ledgers:
+                    _refuse_sent(plan, past, run_dir, entry, ledgers)
 
         def begins(run: Run, rows: int) -> None:
             nonlocal entered
@@ -199,7 +200,13 @@ def apply(
                 entered = True
 
         result = recovery.apply(
-            run_dir, target, settings, control, approval=approval, begins=begins
+            run_dir,
+            target,
+            settings,
+            control,
+            approval=approval,
+            compare=compare,
+            begins=begins,
         )
         if entered:
             _enter(ledger, replace(_ended(entry, result.summary), run_dir=run_dir.absolute()))

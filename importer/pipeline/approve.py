@@ -6,7 +6,7 @@ on with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,13 +71,39 @@ ANY_PLAN = Approval()
 """Takes any plan that is young enough."""
 
 
+def refuse_other_plan(
+    where: RunDirectory, run_id: str, meta: Mapping[str, str], approval: Approval
+) -> None:
+    """Refuse a folder of which nothing is left to send where its plan is not the one approved.
+
+    Raises PlanDiffers; BegunByEarlierVersion where it has no plan.
+    """
+    if approval.plan_id is None:
+        return
+    if PLANNED_KEY not in meta:
+        raise BegunByEarlierVersion(where.path, run_id)
+    plan, differences = intact_plan(where, meta[PLANNED_KEY])
+    if plan is not None:
+        differences = list(_other_id(plan, approval))
+    if differences:
+        raise PlanDiffers(
+            f"{quoted(where.path)} is not the plan that was approved: {differences[0]}",
+            "Name the folder of the plan that was approved. Of this one nothing is left to send.",
+        )
+
+
 def approved(
-    run: Run, target: Target, settings: RunSettings, approval: Approval
+    run: Run,
+    target: Target,
+    settings: RunSettings,
+    approval: Approval,
+    compare: Callable[[PlanFile], None],
 ) -> tuple[PlanFile, tuple[str, ...]]:
     """The plan of a run that may be sent, and what to tell people about it.
 
-    Raises PlanDiffers, which names every difference; BegunByEarlierVersion; ServiceError where the
-    project cannot be asked.
+    `compare` is called with a plan that is the one approved and has all its parts; it raises
+    ImporterError where what others have sent since forbids it. Raises PlanDiffers, which names
+    every difference; BegunByEarlierVersion; ServiceError where the project cannot be asked.
     """
     where, meta = run.directory, run.journal.meta()
     if PLANNED_KEY not in meta:
@@ -93,11 +119,14 @@ def approved(
     if differences:
         # Without its parts as they were, nothing more can be said of it.
         raise _refused(run, plan, differences)
+    compare(plan)
     pending = Pending(where, run.journal)
     notes: list[str] = []
     differences += _excepted_since(plan, pending)
     differences += _listed_since(plan, load_mapping(where.mapping), pending, notes)
-    if plan.expected is not None and settings.preflight:
+    # Where all is sent, and only to be read back, no record counts on the project any more.
+    pending_rows = plan.rows - sum(run.journal.counts().values())
+    if plan.expected is not None and settings.preflight and pending_rows:
         moved = compare_again(Expected.from_json(plan.expected), target, settings.pace)
         differences += moved.refusals
         notes += moved.notes
@@ -146,9 +175,13 @@ def _other_target(run: Run, target: Target) -> Iterator[str]:
             yield f"it was planned for {name} {then}, not for {now[name]}"
 
 
-def _not_approved(plan: PlanFile, approval: Approval, *, begun: bool) -> Iterator[str]:
+def _other_id(plan: PlanFile, approval: Approval) -> Iterator[str]:
     if approval.plan_id is not None and approval.plan_id.strip().lower() != plan.id:
         yield f"its id is {plan.id}, and the plan that was approved is {approval.plan_id}"
+
+
+def _not_approved(plan: PlanFile, approval: Approval, *, begun: bool) -> Iterator[str]:
+    yield from _other_id(plan, approval)
     age = datetime.now(UTC) - plan.made_at
     if not begun and age > timedelta(seconds=approval.max_age):
         days = timedelta(seconds=approval.max_age)

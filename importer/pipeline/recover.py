@@ -29,8 +29,9 @@ from importer.pipeline.apply import (
     finish,
     send_and_finish,
 )
-from importer.pipeline.approve import Approval, approved
+from importer.pipeline.approve import Approval, approved, refuse_other_plan
 from importer.pipeline.canary import Canary
+from importer.pipeline.planfile import PlanFile
 from importer.pipeline.rundir import RunDirectory, log_about_run
 from importer.pipeline.running import Control
 from importer.pipeline.summary import Clock, Description, about_run, mark_from_list
@@ -207,15 +208,17 @@ def apply(
     control: Control,
     *,
     approval: Approval,
+    compare: Callable[[PlanFile], None] = lambda _: None,
     begins: Callable[[Run, int], None] = lambda _, __: None,
 ) -> RunResult:
     """Send the pending rows of a plan, and no others; write the result files, for all rows.
 
     Where none is pending, and no canary is to be read back, nothing is sent, and the result says
-    so; the target may be left out then. `begins` is called before the first request; where it
-    raises, nothing is sent. Raises UsageError, naming every difference, where the plan is not the
-    one that was approved (:mod:`importer.pipeline.approve`); JournalError where the journal cannot
-    be trusted, or the run is still alive; ServiceError where the project cannot be asked.
+    so; the target may be left out then. `compare` is called with the plan where rows of it are to
+    be sent, and `begins` before the first request; where one raises, nothing is sent. Raises
+    UsageError, naming every difference, where the plan is not the one that was approved
+    (:mod:`importer.pipeline.approve`); JournalError where the journal cannot be trusted, or the run
+    is still alive; ServiceError where the project cannot be asked.
     """
     directory = RunDirectory(path)
     with Journal.open(directory.journal) as journal:
@@ -223,6 +226,7 @@ def apply(
         past = _described(directory, journal)
         log_about_run(past.description.run_id)
         if not past.needs_service:
+            refuse_other_plan(directory, past.description.run_id, past.meta, approval)
             if not past.begun:  # a plan that leaves out every row
                 past = replace(past, meta={**past.meta, **_begun_now(journal)})
             return replace(_finished(past, journal), nothing_pending=True)
@@ -230,7 +234,7 @@ def apply(
             raise UsageError(f"{path} has rows to send or to read back: name its target")
         clock = Clock.of_the_past(past.meta, at_work=True) if past.begun else Clock()
         run = Run(past.description, clock, directory, journal)
-        plan, notes = approved(run, target, settings, approval)
+        plan, notes = approved(run, target, settings, approval, compare)
         # After that: a mapping that was changed is named with all else that was.
         mapping = load_mapping(directory.mapping)
         job = Job(Path(past.description.source["path"]), mapping, target, settings=settings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -51,11 +52,21 @@ Eve,East,Eger,7,2099-01-01 12:00,06301234503
 
 
 @contextmanager
-def day(folder: Path, project: str, port: int = 0) -> Iterator[LiveSandbox]:
-    """The service on another day: the same address, its project as it is then, no records."""
+def day(
+    folder: Path,
+    project: str,
+    port: int = 0,
+    *,
+    db: Path | None = None,
+    faults: Sequence[Mapping[str, Any]] = (),
+) -> Iterator[LiveSandbox]:
+    """The service on another day: the same address, its project as it is then.
+
+    It has the records of its `db`; without one, none.
+    """
     path = folder / "project.yaml"
     path.write_text(project, "utf-8")
-    with live_sandbox(projects=path, port=port, log_requests=True) as live:
+    with live_sandbox(db, path, port=port, faults=faults, log_requests=True) as live:
         yield live
 
 
@@ -110,6 +121,28 @@ def test_all_that_moved_is_named_at_once(planned: Desk, told: Callable[[], str])
     with day(planned.folder, PROJECT, port_of(planned)) as live:
         assert planned.cli("apply", "plan") == 0
         assert live.request_count() == 3
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_project_that_moved_keeps_only_rows_that_are_still_to_be_sent_back(
+    planned: Desk, told: Callable[[], str], count: int
+) -> None:
+    db, port = planned.folder / "records.sqlite3", port_of(planned)
+    # The project and its users; the records, and the project again; then the first of the records.
+    fault = {"kind": "forbidden", "to": "all", "from": 2 + count + 2}
+    with day(planned.folder, PROJECT, port, db=db, faults=[fault]):
+        assert planned.cli("apply", "plan", "--canary", count) == 3
+        assert "could not be read back yet" in told()
+    without = PROJECT.replace("[7, 12]", "[8, 12]")
+    with day(planned.folder, without, port, db=db) as live:
+        code = planned.cli("apply", "plan")
+        assert live.request_count() == count
+    if count < 3:
+        assert code == 2
+        assert 'no user "7" any more' in told()
+    else:
+        assert code == 0
+        assert "3 records read back, as sent" in told()
 
 
 def test_a_new_value_that_exists_by_now_and_call_backs_that_are_past_are_told(

@@ -92,6 +92,25 @@ def test_a_plan_in_which_no_row_is_ready_sends_nothing_and_has_results(
     assert desk.sandbox.request_count() == 0
 
 
+def test_the_id_is_compared_whatever_became_of_the_plan(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan, other, wrong = desk.plan(), desk.plan("other"), ("--plan-id", "0" * 32)
+    assert desk.cli("apply", "plan", "--limit", 3, *wrong) == 2
+    assert desk.cli("apply", "plan", "--plan-id", plan.id) == 0
+    told()
+    assert desk.cli("apply", "plan", *wrong) == 2
+    assert f"its id is {plan.id}" in (said := told())
+    assert "nothing is left to send" in said
+    assert desk.cli("apply", "plan", "--plan-id", plan.id) == 0
+    # Where the list was sent since, it comes first, too.
+    told()
+    assert desk.cli("apply", "other", *wrong) == 2
+    assert f"its id is {other.id}" in told()
+    assert desk.cli("apply", "other", "--plan-id", other.id) == 2
+    assert "was sent to project 134" in told()
+
+
 def test_the_age_of_a_plan_binds_before_its_first_request_only(
     desk: Desk, told: Callable[[], str]
 ) -> None:
