@@ -180,37 +180,44 @@ def apply(
         past = past_run(run_dir)  # another may have sent from it before this one got the lock
         # Runs from other folders must see what is sent from here.
         remember(runs_dir)
-        known = ledger.find(past.description.run_id)
-        entry = known if known is not None else _own_entry(past, run_dir)
         if past.pending:
             with ledgers_beside(ledger) as ledgers:
                 _refuse_copy(past, run_dir, ledgers)
-        entered = known is not None
-
-        def compare(plan: PlanFile) -> None:
-            if past.pending and not guard.again:
-                with ledgers_beside(ledger) as ledgers:
-                    _refuse_sent(plan, past, run_dir, entry, ledgers)
-
-        def begins(run: Run, rows: int) -> None:
-            nonlocal entered
-            if not entered:
-                began = replace(entry, started_at=run.clock.started_at)
-                _enter_begun(ledger, began, rows, run.description)
-                entered = True
-
+        register = _PlanRegister(ledger, past, run_dir, again=guard.again)
         result = recovery.apply(
-            run_dir,
-            target,
-            settings,
-            control,
-            approval=approval,
-            compare=compare,
-            begins=begins,
+            run_dir, target, settings, control, approval=approval, register=register
         )
-        if entered:
-            _enter(ledger, replace(_ended(entry, result.summary), run_dir=run_dir.absolute()))
+        register.ends(result.summary)
         return result
+
+
+class _PlanRegister:
+    """The register of a plan that is applied: compares it with past runs, and enters its run."""
+
+    def __init__(self, ledger: Ledger, past: PastRun, run_dir: Path, *, again: bool) -> None:
+        self._ledger, self._past, self._run_dir, self._again = ledger, past, run_dir, again
+        known = ledger.find(past.description.run_id)
+        self._entry = known if known is not None else _own_entry(past, run_dir)
+        self._entered = known is not None
+
+    def compare(self, plan: PlanFile) -> None:
+        """Refuse what others have sent; raises AlreadyImported or Unfinished."""
+        if self._past.pending and not self._again:
+            with ledgers_beside(self._ledger) as ledgers:
+                _refuse_sent(plan, self._past, self._run_dir, self._entry, ledgers)
+
+    def begins(self, run: Run, rows: int) -> None:
+        """Enter the run as running, durably, unless it is entered: its first request follows."""
+        if not self._entered:
+            began = replace(self._entry, started_at=run.clock.started_at)
+            self._entry = _enter_begun(self._ledger, began, rows, run.description)
+            self._entered = True
+
+    def ends(self, summary: Summary) -> None:
+        """Enter how the run ended, and where it lies now."""
+        if self._entered:
+            ended = _ended(self._entry, summary)
+            _enter(self._ledger, replace(ended, run_dir=self._run_dir.absolute()))
 
 
 class _Register:

@@ -6,10 +6,11 @@ on with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -71,6 +72,19 @@ ANY_PLAN = Approval()
 """Takes any plan that is young enough."""
 
 
+class PlanRegister(Protocol):
+    """Keeps account of the runs that send plans; where it raises, nothing is sent."""
+
+    def compare(self, plan: PlanFile) -> None:
+        """Raise ImporterError to refuse a plan for what others have sent.
+
+        It is the plan that was approved, and all its parts are as they were.
+        """
+
+    def begins(self, run: Run, rows: int) -> None:
+        """Note, durably, a run of so many rows that is about to send."""
+
+
 def refuse_other_plan(
     where: RunDirectory, run_id: str, meta: Mapping[str, str], approval: Approval
 ) -> None:
@@ -97,13 +111,12 @@ def approved(
     target: Target,
     settings: RunSettings,
     approval: Approval,
-    compare: Callable[[PlanFile], None],
+    register: PlanRegister | None = None,
 ) -> tuple[PlanFile, tuple[str, ...]]:
     """The plan of a run that may be sent, and what to tell people about it.
 
-    `compare` is called with a plan that is the one approved and has all its parts; it raises
-    ImporterError where what others have sent since forbids it. Raises PlanDiffers, which names
-    every difference; BegunByEarlierVersion; ServiceError where the project cannot be asked.
+    The `register` may refuse it. Raises PlanDiffers, which names every difference;
+    BegunByEarlierVersion; ServiceError where the project cannot be asked.
     """
     where, meta = run.directory, run.journal.meta()
     if PLANNED_KEY not in meta:
@@ -119,7 +132,8 @@ def approved(
     if differences:
         # Without its parts as they were, nothing more can be said of it.
         raise _refused(run, plan, differences)
-    compare(plan)
+    if register is not None:
+        register.compare(plan)
     pending = Pending(where, run.journal)
     notes: list[str] = []
     differences += _excepted_since(plan, pending)

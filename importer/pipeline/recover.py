@@ -10,7 +10,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,8 @@ from importer.pipeline.apply import (
     finish,
     send_and_finish,
 )
-from importer.pipeline.approve import Approval, approved, refuse_other_plan
+from importer.pipeline.approve import Approval, PlanRegister, approved, refuse_other_plan
 from importer.pipeline.canary import Canary
-from importer.pipeline.planfile import PlanFile
 from importer.pipeline.rundir import RunDirectory, log_about_run
 from importer.pipeline.running import Control
 from importer.pipeline.summary import Clock, Description, about_run, mark_from_list
@@ -208,15 +207,13 @@ def apply(
     control: Control,
     *,
     approval: Approval,
-    compare: Callable[[PlanFile], None] = lambda _: None,
-    begins: Callable[[Run, int], None] = lambda _, __: None,
+    register: PlanRegister | None = None,
 ) -> RunResult:
     """Send the pending rows of a plan, and no others; write the result files, for all rows.
 
     Where none is pending, and no canary is to be read back, nothing is sent, and the result says
-    so; the target may be left out then. `compare` is called with the plan where rows of it are to
-    be sent, and `begins` before the first request; where one raises, nothing is sent. Raises
-    UsageError, naming every difference, where the plan is not the one that was approved
+    so; the target may be left out then. The `register` may refuse the plan. Raises UsageError,
+    naming every difference, where the plan is not the one that was approved
     (:mod:`importer.pipeline.approve`); JournalError where the journal cannot be trusted, or the run
     is still alive; ServiceError where the project cannot be asked.
     """
@@ -234,13 +231,16 @@ def apply(
             raise UsageError(f"{path} has rows to send or to read back: name its target")
         clock = Clock.of_the_past(past.meta, at_work=True) if past.begun else Clock()
         run = Run(past.description, clock, directory, journal)
-        plan, notes = approved(run, target, settings, approval, compare)
+        plan, notes = approved(run, target, settings, approval, register)
         # After that: a mapping that was changed is named with all else that was.
         mapping = load_mapping(directory.mapping)
         job = Job(Path(past.description.source["path"]), mapping, target, settings=settings)
+        # In this order: a plan that a ledger knows, and not its own journal, is taken for an
+        # earlier state of a run, and refused.
         if not past.begun:
             journal.set_meta(beginning(clock, settings))
-        begins(run, past.rows)
+        if register is not None:
+            register.begins(run, past.rows)
         result = send_and_finish(Line(job, run, plan), past.rows, control)
         return replace(result, notes=notes)
 
