@@ -127,13 +127,16 @@ class CheckOptions(TypedDict, total=False):
     `listener` is told of progress, in the thread that works, at the pace of the work. `stop` is
     pulled to end early. `seen` is shared by files that must not repeat each other's rows. `log`
     is a file for all problems; beside it stays a copy of the cells, and with both the checkup has
-    `findings`.
+    `findings`. `edits` is a file of edits (:mod:`importer.pipeline.edits`), which are laid over the
+    list: its cells are as mended, and rows that are left out are skipped. UsageError is raised
+    where they are those of another list.
     """
 
     listener: Listener
     stop: StopSwitch
     seen: Seen | None
     log: Path | None
+    edits: File | None
 
 
 class RunOptions(CheckOptions, total=False):
@@ -176,16 +179,20 @@ def preview(
     destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
+    edits: File | None = None,
 ) -> Iterator[Preview]:
     """Give every row of a list as it would be sent, in order; raises as :func:`check` does.
 
-    Where the mapping has ``rows.within``, it is compared with past runs as :func:`check` does; that
-    it could not be is logged.
+    `edits` are laid over the list, as :class:`CheckOptions` says. Where the mapping has
+    ``rows.within``, it is compared with past runs as :func:`check` does; that it could not be is
+    logged.
     """
     loaded, seen = _loaded(mapping), Seen()
     for problem in _recall(seen, loaded, destination, settings or RunSettings()):
         _log.warning("%s. %s", problem.message, problem.hint)
-    return pipeline.preview(_incoming(file), loaded, reading or SourceOptions(), seen=seen)
+    return pipeline.preview(
+        _incoming(file), loaded, reading or SourceOptions(), seen=seen, edits=_edits(edits)
+    )
 
 
 def check(
@@ -218,6 +225,7 @@ def check(
         listener: Listener = lambda _: None,
         seen: Seen | None = None,
         log: Path | None = None,
+        edits: File | None = None,
     ) -> Checkup:
         how, seen = settings or RunSettings(), seen if seen is not None else Seen()
         gate = fetch_gate(loaded, target, how) if target is not None else None
@@ -225,7 +233,8 @@ def check(
         with _beside(log) as copy:
             look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)
             look = replace(look, remarks=remarks)
-            return pipeline.check(incoming, loaded, reading or SourceOptions(), look=look)
+            how_read = reading or SourceOptions()
+            return pipeline.check(incoming, loaded, how_read, look=look, edits=_edits(edits))
 
     if on_a_loop():
         return in_a_thread(work, **options)
@@ -255,6 +264,7 @@ def run(
         target or target_for(loaded),
         reading or SourceOptions(),
         settings or RunSettings(),
+        edits=_edits(options.pop("edits", None)),
     )
 
     def work(**given: Any) -> RunResult:
@@ -276,8 +286,9 @@ def plan(
 ) -> PlanResult:
     """Do all of :func:`run` up to the first request, and keep it in a folder for :func:`apply`.
 
-    Rows that the `excepted` runs of the same list have created, or may have, are left out. Raises
-    as :func:`run` does where the plan could not be applied, and keeps nothing then.
+    Rows that the `excepted` runs of the same list have created, or may have, are left out. Edits
+    that are laid over the list are a part of the plan. Raises as :func:`run` does where the plan
+    could not be applied, and keeps nothing then.
     """
     loaded = _loaded(mapping)
     job = Job(
@@ -287,6 +298,7 @@ def plan(
         reading or SourceOptions(),
         settings or RunSettings(),
         tuple(map(Path, excepted)),
+        _edits(options.pop("edits", None)),
     )
 
     def work(**given: Any) -> PlanResult:
@@ -592,6 +604,10 @@ def _incoming(file: Incoming) -> Path | Frame:
     if isinstance(file, str | os.PathLike):
         return Path(file)
     return file if isinstance(file, Frame) else Frame(file)
+
+
+def _edits(path: File | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _loaded(mapping: AnyMapping) -> LoadedMapping:

@@ -33,6 +33,9 @@ NUMBERS_COLUMN = "_numbers"
 """What lists of ours have, whose cells are all texts, where cells of a workbook were numbers with a
 fraction: of each row these, by their headers, as a JSON object. So 6.579 is not read as 6,579 when
 the list comes back, and a text that was written in place of the number is a text."""
+EDITED_COLUMN = "_edited"
+"""What lists of ours have last where cells were mended in the console: of each row the headers of
+these, joined by a comma and a blank."""
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
 BAD_DATE = "#DATE!"
@@ -166,13 +169,14 @@ class Batch:
     are what the source found wrong with these rows themselves, such as cells beyond the last
     header. `fractions` says of columns of a workbook which cells are numbers with a fraction, and
     not texts: their decimal mark is a point, whatever is declared. A column without one is left
-    out.
+    out. `edited` says of columns which cells were mended by hand, and are not as they came.
     """
 
     rows: npt.NDArray[np.int64]
     columns: Mapping[int, Any]
     problems: tuple[Problem, ...] = ()
     fractions: Mapping[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    edited: Mapping[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -181,7 +185,8 @@ class Batch:
         """The rows of a mask, without what the source found wrong."""
         columns = {label: texts.filter(mask) for label, texts in self.columns.items()}
         fractions = {label: which[mask] for label, which in self.fractions.items()}
-        return Batch(self.rows[mask], columns, fractions=fractions)
+        edited = {label: which[mask] for label, which in self.edited.items()}
+        return Batch(self.rows[mask], columns, fractions=fractions, edited=edited)
 
     def cells(self, places: Sequence[int], labels: Sequence[int]) -> list[list[str]]:
         """The cells of some rows, by their places in the batch, row by row."""
@@ -195,6 +200,15 @@ class Batch:
             for place in which.nonzero()[0].tolist():
                 noted.setdefault(place, {})[headers[label]] = self.columns[label][place].as_py()
         return {place: json.dumps(row, ensure_ascii=False) for place, row in noted.items()}
+
+    def edit_notes(self, headers: Sequence[str]) -> dict[int, str]:
+        """What stands in `EDITED_COLUMN`, by place in the batch, where anything does."""
+        noted: dict[int, list[str]] = {}
+        for label, which in sorted(self.edited.items()):
+            name = headers[label] or f"column {column_letters(label)}"
+            for place in which.nonzero()[0].tolist():
+                noted.setdefault(place, []).append(name)
+        return {place: ", ".join(names) for place, names in noted.items()}
 
     def with_noted_numbers(self, headers: Sequence[str]) -> Batch:
         """The batch with the `fractions` that `NUMBERS_COLUMN` notes of cells as they still are.

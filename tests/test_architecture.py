@@ -115,6 +115,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "model",
         "sources",
         "mapping",
+        "pipeline.edits",
         "pipeline.ready",
         "pipeline.summary",
         "reports.csvlines",

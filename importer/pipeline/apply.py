@@ -25,6 +25,8 @@ from importer.files import write_private
 from importer.journal.journal import BEGUN_KEY, LEASED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import (
+    EDITED_COLUMN,
+    NUMBERS_COLUMN,
     CanaryBegins,
     CanaryEqual,
     CanaryState,
@@ -48,6 +50,7 @@ from importer.pipeline.canary import (
     created_rows,
     read_back,
 )
+from importer.pipeline.edits import mended_batches
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile, RowNumbers
 from importer.pipeline.result_rows import ResultRow, frame_of_rows, result_rows
@@ -81,7 +84,7 @@ class Job:
     """One list to import: what to read and how, what it means, where it goes.
 
     `source` is the path of a file, or a frame. `excepted` are the directories of runs of the same
-    list whose rows are left out.
+    list whose rows are left out. `edits` is a file of edits that are laid over its cells.
     """
 
     source: Path | Frame
@@ -90,6 +93,7 @@ class Job:
     reading: SourceOptions = field(default_factory=SourceOptions)
     settings: RunSettings = field(default_factory=RunSettings)
     excepted: tuple[Path, ...] = ()
+    edits: Path | None = None
 
     @property
     def file(self) -> str:
@@ -516,13 +520,16 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
         stop=ending.stop,
     )
     with Snapshot.open(run.directory.snapshot) as snapshot:
+        noting = [EDITED_COLUMN] if run.directory.edits.exists() else []
+        if any(batch.fractions for batch in snapshot.batches(())):
+            noting.append(NUMBERS_COLUMN)
         write_results(
             run.directory.path,
             headers=snapshot.headers,
-            batches=snapshot.batches(),
+            batches=mended_batches(run.directory, snapshot),
             outcomes=run.journal.outcomes(),
             summary=summary,
-            with_numbers=any(batch.fractions for batch in snapshot.batches(())),
+            noting=noting,
         )
     failed = run.journal.outcomes(Status.INVALID, Status.REJECTED, Status.UNCERTAIN)
     examples = tuple(itertools.islice(failed, EXAMPLES))

@@ -22,6 +22,7 @@ from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.pipeline.apply import Run
 from importer.pipeline.do_not_call import load_lists
+from importer.pipeline.edits import EDITS, read_edits
 from importer.pipeline.plan import rows_sent
 from importer.pipeline.planfile import PlanFile, content_id, intact_plan
 from importer.pipeline.preflight import CALLDATE, compare_again
@@ -175,6 +176,8 @@ def _forged(plan: PlanFile, where: RunDirectory, target: Target) -> Iterator[str
             "ready": ready.digest(mapping.spec.stamp, plan.run_id),
             "mapping": mapping.sha256,
         }
+        if where.edits.exists():
+            digests[EDITS] = read_edits(where.edits, cells.headers).overlay.digest
     expected = Expected.from_json(plan.expected).digest() if plan.expected is not None else None
     place, rehearsal = describe_target(target), plan.settings.get("sandbox") is not None
     found = content_id(digests, plan.do_not_call, expected, place, rehearsal=rehearsal)

@@ -44,6 +44,7 @@ from importer.model import (
     Status,
 )
 from importer.pipeline.do_not_call import Lists, load_lists
+from importer.pipeline.edits import LEFT_OUT, NO_EDITS, Overlay, refuse_unknown_rows
 from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
 from importer.pipeline.ready import EncodedRecords, ReadyRecords, RowNumbers, bodies_of
 from importer.pipeline.running import Listener, StopSwitch
@@ -82,7 +83,7 @@ class Look:
     they have been loaded already. `cap` bounds the problems that are listed.
     With a `gate` the ready rows are compared with a project. Call-backs before `now`, which has an
     offset, are warned of; None warns of none. `remarks` are told with what is found in the file.
-    Rows that were `sent_before` are left out.
+    Rows that were `sent_before` are left out. The `edits` are laid over the copy of the cells.
     """
 
     copy: Path
@@ -97,6 +98,7 @@ class Look:
     lasting: bool = False
     remarks: tuple[Problem, ...] = ()
     sent_before: tuple[SentBefore, ...] = ()
+    edits: Overlay = NO_EDITS
 
 
 def fitted_mapping(mapping: LoadedMapping, info: SourceInfo) -> BoundMapping:
@@ -179,14 +181,26 @@ class Examination:
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
         watch, look = self.bound.watch(), self.look
+        edits, named = look.edits, 0
+
+        def learn(batch: Batch) -> None:
+            """Take in what stands in the columns once they are mended, to judge them by it."""
+            nonlocal named
+            mended = edits.over(batch)
+            watch.add(edits.kept(mended))
+            self._fill.add(mended)
+            named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0
+
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
         with copy as snapshot:
-            works = (snapshot.write, watch.add, self._fill.add)
+            works = (snapshot.write, learn)
             batches = (batch.with_noted_numbers(self.info.headers) for batch in source.batches())
             for batch in fan_out(batches, works):
                 _raise_if_stopped(self.look.stop)
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
+        if named < len(edits.rows):
+            refuse_unknown_rows(edits, look.copy)
         self.cells_digest = snapshot.digest
         self.bound = self.bound.with_facts(watch.facts())
         if look.log is not None:
@@ -244,7 +258,8 @@ class Examination:
                 return mapped, decisions
 
             # Not a loop: its variables would keep a batch while the next ones are mapped.
-            yield from map(decide, map_ahead(snapshot.batches(self.bound.used), work))
+            mended = map(self.look.edits.over, snapshot.batches(self.bound.used))
+            yield from map(decide, map_ahead(mended, work))
             if preflight is not None:
                 self.comparison = preflight.finish()
                 self.surveyor.note(self.comparison.problems)
@@ -259,7 +274,7 @@ class Examination:
         name = f"{self.info.path}, sent by {before.run_id}"
         repeats = Repeats(name, self._on_duplicate, self._unique, Seen())
         with Snapshot.open(self.look.copy) as snapshot:
-            for batch in snapshot.batches(self.bound.used):
+            for batch in map(self.look.edits.over, snapshot.batches(self.bound.used)):
                 _raise_if_stopped(self.look.stop)
                 sent = np.isin(batch.rows, before.rows)
                 if sent.any():
@@ -272,8 +287,11 @@ class Examination:
         evaluated = self.bound.evaluate(batch)
         if self.look.now is not None:
             evaluated = with_past_callbacks(evaluated, self.bound, self.look.now)
+        evaluated = without_rows(evaluated, self.look.edits.left_out, LEFT_OUT)
         for before in self.look.sent_before:
-            evaluated = _without_sent(evaluated, before)
+            message = f"left out, since {before.run_id} has sent it"
+            why = Problem(None, None, None, "sent_before", message, severity=Severity.WARNING)
+            evaluated = without_rows(evaluated, before.rows, why)
         return evaluated
 
     def _mapped(self, evaluated: Evaluated, encoded: EncodedRecords | None = None) -> _Mapped:
@@ -284,7 +302,7 @@ class Examination:
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""
         survey = self.surveyor.finish(self._fill.columns())
-        findings = findings_of(self.look.log, self.look.copy, self.info)
+        findings = findings_of(self.look.log, self.look.copy, self.info, self.look.edits)
         checkup = Checkup(
             self.info, survey, self.bound.unused_columns, findings, phones=self.bound.phones
         )
@@ -298,17 +316,13 @@ def _raise_if_stopped(stop: StopSwitch) -> None:
         raise RunInterruptedError("interrupted while reading: nothing was sent")
 
 
-def _without_sent(evaluated: Evaluated, before: SentBefore) -> Evaluated:
-    """A batch without the rows that a run has sent: these are filtered out."""
+def without_rows(evaluated: Evaluated, rows: RowNumbers, why: Problem) -> Evaluated:
+    """A batch of which some rows are filtered out, as far as it has them, each told `why`."""
     checked = evaluated.checked
-    sent = checked.rows[np.isin(checked.rows, before.rows)].tolist()
-    if not sent:
+    found = checked.rows[np.isin(checked.rows, rows)].tolist() if len(rows) else []
+    if not found:
         return evaluated
-    message = f"left out, since {before.run_id} has sent it"
-    told = {
-        row: Problem(row, None, None, "sent_before", message, severity=Severity.WARNING)
-        for row in sent
-    }
+    told = {row: replace(why, row=row) for row in found}
     problems = tuple(p for p in checked.problems if p.row not in told)
     filtered = {**checked.filtered, **told}
     return replace(evaluated, checked=replace(checked, filtered=filtered, problems=problems))
@@ -332,21 +346,21 @@ def _keep_original(workbook: Path | None, place: Path) -> None:
         place.unlink(missing_ok=True)
 
 
-def findings_of(log: Path | None, copy: Path, info: SourceInfo) -> Findings | None:
+def findings_of(log: Path | None, copy: Path, info: SourceInfo, edits: Overlay) -> Findings | None:
     """All cells and problems, for as long as the log and the copy last; None without a log."""
     if log is None:
         return None
 
     def batches() -> Iterator[Batch]:
         with Snapshot.open(copy) as snapshot:
-            yield from snapshot.batches()
+            yield from map(edits.over, snapshot.batches())
 
     def reread(path: Path) -> tuple[SourceInfo, Iterator[Batch]]:
         source = open_source(path, SourceOptions(sheet=info.sheet, header_row=info.header_row))
         return source.info, _to_the_end(source)
 
     kept, original = _original_beside(log), None
-    if kept.exists():
+    if kept.exists() and not edits:  # which has the cells as they came
         original = OriginalWorkbook(lambda target: write_bearable(kept, target), reread)
     return Findings(batches, lambda: logged_problems(log), original)
 

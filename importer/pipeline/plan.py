@@ -24,6 +24,7 @@ from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Status
 from importer.pipeline.apply import Job, Line, Register, Run, beginning
 from importer.pipeline.do_not_call import Lists, load_lists
+from importer.pipeline.edits import EDITS, Edits, Overlay, read_edits
 from importer.pipeline.examine import (
     COPY,
     Examination,
@@ -70,14 +71,16 @@ def check(
     reading: SourceOptions,
     *,
     look: Look | None = None,
+    edits: Path | None = None,
 ) -> Checkup:
-    """Read, map and check a file or a frame, and send nothing.
+    """Read, map and check a file or a frame, with its `edits`, if any, and send nothing.
 
-    Raises SourceError and MappingError. Without a `look`, the working copy is gone afterwards.
+    Raises SourceError and MappingError, and UsageError where the edits cannot be used. Without a
+    `look`, the working copy is gone afterwards.
     """
     stop = look.stop if look is not None else None
     with _working_folder() as folder, open_incoming(given, mapping, reading, stop) as source:
-        look = look or Look(folder / COPY)
+        look = _mended(look or Look(folder / COPY), _read_edits(edits, source))
         examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
         examination.read(source)
         deque(examination.survey(), maxlen=0)  # which keeps none of it
@@ -93,11 +96,13 @@ def preview(
     reading: SourceOptions,
     *,
     seen: Seen | None = None,
+    edits: Path | None = None,
 ) -> Iterator[Preview]:
     """Give every row of a list as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
         with open_incoming(given, mapping, reading) as source:
             look = Look(folder / COPY, seen=seen, cap=0, now=_now())
+            look = _mended(look, _read_edits(edits, source))
             examination = Examination(source.info, mapping, look)
             examination.read(source)
         for decisions, ready in examination.prepared("preview"):
@@ -147,6 +152,7 @@ def _planned(
         gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None
         lists = load_lists(job.mapping, control.stop)
         excepted = tuple(_sent_before(path, job, source) for path in job.excepted)
+        edits = _read_edits(job.edits, source)
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
         noted = register.admit(description) if register is not None else {}
@@ -154,6 +160,9 @@ def _planned(
             look = Look(directory.snapshot, control.log, seen, stop=control.stop)
             look = replace(look, listener=control.listener, lists=lists)
             look = replace(look, lasting=True, gate=gate, now=_now(), sent_before=excepted)
+            look = _mended(look, edits)
+            if edits is not None and edits.overlay:
+                write_private(directory.edits, edits.content.decode())
             examination = Examination(source.info, job.mapping, look)
             examination.read(source)
             stamp = job.mapping.spec.stamp
@@ -165,13 +174,16 @@ def _planned(
                     journal.settle(refused)
             checkup = examination.finish()
             if checkup.refused:
-                raise Refused(_kept(checkup, control.log, directory.snapshot))
+                raise Refused(_kept(checkup, control.log, directory.snapshot, look.edits))
             new = checkup.new_values
             description = description.but(new_values=None if new is None else len(new))
             if register is not None:
                 register.planned(directory, examination.surveyor.sighting)
+            digests = {"cells": examination.cells_digest, "ready": records.digest}
+            if look.edits:
+                digests[EDITS] = look.edits.digest
             content = _Content(
-                {"cells": examination.cells_digest, "ready": records.digest},
+                digests,
                 lists,
                 examination.comparison,
                 excepted,
@@ -211,6 +223,8 @@ def _plan_file(
 ) -> PlanFile:
     """What plan.json is to hold."""
     files = {"cells": directory.snapshot, "ready": directory.ready, "mapping": directory.mapping}
+    if EDITS in content.digests:
+        files[EDITS] = directory.edits
     if directory.keys.exists():
         files["keys"] = directory.keys
     parts = {
@@ -260,7 +274,18 @@ def _working_folder() -> Iterator[Path]:
             raise
 
 
-def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:
+def _read_edits(path: Path | None, source: Source) -> Edits | None:
+    return read_edits(path, source.info.headers) if path is not None else None
+
+
+def _mended(look: Look, edits: Edits | None) -> Look:
+    """The look at a list as its edits make it, of which what is wrong with them is told."""
+    if edits is None:
+        return look
+    return replace(look, edits=edits.overlay, remarks=(*look.remarks, *edits.remarks))
+
+
+def _kept(checkup: Checkup, log: Path | None, copy: Path, edits: Overlay) -> Checkup:
     """The checkup of a run of which nothing else is kept; its copy lives on beside the log."""
     if log is None:
         return replace(checkup, findings=None)
@@ -270,7 +295,7 @@ def _kept(checkup: Checkup, log: Path | None, copy: Path) -> Checkup:
     except OSError:
         # Why the file is refused matters more than a report of all its cells.
         return replace(checkup, findings=None)
-    return replace(checkup, findings=findings_of(log, beside, checkup.info))
+    return replace(checkup, findings=findings_of(log, beside, checkup.info, edits))
 
 
 def _now() -> datetime:

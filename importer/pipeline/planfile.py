@@ -2,9 +2,10 @@
 
 The id is a hash of the content of all parts: the cells as they came, the mapping, the do-not-call
 lists, the records as they will be sent with their stamps left out, what was asked of the project,
-and where all goes. The same inputs give the same id, whenever, wherever and by whichever version of
-a library they were written; the run's name, times and paths are not in it. Beside it stands the
-SHA-256 of each file as it lies in the folder, which is what is verified before anything is sent.
+where all goes, and, where a list was mended by hand, its edits. The same inputs give the same id,
+whenever, wherever and by whichever version of a library they were written; the run's name, times
+and paths are not in it. Beside it stands the SHA-256 of each file as it lies in the folder, which
+is what is verified before anything is sent.
 
 Whoever can write to the folder can write another plan there, with another id. So the id guards
 against that only where the person who approved the plan names it (``--plan-id``).
@@ -121,6 +122,10 @@ class PlanFile:
                 continue
             if not same:
                 yield f"{quoted(path)} was changed since it was planned"
+        named = {part.path for part in self.parts.values()}
+        if directory.edits.name not in named and directory.edits.exists():
+            # It would be laid over the cells that the result files show.
+            yield f"{quoted(directory.edits)} is no part of the plan"
 
 
 def intact_plan(where: RunDirectory, sha256: str) -> tuple[PlanFile | None, list[str]]:

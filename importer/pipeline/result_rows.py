@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from importer.journal.journal import Journal
 from importer.model import Batch, Outcome, Status
+from importer.pipeline.edits import mended_batches
 from importer.pipeline.results import NUMBERID_JOINT, RESULT_COLUMNS, kept_columns, merged
 from importer.pipeline.rundir import RunDirectory
 from importer.sources.snapshot import Snapshot
@@ -94,7 +95,8 @@ def _merged_batches(
 ) -> Iterator[tuple[Sequence[str], Batch, list[Outcome]]]:
     """The headers, and each batch of the run's copy with the outcomes of all its rows."""
     with Journal.read(directory.journal) as journal, Snapshot.open(directory.snapshot) as snapshot:
-        for batch, outcomes in merged(snapshot.batches(), journal.outcomes()):
+        batches = mended_batches(directory, snapshot)
+        for batch, outcomes in merged(batches, journal.outcomes()):
             yield snapshot.headers, batch, outcomes
 
 

@@ -11,7 +11,7 @@ a formula.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ import orjson
 from importer.errors import JournalError
 from importer.files import WorkingFolder, replacing, shown_within
 from importer.model import (
+    EDITED_COLUMN,
     NOTE_COLUMNS,
     NUMBERID_COLUMN,
     NUMBERS_COLUMN,
@@ -61,18 +62,21 @@ def write_results(
     batches: Iterable[Batch],
     outcomes: Iterable[Outcome],
     summary: Summary | None = None,
-    with_numbers: bool = False,
+    noting: Collection[str] = (),
 ) -> None:
     """Write all result files into a directory that exists, over those that are there.
 
     `outcomes` are in row order like the rows of `batches`; rows without one are pending. Without
-    a `summary`, summary.json stays as it is. `with_numbers`, for sources that have numbers with a
-    fraction, notes them in the lists of failed and of uncertain rows. Raises OutputError if the
-    files cannot be written, and JournalError if an outcome's row is not in the source: nothing is
-    replaced then.
+    a `summary`, summary.json stays as it is. What is to be noted beside NOTE_COLUMNS is `noting`:
+    NUMBERS_COLUMN, for sources that have numbers with a fraction, in the lists of failed and of
+    uncertain rows; EDITED_COLUMN, for those that were mended by hand, in all lists of rows.
+    Raises OutputError if the files cannot be written, and JournalError if an outcome's row is not
+    in the source: nothing is replaced then.
     """
+    with_numbers, with_edits = NUMBERS_COLUMN in noting, EDITED_COLUMN in noting
     kept = kept_columns(headers)
     notes = (*NOTE_COLUMNS, NUMBERS_COLUMN) if with_numbers else NOTE_COLUMNS
+    edited = (EDITED_COLUMN,) if with_edits else ()
     original = [headers[i] for i in kept]
     columns = [*original, *notes]
     with ExitStack() as files:
@@ -80,15 +84,17 @@ def write_results(
             files.enter_context(open_csv(files.enter_context(replacing(directory / name))))
             for name in (RESULTS, CREATED, FAILURES, UNCERTAIN)
         )
-        workbook = _Failures(files.enter_context(replacing(directory / WORKBOOK)), original, notes)
+        place = files.enter_context(replacing(directory / WORKBOOK))
+        workbook = _Failures(place, original, (*notes, *edited))
         files.callback(workbook.discard)
         results.write(csv_line(RESULT_COLUMNS))
-        created.write(csv_line([*original, NOTE_COLUMNS[0], NUMBERID_COLUMN]))
-        failures.write(csv_line(columns))
-        uncertain.write(csv_line([*columns, NUMBERID_COLUMN]))
+        created.write(csv_line([*original, NOTE_COLUMNS[0], NUMBERID_COLUMN, *edited]))
+        failures.write(csv_line([*columns, *edited]))
+        uncertain.write(csv_line([*columns, NUMBERID_COLUMN, *edited]))
         for batch, found in merged(batches, outcomes):
             results.writelines(map(_result_line, found))
-            _write_created(created, batch, found, kept)
+            edits = batch.edit_notes(headers) if with_edits else None
+            _write_created(created, batch, found, kept, edits)
             numbers = batch.number_notes(headers) if with_numbers else None
             for at, outcome, cells in _noted(batch, found, kept):
                 said = _notes(outcome)
@@ -96,11 +102,12 @@ def write_results(
                 if numbers is not None:
                     said.append(numbers.get(at, ""))
                     line.append(numbers.get(at, ""))
+                mended = [] if edits is None else [edits.get(at, "")]
                 if outcome.status is Status.UNCERTAIN:
-                    uncertain.write(csv_line([*line, ""]))
+                    uncertain.write(csv_line([*line, "", *map(harmless, mended)]))
                 else:
-                    failures.write(csv_line(line))
-                    workbook.add([*cells, *said])
+                    failures.write(csv_line([*line, *map(harmless, mended)]))
+                    workbook.add([*cells, *said, *mended])
         workbook.save()
         if summary is not None:
             place = files.enter_context(replacing(directory / SUMMARY))
@@ -135,7 +142,7 @@ def summary_json(summary: Summary) -> bytes:
 
 def kept_columns(headers: Sequence[str]) -> list[int]:
     """The columns of a list without those that a list of failures of ours has besides."""
-    ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN)
+    ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN, EDITED_COLUMN)
     return [i for i, header in enumerate(headers) if header not in ours]
 
 
@@ -165,15 +172,26 @@ def merged(
 
 
 def _write_created(
-    file: TextIO, batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
+    file: TextIO,
+    batch: Batch,
+    found: Sequence[Outcome],
+    kept: Sequence[int],
+    edits: Mapping[int, str] | None,
 ) -> None:
-    """Append the created rows, by the column: in most runs that is nearly every row."""
+    """Append the created rows, by the column: in most runs that is nearly every row.
+
+    `edits` are what EDITED_COLUMN has, by place in the batch; None where there is no such column.
+    """
+    notes = [
+        [harmless(edits.get(n, "")) for n, o in enumerate(found) if o.status is Status.CREATED]
+        for edits in ([] if edits is None else [edits])
+    ]
     numberids = [NUMBERID_JOINT.join(o.numberids) for o in found if o.status is Status.CREATED]
     if len(numberids) < len(found):
         mask = (o.status is Status.CREATED for o in found)
         batch = batch.where(np.fromiter(mask, np.bool_, len(found)))
     if numberids:
-        write_columns(file, [*(batch.columns[i] for i in kept), batch.rows, numberids])
+        write_columns(file, [*(batch.columns[i] for i in kept), batch.rows, numberids, *notes])
 
 
 def _noted(

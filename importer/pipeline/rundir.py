@@ -66,6 +66,11 @@ class RunDirectory:
         return self.path / "keys.bin"
 
     @property
+    def edits(self) -> Path:
+        """The cells that were mended by hand, where any were, and the rows left out by hand."""
+        return self.path / "edits.jsonl"
+
+    @property
     def failures(self) -> Path:
         """The rows to mend and run again."""
         return self.path / "failures.csv"
@@ -86,8 +91,8 @@ class RunDirectory:
     def remove_files(self) -> None:
         """Remove what a run that sent nothing has put into a folder that was there before."""
         beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock", ".mark"))
-        own = (self.journal, self.snapshot, self.mapping, self.ready, self.plan, self.keys)
-        for path in (*own, *map(self.path.joinpath, beside)):
+        own = (self.journal, self.snapshot, self.mapping, self.edits, self.ready, self.plan)
+        for path in (*own, self.keys, *map(self.path.joinpath, beside)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from importer.model import NUMBERS_COLUMN, Batch, Checkup, Problem, Severity
+from importer.model import EDITED_COLUMN, NUMBERS_COLUMN, Batch, Checkup, Problem, Severity
 from importer.reports.content import all_problems
 from importer.reports.marks import (
     COUNT,
@@ -68,8 +68,11 @@ class _Copy:
         self._places = ColumnsByHeader(info.headers)
         # Here all cells are texts; what was a number with a fraction is noted beside them.
         self._notes = [NUMBERS_COLUMN] if any(b.fractions for b in self._batches()) else []
+        if any(batch.edited for batch in self._batches()):
+            self._notes.append(EDITED_COLUMN)
         self._notes.append(NOTES)
-        wanted = [i for i, h in enumerate(info.headers) if h not in {NOTES, NUMBERS_COLUMN}]
+        ours = {NOTES, NUMBERS_COLUMN, EDITED_COLUMN}
+        wanted = [i for i, header in enumerate(info.headers) if header not in ours]
         self._kept = wanted[: SHEET_COLUMNS - len(self._notes)]
         self._shown = {source: column for column, source in enumerate(self._kept)}
         self._columns_left_out = len(wanted) - len(self._kept)
@@ -101,7 +104,8 @@ class _Copy:
         last = header
         for batch in self._batches():
             cells = [batch.columns[i].to_pylist() for i in self._kept]
-            numbers = batch.number_notes(self._checkup.info.headers)
+            headers = self._checkup.info.headers
+            numbers, edits = batch.number_notes(headers), batch.edit_notes(headers)
             for n, number in enumerate(batch.rows.tolist()):
                 row = number - 1
                 if row >= SHEET_ROWS:
@@ -110,6 +114,8 @@ class _Copy:
                 self._row(row, [column[n] for column in cells], problems.up_to(number))
                 if n in numbers:
                     self._sheet.write(row, len(self._kept), numbers[n])
+                if n in edits:
+                    self._sheet.write(row, self._last - 1, edits[n])
                 last = row
         sheet = self._sheet.sheet
         sheet.autofilter(header, 0, last, self._last)
