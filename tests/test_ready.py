@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shlex
 import sqlite3
 import stat
 import tempfile
@@ -250,3 +251,7 @@ def test_a_run_of_a_version_that_kept_no_ready_records_is_settled_but_not_sent(
     assert cli("report", "out") == 0
     assert cli("history") == 0
     assert sandbox.request_count() == before
+    again = told.partition("Or plan the rows that were not sent: ")[2].splitlines()[0]
+    assert cli(*shlex.split(again)[1:], "--out", "rest") == 0
+    assert cli("apply", "rest") == 0
+    assert sandbox.request_count() == before + 2

@@ -195,7 +195,7 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
         work.round.ledger.note(MUST_BE_SEEN, run_id, work.job.name)
     if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
         if past.plan_sha256 is None:
-            earlier = BegunByEarlierVersion(run_dir, run_id)
+            earlier = BegunByEarlierVersion(run_dir, past.description)
             return Handled(of_error(earlier, work.stop), sha256, run_dir)
         told = canary in {CanaryState.STOPPED, CanaryState.PASSED}
         seen = _canary_must_be_seen(run_dir) if told else _must_be_seen(run_dir)

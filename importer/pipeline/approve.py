@@ -28,7 +28,7 @@ from importer.pipeline.planfile import PlanFile, content_id, intact_plan
 from importer.pipeline.preflight import CALLDATE, compare_again
 from importer.pipeline.ready import ReadyFile, RowNumbers
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.summary import describe_target, plan_without
+from importer.pipeline.summary import Description, describe_target, plan_without
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.sources.snapshot import Snapshot
 from importer.survey.expected import Expected
@@ -45,12 +45,13 @@ class PlanDiffers(UsageError):  # noqa: N818 - it says what is the case, and is 
 class BegunByEarlierVersion(UsageError):  # noqa: N818 - as above
     """A run kept no ready records, so that only the version that began it can send its rows."""
 
-    def __init__(self, run_dir: Path, run_id: str) -> None:
+    def __init__(self, run_dir: Path, description: Description) -> None:
         super().__init__(
-            f"{run_dir}: {run_id} was begun by an earlier version of vcc-importer, which kept no"
-            " ready records: this version cannot send its rows",
+            f"{run_dir}: {description.run_id} was begun by an earlier version of vcc-importer,"
+            " which kept no ready records: this version cannot send its rows",
             "Finish it with the version that began it (summary.json says which, under versions)."
-            " Its results can be reported, reconciled and marked with this one.",
+            f" Or plan the rows that were not sent: {plan_without(description, [run_dir])}\n"
+            "Its results can be reported, reconciled and marked with this version.",
         )
 
 
@@ -87,7 +88,7 @@ class PlanRegister(Protocol):
 
 
 def refuse_other_plan(
-    where: RunDirectory, run_id: str, meta: Mapping[str, str], approval: Approval
+    where: RunDirectory, description: Description, meta: Mapping[str, str], approval: Approval
 ) -> None:
     """Refuse a folder of which nothing is left to send where its plan is not the one approved.
 
@@ -96,7 +97,7 @@ def refuse_other_plan(
     if approval.plan_id is None:
         return
     if PLANNED_KEY not in meta:
-        raise BegunByEarlierVersion(where.path, run_id)
+        raise BegunByEarlierVersion(where.path, description)
     plan, differences = intact_plan(where, meta[PLANNED_KEY])
     if plan is not None:
         differences = list(_other_id(plan, approval))
@@ -121,7 +122,7 @@ def approved(
     """
     where, meta = run.directory, run.journal.meta()
     if PLANNED_KEY not in meta:
-        raise BegunByEarlierVersion(where.path, run.description.run_id)
+        raise BegunByEarlierVersion(where.path, run.description)
     plan, changed = intact_plan(where, meta[PLANNED_KEY])
     differences = [*_other_target(run, target), *changed]
     if plan is None:

@@ -223,7 +223,7 @@ def apply(
         past = _described(directory, journal)
         log_about_run(past.description.run_id)
         if not past.needs_service:
-            refuse_other_plan(directory, past.description.run_id, past.meta, approval)
+            refuse_other_plan(directory, past.description, past.meta, approval)
             if not past.begun:  # a plan that leaves out every row
                 past = replace(past, meta={**past.meta, **_begun_now(journal)})
             return replace(_finished(past, journal), nothing_pending=True)
