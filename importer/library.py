@@ -30,6 +30,8 @@ from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval
 from importer.pipeline.examine import COPY, Look
+from importer.pipeline.glimpse import Glimpse
+from importer.pipeline.glimpse import glimpse as look_into
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
@@ -67,6 +69,7 @@ __all__ = [
     "CheckOptions",
     "File",
     "Frame",
+    "Glimpse",
     "Guard",
     "Incoming",
     "LedgerEntry",
@@ -91,6 +94,7 @@ __all__ = [
     "base_url_for",
     "check",
     "check_async",
+    "glimpse",
     "history",
     "init",
     "load_mapping",
@@ -170,6 +174,18 @@ def past_run(run_dir: File) -> PastRun:
     Raises JournalError where it says nothing usable.
     """
     return recovery.past_run(Path(run_dir))
+
+
+def glimpse(file: File, *, reading: SourceOptions | None = None, rows: int = 20) -> Glimpse:
+    """Open a list and read so many of its first rows: before a mapping, to see how it is read.
+
+    Raises SourceError as :func:`check` does.
+    """
+
+    def work(**_: object) -> Glimpse:
+        return look_into(Path(file), reading or SourceOptions(), rows)
+
+    return in_a_thread(work) if on_a_loop() else work()
 
 
 def preview(

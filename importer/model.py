@@ -144,6 +144,7 @@ class SourceInfo:
 
     `sheet` and `sheet_number`, from 1, are None for text files, `encoding` and `delimiter` for
     workbooks.
+    `sheets` are the names of all sheets of a workbook in their order, hidden ones too.
     `headers` are trimmed and in Unicode NFC, in sheet order; blank and repeated ones are kept.
     `header_row` is the row number of the header. `problems` are those of the file as a whole.
     """
@@ -157,6 +158,7 @@ class SourceInfo:
     delimiter: str | None = None
     problems: tuple[Problem, ...] = ()
     sheet_number: int | None = None
+    sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

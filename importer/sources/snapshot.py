@@ -135,7 +135,8 @@ class Snapshot:
         self.rows = file.rows
         self.info: SourceInfo | None = None
         if source := content["source"]:
-            self.info = SourceInfo(**{**source, "headers": self.headers})
+            sheets = tuple(source.get("sheets", ()))  # copies of earlier versions have none
+            self.info = SourceInfo(**{**source, "headers": self.headers, "sheets": sheets})
         self._notes = file.schema.names[len(names) - 1 :]
         self._file = file
 

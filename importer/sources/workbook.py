@@ -146,6 +146,7 @@ def reading_of(
         sheet=sheet.name,
         problems=problems,
         sheet_number=sheets.index(sheet) + 1,
+        sheets=tuple(each.name for each in sheets),
     )
     return Reading(info, table.batches)
 
