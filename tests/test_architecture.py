@@ -57,11 +57,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *("journal", "mapping", "operations.ledger", "pipeline", "survey"),
     ),
     "operations.ledger": (*HELPERS, "journal", "pipeline.rundir"),
+    "console": (*HELPERS, "console", "library", "operations.ledger", "reports.content"),
     "sandbox": ("errors", "sandbox"),
     "cli": (
         *(
             *HELPERS,
             "cli",
+            "console",
             "credentials",
             "drafting.draft",
             "library",
@@ -88,6 +90,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "distributed": ("sending.cluster",),
     "aiohttp": (
         "api.exchange",
+        "console",
         "operations.remote_https",
         "pipeline.summary",
         "sandbox",
@@ -100,8 +103,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "operations.jobs_spec",
         "sandbox",
     ),
-    "filelock": ("operations",),
-    "jinja2": ("reports.html_report",),
+    "filelock": ("console.instance", "operations"),
+    "jinja2": ("console.pages", "reports.html_report"),
     "markupsafe": ("reports.html_report",),
     "platformdirs": ("operations.ledger",),
     "apprise": ("operations.notify",),
@@ -136,7 +139,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 """Outside libraries, and the modules or packages of ours in which alone each stands."""
 
 
-_TOP = {"cli", "sandbox", "__main__"}
+_TOP = {"cli", "console", "sandbox", "__main__"}
 ABOVE: dict[str, set[str]] = {
     "drafting": _TOP | {"library", "operations"},
     "pipeline": _TOP | {"drafting", "library", "operations"},

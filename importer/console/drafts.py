@@ -1,0 +1,321 @@
+"""Drafts: imports that are being made ready, each a folder on the disk.
+
+    drafts/<id>/
+      draft.json      what was chosen, by name, and where its plan and run are
+      file/<name>     the list as it was uploaded, never changed, under its own name
+      mapping.yaml    the mapping, once there is one
+      edits.jsonl     the mended cells, once there are any
+
+A draft is there whole or not at all: an upload is written into a folder of another name, which
+takes the draft's at the end; a file of it is replaced, never rewritten; one that is removed loses
+its name first. So a crash at any point leaves drafts that can be used, and what
+:meth:`Drafts.remove_left_behind` removes.
+
+Everything here blocks, and may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from aiohttp import web
+
+from importer.errors import OutputError, UsageError
+from importer.files import make_private_folder, sync_folder, write_private
+from importer.settings import SourceOptions
+
+MAPPING = "mapping.yaml"
+EDITS = "edits.jsonl"
+MOST_BYTES = 4096 * 2**20
+"""The most bytes of an upload: what the sources take for a copy."""
+
+_ABOUT = "draft.json"
+_FILE = "file"
+_VERSION = 1
+_ID = re.compile(r"[0-9a-f]{32}")
+_COMING, _GOING = ".coming-", ".going-"
+
+
+class NoDraftError(UsageError):
+    """There is no draft of that id, or what is there cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft import as it was when it was opened; :meth:`Drafts.change` changes it.
+
+    `name` is what the uploaded file was called, as far as a file can be called so here. `reading`
+    is how to read it; `plan_dir` and `run_dir` are where it was planned, and sent, to.
+    """
+
+    id: str
+    folder: Path
+    name: str
+    size: int
+    created_at: datetime
+    reading: SourceOptions = field(default_factory=SourceOptions)
+    plan_dir: Path | None = None
+    run_dir: Path | None = None
+
+    @property
+    def file(self) -> Path:
+        """The list as it was uploaded."""
+        return self.folder / _FILE / self.name
+
+    @property
+    def mapping(self) -> Path:
+        """The mapping; there may be none yet."""
+        return self.folder / MAPPING
+
+    @property
+    def edits(self) -> Path:
+        """The mended cells; there may be none yet."""
+        return self.folder / EDITS
+
+    def _about(self) -> str:
+        about = {
+            "version": _VERSION,
+            "name": self.name,
+            "size": self.size,
+            "created_at": self.created_at.isoformat(),
+            "reading": asdict(self.reading),
+            "plan_dir": str(self.plan_dir) if self.plan_dir is not None else None,
+            "run_dir": str(self.run_dir) if self.run_dir is not None else None,
+        }
+        return json.dumps(about, ensure_ascii=False, indent=1)
+
+    def save(self) -> None:
+        """Write what is chosen, whole or not at all; for this module."""
+        write_private(self.folder / _ABOUT, self._about())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The draft in a folder; raises NoDraftError."""
+        try:
+            about = json.loads((folder / _ABOUT).read_bytes())
+            draft = cls(
+                id=folder.name,
+                folder=folder,
+                name=str(about["name"]),
+                size=int(about["size"]),
+                created_at=datetime.fromisoformat(about["created_at"]),
+                reading=_reading(about["reading"]),
+                plan_dir=_path(about["plan_dir"]),
+                run_dir=_path(about["run_dir"]),
+            )
+            usable = about["version"] == _VERSION and draft.name == cleaned_name(draft.name)
+            if usable and draft.file.is_file():
+                return draft
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            pass
+        raise _no_draft()
+
+
+def _reading(about: dict[str, Any]) -> SourceOptions:
+    rows = about["rows"]
+    return SourceOptions(**{**about, "rows": None if rows is None else tuple(rows)})
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _no_draft() -> NoDraftError:
+    return NoDraftError(
+        "there is no such draft", "It was removed, or its address is not whole: begin at the start."
+    )
+
+
+class Drafts:
+    """All drafts of a user, in one folder, which is made when the first one comes."""
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder = folder
+        self._most_bytes = most_bytes
+        # Two pages may change one draft: neither must lose what the other has just chosen.
+        self._changing = threading.Lock()
+
+    def receive(self, name: str) -> Upload:
+        """Begin a draft of an upload that calls itself so; raises OutputError."""
+        make_private_folder(self.folder)
+        draft_id = secrets.token_hex(16)
+        return Upload(self.folder, draft_id, cleaned_name(name), self._most_bytes)
+
+    def all(self) -> list[Draft]:
+        """The drafts that can be used, newest first."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self.folder):
+                if _ID.fullmatch(entry.name):
+                    with contextlib.suppress(NoDraftError):
+                        found.append(Draft.load(Path(entry.path)))
+        return sorted(found, key=lambda draft: (draft.created_at, draft.id), reverse=True)
+
+    def open(self, draft_id: str) -> Draft:
+        """The draft of that id; raises NoDraftError."""
+        if _ID.fullmatch(draft_id) is None:
+            raise _no_draft()
+        return Draft.load(self.folder / draft_id)
+
+    def change(self, draft_id: str, **changes: Any) -> Draft:
+        """Replace fields of a draft (`reading`, `plan_dir`, `run_dir`); durable on return.
+
+        Raises NoDraftError and OutputError.
+        """
+        with self._changing:
+            draft = replace(self.open(draft_id), **changes)
+            draft.save()
+        return draft
+
+    def set_mapping(self, draft_id: str, text: str) -> Draft:
+        """Write the mapping of a draft, whole or not at all; raises NoDraftError, OutputError."""
+        with self._changing:
+            draft = self.open(draft_id)
+            write_private(draft.mapping, text)
+        return draft
+
+    def remove(self, draft_id: str) -> None:
+        """Remove a draft with its file; its plan and its run stay. Raises as `change` does."""
+        with self._changing:
+            draft = self.open(draft_id)
+            going = self.folder / f"{_GOING}{draft_id}"
+            try:
+                draft.folder.rename(going)
+                sync_folder(self.folder)
+            except OSError as error:
+                raise OutputError(
+                    f"the draft of {draft.name} cannot be removed: {error.strerror}",
+                    "Close the program that holds its file open, then try again.",
+                ) from None
+        shutil.rmtree(going, ignore_errors=True)
+
+    def remove_left_behind(self) -> None:
+        """Remove uploads that never came to an end, and the rest of drafts that were removed.
+
+        For a console that begins: there is one at a time, so nobody is at work on them.
+        """
+        for prefix in (_COMING, _GOING):
+            for path in _listed(self.folder, prefix):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+DRAFTS = web.AppKey("DRAFTS", Drafts)
+
+
+def _listed(folder: Path, prefix: str) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        yield from [Path(e.path) for e in os.scandir(folder) if e.name.startswith(prefix)]
+
+
+class Upload:
+    """A file that is coming in; a context manager, which removes what :meth:`keep` did not keep.
+
+    Raises OutputError where the disk is full, and UsageError for more bytes than are taken.
+    """
+
+    def __init__(self, folder: Path, draft_id: str, name: str, most_bytes: int) -> None:
+        self._folder = folder / f"{_COMING}{draft_id}"
+        self._draft = Draft(draft_id, folder / draft_id, name, 0, datetime.now(UTC))
+        self._most_bytes = most_bytes
+        self._size = 0
+        make_private_folder(self._folder / _FILE)
+        path = self._folder / _FILE / name
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        with self._translated():
+            self._target: BinaryIO = os.fdopen(os.open(path, flags, 0o600), "wb")
+
+    def write(self, piece: bytes) -> None:
+        """Append bytes to the file."""
+        self._size += len(piece)
+        if self._size > self._most_bytes:
+            raise UsageError(
+                f"{self._draft.name} is larger than {self._most_bytes:,} bytes, the most that is"
+                " taken",
+                "Divide the list, and import one part after the other.",
+            )
+        with self._translated():
+            self._target.write(piece)
+
+    def keep(self) -> Draft:
+        """Make the draft, on the disk and under its id; raises UsageError for an empty file."""
+        if not self._size:
+            raise UsageError(
+                f"{self._draft.name} is empty", "Was it saved or downloaded completely?"
+            )
+        with self._translated():
+            self._target.flush()
+            os.fsync(self._target.fileno())
+            self._target.close()
+        replace(self._draft, folder=self._folder, size=self._size).save()
+        with self._translated():
+            sync_folder(self._folder / _FILE)
+            self._folder.rename(self._draft.folder)
+            sync_folder(self._draft.folder.parent)
+        return Draft.load(self._draft.folder)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"{self._draft.name} cannot be kept: {error.strerror}",
+                "Make room on the disk, or let the folder of drafts be written, then try again.",
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._target.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_LONGEST = 255
+"""Bytes of a name on the usual file systems."""
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+"""Windows allows none of these in a name."""
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
+"""To Windows these are devices, whatever stands after the first point."""
+_NAMELESS = "list"
+
+
+def cleaned_name(given: str) -> str:
+    """A name that a stranger gave, as a file may be called in a folder on every system.
+
+    Folders before it are dropped, with characters that cannot be seen (controls, and those that
+    turn the writing round); what Windows forbids becomes ``_``. At most 255 bytes in UTF-8, its
+    ending is kept. Cleaning a clean name changes nothing.
+    """
+    name = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
+    name = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN)
+    name = _shortened(_FORBIDDEN.sub("_", name).strip().rstrip(" .").strip())
+    if not name.strip("."):
+        return _NAMELESS
+    return _shortened(f"_{name}") if _DEVICES.fullmatch(name.split(".")[0].rstrip()) else name
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= _LONGEST:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    tail = f".{ending}" if dot and len(ending.encode()) <= 16 else ""
+    stem = stem if tail else name
+    room = _LONGEST - len(tail.encode())
+    return (stem.encode()[:room].decode(errors="ignore").rstrip(" .") or _NAMELESS) + tail

@@ -1,0 +1,153 @@
+"""Home: a list is dropped here, drafts are gone on with, and past imports are seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from importer import library
+from importer.console.drafts import DRAFTS, Draft
+from importer.console.pages import PAGES
+from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
+from importer.errors import ImporterError, UsageError
+from importer.library import LedgerEntry
+from importer.model import Status
+
+MOST_IMPORTS = 50
+"""Past imports that are shown; the command history has them all."""
+UPLOAD_FIELD = "file"
+
+_PIECE = 2**20
+_LONGEST_TOKEN = 256
+_UPLOAD = "upload"
+UPLOADS = frozenset({_UPLOAD})
+"""Names of the routes that take files."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastImports:
+    """The newest imports of the ledgers; `error` says why they cannot be told."""
+
+    entries: list[LedgerEntry]
+    error: ImporterError | None = None
+
+
+async def _home(request: web.Request) -> web.Response:
+    """``GET /``."""
+    return await _page(request)
+
+
+async def _page(
+    request: web.Request, status: int = 200, error: ImporterError | None = None
+) -> web.Response:
+    drafts, past = await asyncio.gather(
+        asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
+    )
+    return request.app[PAGES].render(
+        request,
+        "home.html.j2",
+        status,
+        error=error,
+        drafts=drafts,
+        past=past,
+        left_to_do=left_to_do,
+        upload_field=UPLOAD_FIELD,
+    )
+
+
+def _past_imports() -> PastImports:
+    try:
+        return PastImports(library.history(everywhere=True)[:MOST_IMPORTS])
+    except ImporterError as error:
+        return PastImports([], error)
+
+
+def left_to_do(entry: LedgerEntry) -> list[str]:
+    """What a person still has to do about an import, in words; nothing where it is done."""
+    pending = entry.count(Status.PENDING)
+    failed = entry.count(Status.REJECTED, Status.INVALID)
+    uncertain = entry.count(Status.UNCERTAIN)
+    return [
+        words
+        for number, words in (
+            (pending, f"{_rows(pending)} not sent yet"),
+            (uncertain, f"{_rows(uncertain)} may have arrived: to be looked for"),
+            (failed, f"{_rows(failed)} to be mended"),
+        )
+        if number
+    ]
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
+async def _upload(request: web.Request) -> web.Response:
+    """``POST /drafts``: a file, streamed to the disk, becomes a draft."""
+    try:
+        draft = await _received(request)
+    except UsageError as error:
+        answer = await _page(request, 422, error)
+        answer.force_close()  # there may be gigabytes yet to come
+        return answer
+    raise web.HTTPSeeOther(f"/drafts/{draft.id}/file")
+
+
+async def _received(request: web.Request) -> Draft:
+    if not request.content_type.startswith("multipart/"):
+        raise RefusedError(415, "a file is sent as a form sends it", "Choose it on the first page.")
+    try:
+        reader = await request.multipart()
+        check_csrf(request, await _token(reader))
+        part = await reader.next()
+        if not isinstance(part, BodyPartReader) or part.name != UPLOAD_FIELD or not part.filename:
+            raise UsageError("no file was chosen", "Choose a list, then upload it.")
+        with await asyncio.to_thread(request.app[DRAFTS].receive, part.filename) as upload:
+            async for piece in _pieces(part):
+                await asyncio.to_thread(upload.write, piece)
+            # The end of the form: what was cut off has none, and is no list to import.
+            if await reader.next() is not None or not reader.at_eof():
+                raise _cut_off()
+            return await asyncio.to_thread(upload.keep)
+    except (ValueError, EOFError, AssertionError, web.RequestPayloadError):
+        raise _cut_off() from None
+
+
+async def _token(reader: MultipartReader) -> str:
+    """The first part, which must be the CSRF token: before it is checked no file is taken."""
+    part = await reader.next()
+    if not isinstance(part, BodyPartReader) or part.name != CSRF_FIELD:
+        return ""
+    return (await part.read_chunk(_LONGEST_TOKEN)).decode("ascii", "replace")
+
+
+async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+    """The file, in pieces that are worth a turn of another thread."""
+    piece = bytearray()
+    while chunk := await part.read_chunk(2**16):
+        piece += chunk
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
+
+
+def _cut_off() -> UsageError:
+    return UsageError("the file did not arrive whole", "Upload it again.")
+
+
+async def _remove(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/remove``: the draft and its copy of the file are removed."""
+    await asyncio.to_thread(request.app[DRAFTS].remove, request.match_info["id"])
+    raise web.HTTPSeeOther("/")
+
+
+ROUTES = [
+    web.get("/", _home),
+    web.post("/drafts", _upload, name=_UPLOAD),
+    web.post("/drafts/{id}/remove", _remove),
+]
