@@ -33,7 +33,7 @@ SANDBOX_CREDENTIAL = "sandbox"
 BASE_URL = "https://{customer}.asp.virtual-call-center.eu/v2"
 DEFAULT_RUNS_DIR = Path("runs")
 
-BATCH_ROWS = 24576
+BATCH_ROWS = 12_288
 """Rows that flow together: large enough for column operations, small enough to stay flat."""
 
 PROBLEM_CAP = 1000

@@ -71,11 +71,11 @@ class EncodedRecords:
             places = self.phones.places[sent]
             numbers = self.phones.numbers[sent][np.argsort(places, kind="stable")]
             counts = np.bincount(places, minlength=len(self.rows)).astype(np.int64)
-        bodies = self.bodies.filter(pa.array(which))
+        bodies = self.bodies if which.all() else self.bodies.filter(pa.array(which))
         return ReadyRecords(self.rows[which], bodies, numbers, np.cumsum(counts[which]))
 
 
-_AT_ONCE = 1024
+_AT_ONCE = 128
 """Bodies that are Python objects at a time: each has room for far more than it holds."""
 
 
@@ -133,7 +133,10 @@ class ReadyWriter:
         offsets = np.concatenate([[0], records.ends]).astype(np.int32)
         phones = pa.ListArray.from_arrays(pa.array(offsets), pa.array(records.phones))
         self._file.write([pa.array(records.rows, pa.int64()), records.bodies, phones])
-        self._digest.add(zip(records.rows.tolist(), records.bodies.to_pylist(), strict=True))
+        for start in range(0, len(records), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            rows, bodies = records.rows[some].tolist(), records.bodies[some].to_pylist()
+            self._digest.add(zip(rows, bodies, strict=True))
         self.rows += len(records)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
