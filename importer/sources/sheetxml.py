@@ -250,7 +250,7 @@ class _Look:
         text = _special_text(cell.attributes, inside, self.scan, self._dates)
         if text is not None:
             self.special.append((*cell.place, text))
-        if hidden and _HAS_VALUE.search(inside):
+        if hidden and (text is not None or _HAS_VALUE.search(inside)):
             self.scan.hidden_rows.add(cell.row, cell.row)
             return False
         return hidden

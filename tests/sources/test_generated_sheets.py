@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 import xlsxwriter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
@@ -270,8 +270,21 @@ def test_whatever_a_sheet_holds_is_read_as_stated(tmp_path: Path, sheet: Sheet) 
     assert {row for row in held - given if any(map(str.strip, sheet.texts(row)))} == set()
 
 
+HIDDEN_ROW_OF_A_FORMULA = Sheet(
+    f'<worksheet xmlns="{MAIN}"><sheetData>'
+    '<row r="1"><c r="A1" t="inlineStr"><is><t>Name</t></is></c>'
+    '<c r="B1" t="inlineStr"><is><t>Phone</t></is></c></row>'
+    '<row r="2" hidden="1"><c r="B2"><f>A1</f></c></row></sheetData></worksheet>',
+    strings=None,
+    of_1904=False,
+    stated={},
+)
+"""A hidden row in which nothing stands but a formula without a value."""
+
+
 @FEW
 @given(sheets(), st.sampled_from(OPTIONS))
+@example(HIDDEN_ROW_OF_A_FORMULA, {})
 def test_a_sheet_is_read_in_one_way_however_it_is_spelt(
     tmp_path: Path, sheet: Sheet, options: dict[str, Any]
 ) -> None:
