@@ -206,6 +206,7 @@ NOT_IN_THE_SAMPLE = {
     # of rows and cells that the sample does not have
     *("no_contact", "unbalanced_quote", "unbalanced_bracket", "nested_list", "inch_sign"),
     *("index_ignored", "inexact_float", "sent_before"),  # of frames, and of plan --except
+    *("edit_torn", "left_out_by_hand"),  # of edits
 }
 """Codes of docs/problems.md, those of the live project and of sending apart."""
 
