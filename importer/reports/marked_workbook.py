@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -72,6 +73,9 @@ _LARGEST_AREA = 600_000
 """Cells of the list's rows and columns, those that are not there too: to look at all of them,
 openpyxl makes each."""
 
+_LONGEST_REASON = 150
+"""Characters of an error's text."""
+
 _COMMON = 15
 """Significant digits that spreadsheet programs keep of a number."""
 
@@ -92,28 +96,33 @@ def write_marked(path: Path, checkup: Checkup, original: OriginalWorkbook) -> li
             lost = original.write(bearable)
         except SourceError as error:
             raise NotMarkedError(error.message.rstrip(".")) from None
-        with _stumbling(), warnings.catch_warnings(record=True):
+        with warnings.catch_warnings(record=True):
             # What it warns of is left out, and told, already.
             warnings.simplefilter("always")
-            marked = _Marked(bearable, checkup, lost)
-            marked.mark()
-            marked.save(path)
+            with _stumbling():
+                marked = _Marked(bearable, checkup, lost)
+                marked.mark()
+            with _stumbling(but=OSError):
+                marked.save(path)
         _compare(path, checkup, original)
         return marked.said()
 
 
-class _stumbling:  # noqa: N801 -- a block, not a thing
-    """A block in which openpyxl reads and writes a stranger's file: its errors are of any kind."""
+@contextmanager
+def _stumbling(but: type[Exception] = NotMarkedError) -> Iterator[None]:
+    """A block in which openpyxl works on a stranger's file: its errors may be of any kind.
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
-        if kind is None or not issubclass(kind, Exception) or issubclass(kind, OSError):
-            return
-        if issubclass(kind, NotMarkedError):
-            return
-        raise NotMarkedError(f"openpyxl cannot keep it ({kind.__name__}: {error})") from None
+    They become NotMarkedError, but for `but`, which is not about the file.
+    """
+    try:
+        yield
+    except (NotMarkedError, but):
+        raise
+    except Exception as error:  # noqa: BLE001 -- there is no list of what it may raise
+        why = str(error).partition("\n")[0][:_LONGEST_REASON]
+        raise NotMarkedError(
+            f"openpyxl cannot keep it ({type(error).__name__}: {visible(why)})"
+        ) from None
 
 
 class _Rows(NamedTuple):
