@@ -7,7 +7,7 @@ columns, once the whole file was seen, show how their cells are meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from importer.mapping.contacts import (
     dialled_phones,
     leave_out,
 )
-from importer.mapping.conversion import NOTHING
+from importer.mapping.conversion import NOTHING, Finding
 from importer.mapping.facts import Facts, Watch, finding_of, phone_reading
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import (
@@ -83,8 +83,9 @@ class BoundMapping:
     """A mapping bound to a sheet's headers; `used` are the columns it reads.
 
     `remarks` are the problems of whole columns, and `phones` how phones are read, where the mapping
-    knows what the columns show. `original` is the column of a list of failures that has the rows
-    of the list which its rows come from.
+    knows what the columns show; `findings`, by target, are what else it knows of them: where these
+    are equal, cells are judged alike. `original` is the column of a list of failures that has the
+    rows of the list which its rows come from.
     """
 
     spec: MappingSpec
@@ -101,14 +102,27 @@ class BoundMapping:
     do_not_call: tuple[DoNotCallList, ...] = ()
     phones: tuple[PhoneReading, ...] = ()
     original: int | None = None
+    findings: Mapping[str, Finding] = field(default_factory=dict)
 
     def with_do_not_call(self, lists: Sequence[DoNotCallList]) -> BoundMapping:
         """The mapping that leaves out the rows or contacts with numbers on these lists."""
         return replace(self, do_not_call=tuple(lists))
 
-    def watch(self) -> Watch:
-        """What counts, in a pass over all batches, what the columns of the mapping show."""
-        return Watch(self.programs, self.spec.region)
+    def watch(self, columns: Collection[int] | None = None) -> Watch:
+        """What counts, in a pass over all batches, what the columns of the mapping show.
+
+        With `columns`, of those rules only that read any of them.
+        """
+        return Watch(self.reading(columns), self.spec.region)
+
+    def reading(self, columns: Collection[int] | None) -> list[tuple[Program, Type]]:
+        """The `programs` that read any of these columns, or all programs."""
+        wanted = None if columns is None else set(columns)
+        return [
+            (program, type_)
+            for program, type_ in self.programs
+            if wanted is None or wanted.intersection(program.columns)
+        ]
 
     def with_facts(self, facts: Facts) -> BoundMapping:
         """The mapping that judges cells by what their whole columns show, too.
@@ -443,6 +457,7 @@ def _with_findings(bound: BoundMapping, facts: Facts) -> BoundMapping:
         keys=keys,
         remarks=remarks,
         phones=phones,
+        findings=recompiler.findings,
     )
 
 
@@ -454,6 +469,7 @@ class _Recompiler:
     facts: Facts
     remarks: list[Problem] = field(default_factory=list)
     phones: list[PhoneReading] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)
 
     def program(self, program: Program, type_: Type) -> Program:
         counts = self.facts.targets.get(program.target)
@@ -466,6 +482,7 @@ class _Recompiler:
             self.phones.append(reading)
         if finding == NOTHING:
             return program
+        self.findings[program.target] = finding
         return compiled(program, type_, self.spec, finding)
 
     def programs(self, programs: TypedPrograms) -> TypedPrograms:

@@ -26,6 +26,7 @@ import orjson
 
 from importer.errors import MappingError, OutputError, RunInterruptedError, SourceError
 from importer.mapping.bound import BoundMapping, bind_mapping
+from importer.mapping.facts import Facts
 from importer.mapping.load import LoadedMapping
 from importer.mapping.records import Evaluated
 from importer.model import (
@@ -152,7 +153,8 @@ class Examination:
     """A file on its way to the gate; raises MappingError where mapping and sheet do not fit.
 
     `cells_digest` is that of a lasting copy of its cells, once they were read; `comparison` what
-    came of that with a project, once all rows were gone through.
+    came of that with a project, once all rows were gone through. `facts` and `fill` are what the
+    columns show, once they were read; `bound` judges cells by these, too, from then on.
     """
 
     def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: Look) -> None:
@@ -166,17 +168,26 @@ class Examination:
         self._on_duplicate = mapping.spec.rows.on_duplicate
         self._unique = {key.target: key.header or key.target for key in self.bound.keys}
         self._seen = look.seen if look.seen is not None else Seen()
-        self.surveyor = Surveyor(
-            info.path,
-            self._on_duplicate,
-            unique=self._unique,
-            seen=self._seen,
-            cap=look.cap,
-        )
-        self._fill = FillCounter(info.headers)
+        self.surveyor = self.new_surveyor()
+        self.fill = FillCounter(info.headers)
+        self.facts = Facts()
         self._mapping = mapping
         self._rows = 0
         self.comparison: ComparisonResult | None = None
+
+    def new_surveyor(self) -> Surveyor:
+        """What decides on all rows, from the first one on."""
+        return Surveyor(
+            self.info.path,
+            self._on_duplicate,
+            unique=self._unique,
+            seen=self._seen,
+            cap=self.look.cap,
+        )
+
+    def remarks(self, bound: BoundMapping) -> tuple[Problem, ...]:
+        """What is to be told of the list as a whole, by a mapping that knows its columns."""
+        return (*self.info.problems, *self._list_remarks, *bound.remarks, *self.look.remarks)
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
@@ -188,7 +199,7 @@ class Examination:
             nonlocal named
             mended = edits.over(batch)
             watch.add(edits.kept(mended))
-            self._fill.add(mended)
+            self.fill.add(mended)
             named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0
 
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
@@ -196,13 +207,14 @@ class Examination:
             works = (snapshot.write, learn)
             batches = (batch.with_noted_numbers(self.info.headers) for batch in source.batches())
             for batch in fan_out(batches, works):
-                _raise_if_stopped(self.look.stop)
+                raise_if_stopped(self.look.stop)
                 self._rows += len(batch)
                 look.listener(Progress(Stage.READING, None, passed=self._rows))
         if named < len(edits.rows):
             refuse_unknown_rows(edits, look.copy)
         self.cells_digest = snapshot.digest
-        self.bound = self.bound.with_facts(watch.facts())
+        self.facts = watch.facts()
+        self.bound = self.bound.with_facts(self.facts)
         if look.log is not None:
             _keep_original(source.original, _original_beside(look.log))
 
@@ -234,12 +246,7 @@ class Examination:
     ) -> Iterator[tuple[_Mapped, list[Decision]]]:
         gate = self.look.gate
         preflight = Preflight(gate, self._mapping, self.bound) if gate is not None else None
-        remarks = (
-            *self.info.problems,
-            *self._list_remarks,
-            *self.bound.remarks,
-            *self.look.remarks,
-        )
+        remarks = self.remarks(self.bound)
         self.surveyor.note(remarks)
         for before in self.look.sent_before:
             self._see(before)
@@ -247,7 +254,7 @@ class Examination:
             log.add(remarks)
 
             def decide(mapped: _Mapped) -> tuple[_Mapped, list[Decision]]:
-                _raise_if_stopped(self.look.stop)
+                raise_if_stopped(self.look.stop)
                 decisions = self.surveyor.add(mapped.checked)
                 for decision in decisions:
                     log.add(decision.problems)
@@ -275,7 +282,7 @@ class Examination:
         repeats = Repeats(name, self._on_duplicate, self._unique, Seen())
         with Snapshot.open(self.look.copy) as snapshot:
             for batch in map(self.look.edits.over, snapshot.batches(self.bound.used)):
-                _raise_if_stopped(self.look.stop)
+                raise_if_stopped(self.look.stop)
                 sent = np.isin(batch.rows, before.rows)
                 if sent.any():
                     checked = self.bound.evaluate(batch).checked
@@ -287,12 +294,12 @@ class Examination:
         evaluated = self.bound.evaluate(batch)
         if self.look.now is not None:
             evaluated = with_past_callbacks(evaluated, self.bound, self.look.now)
-        evaluated = without_rows(evaluated, self.look.edits.left_out, LEFT_OUT)
+        checked = without_rows(evaluated.checked, self.look.edits.left_out, LEFT_OUT)
         for before in self.look.sent_before:
             message = f"left out, since {before.run_id} has sent it"
             why = Problem(None, None, None, "sent_before", message, severity=Severity.WARNING)
-            evaluated = without_rows(evaluated, before.rows, why)
-        return evaluated
+            checked = without_rows(checked, before.rows, why)
+        return replace(evaluated, checked=checked)
 
     def _mapped(self, evaluated: Evaluated, encoded: EncodedRecords | None = None) -> _Mapped:
         """A batch with no more than is wanted: its columns take more memory than all else."""
@@ -301,7 +308,7 @@ class Examination:
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""
-        survey = self.surveyor.finish(self._fill.columns())
+        survey = self.surveyor.finish(self.fill.columns())
         findings = findings_of(self.look.log, self.look.copy, self.info, self.look.edits)
         checkup = Checkup(
             self.info, survey, self.bound.unused_columns, findings, phones=self.bound.phones
@@ -311,21 +318,20 @@ class Examination:
         return replace(checkup, refused=compared.refused, new_values=compared.new_values)
 
 
-def _raise_if_stopped(stop: StopSwitch) -> None:
+def raise_if_stopped(stop: StopSwitch) -> None:
+    """Raise RunInterruptedError where the switch is pulled."""
     if stop.reason is not None:
         raise RunInterruptedError("interrupted while reading: nothing was sent")
 
 
-def without_rows(evaluated: Evaluated, rows: RowNumbers, why: Problem) -> Evaluated:
+def without_rows(checked: Checked, rows: RowNumbers, why: Problem) -> Checked:
     """A batch of which some rows are filtered out, as far as it has them, each told `why`."""
-    checked = evaluated.checked
     found = checked.rows[np.isin(checked.rows, rows)].tolist() if len(rows) else []
     if not found:
-        return evaluated
+        return checked
     told = {row: replace(why, row=row) for row in found}
     problems = tuple(p for p in checked.problems if p.row not in told)
-    filtered = {**checked.filtered, **told}
-    return replace(evaluated, checked=replace(checked, filtered=filtered, problems=problems))
+    return replace(checked, filtered={**checked.filtered, **told}, problems=problems)
 
 
 def _original_beside(log: Path) -> Path:
@@ -395,7 +401,7 @@ def open_incoming(
     stopping = stop if stop is not None else StopSwitch()
 
     def going_on() -> None:
-        _raise_if_stopped(stopping)
+        raise_if_stopped(stopping)
 
     if isinstance(given, Frame):
         source = open_frame(given, reading, going_on)

@@ -18,7 +18,7 @@ from importer.errors import OutputError, SourceError
 from importer.files import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -139,9 +139,9 @@ class ParquetReader:
             raise self.damaged(error) from None
         self.rows: int = self._file.metadata.num_rows
 
-    def groups(self, names: list[str]) -> Iterator[Any]:
-        """Some columns of each row group, as tables, in order."""
-        for group in range(self._file.num_row_groups):
+    def groups(self, names: list[str], only: Sequence[int] | None = None) -> Iterator[Any]:
+        """Some columns of each row group, or of `only` some groups, as tables, in order."""
+        for group in range(self._file.num_row_groups) if only is None else only:
             try:
                 # Not worth threads of its own: a batch is small, others are worked on meanwhile.
                 table = self._file.read_row_group(group, columns=names, use_threads=False)

@@ -171,14 +171,17 @@ class Snapshot:
             digest.add(batch)
         return digest.hexdigest()
 
-    def batches(self, columns: Sequence[int] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[int] | None = None, only: Sequence[int] | None = None
+    ) -> Iterator[Batch]:
         """The rows as they were written, batch by batch, with all columns or those named.
 
-        Columns are named by their index, each once, and keep it as their label.
+        Columns are named by their index, each once, and keep it as their label. With `only`, those
+        batches are given alone, by their places, the first of which is 0.
         """
         labels = list(range(len(self.headers)) if columns is None else columns)
         names = ["row", *(f"c{label}" for label in labels), *self._notes]
-        for table in self._file.groups(names):
+        for table in self._file.groups(names, only):
             yield _batch(table, labels)
 
     def row_numbers(self) -> npt.NDArray[np.int64]:

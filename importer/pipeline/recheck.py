@@ -1,0 +1,316 @@
+"""A list that is checked anew after each edit, in a fraction of the time of the first check.
+
+The copy of its cells and the mapping stay open, and what came of each row is remembered. After an
+edit only rows are mapped again whose cells are others than before. Columns are judged as a whole
+again where a cell of theirs is another; where that changes how their cells are read, all rows are
+mapped again. What takes the whole list (duplicates, counts, examples) is decided anew each time.
+
+What is found is what :func:`importer.pipeline.plan.check` finds with these edits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.mapping.bound import BoundMapping
+from importer.mapping.facts import Facts
+from importer.mapping.load import LoadedMapping
+from importer.model import Batch, Checked, Checkup, ColumnFill, Phones
+from importer.pipeline.edits import LEFT_OUT, NO_EDITS, Overlay, refuse_unknown_rows
+from importer.pipeline.examine import (
+    Examination,
+    Look,
+    map_ahead,
+    open_incoming,
+    raise_if_stopped,
+    without_rows,
+)
+from importer.pipeline.preflight import with_past_callbacks
+from importer.pipeline.running import StopSwitch
+from importer.settings import SourceOptions
+from importer.sources.frames import Frame
+from importer.sources.snapshot import Snapshot
+from importer.survey.duplicates import Seen
+from importer.survey.surveyor import Decision, FillCounter
+
+MOST_REMEMBERED = 500_000
+"""Problems. Batches beyond are mapped again each time: of a list in which every cell is wrong, what
+is to be told of it takes far more memory than the list itself."""
+_MANY = 0.3
+"""Of a batch in which more than this part of the rows is changed, all rows are mapped again: to put
+the new ones among the old ones would take as long."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """What was found. `decisions` has each row of which there is something to say.
+
+    `changed` are the rows whose decision is another than after the check before, in their order;
+    None where that was not remembered: any may be another.
+    """
+
+    checkup: Checkup
+    decisions: Mapping[int, Decision]
+    changed: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is remembered of a check: what the `edits` were, and what came of the rows with them.
+
+    `checked` has the batches without what follows from rows that are left out; None for one that is
+    to be mapped again.
+    """
+
+    edits: Overlay
+    facts: Facts
+    bound: BoundMapping
+    fill: tuple[ColumnFill, ...]
+    checked: tuple[Checked | None, ...]
+    decisions: Mapping[int, Decision] | None = None
+
+
+class Recheck:
+    """A list, opened once, with its mapping; a context manager, which closes the copy.
+
+    The copy of its cells is written to `copy`, and removed by whoever made its folder. `seen` is
+    what past runs have sent. Call-backs before the moment of opening are warned of. The list is
+    compared with no project: that is the plan's. Raises SourceError and MappingError.
+
+    Memory: some hundred bytes a row, most of them for its phones and key.
+    """
+
+    def __init__(
+        self,
+        given: Path | Frame,
+        mapping: LoadedMapping,
+        reading: SourceOptions,
+        copy: Path,
+        *,
+        seen: Seen | None = None,
+    ) -> None:
+        self._now = datetime.now(UTC)
+        self._lock = threading.Lock()
+        with open_incoming(given, mapping, reading) as source:
+            look = Look(copy, seen=seen, now=self._now)
+            self._examination = Examination(source.info, mapping, look)
+            self._plain = self._examination.bound
+            self._examination.read(source)
+        self.info = source.info
+        self._snapshot = Snapshot.open(copy)
+        # Two threads must not read from one open file at a time: a page may ask for rows meanwhile.
+        self._reading = Snapshot.open(copy)
+        self._reading_lock = threading.Lock()
+        self._bounds = [
+            (int(batch.rows[0]), int(batch.rows[-1])) if len(batch) else (0, -1)
+            for batch in self._snapshot.batches(())
+        ]
+        self._state = _State(
+            NO_EDITS,
+            self._examination.facts,
+            self._examination.bound,
+            self._examination.fill.columns(),
+            (None,) * len(self._bounds),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock, self._reading_lock:
+            self._snapshot.close()
+            self._reading.close()
+
+    def batches(self, columns: Sequence[int] | None = None) -> Iterator[Batch]:
+        """The list as it came, with all columns or those named by index; for any thread."""
+        for place in range(len(self._bounds)):
+            yield self._batch(place, columns)
+
+    def rows(self, rows: Collection[int], edits: Overlay = NO_EDITS) -> Iterator[Batch]:
+        """Some rows with all their cells, as mended, in the order of the list; for any thread."""
+        wanted = np.array(sorted(rows), np.int64)
+        for place, (first, last) in enumerate(self._bounds):
+            here = wanted[(wanted >= first) & (wanted <= last)]
+            if len(here):
+                batch = edits.over(self._batch(place, None))
+                yield batch.where(np.isin(batch.rows, here))
+
+    def _batch(self, place: int, columns: Sequence[int] | None) -> Batch:
+        with self._reading_lock:
+            (batch,) = self._reading.batches(columns, (place,))
+        return batch
+
+    def check(self, edits: Overlay, stop: StopSwitch | None = None) -> Rechecked:
+        """Check the whole list with these edits laid over it.
+
+        One check at a time: another thread waits. Whoever has newer edits pulls the `stop` of the
+        check before; that raises RunInterruptedError, and what it had found is forgotten. Raises
+        EditRefused where the edits are those of another list.
+        """
+        stop = stop if stop is not None else StopSwitch()
+        with self._lock:
+            raise_if_stopped(stop)
+            if len(np.setdiff1d(edits.rows, self._state.edits.rows)):
+                refuse_unknown_rows(edits, self._snapshot.path)
+            learned, changed = self._learned(edits, stop)
+            checked = self._mapped(learned, changed, stop)
+            self._state, found = self._decided(learned, checked, stop)
+            return found
+
+    def _learned(self, edits: Overlay, stop: StopSwitch) -> tuple[_State, list[Mask | None]]:
+        """What the columns show with these edits, and which rows' cells are others than before.
+
+        Those are given by batch; None where none is.
+        """
+        before = self._state
+        touched = edits.differing(before.edits)
+        changed: list[Mask | None] = [None] * len(self._bounds)
+        others = not np.array_equal(edits.left_out, before.edits.left_out)
+        if not touched and not others:
+            return replace(before, edits=edits), changed
+        # Rows that are left out show nothing, so all columns may show something else without them.
+        concerned = None if others else touched
+        programs = self._plain.reading(concerned)
+        watch = self._plain.watch(concerned)
+        counters = {label: FillCounter([self.info.headers[label]]) for label in touched}
+        columns = sorted({*touched, *(label for p, _ in programs for label in p.columns)})
+        used = set(self._plain.used)
+        for place, batch in enumerate(self._snapshot.batches(columns)):
+            raise_if_stopped(stop)
+            was, is_now = before.edits.over(batch), edits.over(batch)
+            watch.add(edits.kept(is_now))
+            for label, counter in counters.items():
+                counter.add(Batch(is_now.rows, {0: is_now.columns[label]}))
+            differs = np.zeros(len(batch), np.bool_)
+            for label in touched:
+                if label in used:
+                    texts = pc.not_equal(was.columns[label], is_now.columns[label])
+                    differs |= texts.to_numpy(zero_copy_only=False)
+            changed[place] = differs if differs.any() else None
+        fill = list(before.fill)
+        for label, counter in counters.items():
+            fill[label] = counter.columns()[0]
+        watched = {program.target for program, _ in programs}
+        kept = {t: counts for t, counts in before.facts.targets.items() if t not in watched}
+        facts = Facts({**kept, **watch.facts().targets})
+        bound, checked = self._plain.with_facts(facts), before.checked
+        if bound.findings == before.bound.findings:
+            # The cells are read as before, by programs that remember what they have read.
+            bound = replace(before.bound, remarks=bound.remarks, phones=bound.phones)
+        else:
+            checked = (None,) * len(checked)
+        return _State(edits, facts, bound, tuple(fill), checked, before.decisions), changed
+
+    def _mapped(
+        self, state: _State, changed: Sequence[Mask | None], stop: StopSwitch
+    ) -> tuple[Checked, ...]:
+        """All batches, of which the changed rows are mapped again."""
+        due = [
+            place
+            for place, (known, differs) in enumerate(zip(state.checked, changed, strict=True))
+            if known is None or differs is not None
+        ]
+
+        def mended() -> Iterator[tuple[int, Batch]]:
+            for place, batch in zip(
+                due, self._snapshot.batches(state.bound.used, due), strict=True
+            ):
+                raise_if_stopped(stop)
+                yield place, state.edits.over(batch)
+
+        def work(item: tuple[int, Batch]) -> Checked:
+            place, batch = item
+            known, differs = state.checked[place], changed[place]
+            if known is None or differs is None or differs.mean() > _MANY:
+                return self._evaluated(state.bound, batch)
+            some = set(batch.rows[differs].tolist())
+            problems = tuple(p for p in batch.problems if p.row in some)
+            part = replace(batch.where(differs), problems=problems)
+            return _spliced(known, self._evaluated(state.bound, part))
+
+        found = dict(zip(due, map_ahead(mended(), work), strict=True))
+        every = (found.get(place, known) for place, known in enumerate(state.checked))
+        return tuple(checked for checked in every if checked is not None)
+
+    def _evaluated(self, bound: BoundMapping, batch: Batch) -> Checked:
+        return with_past_callbacks(bound.evaluate(batch), bound, self._now).checked
+
+    def _decided(
+        self, state: _State, batches: Sequence[Checked], stop: StopSwitch
+    ) -> tuple[_State, Rechecked]:
+        """Decide on all rows; give what is to be remembered, and what was found."""
+        surveyor = self._examination.new_surveyor()
+        surveyor.note(self._examination.remarks(state.bound))
+        decisions: dict[int, Decision] = {}
+        remembered: list[Checked | None] = []
+        problems = 0
+        for checked in batches:
+            raise_if_stopped(stop)
+            problems += len(checked.problems) + len(checked.filtered)
+            remembered.append(checked if problems <= MOST_REMEMBERED else None)
+            left = without_rows(checked, state.edits.left_out, LEFT_OUT)
+            decisions |= {decision.row: decision for decision in surveyor.add(left)}
+        survey = surveyor.finish(state.fill)
+        unused, phones = self._plain.unused_columns, state.bound.phones
+        checkup = Checkup(self.info, survey, unused, phones=phones)
+        changed = None
+        if (before := state.decisions) is not None:
+            rows = sorted({*before, *decisions})
+            changed = tuple(row for row in rows if before.get(row) != decisions.get(row))
+        kept = decisions if len(decisions) <= MOST_REMEMBERED else None
+        state = replace(state, checked=tuple(remembered), decisions=kept)
+        return state, Rechecked(checkup, decisions, changed)
+
+
+def _spliced(known: Checked, part: Checked) -> Checked:
+    """A batch as it was checked, with some of its rows as they were checked since."""
+    mask = np.isin(known.rows, part.rows)
+    rows = set(part.rows.tolist())
+    filtered = {row: why for row, why in known.filtered.items() if row not in rows}
+    keys = known.keys
+    if keys is not None and part.keys is not None:
+        keys = pc.replace_with_mask(keys, pa.array(mask), part.keys)
+    phones = known.phones
+    if phones is not None and part.phones is not None:
+        phones = _spliced_phones(phones, part.phones, mask)
+    return replace(
+        known,
+        filtered=filtered | dict(part.filtered),
+        problems=(*(p for p in known.problems if p.row not in rows), *part.problems),
+        keys=keys,
+        phones=phones,
+    )
+
+
+def _spliced_phones(known: Phones, part: Phones, mask: Mask) -> Phones:
+    """The phones of a batch, with those of the rows of a mask as they are in a part of it."""
+    kept, where = ~mask[known.places], np.flatnonzero(mask)
+    counts, refused = known.counts.copy(), known.refused.copy()
+    counts[mask], refused[mask] = part.counts, part.refused
+    return Phones(
+        np.concatenate([known.places[kept], where[part.places]]),
+        np.concatenate([known.contacts[kept], part.contacts]),
+        np.concatenate([known.numbers[kept], part.numbers]),
+        np.concatenate([known.given[kept], part.given]),
+        counts,
+        refused,
+        known.headers,
+    )
