@@ -120,6 +120,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "mapping",
         "pipeline.edits",
         "pipeline.ready",
+        "pipeline.recheck",
         "pipeline.summary",
         "reports.csvlines",
         "reports.marked_workbook",
