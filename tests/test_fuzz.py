@@ -82,10 +82,16 @@ def independently(content: bytes, encoding: str, delimiter: str) -> list[list[st
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
+def is_alike(read: str, as_it_stands: str) -> bool:
+    """Whether a cell was read as it stands, but for blanks after a last quote."""
+    return read == as_it_stands or read == as_it_stands.rstrip(" \t")
+
+
 @SLOW
 @given(text=texts(), encoding=st.sampled_from(ENCODINGS))
 @example(text="a;b\r1;2\r\r3;4", encoding="utf-16")
 @example(text="a,b\n1,2,3\n\n,,x\n1\n", encoding="utf-8")
+@example(text='Key\tOne\tTwo\n,0\n"0"\t\n', encoding="utf-8")
 def test_every_record_of_any_text_is_a_row_or_is_told(
     tmp_path: Path, text: str, encoding: str
 ) -> None:
@@ -106,7 +112,8 @@ def test_every_record_of_any_text_is_a_row_or_is_told(
         elif any(not is_blank(cell) for cell in record):
             # Quotes that break the rules are read as they are meant, and told.
             as_it_stands = [*record, *[""] * (width - len(record))][:width]
-            assert rows[number] == as_it_stands or number in complained
+            assert len(rows[number]) == width
+            assert number in complained or all(map(is_alike, rows[number], as_it_stands))
             if any(not is_blank(cell) for cell in record[width:]):
                 assert number in complained
         else:

@@ -16,7 +16,8 @@ Below `_LEAST` nothing divides the file: it has one column, and is read with a c
 not stand in it.
 
 **Quotes.** The rules are those of RFC 4180: a cell that begins with a quote ends with one, and a
-quote within it is doubled. Programs break them in three ways that can be told from the text:
+quote within it is doubled. Blanks between a cell's last quote and the delimiter are no part of it.
+Programs break the rules in three ways that can be told from the text:
 
 - A quote within a cell has a backslash before it, as exports of MySQL and PHP have.
 - A blank stands between the delimiter and a cell's first quote: ``"Ann", "Vác"``.
