@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo   import samples/leads.xlsx into a local Add record service"
 	@echo "make test   check style and types, run the tests"
-	@echo "make soak   kill and interrupt imports again and again, and count what arrived"
+	@echo "make soak   kill and interrupt imports again and again, and count what arrived; fuzz"
 	@echo "make bench  measure what docs/performance.md promises, about 40 minutes"
 	@echo "make docs   write the pages that come from the code"
 
@@ -37,6 +37,7 @@ soak: $(VENV)/.dev
 	SOAK_ROWS=100000 SOAK_KILLS=200 $(BIN)/python -m pytest -q tests/recovery/test_kill.py -k killed
 	SOAK_PLAN_ROWS=30000 SOAK_PLAN_KILLS=30 $(BIN)/python -m pytest -q tests/plans/test_killed_plans.py
 	SOAK_SIGNALS=60 $(BIN)/python -m pytest -q tests/recovery/test_signals.py
+	SOAK_EXAMPLES=20 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m hypothesis
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run $(BENCH)

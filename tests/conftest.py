@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,18 @@ from hypothesis import HealthCheck, settings
 
 from importer.cli.main import run_cli
 from tests.support.command import Cli
+from tests.support.examples import examples
 
-# How long an example takes says more of what else the machine does.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.register_profile(
+    "ours",
+    max_examples=examples(50),
+    # How long an example takes says more of what else the machine does.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    # A change is judged by the same examples each time; whoever works on it tries new ones.
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from importer.pipeline.edits import NO_EDITS, EditLog, EditRefused, Overlay, rea
 from importer.settings import SourceOptions
 from importer.sources import open_source
 from importer.sources.grid import LONGEST_CELL
+from tests.support.examples import examples
 
 HEADERS = ("Name", "City", "Phone", "Signed", "Note")
 NAME, CITY, PHONE, SIGNED, NOTE = range(5)
@@ -183,7 +184,7 @@ class TestUndoing:
         with pytest.raises(EditRefused, match="rests on"):
             log.undo(5)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(20), deadline=None)
     @given(data=st.data())
     def test_edits_do_to_each_cell_what_they_say_and_undone_they_leave_no_trace(
         self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -352,7 +353,7 @@ class TestChecking:
         log.leave_out(4)
         assert previewed(leads, edited=True)[0].status == "invalid"
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(20), deadline=None)
     @given(data=st.data())
     def test_a_check_with_edits_is_that_of_the_list_with_those_cells_changed(
         self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

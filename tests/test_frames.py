@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import importer
 from importer.settings import BATCH_ROWS
 from tests.support.command import in_this_process
+from tests.support.examples import examples
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -168,7 +169,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
 def test_every_kind_of_frame_of_the_same_cells_is_the_same_list(
     rows: list[tuple[object, object]],

@@ -33,6 +33,7 @@ from importer.sources import open_source
 from importer.sources.header import is_blank
 from tests.support.corpus import FOLDER
 from tests.support.corpus_child import Reader, reader
+from tests.support.examples import examples
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 from tests.support.sheets import cells_of, mapping_of
 
@@ -149,7 +150,7 @@ VALUE = (
 )
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=examples(40))
 @given(rows=st.lists(st.lists(VALUE, min_size=2, max_size=2), min_size=1, max_size=6))
 def test_any_value_of_a_workbook_comes_out_as_its_documented_text(
     tmp_path: Path, rows: list[list[object]]
@@ -230,7 +231,7 @@ def sandbox() -> Iterator[LiveSandbox]:
         yield live
 
 
-@settings(SLOW, max_examples=15)
+@settings(SLOW, max_examples=examples(10))
 @given(rows=SHEET)
 def test_failures_hold_the_rows_that_failed_and_can_be_imported_again(
     sandbox: LiveSandbox,
@@ -297,7 +298,7 @@ def logging_sandbox() -> Iterator[LiveSandbox]:
         yield live
 
 
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=examples(15))
 @given(
     rows=SHEET,
     rules=_RULES,
@@ -369,7 +370,7 @@ FINDINGS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(
     text=LIKELY.filter(bool),
     type_=st.sampled_from(sorted(CONVERTERS)),
@@ -442,7 +443,7 @@ def mutated_inside(content: bytes, chance: random.Random) -> bytes:
     return packed.getvalue()
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=examples(75))
 @given(name=st.sampled_from(sorted(WHOLE)), inside=st.booleans(), seed=st.integers(0, 2**32))
 def test_a_damaged_workbook_is_refused_or_read_and_never_breaks_or_hangs(
     child: Reader, tmp_path: Path, name: str, inside: bool, seed: int

@@ -25,6 +25,7 @@ from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile
 from importer.settings import RunSettings, Secret, Target
 from tests.support.command import Cli
+from tests.support.examples import examples
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -146,7 +147,7 @@ def sandbox() -> object:
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

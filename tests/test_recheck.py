@@ -18,6 +18,7 @@ from importer.model import Checkup
 from importer.pipeline.edits import EditLog, EditRefused, Overlay
 from importer.pipeline.recheck import Recheck, Rechecked
 from importer.settings import SourceOptions
+from tests.support.examples import examples
 
 HEADERS = ("Name", "City", "Phone", "Mobile", "Signed", "Zip", "Note")
 NAME, CITY, PHONE, MOBILE, SIGNED, ZIP, NOTE = range(7)
@@ -216,7 +217,7 @@ def test_of_a_list_with_more_problems_than_are_remembered_the_same_is_found(
         assert (found.checkup, found.changed) == (expected(leads, log), None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(data=st.data())
 def test_what_is_found_after_each_edit_is_what_a_check_of_the_whole_list_finds(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

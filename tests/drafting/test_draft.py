@@ -18,6 +18,7 @@ from importer.mapping.load import LoadedMapping, load_mapping
 from importer.mapping.spec import MappingSpec
 from importer.model import Field, FieldType, FieldValue, Problem, Project, SourceInfo
 from importer.settings import SourceOptions
+from tests.support.examples import examples
 from tests.support.sheets import batch_of
 
 
@@ -59,7 +60,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(st.data())
 def test_every_sheet_has_a_draft_that_fits_it(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

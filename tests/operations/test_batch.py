@@ -557,19 +557,17 @@ def test_advice_is_such_as_the_user_of_a_jobs_file_can_take(hint: str, said: str
     assert advice(UsageError("what is wrong", hint)) == expected
 
 
-def test_a_hundred_small_files_are_imported_in_one_round(
-    night: Night, service: LiveSandbox
-) -> None:
+def test_forty_small_files_are_imported_in_one_round(night: Night, service: LiveSandbox) -> None:
     night.jobs("a")
-    for i in range(100):
+    for i in range(40):
         night.put(f"a/{i:03}.csv", count=1, first=10_000 + i)
     before = service.request_count()
     result = night.round()
-    assert Counter(fate for _, fate, _ in files(result)) == {"imported": 100}
-    assert service.request_count() - before == 100
+    assert Counter(fate for _, fate, _ in files(result)) == {"imported": 40}
+    assert service.request_count() - before == 40
     assert night.tree("a") == []
     with Ledger.open(night.home / "runs") as ledger:
-        assert len(ledger.runs(label="a")) == 100
+        assert len(ledger.runs(label="a")) == 40
 
 
 def test_a_file_takes_little_longer_where_thousands_were_imported_before(night: Night) -> None:

@@ -30,6 +30,7 @@ from importer.pipeline.canary import (
 )
 from importer.sandbox.projects import load_projects
 from importer.settings import Pace, Secret, Target
+from tests.support.examples import examples
 from tests.support.live_sandbox import CREDENTIAL, SAMPLE_PROJECT, LiveSandbox, live_sandbox
 
 PROJECT = 134
@@ -165,7 +166,7 @@ def expected_differences(kind: str, body: Mapping[str, Any]) -> set[str]:
     return set()  # the order of values means nothing
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(bodies())
 def test_what_is_stored_as_it_was_sent_is_equal(honest: LiveSandbox, body: dict[str, Any]) -> None:
     result = compared(honest, body)
@@ -184,7 +185,7 @@ CONTACTS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(body=bodies())
 @example(body={"form": {"name": "Anna Kiss", "likes": "Go|music"}, "contacts": CONTACTS})
 def test_what_is_stored_otherwise_is_named(

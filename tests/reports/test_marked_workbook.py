@@ -32,6 +32,7 @@ from importer.model import Checkup, Severity
 from importer.reports.writing import write_xlsx
 from tests.reports.conftest import Examine
 from tests.support.command import Cli
+from tests.support.examples import examples
 
 SOFFICE = shutil.which("soffice")
 ROOT = Path(__file__).parents[2]
@@ -347,7 +348,7 @@ PEOPLE = st.lists(
 
 
 @settings(
-    max_examples=25,
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from importer.sandbox.app import BODY_LIMIT
 from importer.sandbox.projects import Disposition, Field, Project, User
+from tests.support.examples import examples
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "add_record.json").read_text())
@@ -362,7 +363,9 @@ def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_any_text_comes_back_as_it_was_sent(shared: LiveSandbox, text: str) -> None:
@@ -378,7 +381,9 @@ def test_any_text_comes_back_as_it_was_sent(shared: LiveSandbox, text: str) -> N
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     sent=st.recursive(

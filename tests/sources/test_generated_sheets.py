@@ -20,6 +20,7 @@ from importer.model import SourceInfo, column_letters
 from importer.settings import BATCH_ROWS, SourceOptions
 from importer.sources import open_source
 from tests.sources.test_workbooks import MAIN, cells, write_raw
+from tests.support.examples import examples
 from tests.support.sheets import cells_of
 
 Seen = tuple[SourceInfo, list[tuple[int, list[str]]]] | str
@@ -245,7 +246,7 @@ def sheets(draw: st.DrawFn) -> Sheet:
 
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {}, {"header_row": 2}, {"rows": (3, 9)})
 FEW = settings(
-    max_examples=150,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
