@@ -9,7 +9,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,17 +43,6 @@ POLICY = {
     "form-action 'self'",
     "frame-ancestors 'none'",
 }
-
-
-@pytest.fixture
-def console() -> Iterator[LiveConsole]:
-    with live_console() as live:
-        yield live
-
-
-@pytest.fixture
-def browser(console: LiveConsole) -> Browser:
-    return console.browser()
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,12 +10,6 @@ from importer.console.streams import MOST, Event
 from tests.support.live_console import SECONDS, Browser, LiveConsole, live_console
 
 PAGE = "0123456789abcdef"
-
-
-@pytest.fixture
-def console() -> Iterator[LiveConsole]:
-    with live_console() as live:
-        yield live
 
 
 def stream(browser: Browser, page: str = PAGE) -> socket.socket:

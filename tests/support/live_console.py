@@ -114,6 +114,14 @@ class Browser:
         more = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         return self.ask("POST", path, urlencode(given).encode(), more)
 
+    def get_part(self, path: str) -> Page:
+        """What htmx gets of a page."""
+        return self.get(path, HTMX)
+
+    def post_part(self, path: str, form: Mapping[str, str] | None = None) -> Page:
+        """A form that htmx sends; the answer is a part of a page."""
+        return self.post(path, form, HTMX)
+
     @property
     def csrf(self) -> str:
         return self.get("/").csrf
@@ -126,10 +134,14 @@ class Browser:
         return self.ask("POST", "/drafts", body, {"Content-Type": kind})
 
     def draft(self, name: str, content: bytes) -> str:
-        """The address of the draft that an upload has made."""
+        """The address of the first step of the draft that an upload has made."""
         answer = self.upload(name, content)
         assert answer.status == 303, answer.words
         return answer.headers["location"]
+
+    def draft_id(self, name: str, content: bytes) -> str:
+        """The id of the draft that an upload has made."""
+        return self.draft(name, content).split("/")[2]
 
     def ask(
         self,
@@ -154,6 +166,7 @@ class Browser:
             connection.close()
 
 
+HTMX = {"HX-Request": "true"}
 BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
 
 
