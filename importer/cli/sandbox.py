@@ -12,8 +12,8 @@ import click
 
 from importer.cli.options import FILE
 from importer.cli.signals import SIGNALS
-from importer.cli.target import READY
 from importer.errors import UsageError
+from importer.sandbox.started import READY
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, SANDBOX_CREDENTIAL
 
 if TYPE_CHECKING:

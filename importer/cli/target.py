@@ -6,8 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,9 @@ import click
 from importer.cli.options import FILE, setting_option
 from importer.cli.output import say
 from importer.credentials import credentials, environment, target_for
-from importer.errors import ServiceError, SourceError, UsageError
+from importer.errors import SourceError, UsageError
 from importer.files import make_private_folder, read_bounded, write_private
+from importer.sandbox.started import DATABASE, PROJECT, started_sandbox
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -29,15 +28,6 @@ from importer.settings import (
 
 if TYPE_CHECKING:
     from importer.library import LoadedMapping, PastRun
-
-READY = "Sandbox ready at "
-"""What the sandbox prints before its base URL, once it answers."""
-_DATABASE, _PROJECT = "sandbox.sqlite3", "project.yaml"
-"""In the folder of a sandbox that a command started."""
-_PATIENCE = 10.0
-"""Seconds that a sandbox has to end by itself."""
-_NEW_PROCESS_GROUP = 0x200
-"""Windows' CREATE_NEW_PROCESS_GROUP, which the module subprocess has on Windows only."""
 
 project_option = click.option(
     "--project", type=click.IntRange(1), metavar="ID", help="Project id; beats the mapping's."
@@ -124,7 +114,7 @@ def run_target(
         needed = {"projects": [needed_project(mapping.spec, project)]}
         text = json.dumps(needed, ensure_ascii=False, indent=2) + "\n"
     make_private_folder(folder)
-    write_private(folder / _PROJECT, text)
+    write_private(folder / PROJECT, text)
     with _rehearsal(folder, project, options) as target:
         yield target, folder
 
@@ -185,10 +175,10 @@ def _rehearsal(folder: Path, project: int, options: Mapping[str, Any]) -> Iterat
     }
     customer, key = credentials(options["customer"], options["api_key_file"], known, _warn)
     known = {CUSTOMER_VARIABLE: customer, API_KEY_VARIABLE: key.reveal()}
-    with _started_sandbox(folder, known) as base_url:
+    with started_sandbox(folder, known) as sandbox:
         if not options["quiet"]:
-            say(f"Sandbox: {base_url}, records in {folder / _DATABASE}")
-        yield Target(base_url, project, customer, key)
+            say(f"Sandbox: {sandbox.base_url}, records in {folder / DATABASE}")
+        yield Target(sandbox.base_url, project, customer, key)
 
 
 @contextlib.contextmanager
@@ -206,41 +196,3 @@ def compared_with(
     wanted = {"sandbox": False, **options, "runs_dir": folder, "quiet": True}
     with run_target(mapping, wanted) as (target, _):
         yield target
-
-
-@contextlib.contextmanager
-def _started_sandbox(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Start a sandbox in a process of its own, and give its base URL; it ends with the block.
-
-    `environment` holds its user and key. Ctrl-C does not reach it: what is in flight when a run
-    is interrupted is still answered.
-    """
-    command = [sys.executable, "-m", "importer", "sandbox", "--with-parent"]
-    command += ["--db", str(folder / _DATABASE), "--project", str(folder / _PROJECT)]
-    apart: dict[str, Any] = (
-        {"creationflags": _NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
-    )
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **environment},
-        **apart,
-    ) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line.startswith(READY):
-                raise ServiceError(
-                    "the sandbox did not start", "What it said stands above this line."
-                )
-            yield line.removeprefix(READY).strip()
-        finally:
-            if process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    process.stdin.close()
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
