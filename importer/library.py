@@ -21,7 +21,7 @@ from importer.credentials import credentials, environment, target_for, whereabou
 from importer.errors import UsageError
 from importer.files import WorkingFolder
 from importer.mapping.load import LoadedMapping
-from importer.model import Checkup, Preview, Problem, Severity
+from importer.model import Checkup, Preview, Problem, Project, Severity
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
 from importer.operations.ledger import Ledger, LedgerEntry, ledgers_beside, newest_first
@@ -33,6 +33,7 @@ from importer.pipeline.examine import COPY, Look
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
 from importer.pipeline.plan import PlanResult
+from importer.pipeline.preflight import fetch_project
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
 from importer.pipeline.recover import PastRun
@@ -42,6 +43,7 @@ from importer.pipeline.run import (
     Frame,
     Refused,
     base_url_for,
+    checked_base_url,
     fetch_gate,
     needed_project,
 )
@@ -59,7 +61,7 @@ from importer.pipeline.running import (
 from importer.pipeline.summary import about_run
 from importer.pipeline.verify import SAMPLE, Verification
 from importer.pipeline.verify import verify as read_sample_back
-from importer.settings import Destination, RunSettings, SourceOptions, Target
+from importer.settings import Destination, Pace, RunSettings, SourceOptions, Target
 from importer.survey.duplicates import Seen
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "base_url_for",
     "check",
     "check_async",
+    "checked_base_url",
     "glimpse",
     "history",
     "init",
@@ -104,6 +107,7 @@ __all__ = [
     "plan",
     "plan_async",
     "preview",
+    "project",
     "reconcile",
     "report",
     "resume",
@@ -184,6 +188,18 @@ def glimpse(file: File, *, reading: SourceOptions | None = None, rows: int = 20)
 
     def work(**_: object) -> Glimpse:
         return look_into(Path(file), reading or SourceOptions(), rows)
+
+    return in_a_thread(work) if on_a_loop() else work()
+
+
+def project(target: Target) -> Project:
+    """Ask the service for a project: its fields with their values, and its dispositions.
+
+    Raises ServiceError where it cannot be had, and UsageError for a target that is unusable.
+    """
+
+    def work(**_: object) -> Project:
+        return fetch_project(target, Pace())
 
     return in_a_thread(work) if on_a_loop() else work()
 

@@ -57,7 +57,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *("journal", "mapping", "operations.ledger", "pipeline", "survey"),
     ),
     "operations.ledger": (*HELPERS, "journal", "pipeline.rundir"),
-    "console": (*HELPERS, "console", "library", "operations.ledger", "reports.content"),
+    "console": (
+        *(*HELPERS, "console", "credentials", "library"),
+        *("operations.ledger", "reports.content", "sandbox.started"),
+    ),
     "sandbox": ("errors", "sandbox"),
     "cli": (
         *(

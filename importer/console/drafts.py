@@ -24,9 +24,10 @@ import secrets
 import shutil
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -48,6 +49,13 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _COMING, _GOING = ".coming-", ".going-"
 
 
+class Place(StrEnum):
+    """Where a draft's records go."""
+
+    SERVICE = "service"
+    SANDBOX = "sandbox"
+
+
 class NoDraftError(UsageError):
     """There is no draft of that id, or what is there cannot be used."""
 
@@ -57,7 +65,11 @@ class Draft:
     """A draft import as it was when it was opened; :meth:`Drafts.change` changes it.
 
     `name` is what the uploaded file was called, as far as a file can be called so here. `reading`
-    is how to read it; `plan_dir` and `run_dir` are where it was planned, and sent, to.
+    is how to read it; `plan_dir` and `run_dir` are where it was planned, and sent, to. `place` is
+    where its records go, once that was chosen; at the service to `project` instead of the one that
+    the mapping names, and to `base_url` instead of the customer's own. `planned_from` says what its
+    plan was made of, so that it shows when a part is another. With `again`, what was sent by past
+    imports is sent once more.
     """
 
     id: str
@@ -68,6 +80,11 @@ class Draft:
     reading: SourceOptions = field(default_factory=SourceOptions)
     plan_dir: Path | None = None
     run_dir: Path | None = None
+    place: Place | None = None
+    project: int | None = None
+    base_url: str | None = None
+    planned_from: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
 
     @property
     def file(self) -> Path:
@@ -84,6 +101,14 @@ class Draft:
         """The mended cells; there may be none yet."""
         return self.folder / EDITS
 
+    @property
+    def open_steps(self) -> tuple[str, ...]:
+        """The keys of the steps that can be entered."""
+        mapped = ("fix", "plan") if self.mapping.exists() else ()
+        planned = ("send",) if self.plan_dir is not None else ()
+        sent = ("result",) if self.run_dir is not None else ()
+        return ("file", "columns", *mapped, *planned, *sent)
+
     def _about(self) -> str:
         about = {
             "version": _VERSION,
@@ -93,6 +118,11 @@ class Draft:
             "reading": asdict(self.reading),
             "plan_dir": str(self.plan_dir) if self.plan_dir is not None else None,
             "run_dir": str(self.run_dir) if self.run_dir is not None else None,
+            "place": self.place,
+            "project": self.project,
+            "base_url": self.base_url,
+            "planned_from": dict(self.planned_from),
+            "again": self.again,
         }
         return json.dumps(about, ensure_ascii=False, indent=1)
 
@@ -105,6 +135,7 @@ class Draft:
         """The draft in a folder; raises NoDraftError."""
         try:
             about = json.loads((folder / _ABOUT).read_bytes())
+            planned_from = about["planned_from"]
             draft = cls(
                 id=folder.name,
                 folder=folder,
@@ -114,6 +145,11 @@ class Draft:
                 reading=_reading(about["reading"]),
                 plan_dir=_path(about["plan_dir"]),
                 run_dir=_path(about["run_dir"]),
+                place=Place(place) if (place := about["place"]) is not None else None,
+                project=about["project"],
+                base_url=about["base_url"],
+                planned_from={str(key): str(value) for key, value in planned_from.items()},
+                again=bool(about["again"]),
             )
             usable = about["version"] == _VERSION and draft.name == cleaned_name(draft.name)
             if usable and draft.file.is_file():
@@ -170,7 +206,7 @@ class Drafts:
         return Draft.load(self.folder / draft_id)
 
     def change(self, draft_id: str, **changes: Any) -> Draft:
-        """Replace fields of a draft (`reading`, `plan_dir`, `run_dir`); durable on return.
+        """Replace fields of a draft (`reading`, `place`, `plan_dir` …); durable on return.
 
         Raises NoDraftError and OutputError.
         """

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from importer.console import file_step, home
+from importer.console import file_step, home, target
 from importer.console.connections import MOST, Connections
 from importer.console.drafts import DRAFTS, Drafts
 from importer.console.instance import Instance, Link, link_to_running
@@ -33,6 +33,7 @@ from importer.console.security import (
     loopback,
 )
 from importer.console.streams import STREAMS, Event, Streams
+from importer.console.target import TARGETS, Targets
 from importer.errors import ImporterError, UsageError
 from importer.operations.ledger import state_dir
 
@@ -112,7 +113,7 @@ async def _serve(
     drafts = Drafts(folder / "drafts")
     await asyncio.to_thread(drafts.remove_left_behind)
     runner = web.AppRunner(
-        build_app(access, instance, drafts, connections),
+        build_app(access, instance, drafts, connections, Targets(folder)),
         access_log=None,
         logger=_http_log(),
         shutdown_timeout=_SHUTDOWN_SECONDS,
@@ -136,7 +137,11 @@ async def _serve(
 
 
 def build_app(
-    access: Access, instance: Instance, drafts: Drafts, connections: Connections
+    access: Access,
+    instance: Instance,
+    drafts: Drafts,
+    connections: Connections,
+    targets: Targets,
 ) -> web.Application:
     """The console as an application."""
     app = web.Application(
@@ -144,20 +149,25 @@ def build_app(
         client_max_size=BODY_LIMIT,
     )
     app[ACCESS], app[_INSTANCE], app[DRAFTS] = access, instance, drafts
-    app[PAGES], app[STREAMS] = Pages(), Streams()
+    app[PAGES], app[STREAMS], app[TARGETS] = Pages(), Streams(), targets
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)
+    app.on_cleanup.append(_end_sandbox)
     # HEAD would spend the token of a link without showing the page.
     app.router.add_get(OPEN, _open, name=OPEN_ROUTE, allow_head=False)
     app.router.add_post(LINK, _link, name=LINK_ROUTE)
     app.router.add_get("/events", _events, allow_head=False)
     app.router.add_static(STATIC, STATIC_FILES, name=STATIC_ROUTE)
-    app.add_routes([*home.ROUTES, *file_step.ROUTES])
+    app.add_routes([*home.ROUTES, *file_step.ROUTES, *target.ROUTES])
     return app
 
 
 async def _end_streams(app: web.Application) -> None:
     app[STREAMS].end()
+
+
+async def _end_sandbox(app: web.Application) -> None:
+    await app[TARGETS].end()
 
 
 def _admitting(connections: Connections) -> Middleware:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from importer.api.request import base_url_for
+from importer.api.request import base_url_for, checked_base_url
 from importer.errors import ImporterError
 from importer.mapping.load import LoadedMapping, load_mapping, mapping_of
 from importer.mapping.semantics import needed_project
@@ -32,6 +32,7 @@ __all__ = [
     "Seen",
     "base_url_for",
     "check",
+    "checked_base_url",
     "fetch_gate",
     "load_mapping",
     "mapping_of",
