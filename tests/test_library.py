@@ -418,16 +418,14 @@ def test_all_names_are_there_and_no_other() -> None:
 def test_the_examples_of_the_page_run(
     sandbox: LiveSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One after the other, as somebody would who reads the page; Airflow's needs Airflow."""
+    """One after the other, as somebody would who reads the page."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    *blocks, airflow = blocks
     assert len(blocks) == 6
     before = len(sandbox.records(134))
     names: dict[str, object] = {}
     for block in blocks:
         here = block.replace("http://127.0.0.1:8080/v2", sandbox.base_url)
         exec(compile(here, str(PAGE), "exec"), names)  # noqa: S102
-    compile(airflow, str(PAGE), "exec")
     said = capsys.readouterr().out
     assert f"{ROWS - 1} of {ROWS} rows created\nexit code 1, results in runs" in said
     assert "row 3: " in said
