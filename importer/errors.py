@@ -42,6 +42,17 @@ class MappingError(ImporterError):
         self.mistakes = tuple(mistakes)
 
 
+class JobsError(ImporterError):
+    """A jobs file is unusable; `mistakes` holds every mistake found, each a line of text.
+
+    A line reads ``jobs.yaml:4:3: jobs.0.projct: unknown key …``.
+    """
+
+    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.mistakes = tuple(mistakes)
+
+
 class PreflightError(ImporterError):
     """The project lacks what a file needs: nothing was sent; `mistakes` names everything.
 

@@ -28,7 +28,8 @@ from importer.operations.ledger import Ledger, LedgerEntry, ledgers_beside, newe
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
-from importer.pipeline.approve import ANY_PLAN, Approval
+from importer.pipeline.approve import ANY_PLAN, Approval, BegunByEarlierVersion, PlanDiffers
+from importer.pipeline.edits import EditRefused
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
@@ -68,7 +69,9 @@ __all__ = [
     "AlreadyImported",
     "ApplyOptions",
     "Approval",
+    "BegunByEarlierVersion",
     "CheckOptions",
+    "EditRefused",
     "File",
     "Frame",
     "Glimpse",
@@ -78,6 +81,7 @@ __all__ = [
     "Listener",
     "LoadedMapping",
     "PastRun",
+    "PlanDiffers",
     "PlanResult",
     "Reconciliation",
     "Refused",

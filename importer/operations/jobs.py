@@ -12,7 +12,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from importer.errors import ImporterError, MappingError, UsageError
+from importer.errors import JobsError, MappingError, UsageError
 from importer.files import is_of_the_system, quoted, read_bounded, similar_file
 from importer.mapping.load import KeyPath, YamlReader, mistake_line, shape_mistakes, sorted_mistakes
 from importer.mapping.spec import Mistake
@@ -43,17 +43,6 @@ _AS_THEY_ARE = (
 """Keys whose values need nothing done; one that nobody says keeps the default of JobSpec."""
 _PLACES = ("done", "failed", "held")
 """The keys that say where files are put away."""
-
-
-class JobsError(ImporterError):
-    """A jobs file is unusable; `mistakes` holds every mistake found, each a line of text.
-
-    A line reads ``jobs.yaml:4:3: jobs.0.projct: unknown key …``.
-    """
-
-    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.mistakes = tuple(mistakes)
 
 
 @dataclass(frozen=True, slots=True)

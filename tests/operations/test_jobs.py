@@ -18,8 +18,9 @@ from click.testing import CliRunner
 
 import importer
 from importer.cli.main import cli
+from importer.errors import JobsError
 from importer.operations.drift import DriftBounds
-from importer.operations.jobs import JobsError, JobsFile, JobSpec, load_jobs
+from importer.operations.jobs import JobsFile, JobSpec, load_jobs
 from importer.operations.jobs_spec import (
     Drift,
     Job,
