@@ -324,6 +324,8 @@ _LONGEST = 255
 """Bytes of a name on the usual file systems."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 """Windows allows none of these in a name."""
+_END = "." + "".join(char for char in map(chr, range(0x3001)) if char.isspace())
+"""Windows drops points and blanks at the end of a name."""
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
 """To Windows these are devices, whatever stands after the first point."""
 _NAMELESS = "list"
@@ -338,7 +340,7 @@ def cleaned_name(given: str) -> str:
     """
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
     name = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN)
-    name = _shortened(_FORBIDDEN.sub("_", name).strip().rstrip(" .").strip())
+    name = _shortened(_FORBIDDEN.sub("_", name).strip().rstrip(_END))
     if not name.strip("."):
         return _NAMELESS
     return _shortened(f"_{name}") if _DEVICES.fullmatch(name.split(".")[0].rstrip()) else name
@@ -354,4 +356,5 @@ def _shortened(name: str) -> str:
     tail = f".{ending}" if dot and len(ending.encode()) <= 16 else ""
     stem = stem if tail else name
     room = _LONGEST - len(tail.encode())
-    return (stem.encode()[:room].decode(errors="ignore").rstrip(" .") or _NAMELESS) + tail
+    cut = stem.encode()[:room].decode(errors="ignore")
+    return (cut.rstrip(_END) or _NAMELESS) + tail
