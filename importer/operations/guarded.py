@@ -69,6 +69,8 @@ _LOCK_GLANCE = 0.5
 _WIDTH = 3
 """Words of an entry: two of the key, one of its place."""
 _AT_ONCE = 1 << 16
+_NAMED = 5
+"""Runs that one message names."""
 _log = logging.getLogger(__name__)
 
 
@@ -200,11 +202,17 @@ class _PlanRegister:
         self._entry = known if known is not None else _own_entry(past, run_dir)
         self._entered = known is not None
 
-    def compare(self, plan: PlanFile) -> None:
-        """Refuse what others have sent; raises AlreadyImported or Unfinished."""
-        if self._past.pending and not self._again:
-            with ledgers_beside(self._ledger) as ledgers:
-                _refuse_sent(plan, self._past, self._run_dir, self._entry, ledgers)
+    def compare(self, plan: PlanFile) -> list[ImporterError]:
+        """What others have sent or begun to, and the plan holds, too; or that it is not known."""
+        found: list[ImporterError] = []
+        if self._again or not self._past.pending:
+            return found
+        with ledgers_beside(self._ledger) as ledgers:
+            try:
+                found += _sent_by_others(plan, self._past, self._run_dir, self._entry, ledgers)
+            except SourceError as error:
+                found.append(error)
+        return found
 
     def begins(self, run: Run, rows: int) -> None:
         """Enter the run as running, durably, unless it is entered: its first request follows."""
@@ -271,8 +279,8 @@ class _Register:
             if not self._guard.again:
                 excepted = {past_run(path).description.run_id for path in self._job.excepted}
                 for past in _alike(ledgers, entry):
-                    if past.run_id not in excepted:
-                        _refuse(past, entry)
+                    if past.run_id not in excepted and (refusal := _refusal(past, entry)):
+                        raise refusal
             place = (target.base_url, target.project)
             look_back(self._seen, ledgers, place, rules, entry.started_at)
         return {ENTRY_KEY: entry.own_facts()}
@@ -354,8 +362,8 @@ def _alike(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[LedgerEntry]:
     return newest_first([past for ledger in ledgers for past in ledger.alike(entry)])
 
 
-def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
-    """Refuse what a past run has sent or begun to send."""
+def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinished | None:
+    """Why what a past run has sent, or begun to send, is not sent; None where it has not."""
     when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
     what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
     folder = quoted(past.run_dir)
@@ -372,25 +380,26 @@ def _refuse(past: LedgerEntry, entry: LedgerEntry) -> None:
                 f" those that are there: {without}\nTo send its rest as it was planned: "
                 f"{resume_command(past.run_dir, 'apply')}"
             )
-        raise Unfinished(
+        return Unfinished(
             f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",
             f"{way}\n{again}: --again.",
             past,
         )
     if canary is not None and canary.under_way:
-        raise Unfinished(
+        return Unfinished(
             f"{what}, and its first rows are still to be read back",
             f"Go on with: {resume_command(past.run_dir)}",
             past,
         )
     if past.sent:
         name = "" if past.file == entry.file else f", as {past.file}"
-        raise AlreadyImported(
+        return AlreadyImported(
             f"{what}{name}: {past.count(Status.CREATED)} rows were created",
             f"Its results: {folder}\nRows that failed are in its failures.xlsx: mend and import"
             " that. To send all of it a second time: --again.",
             past,
         )
+    return None
 
 
 def _read(run_dir: Path) -> PastRun | None:
@@ -453,54 +462,65 @@ def _is_behind(past: PastRun, known: LedgerEntry) -> bool:
     return known.count(Status.CREATED) > most
 
 
-def _refuse_sent(
+def _sent_by_others(
     plan: PlanFile,
     past: PastRun,
     run_dir: Path,
     entry: LedgerEntry,
     ledgers: Sequence[Ledger],
-) -> None:
-    """Refuse to send what another run has sent, or begun to; of a run that has begun, since."""
-    excepted = {one["run_id"] for one in plan.excepted}
-    for other in _alike(ledgers, entry):
-        if other.run_id in excepted:
-            continue
-        if not past.begun:
-            _refuse(other, entry)
-        elif other.started_at > entry.started_at and other.sent:
-            raise AlreadyImported(
+) -> Iterator[AlreadyImported | Unfinished]:
+    """What other runs have sent, or begun to, of a plan; of a run that has begun, since.
+
+    That is the same content, of which the newest run speaks for all, and then the same leads.
+    """
+    apart = {past.description.run_id, *(one["run_id"] for one in plan.excepted)}
+    others = [other for other in _alike(ledgers, entry) if other.run_id not in apart]
+    if past.begun:
+        refusals = (
+            AlreadyImported(
                 f"{entry.run_dir}: the same content was sent to project {entry.project} since, by"
                 f" {other.run_id}",
                 f"Look at its results: {quoted(other.run_dir)}\nTo send what is pending"
                 " here in spite of it: --again.",
                 other,
             )
-    _refuse_leads_sent_since(plan, past, RunDirectory(run_dir), excepted, ledgers)
+            for other in others
+            if other.started_at > entry.started_at and other.sent
+        )
+    else:
+        refusals = (found for other in others if (found := _refusal(other, entry)) is not None)
+    if (refusal := next(refusals, None)) is not None:
+        yield refusal
+        apart.update(other.run_id for other in others)
+    leads = _leads_sent_since(plan, past, RunDirectory(run_dir), apart, ledgers)
+    if leads is not None:
+        yield leads
 
 
-def _refuse_leads_sent_since(
+def _leads_sent_since(
     plan: PlanFile,
     past: PastRun,
     directory: RunDirectory,
-    excepted: Collection[str],
+    apart: Collection[str],
     ledgers: Sequence[Ledger],
-) -> None:
-    """Refuse pending rows whose keys (``rows.within``) another run has sent since the plan.
+) -> AlreadyImported | None:
+    """That pending rows have keys (``rows.within``) which other runs have sent since the plan.
 
-    That run may have begun before: what it had sent by then, the plan left out.
+    Such a run may have begun before: what it had sent by then, the plan left out. Runs with an id
+    of `apart` are none of these.
     """
     rules = load_mapping(directory.mapping).spec.rows
     unique = rules.unique or ()
     if rules.within is None or (own := _keys(directory, unique)) is None:
-        return
+        return None
     place = (past.base_url, past.project)
     since = plan.made_at
     if rules.on_duplicate != "allow":  # else the plan holds what was sent by then, too
         since -= timedelta(days=rules.within)
     runs = newest_first([e for ledger in ledgers for e in ledger.runs(since=since)])
+    found: list[tuple[LedgerEntry, str]] = []
     for other in runs:
-        same_place = (other.base_url, other.project) == place
-        if not same_place or other.run_id in {past.description.run_id, *excepted}:
+        if (other.base_url, other.project) != place or other.run_id in apart:
             continue
         theirs = _sent_keys(RunDirectory(other.run_dir), unique)
         if theirs is None:
@@ -512,13 +532,19 @@ def _refuse_leads_sent_since(
         with Journal.read(directory.journal) as journal:
             rows = Pending(directory, journal).among(np.concatenate(shared))
         if rows:
-            raise AlreadyImported(
-                f"{directory.path}: leads of it were sent to project {past.project} by"
-                f" {other.run_id} since it was planned: {rows_named(rows)}",
-                f"Look at its results: {quoted(other.run_dir)}\nPlan again: such rows are left"
-                " out then. To send them in spite of it: --again.",
-                other,
-            )
+            found.append((other, rows_named(rows)))
+    if not found:
+        return None
+    by_run = "; ".join(f"{rows} by {other.run_id}" for other, rows in found[:_NAMED])
+    more = f"; and of {len(found) - _NAMED:,} runs more" if len(found) > _NAMED else ""
+    results = ", ".join(quoted(other.run_dir) for other, _ in found[:_NAMED])
+    return AlreadyImported(
+        f"{directory.path}: leads of it were sent to project {past.project} since it was planned:"
+        f" {by_run}{more}",
+        f"Look at its results: {results}\nPlan again: such rows are left out then. To send them in"
+        " spite of it: --again.",
+        found[0][0],
+    )
 
 
 def _ended(entry: LedgerEntry, summary: Summary) -> LedgerEntry:

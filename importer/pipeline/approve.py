@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import orjson
 
-from importer.errors import ImporterError, JournalError, UsageError
+from importer.errors import ImporterError, JournalError, ServiceError, UsageError
 from importer.files import quoted
 from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping, load_mapping
@@ -77,10 +77,10 @@ ANY_PLAN = Approval()
 class PlanRegister(Protocol):
     """Keeps account of the runs that send plans; where it raises, nothing is sent."""
 
-    def compare(self, plan: PlanFile) -> None:
-        """Raise ImporterError to refuse a plan for what others have sent.
+    def compare(self, plan: PlanFile) -> Sequence[ImporterError]:
+        """Why the plan must not be sent, for what other runs have sent; empty where it may be.
 
-        It is the plan that was approved, and all its parts are as they were.
+        All its parts are as they were.
         """
 
     def begins(self, run: Run, rows: int) -> None:
@@ -124,52 +124,68 @@ def approved(
     if PLANNED_KEY not in meta:
         raise BegunByEarlierVersion(where.path, run.description)
     plan, changed = intact_plan(where, meta[PLANNED_KEY])
-    differences = [*_other_target(run, target), *changed]
+    elsewhere = list(_other_target(run, target))
     if plan is None:
-        raise _refused(run, plan, differences)
-    begun = BEGUN_KEY in meta
-    differences += _not_approved(plan, approval, begun=begun)
-    if not differences and approval.plan_id is not None:
-        differences += _forged(plan, where, target)
-    if differences:
+        raise _refused(run, plan, [*elsewhere, *changed])
+    differences = [*_not_approved(plan, approval, begun=BEGUN_KEY in meta), *elsewhere, *changed]
+    if not changed and approval.plan_id is not None:
+        changed = list(_forged(plan, run))
+        differences += changed
+    if changed:
         # Without its parts as they were, nothing more can be said of it.
         raise _refused(run, plan, differences)
-    if register is not None:
-        register.compare(plan)
-    pending = Pending(where, run.journal)
+    sent = register.compare(plan) if register is not None else ()
+    mapping, pending = load_mapping(where.mapping), Pending(where, run.journal)
     notes: list[str] = []
     differences += _excepted_since(plan, pending)
-    differences += _listed_since(plan, load_mapping(where.mapping), pending, notes)
+    differences += _listed_since(plan, mapping, pending, notes)
     # Where all is sent, and only to be read back, no record counts on the project any more.
     pending_rows = plan.rows - sum(run.journal.counts().values())
-    if plan.expected is not None and settings.preflight and pending_rows:
-        moved = compare_again(Expected.from_json(plan.expected), target, settings.pace)
-        differences += moved.refusals
-        notes += moved.notes
-    if differences:
-        raise _refused(run, plan, differences)
-    notes += _past_callbacks(load_mapping(where.mapping), pending)
+    if plan.expected is not None and settings.preflight and pending_rows and not elsewhere:
+        expected = Expected.from_json(plan.expected)
+        try:
+            moved = compare_again(expected, target, settings.pace)
+        except ServiceError as error:
+            if not differences and not sent:
+                raise
+            differences.append(f"its project could not be asked: {error.message}")
+        else:
+            differences += moved.refusals
+            notes += moved.notes
+    if differences or len(sent) > 1:
+        raise _refused(run, plan, differences, sent)
+    for refusal in sent:
+        raise refusal
+    notes += _past_callbacks(mapping, pending)
     return plan, tuple(notes)
 
 
-def _refused(run: Run, plan: PlanFile | None, differences: list[str]) -> PlanDiffers:
+def _refused(
+    run: Run, plan: PlanFile | None, differences: Sequence[str], sent: Sequence[ImporterError] = ()
+) -> PlanDiffers:
+    """The refusal that names everything: what differs, and what other runs have `sent`."""
     where = run.directory.path
-    lines = "\n".join(f"  {line}" for line in differences)
-    hint = "Plan the list again, and look at that plan; or restore what differs."
-    if BEGUN_KEY in run.journal.meta():
-        # Planned as it was, the list would be refused, or sent a second time.
-        excepted = [Path(one["run_dir"]) for one in plan.excepted] if plan is not None else []
-        again = plan_without(run.description, [*excepted, where])
-        hint = f"Restore what differs. Or plan the rows that were not sent: {again}"
-    return PlanDiffers(f"{quoted(where)} is not sent, since it is not as approved:\n{lines}", hint)
+    lines = "\n".join(f"  {line}" for line in (*(one.message for one in sent), *differences))
+    hints = [one.hint for one in sent if one.hint]
+    if differences:
+        hint = "Plan the list again, and look at that plan; or restore what differs."
+        if BEGUN_KEY in run.journal.meta():
+            # Planned as it was, the list would be refused, or sent a second time.
+            excepted = [Path(one["run_dir"]) for one in plan.excepted] if plan is not None else []
+            again = plan_without(run.description, [*excepted, where])
+            hint = f"Restore what differs. Or plan the rows that were not sent: {again}"
+        hints.append(f"As to the rest: {hint}" if hints else hint)
+    told = "\n".join(dict.fromkeys("\n".join(hints).split("\n")))
+    return PlanDiffers(f"{quoted(where)} is not sent, since it is not as approved:\n{lines}", told)
 
 
-def _forged(plan: PlanFile, where: RunDirectory, target: Target) -> Iterator[str]:
+def _forged(plan: PlanFile, run: Run) -> Iterator[str]:
     """Whether what the folder holds has another id than its plan.json says.
 
     Who writes a part anew, and its hash into plan.json, and that of plan.json into the journal,
     can leave the old id there.
     """
+    where = run.directory
     mapping = load_mapping(where.mapping)
     with Snapshot.open(where.snapshot) as cells, ReadyFile(where.ready) as ready:
         digests = {
@@ -180,7 +196,8 @@ def _forged(plan: PlanFile, where: RunDirectory, target: Target) -> Iterator[str
         if where.edits.exists():
             digests[EDITS] = read_edits(where.edits, cells.headers).overlay.digest
     expected = Expected.from_json(plan.expected).digest() if plan.expected is not None else None
-    place, rehearsal = describe_target(target), plan.settings.get("sandbox") is not None
+    # By the journal: it is what says where the records go.
+    place, rehearsal = run.description.target, plan.settings.get("sandbox") is not None
     found = content_id(digests, plan.do_not_call, expected, place, rehearsal=rehearsal)
     if found != plan.id:
         yield f"its id is {found}, and not {plan.id} as its plan.json says: it was forged"

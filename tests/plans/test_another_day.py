@@ -206,6 +206,30 @@ def test_a_run_that_may_not_go_on_says_how_to_send_what_is_left_and_no_row_twice
     assert desk.cli("resume", "my plan") == 2
 
 
+def test_what_differs_is_named_where_the_project_cannot_be_asked(
+    planned: Desk, told: Callable[[], str]
+) -> None:
+    told()
+    # The service is not there on this day.
+    assert planned.cli("apply", "plan", "--max-age", "0s") == 2
+    said = told()
+    assert "may be 0 seconds old (--max-age)" in said
+    assert "its project could not be asked: " in said
+    assert planned.cli("apply", "plan") == 3
+
+
+def test_of_another_service_the_project_is_not_compared(
+    planned: Desk, told: Callable[[], str]
+) -> None:
+    told()
+    words = ("--base-url", "http://127.0.0.1:9/v2", "--max-age", "0s")
+    assert planned.cli("apply", "plan", *words) == 2
+    said = told()
+    assert "not for http://127.0.0.1:9/v2" in said
+    assert "--max-age" in said
+    assert "could not be asked" not in said
+
+
 def test_a_do_not_call_list_that_was_renewed_and_hits_no_row_keeps_nothing_back(
     desk: Desk, told: Callable[[], str]
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from importer.operations.ledger import Ledger
-from tests.plans.conftest import MAPPING, ROWS, Desk, write_list
+from tests.plans.conftest import MAPPING, ROWS, Desk, write_do_not_call, write_list
 from tests.support.live_sandbox import live_sandbox
 
 
@@ -96,6 +96,43 @@ def test_leads_that_a_run_has_sent_since_which_had_begun_before_are_named(
     assert desk.cli("apply", "plan") == 2
     assert "2 rows (12, 13)" in told()
     assert set(phones(desk).values()) == {1}
+
+
+def test_what_others_have_sent_is_named_with_all_else_that_keeps_a_plan_back(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan = desk.plan("plan")
+    desk.plan("one")
+    assert desk.cli("apply", "one", "--limit", 2) == 0
+    url = ("--base-url", desk.sandbox.base_url)
+    for number, first in enumerate((8, 10)):
+        write_list(desk.folder / f"other{number}.csv", 2, first=first)
+        words = ("-m", "m.yaml", "--out", f"other{number}", *url)
+        assert desk.cli("run", f"other{number}.csv", *words) == 0
+    write_do_not_call(desk.folder, 4)
+    before = desk.sandbox.request_count()
+    told()
+    assert desk.cli("apply", "plan", "--max-age", "0s", "--plan-id", "0" * 32) == 2
+    said = told()
+    for part in (
+        "leads.csv: its content was sent to project 134",
+        "2 rows (10, 11) by other0-",
+        "2 rows (12, 13) by other1-",
+        "robinson.csv was renewed since it was planned, and has a number of row 6",
+        f"its id is {plan.id}, and the plan that was approved is 000",
+        "--max-age",
+    ):
+        assert said.count(part) == 1, part
+    assert f"Go on with: vcc-import resume {desk.folder / 'one'}" in said
+    assert "As to the rest: Plan the list again" in said
+    # What --again overrides is not named then, and keeps nothing back.
+    assert desk.cli("apply", "plan", "--again") == 2
+    assert "its content was sent" not in (said := told())
+    assert "by other0-" not in said
+    write_do_not_call(desk.folder)
+    assert desk.sandbox.request_count() == before
+    assert desk.cli("apply", "plan", "--again") == 0
+    assert desk.sandbox.request_count() == before + ROWS
 
 
 # Copies of the folder of a plan.
