@@ -136,10 +136,16 @@ def _lines(result: PlanResult, text: str) -> Iterator[str]:
 
     plan = result.plan
     days = timedelta(seconds=MAX_AGE).days
-    # Neither is kept in the plan.
-    again = repeated("apply", {"again", "limit"})
-    words = ("--plan-id", plan.id, "--canary", "5", *again)
+    # It is not kept in the plan.
+    words = ("--plan-id", plan.id, "--canary", "5", *repeated("apply", {"limit"}))
     yield text
+    for run in plan.again or ():
+        if run["sent"]:
+            rows = "1 row" if run["sent"] == 1 else f"{run['sent']:,} rows"
+            yield (
+                f"Sent before: {rows} of the same content, by {run['run_id']}. Those of them that "
+                "are ready are sent a second time, as --again asks for."
+            )
     yield f"Plan: {result.directory.path}"
     yield f"Id: {plan.id}"
     yield (

@@ -47,7 +47,7 @@ from importer.operations.ledger import (
 )
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
-from importer.pipeline.apply import Job, Run, RunResult
+from importer.pipeline.apply import Admission, Job, Run, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, Pending, rows_named
 from importer.pipeline.plan import PlanResult, planned, rows_sent
 from importer.pipeline.planfile import PlanFile
@@ -69,6 +69,8 @@ _LOCK_GLANCE = 0.5
 _WIDTH = 3
 """Words of an entry: two of the key, one of its place."""
 _AT_ONCE = 1 << 16
+_IN_SERVICE = (Status.CREATED, Status.UNCERTAIN)
+"""What became of rows that are, or may be, in the service."""
 _NAMED = 5
 """Runs that one message names."""
 _log = logging.getLogger(__name__)
@@ -253,11 +255,11 @@ class _Register:
                 ledger, entry = self._begun
                 _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
 
-    def admit(self, description: Description) -> Mapping[str, str]:
+    def admit(self, description: Description) -> Admission:
         """Lock the project, then refuse content that was sent before, or that was not looked at.
 
-        Returns what the run's journal must keep for a lost ledger. Raises TargetBusy,
-        AlreadyImported, Unfinished, or SourceError.
+        What the run's journal notes is for a lost ledger. Raises TargetBusy, AlreadyImported,
+        Unfinished, or SourceError.
         """
         if self._guard.sha256 not in {None, description.source["sha256"]}:
             raise SourceError(
@@ -276,14 +278,16 @@ class _Register:
         entry = self._described(description, RunDirectory(Path()))
         rules = self._job.mapping.spec.rows
         with ledgers_beside(self._ledger) as ledgers:
+            excepted = {past_run(path).description.run_id for path in self._job.excepted}
+            alike = [past for past in _alike(ledgers, entry) if past.run_id not in excepted]
             if not self._guard.again:
-                excepted = {past_run(path).description.run_id for path in self._job.excepted}
-                for past in _alike(ledgers, entry):
-                    if past.run_id not in excepted and (refusal := _refusal(past, entry)):
+                for past in alike:
+                    if (refusal := _refusal(past, entry)) is not None:
                         raise refusal
             place = (target.base_url, target.project)
             look_back(self._seen, ledgers, place, rules, entry.started_at)
-        return {ENTRY_KEY: entry.own_facts()}
+        again = tuple(_as_known(past) for past in alike if past.sent or past.unfinished)
+        return Admission({ENTRY_KEY: entry.own_facts()}, again if self._guard.again else None)
 
     def planned(self, directory: RunDirectory, sighting: Sighting) -> None:
         """Keep the keys of the run's rows, where later runs look back at them."""
@@ -355,6 +359,12 @@ def _enter_begun(
     ledger.enter(entry)
     ledger.note(SIZE, entry.sha256, str(description.source["size"]))
     return entry
+
+
+def _as_known(past: LedgerEntry) -> dict[str, Any]:
+    """A run that had sent the same content, as a plan that is sent in spite of it has it."""
+    sent = past.count(*_IN_SERVICE)
+    return {"run_id": past.run_id, "run_dir": str(past.run_dir), "sent": sent}
 
 
 def _alike(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[LedgerEntry]:
@@ -474,7 +484,14 @@ def _sent_by_others(
     That is the same content, of which the newest run speaks for all, and then the same leads.
     """
     apart = {past.description.run_id, *(one["run_id"] for one in plan.excepted)}
-    others = [other for other in _alike(ledgers, entry) if other.run_id not in apart]
+    # Of those in spite of which it was planned, what they have sent by then was known.
+    known = {one["run_id"]: one["sent"] for one in plan.again or ()}
+    others = [
+        other
+        for other in _alike(ledgers, entry)
+        if other.run_id not in apart and other.count(*_IN_SERVICE) > known.get(other.run_id, -1)
+    ]
+    refusals: Iterator[AlreadyImported | Unfinished]
     if past.begun:
         refusals = (
             AlreadyImported(

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -172,14 +172,25 @@ def beginning(clock: Clock, settings: RunSettings) -> dict[str, str]:
     return {BEGUN_KEY: clock.started_at.isoformat(), **canary}
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a register has to say of a run that it lets begin.
+
+    `noted` is what the run's own journal is to note, by key. `again` are the runs that have sent
+    the same content, or begun to, where it is asked for in spite of them; each has `run_id`,
+    `run_dir`, and in `sent` how many rows are, or may be, in the service by it. It is None where
+    that is not asked for.
+    """
+
+    noted: Mapping[str, str] = field(default_factory=dict)
+    again: tuple[Mapping[str, Any], ...] | None = None
+
+
 class Register(Protocol):
     """Keeps account of runs."""
 
-    def admit(self, description: Description) -> Mapping[str, str]:
-        """Look at a run of which nothing is made yet; raises ImporterError to refuse it.
-
-        Gives what the run's own journal is to note of it, by key.
-        """
+    def admit(self, description: Description) -> Admission:
+        """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""
 
     def planned(self, directory: RunDirectory, sighting: Sighting) -> None:
         """Keep in the run's directory what later runs compare their rows with."""

@@ -198,7 +198,8 @@ def _forged(plan: PlanFile, run: Run) -> Iterator[str]:
     expected = Expected.from_json(plan.expected).digest() if plan.expected is not None else None
     # By the journal: it is what says where the records go.
     place, rehearsal = run.description.target, plan.settings.get("sandbox") is not None
-    found = content_id(digests, plan.do_not_call, expected, place, rehearsal=rehearsal)
+    again = plan.again is not None
+    found = content_id(digests, plan.do_not_call, expected, place, rehearsal=rehearsal, again=again)
     if found != plan.id:
         yield f"its id is {found}, and not {plan.id} as its plan.json says: it was forged"
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Status
-from importer.pipeline.apply import Job, Line, Register, Run, beginning
+from importer.pipeline.apply import Admission, Job, Line, Register, Run, beginning
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.edits import EDITS, Edits, Overlay, read_edits
 from importer.pipeline.examine import (
@@ -155,7 +156,7 @@ def _planned(
         edits = _read_edits(job.edits, source)
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
-        noted = register.admit(description) if register is not None else {}
+        admission = register.admit(description) if register is not None else Admission()
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, control.log, seen, stop=control.stop)
             look = replace(look, listener=control.listener, lists=lists)
@@ -187,13 +188,14 @@ def _planned(
                 lists,
                 examination.comparison,
                 excepted,
+                admission.again,
             )
             plan = _plan_file(job, description, directory, checkup, content)
             write_private(directory.plan, plan.text)
             journal.set_meta(
                 {
                     **description.as_meta(),
-                    **noted,
+                    **admission.noted,
                     "rows": str(checkup.survey.rows),
                     PLANNED_KEY: file_sha256(directory.plan),
                     **(beginning(clock, job.settings) if sends else {}),
@@ -206,12 +208,16 @@ def _planned(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What is in a plan: its files' digests by name, do-not-call lists, what was compared."""
+    """What is in a plan: its files' digests by name, do-not-call lists, what was compared.
+
+    `excepted` and `again` are runs of the past, whose rows are left out or sent again.
+    """
 
     digests: Mapping[str, str]
     lists: Lists
     compared: ComparisonResult | None
     excepted: tuple[SentBefore, ...]
+    again: tuple[Mapping[str, Any], ...] | None
 
 
 def _plan_file(
@@ -240,6 +246,7 @@ def _plan_file(
             compared.expected.digest() if compared is not None else None,
             target,
             rehearsal=job.settings.sandbox is not None,
+            again=content.again is not None,
         ),
         run_id=description.run_id,
         created_at=_now().isoformat(timespec="seconds"),
@@ -258,6 +265,7 @@ def _plan_file(
         phones=[asdict(reading) for reading in checkup.phones],
         expected=compared.expected.as_json() if compared is not None else None,
         excepted=[{"run_id": one.run_id, "run_dir": str(one.run_dir)} for one in content.excepted],
+        again=content.again,
         versions=versions(),
     )
 

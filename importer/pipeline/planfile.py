@@ -2,7 +2,8 @@
 
 The id is a hash of the content of all parts: the cells as they came, the mapping, the do-not-call
 lists, the records as they will be sent with their stamps left out, what was asked of the project,
-where all goes, and, where a list was mended by hand, its edits. The same inputs give the same id,
+where all goes, and, where a list was mended by hand, its edits; and whether it is to be sent in
+spite of past runs of it. The same inputs give the same id,
 whenever, wherever and by whichever version of a library they were written; the run's name, times
 and paths are not in it. Beside it stands the SHA-256 of each file as it lies in the folder, which
 is what is verified before anything is sent.
@@ -49,7 +50,9 @@ class PlanFile:
     of them, `left_out` why, by status and code. `expected` is what the records count on in the
     project (:class:`importer.survey.expected.Expected`), and what they would create there; None
     where it was not asked. `excepted` are runs of the same list whose rows are left out, each with
-    `run_id` and `run_dir`. Everything is as JSON has it.
+    `run_id` and `run_dir`. `again` are runs that had sent the same content, or begun to, in spite
+    of which it is to be sent; each has in `sent`, besides, how many rows were in the service by it,
+    or may have been. It is None where that was not asked for. Everything is as JSON has it.
     """
 
     id: str
@@ -67,6 +70,7 @@ class PlanFile:
     phones: Sequence[Mapping[str, Any]]
     expected: Mapping[str, Any] | None
     excepted: Sequence[Mapping[str, Any]] = ()
+    again: Sequence[Mapping[str, Any]] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
 
@@ -150,12 +154,13 @@ def content_id(
     target: Mapping[str, Any],
     *,
     rehearsal: bool = False,
+    again: bool = False,
 ) -> str:
     """The id of a plan, 32 hexadecimal digits: a SHA-256 over its content, cut.
 
     `parts` are the digests of its files' content, by what they hold, and `expected` that of what
     was asked of the project. In a `rehearsal` the target's address is that of a sandbox, which is
-    another at each start.
+    another at each start. `again` says that it is to be sent in spite of past runs.
     """
     if rehearsal:
         target = {**target, "base_url": None}
@@ -166,6 +171,7 @@ def content_id(
         "do_not_call": lists,
         "expected": expected,
         "target": target,
+        **({"again": True} if again else {}),
     }
     canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()[:_ID_DIGITS]

@@ -128,6 +128,20 @@ def test_a_plan_that_was_forged_under_its_old_id_is_known_by_the_id_that_was_app
     assert desk.cli("apply", "plan") == 0
 
 
+def test_that_it_is_sent_in_spite_of_past_runs_is_a_part_of_what_was_approved(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    plan, folder = desk.plan(), desk.folder / "plan"
+    forged = replace(plan, again=[{"run_id": "r", "run_dir": "r", "sent": 12}])
+    (folder / "plan.json").write_text(forged.text, "utf-8")
+    with Journal.open(folder / "journal.sqlite3") as journal:
+        journal.set_meta({"plan_sha256": file_sha256(folder / "plan.json")})
+    told()
+    assert desk.cli("apply", "plan", "--plan-id", plan.id) == 2
+    assert "it was forged" in told()
+    assert desk.sandbox.request_count() == 0
+
+
 def test_a_plan_whose_target_was_forged_is_known_by_the_id_that_was_approved(
     desk: Desk, told: Callable[[], str]
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from importer.operations.ledger import Ledger
+from importer.pipeline.planfile import PlanFile
 from tests.plans.conftest import MAPPING, ROWS, Desk, write_do_not_call, write_list
 from tests.support.live_sandbox import live_sandbox
 
@@ -96,6 +97,37 @@ def test_leads_that_a_run_has_sent_since_which_had_begun_before_are_named(
     assert desk.cli("apply", "plan") == 2
     assert "2 rows (12, 13)" in told()
     assert set(phones(desk).values()) == {1}
+
+
+def test_what_was_planned_to_be_sent_again_is_sent_unless_more_was_sent_since(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    # Without rows.within, by which leads that were sent are left out, whatever is asked for.
+    (desk.folder / "m.yaml").write_text(MAPPING.replace("within: 30d, ", ""), "utf-8")
+    assert (plain := desk.plan("one")).again is None
+    assert desk.cli("apply", "one", "--limit", 5) == 0
+    told()
+    words = ("leads.csv", "-m", "m.yaml", "--again", "--base-url", desk.sandbox.base_url)
+    assert desk.cli("plan", *words, "--out", "twice") == 0
+    said = told()
+    assert f"Sent before: 5 rows of the same content, by {plain.run_id}" in said
+    assert "--again" not in said.partition("To send it")[2]
+    twice = PlanFile.read(desk.folder / "twice" / "plan.json")
+    assert [(one["run_id"], one["sent"]) for one in twice.again or ()] == [(plain.run_id, 5)]
+    assert twice.id != plain.id
+    # Whoever approves a plan by its id approves of that, too.
+    assert desk.cli("apply", "twice", "--plan-id", twice.id) == 0
+    assert Counter(phones(desk).values()) == {2: 5, 1: ROWS - 5}
+
+    # What was sent since was not known when it was asked for.
+    third = desk.plan("third", "--again")
+    assert sorted(one["sent"] for one in third.again or ()) == [5, ROWS]
+    assert third.id == twice.id
+    assert desk.cli("resume", "one", "--again") == 0
+    told()
+    assert desk.cli("apply", "third") == 2
+    assert f"{ROWS} rows were created" in told()
+    assert desk.cli("apply", "third", "--again") == 0
 
 
 def test_what_others_have_sent_is_named_with_all_else_that_keeps_a_plan_back(
