@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from importer.credentials import target_for
     from importer.errors import (
         CutJournalError,
+        HalfMadeError,
         ImporterError,
         JobsError,
         JournalError,
@@ -130,6 +131,7 @@ __all__ = [
     "FileOutcome",
     "Frame",
     "Guard",
+    "HalfMadeError",
     "ImporterError",
     "JobResult",
     "JobsError",

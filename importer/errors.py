@@ -94,6 +94,12 @@ class NoJournalError(JournalError):
     exit_code = 2
 
 
+class HalfMadeError(JournalError):
+    """A plan was cut off while it was made: nothing was sent from its folder, nor can it be."""
+
+    exit_code = 2
+
+
 class CutJournalError(JournalError):
     """A journal is sound but for its end, which is gone: rows that were sent read as pending."""
 

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import JournalError, OutputError
+from importer.journal.file import is_unmade, mark_of
 from importer.journal.journal import ENDED_KEY, Journal
 from importer.model import Outcome, Status
 from importer.pipeline.recover import last_written
@@ -595,6 +596,27 @@ def test_what_is_no_sound_journal_is_refused_with_what_to_do(
         way(path)
     assert caught.value.hint
     assert str(path) in caught.value.message
+
+
+def test_a_journal_is_unmade_until_it_has_its_tables(path: Path) -> None:
+    assert is_unmade(path)
+    path.touch()
+    assert is_unmade(path)
+    connection = sqlite3.connect(path)
+    # As a process is killed between the two statements by which a journal is made.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    assert path.stat().st_size > 0
+    assert is_unmade(path)
+    path.unlink()
+    with Journal.create(path, {}):
+        assert not is_unmade(path)
+    assert not is_unmade(path)
+    path.write_bytes(path.read_bytes()[:4096])
+    mark_of(path).unlink()
+    assert is_unmade(path)
+    path.write_text("row,status", "utf-8")
+    assert not is_unmade(path)
 
 
 @pytest.mark.parametrize("killed", [False, True])

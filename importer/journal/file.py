@@ -18,6 +18,8 @@ from importer.files import argument, command, sync_folder
 
 _VERSION = 1
 _APPLICATION_ID = int.from_bytes(b"vccj")
+_SQLITE, _HEAD_LENGTH = b"SQLite format 3\0", 100
+"""How a database begins; of its header, bytes 16 and 17 are the size of a page."""
 OPEN_KEY = "_open"
 """The meta key that says that a run is writing, or ended without closing the journal."""
 COMMITS_KEY = "_commits"
@@ -274,6 +276,25 @@ def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
             f"{path} is in use: a run is writing it now", "Wait until that run has ended."
         ) from error
     return lock
+
+
+def is_unmade(path: Path) -> bool:
+    """Whether a journal's file has no table yet, since its process was killed as it made it.
+
+    A database of one page, the first, has no room for one: each table begins on a page of its own.
+    What its ``-wal`` holds would be read, too.
+    """
+    wal = wal_of(path)
+    if wal.exists() and wal.stat().st_size:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_LENGTH)
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return True
+    page = int.from_bytes(head[16:18])
+    return not size or (head.startswith(_SQLITE) and size <= page)
 
 
 def is_written(path: Path) -> bool:

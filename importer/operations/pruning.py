@@ -17,7 +17,7 @@ from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
 from importer.pipeline.planfile import PlanFile
-from importer.pipeline.recover import how_to_settle, noted_settings
+from importer.pipeline.recover import how_to_settle, never_began, noted_settings
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.summary import about_run
 
@@ -80,7 +80,7 @@ def _began(path: Path) -> datetime | None:
 
 def _needed(path: Path) -> str | None:
     """The reason to keep a run's directory, or None."""
-    if path.name.startswith(_SANDBOX) or RunDirectory(path).never_began:
+    if path.name.startswith(_SANDBOX) or never_began(RunDirectory(path)):
         return None
     try:
         # Opened as for writing: a run that is at work has it.

@@ -15,8 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from importer.errors import CutJournalError, JournalError, MappingError, UsageError
-from importer.journal.file import mark_of, wal_of
+from importer.errors import (
+    CutJournalError,
+    HalfMadeError,
+    JournalError,
+    MappingError,
+    NoJournalError,
+    UsageError,
+)
+from importer.journal.file import is_unmade, is_written, mark_of, wal_of
 from importer.journal.journal import BEGUN_KEY, ENDED_KEY, LEASED_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
@@ -31,7 +38,7 @@ from importer.pipeline.apply import (
 )
 from importer.pipeline.approve import Approval, PlanRegister, approved, refuse_other_plan
 from importer.pipeline.canary import Canary
-from importer.pipeline.rundir import RunDirectory, log_about_run
+from importer.pipeline.rundir import RESULT_FILES, RunDirectory, log_about_run
 from importer.pipeline.running import Control
 from importer.pipeline.summary import Clock, Description, about_run, mark_from_list
 from importer.sending.frames import LEASE_SECONDS
@@ -39,8 +46,6 @@ from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
 from importer.sources import open_source
 from importer.sources.snapshot import Snapshot
-
-_NOT_WHOLE = "it was cut off before all of the list was read and planned: nothing was sent from it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +120,19 @@ class PastRun:
 
 
 def past_run(path: Path) -> PastRun:
-    """Read what a run's directory says of it; raises JournalError where it says nothing usable."""
+    """Read what a run's directory says of it; raises JournalError where it says nothing usable.
+
+    That is a HalfMadeError where it was cut off before there was a plan.
+    """
     directory = RunDirectory(path)
-    with Journal.read(directory.journal) as journal:
-        return _described(directory, journal)
+    try:
+        with Journal.read(directory.journal) as journal:
+            return _described(directory, journal)
+    except HalfMadeError:
+        _refuse_while_planned(directory)
+        raise
+    except JournalError as error:
+        raise _as_found(directory, error) from error
 
 
 def noted_settings(meta: Mapping[str, str]) -> dict[str, Any]:
@@ -163,8 +177,45 @@ def how_to_settle(run_dir: Path, settings: Mapping[str, Any]) -> str:
     )
 
 
+def never_began(directory: RunDirectory) -> bool:
+    """Whether a run was killed here before it could promise a row: nothing can be resumed.
+
+    The journal comes before the whole copy of the rows, and that before the first request.
+    """
+    made = (directory.snapshot, directory.ready, directory.plan)
+    later = (*made, *map(directory.path.joinpath, RESULT_FILES))
+    return is_unmade(directory.journal) and not any(path.exists() for path in later)
+
+
+def _as_found(directory: RunDirectory, error: JournalError) -> JournalError:
+    """An error of opening a journal; where there is no journal yet, what that means."""
+    if isinstance(error, NoJournalError) or not never_began(directory):
+        return error
+    _refuse_while_planned(directory)
+    return _half_made(directory)
+
+
+def _refuse_while_planned(directory: RunDirectory) -> None:
+    """Raise JournalError where a plan is being made in the directory now, by another process."""
+    if is_written(directory.journal):
+        raise JournalError(
+            f"{directory.path}: the list is still being read and planned",
+            "Wait until that command has ended.",
+        )
+
+
+def _half_made(directory: RunDirectory) -> HalfMadeError:
+    return HalfMadeError(
+        f"{directory.path}: it was cut off before all of the list was read and planned: nothing was"
+        " sent from it, and nothing can be",
+        "Run the command again from the start, with another --out. This folder can be removed.",
+    )
+
+
 def _described(directory: RunDirectory, journal: Journal) -> PastRun:
     meta = journal.meta()
+    if not meta:
+        raise _half_made(directory)
     try:
         description = Description.from_meta(meta)
     except (KeyError, ValueError, TypeError):
@@ -173,10 +224,7 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
             "Name the folder of a run, as `Results:` named it.",
         ) from None
     if "rows" not in meta:
-        raise JournalError(
-            f"{directory.path}: {_NOT_WHOLE}",
-            "Run the command again from the start, with another --out. This folder can be removed.",
-        )
+        raise _half_made(directory)
     return PastRun(
         directory,
         description,
@@ -197,6 +245,8 @@ def restore(path: Path) -> int:
     except CutJournalError:
         with Snapshot.open(directory.snapshot) as snapshot:
             return Journal.restore(directory.journal, snapshot.row_numbers())
+    except JournalError as error:
+        raise _as_found(directory, error) from error
     return 0
 
 
@@ -254,7 +304,11 @@ def _begun_now(journal: Journal) -> dict[str, str]:
 def report(path: Path) -> RunResult:
     """Write the result files of a run again, from its journal and its copy of the source."""
     directory = RunDirectory(path)
-    with Journal.open(directory.journal) as journal:
+    try:
+        opened = Journal.open(directory.journal)
+    except JournalError as error:
+        raise _as_found(directory, error) from error
+    with opened as journal:
         directory.remove_half_written()
         return _finished(_described(directory, journal), journal)
 

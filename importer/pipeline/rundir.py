@@ -103,19 +103,6 @@ class RunDirectory:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    @property
-    def never_began(self) -> bool:
-        """Whether a run was killed here before it could promise a row: nothing can be resumed.
-
-        The journal comes before the whole copy of the rows, and that before the first request.
-        """
-        try:
-            content = self.journal.stat().st_size
-        except FileNotFoundError:
-            content = 0
-        results = (self.path / name for name in RESULT_FILES)
-        return not content and not any(path.exists() for path in (self.snapshot, *results))
-
     def remove_all(self) -> None:
         """Remove what a run has made, and the folder if nothing else is in it."""
         self.remove_files()

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.journal.journal import Journal
+from importer.errors import JournalError
+from importer.journal.journal import PLANNED_KEY, Journal
 from importer.model import Status
 from importer.pipeline.ready import ReadyFile
 from tests.plans.conftest import MAPPING, Desk, write_do_not_call, write_list
@@ -48,6 +50,15 @@ def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> 
     return True
 
 
+def is_whole(out: Path) -> bool:
+    """Whether the journal of a plan says that all of it was made."""
+    try:
+        with Journal.read(out / "journal.sqlite3") as journal:
+            return PLANNED_KEY in journal.meta()
+    except JournalError:
+        return False
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_plan_that_is_killed_while_it_is_made_is_no_plan(
     desk: Desk, told: Callable[[], str], step: str
@@ -55,13 +66,17 @@ def test_a_plan_that_is_killed_while_it_is_made_is_no_plan(
     write_list(desk.folder / "leads.csv", 3000)
     out = desk.folder / "out"
     url = ("--base-url", desk.sandbox.base_url)
-    process = start(desk.folder, "plan", "leads.csv", "-m", "m.yaml", "--out", "out", *url)
-    assert kill_when(process, lambda: any(out.glob(STEPS[step]) if STEPS[step] else [out.exists()]))
+    whole = True
+    while whole:  # this process may see it too late: then it is tried once more
+        shutil.rmtree(out, ignore_errors=True)
+        process = start(desk.folder, "plan", "leads.csv", "-m", "m.yaml", "--out", "out", *url)
+        reached = out.exists if not STEPS[step] else lambda: any(out.glob(STEPS[step]))
+        whole = not kill_when(process, reached) or is_whole(out)
     for command in ("apply", "resume", "report"):
         told()
         code = desk.cli(command, "out")
         said = told()
-        assert code in {2, 3}, said
+        assert code == 2, said
         assert "Traceback" not in said
         assert "nothing was sent" in said.lower() or "holds no plan" in said, said
     assert desk.sandbox.request_count() == 0

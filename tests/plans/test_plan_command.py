@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from importer.journal.journal import Journal
 from importer.operations.ledger import FILE, Ledger
 from importer.pipeline.planfile import PlanFile
 from tests.plans.conftest import ROWS, Desk, write_list
@@ -74,6 +75,21 @@ def test_what_is_no_plan_is_said_so(desk: Desk, told: Callable[[], str], place: 
         assert place in (said := told())
         assert "is a file" in said or "Name the folder of a plan or a run" in said
     assert list((desk.folder / "empty").iterdir()) == []
+
+
+def test_a_folder_in_which_a_plan_is_being_made_is_not_called_left_over(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    with Journal.create(desk.folder / "journal.sqlite3", {"run_id": '"r"'}) as journal:
+        journal.set_meta(dict.fromkeys(("source", "mapping", "target", "settings"), "{}"))
+        for command in ("apply", "resume", "report"):
+            told()
+            assert desk.cli(command, ".") == 3
+            assert "Wait until that" in (said := told())
+            assert "removed" not in said
+    told()
+    assert desk.cli("apply", ".") == 2
+    assert "cut off before all of the list was read and planned" in told()
 
 
 def test_a_plan_in_which_no_row_is_ready_sends_nothing_and_has_results(
