@@ -21,6 +21,7 @@ from importer.credentials import credentials, environment, target_for, whereabou
 from importer.errors import UsageError
 from importer.files import WorkingFolder
 from importer.mapping.load import LoadedMapping
+from importer.mapping.new_values import with_new_values, without_new_value
 from importer.model import Checkup, Preview, Problem, Project, Severity
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -34,6 +35,7 @@ from importer.pipeline.examine import COPY, Look
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
 from importer.pipeline.plan import PlanResult
+from importer.pipeline.planfile import PlanFile
 from importer.pipeline.preflight import fetch_project
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
@@ -48,6 +50,7 @@ from importer.pipeline.run import (
     fetch_gate,
     needed_project,
 )
+from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import (
     Control,
     Listener,
@@ -82,6 +85,7 @@ __all__ = [
     "LoadedMapping",
     "PastRun",
     "PlanDiffers",
+    "PlanFile",
     "PlanResult",
     "Reconciliation",
     "Refused",
@@ -112,6 +116,7 @@ __all__ = [
     "plan_async",
     "preview",
     "project",
+    "read_plan",
     "reconcile",
     "report",
     "resume",
@@ -122,6 +127,8 @@ __all__ = [
     "target_for",
     "unmark",
     "verify",
+    "with_new_values",
+    "without_new_value",
 ]
 
 _log = logging.getLogger(__name__)
@@ -182,6 +189,14 @@ def past_run(run_dir: File) -> PastRun:
     Raises JournalError where it says nothing usable.
     """
     return recovery.past_run(Path(run_dir))
+
+
+def read_plan(plan_dir: File) -> PlanFile:
+    """What a plan's folder says of it: its id, what it holds, and what it would create.
+
+    Raises UsageError where it holds no plan.
+    """
+    return PlanFile.read(RunDirectory(Path(plan_dir)).plan)
 
 
 def glimpse(file: File, *, reading: SourceOptions | None = None, rows: int = 20) -> Glimpse:

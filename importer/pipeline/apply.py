@@ -229,7 +229,7 @@ class _Sitting:
         self._line, self._rows, self._stop = line, rows, control.stop
         self._journal, self._ready = line.run.journal, line.run.directory.ready
         self._limit = line.job.settings.limit
-        self._counts = _counts(self._journal, rows)
+        self._counts = counts_of(self._journal, rows)
         self._listener = _until_it_fails(control.listener)
 
     def send(self) -> tuple[Ending, CanaryResult | None]:
@@ -513,7 +513,7 @@ async def _engine(
                 )
 
 
-def _counts(journal: Journal, rows: int) -> dict[Status, int]:
+def counts_of(journal: Journal, rows: int) -> dict[Status, int]:
     """Every state with its rows; those that the journal does not know are pending."""
     counts = {**journal.counts(), Status.PENDING: 0}
     counts[Status.PENDING] = rows - sum(counts.values())
@@ -525,7 +525,7 @@ def finish(run: Run, rows: int, ending: Ending) -> RunResult:
     summary = summarise(
         run.description,
         run.clock,
-        _counts(run.journal, rows),
+        counts_of(run.journal, rows),
         attempts=run.journal.attempts(),
         status=ending.end,
         stop=ending.stop,

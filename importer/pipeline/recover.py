@@ -33,6 +33,7 @@ from importer.pipeline.apply import (
     Run,
     RunResult,
     beginning,
+    counts_of,
     finish,
     send_and_finish,
 )
@@ -52,14 +53,19 @@ from importer.sources.snapshot import Snapshot
 class PastRun:
     """A run, or a plan of which nothing was sent yet, as its directory describes it.
 
-    `meta` is what else its journal notes.
+    `counts` has every state and adds up to the `rows`. `meta` is what else its journal notes.
     """
 
     directory: RunDirectory
     description: Description
     rows: int
-    pending: int
+    counts: Mapping[Status, int]
     meta: Mapping[str, str] = field(repr=False)
+
+    @property
+    def pending(self) -> int:
+        """How many rows are still to be sent."""
+        return self.counts[Status.PENDING]
 
     @property
     def begun(self) -> bool:
@@ -229,7 +235,7 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         directory,
         description,
         int(meta["rows"]),
-        int(meta["rows"]) - sum(journal.counts().values()),
+        counts_of(journal, int(meta["rows"])),
         meta,
     )
 
