@@ -12,11 +12,12 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from importer.console import file_step, home, target
+from importer.console import file_step, home, plan_step, target
 from importer.console.connections import MOST, Connections
 from importer.console.drafts import DRAFTS, Drafts
 from importer.console.instance import Instance, Link, link_to_running
 from importer.console.pages import PAGES, STATIC_FILES, Pages
+from importer.console.plan_step import RUNS_DIR
 from importer.console.security import (
     ACCESS,
     HOST,
@@ -34,8 +35,10 @@ from importer.console.security import (
 )
 from importer.console.streams import STREAMS, Event, Streams
 from importer.console.target import TARGETS, Targets
+from importer.console.under_way import UNDER_WAY, UnderWay
 from importer.errors import ImporterError, UsageError
 from importer.operations.ledger import state_dir
+from importer.settings import DEFAULT_RUNS_DIR
 
 BODY_LIMIT = 2**20
 """Bytes of a form; files are streamed, with a limit of their own."""
@@ -68,14 +71,15 @@ async def serve(
     port: int = 0,
     on_ready: Callable[[Link], None],
     until: asyncio.Event,
+    runs_dir: Path = DEFAULT_RUNS_DIR,
     most_connections: int = MOST,
 ) -> None:
     """Serve until `until` is set; `on_ready` is given the link once it can be opened.
 
     `port` 0 is any free one. Where a console of this user runs already, its new link is given, and
-    this returns at once. Raises UsageError for a host that is not this machine's own, for a port
-    that cannot be had, and for a console that does not answer; OutputError where the folder of
-    state cannot be written.
+    this returns at once. Plans and runs get their folders in `runs_dir`. Raises UsageError for a
+    host that is not this machine's own, for a port that cannot be had, and for a console that does
+    not answer; OutputError where the folder of state cannot be written.
     """
     address, folder = loopback(host), console_dir()
     instance = Instance.claim(folder)
@@ -84,7 +88,11 @@ async def serve(
         return
     try:
         with _listening(address, port) as listener:
-            await _serve(listener, instance, folder, on_ready, until, Connections(most_connections))
+            connections = Connections(most_connections)
+            app = build_app(
+                Access(int(listener.getsockname()[1])), instance, folder, runs_dir, connections
+            )
+            await _serve(listener, app, connections, on_ready, until)
     finally:
         instance.end()
 
@@ -102,18 +110,14 @@ def _listening(address: str, port: int) -> socket.socket:
 
 async def _serve(
     listener: socket.socket,
-    instance: Instance,
-    folder: Path,
+    app: web.Application,
+    connections: Connections,
     on_ready: Callable[[Link], None],
     until: asyncio.Event,
-    connections: Connections,
 ) -> None:
-    port = int(listener.getsockname()[1])
-    access = Access(port)
-    drafts = Drafts(folder / "drafts")
-    await asyncio.to_thread(drafts.remove_left_behind)
+    await asyncio.to_thread(app[DRAFTS].remove_left_behind)
     runner = web.AppRunner(
-        build_app(access, instance, drafts, connections, Targets(folder)),
+        app,
         access_log=None,
         logger=_http_log(),
         shutdown_timeout=_SHUTDOWN_SECONDS,
@@ -127,7 +131,8 @@ async def _serve(
         loop = asyncio.get_running_loop()
         protocol = connections.limited(runner.server)
         server = await loop.create_server(protocol, sock=listener, backlog=_BACKLOG)
-        instance.announce(port)
+        instance, access = app[_INSTANCE], app[ACCESS]
+        instance.announce(int(listener.getsockname()[1]))
         on_ready(instance.opening(access.link()))
         await until.wait()
     finally:
@@ -137,21 +142,20 @@ async def _serve(
 
 
 def build_app(
-    access: Access,
-    instance: Instance,
-    drafts: Drafts,
-    connections: Connections,
-    targets: Targets,
+    access: Access, instance: Instance, folder: Path, runs_dir: Path, connections: Connections
 ) -> web.Application:
-    """The console as an application."""
+    """The console as an application; `folder` is where it keeps what lasts."""
     app = web.Application(
         middlewares=[_answering, gates(access, home.UPLOADS), _admitting(connections)],
         client_max_size=BODY_LIMIT,
     )
-    app[ACCESS], app[_INSTANCE], app[DRAFTS] = access, instance, drafts
-    app[PAGES], app[STREAMS], app[TARGETS] = Pages(), Streams(), targets
+    app[ACCESS], app[_INSTANCE], app[RUNS_DIR] = access, instance, runs_dir.absolute()
+    app[PAGES], app[STREAMS] = Pages(), Streams()
+    drafts = app[DRAFTS] = Drafts(folder / "drafts")
+    app[TARGETS], app[UNDER_WAY] = Targets(folder), UnderWay(drafts)
     app.on_response_prepare.append(add_headers)
-    app.on_shutdown.append(_end_streams)
+    # In this order: what is in flight may be on its way to the sandbox, and pages may watch.
+    app.on_shutdown.extend([_end_work, _end_streams])
     app.on_cleanup.append(_end_sandbox)
     # HEAD would spend the token of a link without showing the page.
     app.router.add_get(OPEN, _open, name=OPEN_ROUTE, allow_head=False)
@@ -159,7 +163,12 @@ def build_app(
     app.router.add_get("/events", _events, allow_head=False)
     app.router.add_static(STATIC, STATIC_FILES, name=STATIC_ROUTE)
     app.add_routes([*home.ROUTES, *file_step.ROUTES, *target.ROUTES])
+    app.add_routes([*plan_step.ROUTES])
     return app
+
+
+async def _end_work(app: web.Application) -> None:
+    await app[UNDER_WAY].end()
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -276,6 +276,8 @@ async def _choose(request: web.Request) -> web.Response:
     if "base_url" in form:
         given = form["base_url"].strip()
         changes["base_url"] = library.checked_base_url(given) if given else None
+    if changes:
+        changes["again"] = False  # elsewhere it may not have been sent yet
     await asyncio.to_thread(request.app[DRAFTS].change, draft.id, **changes)
     step = form.get("step")
     raise web.HTTPSeeOther(

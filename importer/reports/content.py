@@ -209,7 +209,7 @@ def left_out(survey: Survey, status: Status, most: int) -> str:
     reasons: Counter[str] = Counter()
     for (kept_as, codes), rows in survey.left_out.items():
         if kept_as is status:
-            reasons[_reason(codes.split("|"), status)] += rows
+            reasons[why_left_out(codes.split("|"), status)] += rows
     told = [f"{rows:,} {reason}" for reason, rows in reasons.most_common(most)]
     if len(reasons) == 1:
         return next(iter(reasons))
@@ -218,7 +218,7 @@ def left_out(survey: Survey, status: Status, most: int) -> str:
     return ", ".join(told)
 
 
-def _reason(codes: Sequence[str], status: Status) -> str:
+def why_left_out(codes: Sequence[str], status: Status) -> str:
     """What kept a row back; of a skipped one, not what else is said of it."""
     known = [_WHY_SKIPPED[code] for code in codes if code in _WHY_SKIPPED]
     if status is Status.SKIPPED and known:

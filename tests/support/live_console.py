@@ -19,6 +19,7 @@ from urllib.parse import urlencode, urlsplit
 from importer.console.connections import MOST
 from importer.console.instance import Link
 from importer.console.server import serve
+from importer.settings import DEFAULT_RUNS_DIR
 
 SECONDS = 20
 
@@ -183,7 +184,9 @@ def multipart(parts: list[tuple[str, str | None, bytes]]) -> tuple[bytes, str]:
 
 
 @contextmanager
-def live_console(*, port: int = 0, most_connections: int = MOST) -> Iterator[LiveConsole]:
+def live_console(
+    *, port: int = 0, runs_dir: Path = DEFAULT_RUNS_DIR, most_connections: int = MOST
+) -> Iterator[LiveConsole]:
     """A console of this test's folder of state, until the block ends."""
     ready: list[Link] = []
     error: list[BaseException] = []
@@ -198,7 +201,13 @@ def live_console(*, port: int = 0, most_connections: int = MOST) -> Iterator[Liv
             ready.append(link)
             known.set()
 
-        await serve(port=port, on_ready=on_ready, until=told, most_connections=most_connections)
+        await serve(
+            port=port,
+            on_ready=on_ready,
+            until=told,
+            runs_dir=runs_dir,
+            most_connections=most_connections,
+        )
 
     def run() -> None:
         try:

@@ -1,0 +1,413 @@
+"""The plan step: where the records go, what would be created, and what is still to be decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from importer import library
+from importer.console.drafts import DRAFTS, Draft, Drafts, NoDraftError, Place
+from importer.console.pages import PAGES, is_part
+from importer.console.streams import STREAMS
+from importer.console.target import TARGETS, Whereabouts
+from importer.console.telling import Action, Teller, Told
+from importer.console.under_way import UNDER_WAY, ingredients
+from importer.errors import ImporterError, UsageError
+from importer.library import PlanFile, Refused
+from importer.model import Checkup, NewValue, Problem, Project, Severity, Status
+from importer.reports.content import problem_groups, whole_file_errors, why_left_out
+from importer.settings import Pace, RunSettings
+
+GENTLE = Pace(concurrency=2, rate=5.0)
+"""A pace that no service feels."""
+MOST_VALUES = 60
+"""New values that are decided at once; the next ones come after these."""
+CAN_MEAN = False
+MOST_EXISTING = 1000
+"""Values of a field that are offered in place of a new one."""
+
+RUNS_DIR = web.AppKey("RUNS_DIR", Path)
+"""The folder in which plans and runs get theirs."""
+
+_CHANGED = {
+    "mapping": "the columns were changed",
+    "edits": "cells were mended, or rows left out",
+    "reading": "the list is read in another way",
+    "place": "the records go elsewhere",
+}
+_STEP_OF = {"form": "columns", "contacts": "columns", "stamp": "columns", "disposition": "columns"}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what of its ingredients is another by now, in words."""
+
+    plan: PlanFile
+    changed: tuple[str, ...]
+
+
+async def _show(request: web.Request) -> web.Response:
+    """``GET /drafts/{id}/plan``."""
+    return await _page(request, await open_draft(request))
+
+
+async def open_draft(request: web.Request) -> Draft:
+    """The draft that an address names, as it is now; 404 where there is none."""
+    try:
+        return await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
+    except NoDraftError:
+        raise web.HTTPNotFound from None
+
+
+async def _page(request: web.Request, draft: Draft, told: Told | None = None) -> web.Response:
+    where = await request.app[TARGETS].whereabouts(draft)
+    planning = request.app[UNDER_WAY].planning(draft.id)
+    ended = None
+    if planning is not None and planning.done:  # asked once: it may end while this is awaited
+        ended, planning = planning, None
+        draft = await open_draft(request)
+    teller = await teller_for(request, draft, "plan", "Make the plan")
+    checkup = None
+    if ended is not None:
+        if isinstance(ended.error, Refused):
+            checkup = ended.error.checkup
+        elif ended.error is not None and told is None:
+            told = teller.told(ended.error)
+        elif ended.result is not None:
+            checkup = ended.result.checkup
+    refused = checkup if ended is not None and ended.result is None else None
+    planned = await asyncio.to_thread(_planned, draft, where)
+    existing: dict[str, list[str]] = {}
+    undecided = _undecided(refused)
+    if undecided:
+        existing = await _existing(request, draft, {value.field for value in undecided})
+    return request.app[PAGES].render(
+        request,
+        "plan_part.html.j2" if is_part(request) else "plan.html.j2",
+        200 if told is None or is_part(request) else 422,
+        draft=draft,
+        where=where,
+        sandbox=where.place is Place.SANDBOX,
+        planning=planning,
+        told=told,
+        planned=planned,
+        refusals=tuple(_refusals(refused, teller)) if refused is not None else (),
+        lacking=_lacks_fields(refused),
+        undecided=undecided[:MOST_VALUES],
+        more_undecided=max(0, len(undecided) - MOST_VALUES),
+        existing=existing,
+        can_mean=CAN_MEAN,
+        remarks=_remarks(checkup),
+        left_out=_left_out(planned.plan) if planned is not None else (),
+        new_values=_new_values(planned.plan) if planned is not None else (),
+        pace=pace_words(planned.plan.settings) if planned is not None else "",
+        chosen=_chosen_pace(planned.plan.settings if planned is not None else {}),
+        working_folder=Path.cwd(),
+        is_blank=not draft.mapping.exists(),
+    )
+
+
+async def teller_for(request: web.Request, draft: Draft, step: str, retry: str) -> Teller:
+    """Who tells of errors in a step of a draft; the button `retry` posts to the step."""
+    address = f"/drafts/{draft.id}/{step}"
+    others = await asyncio.to_thread(request.app[DRAFTS].all)
+    by_run = {str(one.run_dir): one for one in others if one.run_dir is not None}
+    anyway = "Send it once more, all of it" if step == "send" else "Plan it once more, all of it"
+    return Teller(
+        draft,
+        Action(retry, address, {}),
+        Action(anyway, address, {"again": "yes"}, "danger"),
+        by_run.get,
+    )
+
+
+def _planned(draft: Draft, where: Whereabouts) -> Planned | None:
+    """The plan of a draft; None where there is none, or it is gone."""
+    if draft.plan_dir is None:
+        return None
+    try:
+        plan = library.read_plan(draft.plan_dir)
+    except ImporterError:
+        return None
+    return Planned(plan, changed_since(draft, where))
+
+
+def changed_since(draft: Draft, where: Whereabouts) -> tuple[str, ...]:
+    """What has changed since the plan of a draft was made, in words; blocks.
+
+    Nothing of a plan that is being sent: it is sent as it was planned.
+    """
+    if draft.run_dir is not None or not draft.mapping.exists():
+        return ()
+    now = ingredients(draft, where)
+    return tuple(
+        words for name, words in _CHANGED.items() if now[name] != draft.planned_from.get(name)
+    )
+
+
+# What keeps a list from being planned.
+
+
+def _undecided(checkup: Checkup | None) -> list[NewValue]:
+    new = checkup.new_values if checkup is not None else None
+    return [value for value in new or () if not value.allowed]
+
+
+def _refusals(checkup: Checkup, teller: Teller) -> Iterator[Told]:
+    """What else but new values the project does not take, each with the step that mends it."""
+    for problem in whole_file_errors(checkup.survey):
+        if problem.code != "new_value":
+            yield _told_of(problem, teller)
+
+
+def _told_of(problem: Problem, teller: Teller) -> Told:
+    part = (problem.target or "form").partition(".")[0]
+    step = _STEP_OF.get(part, "fix")
+    label = "To the columns" if step == "columns" else "Check and fix"
+    actions = (Action(label, teller.step(step)),)
+    return Told(teller.words(problem.message), teller.words(problem.hint), (), actions)
+
+
+def _lacks_fields(checkup: Checkup | None) -> bool:
+    """Whether the project lacks fields or dispositions, which a sandbox can be given."""
+    if checkup is None:
+        return False
+    lacking = {"unknown_field", "unknown_disposition"}
+    return any(problem.code in lacking for problem in whole_file_errors(checkup.survey))
+
+
+async def _existing(request: web.Request, draft: Draft, names: set[str]) -> dict[str, list[str]]:
+    """The values that fields of the project have, by field; none where it cannot be asked."""
+    try:
+        target = await request.app[TARGETS].target(draft)
+        project: Project = await asyncio.to_thread(library.project, target)
+    except ImporterError:
+        return {}
+    return {
+        one.name: [value.name for value in one.values[:MOST_EXISTING]]
+        for one in project.fields
+        if one.name in names
+    }
+
+
+# What a plan says.
+
+
+def _left_out(plan: PlanFile) -> tuple[tuple[str, str, int], ...]:
+    """Why rows are left out: their status, the reason in words, and how many; most first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for one in plan.left_out:
+        status = Status(one["status"])
+        found[status.value, why_left_out(one["code"].split("|"), status)] += one["rows"]
+    return tuple((status, why, rows) for (status, why), rows in found.most_common())
+
+
+def _new_values(plan: PlanFile) -> tuple[tuple[str, str, int], ...]:
+    """Values that would be created: the field, the value, and in how many rows it stands."""
+    fields = plan.expected["fields"] if plan.expected is not None else ()
+    return tuple((one["name"], new["text"], new["rows"]) for one in fields for new in one["new"])
+
+
+def _remarks(checkup: Checkup | None) -> tuple[tuple[str, int, str], ...]:
+    """Warnings that keep nothing back: their kind, how many, and the first of them."""
+    if checkup is None:
+        return ()
+    return tuple(
+        (group.title, group.count, group.examples[0].message)
+        for group in problem_groups(checkup.survey)
+        if group.severity is Severity.WARNING
+    )
+
+
+def pace_words(settings: Mapping[str, Any]) -> str:
+    """How hard a plan presses, in words."""
+    rate, at_once = settings.get("rate"), settings.get("concurrency")
+    if rate is None and at_once is None:
+        return "as fast as the service serves well"
+    words = [f"at most {rate:g} records a second"] if rate is not None else []
+    words += [f"at most {at_once} at the same time"] if at_once is not None else []
+    return ", ".join(words)
+
+
+def _chosen_pace(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields of the pace show: that of the last plan."""
+    rate, at_once = settings.get("rate"), settings.get("concurrency")
+    kind = "own"
+    if (rate, at_once) == (None, None):
+        kind = "auto"
+    elif (rate, at_once) == (GENTLE.rate, GENTLE.concurrency):
+        kind = "gentle"
+    return {"kind": kind, "rate": rate, "at_once": at_once}
+
+
+def _pace(form: Mapping[str, str]) -> Pace:
+    """The pace that a form asks for; raises UsageError."""
+    match form.get("pace", "auto"):
+        case "gentle":
+            return GENTLE
+        case "own":
+            rate = _number(form.get("rate", ""), "records a second")
+            at_once = _number(form.get("at_once", ""), "records at the same time")
+            return Pace(concurrency=int(at_once) if at_once else None, rate=rate)
+        case _:
+            return Pace()
+
+
+def _number(text: str, what: str) -> float | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text)):
+        raise UsageError(f"{what}: this is no number from 1", "Leave it blank for no limit.")
+    return float(text)
+
+
+# What is done.
+
+
+async def _plan(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/plan``: make the plan, with the pace that was chosen."""
+    draft, form = await open_draft(request), await _form(request)
+    try:
+        pace = _pace(form)
+        if form.get("again") == "yes":
+            draft = await asyncio.to_thread(request.app[DRAFTS].change, draft.id, again=True)
+        await _begin(request, draft, pace if "pace" in form else _last_pace(request, draft))
+    except ImporterError as error:
+        return await _refused(request, draft, error)
+    raise _back(draft)
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.post()).items()}
+
+
+def _last_pace(request: web.Request, draft: Draft) -> Pace:
+    planning = request.app[UNDER_WAY].planning(draft.id)
+    return planning.settings.pace if planning is not None else Pace()
+
+
+async def _begin(request: web.Request, draft: Draft, pace: Pace) -> None:
+    """Begin to plan; raises ImporterError where that cannot be begun."""
+    if draft.run_dir is not None:
+        raise UsageError("this import is being sent already", "It is sent as it was planned.")
+    if not draft.mapping.exists():
+        raise UsageError("the columns come first", "Say what each column is.")
+    targets = request.app[TARGETS]
+    target = await targets.target(draft)
+    where = await targets.whereabouts(draft)
+    settings = RunSettings(
+        pace=pace, runs_dir=request.app[RUNS_DIR], sandbox=targets.rehearsal(target)
+    )
+    request.app[UNDER_WAY].plan(draft, target, where, settings)
+
+
+async def _refused(request: web.Request, draft: Draft, error: ImporterError) -> web.Response:
+    teller = await teller_for(request, draft, "plan", "Make the plan")
+    return await _page(request, draft, teller.told(error))
+
+
+def _back(draft: Draft) -> web.HTTPSeeOther:
+    return web.HTTPSeeOther(f"/drafts/{draft.id}/plan")
+
+
+async def _stop(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/plan/stop``: end the planning; nothing is kept of it."""
+    draft = await open_draft(request)
+    planning = request.app[UNDER_WAY].planning(draft.id)
+    if planning is not None:
+        planning.ask_to_stop()
+        await planning.ended.wait()
+    raise _back(draft)
+
+
+async def _decide(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/plan/values``: allow new values or mean others by them; plan again."""
+    draft, form = await open_draft(request), await request.post()
+    planning = request.app[UNDER_WAY].planning(draft.id)
+    if planning is None or not isinstance(planning.error, Refused):
+        raise _back(draft)  # it was decided in another page
+    undecided = {(one.field, one.text): one for one in _undecided(planning.error.checkup)}
+    allowed: dict[str, list[str]] = {}
+    meant: list[tuple[NewValue, str]] = []
+    try:
+        for number in range(len(undecided)):
+            value = undecided.get(
+                (str(form.get(f"field_{number}")), str(form.get(f"text_{number}")))
+            )
+            if value is None:
+                continue
+            if form.get(f"what_{number}") == "allow":
+                allowed.setdefault(value.field, []).append(value.text)
+            elif form.get(f"what_{number}") == "mean":
+                meant.append((value, str(form.get(f"meant_{number}", "")).strip()))
+        if form.get("all") == "allow":
+            for value in undecided.values():
+                allowed.setdefault(value.field, []).append(value.text)
+        if allowed:
+            await asyncio.to_thread(_allow, request.app[DRAFTS], draft, allowed)
+        await _begin(request, draft, planning.settings.pace)
+    except ImporterError as error:
+        return await _refused(request, draft, error)
+    raise _back(draft)
+
+
+def _allow(drafts: Drafts, draft: Draft, values: Mapping[str, list[str]]) -> None:
+    text = draft.mapping.read_text("utf-8-sig")
+    drafts.set_mapping(draft.id, library.with_new_values(text, values))
+
+
+async def _forbid(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/plan/forbid``: a value that was allowed is not any more."""
+    draft, form = await open_draft(request), await _form(request)
+    _refuse_sent(draft)
+
+    def forbid() -> None:
+        text = draft.mapping.read_text("utf-8-sig")
+        text = library.without_new_value(text, form.get("field", ""), form.get("text", ""))
+        request.app[DRAFTS].set_mapping(draft.id, text)
+
+    await asyncio.to_thread(forbid)
+    raise _back(draft)
+
+
+def _refuse_sent(draft: Draft) -> None:
+    if draft.run_dir is not None:
+        raise UsageError("this import is being sent already", "It is sent as it was planned.")
+
+
+async def _fit(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/plan/fit``: give the sandbox what the mapping needs, and plan again."""
+    draft = await open_draft(request)
+    try:
+        mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
+        await request.app[TARGETS].fit_sandbox(mapping)
+        await _begin(request, draft, _last_pace(request, draft))
+    except ImporterError as error:
+        return await _refused(request, draft, error)
+    raise _back(draft)
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    """``GET /drafts/{id}/plan/events?page=…``: how the planning goes."""
+    planning = request.app[UNDER_WAY].planning(request.match_info["id"])
+    if planning is None:
+        raise web.HTTPNotFound
+    return await request.app[STREAMS].send(request, planning.feed.events())
+
+
+ROUTES = [
+    web.get("/drafts/{id}/plan", _show),
+    web.post("/drafts/{id}/plan", _plan),
+    web.post("/drafts/{id}/plan/stop", _stop),
+    web.post("/drafts/{id}/plan/values", _decide),
+    web.post("/drafts/{id}/plan/forbid", _forbid),
+    web.post("/drafts/{id}/plan/fit", _fit),
+    web.get("/drafts/{id}/plan/events", _events, allow_head=False),
+]

@@ -1,0 +1,100 @@
+// What is under way is told by the server as it happens: figures change in place, and the part of
+// the page is exchanged when it has ended. Without this, loading the page again does the same.
+
+let source = null;
+
+const STAGES = { reading: "Reading the list", checking: "Checking the rows", sending: "Sending" };
+const PHASES = {
+  begins: "It begins …",
+  waits: "It waits: another import to this project is being sent. This one begins by itself.",
+  first: "The first rows are being sent, and read back",
+  sending: "Sending",
+  stopping: "Stopping: what is on its way is being finished",
+};
+
+function step() {
+  return document.getElementById("step");
+}
+
+function show(name, text) {
+  for (const place of step().querySelectorAll(`[data-show="${name}"]`)) {
+    if (place.textContent !== text) place.textContent = text;
+  }
+}
+
+function bar(done, total) {
+  const place = step().querySelector('progress[data-show="bar"]');
+  if (place === null) return;
+  if (total === null || total === undefined || done === null) {
+    place.removeAttribute("value");
+  } else {
+    place.max = Math.max(total, 1);
+    place.value = done;
+  }
+}
+
+const number = new Intl.NumberFormat("en");
+
+function duration(seconds) {
+  if (seconds < 60) return "less than a minute";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return minutes === 1 ? "about a minute" : `about ${minutes} minutes`;
+  const hours = Math.floor(minutes / 60);
+  return `about ${hours} h ${minutes % 60} min`;
+}
+
+function showState(state) {
+  if (state.stage !== undefined) show("stage", STAGES[state.stage]);
+  if (state.passed !== undefined) {
+    show("passed", number.format(state.passed));
+    bar(state.passed, state.total);
+  }
+  if (state.counts === undefined) return;
+  show("phase", PHASES[state.phase]);
+  for (const [name, count] of Object.entries(state.counts)) show(name, number.format(count));
+  show("rate", state.rate === null ? "–" : `${number.format(Math.round(state.rate))} a second`);
+  show("left", state.left === null ? "–" : duration(state.left));
+  show("trouble", state.trouble);
+  show("note", state.note);
+  bar(state.done, state.total);
+}
+
+function exchange() {
+  const address = step().dataset.pageAddress;
+  window.htmx.ajax("GET", address, { target: "#step", swap: "outerHTML" });
+}
+
+function watch() {
+  if (source !== null) source.close();
+  source = null;
+  const address = step()?.dataset.events;
+  if (!address) return;
+  source = new EventSource(`${address}?page=${document.body.dataset.page}`);
+  source.addEventListener("state", (event) => showState(JSON.parse(event.data)));
+  source.addEventListener("ended", () => {
+    source.close();
+    exchange();
+  });
+  source.addEventListener("error", () => {
+    // The browser tries again by itself, unless it was refused: then the console is another one.
+    show("trouble", "The console does not answer. If it was ended, start it again: what was sent is known, and it can go on.");
+  });
+}
+
+document.addEventListener("htmx:afterSettle", () => {
+  watch();
+  if (document.activeElement === document.body) {
+    (step()?.querySelector("h2[tabindex], h3[tabindex]") ?? document.getElementById("main")).focus();
+  }
+});
+
+// What is typed beside a choice chooses it.
+document.addEventListener("input", (event) => {
+  const name = event.target.dataset?.chooses;
+  if (!name) return;
+  const value = event.target.dataset.value ?? "mean";
+  const choice = event.target.form.querySelector(`input[name="${name}"][value="${value}"]`);
+  if (choice !== null) choice.checked = true;
+});
+
+watch();

@@ -1,0 +1,179 @@
+"""What went wrong, in the words of the page, with what to do next as a button or a link.
+
+The library's messages name options, files and commands for people at a terminal. In a page these
+are fields, drafts and buttons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from importer.console.drafts import Draft
+from importer.errors import (
+    ImporterError,
+    MappingError,
+    NoProjectError,
+    RunInterruptedError,
+    SourceError,
+)
+from importer.library import AlreadyImported, PlanDiffers, TargetBusy, Unfinished
+from importer.model import Status, Stop
+
+_COMMAND = re.compile(r"vcc-import\b|(?<![\w-])--[a-z]")
+_DAY = "%Y-%m-%d, %H:%M"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a page offers to do: a link where there are no `fields`, else a button that posts."""
+
+    label: str
+    address: str
+    fields: Mapping[str, str] | None = None
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a page says of trouble; `lines` are the details, `tone` how bad it is."""
+
+    message: str
+    hint: str = ""
+    lines: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    tone: str = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Tells of what went wrong with a draft.
+
+    `retry` is the button that tries the same again, `anyway` the one that does so in spite of what
+    past imports have sent. `draft_of` finds the draft of a run, by the run's folder as text.
+    """
+
+    draft: Draft
+    retry: Action
+    anyway: Action
+    draft_of: Callable[[str], Draft | None] = field(default=lambda _: None)
+
+    def step(self, key: str) -> str:
+        """The address of a step of the draft."""
+        return f"/drafts/{self.draft.id}/{key}"
+
+    def told(self, error: ImporterError) -> Told:
+        """An error, and what to do about it."""
+        match error:
+            case AlreadyImported(entry=entry):
+                created = entry.count(Status.CREATED)
+                return Told(
+                    f"this list was sent to project {entry.project} before, on"
+                    f" {entry.started_at.astimezone():{_DAY}}: {_records(created)} created",
+                    "Sending it again creates every record a second time, and people are called"
+                    " twice. Rows that failed then can be mended in the result of that import.",
+                    actions=(*self._result(str(entry.run_dir)), self.anyway),
+                )
+            case Unfinished(entry=entry):
+                return Told(
+                    f"this list is on its way to project {entry.project}: an import of"
+                    f" {entry.started_at.astimezone():{_DAY}} has not come to its end",
+                    f"{entry.count(Status.CREATED):,} rows were created,"
+                    f" {entry.count(Status.PENDING):,} are still to be sent: go on with that"
+                    " import. To begin anew creates the first ones a second time.",
+                    actions=(*self._result(str(entry.run_dir), "send"), self.anyway),
+                )
+            case TargetBusy():
+                return Told(
+                    "it was stopped while it waited for another import to the same project",
+                    "Nothing was sent.",
+                    actions=(self.retry,),
+                    tone="doubtful",
+                )
+            case PlanDiffers():
+                first, *lines = error.message.splitlines()
+                return Told(
+                    "the plan is not sent, since something is not as it was planned",
+                    "Make the plan again, and look at it.",
+                    tuple(self.words(line).strip() for line in lines) or (self.words(first),),
+                    (Action("Back to the plan", self.step("plan")),),
+                )
+            case MappingError():
+                return Told(
+                    self.words(error.message),
+                    self.words(error.hint),
+                    tuple(map(self.words, error.mistakes)),
+                    (Action("To the columns", self.step("columns")),),
+                )
+            case SourceError():
+                way = Action("To the file", self.step("file"))
+                return self._plainly(error, (way, self.retry))
+            case RunInterruptedError():
+                return Told("it was stopped", "Nothing was sent.", (), (self.retry,), "doubtful")
+            case NoProjectError():
+                return Told(
+                    self.words(error.message),
+                    "Check the project's number, and the address of the service.",
+                    actions=(Action("Where it goes", self.step("plan#where")), self.retry),
+                )
+        return self._plainly(error, (self.retry,))
+
+    def _plainly(self, error: ImporterError, actions: tuple[Action, ...]) -> Told:
+        return Told(self.words(error.message), self.words(error.hint), (), actions)
+
+    def stopped(self, stop: Stop) -> Told:
+        """Why a run has stopped early, and how it can go on."""
+        message, hint = self.words(stop.message), self.words(stop.hint)
+        match stop.code:
+            case "http_401" | "http_403" | "http_407":
+                hint = (
+                    "Nothing is lost. Check the customer and the key, and that this computer's"
+                    " address on the internet is registered for the service; then go on."
+                )
+            case "throttled":
+                hint = "The service is busy. Go on later, or more gently."
+            case "unreachable":
+                hint = "Nothing is lost. Check the network, then go on."
+            case "storm":
+                hint = (
+                    "Some of the last rows may have arrived: look for them in the result first."
+                    " Then go on."
+                )
+        return Told(message, hint)
+
+    def words(self, text: str | None) -> str:
+        """A message of the library without paths of the console's own, options and commands."""
+        text = text or ""
+        known = (
+            (self.draft.file, self.draft.name),
+            (self.draft.mapping, "the mapping"),
+            (self.draft.plan_dir, "the plan"),
+            (self.draft.run_dir, "the import"),
+        )
+        for path, name in known:
+            if path is not None:
+                text = text.replace(str(path), name)
+        return "\n".join(_without_commands(text))
+
+    def _result(self, run_dir: str, step: str = "result") -> tuple[Action, ...]:
+        """A link to what another draft has sent, if one has."""
+        other = self.draft_of(run_dir)
+        if other is None:
+            return ()
+        words = "See its result" if step == "result" else "Go on with it"
+        return (Action(words, f"/drafts/{other.id}/{step}"),)
+
+
+def _records(number: int) -> str:
+    return "1 record was" if number == 1 else f"{number:,} records were"
+
+
+def _without_commands(text: str) -> Iterator[str]:
+    """The lines that do not tell to type something, nor introduce one that does."""
+    lines = text.splitlines()
+    for place, line in enumerate(lines):
+        rest = [s for s in re.split(r"(?<=[.;:]) ", line) if not _COMMAND.search(s)]
+        introduces = line.endswith(":") and any(map(_COMMAND.search, lines[place + 1 : place + 2]))
+        if (kept := " ".join(rest).strip()) and not introduces:
+            yield kept

@@ -1,0 +1,417 @@
+"""What the console is at work on: lists that are being planned, and plans that are being sent.
+
+Each is a task of the application, and outlasts the page that asked for it. Any number of pages may
+watch one: they are told the latest state at once, then each change; a page that is slow misses what
+lies between, and keeps nothing waiting. For each draft there is one piece of work at a time, and of
+those that have ended the last, with how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from importer import library
+from importer.console.drafts import Draft, Drafts
+from importer.console.streams import Event
+from importer.console.target import Whereabouts
+from importer.errors import ImporterError, UsageError
+from importer.library import Approval, Guard, PlanResult, RunResult, StopSwitch, TargetBusy
+from importer.model import (
+    CanaryBegins,
+    CanaryEqual,
+    PaceChanged,
+    Probing,
+    Progress,
+    Resumed,
+    Stage,
+    Status,
+    StrayAnswer,
+    Waiting,
+)
+from importer.model import Event as RunEvent
+from importer.settings import A_YEAR, RunSettings, Target
+
+FIRST_ROWS = 5
+"""Rows that are sent first and read back, unless all are to be sent at once."""
+MOST_ENDED = 32
+"""Pieces of work that have ended whose end is remembered: the disk has what lasts of them."""
+
+_BETWEEN = 0.25
+"""Seconds between two states that a page is told."""
+_SPAN = 10.0
+"""Seconds over which the rate is taken."""
+_SHOWN = 2.0
+"""Seconds for which trouble is shown at least, though it may be over."""
+_STOPPED = "stopped in the console"
+_log = logging.getLogger(__name__)
+
+
+class BusyError(UsageError):
+    """Something else is under way for the draft."""
+
+
+class Feed:
+    """The latest state of something, for any number of readers on the loop."""
+
+    def __init__(self) -> None:
+        self._state = "{}"
+        self._number = 0
+        self._over = False
+        self._changed = asyncio.Event()
+
+    def put(self, state: Mapping[str, object]) -> None:
+        """Have a new state, as JSON has it."""
+        self._state = json.dumps(state, ensure_ascii=False)
+        self._tell()
+
+    def end(self) -> None:
+        """Say that there is no later state."""
+        self._over = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._number += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """The state now, then later ones, the newest only; at last that it has ended."""
+        seen = -1
+        while True:
+            if self._number != seen:
+                seen = self._number
+                yield Event("state", self._state)
+                await asyncio.sleep(_BETWEEN)
+            elif self._over:
+                yield Event("ended", "")
+                return
+            else:
+                await self._changed.wait()
+
+
+class Planning:
+    """A list that is being planned, or was: `result`, or `error` where there can be no plan."""
+
+    def __init__(self, draft: Draft, settings: RunSettings) -> None:
+        self.draft = draft
+        self.settings = settings
+        self.feed = Feed()
+        self.stop = StopSwitch()
+        self.ended = asyncio.Event()
+        self.result: PlanResult | None = None
+        self.error: ImporterError | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.ended.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self.stop.reason is not None
+
+    def ask_to_stop(self) -> None:
+        """Ask for an end, of which nothing is kept."""
+        self.stop.pull(_STOPPED)
+
+    async def work(self, drafts: Drafts, target: Target, where: Whereabouts) -> None:
+        """Plan, and keep in the draft where the plan is, and of what it was made."""
+        draft = self.draft
+        made_of = await asyncio.to_thread(ingredients, draft, where)
+        self.result = await library.plan_async(
+            draft.file,
+            draft.mapping,
+            target=target,
+            reading=draft.reading,
+            settings=self.settings,
+            edits=draft.edits if made_of["edits"] else None,
+            guard=Guard(again=draft.again),
+            listener=self._listen,
+            stop=self.stop,
+        )
+        path = self.result.directory.path
+        before = (await asyncio.to_thread(drafts.open, draft.id)).plan_dir
+        await asyncio.to_thread(drafts.change, draft.id, plan_dir=path, planned_from=made_of)
+        if before is not None:
+            await asyncio.to_thread(_discard, before)
+
+    def _listen(self, item: Progress | RunEvent) -> None:
+        if isinstance(item, Progress):
+            self.feed.put({"stage": item.stage.value, "passed": item.passed, "total": item.total})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What of a plan is to be sent: its first rows, or all; `plan_id` is what was looked at.
+
+    `again` sends what past runs have sent, too.
+    """
+
+    plan_id: str
+    first: bool
+    again: bool = False
+
+
+class Sending:
+    """A plan that is being sent, or was: `result`, or `error` where nothing could be sent."""
+
+    def __init__(self, draft: Draft, plan_dir: Path, order: Order) -> None:
+        self.draft = draft
+        self.plan_dir = plan_dir
+        self.order = order
+        self.feed = Feed()
+        self.stop = StopSwitch()
+        self.ended = asyncio.Event()
+        self.result: RunResult | None = None
+        self.error: ImporterError | None = None
+        self.waits = False
+        self._progress: Progress | None = None
+        self._trouble, self._trouble_until = "", 0.0
+        self._note = ""
+        self._reads_back = False
+        self._samples: deque[tuple[float, int]] = deque()
+        self._begun = False
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.ended.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop: what is in flight is being finished."""
+        return self.stop.reason is not None
+
+    def ask_to_stop(self) -> None:
+        """Ask for an end: nothing new is begun, what is in flight is finished and recorded."""
+        self.stop.pull(_STOPPED)
+        self._tell()
+
+    async def work(self, drafts: Drafts, target: Target | None) -> None:
+        """Send; where another run is sending to the project, after that one."""
+        guard = Guard(again=self.order.again)
+        try:
+            await self._apply(drafts, target, guard)
+        except TargetBusy:
+            if self.stopping:
+                raise
+            self.waits = True
+            self._tell()
+            await self._apply(drafts, target, replace(guard, wait=A_YEAR))
+
+    async def _apply(self, drafts: Drafts, target: Target | None, guard: Guard) -> None:
+        past = await asyncio.to_thread(library.past_run, self.plan_dir)
+        settings = past.settings
+        under_way = past.canary is not None and past.canary.under_way
+        if self.order.first and not under_way:
+            settings = replace(settings, canary=FIRST_ROWS, limit=FIRST_ROWS)
+
+        def begins(item: Progress | RunEvent) -> None:
+            # In the thread of the run, before its first request may leave: a console that is killed
+            # from here on knows that something was sent.
+            if not self._begun and isinstance(item, Progress) and item.stage is Stage.SENDING:
+                drafts.change(self.draft.id, run_dir=self.plan_dir)
+                self._begun = True
+            # Those that were begun before are read back and shown, before others are sent.
+            if self.order.first and under_way and isinstance(item, CanaryEqual):
+                self.stop.pull(_STOPPED)
+
+        running = library.start(
+            library.apply,
+            self.plan_dir,
+            target=target,
+            settings=settings,
+            approval=Approval(plan_id=self.order.plan_id),
+            guard=guard,
+            stop=self.stop,
+            listener=begins,
+        )
+        async with running:
+            async for item in running:
+                self._listen(item)
+            self.result = await running
+
+    def _listen(self, item: Progress | RunEvent) -> None:
+        now = time.monotonic()
+        match item:
+            case Progress():
+                self.waits = False
+                self._progress = item
+                self._samples.append((now, item.done))
+                while len(self._samples) > 2 and now - self._samples[0][0] > _SPAN:
+                    self._samples.popleft()
+                if now > self._trouble_until:
+                    self._trouble = ""
+            case Waiting(seconds, reason):
+                self._trouble = f"Waiting {seconds:.0f} s: {reason}"
+                self._trouble_until = now + max(seconds, _SHOWN)
+            case Probing(reason):
+                self._trouble = f"Paused: {reason}. Asking whether the service is there …"
+                self._trouble_until = now + _SHOWN
+            case Resumed():
+                self._trouble, self._trouble_until = "", 0.0
+            case StrayAnswer(reason):
+                self._note = f"{reason}. Each connection is used once from now on, which is slower"
+            case CanaryBegins() | CanaryEqual():
+                self._reads_back = isinstance(item, CanaryBegins)
+            case PaceChanged():
+                pass
+        self._tell()
+
+    def _tell(self) -> None:
+        self.feed.put(self.state())
+
+    def state(self) -> dict[str, Any]:
+        """How it stands, as pages show it; rows a second and seconds left as far as they show."""
+        progress = self._progress
+        counts = progress.counts if progress is not None else {}
+        pending = counts.get(Status.PENDING, 0)
+        rate = self._rate()
+        return {
+            "phase": self._phase(),
+            "total": progress.total if progress is not None else None,
+            "done": progress.done if progress is not None else None,
+            "counts": {status.value: counts.get(status, 0) for status in Status},
+            "rate": rate,
+            "left": pending / rate if rate and not self.order.first else None,
+            "trouble": self._trouble,
+            "note": self._note,
+        }
+
+    def _phase(self) -> str:
+        if self.stopping:
+            return "stopping"
+        if self.waits:
+            return "waits"
+        if self._progress is None:
+            return "begins"
+        return "first" if self.order.first else "sending"
+
+    def _rate(self) -> float | None:
+        """Rows a second that have reached an end, of late."""
+        if len(self._samples) < 2:
+            return None
+        (then, first), (now, last) = self._samples[0], self._samples[-1]
+        return (last - first) / (now - then) if now - then >= 1.0 else None
+
+
+Work = Planning | Sending
+
+
+class UnderWay:
+    """All that is under way in a console, and how the last of it has ended, by draft."""
+
+    def __init__(self, drafts: Drafts) -> None:
+        self._drafts = drafts
+        self._works: dict[str, Work] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
+
+    def planning(self, draft_id: str) -> Planning | None:
+        """The planning of a draft, under way or ended, where nothing was begun since."""
+        work = self._works.get(draft_id)
+        return work if isinstance(work, Planning) else None
+
+    def sending(self, draft_id: str) -> Sending | None:
+        """The sending of a draft, under way or ended, where nothing was begun since."""
+        work = self._works.get(draft_id)
+        return work if isinstance(work, Sending) else None
+
+    def forget(self, draft_id: str) -> None:
+        """Forget how the last work for a draft has ended, if it has."""
+        if (work := self._works.get(draft_id)) is not None and work.done:
+            del self._works[draft_id]
+
+    def plan(
+        self, draft: Draft, target: Target, where: Whereabouts, settings: RunSettings
+    ) -> Planning:
+        """Begin to plan a draft; raises BusyError where it is being planned or sent."""
+        self._refuse_busy(draft.id)
+        planning = Planning(draft, settings)
+        self._begin(planning, planning.work(self._drafts, target, where))
+        return planning
+
+    def send(self, draft: Draft, plan_dir: Path, order: Order, target: Target | None) -> Sending:
+        """Begin to send a plan, to its target where None is given; raises as :meth:`plan` does."""
+        self._refuse_busy(draft.id)
+        sending = Sending(draft, plan_dir, order)
+        self._begin(sending, sending.work(self._drafts, target))
+        return sending
+
+    async def end(self) -> None:
+        """Stop everything in order: what is in flight is finished and recorded."""
+        self._closing = True
+        for work in self._works.values():
+            if not work.done:
+                work.ask_to_stop()
+        if self._tasks:
+            await asyncio.gather(*self._tasks.values())
+
+    def _refuse_busy(self, draft_id: str) -> None:
+        if self._closing:
+            raise BusyError("the console is ending", "Start it again, then go on.")
+        if (work := self._works.get(draft_id)) is not None and not work.done:
+            what = "planned" if isinstance(work, Planning) else "sent"
+            raise BusyError(f"this list is being {what} already", "Load the page again.")
+
+    def _begin(self, work: Work, doing: Coroutine[Any, Any, None]) -> None:
+        draft_id = work.draft.id
+        self._works.pop(draft_id, None)  # so that the last to begin stands last
+        self._works[draft_id] = work
+        ended = [key for key, one in self._works.items() if one.done]
+        for key in ended[: max(0, len(ended) - MOST_ENDED)]:
+            del self._works[key]
+
+        async def through() -> None:
+            try:
+                await doing
+            except ImporterError as error:
+                work.error = error
+            except Exception:  # noqa: BLE001 (it is logged whole, and the person is told)
+                _log.exception("Work for a draft failed")
+                work.error = ImporterError(
+                    "something went wrong in the console itself",
+                    "The terminal that it runs in says more; what you did can be tried again.",
+                )
+            finally:
+                work.ended.set()
+                del self._tasks[draft_id]
+                work.feed.end()
+
+        self._tasks[draft_id] = asyncio.create_task(through())
+
+
+UNDER_WAY = web.AppKey("UNDER_WAY", UnderWay)
+
+
+def _discard(plan_dir: Path) -> None:
+    """Remove a plan in whose place another has come, if nothing was sent of it."""
+    with contextlib.suppress(ImporterError):
+        if not library.past_run(plan_dir).begun:
+            shutil.rmtree(plan_dir, ignore_errors=True)
+
+
+def ingredients(draft: Draft, where: Whereabouts) -> dict[str, str]:
+    """What a plan is made of, by name, so that it shows when one of them is another; blocks."""
+    edits = draft.edits.read_bytes() if draft.edits.exists() else b""
+    reading = json.dumps(asdict(draft.reading), sort_keys=True)
+    return {
+        "mapping": hashlib.sha256(draft.mapping.read_bytes()).hexdigest(),
+        "edits": hashlib.sha256(edits).hexdigest() if edits else "",
+        "reading": reading,
+        "place": where.key,
+    }

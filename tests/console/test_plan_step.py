@@ -1,0 +1,380 @@
+"""The plan step: where records go, what would be created, and what is decided before."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from importer import library
+from importer.console.drafts import Draft, Drafts
+from importer.console.target import Account, Whereabouts
+from importer.console.under_way import BusyError, Feed, UnderWay
+from importer.errors import RunInterruptedError
+from importer.settings import RunSettings, Secret, SourceOptions, Target
+from tests.support.live_console import SECONDS, Browser, LiveConsole, Page, live_console
+from tests.support.live_sandbox import SAMPLE_PROJECT, LiveSandbox, live_sandbox
+
+KEY = "a-key-that-no-page-may-show"
+MAPPING = """\
+version: 1
+form:
+  name: Name   # as they call themselves
+  city: City
+contacts:
+  1: {phone: {column: Phone, region: HU}}
+"""
+LIST = "Name,City,Phone\nAnn,Budapest,06 30 123 4567\nBob,Budaörs,06 30 123 4568\n"
+
+
+@pytest.fixture(autouse=True)
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
+    monkeypatch.delenv("VCC_API_KEY", raising=False)
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[LiveConsole]:
+    with live_console(runs_dir=tmp_path / "runs") as live:
+        yield live
+
+
+@pytest.fixture
+def drafts(state_dir: Path) -> Drafts:
+    return Drafts(state_dir / "console" / "drafts")
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveSandbox]:
+    """A service of a real customer's, as far as the console can tell."""
+    monkeypatch.setenv("VCC_CUSTOMER", "acme")
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+    with live_sandbox(customer="acme", api_key=KEY) as live:
+        yield live
+
+
+def draft_of(browser: Browser, drafts: Drafts, text: str = LIST, mapping: str = MAPPING) -> str:
+    """The id of a draft with a mapping."""
+    draft_id = browser.draft_id("leads.csv", text.encode())
+    drafts.set_mapping(draft_id, mapping)
+    return draft_id
+
+
+def goes_to(browser: Browser, draft_id: str, service: LiveSandbox, project: int = 134) -> None:
+    form = {"place": "service", "project": str(project), "base_url": service.base_url}
+    assert browser.post(f"/drafts/{draft_id}/place", form).status == 303
+
+
+def planned(browser: Browser, draft_id: str, **form: str) -> Page:
+    """The page once a planning has ended."""
+    answer = browser.post(f"/drafts/{draft_id}/plan", form)
+    assert answer.status == 303, answer.words
+    return settled(browser, draft_id)
+
+
+def settled(browser: Browser, draft_id: str) -> Page:
+    end = time.monotonic() + SECONDS
+    while True:
+        page = browser.get(f"/drafts/{draft_id}/plan")
+        assert KEY not in page.text
+        if "data-events" not in page.text:
+            return page
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def decisions(page: Page, what: str, meant: str = "") -> dict[str, str]:
+    """The form of the new values, each decided so."""
+    form = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'name="((?:field|text)_\d+)" value="([^"]*)"', page.text)
+    }
+    number = len(form) // 2
+    return form | {
+        key: value
+        for n in range(number)
+        for key, value in ((f"what_{n}", what), (f"meant_{n}", meant))
+    }
+
+
+def test_before_there_is_a_mapping_the_columns_come_first(browser: Browser) -> None:
+    draft_id = browser.draft_id("leads.csv", LIST.encode())
+    page = browser.get(f"/drafts/{draft_id}/plan")
+    assert "The columns come first" in page.words
+    assert f'href="/drafts/{draft_id}/columns"' in page.text
+    assert "columns come first" in browser.post(f"/drafts/{draft_id}/plan").words
+
+
+def test_without_an_account_the_sandbox_is_offered_and_not_taken(
+    browser: Browser, drafts: Drafts, tmp_path: Path
+) -> None:
+    draft_id = draft_of(browser, drafts)
+    page = browser.get(f"/drafts/{draft_id}/plan")
+    assert "Not known yet" in page.words
+    for words in ("Use the sandbox", "VCC_API_KEY=", "Windows", "macOS and Linux"):
+        assert words in page.words
+    answer = browser.post(f"/drafts/{draft_id}/plan")
+    assert answer.status == 422
+    assert "not chosen yet" in answer.words
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_sample_is_planned_in_the_sandbox(
+    browser: Browser, drafts: Drafts, tmp_path: Path
+) -> None:
+    samples = SAMPLE_PROJECT.parent
+    draft_id = browser.draft_id("leads.xlsx", (samples / "leads.xlsx").read_bytes())
+    text = (samples.parent / "mappings" / "leads.yaml").read_text("utf-8")
+    drafts.set_mapping(draft_id, text)
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = planned(browser, draft_id, pace="gentle")
+    assert "The sandbox: a rehearsal" in page.words
+    assert "Created 216" in page.words
+    assert "2: the same as a row before (by a rule)" in page.words
+    assert "at most 5 records a second" in page.words
+    draft = drafts.open(draft_id)
+    assert draft.plan_dir is not None
+    assert draft.plan_dir.parent == tmp_path / "runs"
+    plan = library.read_plan(draft.plan_dir)
+    assert plan.id in page.words
+    assert plan.settings["rate"] == 5.0
+    assert plan.settings["sandbox"], "it is a rehearsal"
+    assert "Go on to sending" in page.words
+    planned(browser, draft_id, pace="own", rate="7", at_once="3")
+    again = drafts.open(draft_id).plan_dir
+    assert again is not None
+    assert again != draft.plan_dir
+    assert not draft.plan_dir.exists(), "a plan in whose place another came is removed"
+    settings = library.read_plan(again).settings
+    assert (settings["rate"], settings["concurrency"]) == (7.0, 3)
+
+
+@pytest.mark.parametrize("form", [{"rate": "x"}, {"rate": "0"}, {"at_once": "-1"}])
+def test_a_pace_that_is_none_is_said(
+    browser: Browser, drafts: Drafts, form: dict[str, str]
+) -> None:
+    draft_id = draft_of(browser, drafts)
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    answer = browser.post(f"/drafts/{draft_id}/plan", {"pace": "own", **form})
+    assert answer.status == 422
+    assert "no number from 1" in answer.words
+
+
+def test_each_new_value_is_decided_and_the_mapping_keeps_its_comments(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    draft_id = draft_of(browser, drafts)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert "acme: the real call centre, project 134" in page.words
+    assert "city: “Budaörs”" in page.words
+    assert "In 1 row: 3" in page.words
+    assert "Go on to sending" not in page.words
+    assert drafts.open(draft_id).plan_dir is None
+    values = f"/drafts/{draft_id}/plan/values"
+    assert browser.post(values, decisions(page, "")).status == 303
+    page = settled(browser, draft_id)
+    assert "city: “Budaörs”" in page.words, "nothing was decided"
+    assert browser.post(values, decisions(page, "allow")).status == 303
+    page = settled(browser, draft_id)
+    assert "Newly made in the project city: “Budaörs”, 1 row" in page.words
+    assert "Created 2" in page.words
+    draft = drafts.open(draft_id)
+    text = draft.mapping.read_text("utf-8")
+    assert "# as they call themselves" in text
+    assert library.load_mapping(draft.mapping).spec.new_values == {"city": ["Budaörs"]}
+    forbidden = {"field": "city", "text": "Budaörs"}
+    assert browser.post(f"/drafts/{draft_id}/plan/forbid", forbidden).status == 303
+    page = settled(browser, draft_id)
+    assert "out of date: the columns were changed" in page.words
+    assert draft.mapping.read_text("utf-8") == MAPPING
+
+
+def test_what_other_pages_post_as_values_is_not_written(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    draft_id = draft_of(browser, drafts)
+    goes_to(browser, draft_id, service)
+    planned(browser, draft_id)
+    form = {"field_0": "city", "text_0": "Nowhere", "what_0": "allow"}
+    browser.post(f"/drafts/{draft_id}/plan/values", form)
+    settled(browser, draft_id)
+    assert "Nowhere" not in drafts.open(draft_id).mapping.read_text("utf-8")
+
+
+def test_fields_that_lack_are_told_with_the_step_that_mends_them(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    draft_id = draft_of(browser, drafts, mapping=MAPPING.replace("  city:", "  shoe_size:"))
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert 'The project has no field "shoe_size"' in page.words
+    assert f'href="/drafts/{draft_id}/columns"' in page.text
+    assert "Add it to the sandbox" not in page.words, "a real project is not ours to change"
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = planned(browser, draft_id)
+    assert "Add it to the sandbox" in page.words
+    assert browser.post(f"/drafts/{draft_id}/plan/fit").status == 303
+    page = settled(browser, draft_id)
+    assert "Created 2" in page.words
+
+
+def test_a_plan_is_out_of_date_once_something_it_is_made_of_is_another(
+    browser: Browser, drafts: Drafts
+) -> None:
+    mapping = MAPPING.replace("  city: City\n", "  note: City\n")
+    draft_id = draft_of(browser, drafts, mapping=mapping)
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    assert "Go on to sending" in planned(browser, draft_id).words
+    draft = drafts.open(draft_id)
+    changes: dict[str, Callable[[], object]] = {
+        "the columns were changed": lambda: drafts.set_mapping(draft_id, mapping + "# x\n"),
+        "cells were mended": lambda: draft.edits.write_text("{}\n", "utf-8"),
+        "read in another way": lambda: drafts.change(draft_id, reading=SourceOptions(header_row=1)),
+    }
+    for words, change in changes.items():
+        change()
+        page = browser.get(f"/drafts/{draft_id}/plan")
+        assert "The plan is out of date" in page.words
+        assert words in page.words
+        assert "Go on to sending" not in page.words
+    draft.edits.unlink()
+    assert "Go on to sending" in planned(browser, draft_id).words
+
+
+def test_a_key_that_is_refused_and_a_service_that_is_down_are_told(
+    browser: Browser, drafts: Drafts, service: LiveSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft_id = draft_of(browser, drafts)
+    goes_to(browser, draft_id, service)
+    monkeypatch.setenv("VCC_API_KEY", "another-key")
+    page = planned(browser, draft_id)
+    assert "401" in page.words
+    assert "another-key" not in page.text
+    assert "Make the plan" in page.words
+    goes_to(browser, draft_id, replace(service, base_url="http://127.0.0.1:9/v2"))
+    page = planned(browser, draft_id)
+    assert page.status == 422
+    assert "127.0.0.1:9" in page.words
+    goes_to(browser, draft_id, service, project=999)
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+    page = planned(browser, draft_id)
+    assert "Check the project's number" in page.words
+
+
+def test_a_list_that_was_sent_before_is_planned_again_only_by_a_word(
+    browser: Browser, drafts: Drafts, service: LiveSandbox, tmp_path: Path
+) -> None:
+    mapping = MAPPING.replace("  city: City\n", "")
+    draft_id = draft_of(browser, drafts, mapping=mapping)
+    goes_to(browser, draft_id, service)
+    target = Target(service.base_url, 134, "acme", Secret(KEY))
+    draft = drafts.open(draft_id)
+    settings = RunSettings(runs_dir=tmp_path / "others")
+    library.run(draft.file, draft.mapping, target=target, settings=settings)
+    page = planned(browser, draft_id)
+    assert "was sent to project 134 before" in page.words
+    assert "2 records were created" in page.words
+    assert "--again" not in page.words
+    assert str(draft.folder) not in page.text
+    page = planned(browser, draft_id, again="yes")
+    assert "Go on to sending" in page.words
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    assert not drafts.open(draft_id).again, "elsewhere it was not sent yet"
+
+
+def test_a_broken_mapping_is_told_line_by_line(browser: Browser, drafts: Drafts) -> None:
+    draft_id = draft_of(browser, drafts, mapping="version: 1\nfrom: {}\n")
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = planned(browser, draft_id)
+    assert page.status == 422
+    assert "the mapping:2:1" in page.words
+    assert str(drafts.folder) not in page.text
+
+
+def test_what_stands_in_a_list_stays_text(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    evil = "<script>alert(1)</script>"
+    draft_id = draft_of(browser, drafts, LIST.replace("Budaörs", evil))
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert evil not in page.text
+    assert evil in page.words or "alert(1)" in page.words
+    browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "allow"))
+    page = settled(browser, draft_id)
+    assert evil not in page.text
+    assert "Created 2" in page.words
+
+
+def under_way_draft(tmp_path: Path) -> tuple[Drafts, Draft]:
+    drafts = Drafts(tmp_path / "drafts")
+    with drafts.receive("leads.csv") as upload:
+        upload.write(LIST.encode())
+        draft = upload.keep()
+    return drafts, drafts.set_mapping(draft.id, MAPPING)
+
+
+def test_planning_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    drafts, draft = under_way_draft(tmp_path)
+    settings = RunSettings(runs_dir=tmp_path / "runs")
+
+    async def work(base_url: str) -> None:
+        under_way = UnderWay(drafts)
+        target = Target(base_url, 134, "sandbox", Secret("sandbox"))
+        where = Whereabouts(None, Account())
+        planning = under_way.plan(draft, target, where, settings)
+        with pytest.raises(BusyError, match="being planned"):
+            under_way.plan(draft, target, where, settings)
+        planning.ask_to_stop()
+        await planning.ended.wait()
+        assert isinstance(planning.error, RunInterruptedError)
+        assert planning.result is None
+        planning = under_way.plan(draft, target, where, settings)
+        await under_way.end()
+        assert planning.done
+        with pytest.raises(BusyError, match="ending"):
+            under_way.plan(draft, target, where, settings)
+
+    with live_sandbox() as service:
+        asyncio.run(work(service.base_url))
+    assert not list((tmp_path / "runs").glob("leads-*"))
+    assert drafts.open(draft.id).plan_dir is None
+
+
+def test_who_watches_is_told_the_latest_at_once_and_the_end() -> None:
+    async def work() -> None:
+        feed = Feed()
+        for number in range(1000):
+            feed.put({"done": number})
+        early, late = feed.events(), feed.events()
+        assert json.loads((await anext(early)).data) == {"done": 999}
+        feed.put({"done": 1000})
+        feed.put({"done": 1001})
+        assert json.loads((await anext(early)).data) == {"done": 1001}, "none between is kept"
+        feed.end()
+        for reader in (early, late):
+            told = [event async for event in reader]
+            assert [event.name for event in told][-1] == "ended"
+            assert json.loads(told[0].data) == {"done": 1001}
+
+    asyncio.run(asyncio.wait_for(work(), SECONDS))
+
+
+def test_how_the_planning_goes_is_told_to_a_page(browser: Browser, drafts: Drafts) -> None:
+    draft_id = draft_of(browser, drafts, mapping=MAPPING.replace("  city: City\n", ""))
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    events = f"/drafts/{draft_id}/plan/events?page=0123456789abcdef"
+    assert browser.get(events).status == 404
+    planned(browser, draft_id)
+    told = browser.get(events)  # it has ended: so does the stream
+    assert told.status == 200
+    assert "event: ended" in told.text
