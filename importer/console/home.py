@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
 
 from importer import library
 from importer.console.drafts import DRAFTS, Draft
@@ -112,6 +113,11 @@ async def _received(request: web.Request) -> Draft:
             if await reader.next() is not None or not reader.at_eof():
                 raise _cut_off()
             return await asyncio.to_thread(upload.keep)
+    except HttpProcessingError:
+        # A browser sends control characters of a name as they are, and a header allows none.
+        raise UsageError(
+            "the file's name cannot be sent as it is", "Give it a plain name, then upload it again."
+        ) from None
     except (ValueError, EOFError, AssertionError, web.RequestPayloadError):
         raise _cut_off() from None
 
