@@ -192,7 +192,10 @@ def main() -> int:
     _end_with_parent()
     if len(sys.argv) > 1 and not _is_alive(int(sys.argv[1])):
         return 0
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever stops a service tells all of its processes, as systemd does. A sender ends when its
+    # coordinator has no more for it, or is gone: else the answers to what is in flight were lost.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Not buffered: a thread that waits in a buffer's lock keeps the program from ending.
     source = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     sink = sys.stdout.buffer
