@@ -251,6 +251,12 @@ def test_a_run_of_a_version_that_kept_no_ready_records_is_settled_but_not_sent(
     assert "Finish it with the version that began it" in told
     assert cli("report", "out") == 0
     assert cli("history") == 0
+    assert cli("run", leads, "-m", mapping, *url) == 2
+    said = capsys.readouterr()
+    # Whatever tells how to send the others names what this version can do.
+    assert "To go on: vcc-import plan" in said.out
+    assert "Go on with: vcc-import plan" in said.err
+    assert "resume" not in said.out + said.err
     assert sandbox.request_count() == before
     again = told.partition("Or plan the rows that were not sent: ")[2].splitlines()[0]
     assert cli(*shlex.split(again)[1:], "--out", "rest") == 0

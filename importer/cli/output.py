@@ -38,7 +38,7 @@ from importer.model import (
     Waiting,
 )
 from importer.pipeline.rundir import log_marks
-from importer.pipeline.summary import about_run, run_like
+from importer.pipeline.summary import run_like
 
 if TYPE_CHECKING:
     from importer.model import Checkup, Event
@@ -454,6 +454,8 @@ def describe_run(result: RunResult, anew: Sequence[str] = ()) -> str:
 
 
 def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
+    from importer.pipeline.recover import how_to_settle, resume_command
+
     summary, directory = result.summary, result.directory
     # The address of a run's own sandbox is nobody's any more, and never that of a resumed run.
     rehearsal = summary.settings.get("sandbox")
@@ -496,11 +498,8 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
     unread = summary.status == "interrupted" or result.needs_reading
     shown_differences = result.canary is not None and result.canary.faults
     if (summary.counts.get(Status.PENDING) or unread) and not shown_differences:
-        resume = about_run("resume", directory.path, summary.settings, *anew)
-        yield f"To go on: {resume}"
+        yield f"To go on: {resume_command(directory.path, *anew)}"
     if summary.counts.get(Status.UNCERTAIN):
-        from importer.pipeline.recover import how_to_settle
-
         yield f"To settle uncertain rows: {how_to_settle(directory.path, summary.settings)}"
     if summary.counts.get(Status.INVALID) or summary.counts.get(Status.REJECTED):
         mended = run_like(

@@ -253,6 +253,8 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
 
 
 def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, Any]) -> None:
+    from importer.pipeline.recover import resume_command
+
     if not findings.looked and not findings.not_found:
         say("No row of this run is uncertain.")
         return
@@ -260,7 +262,7 @@ def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, 
     for outcome in findings.found:
         say(f"  row {outcome.row}: created, numberid {outcome.numberids[0]}")
     for row in findings.not_found:
-        state = "pending, resume sends it" if row in findings.released else "still uncertain"
+        state = "pending now" if row in findings.released else "still uncertain"
         say(f"  row {row}: not found, if ids grow ({state})")
     if findings.not_found and not findings.released:
         if findings.doubt is not None:
@@ -271,7 +273,9 @@ def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, 
             say(f"A late request may still arrive: look again in {findings.settles_in:.0f} s.")
         else:
             say(f"To send them: {about_run('reconcile', run_dir, settings, '--release')}")
-            say(f"and then: {about_run('resume', run_dir, settings)}")
+            say(f"and then: {resume_command(run_dir)}")
+    if findings.released:
+        say(f"To send pending rows: {resume_command(run_dir)}")
 
 
 @click.command(
@@ -392,8 +396,7 @@ def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
     if not quiet:
         say(_told(way, found))
         if result.summary.counts[Status.PENDING]:
-            resume = about_run("resume", run_dir, result.summary.settings)
-            say(f"To send pending rows: {resume}")
+            say(f"To send pending rows: {recovery.resume_command(run_dir)}")
     return 0
 
 

@@ -578,7 +578,7 @@ def _must_be_seen(folder: Path) -> Judgement:
 def _canary_must_be_seen(folder: Path, text: str = "") -> Judgement:
     """The verdict on a run whose canary failed; `text` is what the run itself said of it."""
     cause = "its first rows are not in the service as they were sent, or failed"
-    anyway = f"To send the rest in spite of it: {resume_command(folder, 'apply')}"
+    anyway = f"To send the rest in spite of it: {resume_command(folder, name='apply')}"
     look = f"Look at {CANARY} in {quoted(folder)}: is it the mapping? {anyway}"
     return Judgement(
         Fate.STOPPED,

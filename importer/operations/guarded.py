@@ -388,7 +388,7 @@ def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinis
             way = (
                 "Its first rows are not in the service as they were sent, or failed. To leave out"
                 f" those that are there: {without}\nTo send its rest as it was planned: "
-                f"{resume_command(past.run_dir, 'apply')}"
+                f"{resume_command(past.run_dir, name='apply')}"
             )
         return Unfinished(
             f"{what}, and {past.count(Status.PENDING)} of its rows are still to be sent",

@@ -17,9 +17,13 @@ from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
 from importer.pipeline.planfile import PlanFile
-from importer.pipeline.recover import how_to_settle, never_began, noted_settings
+from importer.pipeline.recover import (
+    how_to_settle,
+    never_began,
+    noted_settings,
+    resume_command,
+)
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.summary import about_run
 
 _RUN_ID = re.compile(r"-(\d{8}T\d{6}Z)-[0-9a-f]{6}$")
 _SANDBOX = "sandbox-"
@@ -99,7 +103,7 @@ def _needed(path: Path) -> str | None:
     pending = int(meta.get("rows", 0)) - sum(
         count for status, count in counts.items() if status is not Status.PENDING
     )
-    return f"{pending} pending rows: {about_run('resume', path, settings)}" if pending > 0 else None
+    return f"{pending} pending rows: {resume_command(path)}" if pending > 0 else None
 
 
 def _remove(path: Path) -> None:

@@ -41,7 +41,13 @@ from importer.pipeline.approve import Approval, PlanRegister, approved, refuse_o
 from importer.pipeline.canary import Canary
 from importer.pipeline.rundir import RESULT_FILES, RunDirectory, log_about_run
 from importer.pipeline.running import Control
-from importer.pipeline.summary import Clock, Description, about_run, mark_from_list
+from importer.pipeline.summary import (
+    Clock,
+    Description,
+    about_run,
+    mark_from_list,
+    plan_without,
+)
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
 from importer.settings import RunSettings, SourceOptions, Target, resumed_settings
@@ -150,18 +156,20 @@ def noted_settings(meta: Mapping[str, str]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def settings_in(run_dir: Path) -> dict[str, Any]:
-    """The settings of a run as its journal notes them; empty where nothing can be read."""
+def resume_command(run_dir: Path, *more: str, name: str = "resume") -> str:
+    """The command that sends what a run of the past has left; `name` is one of its two names.
+
+    Of a run that a version began which kept no ready records, `resume` would be refused: it is the
+    plan of the list without its rows. `more` are options to be given again.
+    """
     try:
         with Journal.read(RunDirectory(run_dir).journal) as journal:
-            return noted_settings(journal.meta())
-    except (JournalError, OSError):
-        return {}
-
-
-def resume_command(run_dir: Path, name: str = "resume") -> str:
-    """The command that goes on with a run of the past, by either of its names."""
-    return about_run(name, run_dir, settings_in(run_dir))
+            meta = journal.meta()
+        if "rows" in meta and PLANNED_KEY not in meta:
+            return plan_without(Description.from_meta(meta), [run_dir])
+    except (JournalError, OSError, KeyError, ValueError, TypeError):
+        meta = {}
+    return about_run(name, run_dir, noted_settings(meta), *more)
 
 
 def has_stamp(run_dir: Path) -> bool:
