@@ -163,6 +163,13 @@ class _Marked:
         self._comments = 0
         self._comments_left_out = 0
         self._values = 0
+        self._hidden_columns = {
+            column
+            for columns in self._sheet.column_dimensions.values()
+            if columns.hidden and columns.min and columns.max
+            for column in range(columns.min, min(columns.max, len(info.headers)) + 1)
+        }
+        self._hidden: set[str] = set()
 
     def _sheet_read(self, book: Workbook) -> Worksheet:
         """The sheet that was read, by its number among the sheets of cells."""
@@ -206,6 +213,11 @@ class _Marked:
             said.append(
                 f"{self._comments_left_out:,} marked cells have no comment, after the first "
                 f"{MOST_COMMENTS:,}."
+            )
+        if self._hidden:
+            said.append(
+                f"Marked cells in hidden rows or columns: {len(self._hidden):,}. Show these rows "
+                "and columns to mend them."
             )
         return said
 
@@ -297,7 +309,10 @@ class _Marked:
             place = self._anchors.get((row, column + 1), (row, column + 1))
             by_cell.setdefault(place, []).extend(found)
         for place, found in by_cell.items():
-            self._mark(self._sheet.cell(*place), found)
+            cell = self._sheet.cell(*place)
+            if self._is_hidden(*place):
+                self._hidden.add(cell.coordinate)
+            self._mark(cell, found)
 
     def _mark(self, cell: Cell | MergedCell, problems: Sequence[Problem]) -> None:
         from openpyxl.comments import Comment
@@ -319,6 +334,11 @@ class _Marked:
         lines = "\n".join(dict.fromkeys((*ours.splitlines(), *text.splitlines())))[:LONGEST_NOTE]
         text = f"{lines}{_BETWEEN}{theirs}" if theirs else lines
         cell.comment = Comment(text, _AUTHOR, height=note_height(text), width=_COMMENT_WIDTH)
+
+    def _is_hidden(self, row: int, column: int) -> bool:
+        rows = self._sheet.row_dimensions
+        # Asked for, a row that has no entry would get one.
+        return column in self._hidden_columns or (row in rows and rows[row].hidden)
 
     def _show(self) -> None:
         """Let the workbook open with the sheet that is to be mended, and no other beside it."""
@@ -344,8 +364,8 @@ class _Marked:
                 _write_summary_cell(cell, content, style)
                 if cell.alignment.wrap_text:
                     lines = max(lines, -(-len(str(content)) // (widths[column] - 6)))
-            if lines > 1:
-                sheet.row_dimensions[row].height = 15 * lines
+            if lines > 1 or style == "title":
+                sheet.row_dimensions[row].height = 21 if style == "title" else 15 * lines
 
 
 def _write_summary_cell(cell: Cell | MergedCell, content: SummaryCell, style: str) -> None:

@@ -181,7 +181,7 @@ def summary_rows(
     for group in problem_groups(survey):
         first = group.examples[0] if group.examples else None
         example = f"{place(first)}: {visible(supplier_message(first))}" if first else ""
-        remedy = " ".join(map(visible, remedies(group)[:2]))
+        remedy = "; ".join(visible(way).rstrip(".") for way in remedies(group)[:2])
         style = "error" if group.severity is Severity.ERROR else "warning"
         yield style, [f"{group.title} ({group.code})", group.count, example, remedy]
     yield "line", []

@@ -73,6 +73,9 @@ _LOST_PARTS = (
     ("xl/embeddings/", "embedded object"),
     ("xl/threadedcomments/", "thread of comments (its text stays, as a note)"),
     ("xl/querytables/", "query of outside data"),
+    ("xl/model/", "data model"),
+    ("xl/diagrams/data", "diagram"),
+    ("docmetadata/labelinfo", "sensitivity label"),
     ("customui/", "ribbon of its own"),
     ("_xmlsignatures/sig", "signature"),
 )
@@ -83,6 +86,21 @@ _LOST_EXTENSIONS = {
     b"dataValidation": "drop-down list that refers to another sheet",
 }
 """What openpyxl does not keep of a sheet's extensions (ECMA-376, part 1, 18.2.10), by its tag."""
+_LOST_TAGS = {
+    b"protectedRange": "range that may be edited in a protected sheet",
+    b"customWorkbookView": "custom view",
+    b"fileSharing": "recommendation to open it for reading only",
+    b"picture": "picture",  # behind the cells
+    b"legacyDrawingHF": "picture",  # at the head or foot of the pages
+}
+"""What openpyxl does not keep, by its tag in a workbook or a sheet."""
+_LOST_LISTS = {
+    b"connections": (b"connection", "source of outside data"),
+    b"rvData": (b"rv", "linked value of cells (pictures, data types)"),
+}
+"""The same, by the tag of the part that has them all, and theirs in it."""
+_DYNAMIC_FORMULA = "dynamic array formula"
+_DYNAMIC_CELL = re.compile(rb"<(?:[^\s<>/:=\"'!?]+:)?c\s(?:[^<>]*\s)?cm\s*=")
 _LOST_THINGS = ("picture", "shape", "chart", *_LOST_EXTENSIONS.values())
 _SHAPES = (b"sp", b"cxnSp", b"grpSp")
 
@@ -221,8 +239,13 @@ def _left_out(
             found["picture"] += of_part[b"pic"]
             found["shape"] += sum(of_part[shape] for shape in _SHAPES)
             found["chart"] += of_part[b"chart"] if name.lower() in dropped else 0
+        for tag, what in _LOST_TAGS.items():
+            found[what] += of_part[tag] if of_part[b"sheetData"] or of_part[b"sheets"] else 0
+        for root, (tag, what) in _LOST_LISTS.items():
+            found[what] += of_part[tag] if of_part[root] else 0
         if of_part[b"sheetData"]:
             content = parts[name]
+            found[_DYNAMIC_FORMULA] += sum(1 for _ in _DYNAMIC_CELL.finditer(content))
             at = content.rfind(b"<extLst")
             # Those within a conditional format belong to it, and are followed by others.
             if at >= 0 and content.find(b"</conditionalFormatting", at) < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import re
 import shutil
 import subprocess
 import zipfile
@@ -205,7 +206,8 @@ def test_nothing_of_the_workbook_is_lost(examine: Examine, mapping: Path, tmp_pa
     path = save(tmp_path / "leads.xlsx", furnished)
     found = examine(path, mapping)
     book, said = marked(found, tmp_path / "r.xlsx")
-    assert said == []
+    [hidden] = said  # the seventh row
+    assert hidden.startswith("Marked cells in hidden rows or columns: 1. Show ")
     assert furniture(book) == furniture(openpyxl.load_workbook(path, rich_text=True))
     sheet = book["Leads"]
     # The list begins in the second column, and in row 4.
@@ -333,6 +335,64 @@ def test_what_is_lost_is_said(examine: Examine, mapping: Path, tmp_path: Path) -
     with zipfile.ZipFile(tmp_path / "r.xlsx") as archive:
         assert [name for name in archive.namelist() if "charts/chart" in name]
         assert not [name for name in archive.namelist() if "vba" in name.lower()]
+
+
+def test_what_openpyxl_drops_of_newer_workbooks_is_said(
+    examine: Examine, mapping: Path, tmp_path: Path
+) -> None:
+    """None of it is there when openpyxl has read and saved the workbook, and each is told."""
+    path = save(tmp_path / "leads.xlsx", plain)
+    sheet = "xl/worksheets/sheet1.xml"
+    ranges = b"".join(b'<protectedRange name="r%d" sqref="A%d"/>' % (n, n) for n in (2, 3))
+    pictures = b'<legacyDrawingHF r:id="rId8"/><picture r:id="rId9"/></worksheet>'
+    office = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    changed(
+        path, sheet, lambda xml: xml.replace(b"<worksheet ", b'<worksheet xmlns:r="%b" ' % office)
+    )
+    changed(
+        path,
+        sheet,
+        lambda xml: (
+            xml.replace(
+                b"</sheetData>", b"</sheetData><protectedRanges>%b</protectedRanges>" % ranges
+            )
+            .replace(b"</worksheet>", pictures)
+            .replace(
+                b'</row><row r="3"',
+                b'<c cm="1" r="G2"><f t="array" ref="G2:G3">F2</f><v>1</v></c></row><row r="3"',
+            )
+        ),
+    )
+    changed(
+        path,
+        "xl/workbook.xml",
+        lambda xml: xml.replace(
+            b"<workbookPr", b'<fileSharing readOnlyRecommended="1"/><workbookPr', 1
+        ).replace(
+            b"</workbook>",
+            b"<customWorkbookViews><customWorkbookView name='mine' windowWidth='9' "
+            b"windowHeight='9' activeSheetId='1' guid='{00000000-0000-0000-0000-000000000001}'"
+            b"/></customWorkbookViews></workbook>",
+        ),
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/connections.xml", "<connections><connection/></connections>")
+        archive.writestr("xl/richData/rdrichvalue.xml", "<rvData><rv/><rv/></rvData>")
+        archive.writestr("xl/diagrams/data1.xml", "<dataModel/>")
+        archive.writestr("xl/model/item.data", b"data")
+        archive.writestr("docMetadata/LabelInfo.xml", "<labelList/>")
+    _, said = marked(examine(path, mapping), tmp_path / "r.xlsx")
+    [line] = said
+    assert line == (
+        "Not in this copy of the workbook: 2 pictures, 2 ranges that may be edited in a protected "
+        "sheet, 1 custom view, 1 recommendation to open it for reading only, 1 source of outside "
+        "data, 2 linked values of cells (pictures, data types), 1 dynamic array formula, 1 data "
+        "model, 1 diagram, 1 sensitivity label."
+    )
+    gone = rb"protectedRange|customWorkbookView|fileSharing|<picture|legacyDrawingHF|<rv|\bcm="
+    with zipfile.ZipFile(tmp_path / "r.xlsx") as archive:
+        for name in archive.namelist():
+            assert not re.search(gone, archive.read(name)), name
 
 
 PEOPLE = st.lists(
