@@ -168,7 +168,12 @@ def check_files(
                     log=Path(folder) / f"{len(checked)}.jsonl" if reports else None,
                     listener=listener,
                 )
-            steps = _next_steps(path, mapping_path, rehearsal=not (rehearsal or project))
+            steps = _next_steps(
+                path,
+                mapping_path,
+                rehearsal=bool(rehearsal),
+                placeless=not (rehearsal or project),
+            )
             checked.append(Reported(checkup, steps, place))
             reported.add(path)
             if not quiet:
@@ -193,22 +198,24 @@ def check_files(
     return code
 
 
-def _next_steps(path: Path, mapping: Path, *, rehearsal: bool) -> NextSteps:
-    """What stands behind ``vcc-import``, to import a file, or to check it again, as it was read.
+def _next_steps(path: Path, mapping: Path, *, rehearsal: bool, placeless: bool) -> NextSteps:
+    """What stands behind ``vcc-import`` to go on with a file, or to check it again, as it was read.
 
-    A `rehearsal` is what can be made of it where no project is named.
+    It goes on with a plan, which can be looked at. A `rehearsal` needs none; a `placeless` check,
+    for which no project is named, can only be gone on with as one.
     """
     from importer.reports.text_report import NextSteps as Steps
 
     named = (argument(path), "-m", argument(mapping))
-    imported = [word for word in repeated("run") if word != "--online"]
-    if rehearsal:
+    name = "run" if rehearsal or placeless else "plan"
+    imported = [word for word in repeated(name) if word != "--online"]
+    if placeless:
         imported.append("--sandbox")
     return Steps(
-        ("run", *named, *imported),
+        (name, *named, *imported),
         ("check", *named, *repeated("check")),
         redirection=redirection(path),
-        is_rehearsal=rehearsal,
+        is_rehearsal=placeless,
     )
 
 

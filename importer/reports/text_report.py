@@ -42,13 +42,13 @@ _BAR = 20
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """The arguments of the two commands that a report suggests: to import the file, to check it.
+    """The arguments of the two commands that a report suggests: to go on, and to check the file.
 
-    Behind both stands `redirection`, for the shell. `is_rehearsal` says that the first one sends to
-    a sandbox, since nobody has named a project.
+    The first is ``plan``, or, for a sandbox, ``run``. Behind both stands `redirection`, for the
+    shell. `is_rehearsal` says that it is a sandbox since nobody has named a project.
     """
 
-    run: tuple[str, ...]
+    forth: tuple[str, ...]
     check: tuple[str, ...]
     redirection: str = ""
     is_rehearsal: bool = False
@@ -192,21 +192,22 @@ def _gaps(checkup: Checkup) -> Iterator[str]:
 def _next(checkup: Checkup, steps: NextSteps) -> Iterator[str]:
     # Commands stand on one line, however long: they are there to be copied.
     survey = checkup.survey
-    to_import = f"  {command(*steps.run)}{steps.redirection}"
-    verb = "try" if steps.is_rehearsal else "import"
-    why = " (in a sandbox, since no project is named; --project ID names one)"
-    end = f"{why if steps.is_rehearsal else ''}:"
+    forth = f"  {command(*steps.forth)}{steps.redirection}"
+    verb, end = "plan", ", which sends nothing yet:"
+    if steps.forth[0] != "plan":
+        why = ", since no project is named; --project ID names one" if steps.is_rehearsal else ""
+        verb, end = "try", f" (in a sandbox{why}):"
     if conclusion(checkup).tone is Tone.GOOD:
-        yield f"To {verb} it{end}"
-        yield to_import
+        yield f"To {verb} the import{end}"
+        yield forth
         return
     copy = f"{PurePath(steps.check[1]).stem.lstrip('-') or 'report'}-check.xlsx"
     yield "To get a copy with the bad cells coloured, to be mended and checked again:"
     yield f"  {command(*steps.check, '--report', copy)}{steps.redirection}"
     if survey.invalid and survey.ready and not blocked(checkup):
         rows = "row" if survey.ready == 1 else f"{survey.ready:,} rows"
-        yield f"To {verb} the {rows} that can be, and find the others in failures.xlsx{end}"
-        yield to_import
+        yield f"To {verb} the import of the {rows} that can be sent{end}"
+        yield forth
 
 
 def _wrapped(text: str, indent: str, hang: int = 2) -> list[str]:

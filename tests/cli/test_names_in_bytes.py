@@ -125,8 +125,8 @@ def test_a_printed_command_can_be_pasted(home: Path) -> None:
     name = f"{LATIN} 'x'.csv"
     (home / name).write_text(leads(), "utf-8")
     found = done(home, "check", name, "-m", "m.yaml")
-    [line] = [line for line in found.stdout.splitlines() if "vcc-import run" in line]
-    words = line.strip().removeprefix("vcc-import run ").removesuffix(" -m m.yaml")
+    [line] = [line for line in found.stdout.splitlines() if "vcc-import plan" in line]
+    words = line.strip().removeprefix("vcc-import plan ").removesuffix(" -m m.yaml")
     pasted = subprocess.run(
         ["bash", "-c", f"printf %s {words}"], capture_output=True, check=True, timeout=60
     )

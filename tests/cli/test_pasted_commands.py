@@ -67,15 +67,19 @@ def test_what_run_and_resume_and_check_print_can_be_pasted(
         key = ("--api-key-file", "key.txt")
         more = (*where, *key, "--allow-new-values", "--delimiter", ";")
         assert cli("check", "my leads.csv", "-m", "my map.yaml", "--online", *more) == 1
-        again, imported = commands(capsys.readouterr().out)
-        assert again[:1] == ["check"]
+        again, planned = commands(capsys.readouterr().out)
+        assert (again[0], planned[0]) == ("check", "plan")
         assert "--online" in again
         assert cli(*again) == 1
         assert Path("my leads-check.xlsx").exists()
         capsys.readouterr()
 
         given = ("--runs-dir", "old runs", "--rate", 50, "--max-failures", "90%", "--limit", 1)
-        assert cli(*imported, *given) == 1
+        assert cli(*planned, *given) == 1
+        (apply,) = commands(capsys.readouterr().out)
+        assert len(sandbox.records(134)) == 0
+        assert apply[0] == "apply"
+        assert cli(*apply) == 1
         resume, run = commands(capsys.readouterr().out)
         assert len(sandbox.records(134)) == 1
         assert resume[0] == "resume"

@@ -83,7 +83,7 @@ def test_csv_has_every_problem_and_no_formula(checkup: Checkup, tmp_path: Path) 
 
 def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup) -> None:
     named = ("my leads.csv", "-m", "m.yaml")
-    steps = NextSteps(("run", *named), ("check", *named))
+    steps = NextSteps(("plan", *named), ("check", *named))
     text = as_text(checkup, steps, "project 134 at http://x/v2, as acme")
     lines = text.splitlines()
     assert lines[0] == f"{visible(checkup.info.path)}: 3 of 5 rows need mending" or (
@@ -98,7 +98,10 @@ def test_text_begins_with_the_verdict_and_ends_with_what_to_do(checkup: Checkup)
         in text
     )
     assert "E-mail" in text.split("less than half full")[1]
-    assert lines[-1] == "  vcc-import run 'my leads.csv' -m m.yaml"
+    assert lines[-2:] == [
+        "To plan the import of the row that can be sent, which sends nothing yet:",
+        "  vcc-import plan 'my leads.csv' -m m.yaml",
+    ]
     assert max(map(len, lines)) <= WIDTH
     assert as_text(checkup).splitlines()[-1].endswith("Extra")
 
