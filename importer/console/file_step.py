@@ -20,6 +20,8 @@ ROWS = 12
 """First rows that are shown."""
 COLUMNS = 60
 """Columns of them that are shown: a sheet may have thousands."""
+REMARKS = 3
+"""Remarks that are shown above the first rows; the others can be unfolded."""
 
 ENCODINGS = {
     "utf-8": "UTF-8",
@@ -47,7 +49,21 @@ KINDS = {
 }
 
 _LONGEST_CHOICE = 200
-_OPTION = re.compile(r"--(sheet|header-row|encoding|delimiter)\b(?: (?:NAME|N|CHAR))?")
+_WORDS = tuple(
+    (re.compile(option), words)
+    for option, words in (
+        (r", or `source: [^`]*` in the mapping", ""),
+        (r"\bNo --encoding\b", "No encoding"),
+        (r" in quotes, as in --delimiter [^,]+, or the word tab", ""),
+        (r"name it by --delimiter\b", "choose it at “Delimiter”"),
+        (r"--delimiter (\"[^\"]*\"|'[^']*')", "choose it at “Delimiter”"),
+        (r"name (it|the row): --header-row N\b", "give its number at “Header row”"),
+        (r"\bName the sheet that is to be read: --sheet NAME\b", "Choose another at “Sheet”"),
+    )
+)
+"""How hints of the command are said where there are fields instead of options."""
+_CODE_PAGE = re.compile(r"--encoding ([\w-]+)")
+_OPTION = re.compile(r"--(sheet|header-row|encoding|delimiter)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,9 @@ class Reading:
     def said(self, text: str | None) -> str:
         """A message of the library in the page's words: no paths, and fields instead of options."""
         text = (text or "").replace(str(self.draft.file), self.draft.name)
+        for option, words in _WORDS:
+            text = option.sub(words, text)
+        text = _CODE_PAGE.sub(lambda found: f"“{ENCODINGS.get(found[1], found[1])}”", text)
         return _OPTION.sub(lambda found: f"“{found[1].replace('-', ' ').capitalize()}”", text)
 
 
@@ -155,6 +174,7 @@ def _page(request: web.Request, reading: Reading, status: int = 200) -> web.Resp
         info=reading.glimpse.info if reading.glimpse is not None else None,
         rows=reading.glimpse.rows if reading.glimpse is not None else (),
         most_columns=COLUMNS,
+        most_remarks=REMARKS,
         encodings=ENCODINGS,
         delimiters=DELIMITERS,
         delimiter_name=delimiter_name,

@@ -30,11 +30,17 @@ HTMX_CONFIG = {
     "allowScriptTags": False,
     "includeIndicatorStyles": False,
     "selfRequestsOnly": True,
-    # What went wrong is said in the page, in a place of its own.
+    # What went wrong is said in the page, in a place of its own, which stays.
     "responseHandling": [
         {"code": "204", "swap": False},
         {"code": "[23]..", "swap": True},
-        {"code": "[45]..", "swap": True, "error": True, "target": "#notice"},
+        {
+            "code": "[45]..",
+            "swap": True,
+            "error": True,
+            "target": "#notice",
+            "swapOverride": "innerHTML",
+        },
     ],
 }
 

@@ -49,3 +49,20 @@ document.addEventListener("htmx:sendError", () => {
 document.addEventListener("htmx:beforeRequest", () => {
   document.getElementById("notice").replaceChildren();
 });
+
+// Where htmx exchanges a part, what had the focus may be gone with it: then the part takes it, so
+// that the keyboard goes on from there. What the part says of itself is read out.
+let focusWasIn = null;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const target = event.detail.target;
+  focusWasIn = target.contains(document.activeElement) ? target.id : null;
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  const part = document.getElementById(event.detail.target.id);
+  if (part && part.id === focusWasIn && document.activeElement === document.body) {
+    part.tabIndex = -1;
+    part.focus({ preventScroll: true });
+  }
+  const said = event.detail.elt.dataset?.say ?? part?.dataset.say;
+  if (said) document.getElementById("said").textContent = said;
+});
