@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -17,15 +18,13 @@ from importer.console.pages import PAGES, is_part
 from importer.console.streams import STREAMS
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told
-from importer.console.under_way import UNDER_WAY, ingredients
+from importer.console.under_way import GENTLE, UNDER_WAY, ingredients
 from importer.errors import ImporterError, UsageError
 from importer.library import PlanFile, Refused
 from importer.model import Checkup, NewValue, Problem, Project, Severity, Status
 from importer.reports.content import problem_groups, whole_file_errors, why_left_out
 from importer.settings import Pace, RunSettings
 
-GENTLE = Pace(concurrency=2, rate=5.0)
-"""A pace that no service feels."""
 MOST_VALUES = 60
 """New values that are decided at once; the next ones come after these."""
 CAN_MEAN = False
@@ -65,7 +64,8 @@ async def open_draft(request: web.Request) -> Draft:
         raise web.HTTPNotFound from None
 
 
-async def _page(request: web.Request, draft: Draft, told: Told | None = None) -> web.Response:
+async def _page(request: web.Request, draft: Draft, refusal: Told | None = None) -> web.Response:
+    told = refusal
     where = await request.app[TARGETS].whereabouts(draft)
     planning = request.app[UNDER_WAY].planning(draft.id)
     ended = None
@@ -90,7 +90,7 @@ async def _page(request: web.Request, draft: Draft, told: Told | None = None) ->
     return request.app[PAGES].render(
         request,
         "plan_part.html.j2" if is_part(request) else "plan.html.j2",
-        200 if told is None or is_part(request) else 422,
+        200 if refusal is None or is_part(request) else 422,
         draft=draft,
         where=where,
         sandbox=where.place is Place.SANDBOX,
@@ -113,16 +113,22 @@ async def _page(request: web.Request, draft: Draft, told: Told | None = None) ->
     )
 
 
-async def teller_for(request: web.Request, draft: Draft, step: str, retry: str) -> Teller:
-    """Who tells of errors in a step of a draft; the button `retry` posts to the step."""
+async def teller_for(
+    request: web.Request,
+    draft: Draft,
+    step: str,
+    retry: str,
+    fields: Mapping[str, str] = MappingProxyType({}),
+) -> Teller:
+    """Who tells of errors in a step of a draft; the button `retry` posts `fields` to the step."""
     address = f"/drafts/{draft.id}/{step}"
     others = await asyncio.to_thread(request.app[DRAFTS].all)
     by_run = {str(one.run_dir): one for one in others if one.run_dir is not None}
     anyway = "Send it once more, all of it" if step == "send" else "Plan it once more, all of it"
     return Teller(
         draft,
-        Action(retry, address, {}),
-        Action(anyway, address, {"again": "yes"}, "danger"),
+        Action(retry, address, fields),
+        Action(anyway, address, {**fields, "again": "yes"}, "danger"),
         by_run.get,
     )
 

@@ -42,10 +42,12 @@ from importer.model import (
     Waiting,
 )
 from importer.model import Event as RunEvent
-from importer.settings import A_YEAR, RunSettings, Target
+from importer.settings import A_YEAR, Pace, RunSettings, Target
 
 FIRST_ROWS = 5
 """Rows that are sent first and read back, unless all are to be sent at once."""
+GENTLE = Pace(concurrency=2, rate=5.0)
+"""A pace that no service feels."""
 MOST_ENDED = 32
 """Pieces of work that have ended whose end is remembered: the disk has what lasts of them."""
 
@@ -158,12 +160,13 @@ class Planning:
 class Order:
     """What of a plan is to be sent: its first rows, or all; `plan_id` is what was looked at.
 
-    `again` sends what past runs have sent, too.
+    `again` sends what past runs have sent, too; `gentle` sends at a pace that no service feels.
     """
 
     plan_id: str
     first: bool
     again: bool = False
+    gentle: bool = False
 
 
 class Sending:
@@ -174,7 +177,9 @@ class Sending:
         self.plan_dir = plan_dir
         self.order = order
         self.feed = Feed()
-        self.stop = StopSwitch()
+        self.stopping = False
+        """Whether it was asked to stop: what is in flight is being finished."""
+        self._stop = StopSwitch()
         self.ended = asyncio.Event()
         self.result: RunResult | None = None
         self.error: ImporterError | None = None
@@ -191,14 +196,10 @@ class Sending:
         """Whether it has ended, well or not."""
         return self.ended.is_set()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether it was asked to stop: what is in flight is being finished."""
-        return self.stop.reason is not None
-
     def ask_to_stop(self) -> None:
         """Ask for an end: nothing new is begun, what is in flight is finished and recorded."""
-        self.stop.pull(_STOPPED)
+        self.stopping = True
+        self._stop.pull(_STOPPED)
         self._tell()
 
     async def work(self, drafts: Drafts, target: Target | None) -> None:
@@ -210,6 +211,7 @@ class Sending:
             if self.stopping:
                 raise
             self.waits = True
+            self._stop = StopSwitch()  # the one before was pulled when that attempt had failed
             self._tell()
             await self._apply(drafts, target, replace(guard, wait=A_YEAR))
 
@@ -219,6 +221,8 @@ class Sending:
         under_way = past.canary is not None and past.canary.under_way
         if self.order.first and not under_way:
             settings = replace(settings, canary=FIRST_ROWS, limit=FIRST_ROWS)
+        if self.order.gentle:
+            settings = replace(settings, pace=GENTLE)
 
         def begins(item: Progress | RunEvent) -> None:
             # In the thread of the run, before its first request may leave: a console that is killed
@@ -228,7 +232,7 @@ class Sending:
                 self._begun = True
             # Those that were begun before are read back and shown, before others are sent.
             if self.order.first and under_way and isinstance(item, CanaryEqual):
-                self.stop.pull(_STOPPED)
+                self._stop.pull(_STOPPED)
 
         running = library.start(
             library.apply,
@@ -237,7 +241,7 @@ class Sending:
             settings=settings,
             approval=Approval(plan_id=self.order.plan_id),
             guard=guard,
-            stop=self.stop,
+            stop=self._stop,
             listener=begins,
         )
         async with running:

@@ -32,6 +32,15 @@ ROUTES = [
     ("GET", "/drafts/0123456789abcdef0123456789abcdef/file"),
     ("POST", "/drafts/0123456789abcdef0123456789abcdef/file"),
     ("POST", "/drafts/0123456789abcdef0123456789abcdef/remove"),
+    ("POST", "/drafts/0123456789abcdef0123456789abcdef/place"),
+    ("GET", "/drafts/0123456789abcdef0123456789abcdef/plan"),
+    ("POST", "/drafts/0123456789abcdef0123456789abcdef/plan"),
+    ("POST", "/drafts/0123456789abcdef0123456789abcdef/plan/values"),
+    ("GET", "/drafts/0123456789abcdef0123456789abcdef/plan/events?page=0123456789abcdef"),
+    ("GET", "/drafts/0123456789abcdef0123456789abcdef/send"),
+    ("POST", "/drafts/0123456789abcdef0123456789abcdef/send"),
+    ("POST", "/drafts/0123456789abcdef0123456789abcdef/send/stop"),
+    ("GET", "/drafts/0123456789abcdef0123456789abcdef/send/events?page=0123456789abcdef"),
 ]
 FREE = {"/open", "/link", "/static/console.css", "/static/../server.py"}
 POLICY = {

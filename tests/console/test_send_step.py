@@ -1,0 +1,415 @@
+"""The send step: the first rows side by side, then the rest; stopped, cut off and gone on with."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from importer import library
+from importer.console.drafts import Drafts
+from importer.console.instance import Link
+from importer.model import Status
+from importer.operations.guarded import target_lock
+from importer.settings import RunSettings, Secret, Target
+from tests.support.console_import import (
+    KEY,
+    draft_of,
+    goes_to,
+    list_of,
+    planned,
+    settled,
+    shown,
+)
+from tests.support.live_console import SECONDS, Browser, LiveConsole, Page, live_console
+from tests.support.live_sandbox import LiveSandbox, live_sandbox
+
+ROWS = 12
+PROJECT = 134
+
+
+@pytest.fixture(autouse=True)
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credentials of a customer are set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VCC_CUSTOMER", "acme")
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[LiveConsole]:
+    with live_console(runs_dir=tmp_path / "runs") as live:
+        yield live
+
+
+@pytest.fixture
+def drafts(state_dir: Path) -> Drafts:
+    return Drafts(state_dir / "console" / "drafts")
+
+
+def ready(
+    browser: Browser, drafts: Drafts, service: LiveSandbox, rows: int = ROWS, **form: str
+) -> str:
+    """The address of the send step of a draft that is planned for a service."""
+    draft_id = draft_of(browser, drafts, list_of(rows))
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id, **form)
+    assert "Go on to sending" in page.words
+    return f"/drafts/{draft_id}/send"
+
+
+def order(browser: Browser, address: str, what: str, **more: str) -> Page:
+    """The answer to a button of the send step."""
+    drafts = Drafts(Path(os.environ["VCC_STATE_DIR"]) / "console" / "drafts")
+    plan_dir = drafts.open(address.split("/")[2]).plan_dir
+    assert plan_dir is not None
+    plan = library.read_plan(plan_dir)
+    return browser.post(address, {"plan_id": plan.id, "what": what, **more})
+
+
+def sent(browser: Browser, address: str, what: str, **more: str) -> Page:
+    """The send step once what was ordered has ended."""
+    answer = order(browser, address, what, **more)
+    assert answer.status == 303, answer.words
+    return settled(browser, address)
+
+
+def names(service: LiveSandbox) -> Counter[str]:
+    """The names in the service, each with how many records have it."""
+    return Counter(record["form"]["name"] for record in service.records(PROJECT))
+
+
+def everybody(rows: int = ROWS) -> Counter[str]:
+    return Counter(f"Person {n}" for n in range(rows))
+
+
+def test_the_first_rows_are_shown_side_by_side_then_the_rest_is_sent(
+    browser: Browser, drafts: Drafts
+) -> None:
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        address = ready(browser, drafts, service)
+        page = browser.get(address)
+        assert "acme: the real call centre, project 134" in page.words
+        assert "cannot be deleted" in page.words
+        assert "Send the first 5" in page.words
+        draft_id = address.split("/")[2]
+        assert drafts.open(draft_id).run_dir is None
+        page = sent(browser, address, "first")
+        assert "in the service as they were sent" in page.words
+        assert page.words.count(": as it was sent") == 5
+        assert "form.name Person 0 Person 0 yes" in page.words
+        assert sum(names(service).values()) == 5
+        draft = drafts.open(draft_id)
+        assert draft.run_dir == draft.plan_dir
+        assert "Send the rest 7 rows" in page.words
+        assert KEY not in browser.get(address.replace("/send", "/plan")).text
+        page = sent(browser, address, "all")
+        assert "All is sent" in page.words
+        assert "To the result" in page.words
+        assert names(service) == everybody()
+        page = sent(browser, address, "all")
+        assert "All is sent" in page.words, "again, nothing is sent"
+        assert names(service) == everybody()
+
+
+def test_first_rows_that_are_spoiled_keep_the_rest_back_until_a_person_says_so(
+    browser: Browser, drafts: Drafts
+) -> None:
+    faults = [{"kind": "drop_field", "field": "note", "at": 2}]
+    with live_sandbox(customer="acme", api_key=KEY, faults=faults) as service:
+        address = ready(browser, drafts, service)
+        page = sent(browser, address, "first")
+        assert "1 of 5 is not as it was sent" in page.words
+        assert "the rest is pending" in page.words
+        assert "– no" in page.words
+        assert "vcc-import" not in page.words
+        assert "Send the rest in spite of it" in page.words
+        assert sum(names(service).values()) == 5
+        with_another = browser.get(address)
+        assert "Send the rest in spite of it" in with_another.words
+        page = sent(browser, address, "all")
+        assert "All is sent" in page.words
+        assert names(service) == everybody()
+
+
+def test_a_run_is_stopped_and_gone_on_with(browser: Browser, drafts: Drafts) -> None:
+    with live_sandbox(customer="acme", api_key=KEY, latency="150ms") as service:
+        address = ready(browser, drafts, service, pace="own", at_once="1")
+        assert order(browser, address, "all").status == 303
+        assert "being sent already" in order(browser, address, "all").words
+        shown(browser, address, lambda _: sum(names(service).values()) >= 2)
+        plan = address.replace("/send", "/plan")
+        assert "being sent already" in browser.get(plan).words
+        assert "being sent already" in browser.post(plan).words
+        assert (
+            "sent already"
+            in browser.post(address.replace("/send", "/place"), {"place": "sandbox"}).words
+        )
+        assert browser.post(f"{address}/stop").status == 303
+        page = settled(browser, address)
+        left = ROWS - sum(names(service).values())
+        assert 0 < left < ROWS - 1
+        assert f"{left} rows are not sent yet" in page.words
+        assert "May have arrived 0" in page.words
+        page = sent(browser, address, "all")
+        assert "All is sent" in page.words
+        assert names(service) == everybody()
+
+
+def test_two_pages_watch_one_run_and_who_comes_later_is_told_at_once(
+    console: LiveConsole, drafts: Drafts
+) -> None:
+    browser = console.browser()
+    with live_sandbox(customer="acme", api_key=KEY, latency="100ms") as service:
+        address = ready(browser, drafts, service, pace="own", at_once="1")
+        order(browser, address, "all")
+        with stream(browser, address, "1" * 16) as first:
+            assert first.readline() == b"event: state\n"
+        # A page that is gone stops nothing.
+        with (
+            stream(browser, address, "2" * 16) as second,
+            stream(browser, address, "3" * 16) as third,
+        ):
+            for each in (second, third):
+                told = each.read()
+                assert told.startswith(b"event: state\ndata: {")
+                assert b'"created": 12' in told
+                assert told.endswith(b"event: ended\ndata: \n\n")
+                assert KEY.encode() not in told
+        assert names(service) == everybody()
+
+
+@contextmanager
+def stream(browser: Browser, address: str, page: str) -> Iterator[http.client.HTTPResponse]:
+    """The events that a page is told, until it is gone."""
+    connection = http.client.HTTPConnection("127.0.0.1", browser.console.port, timeout=SECONDS)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+    connection.request("GET", f"{address}/events?page={page}", headers=headers)
+    with closing(connection), connection.getresponse() as answer:
+        assert answer.status == 200
+        yield answer
+
+
+def test_a_key_that_is_refused_in_the_middle_stops_and_nothing_is_lost(
+    browser: Browser, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [{"kind": "unauthorized", "from": 4, "until": 5}]
+    with live_sandbox(customer="acme", api_key=KEY, faults=faults) as service:
+        address = ready(browser, drafts, service, pace="own", at_once="1")
+        page = sent(browser, address, "all")
+        assert "The service refuses: 401" in page.words
+        assert "Check the customer and the key" in page.words
+        assert "Go on 9 rows" in page.words
+        monkeypatch.delenv("VCC_API_KEY")
+        page = browser.get(address)
+        assert "VCC_API_KEY=" in page.words
+        answer = order(browser, address, "all")
+        assert answer.status == 422
+        assert "No API key for acme" in answer.words
+        monkeypatch.setenv("VCC_API_KEY", "a-wrong-key")
+        page = sent(browser, address, "all")
+        assert "401" in page.words
+        assert "a-wrong-key" not in page.text
+        monkeypatch.setenv("VCC_API_KEY", KEY)
+        page = sent(browser, address, "all")
+        page = page if "All is sent" in page.words else sent(browser, address, "all")
+        assert "All is sent" in page.words
+        assert names(service) == everybody()
+
+
+def test_a_service_that_is_gone_is_told_before_anything_is_sent(
+    browser: Browser, drafts: Drafts
+) -> None:
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        address = ready(browser, drafts, service)
+    page = sent(browser, address, "first")
+    assert "127.0.0.1" in page.words
+    assert "Try again" in page.words
+    assert "Send the first 5" in page.words
+    assert drafts.open(address.split("/")[2]).run_dir is None
+
+
+def test_a_service_that_asks_to_wait_is_told_while_it_lasts(
+    browser: Browser, drafts: Drafts
+) -> None:
+    faults = [{"kind": "throttled", "from": 3, "until": 12, "wait": "2s"}]
+    with live_sandbox(customer="acme", api_key=KEY, faults=faults) as service:
+        address = ready(browser, drafts, service, pace="own", at_once="1")
+        order(browser, address, "all")
+        page = shown(browser, address, lambda page: "asks to wait" in page.words)
+        assert "Waiting" in page.words
+        browser.post(f"{address}/stop")
+        page = settled(browser, address)
+        assert "rows are not sent yet" in page.words
+        assert "May have arrived 0" in page.words
+
+
+def test_an_import_waits_for_another_to_the_same_project(browser: Browser, drafts: Drafts) -> None:
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        address = ready(browser, drafts, service)
+        held, free = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with target_lock(
+                Path("others"), service.base_url, PROJECT, wait=0, stop=library.StopSwitch()
+            ):
+                held.set()
+                free.wait(SECONDS)
+
+        other = threading.Thread(target=hold)
+        other.start()
+        assert held.wait(SECONDS)
+        order(browser, address, "all")
+        with stream(browser, address, "1" * 16) as waiting:
+            lines = iter(waiting.readline, b"")
+            assert any(b'"phase": "waits"' in line for line in lines), browser.get(address).words
+        assert not names(service)
+        browser.post(f"{address}/stop")
+        page = settled(browser, address)
+        assert "stopped while it waited" in page.words
+        order(browser, address, "all")
+        free.set()
+        page = settled(browser, address)
+        other.join()
+        assert "All is sent" in page.words
+        assert names(service) == everybody()
+
+
+def test_what_another_run_has_sent_since_is_sent_again_only_by_a_word(
+    browser: Browser, drafts: Drafts, tmp_path: Path
+) -> None:
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        address = ready(browser, drafts, service)
+        draft = drafts.open(address.split("/")[2])
+        target = Target(service.base_url, PROJECT, "acme", Secret(KEY))
+        settings = RunSettings(runs_dir=tmp_path / "others")
+        library.run(draft.file, draft.mapping, target=target, settings=settings)
+        page = sent(browser, address, "all")
+        assert "was sent to project 134 before" in page.words
+        assert "Send it once more, all of it" in page.words
+        assert "--again" not in page.words
+        assert names(service) == everybody()
+        page = sent(browser, address, "all", again="yes")
+        assert "All is sent" in page.words
+        assert set(names(service).values()) == {2}
+
+
+def test_a_plan_that_was_made_anew_in_another_page_is_not_sent_unseen(
+    browser: Browser, drafts: Drafts
+) -> None:
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        address = ready(browser, drafts, service)
+        draft_id = address.split("/")[2]
+        answer = browser.post(address, {"plan_id": "0" * 32, "what": "all"})
+        assert answer.status == 303
+        page = settled(browser, address)
+        assert "not as it was planned" in page.words
+        assert "Back to the plan" in page.words
+        drafts.set_mapping(draft_id, drafts.open(draft_id).mapping.read_text("utf-8") + "# x\n")
+        answer = order(browser, address, "all")
+        assert answer.status == 422
+        assert "out of date: the columns were changed" in answer.words
+        assert not names(service)
+
+
+def test_the_end_of_the_console_stops_a_run_in_order(tmp_path: Path, drafts: Drafts) -> None:
+    with live_sandbox(customer="acme", api_key=KEY, latency="150ms") as service:
+        with live_console(runs_dir=tmp_path / "runs") as console:
+            browser = console.browser()
+            address = ready(browser, drafts, service, pace="own", at_once="2")
+            order(browser, address, "all")
+            shown(browser, address, lambda _: sum(names(service).values()) >= 2)
+        run_dir = drafts.open(address.split("/")[2]).run_dir
+        assert run_dir is not None
+        counts = library.past_run(run_dir).counts
+        assert counts[Status.CREATED] == sum(names(service).values())
+        assert counts[Status.UNCERTAIN] == 0
+        assert counts[Status.PENDING] > 0
+        with live_console(runs_dir=tmp_path / "runs") as console:
+            browser = console.browser()
+            assert "are not sent yet" in browser.get(address).words
+            assert "All is sent" in sent(browser, address, "all").words
+        assert names(service) == everybody()
+
+
+def test_a_rehearsal_in_the_sandbox_needs_no_account(
+    browser: Browser, drafts: Drafts, monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    monkeypatch.delenv("VCC_CUSTOMER")
+    monkeypatch.delenv("VCC_API_KEY")
+    draft_id = draft_of(browser, drafts, list_of(3))
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    planned(browser, draft_id)
+    address = f"/drafts/{draft_id}/send"
+    page = browser.get(address)
+    assert "The sandbox: a rehearsal" in page.words
+    assert "Send them" in page.words
+    page = sent(browser, address, "first")
+    assert "All is sent" in page.words
+    database = state_dir / "console" / "sandbox" / "sandbox.sqlite3"
+    assert names(LiveSandbox("", database, "", "")) == everybody(3)
+
+
+def test_before_there_is_a_plan_it_comes_first(browser: Browser, drafts: Drafts) -> None:
+    draft_id = draft_of(browser, drafts, list_of(3))
+    address = f"/drafts/{draft_id}/send"
+    assert "The plan comes first" in browser.get(address).words
+    assert "no plan yet" in browser.post(address, {"what": "all"}).words
+    drafts.change(draft_id, plan_dir=drafts.folder / "gone")
+    assert browser.get(address).status in {200, 422}
+    assert "To the plan" in browser.get(address).words
+    assert browser.get(f"{address}/events?page={'1' * 16}").status == 404
+
+
+SERVER = (
+    "import asyncio, sys\n"
+    "from pathlib import Path\n"
+    "from importer.console.server import serve\n"
+    "asyncio.run(serve(on_ready=lambda link: print(link.url, link.file, flush=True),"
+    " until=asyncio.Event(), runs_dir=Path(sys.argv[1])))\n"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_after_a_kill_in_the_middle_the_console_goes_on_and_no_row_is_sent_twice(
+    tmp_path: Path, drafts: Drafts
+) -> None:
+    runs = tmp_path / "runs"
+    with live_sandbox(customer="acme", api_key=KEY, latency="100ms") as service:
+        with subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(runs)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            url, file = process.stdout.readline().split()
+            browser = LiveConsole(Link(url, Path(file), new=True)).browser()
+            address = ready(browser, drafts, service, rows=40, pace="own", at_once="2")
+            order(browser, address, "all")
+            shown(browser, address, lambda _: sum(names(service).values()) >= 6)
+            process.send_signal(signal.SIGKILL)
+        time.sleep(0.3)  # what was on its way arrives
+        with live_console(runs_dir=runs) as console:
+            browser = console.browser()
+            page = browser.get(address)
+            assert "What was sent is known" in page.words
+            page = sent(browser, address, "all")
+            found = names(service)
+            assert max(found.values()) == 1
+            run_dir = drafts.open(address.split("/")[2]).run_dir
+            assert run_dir is not None
+            counts = library.past_run(run_dir).counts
+            assert counts[Status.PENDING] == 0
+            assert counts[Status.UNCERTAIN] <= 8, "what was in flight"
+            assert counts[Status.CREATED] + counts[Status.UNCERTAIN] == 40
+            assert counts[Status.CREATED] <= len(found) <= 40
+            assert KEY not in page.text
