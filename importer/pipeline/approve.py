@@ -127,13 +127,14 @@ def approved(
     elsewhere = list(_other_target(run, target))
     if plan is None:
         raise _refused(run, plan, [*elsewhere, *changed])
-    differences = [*_not_approved(plan, approval, begun=BEGUN_KEY in meta), *elsewhere, *changed]
+    other = list(_other_id(plan, approval))
+    differences = [*other, *_too_old(plan, approval, begun=BEGUN_KEY in meta), *elsewhere, *changed]
     if not changed and approval.plan_id is not None:
         changed = list(_forged(plan, run))
         differences += changed
     if changed:
         # Without its parts as they were, nothing more can be said of it.
-        raise _refused(run, plan, differences)
+        raise _refused(run, plan, differences, other=bool(other))
     sent = register.compare(plan) if register is not None else ()
     mapping, pending = load_mapping(where.mapping), Pending(where, run.journal)
     notes: list[str] = []
@@ -153,7 +154,7 @@ def approved(
             differences += moved.refusals
             notes += moved.notes
     if differences or len(sent) > 1:
-        raise _refused(run, plan, differences, sent)
+        raise _refused(run, plan, differences, sent, other=bool(other))
     for refusal in sent:
         raise refusal
     notes += _past_callbacks(mapping, pending)
@@ -161,13 +162,22 @@ def approved(
 
 
 def _refused(
-    run: Run, plan: PlanFile | None, differences: Sequence[str], sent: Sequence[ImporterError] = ()
+    run: Run,
+    plan: PlanFile | None,
+    differences: Sequence[str],
+    sent: Sequence[ImporterError] = (),
+    *,
+    other: bool = False,
 ) -> PlanDiffers:
-    """The refusal that names everything: what differs, and what other runs have `sent`."""
+    """The refusal that names everything: what differs, and what other runs have `sent`.
+
+    `other` says that the first of the differences is the id of another plan.
+    """
     where = run.directory.path
-    lines = "\n".join(f"  {line}" for line in (*(one.message for one in sent), *differences))
-    hints = [one.hint for one in sent if one.hint]
-    if differences:
+    lines = "\n".join(f"  {line}" for line in (*differences, *(one.message for one in sent)))
+    hints = ["Name the folder of the plan that was approved."] if other else []
+    hints += [one.hint for one in sent if one.hint]
+    if len(differences) > other:
         hint = "Plan the list again, and look at that plan; or restore what differs."
         if BEGUN_KEY in run.journal.meta():
             # Planned as it was, the list would be refused, or sent a second time.
@@ -216,8 +226,7 @@ def _other_id(plan: PlanFile, approval: Approval) -> Iterator[str]:
         yield f"its id is {plan.id}, and the plan that was approved is {approval.plan_id}"
 
 
-def _not_approved(plan: PlanFile, approval: Approval, *, begun: bool) -> Iterator[str]:
-    yield from _other_id(plan, approval)
+def _too_old(plan: PlanFile, approval: Approval, *, begun: bool) -> Iterator[str]:
     age = datetime.now(UTC) - plan.made_at
     if not begun and age > timedelta(seconds=approval.max_age):
         days = timedelta(seconds=approval.max_age)

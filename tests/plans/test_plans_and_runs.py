@@ -156,6 +156,7 @@ def test_what_others_have_sent_is_named_with_all_else_that_keeps_a_plan_back(
     ):
         assert said.count(part) == 1, part
     assert f"Go on with: vcc-import resume {desk.folder / 'one'}" in said
+    assert "Name the folder of the plan that was approved." in said
     assert "As to the rest: Plan the list again" in said
     # What --again overrides is not named then, and keeps nothing back.
     assert desk.cli("apply", "plan", "--again") == 2
