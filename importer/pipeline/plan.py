@@ -262,6 +262,7 @@ def _plan_file(
             {"status": status.value, "code": code, "rows": rows}
             for (status, code), rows in survey.left_out.items()
         ],
+        problem_counts=survey.problem_counts,
         phones=[asdict(reading) for reading in checkup.phones],
         expected=compared.expected.as_json() if compared is not None else None,
         excepted=[{"run_id": one.run_id, "run_dir": str(one.run_dir)} for one in content.excepted],

@@ -47,10 +47,11 @@ class PlanFile:
     """A plan as its plan.json has it.
 
     `parts` are its files by what they hold. `rows` are those read, `counts` say what would become
-    of them, `left_out` why, by status and code. `expected` is what the records count on in the
-    project (:class:`importer.survey.expected.Expected`), and what they would create there; None
-    where it was not asked. `excepted` are runs of the same list whose rows are left out, each with
-    `run_id` and `run_dir`. `again` are runs that had sent the same content, or begun to, in spite
+    of them, `left_out` why, by status and code, and `problem_counts` what was found in them,
+    warnings too, by code. `expected` is what the records count on in the project
+    (:class:`importer.survey.expected.Expected`), and what they would create there; None where it
+    was not asked. `excepted` are runs of the same list whose rows are left out, each with `run_id`
+    and `run_dir`. `again` are runs that had sent the same content, or begun to, in spite
     of which it is to be sent; each has in `sent`, besides, how many rows were in the service by it,
     or may have been. It is None where that was not asked for. Everything is as JSON has it.
     """
@@ -69,6 +70,7 @@ class PlanFile:
     left_out: Sequence[Mapping[str, Any]]
     phones: Sequence[Mapping[str, Any]]
     expected: Mapping[str, Any] | None
+    problem_counts: Mapping[str, int] = field(default_factory=dict)
     excepted: Sequence[Mapping[str, Any]] = ()
     again: Sequence[Mapping[str, Any]] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -99,6 +99,7 @@ def test_a_plan_in_which_no_row_is_ready_sends_nothing_and_has_results(
     words = ("--out", "plan", "--base-url", desk.sandbox.base_url)
     assert desk.cli("plan", "leads.csv", "-m", "m.yaml", *words) == 1
     said = told()
+    assert PlanFile.read(desk.folder / "plan" / "plan.json").problem_counts == {"bad_phone": 1}
     assert "No row of it would be sent" in said
     assert "vcc-import apply" not in said
     for _ in range(2):
