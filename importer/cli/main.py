@@ -32,6 +32,7 @@ COMMANDS = {
     "report": ("past_runs", "Write the result files of a run again."),
     "history": ("past_runs", "Show past runs, and remove the old ones' data."),
     "batch": ("batch", "Import what has arrived, unattended, as a jobs file says."),
+    "console": ("console", "Do all this in the browser, without a terminal."),
     "sandbox": ("sandbox", "Run a local Add record service to try things on."),
     "schema": ("check", "Print the JSON Schema of the mapping, for editors."),
 }
