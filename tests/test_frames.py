@@ -158,6 +158,38 @@ def test_cells_of_every_type_are_the_text_that_a_spreadsheet_shows(
         assert texts(frame.to_dict("records")) == expected
 
 
+FAR = 2**60
+"""Seconds after 1970 at which no calendar has a date; as microseconds they overflow."""
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0, FAR], pa.timestamp("s")),
+        pa.array([0, -FAR], pa.timestamp("s", "Europe/Budapest")),
+        pa.array([0, FAR], pa.timestamp("ms", "UTC")),
+        pa.array([0, FAR], pa.duration("s")),
+        pa.array([0, 2**31 - 1], pa.date32()),
+        pa.array([0, 2_932_897], pa.date32()),
+        pa.array([0, 253_402_300_800 * 10**6 - 1], pa.timestamp("us")),
+        [dt.date(1970, 1, 1), np.datetime64(FAR, "s")],
+        [dt.date(1970, 1, 1), np.datetime64(20_000, "Y")],
+        [dt.date(1970, 1, 1), pd.Timestamp(np.datetime64("20026-01-05", "s"))],
+    ],
+    ids=lambda column: str(getattr(column, "type", column[-1])),
+)
+def test_a_moment_that_no_calendar_has_holds_its_row_back(column: Any) -> None:
+    """Arrow would write an error message as its text, or overflow to another moment."""
+    if isinstance(column, list):
+        frame: Any = [{"x": cell, "n": 1} for cell in column]
+    else:
+        frame = pa.table({"x": column, "n": ["1", "1"]})
+    Path("text.yaml").write_text("version: 1\nform: {x: x, n: n}\n", "utf-8")
+    rows = list(importer.preview(frame, "text.yaml"))
+    assert [row.status for row in rows] == ["ready", "invalid"]
+    assert [problem.code for problem in rows[1].problems] == ["error_cell"]
+
+
 CELLS = st.one_of(
     st.none(),
     st.booleans(),

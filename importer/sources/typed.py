@@ -10,7 +10,8 @@ One table for all of them, which docs/library.md shows:
 - dates and times are ISO 8601 with a space between them, rounded to seconds; a moment at midnight
   is its date alone, as in a workbook; one with a zone is as its clocks show it, with the offset;
 - a length of time is ``[h]:mm:ss``;
-- infinity is ``#NUM!``, an error cell.
+- infinity, a moment outside of the years 1 to 9999 and a length of time of some 270,000 years are
+  ``#NUM!``, an error cell.
 
 A float that is whole but so large that the numbers beside it are missing (2^53, or 2^24 where it
 has 32 bits) may stand for another number than was meant, so its row is not sent.
@@ -141,15 +142,13 @@ def texts_of_array(array: Any) -> Texts:
     if kinds.is_floating(kind):
         return _floats(array, kind.bit_width)
     if kinds.is_timestamp(kind):
-        if kind.tz is None:
-            return _moments(array)
-        return _cells(array.cast(pa.timestamp("us", kind.tz), safe=False))
+        return _moments(array)
     if kinds.is_time(kind):
         return _cells(array.cast(pa.time64("us"), safe=False))
     if kinds.is_duration(kind):
-        return _cells(array.cast(pa.duration("us"), safe=False))
+        return _durations(array)
     if kinds.is_date(kind):
-        return _filled(array.cast(pa.date32()).cast(_TEXT))
+        return _dates(array.cast(pa.date32()))
     if any(is_plain(kind) for is_plain in _PLAIN):
         try:
             return _filled(array.cast(_TEXT))
@@ -223,15 +222,63 @@ def _floats(array: Any, bits: int) -> Texts:
     return Texts(texts, _any(finite & ~whole), _any(inexact))
 
 
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_FIRST_DAY, _LAST_DAY = (
+    (dt.date(year, month, day) - dt.date(1970, 1, 1)).days
+    for year, month, day in ((1, 1, 1), (9999, 12, 31))
+)
+"""Of the years 1 to 9999, in days since 1970."""
+_LONGEST = 86_400 * 10**8
+"""Seconds of a length of time: its microseconds are a number of 64 bits."""
+
+
+def _ticks(array: Any) -> tuple[Any, Any]:
+    """The whole numbers that Arrow keeps for dates and times, and which are missing (0 there)."""
+    ticks = array.cast(pa.int32() if kinds.is_date(array.type) else pa.int64())
+    return (
+        pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False).astype(np.int64),
+        pc.is_null(array).to_numpy(zero_copy_only=False),
+    )
+
+
+def _with_faults(texts: Any, beyond: Mask) -> Texts:
+    """Texts with ``#NUM!`` in the place of those that are beyond what can be told."""
+    if beyond.any():
+        texts = pc.if_else(pa.array(beyond), pa.scalar(_NO_NUMBER, _TEXT), texts)
+    return _filled(texts)
+
+
+def _dates(array: Any) -> Texts:
+    days, missing = _ticks(array)
+    # Arrow would write an error message as the text of a date that it cannot tell.
+    beyond = (days < _FIRST_DAY) | (days > _LAST_DAY)
+    dates = pa.array(days.astype(np.int32), mask=missing | beyond).cast(pa.date32())
+    return _with_faults(dates.cast(_TEXT), beyond)
+
+
 def _moments(array: Any) -> Texts:
-    """Moments without a zone, rounded to seconds; those at midnight are their dates."""
-    per = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[array.type.unit]
-    ticks = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    """Moments, rounded to seconds; those at midnight and without a zone are their dates."""
+    per, zone = _PER_SECOND[array.type.unit], array.type.tz
+    ticks, missing = _ticks(array)
+    # Not by a cast to seconds: from coarser units Arrow's overflow, without a word.
     seconds = ticks // per + (2 * (ticks % per) >= per)
-    missing = pc.is_null(array).to_numpy(zero_copy_only=False)
-    moments = pa.array(seconds, mask=missing).cast(pa.timestamp("s"))
+    # With a zone a clock may be a day ahead or behind.
+    day = 86400 if zone is not None else 0
+    beyond = (seconds < _FIRST_DAY * 86400 + day) | (seconds >= (_LAST_DAY + 1) * 86400 - day)
+    moments = pa.array(seconds, mask=missing | beyond).cast(pa.timestamp("s", zone))
+    if zone is not None:
+        return _with_faults(_cells(moments).array, beyond)
     dates = moments.cast(pa.date32(), safe=False).cast(_TEXT)
-    return _filled(pc.if_else(pa.array(seconds % 86400 == 0), dates, moments.cast(_TEXT)))
+    midnight = pa.array(seconds % 86400 == 0)
+    return _with_faults(pc.if_else(midnight, dates, moments.cast(_TEXT)), beyond)
+
+
+def _durations(array: Any) -> Texts:
+    per = _PER_SECOND[array.type.unit]
+    ticks, missing = _ticks(array)
+    beyond = np.abs(ticks // per) > _LONGEST
+    told = pc.if_else(pa.array(missing | beyond), pa.scalar(None, array.type), array)
+    return _with_faults(_cells(told.cast(pa.duration("us"), safe=False)).array, beyond)
 
 
 def _cells(array: Any) -> Texts:
@@ -276,7 +323,13 @@ def _missing_values() -> tuple[object, ...]:
 
 def _numpy(place: int, cell: np.generic) -> Texts:
     if isinstance(cell, np.datetime64):
-        cell = cell.astype("datetime64[us]")  # Arrow has no minutes and no hours
+        if np.isnat(cell):
+            return blanks(1)
+        # Arrow has no minutes and no hours, and finer units hold fewer years.
+        year = int(cell.astype("datetime64[Y]").astype(np.int64)) + 1970
+        if not dt.MINYEAR <= year <= dt.MAXYEAR:
+            return Texts(pa.array([_NO_NUMBER], _TEXT))
+        cell = cell.astype("datetime64[us]")
     try:
         return texts_of_array(pa.array([cell]))
     except (pa.ArrowException, NoTextError):
@@ -344,6 +397,8 @@ def _decimal(place: int, cell: Decimal) -> str:
 
 
 def _moment(cell: dt.datetime) -> str:
+    if not dt.MINYEAR <= cell.year <= dt.MAXYEAR:  # as pandas may have it
+        return _NO_NUMBER
     clock = cell.replace(tzinfo=None)
     text = cell_text(clock)
     if cell.tzinfo is not None and cell.utcoffset() is not None:
