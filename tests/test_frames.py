@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -44,6 +45,13 @@ LEADS = [
 
 class Colour(StrEnum):
     RED = "red"
+
+
+class Stream:
+    """A table that another library cannot give as a stream."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        raise LookupError("no such table")
 
 
 @pytest.fixture(scope="module")
@@ -360,6 +368,7 @@ def test_an_arrow_stream_that_raises_sends_nothing() -> None:
     [
         (pd.DataFrame, "it has no rows and no columns"),
         (lambda: pd.DataFrame({"Name": []}), "it has no rows"),
+        (lambda: pd.DataFrame(index=["Ann"]), "its rows have no columns"),
         (list, "it has no rows"),
         (lambda: [{}], "its rows have no columns"),
         (lambda: [{"Name": " "}], "no data below the header"),
@@ -383,11 +392,18 @@ def test_an_arrow_stream_that_raises_sends_nothing() -> None:
         (lambda: pd.DataFrame({"a": pd.period_range("2026", periods=1, freq="M")}), "type Period"),
         (lambda: pd.Series(["a"]), "it is no table of columns|row 2 is of type str"),
         (lambda: pa.chunked_array([["a"]]), "it is no table of columns"),
+        (Stream, r"cannot be had as an Arrow stream \(LookupError: no such table"),
     ],
 )  # fmt: skip
 def test_what_is_no_list_is_refused_with_its_place(make: Callable[[], Any], said: str) -> None:
     with pytest.raises(importer.SourceError, match=said):
         importer.check(make(), "leads.yaml")
+
+
+@pytest.mark.parametrize("name", [5, b"leads", ["leads"]])
+def test_a_frame_is_called_by_text(name: Any) -> None:
+    with pytest.raises(importer.UsageError, match="the name of a frame is of type"):
+        importer.Frame(LEADS, name=name)
 
 
 @pytest.mark.parametrize("given", [None, 3, {"Name": ["Ann"]}, b"leads.csv"])
@@ -445,7 +461,15 @@ def test_a_column_that_a_frame_lacks_is_told_without_options_of_files() -> None:
     with pytest.raises(importer.MappingError) as error:
         importer.check([{"Name;Phone": "x"}], "leads.yaml")
     assert "Name;Phone" in (error.value.hint or "")
-    assert "--" not in (error.value.hint or "")
+    assert not re.search("--|sheet or|header row", error.value.hint or "")
+
+
+def test_a_column_that_is_the_index_of_a_frame_is_told() -> None:
+    frame = pd.DataFrame(LEADS).set_index("Name")
+    with pytest.raises(importer.MappingError, match="does not fit") as error:
+        importer.check(frame, "leads.yaml")
+    assert "The index of the DataFrame ('Name') was not read" in (error.value.hint or "")
+    assert "frame.reset_index()" in (error.value.hint or "")
 
 
 @pytest.mark.parametrize("module", ["polars", "duckdb"])

@@ -402,8 +402,7 @@ def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list
 
 
 def _unfit(mapping: LoadedMapping, sheet: Headers, missing: Missing) -> MappingError:
-    hint = f"The sheet has: {sheet.listing()}. Name the columns as it does, or choose another sheet"
-    hint += " or header row."
+    hint = f"The sheet has: {sheet.listing()}. Name the columns as it does."
     named = _named_columns(mapping.spec)
     numbered = (name.replace("{n}", str(n)) for name in named for n in CONTACT_NUMBERS)
     if len(named) > 1 and not any(map(sheet.exists, numbered)):

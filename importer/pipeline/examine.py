@@ -53,7 +53,7 @@ from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
 from importer.sources.delimited import ONE_COLUMN
 from importer.sources.dialect import joint_of_names, way_out
-from importer.sources.frames import Frame, open_frame
+from importer.sources.frames import INDEX_IGNORED, Frame, open_frame
 from importer.sources.original import LARGEST_ORIGINAL, write_bearable
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
@@ -107,11 +107,11 @@ def fitted_mapping(mapping: LoadedMapping, info: SourceInfo) -> BoundMapping:
     try:
         return bind_mapping(mapping, info.headers)
     except MappingError as error:
-        # The first sheet of many a workbook is a cover.
+        # The first sheet of many a workbook is a cover, and the index of many a frame a column.
         others = [
             f"{p.message[0].upper()}{p.message[1:]}. {p.hint}"
             for p in info.problems
-            if p.code == OTHER_SHEETS
+            if p.code in {OTHER_SHEETS, INDEX_IGNORED}
         ]
         about = (_joined(mapping, info), _header_row(mapping, info))
         error.hint = "\n".join(filter(None, (error.hint, *about, *others)))

@@ -43,6 +43,7 @@ from importer.sources.typed import (
 from importer.sources.workbook import remark
 
 KIND = "frame"
+INDEX_IGNORED = "index_ignored"
 _MOST_CELLS = 500_000
 """Of dicts that are gathered before they become columns: wide ones are gathered in fewer rows."""
 
@@ -74,7 +75,12 @@ class Frame:
             raise UsageError(
                 f"something of type {what} is neither a path nor rows to import",
                 "Give a path, a DataFrame, a table that gives itself as an Arrow stream, or an"
-                " iterable of dicts, one for each row.",
+                " iterable of dicts, one for each row; of a lazy frame, what its collect() gives.",
+            )
+        if not isinstance(self.name, str):
+            raise UsageError(
+                f"the name of a frame is of type {type(self.name).__name__}",
+                'Give text: Frame(rows, name="crm export").',
             )
         if not self.name:
             object.__setattr__(self, "name", what)
@@ -262,9 +268,15 @@ def _of_arrow(data: Any, columns: Columns) -> Chunks:
         reader = pa.RecordBatchReader.from_stream(data)
     except Exception as error:
         # The stream is another library's: what it raises where it cannot be had is not known.
+        if "non-struct" in str(error):
+            raise SourceError(
+                f"{columns.place}: it is no table of columns ({first_line(error)}).",
+                "Give a table, not one column of it.",
+            ) from error
         raise SourceError(
-            f"{columns.place}: it is no table of columns ({first_line(error)}).",
-            "Give a table, not one column of it.",
+            f"{columns.place}: it cannot be had as an Arrow stream ({type(error).__name__}:"
+            f" {first_line(error)}).",
+            "If it has columns of an unusual type, make them text.",
         ) from error
     for name in reader.schema.names:
         columns.add(name)
@@ -278,11 +290,16 @@ def _of_pandas(data: Any, columns: Columns) -> Chunks:
         raise SourceError(
             f"{columns.place}: its columns have names of {data.columns.nlevels} levels"
             " (a MultiIndex).",
-            'Join them to one: frame.columns = [" ".join(names) for names in frame.columns].',
+            'Join them: frame.columns = [" ".join(map(str, names)) for names in frame.columns].',
         )
     for name in data.columns:
         columns.add(name)
     if not columns.names:
+        if len(data):
+            raise SourceError(
+                f"{columns.place}: its rows have no columns.",
+                "Its index is not read: frame.reset_index() makes it a column.",
+            )
         return
     series = [data.iloc[:, label] for label in range(len(columns.names))]
     for start in range(0, len(data), BATCH_ROWS):
@@ -313,7 +330,7 @@ def _index_remarks(data: Any) -> Iterator[Problem]:
     names = [repr(name) for name in data.index.names if name is not None]
     if names or data.index.nlevels > 1 or data.index.dtype.kind not in "iu":
         yield remark(
-            "index_ignored",
+            INDEX_IGNORED,
             f"the index of the DataFrame ({', '.join(names) or 'without a name'}) was not read",
             "If it is to be imported, make it a column: frame.reset_index().",
         )
