@@ -30,13 +30,14 @@ from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, BegunByEarlierVersion, PlanDiffers
-from importer.pipeline.edits import EditRefused
+from importer.pipeline.edits import Edit, EditLog, EditRefused, Op, Overlay
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.preflight import fetch_project
+from importer.pipeline.recheck import Recheck, Rechecked, Repeated
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
 from importer.pipeline.recover import PastRun
@@ -74,6 +75,8 @@ __all__ = [
     "Approval",
     "BegunByEarlierVersion",
     "CheckOptions",
+    "Edit",
+    "EditLog",
     "EditRefused",
     "File",
     "Frame",
@@ -83,12 +86,17 @@ __all__ = [
     "LedgerEntry",
     "Listener",
     "LoadedMapping",
+    "Op",
+    "Overlay",
     "PastRun",
     "PlanDiffers",
     "PlanFile",
     "PlanResult",
+    "Recheck",
+    "Rechecked",
     "Reconciliation",
     "Refused",
+    "Repeated",
     "ResultRow",
     "RunOptions",
     "RunResult",
@@ -117,6 +125,7 @@ __all__ = [
     "preview",
     "project",
     "read_plan",
+    "recheck",
     "reconcile",
     "report",
     "resume",
@@ -140,19 +149,27 @@ AnyMapping = File | LoadedMapping | Mapping[str, Any]
 """A mapping: the path of its file, loaded, or the keys that a file would have."""
 
 
-class CheckOptions(TypedDict, total=False):
-    """What may go along with a check.
+class WatchOptions(TypedDict, total=False):
+    """Who watches work, and who stops it.
 
     `listener` is told of progress, in the thread that works, at the pace of the work. `stop` is
-    pulled to end early. `seen` is shared by files that must not repeat each other's rows. `log`
+    pulled to end early.
+    """
+
+    listener: Listener
+    stop: StopSwitch
+
+
+class CheckOptions(WatchOptions, total=False):
+    """What may go along with a check.
+
+    `seen` is shared by files that must not repeat each other's rows. `log`
     is a file for all problems; beside it stays a copy of the cells, and with both the checkup has
     `findings`. `edits` is a file of edits (:mod:`importer.pipeline.edits`), which are laid over the
     list: its cells are as mended, and rows that are left out are skipped. UsageError is raised
     where they are those of another list.
     """
 
-    listener: Listener
-    stop: StopSwitch
     seen: Seen | None
     log: Path | None
     edits: File | None
@@ -290,6 +307,27 @@ def check(
     if on_a_loop():
         return in_a_thread(work, **options)
     return work(**options)
+
+
+def recheck(
+    file: Incoming,
+    mapping: AnyMapping,
+    copy: Path,
+    *,
+    destination: Destination | None = None,
+    reading: SourceOptions | None = None,
+    settings: RunSettings | None = None,
+    **options: Unpack[WatchOptions],
+) -> Recheck:
+    """Open a list to be checked again and again, as :func:`check` does, while its cells are mended.
+
+    A copy of its cells is written to `copy`, and stays. The options are about the opening. It
+    blocks; raises as :func:`check` does.
+    """
+    loaded, seen = _loaded(mapping), Seen()
+    remarks = _recall(seen, loaded, destination, settings or RunSettings())
+    look = Look(copy, seen=seen, remarks=remarks, **options)
+    return Recheck(_incoming(file), loaded, reading or SourceOptions(), look)
 
 
 def run(

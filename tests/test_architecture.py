@@ -59,7 +59,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "operations.ledger": (*HELPERS, "journal", "pipeline.rundir"),
     "console": (
         *(*HELPERS, "console", "credentials", "library"),
-        *("operations.ledger", "reports.content", "sandbox.started"),
+        *("operations.ledger", "reports.content", "reports.writing", "sandbox.started"),
     ),
     "sandbox": ("errors", "sandbox"),
     "cli": (

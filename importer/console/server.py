@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from importer.console import file_step, home, plan_step, send_step, target
+from importer.console import file_step, fix_step, home, plan_step, send_step, target
 from importer.console.connections import MOST, Connections
 from importer.console.drafts import DRAFTS, Drafts
 from importer.console.instance import Instance, Link, link_to_running
@@ -36,6 +36,7 @@ from importer.console.security import (
 from importer.console.streams import STREAMS, Event, Streams
 from importer.console.target import TARGETS, Targets
 from importer.console.under_way import UNDER_WAY, UnderWay
+from importer.console.work import OPEN_LISTS, OpenLists
 from importer.errors import ImporterError, UsageError
 from importer.operations.ledger import state_dir
 from importer.settings import DEFAULT_RUNS_DIR
@@ -152,7 +153,9 @@ def build_app(
     app[ACCESS], app[_INSTANCE], app[RUNS_DIR] = access, instance, runs_dir.absolute()
     app[PAGES], app[STREAMS] = Pages(), Streams()
     drafts = app[DRAFTS] = Drafts(folder / "drafts")
-    app[TARGETS], app[UNDER_WAY] = Targets(folder), UnderWay(drafts)
+    targets = app[TARGETS] = Targets(folder)
+    app[UNDER_WAY] = UnderWay(drafts)
+    app[OPEN_LISTS] = OpenLists(targets, app[RUNS_DIR])
     app.on_response_prepare.append(add_headers)
     # In this order: what is in flight may be on its way to the sandbox, and pages may watch.
     app.on_shutdown.extend([_end_work, _end_streams])
@@ -163,11 +166,12 @@ def build_app(
     app.router.add_get("/events", _events, allow_head=False)
     app.router.add_static(STATIC, STATIC_FILES, name=STATIC_ROUTE)
     app.add_routes([*home.ROUTES, *file_step.ROUTES, *target.ROUTES])
-    app.add_routes([*plan_step.ROUTES, *send_step.ROUTES])
+    app.add_routes([*fix_step.ROUTES, *plan_step.ROUTES, *send_step.ROUTES])
     return app
 
 
 async def _end_work(app: web.Application) -> None:
+    await app[OPEN_LISTS].end()
     await app[UNDER_WAY].end()
 
 

@@ -148,6 +148,7 @@ class Teller:
         known = (
             (self.draft.file, self.draft.name),
             (self.draft.mapping, "the mapping"),
+            (self.draft.edits, "the mended cells"),
             (self.draft.plan_dir, "the plan"),
             (self.draft.run_dir, "the import"),
         )

@@ -41,7 +41,6 @@ from importer.pipeline.running import StopSwitch
 from importer.settings import SourceOptions
 from importer.sources.frames import Frame
 from importer.sources.snapshot import Snapshot
-from importer.survey.duplicates import Seen
 from importer.survey.surveyor import Decision, FillCounter
 
 MOST_REMEMBERED = 500_000
@@ -68,6 +67,15 @@ class Rechecked:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """A text that stands in `rows` rows, the first of which is `row`."""
+
+    text: str
+    rows: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
 class _State:
     """What is remembered of a check: what the `edits` were, and what came of the rows with them.
 
@@ -86,9 +94,11 @@ class _State:
 class Recheck:
     """A list, opened once, with its mapping; a context manager, which closes the copy.
 
-    The copy of its cells is written to `copy`, and removed by whoever made its folder. `seen` is
-    what past runs have sent. Call-backs before the moment of opening are warned of. The list is
-    compared with no project: that is the plan's. Raises SourceError and MappingError.
+    The `look` says where the copy of its cells goes, which is removed by whoever made its folder,
+    what past runs have sent, what is to be told beside what is found, and who stops the opening or
+    is told of its progress. Call-backs before the moment of opening are warned of. The list is
+    compared with no project: that is the plan's. Raises SourceError, MappingError, and
+    RunInterruptedError where the opening is stopped.
 
     Memory: some hundred bytes a row, most of them for its phones and key.
     """
@@ -98,21 +108,18 @@ class Recheck:
         given: Path | Frame,
         mapping: LoadedMapping,
         reading: SourceOptions,
-        copy: Path,
-        *,
-        seen: Seen | None = None,
+        look: Look,
     ) -> None:
         self._now = datetime.now(UTC)
         self._lock = threading.Lock()
         with open_incoming(given, mapping, reading) as source:
-            look = Look(copy, seen=seen, now=self._now)
-            self._examination = Examination(source.info, mapping, look)
+            self._examination = Examination(source.info, mapping, replace(look, now=self._now))
             self._plain = self._examination.bound
             self._examination.read(source)
         self.info = source.info
-        self._snapshot = Snapshot.open(copy)
+        self._snapshot = Snapshot.open(look.copy)
         # Two threads must not read from one open file at a time: a page may ask for rows meanwhile.
-        self._reading = Snapshot.open(copy)
+        self._reading = Snapshot.open(look.copy)
         self._reading_lock = threading.Lock()
         self._bounds = [
             (int(batch.rows[0]), int(batch.rows[-1])) if len(batch) else (0, -1)
@@ -144,14 +151,59 @@ class Recheck:
         for place in range(len(self._bounds)):
             yield self._batch(place, columns)
 
-    def rows(self, rows: Collection[int], edits: Overlay = NO_EDITS) -> Iterator[Batch]:
-        """Some rows with all their cells, as mended, in the order of the list; for any thread."""
+    @property
+    def used(self) -> tuple[int, ...]:
+        """The columns that the mapping reads."""
+        return self._plain.used
+
+    def rows(
+        self,
+        rows: Collection[int],
+        edits: Overlay = NO_EDITS,
+        columns: Sequence[int] | None = None,
+    ) -> Iterator[Batch]:
+        """Some rows, as mended, in the order of the list; for any thread."""
         wanted = np.array(sorted(rows), np.int64)
         for place, (first, last) in enumerate(self._bounds):
-            here = wanted[(wanted >= first) & (wanted <= last)]
-            if len(here):
-                batch = edits.over(self._batch(place, None))
-                yield batch.where(np.isin(batch.rows, here))
+            start, end = np.searchsorted(wanted, (first, last + 1))
+            if start < end:
+                batch = edits.over(self._batch(place, columns))
+                yield batch.where(np.isin(batch.rows, wanted[start:end]))
+
+    def count(
+        self, column: int, texts: Collection[str], edits: Overlay = NO_EDITS
+    ) -> dict[str, int]:
+        """In how many cells of a column, as mended, each of some texts stands; for any thread."""
+        wanted = list(dict.fromkeys(texts))
+        listed, counts = pa.array(wanted, pa.large_string()), np.zeros(len(wanted), np.int64)
+        for batch in map(edits.over, self.batches([column])):
+            which = pc.index_in(batch.columns[column], value_set=listed).drop_null()
+            counts += np.bincount(which.to_numpy(), minlength=len(wanted))
+        return dict(zip(wanted, counts.tolist(), strict=True))
+
+    def repeated(
+        self, column: int, rows: Collection[int], most: int, edits: Overlay = NO_EDITS
+    ) -> list[Repeated]:
+        """The texts of a column that stand in more than one of some rows; for any thread.
+
+        They are the `most` frequent, those first that stand in most of the rows.
+        """
+        numbers, texts = [np.empty(0, np.int64)], [pa.array([], pa.large_string())]
+        for batch in self.rows(rows, edits, [column]):
+            numbers.append(batch.rows)
+            texts.append(batch.columns[column])
+        cells = pa.chunked_array(texts)
+        counted = pc.value_counts(cells)
+        counts = counted.field("counts").to_numpy()
+        top = [n for n in np.argsort(-counts, kind="stable")[:most].tolist() if counts[n] > 1]
+        values = counted.field("values").take(pa.array(top, pa.int64()))
+        which = pc.fill_null(pc.index_in(cells, value_set=values), -1).to_numpy()
+        every = np.concatenate(numbers)
+        firsts = [int(every[np.argmax(which == n)]) for n in range(len(top))]
+        return [
+            Repeated(text, int(counts[n]), row)
+            for text, n, row in zip(values.to_pylist(), top, firsts, strict=True)
+        ]
 
     def _batch(self, place: int, columns: Sequence[int] | None) -> Batch:
         with self._reading_lock:
