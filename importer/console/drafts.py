@@ -43,6 +43,7 @@ MOST_BYTES = 4096 * 2**20
 """The most bytes of an upload: what the sources take for a copy."""
 
 _ABOUT = "draft.json"
+_PIECE = 2**20
 _FILE = "file"
 _VERSION = 1
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -69,7 +70,7 @@ class Draft:
     where its records go, once that was chosen; at the service to `project` instead of the one that
     the mapping names, and to `base_url` instead of the customer's own. `planned_from` says what its
     plan was made of, so that it shows when a part is another. With `again`, what was sent by past
-    imports is sent once more.
+    imports is sent once more. What the runs `excepted` have sent is left out.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Draft:
     base_url: str | None = None
     planned_from: Mapping[str, str] = field(default_factory=dict)
     again: bool = False
+    excepted: tuple[Path, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -123,6 +125,7 @@ class Draft:
             "base_url": self.base_url,
             "planned_from": dict(self.planned_from),
             "again": self.again,
+            "excepted": [str(path) for path in self.excepted],
         }
         return json.dumps(about, ensure_ascii=False, indent=1)
 
@@ -150,6 +153,7 @@ class Draft:
                 base_url=about["base_url"],
                 planned_from={str(key): str(value) for key, value in planned_from.items()},
                 again=bool(about["again"]),
+                excepted=tuple(map(Path, about["excepted"])),
             )
             usable = about["version"] == _VERSION and draft.name == cleaned_name(draft.name)
             if usable and draft.file.is_file():
@@ -188,6 +192,18 @@ class Drafts:
         make_private_folder(self.folder)
         draft_id = secrets.token_hex(16)
         return Upload(self.folder, draft_id, cleaned_name(name), self._most_bytes)
+
+    def begin_anew(self, draft: Draft, excepted: Path) -> Draft:
+        """A new draft of the same list, read and mended as that one, for what a run has not sent.
+
+        Raises OutputError.
+        """
+        with self.receive(draft.name) as upload:
+            with draft.file.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    upload.write(piece)
+            upload.take_over(replace(draft, excepted=(*draft.excepted, excepted)))
+            return upload.keep()
 
     def all(self) -> list[Draft]:
         """The drafts that can be used, newest first."""
@@ -283,6 +299,20 @@ class Upload:
             )
         with self._translated():
             self._target.write(piece)
+
+    def take_over(self, other: Draft) -> None:
+        """Take the choices, the mapping and the edits of another draft; raises OutputError."""
+        self._draft = replace(
+            self._draft,
+            reading=other.reading,
+            place=other.place,
+            project=other.project,
+            base_url=other.base_url,
+            excepted=other.excepted,
+        )
+        for path in (other.mapping, other.edits):
+            if path.exists():
+                write_private(self._folder / path.name, path.read_text("utf-8"))
 
     def keep(self) -> Draft:
         """Make the draft, on the disk and under its id; raises UsageError for an empty file."""

@@ -91,6 +91,7 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         request,
         "plan_part.html.j2" if is_part(request) else "plan.html.j2",
         200 if refusal is None or is_part(request) else 422,
+        part=is_part(request),
         draft=draft,
         where=where,
         sandbox=where.place is Place.SANDBOX,

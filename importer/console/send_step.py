@@ -111,6 +111,7 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         request,
         "send_part.html.j2" if is_part(request) else "send.html.j2",
         200 if refusal is None or is_part(request) else 422,
+        part=is_part(request),
         draft=draft,
         standing=standing,
         counts={status.value: n for status, n in standing.past.counts.items()} if standing else {},
@@ -159,7 +160,18 @@ def _first_rows(folder: Path) -> tuple[FirstRow, ...]:
 
 
 def _compared(part: Mapping[str, Any]) -> Compared:
-    return Compared(part["path"], part["sent"], part["read_back"], part["state"])
+    return Compared(_named(part["path"]), part["sent"], part["read_back"], part["state"])
+
+
+def _named(path: str) -> str:
+    """A part of a record as people call it: the name of a field, or which contact's what."""
+    match path.split(".", 2):
+        case ["form", *name]:
+            return ".".join(name)
+        case ["contacts", number, what]:
+            return f"contact {number}: {what}"
+        case _:
+            return path.replace("_", " ")
 
 
 async def _send(request: web.Request) -> web.Response:
@@ -210,6 +222,15 @@ async def _begin(request: web.Request, draft: Draft, order: Order) -> None:
     request.app[UNDER_WAY].send(draft, folder, order, target)
 
 
+async def _anew(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/send/anew``: a new draft of what the import has not sent."""
+    draft = await open_draft(request)
+    if draft.run_dir is None:
+        raise UsageError("nothing of this was sent yet", "Change it as it is.")
+    new = await asyncio.to_thread(request.app[DRAFTS].begin_anew, draft, draft.run_dir)
+    raise web.HTTPSeeOther(f"/drafts/{new.id}/columns")
+
+
 async def _stop(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/send/stop``: stop; what is in flight is finished and recorded."""
     draft = await open_draft(request)
@@ -230,6 +251,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
 ROUTES = [
     web.get("/drafts/{id}/send", _show),
     web.post("/drafts/{id}/send", _send),
+    web.post("/drafts/{id}/send/anew", _anew),
     web.post("/drafts/{id}/send/stop", _stop),
     web.get("/drafts/{id}/send/events", _events, allow_head=False),
 ]

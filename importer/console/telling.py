@@ -126,6 +126,9 @@ class Teller:
         """Why a run has stopped early, and how it can go on."""
         message, hint = self.words(stop.message), self.words(stop.hint)
         match stop.code:
+            case "canary":
+                message = message.replace("pending", "not sent")
+                hint = "Look at them below. Records cannot be deleted: they stay as they are."
             case "http_401" | "http_403" | "http_407":
                 hint = (
                     "Nothing is lost. Check the customer and the key, and that this computer's"

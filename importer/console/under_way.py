@@ -141,6 +141,7 @@ class Planning:
             reading=draft.reading,
             settings=self.settings,
             edits=draft.edits if made_of["edits"] else None,
+            excepted=draft.excepted,
             guard=Guard(again=draft.again),
             listener=self._listen,
             stop=self.stop,

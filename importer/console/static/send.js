@@ -81,11 +81,19 @@ function watch() {
   });
 }
 
-document.addEventListener("htmx:afterSettle", () => {
-  watch();
-  if (document.activeElement === document.body) {
-    (step()?.querySelector("h2[tabindex], h3[tabindex]") ?? document.getElementById("main")).focus();
+// A button that is disabled while its form is sent loses the focus: the part that comes takes it.
+let ordered = false;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  ordered = step().contains(event.detail.elt);
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target?.id !== "step") return;
+  if (ordered && document.activeElement === document.body) {
+    step().tabIndex = -1;
+    step().focus({ preventScroll: true });
   }
+  watch();
 });
 
 // What is typed beside a choice chooses it.
