@@ -98,13 +98,15 @@ def plan(file: Path, mapping_path: Path | None, **options: Any) -> int:
     )
     most = None if options["all_problems"] else PROBLEM_CAP
     stop = library.StopSwitch()
+    # Nothing but plan.json stands on standard output then.
+    quiet = options["quiet"] or options["json_"]
     with (
         WorkingFolder() as logs,
         SIGNALS.stoppable(stop.pull) as received,
-        run_target(mapping, options) as (target, sandbox),
+        run_target(mapping, {**options, "quiet": quiet}) as (target, sandbox),
     ):
         place = place_of(target, rehearsal=sandbox is not None)
-        with progress_bar(file.name, quiet=options["quiet"] or options["json_"]) as listener:
+        with progress_bar(file.name, quiet=quiet) as listener:
             try:
                 result = library.plan(
                     file,

@@ -151,6 +151,9 @@ def test_a_rehearsal_is_planned_and_applied_in_its_own_sandbox(
         ids.append(PlanFile.read(desk.folder / out / "plan.json").id)
     assert ids[0] == ids[1]
     told()
+    words = ("--sandbox", "--out", "three", "--json")
+    assert desk.cli("plan", "leads.csv", "-m", "m.yaml", *words) == 0
+    assert json.loads(told())["id"] == ids[0]
     assert desk.cli("apply", "one", "--plan-id", ids[0], "--limit", 2) == 0
     assert desk.cli("apply", "one", "--plan-id", ids[0]) == 0
     assert f"created           {ROWS}" in told()
