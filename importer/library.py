@@ -22,7 +22,7 @@ from importer.errors import UsageError
 from importer.files import WorkingFolder
 from importer.mapping.load import LoadedMapping
 from importer.mapping.new_values import with_new_values, without_new_value
-from importer.model import Checkup, Preview, Problem, Project, Severity
+from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
 from importer.operations.ledger import Ledger, LedgerEntry, ledgers_beside, newest_first
@@ -41,7 +41,7 @@ from importer.pipeline.recheck import Recheck, Rechecked, Repeated
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
 from importer.pipeline.recover import PastRun
-from importer.pipeline.result_rows import ResultRow
+from importer.pipeline.result_rows import ResultRow, first_rows_in
 from importer.pipeline.run import (
     ArrowTable,
     Frame,
@@ -113,7 +113,9 @@ __all__ = [
     "check",
     "check_async",
     "checked_base_url",
+    "first_rows",
     "glimpse",
+    "has_stamp",
     "history",
     "init",
     "load_mapping",
@@ -198,6 +200,19 @@ def load_mapping(given: File | Mapping[str, Any]) -> LoadedMapping:
     if isinstance(given, Mapping):
         return pipeline.mapping_of(given, Path("mapping"))
     return pipeline.load_mapping(Path(given))
+
+
+def first_rows(run_dir: File, *states: Status, most: int) -> list[ResultRow]:
+    """The first rows of a run that are in one of these states (not pending), with their cells.
+
+    Raises JournalError and SourceError where its folder cannot be read.
+    """
+    return first_rows_in(RunDirectory(Path(run_dir)), states, most)
+
+
+def has_stamp(run_dir: File) -> bool:
+    """Whether the records of a run can be looked for: its mapping gives each a stamp."""
+    return recovery.has_stamp(Path(run_dir))
 
 
 def past_run(run_dir: File) -> PastRun:

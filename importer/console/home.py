@@ -11,7 +11,7 @@ from aiohttp.http import HttpProcessingError
 
 from importer import library
 from importer.console.drafts import DRAFTS, Draft
-from importer.console.pages import PAGES
+from importer.console.pages import PAGES, STEPS
 from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
 from importer.errors import ImporterError, UsageError
 from importer.library import LedgerEntry
@@ -47,16 +47,35 @@ async def _page(
     drafts, past = await asyncio.gather(
         asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
     )
+    by_run = {draft.run_dir: draft for draft in drafts if draft.run_dir is not None}
+    entered = {entry.run_dir for entry in past.entries}
     return request.app[PAGES].render(
         request,
         "home.html.j2",
         status,
         error=error,
-        drafts=drafts,
+        # What was sent is told of by the ledger; rehearsals are not entered there.
+        drafts=[draft for draft in drafts if draft.run_dir not in entered],
         past=past,
+        address_of=lambda entry: _address(by_run.get(entry.run_dir), entry),
+        step_of=step_of,
         left_to_do=left_to_do,
         upload_field=UPLOAD_FIELD,
     )
+
+
+def _address(draft: Draft | None, entry: LedgerEntry) -> str:
+    """Where the result of a past import is shown."""
+    return f"/drafts/{draft.id}/result" if draft is not None else f"/runs/{entry.run_id}"
+
+
+def step_of(draft: Draft) -> tuple[str, str]:
+    """The key of the step to go on with in a draft, and what it is called."""
+    titles = dict(STEPS)
+    reached = draft.open_steps[-1]
+    # Columns can be entered at once, but what was found in the file is looked at first.
+    key = {"columns": "file", "plan": "fix"}.get(reached, reached)
+    return key, titles[key]
 
 
 def _past_imports() -> PastImports:

@@ -12,7 +12,15 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from importer.console import file_step, fix_step, home, plan_step, send_step, target
+from importer.console import (
+    file_step,
+    fix_step,
+    home,
+    plan_step,
+    result_step,
+    send_step,
+    target,
+)
 from importer.console.connections import MOST, Connections
 from importer.console.drafts import DRAFTS, Drafts
 from importer.console.instance import Instance, Link, link_to_running
@@ -167,6 +175,7 @@ def build_app(
     app.router.add_static(STATIC, STATIC_FILES, name=STATIC_ROUTE)
     app.add_routes([*home.ROUTES, *file_step.ROUTES, *target.ROUTES])
     app.add_routes([*fix_step.ROUTES, *plan_step.ROUTES, *send_step.ROUTES])
+    app.add_routes(result_step.ROUTES)
     return app
 
 

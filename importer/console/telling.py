@@ -158,7 +158,7 @@ class Teller:
         for path, name in known:
             if path is not None:
                 text = text.replace(str(path), name)
-        return "\n".join(_without_commands(text))
+        return page_words(text)
 
     def _result(self, run_dir: str, step: str = "result") -> tuple[Action, ...]:
         """A link to what another draft has sent, if one has."""
@@ -171,6 +171,11 @@ class Teller:
 
 def _records(number: int) -> str:
     return "1 record was" if number == 1 else f"{number:,} records were"
+
+
+def page_words(text: str | None) -> str:
+    """A message of the library without what it tells to type."""
+    return "\n".join(_without_commands(text or ""))
 
 
 def _without_commands(text: str) -> Iterator[str]:

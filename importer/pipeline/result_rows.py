@@ -8,7 +8,10 @@ time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from importer.journal.journal import Journal
 from importer.model import Batch, Outcome, Status
@@ -45,21 +48,43 @@ class ResultRow(NamedTuple):
 def result_rows(directory: RunDirectory) -> Iterator[ResultRow]:
     """Every row of a run, in order; raises JournalError and SourceError where it cannot be read."""
     for headers, batch, outcomes in _merged_batches(directory):
-        labels = kept_columns(headers)
-        names = unique_names([headers[label] for label in labels])
-        cells = batch.cells(list(range(len(batch))), labels)
-        for outcome, texts in zip(outcomes, cells, strict=True):
-            yield ResultRow(
-                outcome.row,
-                outcome.status,
-                outcome.numberids,
-                outcome.attempts,
-                outcome.http_status,
-                outcome.code,
-                outcome.message,
-                outcome.hint,
-                dict(zip(names, texts, strict=True)),
-            )
+        yield from _rows(headers, batch, outcomes)
+
+
+def first_rows_in(directory: RunDirectory, states: Sequence[Status], most: int) -> list[ResultRow]:
+    """The first rows of a run that are in one of these states, in order; pending is none of them.
+
+    Raises as :func:`result_rows` does.
+    """
+    found: list[ResultRow] = []
+    with Journal.read(directory.journal) as journal, Snapshot.open(directory.snapshot) as snapshot:
+        outcomes = list(islice(journal.outcomes(*states), most))
+        wanted = np.array([outcome.row for outcome in outcomes], np.int64)
+        for batch in mended_batches(directory, snapshot):
+            if len(found) == len(outcomes):
+                break
+            part = batch.where(np.isin(batch.rows, wanted))
+            here = outcomes[len(found) : len(found) + len(part)]
+            found += _rows(snapshot.headers, part, here)
+    return found
+
+
+def _rows(headers: Sequence[str], batch: Batch, outcomes: Sequence[Outcome]) -> Iterator[ResultRow]:
+    labels = kept_columns(headers)
+    names = unique_names([headers[label] for label in labels])
+    cells = batch.cells(list(range(len(batch))), labels)
+    for outcome, texts in zip(outcomes, cells, strict=True):
+        yield ResultRow(
+            outcome.row,
+            outcome.status,
+            outcome.numberids,
+            outcome.attempts,
+            outcome.http_status,
+            outcome.code,
+            outcome.message,
+            outcome.hint,
+            dict(zip(names, texts, strict=True)),
+        )
 
 
 def frame_of_rows(directory: RunDirectory) -> pd.DataFrame:

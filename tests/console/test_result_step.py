@@ -1,0 +1,214 @@
+"""The result step: what became of a run, its files, and what is settled afterwards."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from importer import library
+from importer.console.downloads import disposition
+from importer.console.drafts import Drafts
+from importer.model import Status
+from importer.settings import Pace, RunSettings, Secret, Target
+from tests.support.live_console import Browser, LiveConsole, live_console
+from tests.support.live_sandbox import LiveSandbox, live_sandbox
+
+KEY = "a-key-that-no-page-may-show"
+MAPPING = """\
+version: 1
+project: 134
+form:
+  name: Name   # as they call themselves
+contacts:
+  1: {phone: {column: Phone, region: HU}}
+stamp: import_ref
+"""
+NAMES = [f"Lead {number}" for number in range(1, 9)]
+WRONG = "<script>alert(1)</script>"
+LIST = "Name,Phone\n" + "".join(
+    f"{name},{'+36 30 123 45' + str(10 + place)}\n" for place, name in enumerate(NAMES)
+)
+LIST += f"{WRONG},12\n"
+PROJECT = """\
+projects:
+  - projectid: 134
+    fields: [{name: name, type: text}, {name: import_ref, type: text}]
+"""
+
+
+@pytest.fixture
+def console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: LiveSandbox
+) -> Iterator[LiveConsole]:
+    monkeypatch.chdir(tmp_path)
+    with live_console(runs_dir=tmp_path / "runs") as live:
+        yield live
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveSandbox]:
+    """A service that loses its answers to two of the records."""
+    monkeypatch.setenv("VCC_CUSTOMER", "acme")
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+    faults = [{"kind": "close", "at": [3, 5], "stored": True}]
+    with live_sandbox(customer="acme", api_key=KEY, faults=faults, log_requests=True) as live:
+        yield live
+
+
+@pytest.fixture
+def run(tmp_path: Path, service: LiveSandbox) -> library.RunResult:
+    """A run of nine rows: six were created, two may have been, one is wrong."""
+    (tmp_path / "spring leads.csv").write_text(LIST, "utf-8")
+    (tmp_path / "mapping.yaml").write_text(MAPPING, "utf-8")
+    result = library.run(
+        tmp_path / "spring leads.csv",
+        tmp_path / "mapping.yaml",
+        target=Target(service.base_url, 134, "acme", Secret(KEY)),
+        settings=RunSettings(
+            runs_dir=tmp_path / "runs", pace=Pace(concurrency=1), allow_new_values=True
+        ),
+    )
+    assert result.summary.counts[Status.UNCERTAIN] == 2
+    assert result.summary.counts[Status.CREATED] == 6
+    return result
+
+
+def address_of(run: library.RunResult) -> str:
+    return f"/runs/{run.summary.run_id}"
+
+
+def counts(run: library.RunResult) -> dict[str, int]:
+    past = library.past_run(run.directory.path)
+    return {status.value: rows for status, rows in past.counts.items() if rows}
+
+
+def test_a_past_import_is_shown_with_every_row_accounted_for(
+    run: library.RunResult, browser: Browser
+) -> None:
+    home = browser.get("/")
+    assert f'href="{address_of(run)}"' in home.text
+    page = browser.get(address_of(run))
+    assert page.status == 200
+    for words in ("What became of 9 rows", "Created 6", "To be mended 1", "May have arrived 2"):
+        assert words in page.words
+    assert "<script>alert" not in page.text
+    assert KEY not in page.text
+
+
+def test_its_files_are_downloaded_under_names_of_the_list(
+    run: library.RunResult, browser: Browser
+) -> None:
+    page = browser.get(address_of(run))
+    files = re.findall(rf'href="({address_of(run)}/files/[\w.]+)"', page.text)
+    assert {file.rpartition("/")[2] for file in files} >= {
+        *("results.csv", "created.csv", "failures.csv", "failures.xlsx", "uncertain.csv"),
+        *("summary.json", "mapping.yaml"),
+    }
+    for file in files:
+        name = file.rpartition("/")[2]
+        answer = browser.get(file)
+        assert answer.body == (run.directory.path / name).read_bytes()
+        assert f'filename="spring leads {name}"' in answer.headers["content-disposition"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    for other in ("journal.sqlite3", "source.parquet", "..%2Fmapping.yaml", "nothing.csv"):
+        assert browser.get(f"{address_of(run)}/files/{other}").status == 404
+
+
+@pytest.mark.parametrize("name", ['a"b.csv', "Übersicht – март.csv", "a\r\nX: y.csv", "a;b\\.csv"])
+def test_no_name_breaks_the_header_that_names_a_file(name: str) -> None:
+    header = disposition(name)
+    assert header.isascii()
+    assert header.isprintable()
+    plain, _, encoded = header.partition("; filename*=UTF-8''")
+    assert re.fullmatch(r'attachment; filename="[^"\\%;]*"', plain)
+    assert unquote(encoded) == name
+
+
+def test_rows_that_failed_become_a_draft_to_mend_with_the_same_columns(
+    run: library.RunResult, browser: Browser, state_dir: Path
+) -> None:
+    answer = browser.post(f"{address_of(run)}/mend")
+    assert answer.status == 303, answer.words
+    draft_id = answer.headers["location"].split("/")[2]
+    assert answer.headers["location"] == f"/drafts/{draft_id}/fix"
+    draft = Drafts(state_dir / "console" / "drafts").open(draft_id)
+    assert draft.mapping.read_text("utf-8") == MAPPING
+    rows = list(csv.DictReader(io.StringIO(draft.file.read_text("utf-8"))))
+    assert [row["Name"] for row in rows] == [WRONG]
+    checkup = library.check(draft.file, draft.mapping)
+    assert checkup.survey.rows == 1
+
+
+def test_uncertain_rows_are_found_in_the_service(
+    run: library.RunResult, browser: Browser, service: LiveSandbox
+) -> None:
+    page = browser.get(address_of(run))
+    assert "Rows that may have arrived (2)" in page.words
+    answer = browser.post(f"{address_of(run)}/reconcile")
+    assert "found, and created: 2 rows" in answer.words
+    assert counts(run) == {"created": 8, "invalid": 1}
+    assert "Created 8" in browser.get(address_of(run)).words
+    assert len(service.records(134)) == 8
+
+
+def test_what_somebody_has_found_out_is_kept_and_can_be_taken_back(
+    run: library.RunResult, browser: Browser, service: LiveSandbox
+) -> None:
+    with (run.directory.path / "uncertain.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    stamps = {record["form"]["import_ref"]: record["numberid"] for record in service.records(134)}
+    first, second = (int(row["_row"]) for row in rows)
+    there = str(stamps[f"{run.summary.run_id}:{first}"])
+    mark = f"{address_of(run)}/mark"
+    wrong = browser.post(mark, {"row": str(first), "what": "created", "numberid": "12a"})
+    assert wrong.status == 422
+    assert "is a number" in wrong.words
+    answer = browser.post(mark, {"row": str(first), "what": "created", "numberid": there})
+    assert f"Row {first} was created, as record {there}" in answer.words
+    taken = browser.post(mark, {"row": str(second), "what": "created", "numberid": there})
+    assert taken.status == 422
+    assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
+    browser.post(mark, {"row": str(second), "what": "absent"})
+    assert counts(run) == {"created": 7, "pending": 1, "invalid": 1}
+    back = browser.post_part(mark, {"row": str(second), "what": "undo"})
+    assert "may have arrived, as before" in back.words
+    assert "<html" not in back.text
+    assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
+
+
+def test_a_run_that_is_no_more_is_told_of(run: library.RunResult, browser: Browser) -> None:
+    assert browser.get("/runs/no-such-run").status == 404
+    assert browser.get("/runs/..%2F..%2Fetc").status == 404
+    run.directory.path.rename(run.directory.path.with_name("elsewhere"))
+    page = browser.get(address_of(run))
+    assert page.status == 422
+    assert "vcc-import" not in page.words
+    assert "Look again" in page.words
+
+
+def test_before_anything_was_sent_the_result_says_what_comes_first(browser: Browser) -> None:
+    draft_id = browser.draft_id("leads.csv", LIST.encode())
+    page = browser.get(f"/drafts/{draft_id}/result")
+    assert "Nothing has been sent yet" in page.words
+    assert browser.post(f"/drafts/{draft_id}/result/mend").status == 303
+
+
+def test_home_leads_to_where_a_draft_is_gone_on_with(
+    run: library.RunResult, browser: Browser, state_dir: Path
+) -> None:
+    drafts = Drafts(state_dir / "console" / "drafts")
+    draft_id = browser.draft_id("new.csv", LIST.encode())
+    assert f'href="/drafts/{draft_id}/file"' in browser.get("/").text
+    drafts.set_mapping(draft_id, MAPPING)
+    assert f'href="/drafts/{draft_id}/fix"' in browser.get("/").text
+    drafts.change(draft_id, plan_dir=run.directory.path, run_dir=run.directory.path)
+    home = browser.get("/")
+    assert f'href="/drafts/{draft_id}/result"' in home.text
+    assert "new.csv" not in home.words  # the ledger tells of it, as of every import
+    assert "2 rows may have arrived" in home.words
