@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,15 +21,17 @@ from importer.console.streams import STREAMS
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told
 from importer.console.under_way import GENTLE, UNDER_WAY, ingredients
+from importer.console.work import OPEN_LISTS, OpenList
 from importer.errors import ImporterError, UsageError
-from importer.library import PlanFile, Refused
+from importer.library import LoadedMapping, PlanFile, Refused
 from importer.model import Checkup, NewValue, Problem, Project, Severity, Status
 from importer.reports.content import problem_groups, whole_file_errors, why_left_out
 from importer.settings import Pace, RunSettings
 
 MOST_VALUES = 60
 """New values that are decided at once; the next ones come after these."""
-CAN_MEAN = False
+MOST_TEXTS = 200
+"""Different texts of cells that are mended for one value: each is an edit of its own."""
 MOST_EXISTING = 1000
 """Values of a field that are offered in place of a new one."""
 
@@ -102,8 +106,7 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         lacking=_lacks_fields(refused),
         undecided=undecided[:MOST_VALUES],
         more_undecided=max(0, len(undecided) - MOST_VALUES),
-        existing=existing,
-        can_mean=CAN_MEAN,
+        existing={name: values[:MOST_EXISTING] for name, values in existing.items()},
         remarks=_remarks(checkup),
         left_out=_left_out(planned.plan) if planned is not None else (),
         new_values=_new_values(planned.plan) if planned is not None else (),
@@ -197,7 +200,7 @@ async def _existing(request: web.Request, draft: Draft, names: set[str]) -> dict
     except ImporterError:
         return {}
     return {
-        one.name: [value.name for value in one.values[:MOST_EXISTING]]
+        one.name: [value.name for value in one.values]
         for one in project.fields
         if one.name in names
     }
@@ -357,12 +360,94 @@ async def _decide(request: web.Request) -> web.Response:
         if form.get("all") == "allow":
             for value in undecided.values():
                 allowed.setdefault(value.field, []).append(value.text)
+        if meant:
+            # Before the mapping is changed: with another one, the list would be opened anew.
+            existing = await _existing(request, draft, {value.field for value, _ in meant})
+            async with request.app[OPEN_LISTS].using(draft) as opened:
+                mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
+                await asyncio.to_thread(_mean, opened, mapping, meant, existing)
         if allowed:
             await asyncio.to_thread(_allow, request.app[DRAFTS], draft, allowed)
         await _begin(request, draft, planning.settings.pace)
     except ImporterError as error:
         return await _refused(request, draft, error)
     raise _back(draft)
+
+
+def _mean(
+    opened: OpenList,
+    mapping: LoadedMapping,
+    meant: Sequence[tuple[NewValue, str]],
+    existing: Mapping[str, Sequence[str]],
+) -> None:
+    """Mend all cells that say a value, so that they say the one that is meant: edits, as by hand.
+
+    Raises UsageError, and nothing is mended, where the project has no value that is meant, or no
+    cell says so: then the mapping makes the value.
+    """
+    for value, instead in meant:
+        if not instead:
+            raise UsageError(f"“{value.text}” means nothing yet", "Type what it means.")
+        if value.field in existing and instead not in existing[value.field]:
+            raise UsageError(
+                f"the project has no value “{instead}” in {value.field}",
+                "Choose one of those that it has, or let the new one be made.",
+            )
+        found = list(_cells_that_say(opened, mapping, value, instead))
+        if not found:
+            raise UsageError(
+                f"no cell says “{value.text}”: the columns' rules make it of other texts",
+                "Change the rule of the field in the columns.",
+            )
+        if len(found) > MOST_TEXTS:
+            raise UsageError(
+                f"“{value.text}” stands in {len(found):,} different cells",
+                "Translate it in the columns, or mend it in the list itself.",
+            )
+    for value, instead in meant:
+        # Looked for again: a cell of several values may say two of them.
+        for column, old, new in list(_cells_that_say(opened, mapping, value, instead)):
+            opened.log.replace_all(column, old, new)
+
+
+def _cells_that_say(
+    opened: OpenList, mapping: LoadedMapping, value: NewValue, instead: str
+) -> Iterator[tuple[int, str, str]]:
+    """The texts of cells of which a value comes: column, text, and the text that says the other."""
+    rule = mapping.spec.form[value.field]
+    # A translated value is mended by the code that stands for the other one, if there is any.
+    codes = {code for code, text in (rule.map or {}).items() if text == value.text}
+    code = next((code for code, text in (rule.map or {}).items() if text == instead), instead)
+
+    def says(text: str) -> bool:
+        text = text.strip()
+        same = text.casefold() == value.text.casefold() if rule.case else text == value.text
+        return same or text in codes
+
+    def mended(text: str) -> str:
+        if not rule.multiple:
+            return code if says(text) else text
+        marks = sorted({*(rule.split or ()), "|"}, key=len, reverse=True)
+        pieces = re.split(f"({'|'.join(map(re.escape, marks))})", text)
+        told = [piece.replace(piece.strip(), code) if says(piece) else piece for piece in pieces]
+        return "".join(told)
+
+    names = {_folded(name) for name in (*_listed(rule.column), *_listed(rule.columns))}
+    headers = opened.recheck.info.headers
+    edits = opened.log.overlay
+    for column in (n for n, header in enumerate(headers) if _folded(header) in names):
+        texts: set[str] = set()
+        for batch in opened.recheck.batches([column]):
+            texts.update(edits.over(batch).columns[column].unique().to_pylist())
+        yield from ((column, text, new) for text in sorted(texts) if (new := mended(text)) != text)
+
+
+def _listed(names: str | Sequence[str] | None) -> Sequence[str]:
+    return (names,) if isinstance(names, str) else names or ()
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def _allow(drafts: Drafts, draft: Draft, values: Mapping[str, list[str]]) -> None:

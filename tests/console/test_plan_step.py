@@ -167,6 +167,74 @@ def test_each_new_value_is_decided_and_the_mapping_keeps_its_comments(
     assert draft.mapping.read_text("utf-8") == MAPPING
 
 
+@pytest.mark.parametrize(
+    ("rule", "cell", "mended", "said"),
+    [
+        ("City", " Budapst", "Budapest", "Budapst"),
+        ("{column: [Town, city]}", "Budapst", "Budapest", "Budapst"),
+        ("{column: City, case: title}", "bUDAPST", "Budapest", "Budapst"),
+        ("{column: City, map: {B: Budapst, P: Budapest}}", "B", "P", "Budapst"),
+    ],
+)
+def test_a_new_value_that_means_another_is_mended_in_its_cells(
+    browser: Browser,
+    drafts: Drafts,
+    service: LiveSandbox,
+    rule: str,
+    cell: str,
+    mended: str,
+    said: str,
+) -> None:
+    mapping = MAPPING.replace("city: City", f"city: {rule}")
+    rows = f"Ann,{cell},06 30 123 4567\nBob,{cell},06 30 123 4568\n"
+    draft_id = draft_of(browser, drafts, "Name,City,Phone\n" + rows, mapping)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert f"city: “{said}”" in page.words
+    assert 'value="Budapest"' in page.text, "the nearest is proposed"
+    values = f"/drafts/{draft_id}/plan/values"
+    answer = browser.post(values, decisions(page, "mean", "Budapesht"))
+    assert answer.status == 422
+    assert "The project has no value “Budapesht” in city" in answer.words
+    assert "means nothing yet" in browser.post(values, decisions(page, "mean")).words
+    assert not drafts.open(draft_id).edits.exists()
+    assert browser.post(values, decisions(page, "mean", "Budapest")).status == 303
+    page = settled(browser, f"/drafts/{draft_id}/plan")
+    assert "Created 2" in page.words
+    assert "Newly made" not in page.words
+    edits = drafts.open(draft_id).edits.read_text("utf-8").splitlines()
+    assert [json.loads(line)["new"] for line in edits] == [mended], "one edit, to be undone as one"
+    assert "Budapst" not in browser.get(f"/drafts/{draft_id}/plan").words
+
+
+def test_one_of_several_values_in_a_cell_is_mended_and_the_others_stay(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    mapping = MAPPING.replace("city: City", 'likes: {column: City, multiple: true, split: [","]}')
+    rows = 'Ann,"sprts, music, sprrts",06 30 123 4567\nBob,sprts,06 30 123 4568\n'
+    draft_id = draft_of(browser, drafts, "Name,City,Phone\n" + rows, mapping)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "mean", "sports"))
+    page = settled(browser, f"/drafts/{draft_id}/plan")
+    assert "Created 2" in page.words
+    edits = drafts.open(draft_id).edits.read_text("utf-8").splitlines()
+    assert [json.loads(line)["new"] for line in edits][-1:] == ["sports, music, sports"]
+    assert len(edits) == 3
+
+
+def test_a_value_that_no_cell_says_is_mended_in_the_columns(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    mapping = MAPPING.replace("city: City", 'city: {template: "{City} {Name}"}')
+    draft_id = draft_of(browser, drafts, LIST, mapping)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    answer = browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "mean", "Budapest"))
+    assert answer.status == 422
+    assert "the columns' rules make it" in answer.words
+
+
 def test_what_other_pages_post_as_values_is_not_written(
     browser: Browser, drafts: Drafts, service: LiveSandbox
 ) -> None:
