@@ -224,10 +224,16 @@ class _PlanRegister:
             self._entered = True
 
     def ends(self, summary: Summary) -> None:
-        """Enter how the run ended, and where it lies now."""
+        """Enter how the run ended, and where it lies now, if it was moved.
+
+        A copy of which nothing was left to send takes nobody's place: what later runs compare
+        themselves with would be gone with it.
+        """
         if self._entered:
             ended = _ended(self._entry, summary)
-            _enter(self._ledger, replace(ended, run_dir=self._run_dir.absolute()))
+            if not RunDirectory(ended.run_dir).journal.exists():
+                ended = replace(ended, run_dir=self._run_dir.absolute())
+            _enter(self._ledger, ended)
 
 
 class _Register:

@@ -157,7 +157,7 @@ def test_what_others_have_sent_is_named_with_all_else_that_keeps_a_plan_back(
         assert said.count(part) == 1, part
     assert f"Go on with: vcc-import resume {desk.folder / 'one'}" in said
     assert "Name the folder of the plan that was approved." in said
-    assert "As to the rest: Plan the list again" in said
+    assert "As to what differs: Restore what differs. Or plan the list again: vcc-import" in said
     # What --again overrides is not named then, and keeps nothing back.
     assert desk.cli("apply", "plan", "--again") == 2
     assert "its content was sent" not in (said := told())
@@ -216,6 +216,19 @@ def test_of_two_copies_on_another_machine_one_is_sent(
     assert desk.cli("resume", machine / "copy" / "plan") == 2
     assert "is a copy of" in told()
     assert (len(phones(desk)), set(phones(desk).values())) == (7, {1})
+
+
+def test_a_copy_of_which_nothing_is_left_to_send_takes_nobody_s_place(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    desk.plan("plan")
+    assert desk.cli("apply", "plan") == 0
+    shutil.copytree(desk.folder / "plan", desk.folder / "copy")
+    assert desk.cli("apply", "copy") == 0
+    shutil.rmtree(desk.folder / "copy")
+    # Later runs look back at the leads of the one that is there.
+    write_list(desk.folder / "other.csv", 4, first=9)
+    assert desk.plan("later", leads="other.csv").ready == 1
 
 
 def test_a_plan_may_be_moved_before_it_began_and_after(desk: Desk, told: Callable[[], str]) -> None:
