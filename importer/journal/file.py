@@ -213,10 +213,12 @@ def make(path: Path) -> None:
 
 
 def refuse_missing_or_empty(path: Path) -> None:
-    """Raise NoJournalError where there is no file, and JournalError where it has no content.
+    """Raise NoJournalError where there never was one, and JournalError where its content is gone.
 
     Of an empty one SQLite would remove the -wal as left over.
     """
+    if not path.is_file() and mark_of(path).exists():
+        raise JournalError(f"{path} is gone, which said what was sent", UNTRUSTED)
     if not path.is_file():
         hint = "Name the folder of a plan or a run, as `Plan:` or `Results:` named it."
         there = path.parent.exists()

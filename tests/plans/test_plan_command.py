@@ -77,6 +77,17 @@ def test_what_is_no_plan_is_said_so(desk: Desk, told: Callable[[], str], place: 
     assert list((desk.folder / "empty").iterdir()) == []
 
 
+def test_a_journal_that_is_gone_is_not_taken_for_one_that_never_was(
+    desk: Desk, told: Callable[[], str]
+) -> None:
+    desk.plan()
+    (desk.folder / "plan" / "journal.sqlite3").unlink()
+    for command in ("apply", "resume", "report"):
+        told()
+        assert desk.cli(command, "plan") == 3
+        assert "journal.sqlite3 is gone" in told()
+
+
 def test_a_folder_in_which_a_plan_is_being_made_is_not_called_left_over(
     desk: Desk, told: Callable[[], str]
 ) -> None:
