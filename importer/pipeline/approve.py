@@ -178,13 +178,16 @@ def _refused(
     hints = ["Name the folder of the plan that was approved."] if other else []
     hints += [one.hint for one in sent if one.hint]
     if len(differences) > other:
-        hint = "Plan the list again, and look at that plan; or restore what differs."
+        excepted = [Path(one["run_dir"]) for one in plan.excepted] if plan is not None else []
+        what = "the list again"
         if BEGUN_KEY in run.journal.meta():
             # Planned as it was, the list would be refused, or sent a second time.
-            excepted = [Path(one["run_dir"]) for one in plan.excepted] if plan is not None else []
-            again = plan_without(run.description, [*excepted, where])
-            hint = f"Restore what differs. Or plan the rows that were not sent: {again}"
-        hints.append(f"As to the rest: {hint}" if hints else hint)
+            excepted, what = [*excepted, where], "the rows that were not sent"
+        again = plan_without(run.description, excepted)
+        if plan is not None and plan.again is not None:
+            again += " --again"
+        hint = f"Restore what differs. Or plan {what}: {again}"
+        hints.append(f"As to what differs: {hint}" if hints else hint)
     told = "\n".join(dict.fromkeys("\n".join(hints).split("\n")))
     return PlanDiffers(f"{quoted(where)} is not sent, since it is not as approved:\n{lines}", told)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from importer.pipeline.planfile import PlanFile
 from tests.plans.conftest import Desk, write_do_not_call
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -176,13 +177,17 @@ def test_a_do_not_call_list_that_has_a_pending_row_s_number_by_now_names_the_row
     assert "robinson.csv was renewed since it was planned" in said
     assert "2 rows (3, 6)" in said
     assert desk.sandbox.request_count() == 0
+    planned = said.partition("Or plan the list again: ")[2].splitlines()[0]
+    assert desk.cli(*shlex.split(planned)[1:], "--out", "anew") == 0
+    assert PlanFile.read(desk.folder / "anew" / "plan.json").ready == 10
     # Of rows that were sent before it was renewed nothing is said.
     write_do_not_call(desk.folder)
     assert desk.cli("apply", "plan", "--limit", 3) == 0
     write_do_not_call(desk.folder, 1, 4, 77)
     told()
     assert desk.cli("apply", "plan") == 2
-    assert "row 6" in (said := told())
+    said = told()
+    assert "row 6" in said
     assert "row 3" not in said
     assert desk.sandbox.request_count() == 3
 
