@@ -171,6 +171,7 @@ def test_a_run_is_stopped_and_gone_on_with(browser: Browser, drafts: Drafts) -> 
         assert order(browser, address, "all").status == 303
         assert "being sent already" in order(browser, address, "all").words
         shown(browser, address, lambda _: sum(names(service).values()) >= 2)
+        assert drafts.open(address.split("/")[2]).run_dir is not None
         plan = address.replace("/send", "/plan")
         assert "being sent already" in browser.get(plan).words
         assert "being sent already" in browser.post(plan).words
@@ -397,11 +398,49 @@ def test_before_there_is_a_plan_it_comes_first(browser: Browser, drafts: Drafts)
 
 SERVER = (
     "import asyncio, sys\n"
+    "sys.dont_write_bytecode = True\n"
     "from pathlib import Path\n"
     "from importer.console.server import serve\n"
     "asyncio.run(serve(on_ready=lambda link: print(link.url, link.file, flush=True),"
     " until=asyncio.Event(), runs_dir=Path(sys.argv[1])))\n"
 )
+
+
+# A limit on the size of files is what a full disk is to a writer, and needs no disk.
+FULL = (
+    "import resource\n"
+    "def full(size):\n"
+    "    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
+    "full(int(__import__('sys').argv[2]))\n"
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="resource limits as POSIX has them")
+def test_a_full_disk_is_told_and_gone_on_from(tmp_path: Path, drafts: Drafts) -> None:
+    runs, rows = tmp_path / "runs", 2500
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        with live_console(runs_dir=runs) as console:
+            address = ready(console.browser(), drafts, service, rows=rows)
+        # The journal grows while it sends, beyond what it was when it was planned.
+        command = [sys.executable, "-c", FULL + SERVER, str(runs), "250000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            url, file = process.stdout.readline().split()
+            browser = LiveConsole(Link(url, Path(file), new=True)).browser()
+            page = sent(browser, address, "all")
+            process.kill()
+        assert "Go on" in page.words
+        assert "room" in page.words, "what to do is said"
+        assert "vcc-import" not in page.words
+        assert 0 < sum(names(service).values()) < rows
+        with live_console(runs_dir=runs) as console:
+            page = sent(console.browser(), address, "all")
+        assert max(names(service).values()) == 1
+        run_dir = drafts.open(address.split("/")[2]).run_dir
+        assert run_dir is not None
+        counts = library.past_run(run_dir).counts
+        assert counts[Status.PENDING] == 0
+        assert counts[Status.CREATED] + counts[Status.UNCERTAIN] == rows
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
