@@ -453,7 +453,7 @@ def _age(_: click.Context, __: click.Parameter, text: str | None) -> timedelta |
     "--prune",
     callback=_age,
     metavar="AGE",
-    help="Remove the directories of runs that are older: they hold personal data.",
+    help="Remove the directories of older runs, plans and drafts: they hold personal data.",
 )
 @click.option(
     "--all",
@@ -470,7 +470,9 @@ def history(run: str | None, **options: Any) -> int:
     duplicate) stand in it, too. Rehearsals do not.
 
     --prune keeps runs with pending or uncertain rows, and the ledger's own lines, so that the same
-    content is still refused.
+    content is still refused. It removes drafts of the console, too, that were not changed for as
+    long, with their copies of the lists; only while no console runs, and not those of runs that are
+    kept.
     """
     from importer.operations.ledger import Ledger, ledgers_beside
 
@@ -554,13 +556,42 @@ def _prune(runs_dir: Path, age: timedelta) -> int:
 
     if not runs_dir.is_dir():
         raise UsageError(f"{runs_dir} is no folder", "Name the folder of the runs with --runs-dir.")
-    pruned = prune_runs(runs_dir, datetime.now(UTC) - age)
+    before = datetime.now(UTC) - age
+    pruned = prune_runs(runs_dir, before)
     for path in pruned.removed:
         say(f"removed  {path}")
     for path, reason in pruned.kept:
         say(f"kept     {path}: {reason}")
     say(f"{len(pruned.removed)} removed, {len(pruned.kept)} kept in spite of their age")
+    _prune_drafts(before)
     return 0
+
+
+def _prune_drafts(before: datetime) -> None:
+    """Remove old drafts of the console, and tell which; nothing where there never was one."""
+    from importer.console.drafts import Drafts
+    from importer.console.instance import Instance
+    from importer.console.server import console_dir
+    from importer.operations.ledger import state_dir
+    from importer.operations.pruning import needed
+
+    if state_dir() is None or not (folder := console_dir()).is_dir():
+        return
+    drafts = Drafts(folder / "drafts")
+    console = Instance.claim(folder)
+    if console is None:
+        say("Drafts of the console stay while it runs: stop it, then prune again.")
+        return
+    try:
+        pruned = drafts.prune(before, needed)
+    finally:
+        console.end()
+    for draft in pruned.removed:
+        say(f"removed  the draft of {draft.name}")
+    for draft, reason in pruned.kept:
+        say(f"kept     the draft of {draft.name}: {reason}")
+    if pruned.removed or pruned.kept:
+        say(f"drafts: {len(pruned.removed)} removed, {len(pruned.kept)} kept in spite of their age")
 
 
 def _details(run: LedgerEntry) -> str:

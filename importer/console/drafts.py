@@ -24,7 +24,7 @@ import secrets
 import shutil
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -110,6 +110,14 @@ class Draft:
         planned = ("send",) if self.plan_dir is not None else ()
         sent = ("result",) if self.run_dir is not None else ()
         return ("file", "columns", *mapped, *planned, *sent)
+
+    def changed_at(self) -> datetime:
+        """When anything of it was last chosen, mapped or mended; blocks."""
+        times = [self.created_at]
+        for path in (self.folder / _ABOUT, self.mapping, self.edits):
+            with contextlib.suppress(OSError):
+                times.append(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        return max(times)
 
     def _about(self) -> str:
         about = {
@@ -261,6 +269,32 @@ class Drafts:
         for prefix in (_COMING, _GOING):
             for path in _listed(self.folder, prefix):
                 shutil.rmtree(path, ignore_errors=True)
+
+    def prune(self, before: datetime, needed: Callable[[Path], str | None]) -> PrunedDrafts:
+        """Remove drafts that were not changed since that time, and what was left behind.
+
+        `needed` says why the run in a folder is still needed, if it is: its draft is kept then.
+        Only while no console runs, whose pages may have a draft open. Raises OutputError.
+        """
+        self.remove_left_behind()
+        removed, kept = [], []
+        for draft in self.all():
+            if draft.changed_at() >= before:
+                continue
+            if draft.run_dir is not None and (reason := needed(draft.run_dir)):
+                kept.append((draft, reason))
+            else:
+                self.remove(draft.id)
+                removed.append(draft)
+        return PrunedDrafts(tuple(removed), tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedDrafts:
+    """The drafts that were removed, and the old ones that were kept, with the reason."""
+
+    removed: tuple[Draft, ...]
+    kept: tuple[tuple[Draft, str], ...]
 
 
 DRAFTS = web.AppKey("DRAFTS", Drafts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
@@ -30,9 +31,13 @@ UPLOADS = frozenset({_UPLOAD})
 
 @dataclass(frozen=True, slots=True)
 class PastImports:
-    """The newest imports of the ledgers; `error` says why they cannot be told."""
+    """The newest imports of the ledgers; `error` says why they cannot be told.
+
+    `run_dirs` are the folders of all imports, of those that are not shown, too.
+    """
 
     entries: list[LedgerEntry]
+    run_dirs: frozenset[Path] = frozenset()
     error: ImporterError | None = None
 
 
@@ -48,14 +53,13 @@ async def _page(
         asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
     )
     by_run = {draft.run_dir: draft for draft in drafts if draft.run_dir is not None}
-    entered = {entry.run_dir for entry in past.entries}
     return request.app[PAGES].render(
         request,
         "home.html.j2",
         status,
         error=error,
         # What was sent is told of by the ledger; rehearsals are not entered there.
-        drafts=[draft for draft in drafts if draft.run_dir not in entered],
+        drafts=[draft for draft in drafts if draft.run_dir not in past.run_dirs],
         past=past,
         address_of=lambda entry: _address(by_run.get(entry.run_dir), entry),
         step_of=step_of,
@@ -80,9 +84,10 @@ def step_of(draft: Draft) -> tuple[str, str]:
 
 def _past_imports() -> PastImports:
     try:
-        return PastImports(library.history(everywhere=True)[:MOST_IMPORTS])
+        runs = library.history(everywhere=True)
     except ImporterError as error:
-        return PastImports([], error)
+        return PastImports([], error=error)
+    return PastImports(runs[:MOST_IMPORTS], frozenset(run.run_dir for run in runs))
 
 
 def left_to_do(entry: LedgerEntry) -> list[str]:

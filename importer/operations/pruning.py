@@ -45,7 +45,7 @@ def prune(runs_dir: Path, before: datetime) -> Pruned:
     """
     removed, kept = [], []
     for path in dict.fromkeys(_old(runs_dir, before)):
-        if reason := _needed(path):
+        if reason := needed(path):
             kept.append((path, reason))
         else:
             _remove(path)
@@ -82,8 +82,10 @@ def _began(path: Path) -> datetime | None:
         return None
 
 
-def _needed(path: Path) -> str | None:
-    """The reason to keep a run's directory, or None."""
+def needed(path: Path) -> str | None:
+    """The reason to keep a run's directory, or None, as of one that is gone."""
+    if not path.exists():
+        return None
     if path.name.startswith(_SANDBOX) or never_began(RunDirectory(path)):
         return None
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from importer.console.drafts import Draft, Drafts
+from importer.console.instance import Instance
 from importer.journal.journal import Journal
 from importer.operations.ledger import Ledger
 from importer.pipeline.rundir import RunDirectory
@@ -206,6 +209,65 @@ def test_old_rehearsals_are_removed(
         path.rename(path.with_name(path.name.replace(f"-{datetime.now(UTC):%Y}", "-2020", 1)))
     assert cli("history", "--prune", "90d") == 0
     assert "2 removed" in capsys.readouterr().out
+
+
+def drafted(drafts: Drafts, name: str, days: int) -> Draft:
+    """A draft of the console that was made, and last changed, so long ago."""
+    with drafts.receive(name) as upload:
+        upload.write(b"Name,Phone\nAnn,+36201234000\n")
+        draft = upload.keep()
+    return aged(drafts, draft, days)
+
+
+def aged(drafts: Drafts, draft: Draft, days: int) -> Draft:
+    moment = datetime.now(UTC) - timedelta(days=days)
+    draft = drafts.change(draft.id, created_at=moment)
+    for path in draft.folder.glob("*.*"):
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
+    return draft
+
+
+def test_pruning_removes_drafts_that_nobody_has_touched_for_as_long(
+    cli: Cli, sandbox: LiveSandbox, state_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv", 2, "--limit", 1)
+    imported(cli, sandbox, "b.csv")
+    with Ledger.open(RUNS) as ledger:
+        run_of = {Path(entry.file).name: entry.run_dir for entry in ledger.runs()}
+    drafts = Drafts(state_dir / "console" / "drafts")
+    untouched, mapped = drafted(drafts, "untouched.csv", 91), drafted(drafts, "mapped.csv", 91)
+    drafted(drafts, "young.csv", 89)
+    drafts.set_mapping(mapped.id, MAPPING)
+    for name in ("a.csv", "b.csv"):
+        sent = drafted(drafts, name, 91)
+        aged(drafts, drafts.change(sent.id, run_dir=run_of[name]), 91)
+    gone = drafted(drafts, "gone.csv", 91)
+    aged(drafts, drafts.change(gone.id, run_dir=RUNS / "gone"), 91)
+    (drafts.folder / f".coming-{'0' * 32}").mkdir()
+    assert cli("history", "--prune", "90d") == 0
+    told = capsys.readouterr().out
+    assert "removed  the draft of untouched.csv" in told
+    assert "kept     the draft of a.csv: 1 pending rows" in told
+    assert "drafts: 3 removed, 1 kept" in told
+    assert {draft.name for draft in drafts.all()} == {"mapped.csv", "young.csv", "a.csv"}
+    assert len(list(drafts.folder.iterdir())) == 3
+    assert not untouched.folder.exists()
+
+
+def test_drafts_are_not_pruned_while_a_console_may_have_them_open(
+    cli: Cli, sandbox: LiveSandbox, state_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(cli, sandbox, "a.csv")
+    drafts = Drafts(state_dir / "console" / "drafts")
+    draft = drafted(drafts, "old.csv", 91)
+    console = Instance.claim(state_dir / "console")
+    assert console is not None
+    assert cli("history", "--prune", "90d") == 0
+    assert "stay while it runs" in capsys.readouterr().out
+    assert draft.folder.exists()
+    console.end()
+    assert cli("history", "--prune", "90d") == 0
+    assert not draft.folder.exists()
 
 
 def test_an_age_that_is_none(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
