@@ -16,7 +16,7 @@ import logging
 import shutil
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,10 @@ class Sending:
         self.result: RunResult | None = None
         self.error: ImporterError | None = None
         self.waits = False
+        self.place: tuple[str, int] | None = None
+        """Base URL and project that it sends to, once it is about to."""
+        self.rivals: Callable[[Sending], list[str]] = lambda _: []
+        """What else the console is sending there, by the lists' names."""
         self._progress: Progress | None = None
         self._trouble, self._trouble_until = "", 0.0
         self._note = ""
@@ -213,12 +217,14 @@ class Sending:
                 raise
             self.waits = True
             self._stop = StopSwitch()  # the one before was pulled when that attempt had failed
+            if rivals := self.rivals(self):
+                self._note = f"On its way there: {', '.join(rivals)}"
             self._tell()
             await self._apply(drafts, target, replace(guard, wait=A_YEAR))
 
     async def _apply(self, drafts: Drafts, target: Target | None, guard: Guard) -> None:
         past = await asyncio.to_thread(library.past_run, self.plan_dir)
-        settings = past.settings
+        settings, self.place = past.settings, (past.base_url, past.project)
         under_way = past.canary is not None and past.canary.under_way
         if self.order.first and not under_way:
             settings = replace(settings, canary=FIRST_ROWS, limit=FIRST_ROWS)
@@ -254,7 +260,8 @@ class Sending:
         now = time.monotonic()
         match item:
             case Progress():
-                self.waits = False
+                if self.waits:
+                    self.waits, self._note = False, ""
                 self._progress = item
                 self._samples.append((now, item.done))
                 while len(self._samples) > 2 and now - self._samples[0][0] > _SPAN:
@@ -354,6 +361,7 @@ class UnderWay:
         """Begin to send a plan, to its target where None is given; raises as :meth:`plan` does."""
         self._refuse_busy(draft.id)
         sending = Sending(draft, plan_dir, order)
+        sending.rivals = self._rivals
         self._begin(sending, sending.work(self._drafts, target))
         return sending
 
@@ -365,6 +373,15 @@ class UnderWay:
                 work.ask_to_stop()
         if self._tasks:
             await asyncio.gather(*self._tasks.values())
+
+    def _rivals(self, sending: Sending) -> list[str]:
+        """The lists that are on their way to the place of one that waits."""
+        others = [one for one in self._works.values() if isinstance(one, Sending)]
+        return [
+            one.draft.name
+            for one in others
+            if one is not sending and not (one.done or one.waits) and one.place == sending.place
+        ]
 
     def _refuse_busy(self, draft_id: str) -> None:
         if self._closing:

@@ -310,6 +310,28 @@ def test_an_import_waits_for_another_to_the_same_project(browser: Browser, draft
         assert names(service) == everybody()
 
 
+def test_two_imports_of_the_console_to_one_project_come_one_after_the_other(
+    browser: Browser, drafts: Drafts
+) -> None:
+    with live_sandbox(customer="acme", api_key=KEY, latency="100ms") as service:
+        first = ready(browser, drafts, service, pace="own", at_once="1")
+        others = list_of(3).replace("Person", "Other").replace("06 30 1", "06 20 1")
+        draft_id = browser.draft_id("others.csv", others.encode())
+        drafts.set_mapping(draft_id, MAPPING)
+        goes_to(browser, draft_id, service)
+        planned(browser, draft_id)
+        second = f"/drafts/{draft_id}/send"
+        order(browser, first, "all")
+        shown(browser, first, lambda _: bool(names(service)))
+        order(browser, second, "all")
+        with stream(browser, second, "1" * 16) as waiting:
+            lines = iter(waiting.readline, b"")
+            assert any(b'"phase": "waits"' in one and b"leads.csv" in one for one in lines)
+        for address in (first, second):
+            assert "All is sent" in settled(browser, address).words
+        assert names(service) == everybody() + Counter(f"Other {n}" for n in range(3))
+
+
 def test_what_another_run_has_sent_since_is_sent_again_only_by_a_word(
     browser: Browser, drafts: Drafts, tmp_path: Path
 ) -> None:
