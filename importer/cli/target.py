@@ -17,7 +17,6 @@ from importer.cli.output import say
 from importer.credentials import credentials, environment, target_for
 from importer.errors import SourceError, UsageError
 from importer.files import make_private_folder, read_bounded, write_private
-from importer.sandbox.started import DATABASE, PROJECT, started_sandbox
 from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
@@ -99,6 +98,7 @@ def run_target(
     """
     from importer.library import needed_project
     from importer.pipeline.rundir import new_run_id
+    from importer.sandbox.started import PROJECT
 
     if not options["sandbox"] and options["sandbox_project"] is None:
         named = ("project", "base_url", "customer", "api_key_file", "ca_file")
@@ -175,6 +175,9 @@ def _rehearsal(folder: Path, project: int, options: Mapping[str, Any]) -> Iterat
     }
     customer, key = credentials(options["customer"], options["api_key_file"], known, _warn)
     known = {CUSTOMER_VARIABLE: customer, API_KEY_VARIABLE: key.reveal()}
+    # Here: no other command needs it, and a check is to start soon.
+    from importer.sandbox.started import DATABASE, started_sandbox
+
     with started_sandbox(folder, known) as sandbox:
         if not options["quiet"]:
             say(f"Sandbox: {sandbox.base_url}, records in {folder / DATABASE}")
