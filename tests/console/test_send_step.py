@@ -190,6 +190,26 @@ def test_a_run_is_stopped_and_gone_on_with(browser: Browser, drafts: Drafts) -> 
         assert names(service) == everybody()
 
 
+def test_first_rows_that_were_stopped_are_read_back_before_others_are_sent(
+    browser: Browser, drafts: Drafts
+) -> None:
+    with live_sandbox(customer="acme", api_key=KEY, latency="200ms") as service:
+        address = ready(browser, drafts, service, pace="own", at_once="1")
+        order(browser, address, "first")
+        shown(browser, address, lambda _: bool(names(service)))
+        browser.post(f"{address}/stop")
+        page = settled(browser, address)
+        assert "Go on with the first rows" in page.words
+        assert 0 < sum(names(service).values()) < 5
+        page = sent(browser, address, "first")
+        assert "in the service as they were sent" in page.words
+        assert page.words.count(": as it was sent") == 5
+        assert sum(names(service).values()) == 5, "the rest waits for a person"
+        page = sent(browser, address, "all")
+        assert "All is sent" in page.words
+        assert names(service) == everybody()
+
+
 def test_two_pages_watch_one_run_and_who_comes_later_is_told_at_once(
     console: LiveConsole, drafts: Drafts
 ) -> None:
