@@ -371,7 +371,7 @@ def test_an_arrow_stream_that_raises_sends_nothing() -> None:
         (lambda: pd.DataFrame(index=["Ann"]), "its rows have no columns"),
         (list, "it has no rows"),
         (lambda: [{}], "its rows have no columns"),
-        (lambda: [{"Name": " "}], "no data below the header"),
+        (lambda: [{"Name": " "}], "none of its rows holds anything"),
         (lambda: pd.DataFrame({1: ["a"]}), "the name of column 1 is no text, but of type int: 1"),
         (lambda: [{None: "a"}], "the name of column 1 is no text, but of type NoneType"),
         (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "there are two columns 'a'"),
@@ -538,7 +538,8 @@ def test_cells_of_parquet_are_those_of_the_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"Name": "Bob", "Phone"', "line 3 is no JSON"),
+        (b'{"Name": "Bob", "Phone"', r"line 3 is no JSON \(Expecting .* at its character 24\)\."),
+        (b'{"Phone": ' + b"9" * 5000, r"line 3 has a number of thousands of digits\."),
         (b"[1]", "line 3 is JSON, but no object"),
         (b'{"Name": "\xff"}', "line 3 is no text in UTF-8"),
         (b'{"Name": 1, "Name": 2}', 'line 3 is no JSON .*the key "Name" stands twice'),
@@ -553,6 +554,13 @@ def test_a_broken_line_of_json_is_named(tmp_path: Path, line: bytes, said: str) 
     path.write_bytes(b'{"Name": "Ann", "Phone": 1}\n\n' + line + b"\n")
     with pytest.raises(importer.SourceError, match=said):
         importer.check(path, "leads.yaml")
+
+
+def test_a_typed_file_without_rows_is_told_without_options_of_files(tmp_path: Path) -> None:
+    path = as_parquet(tmp_path / "leads.parquet", pa.table({"Name": pa.array([], pa.string())}))
+    with pytest.raises(importer.SourceError, match="none of its rows holds anything") as error:
+        importer.check(path, "leads.yaml")
+    assert "--" not in str(error.value.hint)
 
 
 def test_a_parquet_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ REFUSALS = {
     FileKind.XML: ("an XML document, not a spreadsheet", _AS_XLSX),
     FileKind.JSON: (
         "JSON, but not a list of one object a line",
-        "Save it as JSON Lines (.jsonl: one object a line), or export the list as .xlsx or CSV.",
+        "Save it as JSON Lines (.jsonl: one object a line, in UTF-8), or export the list as .xlsx"
+        " or CSV.",
     ),
     FileKind.RTF: ("an RTF document, not a spreadsheet", _EXPORT),
     FileKind.IMAGE: ("an image", _EXPORT),

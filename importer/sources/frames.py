@@ -30,7 +30,7 @@ from importer.sources.header import header_text
 from importer.sources.inputfile import temporary_copy
 from importer.sources.snapshot import CellsDigest
 from importer.sources.source import Reading, Source
-from importer.sources.table import check_lengths, no_data
+from importer.sources.table import check_lengths
 from importer.sources.typed import (
     FIRST_ROW,
     NoTextError,
@@ -461,7 +461,7 @@ def reading_of(
     batches = spool.batches(options.rows)
     first = next(batches, None)
     if first is None:
-        raise no_data(spool.place, FIRST_ROW - 1, options.rows)
+        raise nothing_to_read(spool.place, options.rows)
     info = SourceInfo(
         path=spool.place,
         kind=kind,
@@ -470,6 +470,16 @@ def reading_of(
         problems=(*problems, *option_remarks(options)),
     )
     return Reading(info, chain((first,), batches))
+
+
+def nothing_to_read(place: str, taken: tuple[int, int] | None) -> SourceError:
+    """The error where no row holds anything, or none among those to be taken."""
+    if taken is not None:
+        return SourceError(
+            f"{place}: there is no data in rows {taken[0]} to {taken[1]}.",
+            f"The first row is {FIRST_ROW}, as if the names of the columns stood in row 1.",
+        )
+    return SourceError(f"{place}: none of its rows holds anything.", "Was it filtered or emptied?")
 
 
 def option_remarks(options: SourceOptions) -> Iterator[Problem]:

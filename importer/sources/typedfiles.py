@@ -24,6 +24,7 @@ from importer.sources.frames import (
     Columns,
     first_line,
     gathered,
+    nothing_to_read,
     of_tables,
     option_remarks,
     reading_of,
@@ -32,7 +33,7 @@ from importer.sources.frames import (
 from importer.sources.grid import TEXT_LIMIT, too_much_text
 from importer.sources.parquetfile import UNREADABLE
 from importer.sources.source import Reading
-from importer.sources.table import check_lengths, no_data
+from importer.sources.table import check_lengths
 from importer.sources.typed import FIRST_ROW, batch_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def open_parquet(file: InputFile, options: SourceOptions) -> Reading:
         batches = _parquet_batches(file, table, columns, options)
         first = next(batches, None)
         if first is None:
-            raise no_data(str(file), FIRST_ROW - 1, options.rows)
+            raise nothing_to_read(str(file), options.rows)
         info = SourceInfo(
             path=str(file),
             kind="parquet",
@@ -157,7 +158,14 @@ def _objects(file: InputFile) -> Iterator[dict[str, object]]:
                 raise _broken(file, number, "is no text in UTF-8") from None
             except RecursionError:
                 raise _broken(file, number, "is nested too deeply") from None
+            except json.JSONDecodeError as error:
+                what = f"is no JSON ({error.msg} at its character {error.pos + 1:,})"
+                raise _broken(file, number, what) from None
             except (ValueError, ArithmeticError) as error:
+                if "integer string conversion" in str(
+                    error
+                ):  # Python's, and advice for programmers
+                    raise _broken(file, number, "has a number of thousands of digits") from None
                 raise _broken(file, number, f"is no JSON ({first_line(error)})") from None
             if not isinstance(found, dict):
                 raise _broken(file, number, "is JSON, but no object")
