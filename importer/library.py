@@ -21,7 +21,7 @@ from importer.credentials import credentials, environment, target_for, whereabou
 from importer.errors import UsageError
 from importer.files import WorkingFolder
 from importer.mapping.load import LoadedMapping
-from importer.mapping.new_values import with_new_values, without_new_value
+from importer.mapping.new_values import with_lists_of, with_new_values, without_new_value
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -138,6 +138,7 @@ __all__ = [
     "target_for",
     "unmark",
     "verify",
+    "with_lists_of",
     "with_new_values",
     "without_new_value",
 ]

@@ -18,13 +18,14 @@ from aiohttp import web
 
 from importer import library
 from importer.console.downloads import send_file
-from importer.console.drafts import DRAFTS, Draft, NoDraftError
+from importer.console.drafts import DRAFTS, Draft, NoDraftError, Place
 from importer.console.pages import PAGES, is_part
+from importer.console.send_step import part_name
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told, page_words
 from importer.console.under_way import UNDER_WAY
 from importer.errors import ImporterError, UsageError
-from importer.library import LedgerEntry, PastRun, Reconciliation, ResultRow
+from importer.library import LedgerEntry, PastRun, Reconciliation, ResultRow, Verification
 from importer.model import Status
 from importer.settings import Target
 
@@ -37,7 +38,8 @@ FILES = {
     ),
     "failures.csv": ("The rows to be mended, as text", "text/csv; charset=utf-8"),
     "uncertain.csv": ("The rows that may have arrived", "text/csv; charset=utf-8"),
-    "canary.json": ("The rows that were read back", "application/json"),
+    "canary.json": ("The first rows, as they were read back", "application/json"),
+    "verify.json": ("The sample that was read back", "application/json"),
     "summary.json": ("All figures", "application/json"),
     "mapping.yaml": ("The columns, as they were sent", "application/yaml"),
 }
@@ -235,7 +237,11 @@ async def _mend(request: web.Request) -> web.Response:
 def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
     drafts = request.app[DRAFTS]
     stem = shown.name.rpartition(".")[0] or shown.name
-    mapping = (shown.folder / "mapping.yaml").read_text("utf-8")
+    past = library.past_run(shown.folder)
+    mapping = library.with_lists_of(
+        (shown.folder / "mapping.yaml").read_text("utf-8-sig"),
+        Path(past.description.mapping["path"]).parent,
+    )
     with (
         (shown.folder / "failures.csv").open("rb") as source,
         drafts.receive(f"{stem} failures.csv") as upload,
@@ -243,11 +249,11 @@ def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
         while piece := source.read(2**20):
             upload.write(piece)
         draft = upload.keep()
-    if shown.draft is not None:
-        before = shown.draft
-        drafts.change(
-            draft.id, place=before.place, project=before.project, base_url=before.base_url
-        )
+    # Where the run itself has sent to: not where the mapping, or the account, would lead by now.
+    if past.sandbox is not None:
+        drafts.change(draft.id, place=Place.SANDBOX)
+    else:
+        drafts.change(draft.id, place=Place.SERVICE, project=past.project, base_url=past.base_url)
     return drafts.set_mapping(draft.id, mapping)
 
 
@@ -264,6 +270,52 @@ async def _reconcile(request: web.Request) -> web.Response:
     except ImporterError as error:
         return await _page(request, shown, shown.told(error))
     return await _page(request, shown, _looked(found))
+
+
+async def _verify(request: web.Request) -> web.Response:
+    """``POST …/verify``: read some created rows back, and compare them with what was sent."""
+    shown = await _shown(request)
+    try:
+        target = await _target(request, shown)
+        verified = await asyncio.to_thread(lambda: library.verify(shown.folder, target=target))
+    except ImporterError as error:
+        return await _page(request, shown, shown.told(error))
+    return await _page(request, shown, _read_back(verified))
+
+
+def _read_back(verified: Verification) -> Told:
+    """What came of reading created rows back, in words."""
+    lines = [
+        f"row {record.row}, record {record.numberid}, {part_name(one.path)}: sent “{one.sent}”,"
+        + (f" now “{one.read_back}”" if one.read_back is not None else " not there now")
+        for record in verified.records
+        for one in record.differences
+    ]
+    if lines:
+        return Told(
+            _differ(len(lines)),
+            "Agents may have worked on these records since; else look at them in the call centre.",
+            tuple(lines),
+            (),
+            "doubtful",
+        )
+    unseen = sum(
+        part.state == "unverified" for record in verified.records for part in record.fields
+    )
+    return Told(
+        f"{_rows(len(verified.records))} of {verified.created:,} created were read back: what the"
+        " service shows of them is as it was sent",
+        f"It does not show {unseen:,} of the values: these could not be compared."
+        if unseen
+        else "",
+        tone="good",
+    )
+
+
+def _differ(number: int) -> str:
+    if number == 1:
+        return "1 value is not as it was sent"
+    return f"{number:,} values are not as they were sent"
 
 
 async def _target(request: web.Request, shown: Shown) -> Target | None:
@@ -344,6 +396,7 @@ _OF_A_RUN = (
     ("POST", "/mend", _mend),
     ("POST", "/reconcile", _reconcile),
     ("POST", "/mark", _mark),
+    ("POST", "/verify", _verify),
 )
 ROUTES = [
     web.route(method, f"{address}{rest}", handler)

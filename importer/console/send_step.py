@@ -160,10 +160,10 @@ def _first_rows(folder: Path) -> tuple[FirstRow, ...]:
 
 
 def _compared(part: Mapping[str, Any]) -> Compared:
-    return Compared(_named(part["path"]), part["sent"], part["read_back"], part["state"])
+    return Compared(part_name(part["path"]), part["sent"], part["read_back"], part["state"])
 
 
-def _named(path: str) -> str:
+def part_name(path: str) -> str:
     """A part of a record as people call it: the name of a field, or which contact's what."""
     match path.split(".", 2):
         case ["form", *name]:

@@ -1,9 +1,14 @@
-"""Which new values a mapping allows, written into its text: all else stays, with its comments."""
+"""Changes to a mapping's text: new values it allows, and where its lists lie.
+
+All else stays, with its comments.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -37,7 +42,21 @@ def without_new_value(text: str, name: str, value: str) -> str:
     return _written(yaml, data)
 
 
-def _read(text: str) -> tuple[YAML, dict[str, dict[str, list[str]]]]:
+def with_lists_of(text: str, folder: Path) -> str:
+    """The text of a mapping that was in `folder`, whose do-not-call lists are found from anywhere.
+
+    Where it names none, or all by whole paths, the text is as it was.
+    """
+    yaml, data = _read(text)
+    named: Any = (data.get("rows") or {}).get("do_not_call") or []
+    lists = named if isinstance(named, list) else [named]
+    before = [one["file"] for one in lists]
+    for one in lists:
+        one["file"] = str(folder / one["file"])
+    return text if before == [one["file"] for one in lists] else _written(yaml, data)
+
+
+def _read(text: str) -> tuple[YAML, dict[str, Any]]:
     yaml = YAML()  # the kind that keeps comments and the order of keys
     yaml.preserve_quotes = True
     yaml.width = _WIDEST

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -139,10 +141,55 @@ def test_rows_that_failed_become_a_draft_to_mend_with_the_same_columns(
     assert answer.headers["location"] == f"/drafts/{draft_id}/fix"
     draft = Drafts(state_dir / "console" / "drafts").open(draft_id)
     assert draft.mapping.read_text("utf-8") == MAPPING
+    # It goes where the run has gone: to a service that is not the customer's own.
+    past = library.past_run(run.directory.path)
+    assert (draft.place, draft.project, draft.base_url) == ("service", 134, past.base_url)
     rows = list(csv.DictReader(io.StringIO(draft.file.read_text("utf-8"))))
     assert [row["Name"] for row in rows] == [WRONG]
     checkup = library.check(draft.file, draft.mapping)
     assert checkup.survey.rows == 1
+
+
+def test_rows_to_be_mended_keep_the_do_not_call_list_that_lay_beside_their_mapping(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, state_dir: Path
+) -> None:
+    (tmp_path / "leads.csv").write_text(f"Name,Phone\nAnn,+36301234510\n{WRONG},12\n", "utf-8")
+    (tmp_path / "robinson.csv").write_text("Phone\n+36301234567\n", "utf-8")
+    rows = "rows:\n  do_not_call: {file: robinson.csv, region: HU}   # since May\n"
+    (tmp_path / "mapping.yaml").write_text(MAPPING + rows, "utf-8")
+    run = library.run(
+        tmp_path / "leads.csv",
+        tmp_path / "mapping.yaml",
+        target=Target(service.base_url, 134, "acme", Secret(KEY)),
+        settings=RunSettings(runs_dir=tmp_path / "runs", allow_new_values=True),
+    )
+    answer = browser.post(f"{address_of(run)}/mend")
+    assert answer.status == 303, answer.words
+    draft_id = answer.headers["location"].split("/")[2]
+    draft = Drafts(state_dir / "console" / "drafts").open(draft_id)
+    assert "# since May" in draft.mapping.read_text("utf-8")
+    draft.file.write_text("Name,Phone\nBea,+36301234567\n", "utf-8")
+    survey = library.check(draft.file, draft.mapping).survey
+    assert (survey.rows, survey.skipped) == (1, 1)
+
+
+def test_some_created_rows_are_read_back_and_compared(
+    run: library.RunResult, browser: Browser, service: LiveSandbox
+) -> None:
+    answer = browser.post(f"{address_of(run)}/verify")
+    assert "6 rows of 6 created were read back" in answer.words
+    record = next(one for one in service.records(134) if one["form"]["name"] == NAMES[0])
+    with closing(sqlite3.connect(service.db)) as connection, connection:
+        connection.execute(
+            "UPDATE record SET data = json_set(data, '$.name', ?) WHERE numberid = ?",
+            ("<b>Spoiled</b>", record["numberid"]),
+        )
+    answer = browser.post(f"{address_of(run)}/verify")
+    assert "1 value is not as it was sent" in answer.words
+    assert f"row 2, record {record['numberid']}, name: sent" in answer.words
+    assert "sent “Lead 1”, now “<b>Spoiled</b>”" in answer.words
+    assert "<b>" not in answer.text
+    assert f"{address_of(run)}/files/verify.json" in browser.get(address_of(run)).text
 
 
 def test_uncertain_rows_are_found_in_the_service(
