@@ -87,7 +87,7 @@ class KeyMask:
 
 
 def _core(raw: bytes, before: int) -> str:
-    """The part of some bytes' Base64 that is the same whichever `before` bytes stand before."""
+    """The part of the Base64 of these bytes that no `before` bytes in front of them change."""
     text = base64.b64encode(bytes(before) + raw).decode()
     # The first characters hold bits of what is before; the last one may hold some of what follows.
     end = text.rstrip("=")

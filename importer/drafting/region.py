@@ -139,6 +139,7 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
 
 
 def _torn(close: Sequence[str], count: int) -> str:
+    """The remark on a draft whose phones may be at home in several countries."""
     phones = "1 phone has" if count == 1 else f"{count:,} phones have"
     return (
         f"{UNSURE}{phones} no country code and may be at home in {_listed(close[:4], 'or')}: "
@@ -153,7 +154,7 @@ def _listed(words: Sequence[str], last: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """One kind of evidence: how much each region gets of what it can say, at most `weight`."""
+    """One kind of evidence for a region: the points of each region, `weight` at most."""
 
     what: str
     weight: float
@@ -326,7 +327,7 @@ def _valid(text: str, region: str) -> PhoneNumber | None:
 
 
 def _once(regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]]) -> list[str]:
-    """Leave out regions that make the same numbers of all texts as one before them."""
+    """Leave out each region that reads all texts as the same numbers as a region before it does."""
     seen: set[tuple[tuple[str, int | None, int | None], ...]] = set()
     kept = []
     for region in regions:

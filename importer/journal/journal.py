@@ -325,7 +325,7 @@ class Journal:
             run.executemany(_NOTE, notes)
 
     def amended(self) -> dict[int, tuple[Status, str]]:
-        """Each row that was ever amended: what it became last, and the evidence."""
+        """The last amendment of each row that has one: the state it was given, and the evidence."""
         sql = "SELECT row, became, evidence FROM amendments ORDER BY rowid"
         return {row: (Status(became), evidence) for row, became, evidence in self._all(sql)}
 
@@ -546,7 +546,7 @@ def _grouped(outcomes: Iterable[Outcome], intents: Iterable[int]) -> tuple[str, 
 
 
 class _Alike(NamedTuple):
-    """All of a row but its number and numberids."""
+    """What outcomes that are stored by one statement have in common: all but row and numberids."""
 
     status: int
     attempts: int = 0
@@ -564,7 +564,7 @@ def _storable(text: str | None) -> str | None:
 
 
 def _stored(o: Outcome) -> tuple[int | str | None, ...]:
-    """An outcome as the table's columns have it."""
+    """An outcome as a row of the table, in the order of its columns."""
     texts = map(_storable, (o.code, o.message, o.hint))
     ids = "|".join(o.numberids) or None
     return (int(o.row), _CODES[o.status], o.attempts, o.http_status, ids, *texts)

@@ -325,7 +325,7 @@ _BRACKETS = re.compile(r"[(){}]")
 
 
 def _torn(parts: Sequence[str]) -> list[bool]:
-    """Which parts of a cell lie between brackets that open in one of them and close in another.
+    """Which parts of a divided cell lie within a bracket that the division has cut in two.
 
     A bracket that never closes, or was never opened, as in "a) first", shows nothing.
     """

@@ -155,7 +155,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run that can send: its journal is open, and its ready records lie in its directory."""
+    """A run that is ready to send: its journal is open, and its plan names its ready records."""
 
     job: Job
     run: Run
@@ -187,7 +187,10 @@ class Admission:
 
 
 class Register(Protocol):
-    """Keeps account of runs."""
+    """What a run is told to before it begins, so that past runs can forbid it.
+
+    The pipeline knows no ledger: :mod:`importer.operations.guarded` implements this with one.
+    """
 
     def admit(self, description: Description) -> Admission:
         """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""

@@ -354,7 +354,7 @@ class _Values:
         return [one if isinstance(one, int) else self._known(one) for one in listed]
 
     def _known(self, text: str) -> int | str:
-        """Text that a record has: as valueids are what it should have, first of all one of them."""
+        """The valueid that a record's text is, or is the name of; else the text itself."""
         if (valueid := _number(text)) is not None and valueid in self._names:
             return valueid
         return self._value(text) if text in self._ids else text

@@ -37,7 +37,7 @@ AHEAD = 4096
 
 _SLICE_ROWS = 256
 _SLICE_SECONDS = 0.002
-"""The reader hands over what it has after so long: there may be few rows to send among many."""
+"""Seconds after which the reader hands rows over though they are few: most may be sent already."""
 
 _LINGER = 0.01
 """Seconds an outcome waits at most for others to share its transaction."""
@@ -207,7 +207,7 @@ class _Run:
                 self._room.set()
 
     async def _round(self, writing: ThreadPoolExecutor) -> None:
-        """Record what came back and, while the run goes on, intend and grant what is next."""
+        """Record outcomes and, unless the run stops, write the next intents and grant a lease."""
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None

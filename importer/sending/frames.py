@@ -61,7 +61,7 @@ class FrameKind(bytes, Enum):
     WIDTH = b"W"
     """How many rows it can use at once from now on (`protocol.Engine.width`)."""
     STOPPED = b"S"
-    """The verdict that stopped the sender; what it still gets it gives back as pending."""
+    """The verdict that stopped the sender; rows that it is granted later it returns as pending."""
     END = b"V"
     """The last frame: all rows are reported."""
     FAILED = b"F"

@@ -221,7 +221,7 @@ class _Sending:
                 sender.link.send(lease_frame(()))
 
     def _divide(self, requests: Sequence[Request]) -> None:
-        """Give each sender what it has room for, in the measure of that room."""
+        """Divide the rows among the senders, in proportion to what each can still take."""
         senders = [sender for sender in self._senders if not sender.ended]
         if self._halt.is_set() or not senders:
             self._report([Outcome(request.row, Status.PENDING) for request in requests])

@@ -104,7 +104,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader made of a file: what it is, its rows, and how to close it."""
+    """An opened file as its reader gives it: its description, its batches, and how to close it."""
 
     info: SourceInfo
     batches: Iterator[Batch]
