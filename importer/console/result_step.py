@@ -344,7 +344,10 @@ def _looked(found: Reconciliation) -> Told:
     hint = ""
     if found.not_found and not found.released:
         if found.doubt is not None:
-            hint = f"Not found does not mean not there: {found.doubt}."
+            hint = (
+                "Not found means nothing here: no record of this import was found this way. Look"
+                " for the rows in the call centre, by name or phone, and say below what you found."
+            )
         elif found.settles_in:
             hint = f"A late request may still arrive. Look again in {found.settles_in:.0f} seconds."
         elif not found.complete:

@@ -18,6 +18,7 @@ from importer.console.downloads import disposition
 from importer.console.drafts import Drafts
 from importer.model import Status
 from importer.settings import Pace, RunSettings, Secret, Target
+from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, live_console
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -31,6 +32,7 @@ contacts:
   1: {phone: {column: Phone, region: HU}}
 stamp: import_ref
 """
+WIDTHS = (400, 1280)
 NAMES = [f"Lead {number}" for number in range(1, 9)]
 WRONG = "<script>alert(1)</script>"
 LIST = "Name,Phone\n" + "".join(
@@ -204,6 +206,22 @@ def test_uncertain_rows_are_found_in_the_service(
     assert len(service.records(134)) == 8
 
 
+def test_rows_are_not_sent_again_where_looking_for_them_proves_nothing(
+    run: library.RunResult, browser: Browser, service: LiveSandbox
+) -> None:
+    with closing(sqlite3.connect(service.db)) as connection, connection:
+        connection.execute("UPDATE record SET data = json_remove(data, '$.import_ref')")
+    answer = browser.post(f"{address_of(run)}/reconcile")
+    assert "not found: 2 rows" in answer.words
+    assert "Not found means nothing here" in answer.words
+    release = browser.post(f"{address_of(run)}/reconcile", {"release": "yes"})
+    assert release.status == 422
+    assert "2 rows are not released" in release.words
+    for page in (answer, release):
+        assert "vcc-import" not in page.words
+    assert counts(run) == {"created": 6, "uncertain": 2, "invalid": 1}
+
+
 def test_what_somebody_has_found_out_is_kept_and_can_be_taken_back(
     run: library.RunResult, browser: Browser, service: LiveSandbox
 ) -> None:
@@ -259,3 +277,23 @@ def test_home_leads_to_where_a_draft_is_gone_on_with(
     assert f'href="/drafts/{draft_id}/result"' in home.text
     assert "new.csv" not in home.words  # the ledger tells of it, as of every import
     assert "2 rows may have arrived" in home.words
+
+
+def test_a_real_browser_finds_nothing_wrong_with_the_result(
+    run: library.RunResult, console: LiveConsole
+) -> None:
+    with chromium() as browser, open_tab(browser, console, reduced_motion="reduce") as tab:
+        for width in WIDTHS:
+            tab.page.set_viewport_size({"width": width, "height": 900})
+            for address in ("/", address_of(run)):
+                tab.page.goto(f"{console.origin}{address}")
+                assert tab.too_wide() <= 0, f"{address} at {width}"
+                assert tab.faults() == [], f"{address} at {width}"
+        tab.page.get_by_role("button", name="Read some back").press("Enter")
+        tab.says("#verdict", "6 rows of 6 created were read back")
+        tab.page.get_by_role("button", name="Look for them").press("Enter")
+        tab.says("#verdict", "found, and created: 2 rows")
+        tab.has("#uncertain", 0)
+        assert tab.faults() == []
+        assert tab.page.evaluate("document.activeElement !== document.body")
+        assert tab.complaints == []

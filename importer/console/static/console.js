@@ -53,9 +53,15 @@ document.addEventListener("htmx:beforeRequest", () => {
 // Where htmx exchanges a part, what had the focus may be gone with it: then the part takes it, so
 // that the keyboard goes on from there. What the part says of itself is read out.
 let focusWasIn = null;
+let pressed = null;
+document.addEventListener("htmx:beforeRequest", () => {
+  // A button that is disabled while it waits for its answer loses the focus at once.
+  pressed = document.activeElement;
+});
 document.addEventListener("htmx:beforeSwap", (event) => {
   const target = event.detail.target;
-  focusWasIn = target.contains(document.activeElement) ? target.id : null;
+  const focused = document.activeElement === document.body ? pressed : document.activeElement;
+  focusWasIn = target.contains(focused) ? target.id : null;
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   const part = document.getElementById(event.detail.target.id);
