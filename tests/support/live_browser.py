@@ -86,6 +86,10 @@ class Tab:
         found = []
         for scheme in SCHEMES:
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            # In the midst of a transition colours are neither those of before nor of after.
+            self.page.evaluate(
+                "Promise.allSettled(document.getAnimations().map(each => each.finished))"
+            )
             for violation in Axe().run(self.page).response["violations"]:
                 places = [node["target"] for node in violation["nodes"][:3]]
                 found.append(f"{scheme}: {violation['id']}: {violation['help']}: {places}")
