@@ -13,6 +13,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from importer.console import (
+    columns_step,
     file_step,
     fix_step,
     home,
@@ -175,7 +176,7 @@ def build_app(
     app.router.add_static(STATIC, STATIC_FILES, name=STATIC_ROUTE)
     app.add_routes([*home.ROUTES, *file_step.ROUTES, *target.ROUTES])
     app.add_routes([*fix_step.ROUTES, *plan_step.ROUTES, *send_step.ROUTES])
-    app.add_routes(result_step.ROUTES)
+    app.add_routes([*columns_step.ROUTES, *result_step.ROUTES])
     return app
 
 
