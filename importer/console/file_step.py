@@ -58,7 +58,10 @@ _WORDS = tuple(
         (r"name it by --delimiter\b", "choose it at “Delimiter”"),
         (r"--delimiter (\"[^\"]*\"|'[^']*')", "choose it at “Delimiter”"),
         (r"name (it|the row): --header-row N\b", "give its number at “Header row”"),
+        (r"leave them out by rows\.skip_when or --rows\b", "leave them out at “Check and fix”"),
         (r"\bName the sheet that is to be read: --sheet NAME\b", "Choose another at “Sheet”"),
+        (r"\bthat the mapping names\b", "that are given a field"),
+        (r"\bA mapping cannot tell\b", "The next step cannot tell"),
     )
 )
 """How hints of the command are said where there are fields instead of options."""

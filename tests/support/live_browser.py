@@ -94,6 +94,10 @@ class Tab:
                 places = [node["target"] for node in violation["nodes"][:3]]
                 found.append(f"{scheme}: {violation['id']}: {violation['help']}: {places}")
         self.page.emulate_media(color_scheme="light")
+        # axe leaves empty attributes behind, which htmx would copy against the page's policy.
+        self.page.evaluate(
+            "document.querySelectorAll('[style=\"\"]').forEach(each => each.removeAttribute('style'))"
+        )
         return found
 
     def too_wide(self) -> int:
