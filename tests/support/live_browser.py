@@ -96,7 +96,8 @@ class Tab:
         self.page.emulate_media(color_scheme="light")
         # axe leaves empty attributes behind, which htmx would copy against the page's policy.
         self.page.evaluate(
-            "document.querySelectorAll('[style=\"\"]').forEach(each => each.removeAttribute('style'))"
+            "for (const each of document.querySelectorAll('[style=\"\"]'))"
+            " each.removeAttribute('style')"
         )
         return found
 
