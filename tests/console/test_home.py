@@ -147,7 +147,7 @@ HOSTILE = [
     "<script>alert(1)</script>.csv",
     "<img src=x onerror=alert(1)>.csv",
     "\"><svg onload='alert(1)'>.csv",
-    "{{ 7 * 7 }}{% raw %}.csv",
+    "{{ 777 * 777 }}{% raw %}.csv",
     "=cmd|' /C calc'!A1.csv",
     "\u202egnp.csv",
     "../../../../etc/passwd",
@@ -170,7 +170,7 @@ def test_a_hostile_name_is_shown_as_text_and_leaves_the_folder_nowhere(
         assert page.status == 200
         assert nothing_hidden(page)
         assert not re.search(r"<(script>|img|svg)", page.text)
-        assert "49" not in page.words
+        assert "603729" not in page.words  # no moment or size holds it
         assert "javascript:" not in page.text
 
 
