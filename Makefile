@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types soak bench docs clean
+.PHONY: help demo test lint types soak bench docs screenshots clean
 
 help:
 	@echo "make demo   import samples/leads.xlsx into a local Add record service"
@@ -13,6 +13,7 @@ help:
 	@echo "make soak   kill and interrupt imports again and again, and count what arrived; fuzz"
 	@echo "make bench  measure what docs/performance.md promises, about 40 minutes"
 	@echo "make docs   write the pages that come from the code"
+	@echo "make screenshots   take pictures of the console, of every step"
 
 demo: $(VENV)/.demo
 	@$(BIN)/vcc-import run samples/leads.xlsx -m mappings/leads.yaml \
@@ -44,6 +45,10 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+
+# They are looked at, in the folder screenshots; docs/console.png is one of them.
+screenshots: $(VENV)/.dev
+	$(BIN)/python docs/screenshots.py screenshots
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
