@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Drafts
+from importer.console.drafts import DRAFTS, Draft, Drafts, open_draft, refuse_sent
 from importer.console.pages import PAGES, is_part
-from importer.console.plan_step import open_draft
 from importer.console.target import TARGETS
 from importer.console.telling import Told, page_words
-from importer.errors import ImporterError, MappingError, UsageError
+from importer.errors import ImporterError, MappingError
 from importer.settings import Target
 
 ROWS = 5
@@ -119,8 +118,7 @@ def _told(draft: Draft, error: ImporterError) -> Told:
 async def _keep(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/columns``: another text, which is kept where it is a mapping."""
     draft = await open_draft(request)
-    if draft.run_dir is not None:
-        raise UsageError("this import is being sent already", "It is sent as it was planned.")
+    refuse_sent(draft)
     given = str((await request.post()).get("text", ""))
     text = given.replace("\r\n", "\n")[:LONGEST]
     try:

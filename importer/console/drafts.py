@@ -16,7 +16,9 @@ Everything here blocks, and may be called from several threads.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -298,6 +300,25 @@ class PrunedDrafts:
 
 
 DRAFTS = web.AppKey("DRAFTS", Drafts)
+
+
+async def open_draft(request: web.Request) -> Draft:
+    """The draft that an address names, as it is now; 404 where there is none."""
+    try:
+        return await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
+    except NoDraftError:
+        raise web.HTTPNotFound from None
+
+
+def refuse_sent(draft: Draft, hint: str = "It is sent as it was planned.") -> None:
+    """Raise UsageError where a draft is being sent, or was: nothing of it can be changed then."""
+    if draft.run_dir is not None:
+        raise UsageError("this import is being sent already", hint)
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a small file of a draft, by which it is known whether it has changed."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _listed(folder: Path, prefix: str) -> Iterator[Path]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, NoDraftError
-from importer.console.pages import PAGES, is_part
+from importer.console.drafts import DRAFTS, Draft, open_draft
+from importer.console.pages import PAGES, form_of, is_part
 from importer.errors import ImporterError, SourceError, UsageError
 from importer.library import Glimpse
 from importer.settings import SourceOptions, delimiter_name, delimiter_named
@@ -89,14 +89,14 @@ class Reading:
 
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/file``."""
-    draft = await _draft(request)
+    draft = await open_draft(request)
     return _page(request, await asyncio.to_thread(read, draft, draft.reading))
 
 
 async def _choose(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/file``: other choices, which are kept where the list can be read so."""
-    draft = await _draft(request)
-    form = {name: str(value) for name, value in (await request.post()).items()}
+    draft = await open_draft(request)
+    form = await form_of(request)
     try:
         choices = chosen(form, draft.reading)
     except UsageError as error:
@@ -116,13 +116,6 @@ async def _as_before(
     """The page with choices that cannot be, why so, and the list as it was read before them."""
     before = await asyncio.to_thread(read, draft, draft.reading)
     return _page(request, replace(before, choices=choices, error=error), 422)
-
-
-async def _draft(request: web.Request) -> Draft:
-    try:
-        return await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
-    except NoDraftError:
-        raise web.HTTPNotFound from None
 
 
 def read(draft: Draft, choices: SourceOptions) -> Reading:

@@ -23,8 +23,8 @@ from aiohttp import web
 
 from importer import library
 from importer.console.downloads import send_file
-from importer.console.drafts import DRAFTS, Draft, NoDraftError
-from importer.console.pages import PAGES, is_part
+from importer.console.drafts import Draft, open_draft, refuse_sent
+from importer.console.pages import PAGES, form_of, is_part
 from importer.console.telling import Action, Teller, Told
 from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList
 from importer.errors import ImporterError, RunInterruptedError, UsageError
@@ -67,6 +67,7 @@ _REPORTS = {
     "html": "text/html",
 }
 _LARGEST_ROW = 2**53
+_SENT = "It is sent as it was planned; see its result."
 _BLANK, _WAITING = "blank", "waiting"
 
 
@@ -178,20 +179,13 @@ class Asked:
 
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/fix?kind=&from=&row=``."""
-    draft, view = await _draft(request), _view(request)
+    draft, view = await open_draft(request), _view(request)
     try:
         async with asyncio.timeout(PATIENCE):
             return await _page(request, draft, view)
     except (TimeoutError, RunInterruptedError):
         # Stopped, since it was read in another way, or mapped anew, meanwhile: it begins again.
         return _render(request, draft, view, state=_WAITING)
-
-
-async def _draft(request: web.Request) -> Draft:
-    try:
-        return await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
-    except NoDraftError:
-        raise web.HTTPNotFound from None
 
 
 def _view(request: web.Request) -> View:
@@ -529,12 +523,12 @@ def _kinds(found: Found) -> Iterator[Kind]:
 
 async def _state_now(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/fix/look``: what is another by now of what the page shows."""
-    return await _done(request, await _draft(request), "")
+    return await _done(request, await open_draft(request), "")
 
 
 async def _row(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/fix/row?row=``: a row with all its cells open, for htmx."""
-    draft, view = await _draft(request), _view(request)
+    draft, view = await open_draft(request), _view(request)
     columns = _columns(request.query.get("columns", ""))
     async with request.app[OPEN_LISTS].using(draft) as opened:
         asked = Asked({f"row-{view.row}": "+"}, columns)
@@ -549,7 +543,7 @@ async def _row(request: web.Request) -> web.Response:
 
 async def _mend(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/fix/cell``: another text for a cell, or for all that hold the same."""
-    form = await _form(request)
+    form = await form_of(request)
     row, column = _whole(form.get("row", "")), form.get("column", "")
     if row is None or not (column.isascii() and column.isdigit() and len(column) < 6):
         raise UsageError("this cell is not named", "Load the page again.")
@@ -605,7 +599,7 @@ async def _take_back(request: web.Request) -> web.Response:
 async def _about_row(
     request: web.Request, change: Callable[[EditLog, int], Edit], words: str
 ) -> web.Response:
-    row = _whole((await _form(request)).get("row", ""))
+    row = _whole((await form_of(request)).get("row", ""))
     if row is None:
         raise UsageError("this row is not named", "Load the page again.")
 
@@ -618,7 +612,7 @@ async def _about_row(
 
 async def _undo(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/fix/undo``: an edit is undone."""
-    number = _whole((await _form(request)).get("edit", ""))
+    number = _whole((await form_of(request)).get("edit", ""))
     if number is None:
         raise UsageError("this edit is not named", "Load the page again.")
 
@@ -629,14 +623,10 @@ async def _undo(request: web.Request) -> web.Response:
     return await _edit(request, work)
 
 
-async def _form(request: web.Request) -> dict[str, str]:
-    return {name: str(value) for name, value in (await request.post()).items()}
-
-
 async def _edit(request: web.Request, work: Callable[[OpenList], str]) -> web.Response:
     """Make an edit, which is on the disk before anything else; then show what it comes to."""
-    draft = await _draft(request)
-    _refuse_sent(draft)
+    draft = await open_draft(request)
+    refuse_sent(draft, _SENT)
     said, told = "", None
     try:
         async with request.app[OPEN_LISTS].using(draft) as opened:
@@ -646,23 +636,16 @@ async def _edit(request: web.Request, work: Callable[[OpenList], str]) -> web.Re
     return await _done(request, draft, said, told)
 
 
-def _refuse_sent(draft: Draft) -> None:
-    if draft.run_dir is not None:
-        raise UsageError(
-            "this import is being sent already", "It is sent as it was planned; see its result."
-        )
-
-
 async def _done(
     request: web.Request, draft: Draft, said: str, told: Told | None = None
 ) -> web.Response:
     """What of the page is another by now, for htmx; else the page."""
     view = _view(request)
-    asked = _asked(await _form(request))
+    asked = _asked(await form_of(request))
     if not is_part(request) or asked is None:
         if told is not None:
             return await _page(request, draft, view, told)
-        row = _whole((await _form(request)).get("row", ""))
+        row = _whole((await form_of(request)).get("row", ""))
         raise web.HTTPSeeOther(view.address(draft) + (f"#row-{row}" if row else ""))
     async with request.app[OPEN_LISTS].using(draft) as opened:
         found = await opened.found()
@@ -692,8 +675,8 @@ def _columns(text: str) -> tuple[int, ...]:
 
 async def _anew(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/fix/anew``: set aside edits that cannot be used."""
-    draft = await _draft(request)
-    _refuse_sent(draft)
+    draft = await open_draft(request)
+    refuse_sent(draft, _SENT)
     request.app[OPEN_LISTS].leave(draft.id)
 
     def set_aside() -> None:
@@ -709,7 +692,7 @@ async def _anew(request: web.Request) -> web.Response:
 
 async def _report(request: web.Request) -> web.StreamResponse:
     """``GET /drafts/{id}/fix/report.{kind}``: the report of a check, with the cells as mended."""
-    draft, kind = await _draft(request), request.match_info["kind"]
+    draft, kind = await open_draft(request), request.match_info["kind"]
     stop = StopSwitch()
     # One at a time: each is a check from the beginning, and takes the memory of one.
     lists = request.app[OPEN_LISTS]

@@ -17,6 +17,7 @@ from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
 from importer.errors import ImporterError, UsageError
 from importer.library import LedgerEntry
 from importer.model import Status
+from importer.reports.content import count
 
 MOST_IMPORTS = 50
 """Past imports that are shown; the command history has them all."""
@@ -98,16 +99,12 @@ def left_to_do(entry: LedgerEntry) -> list[str]:
     return [
         words
         for number, words in (
-            (pending, f"{_rows(pending)} not sent yet"),
-            (uncertain, f"{_rows(uncertain)} may have arrived: to be looked for"),
-            (failed, f"{_rows(failed)} to be mended"),
+            (pending, f"{count(pending, 'row')} not sent yet"),
+            (uncertain, f"{count(uncertain, 'row')} may have arrived: to be looked for"),
+            (failed, f"{count(failed, 'row')} to be mended"),
         )
         if number
     ]
-
-
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
 
 
 async def _upload(request: web.Request) -> web.Response:

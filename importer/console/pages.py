@@ -68,7 +68,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            visible=visible, sentence=_sentence, bytes=_bytes, moment=_moment, basename=_basename
+            visible=visible, sentence=_sentence, bytes=_bytes, moment=_moment, basename=basename
         )
         self._environment.globals.update(
             csrf_field=CSRF_FIELD,
@@ -105,6 +105,11 @@ def is_part(request: web.Request) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+async def form_of(request: web.Request) -> dict[str, str]:
+    """The fields of a form that was posted; of a name that stands several times, the last one."""
+    return {name: str(value) for name, value in (await request.post()).items()}
+
+
 def _sentence(text: str) -> str:
     """A message of the library as a sentence: these begin small, and end without a point."""
     if text.split(" ", 1)[0].isalpha():
@@ -127,5 +132,6 @@ def _moment(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
-def _basename(path: str) -> str:
+def basename(path: str) -> str:
+    """The name of a file, without the folders of whatever system."""
     return PurePath(path.replace("\\", "/")).name or path

@@ -15,12 +15,11 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Drafts, NoDraftError, Place
-from importer.console.pages import PAGES, is_part
-from importer.console.streams import STREAMS
+from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
+from importer.console.pages import PAGES, form_of, is_part
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told
-from importer.console.under_way import GENTLE, UNDER_WAY, ingredients
+from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
 from importer.console.work import OPEN_LISTS, OpenList
 from importer.errors import ImporterError, UsageError
 from importer.library import LoadedMapping, PlanFile, Refused
@@ -58,14 +57,6 @@ class Planned:
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/plan``."""
     return await _page(request, await open_draft(request))
-
-
-async def open_draft(request: web.Request) -> Draft:
-    """The draft that an address names, as it is now; 404 where there is none."""
-    try:
-        return await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
-    except NoDraftError:
-        raise web.HTTPNotFound from None
 
 
 async def _page(request: web.Request, draft: Draft, refusal: Told | None = None) -> web.Response:
@@ -283,7 +274,7 @@ def _number(text: str, what: str) -> float | None:
 
 async def _plan(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/plan``: make the plan, with the pace that was chosen."""
-    draft, form = await open_draft(request), await _form(request)
+    draft, form = await open_draft(request), await form_of(request)
     try:
         pace = _pace(form)
         if form.get("again") == "yes":
@@ -294,10 +285,6 @@ async def _plan(request: web.Request) -> web.Response:
     raise _back(draft)
 
 
-async def _form(request: web.Request) -> dict[str, str]:
-    return {name: str(value) for name, value in (await request.post()).items()}
-
-
 def _last_pace(request: web.Request, draft: Draft) -> Pace:
     planning = request.app[UNDER_WAY].planning(draft.id)
     return planning.settings.pace if planning is not None else Pace()
@@ -305,8 +292,7 @@ def _last_pace(request: web.Request, draft: Draft) -> Pace:
 
 async def _begin(request: web.Request, draft: Draft, pace: Pace) -> None:
     """Begin to plan; raises ImporterError where that cannot be begun."""
-    if draft.run_dir is not None:
-        raise UsageError("this import is being sent already", "It is sent as it was planned.")
+    refuse_sent(draft)
     if not draft.mapping.exists():
         raise UsageError("the columns come first", "Say what each column is.")
     targets = request.app[TARGETS]
@@ -457,8 +443,8 @@ def _allow(drafts: Drafts, draft: Draft, values: Mapping[str, list[str]]) -> Non
 
 async def _forbid(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/plan/forbid``: a value that was allowed is not any more."""
-    draft, form = await open_draft(request), await _form(request)
-    _refuse_sent(draft)
+    draft, form = await open_draft(request), await form_of(request)
+    refuse_sent(draft)
 
     def forbid() -> None:
         text = draft.mapping.read_text("utf-8-sig")
@@ -467,11 +453,6 @@ async def _forbid(request: web.Request) -> web.Response:
 
     await asyncio.to_thread(forbid)
     raise _back(draft)
-
-
-def _refuse_sent(draft: Draft) -> None:
-    if draft.run_dir is not None:
-        raise UsageError("this import is being sent already", "It is sent as it was planned.")
 
 
 async def _fit(request: web.Request) -> web.Response:
@@ -488,10 +469,7 @@ async def _fit(request: web.Request) -> web.Response:
 
 async def _events(request: web.Request) -> web.StreamResponse:
     """``GET /drafts/{id}/plan/events?page=…``: how the planning goes."""
-    planning = request.app[UNDER_WAY].planning(request.match_info["id"])
-    if planning is None:
-        raise web.HTTPNotFound
-    return await request.app[STREAMS].send(request, planning.feed.events())
+    return await watch(request, request.app[UNDER_WAY].planning(request.match_info["id"]))
 
 
 ROUTES = [

@@ -11,15 +11,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from importer import library
 from importer.console.downloads import send_file
-from importer.console.drafts import DRAFTS, Draft, NoDraftError, Place
-from importer.console.pages import PAGES, is_part
+from importer.console.drafts import DRAFTS, Draft, Place, open_draft
+from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.send_step import part_name
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told, page_words
@@ -27,6 +27,7 @@ from importer.console.under_way import UNDER_WAY
 from importer.errors import ImporterError, UsageError
 from importer.library import LedgerEntry, PastRun, Reconciliation, ResultRow, Verification
 from importer.model import Status
+from importer.reports.content import count
 from importer.settings import Target
 
 FILES = {
@@ -62,6 +63,11 @@ class Shown:
     name: str
     draft: Draft | None
 
+    @property
+    def stem(self) -> str:
+        """The list's name without its ending."""
+        return Path(self.name).stem
+
     def told(self, error: ImporterError) -> Told:
         """What went wrong with it, and what to do."""
         again = Action("Look again", self.address)
@@ -93,10 +99,7 @@ class Result:
 
 async def _of_draft(request: web.Request) -> Shown | None:
     """The run of the draft that an address names; None where nothing was sent of it."""
-    try:
-        draft = await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
-    except NoDraftError:
-        raise web.HTTPNotFound from None
+    draft = await open_draft(request)
     if draft.run_dir is None:
         return None
     return Shown(f"/drafts/{draft.id}/result", draft.run_dir, draft.name, draft)
@@ -110,8 +113,7 @@ async def _of_run(request: web.Request) -> Shown:
         raise web.HTTPNotFound
     drafts = await asyncio.to_thread(request.app[DRAFTS].all)
     draft = next((one for one in drafts if one.run_dir == entry.run_dir), None)
-    name = PurePath(entry.file.replace("\\", "/")).name or entry.file
-    return Shown(f"/runs/{run_id}", entry.run_dir, name, draft)
+    return Shown(f"/runs/{run_id}", entry.run_dir, basename(entry.file), draft)
 
 
 def _entry(run_id: str) -> LedgerEntry | None:
@@ -134,7 +136,7 @@ async def _show(request: web.Request) -> web.Response:
         return await _page(request, await _of_run(request))
     if (shown := await _of_draft(request)) is not None:
         return await _page(request, shown)
-    draft = await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
+    draft = await open_draft(request)
     return request.app[PAGES].render(request, "result_none.html.j2", draft=draft)
 
 
@@ -213,8 +215,7 @@ async def _download(request: web.Request) -> web.StreamResponse:
     path = shown.folder / name
     if name not in FILES or not await asyncio.to_thread(path.is_file):
         raise web.HTTPNotFound
-    stem = shown.name.rpartition(".")[0] or shown.name
-    return await send_file(request, path, f"{stem} {name}", FILES[name][1])
+    return await send_file(request, path, f"{shown.stem} {name}", FILES[name][1])
 
 
 async def _mend(request: web.Request) -> web.Response:
@@ -236,7 +237,6 @@ async def _mend(request: web.Request) -> web.Response:
 
 def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
     drafts = request.app[DRAFTS]
-    stem = shown.name.rpartition(".")[0] or shown.name
     past = library.past_run(shown.folder)
     mapping = library.with_lists_of(
         (shown.folder / "mapping.yaml").read_text("utf-8-sig"),
@@ -244,7 +244,7 @@ def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
     )
     with (
         (shown.folder / "failures.csv").open("rb") as source,
-        drafts.receive(f"{stem} failures.csv") as upload,
+        drafts.receive(f"{shown.stem} failures.csv") as upload,
     ):
         while piece := source.read(2**20):
             upload.write(piece)
@@ -260,7 +260,7 @@ def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
 async def _reconcile(request: web.Request) -> web.Response:
     """``POST …/reconcile``: look for uncertain rows; with ``release``, let others be sent."""
     shown = await _shown(request)
-    form = {name: str(value) for name, value in (await request.post()).items()}
+    form = await form_of(request)
     try:
         target = await _target(request, shown)
         release = form.get("release") == "yes"
@@ -303,8 +303,8 @@ def _read_back(verified: Verification) -> Told:
         part.state == "unverified" for record in verified.records for part in record.fields
     )
     return Told(
-        f"{_rows(len(verified.records))} of {verified.created:,} created were read back: what the"
-        " service shows of them is as it was sent",
+        f"{count(len(verified.records), 'row')} of {verified.created:,} created were read back:"
+        " what the service shows of them is as it was sent",
         f"It does not show {unseen:,} of the values: these could not be compared."
         if unseen
         else "",
@@ -336,11 +336,11 @@ def _looked(found: Reconciliation) -> Told:
     """What came of looking for uncertain rows, in words."""
     lines = []
     if found.found:
-        lines.append(f"found, and created: {_rows(len(found.found))}")
+        lines.append(f"found, and created: {count(len(found.found), 'row')}")
     if found.released:
-        lines.append(f"surely not there, to be sent again: {_rows(len(found.released))}")
+        lines.append(f"surely not there, to be sent again: {count(len(found.released), 'row')}")
     elif found.not_found:
-        lines.append(f"not found: {_rows(len(found.not_found))}")
+        lines.append(f"not found: {count(len(found.not_found), 'row')}")
     hint = ""
     if found.not_found and not found.released:
         if found.doubt is not None:
@@ -359,14 +359,10 @@ def _looked(found: Reconciliation) -> Told:
     return Told(looked, hint, tuple(lines), (), tone)
 
 
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
-
-
 async def _mark(request: web.Request) -> web.Response:
     """``POST …/mark``: what somebody has found out about a row by a look into the service."""
     shown = await _shown(request)
-    form = {name: str(value)[:200].strip() for name, value in (await request.post()).items()}
+    form = {name: value[:200].strip() for name, value in (await form_of(request)).items()}
     try:
         row = _number(form.get("row", ""), "the row")
         if form.get("what") == "undo":

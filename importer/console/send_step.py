@@ -12,13 +12,12 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft
-from importer.console.pages import PAGES, is_part
-from importer.console.plan_step import changed_since, open_draft, pace_words, teller_for
-from importer.console.streams import STREAMS
+from importer.console.drafts import DRAFTS, Draft, open_draft
+from importer.console.pages import PAGES, form_of, is_part
+from importer.console.plan_step import changed_since, pace_words, teller_for
 from importer.console.target import TARGETS
 from importer.console.telling import Teller, Told
-from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Order, Sending
+from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Order, Sending, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import PastRun, PlanFile
 from importer.model import CanaryState
@@ -177,7 +176,7 @@ def part_name(path: str) -> str:
 async def _send(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/send``: send the first rows, or all that are left; go on."""
     draft = await open_draft(request)
-    form = {name: str(value) for name, value in (await request.post()).items()}
+    form = await form_of(request)
     order = Order(
         plan_id=form.get("plan_id", ""),
         first=form.get("what") == "first",
@@ -242,10 +241,7 @@ async def _stop(request: web.Request) -> web.Response:
 
 async def _events(request: web.Request) -> web.StreamResponse:
     """``GET /drafts/{id}/send/events?page=…``: how the sending goes."""
-    sending = request.app[UNDER_WAY].sending(request.match_info["id"])
-    if sending is None:
-        raise web.HTTPNotFound
-    return await request.app[STREAMS].send(request, sending.feed.events())
+    return await watch(request, request.app[UNDER_WAY].sending(request.match_info["id"]))
 
 
 ROUTES = [

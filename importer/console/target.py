@@ -21,8 +21,8 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, NoDraftError, Place
-from importer.console.pages import STEPS
+from importer.console.drafts import DRAFTS, Draft, Place, open_draft
+from importer.console.pages import STEPS, form_of
 from importer.credentials import credentials, environment
 from importer.errors import ImporterError, MappingError, ServiceError, UsageError
 from importer.files import make_private_folder, write_private
@@ -256,16 +256,13 @@ def _service(draft: Draft) -> Target:
 
 async def _choose(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/place``: where a draft's records go, then to the step that asked."""
-    try:
-        draft = await asyncio.to_thread(request.app[DRAFTS].open, request.match_info["id"])
-    except NoDraftError:
-        raise web.HTTPNotFound from None
+    draft = await open_draft(request)
     if draft.run_dir is not None:
         raise UsageError(
             "this import is being sent already: where it goes cannot be changed",
             "Upload the list once more to send it elsewhere.",
         )
-    form = {name: str(value)[:_LONGEST] for name, value in (await request.post()).items()}
+    form = {name: value[:_LONGEST] for name, value in (await form_of(request)).items()}
     changes: dict[str, Any] = {}
     if (place := form.get("place")) is not None:
         if place not in set(Place):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
 import shutil
@@ -24,8 +23,8 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import Draft, Drafts
-from importer.console.streams import Event
+from importer.console.drafts import Draft, Drafts, digest_of
+from importer.console.streams import STREAMS, Event
 from importer.console.target import Whereabouts
 from importer.errors import ImporterError, UsageError
 from importer.library import Approval, Guard, PlanResult, RunResult, StopSwitch, TargetBusy
@@ -420,6 +419,13 @@ class UnderWay:
 UNDER_WAY = web.AppKey("UNDER_WAY", UnderWay)
 
 
+async def watch(request: web.Request, work: Work | None) -> web.StreamResponse:
+    """Answer a page that watches work with how it goes, until it ends; 404 where there is none."""
+    if work is None:
+        raise web.HTTPNotFound
+    return await request.app[STREAMS].send(request, work.feed.events())
+
+
 def _discard(plan_dir: Path) -> None:
     """Remove a plan in whose place another has come, if nothing was sent of it."""
     with contextlib.suppress(ImporterError):
@@ -429,11 +435,11 @@ def _discard(plan_dir: Path) -> None:
 
 def ingredients(draft: Draft, where: Whereabouts) -> dict[str, str]:
     """What a plan is made of, by name, so that it shows when one of them is another; blocks."""
-    edits = draft.edits.read_bytes() if draft.edits.exists() else b""
+    has_edits = draft.edits.exists() and draft.edits.stat().st_size > 0
     reading = json.dumps(asdict(draft.reading), sort_keys=True)
     return {
-        "mapping": hashlib.sha256(draft.mapping.read_bytes()).hexdigest(),
-        "edits": hashlib.sha256(edits).hexdigest() if edits else "",
+        "mapping": digest_of(draft.mapping),
+        "edits": digest_of(draft.edits) if has_edits else "",
         "reading": reading,
         "place": where.key,
     }

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from pathlib import Path
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import Draft, Place
+from importer.console.drafts import Draft, Place, digest_of
 from importer.console.target import Targets, Whereabouts
 from importer.errors import RunInterruptedError
 from importer.files import WorkingFolder
@@ -134,7 +133,7 @@ class OpenList:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self.recheck.__exit__(None, None, None)
+        self.recheck.close()
         self._folder.cleanup()
 
 
@@ -234,7 +233,7 @@ class OpenLists:
             self._released(draft.id, entry)
 
     async def _entry(self, draft: Draft) -> _Entry:
-        kept = _Kept(draft.reading, await asyncio.to_thread(_digest, draft.mapping))
+        kept = _Kept(draft.reading, await asyncio.to_thread(digest_of, draft.mapping))
         entry = self._entries.get(draft.id)
         if entry is not None and entry.looks_back:
             where = await self._targets.whereabouts(draft)
@@ -353,10 +352,6 @@ class OpenLists:
             self._leave(draft_id, entry)
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 OPEN_LISTS = web.AppKey("OPEN_LISTS", OpenLists)

@@ -142,6 +142,10 @@ class Recheck:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the copy, once nothing is under way any more."""
         with self._lock, self._reading_lock:
             self._snapshot.close()
             self._reading.close()
