@@ -113,6 +113,7 @@ __all__ = [
     "check",
     "check_async",
     "checked_base_url",
+    "find_run",
     "first_rows",
     "glimpse",
     "has_stamp",
@@ -518,14 +519,31 @@ def history(
     has used. Only those of a `job`, or begun `since` a moment with an offset, where these are
     given. Rehearsals are not entered. Raises OutputError where a ledger cannot be read.
     """
+    with _ledgers(runs_dir, everywhere=everywhere) as ledgers:
+        runs = [run for each in ledgers for run in each.runs(label=job, since=since)]
+        return [Ledger.current(run) for run in newest_first(runs)]
+
+
+def find_run(run_id: str) -> LedgerEntry | None:
+    """The run with that id in any of the runs folders that this user has used, as it is now.
+
+    None where no ledger has it. Raises OutputError where that of the usual folder cannot be read.
+    """
+    with _ledgers(everywhere=True) as ledgers:
+        found = [run for each in ledgers if (run := each.find(run_id)) is not None]
+        return Ledger.current(found[0]) if found else None
+
+
+@contextlib.contextmanager
+def _ledgers(runs_dir: File | None = None, *, everywhere: bool) -> Iterator[list[Ledger]]:
+    """The ledger of a runs folder, if there is one; `everywhere`, those of all that were used."""
     folder = Path(runs_dir) if runs_dir is not None else RunSettings().runs_dir
     with contextlib.ExitStack() as opened:
         own = Ledger.look(folder)
         ledgers = [] if own is None else [opened.enter_context(own)]
         if everywhere:
             ledgers = opened.enter_context(ledgers_beside(own))
-        runs = [run for each in ledgers for run in each.runs(label=job, since=since)]
-        return [Ledger.current(run) for run in newest_first(runs)]
+        yield ledgers
 
 
 def init(

@@ -25,7 +25,7 @@ from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told, page_words
 from importer.console.under_way import UNDER_WAY
 from importer.errors import ImporterError, UsageError
-from importer.library import LedgerEntry, PastRun, Reconciliation, ResultRow, Verification
+from importer.library import PastRun, Reconciliation, ResultRow, Verification
 from importer.model import Status
 from importer.reports.content import count
 from importer.settings import Target
@@ -108,17 +108,12 @@ async def _of_draft(request: web.Request) -> Shown | None:
 async def _of_run(request: web.Request) -> Shown:
     """The past import that an address names by the id of its run."""
     run_id = request.match_info["run"]
-    entry = await asyncio.to_thread(_entry, run_id) if _RUN_ID.fullmatch(run_id) else None
+    entry = await asyncio.to_thread(library.find_run, run_id) if _RUN_ID.fullmatch(run_id) else None
     if entry is None:
         raise web.HTTPNotFound
     drafts = await asyncio.to_thread(request.app[DRAFTS].all)
     draft = next((one for one in drafts if one.run_dir == entry.run_dir), None)
     return Shown(f"/runs/{run_id}", entry.run_dir, basename(entry.file), draft)
-
-
-def _entry(run_id: str) -> LedgerEntry | None:
-    runs = library.history(everywhere=True)
-    return next((entry for entry in runs if entry.run_id == run_id), None)
 
 
 async def _shown(request: web.Request) -> Shown:
