@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from importer.cli.options import runs_dir_option
+from importer.cli.options import port_option, runs_dir_option
 from importer.cli.output import log_options, say
 from importer.cli.signals import SIGNALS
 
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Address to listen on: only this machine's own is taken.",
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    default=0,
-    help="Port to listen on; any free one where left out.",
-)
+@port_option
 @click.option(
     "--no-open",
     is_flag=True,

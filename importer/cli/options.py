@@ -310,6 +310,13 @@ all_problems_option = click.option(
 
 
 runs_dir_option = setting_option("runs_dir")
+port_option = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=0,
+    help="Port to listen on; any free one where left out.",
+)
 again_option = click.option(
     "--again", is_flag=True, help="Send what past runs have sent already, too."
 )

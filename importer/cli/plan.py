@@ -135,6 +135,7 @@ def plan(file: Path, mapping_path: Path | None, **options: Any) -> int:
 def _lines(result: PlanResult, text: str) -> Iterator[str]:
     """What the plan would do, and how to send it; `text` is the report of its check."""
     from importer.pipeline.approve import MAX_AGE
+    from importer.reports.content import count
 
     plan = result.plan
     days = timedelta(seconds=MAX_AGE).days
@@ -143,10 +144,9 @@ def _lines(result: PlanResult, text: str) -> Iterator[str]:
     yield text
     for run in plan.again or ():
         if run["sent"]:
-            rows = "1 row" if run["sent"] == 1 else f"{run['sent']:,} rows"
             yield (
-                f"Sent before: {rows} of the same content, by {run['run_id']}. Those of them that "
-                "are ready are sent a second time, as --again asks for."
+                f"Sent before: {count(run['sent'], 'row')} of the same content, by {run['run_id']}."
+                " Those of them that are ready are sent a second time, as --again asks for."
             )
     yield f"Plan: {result.directory.path}"
     yield f"Id: {plan.id}"

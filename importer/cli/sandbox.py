@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from importer.cli.options import FILE
+from importer.cli.options import FILE, port_option
 from importer.cli.signals import SIGNALS
 from importer.errors import UsageError
 from importer.sandbox.started import READY
@@ -33,13 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Address to listen on.",
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    default=0,
-    help="Port to listen on; any free one where left out.",
-)
+@port_option
 @click.option(
     "--db",
     type=FILE,

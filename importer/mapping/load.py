@@ -4,8 +4,8 @@ Three steps, of which other YAML files of the project use the first two as well:
 turns YAML into plain data that knows where each part stands, :func:`shape_mistakes` says in words
 what pydantic finds wrong with such data, and :func:`load_mapping` does all that for a mapping.
 
-The YAML library is used only here. Text is composed into nodes, not objects, for two reasons:
-each node knows its place, and a plain scalar keeps the digits it was written with (``007``).
+Text is composed into nodes, not objects, for two reasons: each node knows its place, and a plain
+scalar keeps the digits it was written with (``007``).
 """
 
 from __future__ import annotations
