@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from importer.console.drafts import Drafts
 from tests.support.live_console import Browser, LiveConsole, live_console
 
 
 @pytest.fixture
-def console() -> Iterator[LiveConsole]:
-    with live_console() as live:
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials are set, and there is no .env file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
+    monkeypatch.delenv("VCC_API_KEY", raising=False)
+
+
+@pytest.fixture
+def drafts(state_dir: Path) -> Drafts:
+    """The drafts of the console."""
+    return Drafts(state_dir / "console" / "drafts")
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[LiveConsole]:
+    with live_console(runs_dir=tmp_path / "runs") as live:
         yield live
 
 

@@ -12,11 +12,7 @@ from tests.support.live_console import Browser
 LIST = "Name,City,Phone\n<b>Ann</b>,Budapest,+36 30 123 4567\nBob,Vác,+36 30 123 4568\n"
 
 
-@pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
-    monkeypatch.delenv("VCC_API_KEY", raising=False)
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def test_a_mapping_is_drafted_and_its_records_are_shown(browser: Browser, state_dir: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 
@@ -24,16 +23,7 @@ HEADERS = ("Name", "City", "Phone", "Note")
 NAME, CITY, PHONE, NOTE = range(4)
 
 
-@pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
-    monkeypatch.delenv("VCC_API_KEY", raising=False)
-
-
-@pytest.fixture
-def drafts(state_dir: Path) -> Drafts:
-    return Drafts(state_dir / "console" / "drafts")
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def list_of(*rows: tuple[str, str, str]) -> str:

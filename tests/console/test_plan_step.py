@@ -19,7 +19,7 @@ from importer.console.under_way import BusyError, Feed, UnderWay
 from importer.errors import RunInterruptedError
 from importer.settings import RunSettings, Secret, SourceOptions, Target
 from tests.support.console_import import KEY, draft_of, goes_to, planned, settled
-from tests.support.live_console import SECONDS, Browser, LiveConsole, Page, live_console
+from tests.support.live_console import SECONDS, Browser, Page
 from tests.support.live_sandbox import SAMPLE_PROJECT, LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -33,22 +33,7 @@ contacts:
 LIST = "Name,City,Phone\nAnn,Budapest,06 30 123 4567\nBob,Budaörs,06 30 123 4568\n"
 
 
-@pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
-    monkeypatch.delenv("VCC_API_KEY", raising=False)
-
-
-@pytest.fixture
-def console(tmp_path: Path) -> Iterator[LiveConsole]:
-    with live_console(runs_dir=tmp_path / "runs") as live:
-        yield live
-
-
-@pytest.fixture
-def drafts(state_dir: Path) -> Drafts:
-    return Drafts(state_dir / "console" / "drafts")
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 @pytest.fixture

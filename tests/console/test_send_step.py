@@ -47,17 +47,6 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VCC_API_KEY", KEY)
 
 
-@pytest.fixture
-def console(tmp_path: Path) -> Iterator[LiveConsole]:
-    with live_console(runs_dir=tmp_path / "runs") as live:
-        yield live
-
-
-@pytest.fixture
-def drafts(state_dir: Path) -> Drafts:
-    return Drafts(state_dir / "console" / "drafts")
-
-
 def ready(
     browser: Browser, drafts: Drafts, service: LiveSandbox, rows: int = ROWS, **form: str
 ) -> str:

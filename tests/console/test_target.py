@@ -30,12 +30,7 @@ MAPPINGS = SAMPLES.parent / "mappings"
 Result = TypeVar("Result")
 
 
-@pytest.fixture(autouse=True)
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credentials are set, and there is no .env file."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
-    monkeypatch.delenv("VCC_API_KEY", raising=False)
+pytestmark = pytest.mark.usefixtures("nobody")
 
 
 def draft_of(folder: Path, **chosen: Any) -> Draft:
