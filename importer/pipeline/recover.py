@@ -144,7 +144,8 @@ def past_run(path: Path) -> PastRun:
         _refuse_while_planned(directory)
         raise
     except JournalError as error:
-        raise _as_found(directory, error) from error
+        _refuse_half_made(directory, error)
+        raise
 
 
 def noted_settings(meta: Mapping[str, str]) -> dict[str, Any]:
@@ -201,12 +202,15 @@ def never_began(directory: RunDirectory) -> bool:
     return is_unmade(directory.journal) and not any(path.exists() for path in later)
 
 
-def _as_found(directory: RunDirectory, error: JournalError) -> JournalError:
-    """An error of opening a journal; where there is no journal yet, what that means."""
+def _refuse_half_made(directory: RunDirectory, error: JournalError) -> None:
+    """Raise HalfMadeError where a journal has an `error` since there is no journal yet.
+
+    Raises JournalError, too, where it is being made now. Whoever calls raises the error otherwise.
+    """
     if isinstance(error, NoJournalError) or not never_began(directory):
-        return error
+        return
     _refuse_while_planned(directory)
-    return _half_made(directory)
+    raise _half_made(directory) from error
 
 
 def _refuse_while_planned(directory: RunDirectory) -> None:
@@ -260,7 +264,8 @@ def restore(path: Path) -> int:
         with Snapshot.open(directory.snapshot) as snapshot:
             return Journal.restore(directory.journal, snapshot.row_numbers())
     except JournalError as error:
-        raise _as_found(directory, error) from error
+        _refuse_half_made(directory, error)
+        raise
     return 0
 
 
@@ -321,7 +326,8 @@ def report(path: Path) -> RunResult:
     try:
         opened = Journal.open(directory.journal)
     except JournalError as error:
-        raise _as_found(directory, error) from error
+        _refuse_half_made(directory, error)
+        raise
     with opened as journal:
         directory.remove_half_written()
         return _finished(_described(directory, journal), journal)
