@@ -18,6 +18,7 @@ first full rows have there.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from itertools import pairwise
@@ -141,7 +142,9 @@ class BrokenRows:
                 )
         for cell in row:
             if self._delimiter in cell:
-                inner = next(csv.reader([cell], delimiter=self._delimiter), [])
+                # The cell may have lines of its own: the first record of it is looked at.
+                lines = io.StringIO(cell, newline="")
+                inner = next(csv.reader(lines, delimiter=self._delimiter), [])
                 if len(inner) == self._width and self._fit(inner):
                     return "the row is in quotes as a whole", "Take the quotes around the row off."
         return None

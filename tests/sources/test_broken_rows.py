@@ -127,3 +127,9 @@ def test_rows_whose_blank_cells_were_left_off_stay(tmp_path: Path, seed: int) ->
 def test_neighbours_that_fit_their_columns_stay(tmp_path: Path) -> None:
     lines = [*full(4), "Bob;Vac;06301234567", "Cid;Pecs;06301234568", "Dan", *full(2), "Total;2"]
     assert held(written(tmp_path, lines)) == (set(), {6, 7, 8, 11})
+
+
+def test_a_short_row_whose_cell_begins_with_a_line_break_is_read_like_any(tmp_path: Path) -> None:
+    lines = [*full(3), '"Ann;\nVac"', '"\n;Bob"', *full(3)]
+    with open_source(written(tmp_path, lines), SourceOptions()) as source:
+        assert sum(len(batch) for batch in source.batches()) == 8
