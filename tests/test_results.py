@@ -7,9 +7,9 @@ import errno
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import openpyxl
@@ -283,16 +283,24 @@ class TestNothingHalfWritten:
             (*NAMES, "summary.json"), self.old
         )
 
-    def test_if_the_source_fails_on_the_way(self, folder: Path) -> None:
+    def test_if_the_source_fails_on_the_way(
+        self,
+        folder: Path,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        # Other tests, in other processes, come and go in the one that all share.
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+
         def batches() -> Iterator[Batch]:
             yield batch(2, ["Ann", "1"])
             raise ZeroDivisionError
 
-        before = set(Path(gettempdir()).glob("vcc-import-*"))
+        before = set(Path(tempfile.gettempdir()).glob("vcc-import-*"))
         with pytest.raises(ZeroDivisionError):
             write_results(folder, headers=HEADERS, batches=batches(), outcomes=[], summary=SUMMARY)
         assert self.unchanged(folder)
-        assert set(Path(gettempdir()).glob("vcc-import-*")) <= before
+        assert set(Path(tempfile.gettempdir()).glob("vcc-import-*")) <= before
 
     def test_if_the_journal_has_a_row_that_the_source_lacks(self, folder: Path) -> None:
         outcomes = [Outcome(2, Status.INVALID), Outcome(9, Status.CREATED, ("6",), 1, 200)]
