@@ -447,14 +447,14 @@ def _rows(
             )
 
 
-def _state(status: Status, code: str) -> str:
+def _state(status: Status, codes: str) -> str:
     if status is Status.INVALID:
         return "to be mended"
     if status is Status.PENDING:
         return "ready"
-    if code == LEFT_OUT:
+    if codes == LEFT_OUT:
         return "left out by you"
-    return f"left out: {why_left_out(code.split('|'), status)}"
+    return f"left out: {why_left_out(codes.split('|'), status)}"
 
 
 def _wrong(

@@ -86,8 +86,8 @@ def test_what_plan_was_told_and_a_plan_does_not_keep_stands_in_its_command(
         words = ("plan", "l.csv", "-m", "m.yaml", "--allow-new-values", "--again", "--limit", 1)
         assert cli(*words, *to(sandbox)) == 1
         command = capsys.readouterr().out.splitlines()[-1]
-    assert "--again" in command
     assert "--limit 1" in command
+    assert "--again" not in command, "the plan keeps that it is to be sent in spite of past runs"
 
 
 def test_apply_tells_what_has_changed_and_does_not_matter(
