@@ -34,7 +34,6 @@ from importer.model import Problem, Severity, Status, column_letters
 from importer.reports.content import (
     ProblemGroup,
     conclusion,
-    count,
     left_out,
     phones_read,
     problem_groups,
@@ -79,9 +78,9 @@ class View:
     first: int = 0
     row: int | None = None
 
-    def address(self, draft: Draft, part: str = "") -> str:
+    def address(self, draft: Draft, part: str = "", **more: object) -> str:
         """The address of the page, or of something that is done in it."""
-        named = {"kind": self.kind, "from": self.first or "", "row": self.row or ""}
+        named = {"kind": self.kind, "from": self.first or "", "row": self.row or "", **more}
         query = urlencode({name: value for name, value in named.items() if value})
         return f"/drafts/{draft.id}/fix{part}{'?' if query else ''}{query}"
 
@@ -90,8 +89,8 @@ class View:
 class Cell:
     """A cell of a row that is shown, as mended; `key` is a digest of its text.
 
-    `is_open` says that it can be edited where it stands; then `everywhere` is the number of cells
-    of its column that hold this text.
+    `is_open` says that it can be edited where it stands, and `repeated` that other cells of its
+    column hold the same text: how many is not said, or each edit would change many rows.
     """
 
     column: int
@@ -100,7 +99,7 @@ class Cell:
     problems: tuple[Problem, ...]
     edited: bool
     is_open: bool
-    everywhere: int
+    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +178,7 @@ class Asked:
 
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/fix?kind=&from=&row=``."""
-    draft, view = await open_draft(request), _view(request)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await _page(request, draft, view)
-    except (TimeoutError, RunInterruptedError):
-        # Stopped, since it was read in another way, or mapped anew, meanwhile: it begins again.
-        return _render(request, draft, view, state=_WAITING)
+    return await _page(request, await open_draft(request), _view(request))
 
 
 def _view(request: web.Request) -> View:
@@ -207,18 +200,20 @@ async def _page(
     """The whole step, as a page or as the part that htmx asks for."""
     if not draft.mapping.exists():
         return _render(request, draft, view, told, state=_BLANK)
+    patience = PATIENCE if told is None else None
     try:
-        async with request.app[OPEN_LISTS].using(draft) as opened:
-            found = await opened.found()
+        async with contextlib.AsyncExitStack() as stack:
+            async with asyncio.timeout(patience):
+                opened = await stack.enter_async_context(request.app[OPEN_LISTS].using(draft))
+                found = await opened.found()
             shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None)
-    except RunInterruptedError:
-        raise
-    except EditRefused as error:
+    except (TimeoutError, RunInterruptedError):
+        # Stopped, since it was read in another way, or mapped anew, meanwhile: it begins again.
+        return _render(request, draft, view, state=_WAITING)
+    except UsageError as error:
         return _render(request, draft, view, _of_another_list(draft, error))
     except ImporterError as error:
-        other = isinstance(error, UsageError)
-        told = _of_another_list(draft, error) if other else _teller(draft).told(error)
-        return _render(request, draft, view, told)
+        return _render(request, draft, view, _teller(draft).told(error))
     return _render(request, draft, view, told, shown)
 
 
@@ -438,7 +433,7 @@ def _rows(
                         edited=label in batch.edited and bool(batch.edited[label][at]),
                         is_open=opens
                         and (numbers[number] or (label in by_column and len(text) <= LONGEST)),
-                        everywhere=counts.get(label, {}).get(text, 0),
+                        repeated=counts.get(label, {}).get(text, 0) > 1,
                     )
                     for label, text in zip(columns, cells, strict=True)
                 ),
@@ -527,11 +522,11 @@ async def _state_now(request: web.Request) -> web.Response:
 
 
 async def _row(request: web.Request) -> web.Response:
-    """``GET /drafts/{id}/fix/row?row=``: a row with all its cells open, for htmx."""
+    """``GET /drafts/{id}/fix/row?open=``: a row with all its cells open, for htmx."""
     draft, view = await open_draft(request), _view(request)
     columns = _columns(request.query.get("columns", ""))
     async with request.app[OPEN_LISTS].using(draft) as opened:
-        asked = Asked({f"row-{view.row}": "+"}, columns)
+        asked = Asked({f"row-{request.query.get('open', '')}": "+"}, columns)
         found = await opened.found()
         shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None, asked)
     values = _values(draft, view, shown)
@@ -548,7 +543,7 @@ async def _mend(request: web.Request) -> web.Response:
     if row is None or not (column.isascii() and column.isdigit() and len(column) < 6):
         raise UsageError("this cell is not named", "Load the page again.")
     label, new = int(column), form.get("text", "")
-    everywhere = _whole(form.get("all", ""))
+    everywhere = form.get("all", "")
 
     def mend(opened: OpenList) -> str:
         headers = opened.recheck.info.headers
@@ -570,9 +565,9 @@ async def _mend(request: web.Request) -> web.Response:
                 f"{where}: the cell holds {_quoted(held)} by now",
                 "It was mended in another page. Look at it, and mend it again if it is wrong.",
             )
-        if everywhere is not None:
-            edit = opened.log.replace_all(label, held, text, count=everywhere)
-            return f"{told_edit(edit, headers)}: {count(everywhere, 'cell')} mended."
+        if everywhere:
+            edit = opened.log.replace_all(label, held, text, count=_whole(everywhere))
+            return f"{told_edit(edit, headers)}."
         return f"{told_edit(opened.log.set_cell(row, label, held, text), headers)}."
 
     return await _edit(request, mend)
@@ -617,8 +612,17 @@ async def _undo(request: web.Request) -> web.Response:
         raise UsageError("this edit is not named", "Load the page again.")
 
     def work(opened: OpenList) -> str:
-        edit = opened.log.undo(number)
-        return f"Undone: {told_edit(edit, opened.recheck.info.headers)}."
+        headers = opened.recheck.info.headers
+        made = {edit.number: edit for edit in opened.log.edits}
+        if (edit := made.get(number)) is None:
+            raise EditRefused("this edit is undone already", "It was undone in another page.")
+        later = [each for each in made.values() if each.number > number and each.rests_on(edit)]
+        if later:
+            raise EditRefused(
+                f"“{told_edit(later[-1], headers)}”, which was made later, rests on it",
+                "Undo that one first.",
+            )
+        return f"Undone: {told_edit(opened.log.undo(number), headers)}."
 
     return await _edit(request, work)
 

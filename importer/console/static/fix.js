@@ -20,30 +20,37 @@ document.addEventListener("htmx:configRequest", (event) => {
 });
 
 // Two answers on their way may come in either order: when all is quiet, the page looks once more.
+// The request itself says when it has ended: of a form that was exchanged meanwhile htmx tells nobody.
 let underWay = 0;
 let crossed = false;
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.requestConfig.verb !== "post") return;
+  const { requestConfig, xhr } = event.detail;
+  if (requestConfig.verb !== "post") return;
   underWay += 1;
   if (underWay > 1) crossed = true;
   step()?.setAttribute("aria-busy", "true");
+  xhr.addEventListener("loadend", ended);
 });
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.requestConfig.verb !== "post") return;
+function ended() {
   underWay -= 1;
   if (underWay > 0) return;
   step()?.removeAttribute("aria-busy");
-  if (crossed) {
-    crossed = false;
-    const [path, query] = [location.pathname, location.search];
-    const csrf = document.querySelector("input[name=csrf]").value;
-    window.htmx.ajax("POST", `${path}/look${query}`, { target: "#unsaid", swap: "none", values: { csrf } });
-  }
-});
+  if (!crossed) return;
+  crossed = false;
+  const address = `${location.pathname}/look${location.search}`;
+  const csrf = document.querySelector("input[name=csrf]")?.value;
+  window.htmx.ajax("POST", address, { target: "#fix-said", swap: "none", values: { csrf } });
+}
 
-// What was typed into a field that is exchanged meanwhile stays.
+// What was typed into a field that is exchanged meanwhile stays, and so does what is selected in it:
+// htmx forgets a selection from the first character on, and typing would not replace it any more.
+let typing = null;
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
+  const active = document.activeElement;
+  if (isField(active) && target.contains(active)) {
+    typing = { id: active.id, start: active.selectionStart, end: active.selectionEnd };
+  }
   for (const field of target.querySelectorAll("[name=text]")) {
     if (!isDirty(field) || field.dataset.sent === field.value) continue;
     const next = fragment.querySelector(`#${CSS.escape(field.id)}`);
@@ -53,6 +60,16 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const next = fragment.querySelector(`#${CSS.escape(details.id)}`);
     if (next !== null) next.open = details.open;
   }
+});
+
+document.addEventListener("htmx:oobAfterSwap", () => {
+  if (typing === null) return;
+  const { id, start, end } = typing;
+  typing = null;
+  const field = document.getElementById(id);
+  if (field === null) return;
+  field.focus({ preventScroll: true });
+  field.setSelectionRange(start, end);
 });
 
 // Enter, and Tab out of a field that was changed, keep it, and go on to the next one that is wrong.
@@ -97,20 +114,17 @@ document.addEventListener("focusin", (event) => {
   last = event.target.closest?.("tr[id], [data-mark]")?.id ?? last;
 });
 document.addEventListener("htmx:afterSettle", () => {
-  if (document.activeElement !== document.body || !last) return;
   const place = document.getElementById(last);
-  const focusable = place?.querySelector("[name=text], th[tabindex], summary, button, a");
+  if (place === null || ![document.body, place].includes(document.activeElement)) return;
+  const focusable =
+    place.querySelector("[name=text]") ?? place.querySelector("th[tabindex], summary, button, a");
   (focusable ?? document.getElementById("main")).focus({ preventScroll: true });
 });
 
 // What was typed and not kept is not lost without a word.
 window.addEventListener("beforeunload", (event) => {
   const fields = Array.from(document.querySelectorAll("form.mend [name=text]"));
-  const unsent = fields.some((field) => isDirty(field) && field.dataset.sent !== field.value);
-  if (unsent && !submitting) event.preventDefault();
-});
-let submitting = false;
-document.addEventListener("submit", () => {
-  submitting = true;
-  setTimeout(() => { submitting = false; }, 0);
+  if (fields.some((field) => isDirty(field) && field.dataset.sent !== field.value)) {
+    event.preventDefault();
+  }
 });
