@@ -1,64 +1,17 @@
-"""Writing a draft's YAML: every text so that it is read back as the same, and remarks.
-
-Rules stand on one line each, as a person would write them; texts are bare where that is safe.
-"""
+"""Writing a draft's YAML, with remarks: rules stand on one line each, as a person would."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
 
+from importer.mapping.writing import flow, scalar
+
 WIDTH = 100
 UNSURE = "unsure: "
-_BARE = re.compile(r"[^\W\d_](?:[\w .-]*\w)?")
-_SPECIAL = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 _SHORT = 60
-
-
-def scalar(value: object) -> str:
-    """A scalar; a text that could be read as something else stands in quotes."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case str() if _BARE.fullmatch(value) and value.casefold() not in _SPECIAL:
-            return value if value.isprintable() else quoted(value)
-        case _:
-            return quoted(str(value))
-
-
-def quoted(text: str) -> str:
-    """A text in double quotes, with escapes for all that does not print."""
-    return '"' + "".join(map(_escaped, text)) + '"'
-
-
-def _escaped(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
-    if char.isprintable():
-        return char
-    if char == "\n":
-        return "\\n"
-    code = ord(char)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
-def flow(value: object) -> str:
-    """A value on one line."""
-    match value:
-        case Mapping():
-            inside = (f"{scalar(key)}: {flow(item)}" for key, item in value.items())
-            return "{" + ", ".join(inside) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(flow, value)) + "]"
-        case _:
-            return scalar(value)
 
 
 def shown(text: str) -> str:

@@ -80,6 +80,14 @@ def load_mapping(path: Path) -> LoadedMapping:
     return _loaded(path, raw, text)
 
 
+def mapping_in(text: str, path: Path) -> LoadedMapping:
+    """The mapping in a text that would stand at `path`; raise MappingError as for a file."""
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BYTES:
+        raise MappingError(f"{path}: more than 1 MiB is too much for a mapping")
+    return _loaded(path, raw, text)
+
+
 def mapping_of(keys: Mapping[str, Any], path: Path) -> LoadedMapping:
     """The mapping that has these keys, as a mapping file has them.
 

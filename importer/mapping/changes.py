@@ -1,0 +1,301 @@
+"""Changes to single parts of a mapping's text: all else stays as it is, byte for byte.
+
+A part is found by its place in the text, and that place alone is written anew. What a change has
+made is read again: it gives exactly the mapping that was to be, or nothing is changed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from importer.errors import MappingError, UsageError
+from importer.mapping.load import KeyPath, YamlReader
+from importer.mapping.writing import flow, scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to stand at `path`: plain data, or None, which takes the part out.
+
+    `path` are keys, and places in lists as their numbers; the place after the last one appends.
+    What is missing on the way is made. Where a rule is a bare header, and something below it is
+    changed, it becomes a rule with a ``column`` first. With `commented`, a part of a block that is
+    taken out stays there as a comment, so that remarks beside it still belong to something.
+    """
+
+    path: KeyPath
+    value: Any
+    commented: bool = False
+
+
+def with_changes(text: str, changes: Iterable[Change]) -> str:
+    """The text of a mapping, changed; `text` must be that of a mapping that was loaded.
+
+    Raises UsageError where a part is written in a way that cannot be changed so (with anchors).
+    """
+    for change in changes:
+        text = _with(text, change)
+    return text
+
+
+def lines_of(text: str, key: str) -> str:
+    """The lines of a mapping's text that a key at its top takes, with its remarks beside it."""
+    root = _compose(text)
+    for start, node, _ in _entries(root, text):
+        if isinstance(start, ScalarNode) and str(start.value) == key:
+            begin = text.rfind("\n", 0, _start(start)) + 1
+            return text[begin : _line_end(text, _end(node, text))]
+    return ""
+
+
+def _with(text: str, change: Change) -> str:
+    before = _data(text)
+    wanted = copy.deepcopy(before)
+    path = _settled(wanted, change)
+    if wanted == before:
+        return text
+    try:
+        value = change.value if change.value is None else _value_at(wanted, path)
+        after = _written(text, Change(path, value, change.commented))
+        if _data(after) == wanted:
+            return after
+    except (MappingError, _CannotError):
+        pass
+    raise UsageError(
+        f"{'.'.join(change.path)} is written in a way that can only be changed in the text",
+        "Change it in the text of the mapping.",
+    )
+
+
+def _data(text: str) -> Any:
+    reader = YamlReader(Path("mapping"))
+    data = reader.read(text)
+    if reader.mistakes:
+        raise MappingError("the mapping has mistakes", tuple(reader.mistakes))
+    return data
+
+
+class _CannotError(Exception):
+    """The part is not where it was looked for."""
+
+
+# What the change is, as data.
+
+
+def _settled(data: Any, change: Change) -> KeyPath:
+    """Make the change in the data, and give the path of the outermost part that is another then."""
+    path, value = change.path, change.value
+    here = data
+    for depth, key in enumerate(path[:-1]):
+        below = _get(here, key)
+        if isinstance(below, dict | list):
+            here = below
+            continue
+        if value is None:
+            return path
+        made = _nested(path[depth + 1 :], value)
+        if isinstance(below, str | int | float) and not isinstance(below, bool):
+            made = {"column": below, **made}
+        _put(here, key, made)
+        return path[: depth + 1]
+    if value is not None:
+        _put(here, path[-1], value)
+        return path
+    return _removed(data, path)
+
+
+def _nested(path: KeyPath, value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    made: dict[str, Any] = value
+    return made
+
+
+def _removed(data: Any, path: KeyPath) -> KeyPath:
+    """Take a part out; what it leaves empty goes with it, but for the fields as a whole."""
+    here = data
+    parents = [here]
+    for key in path[:-1]:
+        here = _get(here, key)
+        parents.append(here)
+    while len(path) > 1 and len(parents[-1]) == 1 and path[:-1] != ("form",):
+        if _get(parents[-1], path[-1]) is None:
+            break
+        path, _ = path[:-1], parents.pop()
+    here, key = parents[-1], path[-1]
+    if isinstance(here, dict):
+        here.pop(key, None)
+    elif isinstance(here, list) and int(key) < len(here):
+        del here[int(key)]
+    return path
+
+
+def _get(here: Any, key: str) -> Any:
+    if isinstance(here, list):
+        return here[int(key)] if key.isdigit() and int(key) < len(here) else None
+    return here.get(key)
+
+
+def _put(here: Any, key: str, value: Any) -> None:
+    if isinstance(here, list):
+        here[int(key) : int(key) + 1] = [value]
+    else:
+        here[key] = value
+
+
+def _value_at(data: Any, path: KeyPath) -> Any:
+    for key in path:
+        data = _get(data, key)
+    return data
+
+
+# Where it is in the text.
+
+
+def _compose(text: str) -> MappingNode:
+    node = YAML(typ="safe", pure=True).compose(text)
+    if not isinstance(node, MappingNode):
+        raise _CannotError
+    return node
+
+
+def _start(node: Node) -> int:
+    return int(node.start_mark.index)
+
+
+def _end(node: Node, text: str) -> int:
+    """Behind the last character of a node; the library's own mark is behind what follows it."""
+    if isinstance(node, MappingNode | SequenceNode) and not node.flow_style:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last, text)
+    start, end = _start(node), int(node.end_mark.index)
+    return start + len(text[start:end].rstrip())
+
+
+def _line_end(text: str, at: int) -> int:
+    """Where the line of a place ends, before its line break."""
+    ends = [found for mark in "\r\n" if (found := text.find(mark, at)) >= 0]
+    return min(ends, default=len(text))
+
+
+Entry = tuple[Node | int, Node, str]
+"""Where an entry begins (the node of its key, or the place of its ``-`` or item), what it holds,
+and the key or number by which it is found."""
+
+
+def _entries(node: Node, text: str) -> list[Entry]:
+    if isinstance(node, MappingNode):
+        return [(key, value, str(key.value)) for key, value in node.value]
+    if isinstance(node, SequenceNode):
+        return [(_dash(item, node, text), item, str(n)) for n, item in enumerate(node.value)]
+    raise _CannotError
+
+
+def _dash(item: Node, parent: SequenceNode, text: str) -> int:
+    if parent.flow_style:
+        return _start(item)
+    before = text[: _start(item)].rstrip()
+    if not before.endswith("-"):
+        raise _CannotError
+    return len(before) - 1
+
+
+def _begin(entry: Entry) -> int:
+    return entry[0] if isinstance(entry[0], int) else _start(entry[0])
+
+
+def _written(text: str, change: Change) -> str:
+    here: Node = _compose(text)
+    *way, last = change.path
+    for key in way:
+        here = _entry(here, key, text)[1]
+    entry = next((one for one in _entries(here, text) if one[2] == last), None)
+    if change.value is None:
+        if entry is None:
+            raise _CannotError
+        if change.commented and isinstance(here, MappingNode) and not here.flow_style:
+            return _as_comment(text, entry)
+        return _without(text, here, entry)
+    if entry is None:
+        return _inserted(text, here, last, change.value, top=not way)
+    node = entry[1]
+    start, end = _start(node), _end(node, text)
+    # Of a key without a value the node is where the colon ends.
+    space = "" if end > start else " "
+    return text[:start] + space + flow(change.value) + text[end:]
+
+
+def _entry(node: Node, key: str, text: str) -> Entry:
+    for one in _entries(node, text):
+        if one[2] == key:
+            return one
+    raise _CannotError
+
+
+def _inserted(text: str, into: Node, key: str, value: Any, *, top: bool) -> str:
+    entries = _entries(into, text)
+    of_list = isinstance(into, SequenceNode)
+    if into.flow_style:
+        item = flow(value) if of_list else f"{_key(key)}: {flow(value)}"
+        if not entries:
+            at = _start(into) + 1
+            return text[:at] + item + text[at:]
+        at = _end(entries[-1][1], text)
+        return f"{text[:at]}, {item}{text[at:]}"
+    if not entries:
+        raise _CannotError
+    first = _begin(entries[0])
+    indent = " " * (first - (text.rfind("\n", 0, first) + 1))
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    if of_list:
+        item = f"{indent}- {flow(value)}"
+    elif top and isinstance(value, Mapping):
+        inside = [f"{indent}  {_key(name)}: {flow(one)}" for name, one in value.items()]
+        item = line_break.join([f"{indent}{_key(key)}:", *inside])
+    else:
+        item = f"{indent}{_key(key)}: {flow(value)}"
+    at = _line_end(text, _end(entries[-1][1], text))
+    return text[:at] + line_break + item + text[at:]
+
+
+def _key(key: str) -> str:
+    return key if key.isascii() and key.isdigit() else scalar(key)
+
+
+def _without(text: str, parent: Node, entry: Entry) -> str:
+    entries = _entries(parent, text)
+    place = next(n for n, one in enumerate(entries) if one[2] == entry[2])
+    begin, end = _begin(entry), _end(entry[1], text)
+    if parent.flow_style:
+        if place + 1 < len(entries):
+            return text[:begin] + text[_begin(entries[place + 1]) :]
+        if place:
+            begin = _end(entries[place - 1][1], text)
+        return text[:begin] + text[end:]
+    if len(entries) == 1:  # only of the fields: what else is empty goes with its key
+        return text[:begin] + "{}" + text[end:]
+    line = text.rfind("\n", 0, begin) + 1
+    if text[line:begin].strip():  # behind a dash: what comes next takes its place
+        return text[:begin] + text[_begin(entries[place + 1]) :]
+    end = _line_end(text, end)
+    end += 2 if text.startswith("\r\n", end) else 1
+    return text[:line] + text[end:]
+
+
+def _as_comment(text: str, entry: Entry) -> str:
+    begin = _begin(entry)
+    line = text.rfind("\n", 0, begin) + 1
+    indent = text[line:begin]
+    if indent.strip():
+        raise _CannotError
+    end = _line_end(text, _end(entry[1], text))
+    lines = text[line:end].splitlines(keepends=True)
+    told = "".join(f"{indent}# {one.removeprefix(indent)}" for one in lines)
+    return text[:line] + told + text[end:]
