@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +20,11 @@ from typing import Any, TypedDict, Unpack
 from importer.credentials import credentials, environment, target_for, whereabouts
 from importer.errors import UsageError
 from importer.files import WorkingFolder
-from importer.mapping.load import LoadedMapping
+from importer.mapping.bound import bind_mapping
+from importer.mapping.changes import Change, lines_of, with_changes
+from importer.mapping.load import LoadedMapping, mapping_in
 from importer.mapping.new_values import with_lists_of, with_new_values, without_new_value
+from importer.mapping.spec import PlacedRule
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -74,6 +77,7 @@ __all__ = [
     "ApplyOptions",
     "Approval",
     "BegunByEarlierVersion",
+    "Change",
     "CheckOptions",
     "Edit",
     "EditLog",
@@ -89,6 +93,7 @@ __all__ = [
     "Op",
     "Overlay",
     "PastRun",
+    "PlacedRule",
     "PlanDiffers",
     "PlanFile",
     "PlanResult",
@@ -119,7 +124,9 @@ __all__ = [
     "has_stamp",
     "history",
     "init",
+    "lines_of",
     "load_mapping",
+    "mapping_in",
     "mark",
     "needed_project",
     "past_run",
@@ -138,7 +145,9 @@ __all__ = [
     "start",
     "target_for",
     "unmark",
+    "used_columns",
     "verify",
+    "with_changes",
     "with_lists_of",
     "with_new_values",
     "without_new_value",
@@ -202,6 +211,14 @@ def load_mapping(given: File | Mapping[str, Any]) -> LoadedMapping:
     if isinstance(given, Mapping):
         return pipeline.mapping_of(given, Path("mapping"))
     return pipeline.load_mapping(Path(given))
+
+
+def used_columns(mapping: LoadedMapping, headers: Sequence[str]) -> tuple[int, ...]:
+    """The columns of a list with these headers that a mapping uses, by their places from 0.
+
+    Raises MappingError, which names each one, where the list lacks columns.
+    """
+    return bind_mapping(mapping, headers).used
 
 
 def first_rows(run_dir: File, *states: Status, most: int) -> list[ResultRow]:

@@ -1,25 +1,66 @@
-"""The columns step: a mapping as text, what it makes of the first rows, and its mistakes."""
+"""The columns step: a mapping as a form and as text, what it makes of the first rows, its mistakes.
+
+The text is the mapping. A form is shown of it, and what is changed in the form is changed in the
+text, there and nowhere else (:mod:`importer.mapping.changes`). Nothing is kept that does not load.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from importer import library
+from importer.console.downloads import disposition
 from importer.console.drafts import DRAFTS, Draft, Drafts, open_draft, refuse_sent
-from importer.console.pages import PAGES, is_part
+from importer.console.pages import PAGES, form_of, is_part
+from importer.console.rule_form import (
+    KINDS,
+    TYPES,
+    RuleForm,
+    changes_of,
+    column_named,
+    found_in,
+    rule_form,
+)
+from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMapping
 from importer.console.target import TARGETS
 from importer.console.telling import Told, page_words
-from importer.errors import ImporterError, MappingError
-from importer.settings import Target
+from importer.errors import ImporterError, MappingError, UsageError
+from importer.library import Change, LoadedMapping, PlacedRule
+from importer.settings import SourceOptions, Target
 
 ROWS = 5
 """Records that are shown as they would be sent."""
-LONGEST = 2**20
-"""Characters of a mapping."""
+MOST_RULES = 300
+"""Rules that are shown as forms; a mapping with more is changed in its text."""
+MOST_COLUMNS = 2000
+"""Columns that can be chosen in a form."""
+
+DUPLICATES = {
+    "skip": "the later one is left out",
+    "reject": "the later one is told as wrong",
+    "allow": "both are sent",
+}
+WITHOUT_CONTACT = {
+    "reject": "it is told as wrong",
+    "skip": "it is left out",
+    "send": "it is sent without a contact",
+}
+_CONTACT_PARTS = {"name": "Name", "title": "Title", "email": "E-mail", "phone": "Phone"}
+_ONLY_IN_TEXT = ("source", "phone_field", "stamp", "timezone", "new_values")
+_LONGEST_NAME = 200
+_KEPT = Told("kept", tone="good")
+_PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +72,98 @@ class Shown:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ContactForm:
+    """A contact with its rules, and the parts that it does not have; `number` may be ``each``."""
+
+    number: str
+    rules: tuple[RuleForm, ...]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Rows that are left out for what stands in a column."""
+
+    number: int
+    column: int | None
+    name: str
+    texts: str
+
+
+@dataclass(frozen=True, slots=True)
+class MappingForm:
+    """A mapping as a form, for a list with these `headers`."""
+
+    headers: tuple[str, ...]
+    fields: tuple[RuleForm, ...]
+    contacts: tuple[ContactForm, ...]
+    free_contacts: tuple[str, ...]
+    more_rules: tuple[RuleForm, ...]
+    region: str
+    unique: tuple[tuple[str, str, bool], ...]
+    on_duplicate: str
+    without_contact: str
+    within: str
+    filters: tuple[Filter, ...]
+    unused: tuple[int, ...] | None
+    only_text: tuple[str, ...]
+
+
+# What is shown.
+
+
 async def _show(request: web.Request) -> web.Response:
-    """``GET /drafts/{id}/columns``: the mapping, which is drafted where there is none yet."""
+    """``GET /drafts/{id}/columns``: the mapping, which is drafted where there is none yet.
+
+    Where saved mappings fit the list, these are offered first.
+    """
     draft = await open_draft(request)
     told = None
-    if not draft.mapping.exists():
-        try:
-            target = await _target(request, draft)
-            await asyncio.to_thread(_begin, request.app[DRAFTS], draft, target)
-        except ImporterError as error:
-            told = _told(draft, error)
+    if not draft.mapping.exists() and draft.run_dir is None:
+        if fitting := await asyncio.to_thread(_fitting, request, draft):
+            return _offer(request, draft, fitting)
+        told = await _drafted(request, draft)
     return await _page(request, draft, told=told)
+
+
+def _fitting(request: web.Request, draft: Draft) -> list[SavedMapping]:
+    try:
+        headers = _headers(draft)
+    except ImporterError:
+        return []  # what is wrong with the list is told where it is drafted
+    return request.app[SAVED_MAPPINGS].fitting(headers)
+
+
+def _headers(draft: Draft) -> tuple[str, ...]:
+    return _headers_of(draft.file, draft.reading)
+
+
+@lru_cache(maxsize=64)
+def _headers_of(file: Path, reading: SourceOptions) -> tuple[str, ...]:
+    """The headers of a list, which is never changed: to open a workbook takes seconds."""
+    return library.glimpse(file, reading=reading, rows=0).info.headers
+
+
+def _offer(request: web.Request, draft: Draft, fitting: Sequence[SavedMapping]) -> web.Response:
+    return request.app[PAGES].render(
+        request, "columns.html.j2", draft=draft, fitting=fitting, folders=_folders(request)
+    )
+
+
+def _folders(request: web.Request) -> tuple[str, str]:
+    saved = request.app[SAVED_MAPPINGS]
+    return str(saved.folder), str(saved.beside)
+
+
+async def _drafted(request: web.Request, draft: Draft) -> Told | None:
+    """Draft a mapping; gives why it could not be."""
+    try:
+        target = await _target(request, draft)
+        await asyncio.to_thread(_begin, request.app[DRAFTS], draft, target)
+    except ImporterError as error:
+        return _told(draft, error)
+    return None
 
 
 async def _target(request: web.Request, draft: Draft) -> Target | None:
@@ -65,28 +187,145 @@ def _begin(drafts: Drafts, draft: Draft, target: Target | None) -> None:
 
 
 async def _page(
-    request: web.Request, draft: Draft, text: str | None = None, told: Told | None = None
+    request: web.Request,
+    draft: Draft,
+    text: str | None = None,
+    told: Told | None = None,
+    opened: str = "",
 ) -> web.Response:
+    """The step; `text` is one that is not kept, `opened` the rule that was changed last."""
     shown: tuple[Shown, ...] = ()
+    form = trouble = None
     if draft.mapping.exists():
-        kept = await asyncio.to_thread(draft.mapping.read_text, "utf-8-sig")
+        kept = await asyncio.to_thread(_text_of, draft)
         if text is None:
             text = kept
         try:
+            form = await asyncio.to_thread(_mapping_form, draft)
             shown = await asyncio.to_thread(_preview, draft)
         except ImporterError as error:
-            told = told or _told(draft, error)
+            trouble = _told(draft, error)
+            # That a mapping was kept must not hide that no record can be made by it.
+            told = None if told == _KEPT else told
     part = is_part(request)
     return request.app[PAGES].render(
         request,
         "columns_part.html.j2" if part else "columns.html.j2",
         422 if told is not None and told.tone == "bad" and not part else 200,
         draft=draft,
+        fitting=(),
+        folders=_folders(request),
         text=text or "",
         told=told,
+        trouble=trouble if told is None or told.tone != "bad" else None,
         shown=shown,
+        form=form,
+        opened=opened,
         unsure=(text or "").count("# unsure"),
+        kinds=KINDS,
+        types=TYPES,
+        duplicates=DUPLICATES,
+        without_contact=WITHOUT_CONTACT,
+        most_columns=MOST_COLUMNS,
+        as_yaml=_as_yaml,
     )
+
+
+def _text_of(draft: Draft) -> str:
+    return draft.mapping.read_bytes().decode("utf-8-sig")
+
+
+def _as_yaml(options: Mapping[str, Any]) -> str:
+    # JSON is YAML, and says what these options are as exactly.
+    return ", ".join(
+        f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in options.items()
+    )
+
+
+def _mapping_form(draft: Draft) -> MappingForm | None:
+    """The mapping as a form; None where it has too many rules for one. Raises as loading does."""
+    mapping = library.load_mapping(draft.mapping)
+    headers = _headers(draft)
+    rules = list(mapping.spec.placed_rules())
+    if len(rules) > MOST_RULES:
+        return None
+    forms = [(one.path, rule_form(one, headers)) for one in rules if one.path != ("phone_field",)]
+    numbered = _contacts(forms)
+    try:
+        used = set(library.used_columns(mapping, headers))
+        unused = tuple(n for n in range(len(headers)) if n not in used)
+    except MappingError:
+        unused = None  # it is told what the list lacks
+    spec = mapping.spec
+    taken = {contact.number for contact in numbered}
+    return MappingForm(
+        headers=headers,
+        fields=tuple(form for path, form in forms if path[0] == "form"),
+        contacts=numbered,
+        free_contacts=tuple(str(n) for n in range(1, 10) if str(n) not in taken),
+        more_rules=tuple(
+            form
+            for path, form in forms
+            if path[0] != "form" and (path[0] != "contacts" or path[1] == "spread")
+        ),
+        region=spec.region or "",
+        unique=tuple(_unique(rules, spec.rows.unique or ())),
+        on_duplicate=spec.rows.on_duplicate,
+        without_contact=spec.rows.without_contact,
+        within=str(spec.rows.within or ""),
+        filters=tuple(
+            Filter(n, found_in(headers, one.column), one.column, "\n".join(one.in_))
+            for n, one in enumerate(spec.rows.skip_when)
+        ),
+        unused=unused,
+        only_text=tuple(_only_in_text(mapping)),
+    )
+
+
+def _contacts(forms: Sequence[tuple[tuple[str, ...], RuleForm]]) -> tuple[ContactForm, ...]:
+    found: dict[str, dict[str, RuleForm]] = {}
+    for path, form in forms:
+        if path[0] == "contacts" and path[1] != "spread":
+            found.setdefault(path[1], {})[path[2]] = form
+    return tuple(
+        ContactForm(
+            number,
+            tuple(rules.values()),
+            {part: words for part, words in _CONTACT_PARTS.items() if part not in rules},
+        )
+        for number, rules in found.items()
+    )
+
+
+def _unique(rules: Iterable[PlacedRule], now: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
+    """By what rows may be told to be the same: the name, its words, and whether it is so now."""
+    known = set()
+    for placed in rules:
+        match placed.path:
+            case ("form", name):
+                key, words = f"form.{name}", name
+            case ("contacts", number, part) if number.isdigit() and part in {"phone", "email"}:
+                key = f"contacts.{number}.{part}"
+                words = f"contact {number}'s {_CONTACT_PARTS[part].lower()}"
+            case _:
+                continue
+        known.add(key)
+        yield key, words, key in now
+    for key in now:
+        if key not in known:
+            yield key, key, True
+
+
+def _only_in_text(mapping: LoadedMapping) -> Iterator[str]:
+    """The lines of what the form cannot show."""
+    for key in _ONLY_IN_TEXT:
+        if lines := library.lines_of(mapping.text, key):
+            yield lines
+    if mapping.spec.rows.do_not_call:
+        yield from (
+            f"do_not_call: {json.dumps(one.model_dump(exclude_none=True), ensure_ascii=False)}"
+            for one in mapping.spec.rows.do_not_call
+        )
 
 
 def _preview(draft: Draft) -> tuple[Shown, ...]:
@@ -102,7 +341,7 @@ def _preview(draft: Draft) -> tuple[Shown, ...]:
             json.dumps(json.loads(one.body), ensure_ascii=False, indent=1) if one.body else "",
             tuple(page_words(problem.message) for problem in one.problems),
         )
-        for one in list(found)[:ROWS]
+        for one in islice(found, ROWS)
     )
 
 
@@ -110,41 +349,242 @@ def _told(draft: Draft, error: ImporterError) -> Told:
     mistakes = error.mistakes if isinstance(error, MappingError) else ()
 
     def words(text: str | None) -> str:
-        return page_words((text or "").replace(str(draft.mapping), "line"))
+        place = _PLACE.fullmatch((text or "").removeprefix(f"{draft.mapping}:"))
+        if place is not None:
+            text = f"Line {place[1]}, column {place[2]}: {place[3]}"
+        text = (text or "").replace(str(draft.mapping), "the text")
+        return page_words(text.replace(f"{draft.folder}{os.sep}", ""))
 
     return Told(words(error.message), words(error.hint), tuple(map(words, mistakes)))
+
+
+# What is done.
 
 
 async def _keep(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/columns``: another text, which is kept where it is a mapping."""
     draft = await open_draft(request)
     refuse_sent(draft)
-    given = str((await request.post()).get("text", ""))
-    text = given.replace("\r\n", "\n")[:LONGEST]
+    text = (await form_of(request)).get("text", "").replace("\r\n", "\n")
+    return await _changed(request, draft, lambda _: text, text=text)
+
+
+async def _changed(
+    request: web.Request,
+    draft: Draft,
+    work: Callable[[Draft], str],
+    *,
+    text: str | None = None,
+    opened: str = "",
+) -> web.Response:
+    """Change the mapping's text, and show the step again; nothing is kept that does not load."""
+
+    def checked(draft: Draft) -> str:
+        made = work(draft)
+        library.mapping_in(made, draft.mapping)
+        return made
+
     try:
-        await asyncio.to_thread(_keep_mapping, request.app[DRAFTS], draft, text)
+        await asyncio.to_thread(request.app[DRAFTS].change_mapping, draft.id, checked)
     except ImporterError as error:
-        return await _page(request, draft, text, _told(draft, error))
+        return await _page(request, draft, text, _told(draft, error), opened)
     if is_part(request):
-        return await _page(request, draft, told=Told("kept", tone="good"))
-    raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
+        return await _page(request, draft, told=_KEPT, opened=opened)
+    raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns" + (f"#{opened}" if opened else ""))
 
 
-def _keep_mapping(drafts: Drafts, draft: Draft, text: str) -> None:
-    """Keep a mapping that loads; one that does not leaves the one before as it was."""
-    before = draft.mapping.read_text("utf-8-sig") if draft.mapping.exists() else None
-    drafts.set_mapping(draft.id, text)
+async def _change(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/columns/change``: what a form says becomes so in the text."""
+    draft, form = await open_draft(request), await form_of(request)
+    refuse_sent(draft)
+    unique = [str(value) for value in (await request.post()).getall("unique", [])]
+
+    def work(draft: Draft) -> str:
+        mapping = library.load_mapping(draft.mapping)
+        changes = _changes(form, unique, mapping, _headers(draft))
+        return library.with_changes(mapping.text, changes)
+
+    return await _changed(request, draft, work, opened=_key_of(form))
+
+
+def _key_of(form: Mapping[str, str]) -> str:
+    key = form.get("key", "")
+    return key if re.fullmatch(r"r[0-9a-f]{12}", key) else ""
+
+
+def _changes(
+    form: Mapping[str, str],
+    unique: Sequence[str],
+    mapping: LoadedMapping,
+    headers: Sequence[str],
+) -> list[Change]:
+    """What a form changes in the mapping; raises UsageError."""
+    match form.get("what"):
+        case "rule":
+            return list(changes_of(_placed(form, mapping), form, headers))
+        case "drop":
+            placed = _placed(form, mapping)
+            return [Change(placed.path, None, commented=True)]
+        case "add_field":
+            name = _new_field(form, mapping)
+            return [Change(("form", name), _column(form, headers))]
+        case "add_contact":
+            number = form.get("number", "")
+            if number not in map(str, range(1, 10)) or int(number) in _numbers(mapping):
+                raise UsageError("choose a contact that is free")
+            return [Change(("contacts", number), {"phone": _column(form, headers)})]
+        case "add_part":
+            number, part = form.get("number", ""), form.get("part", "")
+            contacts = {str(n) for n in _numbers(mapping)} | {"each"}
+            if number not in contacts or part not in _CONTACT_PARTS:
+                raise UsageError("choose a part of a contact that is there")
+            return [Change(("contacts", number, part), _column(form, headers))]
+        case "drop_contact":
+            number = form.get("number", "")
+            return [Change(("contacts", number), None, commented=True)]
+        case "region":
+            return [Change(("region",), form.get("region", "").strip().upper() or None)]
+        case "rows":
+            return _row_changes(form, unique, mapping)
+        case "filter":
+            return [_filter_change(form, mapping, headers)]
+    raise UsageError("this page is an old one", "Load it again.")
+
+
+def _placed(form: Mapping[str, str], mapping: LoadedMapping) -> PlacedRule:
     try:
-        library.load_mapping(draft.mapping)
-    except ImporterError:
-        if before is not None:
-            drafts.set_mapping(draft.id, before)
-        else:
-            draft.mapping.unlink(missing_ok=True)
-        raise
+        path = tuple(json.loads(form.get("path", "")))
+    except (ValueError, TypeError, RecursionError):
+        path = ()
+    for placed in mapping.spec.placed_rules():
+        if placed.path == path:
+            return placed
+    raise UsageError(
+        "this is not in the columns any more", "It was changed in another page: see it as it is."
+    )
+
+
+def _numbers(mapping: LoadedMapping) -> set[int]:
+    return set(mapping.spec.contacts.numbered())
+
+
+def _column(form: Mapping[str, str], headers: Sequence[str]) -> str:
+    header = headers[column_named(form.get("column", ""), headers)]
+    if not header or headers.count(header) > 1:
+        raise UsageError(
+            f"“{header}” is the name of several columns" if header else "the column has no name",
+            "Give it a name of its own in the list, then upload it again.",
+        )
+    return header
+
+
+def _new_field(form: Mapping[str, str], mapping: LoadedMapping) -> str:
+    name = form.get("name", "").strip()[:_LONGEST_NAME]
+    if not name:
+        raise UsageError("the field needs a name", "Its name in the project, as agents' forms say.")
+    if name in mapping.spec.form:
+        raise UsageError(f"there is a field “{name}” already", "Change that one, or take it out.")
+    return name
+
+
+def _row_changes(
+    form: Mapping[str, str], unique: Sequence[str], mapping: LoadedMapping
+) -> list[Change]:
+    rows, changes = mapping.spec.rows, []
+    # In the order that is there, so that only what was chosen anew is another.
+    before = rows.unique or []
+    chosen = [*(key for key in before if key in unique), *(k for k in unique if k not in before)]
+    if chosen != before:
+        changes.append(Change(("rows", "unique"), chosen or None))
+    for name, words in (("on_duplicate", DUPLICATES), ("without_contact", WITHOUT_CONTACT)):
+        value = form.get(name, getattr(rows, name))
+        if value not in words:
+            raise UsageError("choose what becomes of such rows")
+        if value != getattr(rows, name):
+            changes.append(Change(("rows", name), value))
+    within = form.get("within", str(rows.within or "")).strip()
+    if within != str(rows.within or ""):
+        if within and not re.fullmatch(r"[1-9][0-9]{0,3}", within):
+            raise UsageError("how far back is said in days", "As 90; blank: not at all.")
+        changes.append(Change(("rows", "within"), f"{within}d" if within else None))
+    return changes
+
+
+def _filter_change(
+    form: Mapping[str, str], mapping: LoadedMapping, headers: Sequence[str]
+) -> Change:
+    filters = mapping.spec.rows.skip_when
+    number = form.get("number", "")
+    at = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else -1
+    if not 0 <= at <= len(filters):
+        raise UsageError("this rule is not there any more", "Load the page again.")
+    texts = [line.strip() for line in form.get("texts", "").splitlines() if line.strip()]
+    if form.get("drop") or (not texts and at < len(filters)):
+        return Change(("rows", "skip_when", number), None)
+    if not texts:
+        raise UsageError("say at which texts a row is left out", "One a line, as: yes")
+    same = at < len(filters) and form.get("column", "") == ""
+    column = filters[at].column if same else _column(form, headers)
+    value = {"column": column, "in": texts}
+    if not filters:
+        return Change(("rows", "skip_when"), [value])
+    return Change(("rows", "skip_when", number), value)
+
+
+async def _take(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/columns/begin``: with a saved mapping, or with one that is drafted."""
+    draft, form = await open_draft(request), await form_of(request)
+    refuse_sent(draft)
+    chosen = form.get("saved", "")
+    if not chosen:
+        told = await _drafted(request, draft)
+        if told is not None:
+            return await _page(request, draft, told=told)
+        raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
+
+    def work(draft: Draft) -> str:
+        found = request.app[SAVED_MAPPINGS].fitting(_headers(draft))
+        for one in found:
+            if one.id == chosen:
+                return one.text
+        raise UsageError("this mapping is not there any more", "Choose another one.")
+
+    return await _changed(request, draft, work)
+
+
+async def _save(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/columns/save``: keep the mapping under a name, for other lists."""
+    draft, form = await open_draft(request), await form_of(request)
+    name, replace = form.get("name", "")[:_LONGEST_NAME], form.get("replace") == "yes"
+
+    def work() -> str:
+        return request.app[SAVED_MAPPINGS].save(name, _text_of(draft), replace=replace).stem
+
+    try:
+        stem = await asyncio.to_thread(work)
+    except ImporterError as error:
+        return await _page(request, draft, told=_told(draft, error))
+    hint = "It is offered for every list that has its columns."
+    return await _page(request, draft, told=Told(f"saved as “{stem}”", hint, tone="good"))
+
+
+async def _download(request: web.Request) -> web.Response:
+    """``GET /drafts/{id}/columns/mapping.yaml``."""
+    draft = await open_draft(request)
+    if not draft.mapping.exists():
+        raise web.HTTPNotFound
+    return web.Response(
+        body=await asyncio.to_thread(draft.mapping.read_bytes),
+        content_type="application/yaml",
+        headers={"Content-Disposition": disposition("mapping.yaml")},
+    )
 
 
 ROUTES = [
     web.get("/drafts/{id}/columns", _show),
     web.post("/drafts/{id}/columns", _keep),
+    web.post("/drafts/{id}/columns/begin", _take),
+    web.post("/drafts/{id}/columns/change", _change),
+    web.post("/drafts/{id}/columns/save", _save),
+    web.get("/drafts/{id}/columns/mapping.yaml", _download),
 ]

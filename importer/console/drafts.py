@@ -248,6 +248,16 @@ class Drafts:
             write_private(draft.mapping, text)
         return draft
 
+    def change_mapping(self, draft_id: str, work: Callable[[Draft], str]) -> Draft:
+        """Write what `work` makes of the mapping of a draft; no other change comes in between.
+
+        Raises as :meth:`set_mapping`, and what `work` raises: then nothing is changed.
+        """
+        with self._changing:
+            draft = self.open(draft_id)
+            write_private(draft.mapping, work(draft))
+        return draft
+
     def remove(self, draft_id: str) -> None:
         """Remove a draft with its file; its plan and its run stay. Raises as `change` does."""
         with self._changing:

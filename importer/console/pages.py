@@ -68,7 +68,12 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            visible=visible, sentence=_sentence, bytes=_bytes, moment=_moment, basename=basename
+            visible=visible,
+            visible_lines=_visible_lines,
+            sentence=_sentence,
+            bytes=_bytes,
+            moment=_moment,
+            basename=basename,
         )
         self._environment.globals.update(
             csrf_field=CSRF_FIELD,
@@ -108,6 +113,12 @@ def is_part(request: web.Request) -> bool:
 async def form_of(request: web.Request) -> dict[str, str]:
     """The fields of a form that was posted; of a name that stands several times, the last one."""
     return {name: str(value) for name, value in (await request.post()).items()}
+
+
+def _visible_lines(text: str, longest: int = 4000) -> str:
+    """A text of several lines as it may be shown, line by line."""
+    shown = "\n".join(visible(line, longest) for line in text[:longest].splitlines())
+    return shown if len(text) <= longest else f"{shown} …"
 
 
 def _sentence(text: str) -> str:

@@ -27,6 +27,7 @@ from importer.console.drafts import DRAFTS, Drafts
 from importer.console.instance import Instance, Link, link_to_running
 from importer.console.pages import PAGES, STATIC_FILES, Pages
 from importer.console.plan_step import RUNS_DIR
+from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMappings
 from importer.console.security import (
     ACCESS,
     HOST,
@@ -162,6 +163,7 @@ def build_app(
     app[ACCESS], app[_INSTANCE], app[RUNS_DIR] = access, instance, runs_dir.absolute()
     app[PAGES], app[STREAMS] = Pages(), Streams()
     drafts = app[DRAFTS] = Drafts(folder / "drafts")
+    app[SAVED_MAPPINGS] = SavedMappings(folder / "mappings", Path.cwd() / "mappings")
     targets = app[TARGETS] = Targets(folder)
     app[UNDER_WAY] = UnderWay(drafts)
     app[OPEN_LISTS] = OpenLists(targets, app[RUNS_DIR])

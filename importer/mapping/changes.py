@@ -198,6 +198,10 @@ def _entries(node: Node, text: str) -> list[Entry]:
     raise _CannotError
 
 
+def _is_flow(node: Node) -> bool:
+    return isinstance(node, MappingNode | SequenceNode) and bool(node.flow_style)
+
+
 def _dash(item: Node, parent: SequenceNode, text: str) -> int:
     if parent.flow_style:
         return _start(item)
@@ -242,7 +246,7 @@ def _entry(node: Node, key: str, text: str) -> Entry:
 def _inserted(text: str, into: Node, key: str, value: Any, *, top: bool) -> str:
     entries = _entries(into, text)
     of_list = isinstance(into, SequenceNode)
-    if into.flow_style:
+    if _is_flow(into):
         item = flow(value) if of_list else f"{_key(key)}: {flow(value)}"
         if not entries:
             at = _start(into) + 1
@@ -273,7 +277,7 @@ def _without(text: str, parent: Node, entry: Entry) -> str:
     entries = _entries(parent, text)
     place = next(n for n, one in enumerate(entries) if one[2] == entry[2])
     begin, end = _begin(entry), _end(entry[1], text)
-    if parent.flow_style:
+    if _is_flow(parent):
         if place + 1 < len(entries):
             return text[:begin] + text[_begin(entries[place + 1]) :]
         if place:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from importer import library
 from importer.console.drafts import Drafts
-from tests.support.live_console import Browser
+from importer.console.rule_form import changes_of
+from importer.errors import ImporterError
+from tests.support.live_console import Browser, Page
 
 LIST = "Name,City,Phone\n<b>Ann</b>,Budapest,+36 30 123 4567\nBob,Vác,+36 30 123 4568\n"
 
@@ -36,9 +45,9 @@ def test_what_is_no_mapping_is_told_with_its_place_and_not_kept(
     wrong = "version: 1\nform:\n  name: {colum: Name}\n"
     page = browser.post(f"/drafts/{draft_id}/columns", {"text": wrong})
     assert page.status == 422
-    assert "line:3:" in page.words
+    assert "Line 3, column 10: form.name.colum: unknown key" in page.words
     assert "colum: Name" in page.words
-    assert str(state_dir) not in page.text
+    assert str(draft.folder) not in page.text
     assert draft.mapping.read_text("utf-8") == before
     good = "version: 1\nform:\n  called: Name  # as they say\ncontacts:\n  1: {phone: Phone}\n"
     part = browser.post_part(f"/drafts/{draft_id}/columns", {"text": good.replace("\n", "\r\n")})
@@ -47,4 +56,364 @@ def test_what_is_no_mapping_is_told_with_its_place_and_not_kept(
     assert draft.mapping.read_text("utf-8") == good
     missing = good.replace("called: Name", "called: Nam")
     page = browser.post_part(f"/drafts/{draft_id}/columns", {"text": missing})
-    assert "Nam" in page.words
+    assert draft.mapping.read_text("utf-8") == missing, "it is a mapping, though not of this list"
+    verdict = page.text.partition("<form")[0]
+    assert "Nam" in verdict
+    assert "notice bad" in verdict
+    assert "Kept" not in verdict
+
+
+def test_for_an_import_that_is_being_sent_nothing_is_drafted(
+    browser: Browser, state_dir: Path, tmp_path: Path
+) -> None:
+    drafts = Drafts(state_dir / "console" / "drafts")
+    draft_id = browser.draft_id("leads.csv", LIST.encode())
+    drafts.change(draft_id, run_dir=tmp_path / "run")
+    assert "being sent already" in browser.get(f"/drafts/{draft_id}/columns").words
+    answer = browser.post(f"/drafts/{draft_id}/columns", {"text": "version: 1\n"})
+    assert answer.status == 422
+    assert not drafts.open(draft_id).mapping.exists()
+
+
+MAPPING = """\
+# Leads of the fair.
+version: 1
+region: HU   # at home
+form:
+  name: Name   # as they call themselves
+  city:
+    column: [Town, City]   # the first that is there
+    case: title
+  origin: {value: fair}
+  full: {template: "{Name}, {City}", min_length: 2}
+contacts:
+  1: {phone: Phone}
+rows:
+  skip_when:
+    - {column: City, in: [Nowhere]}
+  do_not_call: {file: robinson.csv}
+stamp: import_ref
+"""
+
+
+class Columns:
+    """The columns step of a draft, as a browser uses it."""
+
+    def __init__(self, browser: Browser, state_dir: Path, mapping: str = MAPPING) -> None:
+        self.browser = browser
+        drafts = Drafts(state_dir / "console" / "drafts")
+        self.id = browser.draft_id("leads.csv", LIST.encode())
+        self.draft = drafts.set_mapping(self.id, mapping)
+        (self.draft.folder / "robinson.csv").write_text("Phone\n+36301234599\n", "utf-8")
+        self.address = f"/drafts/{self.id}/columns"
+        self.drafts = drafts
+
+    @property
+    def text(self) -> str:
+        return self.draft.mapping.read_bytes().decode()
+
+    def show(self) -> Page:
+        page = self.browser.get(self.address)
+        assert page.status == 200, page.words
+        return page
+
+    def change(self, what: str, **form: str) -> Page:
+        """Send one of the forms, as htmx does."""
+        return self.browser.post_part(f"{self.address}/change", {"what": what, **form})
+
+    def rule(self, *path: str, **form: str) -> Page:
+        """Send the form of a rule with all that its page shows, but for what is changed."""
+        return self.change(**{**rule_form_of(self.show(), path), **form})
+
+
+def rule_form_of(page: Page, path: tuple[str, ...]) -> dict[str, str]:
+    """What the form of a rule holds as it is shown."""
+    forms = re.findall(r"<form\b.*?</form>", page.text, re.DOTALL)
+    named = f'name="path" value="{html.escape(json.dumps(path)).replace("&quot;", "&#34;")}"'
+    text = next(one for one in forms if named in one and 'value="rule"' in one)
+    found = {}
+    for name, body in re.findall(r'<select [^>]*name="(\w+)">(.*?)</select>', text, re.DOTALL):
+        chosen = re.search(r'<option value="([^"]*)" selected', body)
+        first = re.search(r'<option value="([^"]*)"', body)
+        found[name] = html.unescape((chosen or first or [""])[1])
+    for tag in re.findall(r"<input [^>]*>", text):
+        values = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if values.get("type") != "checkbox" or tag.rstrip("> ").endswith("checked"):
+            found[values["name"]] = html.unescape(values.get("value", ""))
+    for name, body in re.findall(
+        r'<textarea [^>]*name="(\w+)"[^>]*>\n?(.*?)</textarea>', text, re.DOTALL
+    ):
+        found[name] = html.unescape(body)
+    return found
+
+
+@pytest.fixture
+def columns(browser: Browser, state_dir: Path) -> Columns:
+    return Columns(browser, state_dir)
+
+
+RULES = (
+    ("form", "name"),
+    ("form", "city"),
+    ("form", "origin"),
+    ("form", "full"),
+    ("contacts", "1", "phone"),
+)
+
+
+def test_a_form_that_is_sent_as_it_is_shown_changes_nothing(columns: Columns) -> None:
+    for path in RULES:
+        columns.rule(*path)
+        assert columns.text == MAPPING, path
+
+
+FORMS: tuple[tuple[tuple[str, ...], dict[str, str], str, str], ...] = (
+    (("form", "name"), {"column": "1"}, "name: Name ", "name: City "),
+    (
+        ("form", "name"),
+        {"required": "yes"},
+        "name: Name ",
+        "name: {column: Name, required: true} ",
+    ),
+    (
+        ("form", "name"),
+        {"default": "<b>"},
+        "name: Name ",
+        'name: {column: Name, default: "<b>"} ',
+    ),
+    (("form", "name"), {"type": "url"}, "name: Name ", "name: {column: Name, type: url} "),
+    (
+        ("form", "name"),
+        {"map": "G = Gold\r\n\r\n S = Silver "},
+        "name: Name ",
+        "name: {column: Name, map: {G: Gold, S: Silver}} ",
+    ),
+    (
+        ("form", "name"),
+        {"multiple": "yes", "split": "; , line-break"},
+        "name: Name ",
+        'name: {column: Name, multiple: true, split: [";", ",", "\\n"]} ',
+    ),
+    (("form", "name"), {"kind": "value"}, "name: Name ", "name: {value: name} "),
+    (("form", "name"), {"kind": "template"}, "name: Name ", 'name: {template: "{Name}"} '),
+    (("form", "city"), {"case": "upper"}, "case: title", "case: upper"),
+    (("form", "city"), {"case": ""}, "    case: title\n", ""),
+    (
+        ("form", "city"),
+        {"names": "City\nTown\nPlace"},
+        "column: [Town, City]",
+        "column: [City, Town, Place]",
+    ),
+    (("form", "city"), {"required": "yes"}, "title\n", "title\n    required: true\n"),
+    (("form", "origin"), {"text": "yes"}, "{value: fair}", '{value: "yes"}'),
+    (
+        ("form", "full"),
+        {"text": "{City}"},
+        'template: "{Name}, {City}"',
+        'template: "{City}"',
+    ),
+    (
+        ("contacts", "1", "phone"),
+        {"region": "de"},
+        "{phone: Phone}",
+        "{phone: {column: Phone, region: DE}}",
+    ),
+)
+"""A form of a rule, and the text that stands in place of another in the mapping then."""
+
+
+def test_a_form_changes_its_rule_and_no_other_byte(columns: Columns) -> None:
+    for path, form, old, new in FORMS:
+        columns.drafts.set_mapping(columns.id, MAPPING)
+        part = columns.rule(*path, **form)
+        assert part.status == 200
+        assert columns.text == MAPPING.replace(old, new, 1), (form, part.words)
+        assert "<html" not in part.text
+        columns.rule(*path)
+        assert columns.text == MAPPING.replace(old, new, 1), form
+
+
+def test_what_was_ticked_is_unticked(columns: Columns) -> None:
+    columns.rule("form", "city", required="yes", multiple="yes", split=",")
+    form = rule_form_of(columns.show(), ("form", "city"))
+    columns.change(**{n: v for n, v in form.items() if n not in {"required", "multiple"}})
+    assert columns.text == MAPPING
+
+
+def test_fields_and_contacts_are_added_and_taken_out(columns: Columns) -> None:
+    columns.change("add_field", name="yes: no", column="1")
+    columns.change("add_contact", number="4", column="2")
+    columns.change("add_part", number="4", part="name", column="0")
+    text = columns.text
+    assert '\n  "yes: no": City\n' in text
+    assert "\n  4: {phone: Phone, name: Name}\n" in text
+    columns.change("drop", path='["form", "name"]')
+    assert columns.text == text.replace("  name: Name ", "  # name: Name ")
+    columns.change("drop", path='["contacts", "4", "name"]')
+    columns.change("drop_contact", number="4")
+    assert "\n  # 4: {phone: Phone}\n" in columns.text
+    assert columns.change("add_field", name="city", column="0").words.count("already") == 1
+
+
+def test_which_rows_are_sent_is_said_in_words(columns: Columns) -> None:
+    posted = [("what", "rows"), ("unique", "form.name"), ("unique", "contacts.1.phone")]
+    posted += [("on_duplicate", "reject"), ("within", "90"), ("without_contact", "reject")]
+    columns.browser.ask(
+        "POST",
+        f"{columns.address}/change",
+        urlencode([*posted, ("csrf", columns.browser.csrf)]).encode(),
+        {"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    more = '  unique: [form.name, contacts.1.phone]\n  on_duplicate: reject\n  within: "90d"\n'
+    with_rows = MAPPING.replace("stamp:", f"{more}stamp:")
+    assert columns.text == with_rows
+    columns.change("filter", number="0", column="", texts="Nowhere\r\nGone")
+    assert columns.text == with_rows.replace("in: [Nowhere]", "in: [Nowhere, Gone]")
+    columns.change("filter", number="1", column="0", texts="yes")
+    assert '\n    - {column: Name, in: ["yes"]}\n' in columns.text
+    columns.change("filter", number="1", column="0", texts="yes", drop="yes")
+    columns.change("filter", number="0", column="1", texts="x", drop="yes")
+    assert "skip_when" not in columns.text
+    assert "do_not_call: {file: robinson.csv}" in columns.text
+    columns.change("region", region="at")
+    assert "\nregion: AT   # at home\n" in columns.text
+
+
+def test_what_the_form_cannot_show_is_shown_as_text_and_stays(columns: Columns) -> None:
+    page = columns.show()
+    for words in ("stamp: import_ref", '"file": "robinson.csv"', "min_length: 2"):
+        assert words in page.words, words
+    columns.rule("form", "full", default="nobody")
+    assert 'template: "{Name}, {City}", min_length: 2, default: nobody' in columns.text
+
+
+def test_nothing_that_does_not_load_is_kept(columns: Columns) -> None:
+    for path, form in (
+        (("form", "city"), {"default": "x", "required": "yes"}),
+        (("contacts", "1", "phone"), {"region": "Hungary"}),
+        (("form", "name"), {"type": "date", "input": "%Q"}),
+        (("form", "name"), {"map": "G: Gold"}),
+        (("form", "name"), {"column": "77"}),
+        (("form", "gone"), {"path": '["form", "gone"]'}),
+    ):
+        posted = {"path": json.dumps(path), "asked": " ".join(form), **form}
+        page = columns.change("rule", **posted)
+        assert "notice bad" in page.text or 'class="notice' in page.text, page.words
+        whole = columns.browser.post(f"{columns.address}/change", {"what": "rule", **posted})
+        assert whole.status in {303, 422}
+    assert columns.rule("form", "name", type="date").status == 200
+    assert columns.change("rule", path="]", column="1").status == 200
+    assert columns.text == MAPPING.replace("name: Name ", "name: {column: Name, type: date} ")
+
+
+def test_a_saved_mapping_that_fits_is_offered_first(
+    columns: Columns, browser: Browser, tmp_path: Path, state_dir: Path
+) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    page = browser.post_part(f"{columns.address}/save", {"name": name})
+    assert "Saved as" in page.words
+    assert "<img" not in page.text
+    beside = tmp_path / "mappings"
+    beside.mkdir()
+    (beside / "other.yaml").write_text("version: 1\nform: {name: Nobody}\n", "utf-8")
+    (beside / "fair.yaml").write_text("version: 1\nform: {name: Name}\n", "utf-8")
+    (beside / "broken.yaml").write_text("form: [", "utf-8")
+    other = browser.draft_id("next.csv", LIST.encode())
+    page = browser.get(f"/drafts/{other}/columns")
+    taken = re.findall(r'name="saved" value="(\w+)"', page.text)
+    assert len(taken) == 2, page.words
+    assert page.words.index("_img src=x onerror=alert(1)_") < page.words.index("“fair”")
+    assert "<img" not in page.text
+    draft = columns.drafts.open(other)
+    assert not draft.mapping.exists()
+    assert browser.post(f"/drafts/{other}/columns/begin", {"saved": taken[0]}).status == 303
+    kept = draft.mapping.read_text("utf-8")
+    assert "name: Name   # as they call themselves" in kept
+    assert browser.post(f"/drafts/{other}/columns/begin", {"saved": ""}).status == 303
+    assert draft.mapping.read_text("utf-8").startswith("# Drafted from")
+    again = browser.post_part(f"{columns.address}/save", {"name": name})
+    assert "already" in again.words
+    replaced = browser.post_part(f"{columns.address}/save", {"name": name, "replace": "yes"})
+    assert "Saved as" in replaced.words
+
+
+def test_the_mapping_is_downloaded_under_its_name(columns: Columns, browser: Browser) -> None:
+    page = browser.get(f"{columns.address}/mapping.yaml")
+    assert page.body.decode() == MAPPING
+    assert page.headers["content-type"].startswith("application/yaml")
+    assert 'filename="mapping.yaml"' in page.headers["content-disposition"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_import_that_is_being_sent_is_not_changed(columns: Columns, tmp_path: Path) -> None:
+    columns.drafts.change(columns.id, run_dir=tmp_path)
+    page = columns.show()
+    assert "This import is being sent already" in page.words
+    assert 'name="what"' not in page.text
+    for address, form in (
+        ("/change", {"what": "region", "region": "DE"}),
+        ("/begin", {"saved": ""}),
+        ("", {"text": "version: 1\nform: {a: Name}\n"}),
+    ):
+        assert columns.browser.post(columns.address + address, form).status == 422
+    assert columns.text == MAPPING
+
+
+def test_texts_of_strangers_stay_texts(browser: Browser, state_dir: Path) -> None:
+    hostile = '"<script>alert(1)</script>",\'"><img onerror=x>,City,Phone\n<i>a,b,c,+36301234567\n'
+    draft_id = browser.draft_id("leads.csv", hostile.encode())
+    page = browser.get(f"/drafts/{draft_id}/columns")
+    assert "<script>alert" not in page.text
+    assert "<img" not in page.text
+    assert "<i>" not in page.text
+
+
+CHOICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "column": st.sampled_from(["", "0", "1", "2", "9", "x"]),
+        "kind": st.sampled_from(["column", "first", "columns", "template", "value", "odd"]),
+        "names": st.text(max_size=10),
+        "text": st.text(max_size=10),
+        "type": st.sampled_from(["", "text", "date", "phone", "integer", "odd"]),
+        "required": st.sampled_from(["", "yes"]),
+        "default": st.text(max_size=5),
+        "multiple": st.sampled_from(["", "yes"]),
+        "split": st.sampled_from(["", ",", ", ;", "blank tab"]),
+        "map": st.sampled_from(["", "a = b", "a=b", "a = b = c", " = x"]),
+        "choices": st.text(max_size=8),
+        "case": st.sampled_from(["", "upper", "odd"]),
+        "region": st.sampled_from(["", "hu", "XXX"]),
+        "input": st.sampled_from(["", "%d.%m.%Y", "%Q", ","]),
+        "on_error": st.sampled_from(["", "warn", "blank", "odd"]),
+        "repair": st.sampled_from(["", "yes"]),
+    },
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(RULES), CHOICES), min_size=1, max_size=6))
+def test_after_a_round_of_forms_the_text_loads_and_other_rules_are_as_they_were(
+    made: list[tuple[tuple[str, ...], dict[str, str]]],
+) -> None:
+    text, path = MAPPING, Path("mapping.yaml")
+    touched = set()
+    for where, form in made:
+        mapping = library.mapping_in(text, path)
+        placed = next(one for one in mapping.spec.placed_rules() if one.path == where)
+        asked = " ".join(form)
+        try:
+            changes = list(changes_of(placed, {**form, "asked": asked}, ["Name", "City", "Phone"]))
+            after = library.with_changes(text, changes)
+            library.mapping_in(after, path)
+        except ImporterError:
+            continue
+        text = after
+        touched.add(where)
+    before = {one.path: one for one in library.mapping_in(MAPPING, path).spec.placed_rules()}
+    found = {one.path: one for one in library.mapping_in(text, path).spec.placed_rules()}
+    assert found.keys() == before.keys()
+    assert {where: found[where] for where in found.keys() - touched} == {
+        where: before[where] for where in before.keys() - touched
+    }
+    for comment in ("# Leads of the fair.", "# at home"):
+        assert comment in text

@@ -1,0 +1,440 @@
+"""A rule of the mapping as a form in words, and such a form as changes to the mapping.
+
+A form has the options that it can show. What it cannot show of a rule stands beside it as YAML,
+and is never touched: a change is made of what in a form is another than in the mapping.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from importer.errors import UsageError
+from importer.library import Change, PlacedRule
+
+KINDS = {
+    "column": "a column",
+    "first": "the first of several columns that is there",
+    "columns": "several columns together",
+    "template": "a text with columns in it",
+    "value": "the same text for every row",
+}
+"""Where a value comes from."""
+TYPES = {
+    "text": "text",
+    "integer": "whole number",
+    "decimal": "number",
+    "boolean": "yes or no",
+    "date": "date",
+    "datetime": "date and time",
+    "phone": "phone number",
+    "email": "e-mail address",
+    "url": "web address",
+    "valueid": "id of a value",
+}
+CASES = {"": "as it is", "upper": "ALL CAPITALS", "lower": "no capitals", "title": "Each Word So"}
+FORMATS = {
+    "": "digits only, as 3619997400",
+    "e164": "+3619997400",
+    "international": "+36 1 999 7400",
+    "national": "as people dial it there",
+    "raw": "as it stands in the cell",
+}
+ON_ERROR = {
+    "reject": "the row is held back",
+    "warn": "it is sent all the same, with a warning",
+    "blank": "it is left out, with a warning",
+}
+_WORDS = {" ": "blank", "\n": "line-break", "\t": "tab"}
+"""Marks that cannot be seen, as they are typed."""
+_LONGEST = 20_000
+_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option that a form shows: its name, what is read in front of it, and how it is typed.
+
+    `shown` gives the text of a value, and `read` the value of a text: None for none. Both must
+    agree, or the value is one that the form cannot show. `types` are those that it is for.
+    """
+
+    name: str
+    label: str
+    kind: str
+    shown: Callable[[Any], str]
+    read: Callable[[str], Any]
+    hint: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    types: frozenset[str] = frozenset()
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()][:_LINES]
+
+
+def _lines_or_none(text: str) -> list[str] | None:
+    return _lines(text) or None
+
+
+def _marks(text: str) -> list[str] | None:
+    words = {word: mark for mark, word in _WORDS.items()}
+    return [words.get(one, one) for one in text.split()] or None
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    found = {}
+    for line in _lines(text):
+        old, mark, new = line.partition(" = ")
+        if not mark:
+            raise UsageError(
+                f"“{line[:80]}” does not say what becomes which",
+                "Write each on a line of its own, as in: G = Gold",
+            )
+        found[old.strip()] = new.strip()
+    return found or None
+
+
+def _text(text: str) -> str | None:
+    return text.strip() or None
+
+
+def _region(text: str) -> str | None:
+    return text.strip().upper() or None
+
+
+def _box(text: str) -> bool | None:
+    return True if text else None
+
+
+def _shown_box(value: Any) -> str:
+    return "yes" if value else ""
+
+
+OPTIONS = (
+    Option("required", "A row without it is held back", "box", _shown_box, _box),
+    Option("default", "If it is blank, send", "text", str, _text),
+    Option("multiple", "A cell may hold several values", "box", _shown_box, _box),
+    Option(
+        "split",
+        "Values are taken apart at",
+        "text",
+        lambda marks: " ".join(_WORDS.get(mark, mark) for mark in marks),
+        _marks,
+        "Marks with a blank between them; the words blank, tab, line-break for these",
+    ),
+    Option(
+        "map",
+        "Which values become which",
+        "lines",
+        lambda pairs: "\n".join(f"{old} = {new}" for old, new in pairs.items()),
+        _pairs,
+        "One a line, as in: G = Gold. Others stay as they are",
+    ),
+    Option(
+        "choices",
+        "Only these values are right",
+        "lines",
+        "\n".join,
+        _lines_or_none,
+        "One a line; blank: any",
+    ),
+    Option("case", "Capitals", "choice", str, _text, choices=CASES, types=frozenset({"text"})),
+    Option(
+        "region",
+        "Numbers without a country are of",
+        "text",
+        str,
+        _region,
+        "Two letters, as HU; blank: as the list as a whole",
+        types=frozenset({"phone"}),
+    ),
+    Option("format", "Sent as", "choice", str, _text, choices=FORMATS, types=frozenset({"phone"})),
+    Option(
+        "input",
+        "How they are written",
+        "lines",
+        "\n".join,
+        _lines_or_none,
+        "Dates, one way a line: %d.%m.%Y is 31.12.2025, %m/%d/%Y is 12/31/2025. Numbers: the"
+        " decimal mark",
+        types=frozenset({"date", "datetime", "integer", "decimal"}),
+    ),
+    Option(
+        "on_error",
+        "If it is wrong",
+        "choice",
+        lambda value: "" if value == "reject" else str(value),
+        _text,
+        choices={"": ON_ERROR["reject"], "warn": ON_ERROR["warn"], "blank": ON_ERROR["blank"]},
+    ),
+    Option(
+        "repair",
+        "Mend what a spreadsheet program has spoilt",
+        "box",
+        _shown_box,
+        _box,
+        "Phones and dates that became numbers, and zeros that were lost",
+        types=frozenset({"phone", "date", "datetime", "text"}),
+    ),
+)
+_OF_A_CONSTANT = ("type", "multiple")
+_OF_THE_SOURCE = ("column", "columns", "template", "value")
+_PARTS = {"phone": "Phone", "name": "Name", "title": "Title", "email": "E-mail"}
+_PLACES: dict[tuple[str, ...], str] = {
+    ("premium", "price"): "Price: the call centre's commission",
+    ("premium", "commission"): "The agent's commission",
+    ("disposition", "dispositionid"): "Disposition it starts in",
+    ("disposition", "userid"): "Whose record it is",
+    ("disposition", "next_calldate"): "When to call back",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOption:
+    """An option with its text as it is in the mapping."""
+
+    option: Option
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleForm:
+    """A rule as it is shown.
+
+    `columns` are the places in the list of the columns that it names, None for one that the list
+    lacks; `kept` names such a one. `others` are the options that the form cannot show, by name.
+    """
+
+    key: str
+    path: str
+    title: str
+    kind: str
+    columns: tuple[int | None, ...]
+    names: tuple[str, ...]
+    text: str
+    type: str
+    place_type: str
+    options: tuple[ShownOption, ...]
+    others: Mapping[str, Any]
+
+    @property
+    def column(self) -> int | None:
+        """The single column that is chosen, if the list has it."""
+        return self.columns[0] if self.columns else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is said of it but its column."""
+        return self.kind == "column" and not self.type and not any(o.text for o in self.options)
+
+
+def rule_form(placed: PlacedRule, headers: Sequence[str]) -> RuleForm:
+    """A rule as a form, for a list with these headers."""
+    kind, names, text = _source(placed)
+    options = []
+    others = {}
+    for name in sorted(placed.rule.model_fields_set - {*_OF_THE_SOURCE, "type"}):
+        if not any(one.name == name for one in OPTIONS) and _value(placed, name) is not None:
+            others[name] = _value(placed, name)
+    for option in OPTIONS:
+        value = _value(placed, option.name)
+        if not _can_be_shown(option, value):
+            others[option.name] = value
+        elif _is_for(option, placed, kind) or value is not None:
+            options.append(ShownOption(option, option.shown(value) if value is not None else ""))
+    return RuleForm(
+        key="r" + sha256(json.dumps(placed.path).encode()).hexdigest()[:12],
+        path=json.dumps(placed.path),
+        title=_title(placed),
+        kind=kind,
+        columns=tuple(found_in(headers, name) for name in names),
+        names=names,
+        text=text,
+        type=placed.rule.type or "",
+        place_type=TYPES[placed.default_type],
+        options=tuple(options),
+        others=others,
+    )
+
+
+def _title(placed: PlacedRule) -> str:
+    match placed.path:
+        case ("form", name):
+            return name
+        case ("contacts", "spread"):
+            return "Many numbers in a cell, for the contacts that are free"
+        case ("contacts", _, part):
+            return _PARTS[part]
+    return _PLACES.get(placed.path, ".".join(placed.path))
+
+
+def _value(placed: PlacedRule, name: str) -> Any:
+    """An option as it is said in the mapping; None where it is as if nothing was said."""
+    value = getattr(placed.rule, name)
+    default = type(placed.rule).model_fields[name].default
+    return None if value == default else value
+
+
+def _can_be_shown(option: Option, value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(option.read(option.shown(value)) == value)
+    except UsageError:
+        return False
+
+
+def _is_for(option: Option, placed: PlacedRule, kind: str) -> bool:
+    if kind == "value":
+        return option.name == "multiple"
+    return not option.types or placed.type in option.types
+
+
+def _source(placed: PlacedRule) -> tuple[str, tuple[str, ...], str]:
+    """Where a rule's value comes from: the kind, the columns by their names, and the text."""
+    rule = placed.rule
+    if rule.template is not None:
+        return "template", tuple(rule.named_columns()), rule.template
+    if rule.value is not None:
+        return "value", (), rule.value
+    if rule.columns is not None:
+        return "columns", tuple(rule.columns), ""
+    names = tuple(rule.column or ())
+    return ("column" if len(names) == 1 else "first"), names, ""
+
+
+def found_in(headers: Sequence[str], name: str) -> int | None:
+    """The place of the one column that a name means; None where there is none, or two."""
+    for same in (_plain, _folded):
+        found = [n for n, header in enumerate(headers) if same(header) == same(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            return None
+    return None
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _folded(name: str) -> str:
+    return "".join(unicodedata.normalize("NFC", name).casefold().split())
+
+
+# A form that was sent, as changes.
+
+
+def changes_of(
+    placed: PlacedRule, form: Mapping[str, str], headers: Sequence[str]
+) -> Iterator[Change]:
+    """The changes of which a rule becomes what its form says.
+
+    What the form does not have stays as it is. Raises UsageError.
+    """
+    form = {name: text[:_LONGEST].replace("\r\n", "\n") for name, text in form.items()}
+    kind, names, text = _source(placed)
+    wanted = form.get("kind", kind)
+    if wanted not in KINDS:
+        raise UsageError("choose where the value comes from")
+    if wanted != kind:
+        yield Change(placed.path, _of_another_kind(placed, wanted, names))
+        return
+    yield from _source_changes(placed, form, headers, (kind, names, text))
+    if "type" in form and form["type"] != (placed.rule.type or ""):
+        yield from _type_changes(placed, form["type"])
+        return  # its options are others then
+    asked = set(form.get("asked", "").split())
+    for option in OPTIONS:
+        before = _value(placed, option.name)
+        if option.name not in asked or not _can_be_shown(option, before):
+            continue
+        value = option.read(form.get(option.name, ""))
+        if value != before:
+            yield Change((*placed.path, option.name), value)
+            if option.name == "multiple" and value is None and placed.rule.split is not None:
+                yield Change((*placed.path, "split"), None)
+
+
+def _of_another_kind(placed: PlacedRule, kind: str, names: Sequence[str]) -> dict[str, Any]:
+    """A rule of another kind, with what of its options is for that one, too."""
+    first = next(iter(names), None)
+    if kind != "value" and first is None:
+        # Of a constant nothing tells which column is meant: the first choice is the person's.
+        raise UsageError(
+            "there is no column yet to take it from",
+            "Take this out, and add it again with its column; or change it in the text.",
+        )
+    match kind:
+        case "value":
+            kept = [name for name in _OF_A_CONSTANT if name in placed.rule.model_fields_set]
+            source: dict[str, Any] = {"value": _title(placed)}
+        case "template":
+            kept, source = _options_of(placed), {"template": f"{{{first}}}"}
+        case "columns":
+            kept, source = _options_of(placed), {"columns": list(names)}
+        case "first":
+            kept, source = _options_of(placed), {"column": list(names)}
+        case _:
+            kept, source = _options_of(placed), {"column": first}
+    kept = [name for name in kept if name != "join"]
+    return {**source, **{name: getattr(placed.rule, name) for name in kept}}
+
+
+def _options_of(placed: PlacedRule) -> list[str]:
+    named = placed.rule.model_fields_set - {*_OF_THE_SOURCE}
+    order = [name for name in type(placed.rule).model_fields if name in named]
+    return [name for name in order if getattr(placed.rule, name) is not None]
+
+
+def _source_changes(
+    placed: PlacedRule,
+    form: Mapping[str, str],
+    headers: Sequence[str],
+    now: tuple[str, tuple[str, ...], str],
+) -> Iterator[Change]:
+    kind, names, text = now
+    match kind:
+        case "column":
+            chosen = form.get("column", "")
+            place = column_named(chosen, headers) if chosen else None
+            if place is not None and place != found_in(headers, names[0]):
+                bare = placed.rule.model_fields_set == {"column"}
+                name = headers[place]
+                yield Change(placed.path if bare else (*placed.path, "column"), name)
+        case "first" | "columns":
+            if "names" in form and (given := _lines(form["names"])) != [n.strip() for n in names]:
+                if not given:
+                    raise UsageError("name at least one column", "One a line.")
+                option = "column" if kind == "first" else "columns"
+                one = given[0] if option == "column" and len(given) == 1 else given
+                yield Change((*placed.path, option), one)
+        case "template" | "value":
+            given_text = form.get("text", text)
+            if given_text != text:
+                yield Change((*placed.path, kind), given_text)
+
+
+def _type_changes(placed: PlacedRule, type_: str) -> Iterator[Change]:
+    """Another type, without the options that are not for it."""
+    if type_ and type_ not in TYPES:
+        raise UsageError("choose what it must be")
+    new = type_ or placed.default_type
+    for option in OPTIONS:
+        named = option.name in placed.rule.model_fields_set
+        if named and option.types and new not in option.types and option.name != "repair":
+            yield Change((*placed.path, option.name), None)
+    yield Change((*placed.path, "type"), type_ or None)
+
+
+def column_named(text: str, headers: Sequence[str]) -> int:
+    """The column of a choice, which gives its place; raises UsageError where there is none."""
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) >= len(headers):
+        raise UsageError("choose a column of the list")
+    return int(text)

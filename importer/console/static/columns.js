@@ -1,0 +1,49 @@
+// Columns: a choice is kept at once, and what was typed elsewhere stays. Without this every form has
+// its button.
+
+const isText = (field) => field.matches("textarea, input:not([type=hidden]):not([type=checkbox])");
+const isDirty = (field) => isText(field) && field.value !== field.defaultValue;
+
+// What is chosen or ticked is kept at once; what is typed, with Enter or by the button: a part that
+// was exchanged when a field was left would take the button that is being pressed away.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-change]");
+  const rule = form?.elements.namedItem("what")?.value;
+  if (event.target.matches("select, [type=checkbox]") && ["rule", "rows"].includes(rule)) form.requestSubmit();
+});
+
+let typed = new Map();
+let open = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const step = document.getElementById("step");
+  if (event.detail.target !== step) return;
+  const sent = event.detail.requestConfig.elt.closest("form");
+  typed = new Map();
+  for (const field of step.querySelectorAll("[id]")) {
+    if (field.form && field.form !== sent && field.id !== "text" && isDirty(field)) typed.set(field.id, field.value);
+  }
+  open = Array.from(step.querySelectorAll("details[id][open]"), (each) => each.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const [id, value] of typed) {
+    const field = document.getElementById(id);
+    if (field !== null) field.value = value;
+  }
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  typed = new Map();
+  open = [];
+});
+
+// A text that was changed and not kept would be lost when the form changes it: it comes first.
+document.addEventListener("submit", (event) => {
+  const text = document.getElementById("text");
+  if (event.target.id === "as-text" || text === null || text.readOnly || !isDirty(text)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const place = document.getElementById("notice");
+  const notice = document.createElement("div");
+  notice.className = "notice doubtful";
+  notice.textContent = "The text was changed, and is not kept yet: keep it first, then change the form.";
+  place.replaceChildren(notice);
+  text.focus();
+}, true);

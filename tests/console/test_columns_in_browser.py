@@ -1,0 +1,57 @@
+"""The columns in a real browser: what is chosen is kept at once, what was typed is not lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.live_browser import chromium, open_tab
+from tests.support.live_console import LiveConsole
+
+LIST = "Name,City,Phone\nAnn,Budapest,+36 30 123 4567\nBob,Vác,+36 30 123 4568\n"
+
+
+def test_choices_are_kept_and_what_was_typed_stays(
+    console: LiveConsole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
+    monkeypatch.delenv("VCC_API_KEY", raising=False)
+    path = tmp_path / "leads.csv"
+    path.write_text(LIST, "utf-8")
+    with chromium() as browser, open_tab(browser, console) as tab:
+        page = tab.page
+        page.set_input_files("#file", path)
+        page.wait_for_url("**/file")
+        page.goto(page.url.replace("/file", "/columns"))
+        rules = page.locator(".rule")
+
+        rules.nth(0).locator("summary").click()
+        rules.nth(0).locator("[name=required]").check()
+        tab.says("#verdict", "Kept")
+        assert "name: {column: Name, required: true}" in page.input_value("#text")
+        assert rules.nth(0).locator("details").get_attribute("open") is not None
+        focused = page.evaluate("document.activeElement.name")
+        assert focused == "required"
+
+        rules.nth(0).locator("[name=default]").fill("typed")
+        rules.nth(1).locator("[name=type]").select_option("url")
+        tab.says("#text", "type: url")
+        assert rules.nth(0).locator("[name=default]").input_value() == "typed"
+
+        page.locator("#text").fill("version: 1\nform: {who: Nam}\n")
+        rules.nth(1).locator("[name=type]").select_option("")
+        tab.says("#notice", "keep it first")
+        assert "who: Nam" in page.input_value("#text")
+        page.locator("#as-text button").click()
+        tab.says("#verdict", "Nam")
+
+        page.locator("#text").fill("version: 1\nform: {who: Name}\ncontacts: {1: {phone: Phone}}\n")
+        page.locator("#as-text button").click()
+        tab.says("#verdict", "Kept")
+        tab.says(".records", '"who": "Ann"')
+        assert tab.faults() == []
+        for width in (400, 1280, 2560):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert tab.too_wide() == 0, width
+        assert tab.complaints == []
