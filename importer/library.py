@@ -138,6 +138,7 @@ __all__ = [
     "recheck",
     "reconcile",
     "report",
+    "restore",
     "resume",
     "resume_async",
     "run",
@@ -489,6 +490,15 @@ def unmark(run_dir: File, rows: Iterable[int]) -> RunResult:
     return recovery.unmark(Path(run_dir), rows)
 
 
+def restore(run_dir: File) -> int:
+    """Make a run usable whose journal has lost its end; how many rows it has no word of.
+
+    Those become uncertain, since their requests may have left. 0 where the journal is whole. Raises
+    JournalError where it cannot be trusted at all.
+    """
+    return recovery.restore(Path(run_dir))
+
+
 def report(run_dir: File) -> RunResult:
     """Write the result files of a run again, from its journal and its copy of the cells.
 
@@ -504,23 +514,31 @@ def reconcile(
     search: Search | None = None,
     release: bool = False,
     settling: float = SETTLING_SECONDS,
+    **options: Unpack[WatchOptions],
 ) -> Reconciliation:
     """Look for the uncertain rows of a run in the service, by their stamps.
 
     A row that is found becomes created. With `release`, those that are not found become pending,
     and :func:`resume` sends them; nothing is released before `settling` seconds have passed since
     the run, in which a late request may still arrive. Without a `target` it asks where the run was
-    sent, as whom the environment names. Raises UsageError where the mapping has no stamp, or there
-    is no place to look, and ServiceError where the service cannot be asked.
+    sent, as whom the environment names. Its `listener` is told of each some records that were
+    looked at, as `Looked`; where it is stopped, what was found until then is kept, and nothing is
+    released. Raises UsageError where the mapping has no stamp, or there is no place to look, and
+    ServiceError where the service cannot be asked.
     """
     path = Path(run_dir)
-    recovery.restore(path)  # a journal that has lost its end is made usable first
-    where = target or _target_of(past_run(path), "reconcile")
 
-    def work(**_: object) -> Reconciliation:
-        return search_for(path, where, search or Search(), release=release, settling=settling)
+    def work(
+        *, stop: StopSwitch | None = None, listener: Listener = lambda _: None
+    ) -> Reconciliation:
+        recovery.restore(path)  # a journal that has lost its end is made usable first
+        where = target or _target_of(past_run(path), "reconcile")
+        control = Control(stop or StopSwitch(), listener)
+        return search_for(
+            path, where, search or Search(), release=release, settling=settling, control=control
+        )
 
-    return in_a_thread(work) if on_a_loop() else work()
+    return in_a_thread(work, **options) if on_a_loop() else work(**options)
 
 
 def history(

@@ -767,8 +767,24 @@ class CanaryEqual:
     unverified: int
 
 
-Event = Waiting | Probing | Resumed | PaceChanged | StrayAnswer | CanaryBegins | CanaryEqual
-"""What a run tells while it sends, apart from what becomes of its rows."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How far the search for uncertain rows is: so many `records` of the service were looked at.
+
+    The `total` is what is expected, and may grow: it ends where no more records are. Of `rows` rows
+    that are sought, so many are `found`.
+    """
+
+    records: int
+    total: int
+    found: int
+    rows: int
+
+
+Event = (
+    Waiting | Probing | Resumed | PaceChanged | StrayAnswer | CanaryBegins | CanaryEqual | Looked
+)
+"""What a run tells while it sends, or looks for rows, apart from what becomes of its rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from importer import library
 from importer.console.downloads import send_file
@@ -23,8 +24,8 @@ from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.send_step import part_name
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told, page_words
-from importer.console.under_way import UNDER_WAY
-from importer.errors import ImporterError, UsageError
+from importer.console.under_way import UNDER_WAY, Looking, watch
+from importer.errors import CutJournalError, ImporterError, UsageError
 from importer.library import PastRun, Reconciliation, ResultRow, Verification
 from importer.model import Status
 from importer.reports.content import count
@@ -49,6 +50,8 @@ MOST_ROWS = 50
 """Uncertain rows, and rows that failed, that are shown at once."""
 MOST_CELLS = 6
 """Cells of an uncertain row that are shown, to know the lead by."""
+MOST_NAMED = 15
+"""Rows that are named one by one where it is told what became of the search for them."""
 
 _RUN_ID = re.compile(r"[\w.-]{1,200}")
 _ABSENT = "absent"
@@ -68,9 +71,27 @@ class Shown:
         """The list's name without its ending."""
         return Path(self.name).stem
 
-    def told(self, error: ImporterError) -> Told:
+    @property
+    def key(self) -> str:
+        """What its work is known by, as :mod:`importer.console.under_way` has it."""
+        return self.draft.id if self.draft is not None else str(self.folder)
+
+    def look(self, label: str, *, release: bool = False) -> Action:
+        """A button that looks for the rows that may have arrived."""
+        fields, tone = ({"release": "yes"}, "danger") if release else ({}, "")
+        return Action(label, f"{self.address}/reconcile", fields, tone)
+
+    def told(self, error: ImporterError, retry: Action | None = None) -> Told:
         """What went wrong with it, and what to do."""
-        again = Action("Look again", self.address)
+        if isinstance(error, CutJournalError):
+            return Told(
+                "the record of what was sent has lost its end, as after a power cut",
+                "Of the rows that it has no word of nobody knows whether they were sent. They are"
+                " taken as rows that may have arrived, and none is sent again before you know.",
+                (),
+                (self.look("Take them so, and look for them in the call centre"),),
+            )
+        again = retry or Action("Look again", self.address)
         if self.draft is not None:
             return Teller(self.draft, again, again).told(error)
         return Told(page_words(error.message), page_words(error.hint), (), (again,))
@@ -136,24 +157,31 @@ async def _show(request: web.Request) -> web.Response:
 
 
 async def _page(request: web.Request, shown: Shown, told: Told | None = None) -> web.Response:
-    result, sending = None, None
-    if shown.draft is not None:
-        sending = request.app[UNDER_WAY].sending(shown.draft.id)
+    refused = told is not None and told.tone == "bad"
+    works = request.app[UNDER_WAY]
+    sending, looking = works.sending(shown.key), works.looking(shown.key)
     under_way = sending is not None and not sending.done
+    if looking is not None and looking.done:  # asked once: it may end while this is awaited
+        told, looking = told or _ended(looking, shown), None
+    result = None
     try:
-        result = await asyncio.to_thread(_read, shown.folder, under_way=under_way)
+        busy = under_way or looking is not None
+        result = await asyncio.to_thread(_read, shown.folder, busy=busy)
     except ImporterError as error:
+        refused = refused or told is None
         told = told or shown.told(error)
     part = is_part(request)
     return request.app[PAGES].render(
         request,
         "result_part.html.j2" if part else "result.html.j2",
-        422 if told is not None and told.tone == "bad" and not part else 200,
+        422 if refused and not part else 200,
         shown=shown,
         draft=shown.draft,
         result=result,
         told=told,
         under_way=under_way,
+        looking=looking,
+        state=looking.state() if looking is not None else None,
         all_files=FILES,
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
@@ -177,10 +205,10 @@ def _counts(result: Result) -> tuple[tuple[str, int, str], ...]:
     return tuple((words, rows, tone if rows else "") for words, rows, tone in every)
 
 
-def _read(folder: Path, *, under_way: bool) -> Result:
+def _read(folder: Path, *, busy: bool) -> Result:
     """How the run in a folder stands; its files are written first where a crash kept them away."""
     past = library.past_run(folder)
-    if past.begun and not under_way and not (folder / "summary.json").exists():
+    if past.begun and not busy and not (folder / "summary.json").exists():
         library.report(folder)
         past = library.past_run(folder)
     return Result(
@@ -253,25 +281,65 @@ def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
 
 
 async def _reconcile(request: web.Request) -> web.Response:
-    """``POST …/reconcile``: look for uncertain rows; with ``release``, let others be sent."""
+    """``POST …/reconcile``: look for uncertain rows; with ``release``, let others be sent.
+
+    ``first`` is the id of the record to begin at; without one it is known by the run.
+    """
     shown = await _shown(request)
     form = await form_of(request)
+    release = form.get("release") == "yes"
     try:
-        target = await _target(request, shown)
-        release = form.get("release") == "yes"
-        found = await asyncio.to_thread(
-            lambda: library.reconcile(shown.folder, target=target, release=release)
+        past = await asyncio.to_thread(_past, shown)
+        text = form.get("first", "").strip()
+        looking = Looking(
+            shown.key,
+            shown.folder,
+            past.counts[Status.UNCERTAIN],
+            first=_number(text, "the record's id") if text else None,
+            release=release,
         )
+        request.app[UNDER_WAY].look(looking, await _target(request, past))
     except ImporterError as error:
-        return await _page(request, shown, shown.told(error))
-    return await _page(request, shown, _looked(found))
+        again = shown.look("Look for them again", release=release)
+        return await _page(request, shown, shown.told(error, again))
+    raise web.HTTPSeeOther(shown.address)
+
+
+async def _stop(request: web.Request) -> web.Response:
+    """``POST …/reconcile/stop``: stop looking; what was found until then is kept."""
+    shown = await _shown(request)
+    if (looking := request.app[UNDER_WAY].looking(shown.key)) is not None:
+        looking.ask_to_stop()
+    raise web.HTTPSeeOther(shown.address)
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    """``GET …/reconcile/events?page=…``: how far the search for rows is."""
+    shown = await _shown(request)
+    return await watch(request, request.app[UNDER_WAY].looking(shown.key))
+
+
+def _past(shown: Shown) -> PastRun:
+    """How a run stands whose rows can be looked for; blocks.
+
+    A journal that has lost its end is made usable first. Raises UsageError for a run without a
+    stamp, and JournalError.
+    """
+    library.restore(shown.folder)
+    if not library.has_stamp(shown.folder):
+        raise UsageError(
+            "the records of this import have no stamp to be found by",
+            "Look for each row in the call centre, by name or phone, and say below what you found.",
+        )
+    return library.past_run(shown.folder)
 
 
 async def _verify(request: web.Request) -> web.Response:
     """``POST …/verify``: read some created rows back, and compare them with what was sent."""
     shown = await _shown(request)
     try:
-        target = await _target(request, shown)
+        past = await asyncio.to_thread(library.past_run, shown.folder)
+        target = await _target(request, past)
         verified = await asyncio.to_thread(lambda: library.verify(shown.folder, target=target))
     except ImporterError as error:
         return await _page(request, shown, shown.told(error))
@@ -313,9 +381,8 @@ def _differ(number: int) -> str:
     return f"{number:,} values are not as they were sent"
 
 
-async def _target(request: web.Request, shown: Shown) -> Target | None:
+async def _target(request: web.Request, past: PastRun) -> Target | None:
     """Where to look: a rehearsal's sandbox, else where the run was sent (None)."""
-    past = await asyncio.to_thread(library.past_run, shown.folder)
     targets = request.app[TARGETS]
     if past.sandbox is None:
         return None
@@ -327,31 +394,59 @@ async def _target(request: web.Request, shown: Shown) -> Target | None:
     return await targets.sandbox()
 
 
-def _looked(found: Reconciliation) -> Told:
+def _ended(looking: Looking, shown: Shown) -> Told | None:
+    """How a search for uncertain rows has ended, in words."""
+    if (found := looking.outcome) is not None:
+        return _looked(found, shown)
+    if looking.error is None:
+        return None
+    again = shown.look("Look for them again", release=looking.release)
+    return shown.told(looking.error, again)
+
+
+def _looked(found: Reconciliation, shown: Shown) -> Told:
     """What came of looking for uncertain rows, in words."""
+    if not (found.looked or found.found or found.not_found):
+        return Told("no row may have arrived unseen any more", tone="good")
+    left = sorted({*found.not_found} - {*found.released})
     lines = []
     if found.found:
         lines.append(f"found, and created: {count(len(found.found), 'row')}")
     if found.released:
         lines.append(f"surely not there, to be sent again: {count(len(found.released), 'row')}")
-    elif found.not_found:
-        lines.append(f"not found: {count(len(found.not_found), 'row')}")
-    hint = ""
-    if found.not_found and not found.released:
-        if found.doubt is not None:
-            hint = (
-                "Not found means nothing here: no record of this import was found this way. Look"
-                " for the rows in the call centre, by name or phone, and say below what you found."
-            )
-        elif found.settles_in:
-            hint = f"A late request may still arrive. Look again in {found.settles_in:.0f} seconds."
-        elif not found.complete:
-            hint = "Not all records could be looked at: look for the rows in the call centre."
-        else:
-            hint = "They can be sent again now."
-    looked = f"{found.looked:,} records of the service were looked at"
-    tone = "good" if not found.not_found or found.released else "doubtful"
-    return Told(looked, hint, tuple(lines), (), tone)
+    if left:
+        lines.append(f"not found: {count(len(left), 'row')}")
+    named = [f"row {one.row}: created, as record {one.numberids[0]}" for one in found.found]
+    named = named[:MOST_NAMED] + [f"row {row}: to be sent again" for row in found.released]
+    named = named[:MOST_NAMED] + [f"row {row}: not found, may have arrived still" for row in left]
+    looked = f"{count(found.looked, 'record')} of the service"
+    if found.looked:
+        looked += f" looked at, {found.first} to {found.last}"
+    said = f"it was stopped: {looked}" if found.stopped else looked
+    hint, actions = _next(found, shown) if left else ("", ())
+    if shown.draft is not None and found.released:
+        actions = (Action("Go on with the sending", f"/drafts/{shown.draft.id}/send"),)
+    tone = "doubtful" if left else "good"
+    return Told(said, hint, (*lines, *named[:MOST_NAMED]), actions, tone)
+
+
+def _next(found: Reconciliation, shown: Shown) -> tuple[str, tuple[Action, ...]]:
+    """What is to be done about rows that were not found."""
+    again = shown.look("Look for them again")
+    if found.stopped:
+        return "What was found is kept. Nothing is sent again.", (again,)
+    if found.doubt is not None:
+        return (
+            "Not found means nothing here: no record of this import was found this way. Look for"
+            " the rows in the call centre, by name or phone, and say below what you found."
+        ), ()
+    if not found.complete:
+        return "Not all records could be looked at: look for the rows in the call centre.", ()
+    if found.settles_in:
+        hint = f"A late request may still arrive. Look again in {found.settles_in:.0f} seconds."
+        return hint, (again,)
+    release = shown.look("Look once more, and let them be sent again", release=True)
+    return "They are surely not there: they can be sent again now.", (release,)
 
 
 async def _mark(request: web.Request) -> web.Response:
@@ -370,6 +465,9 @@ async def _mark(request: web.Request) -> web.Response:
             numberid = _number(form.get("numberid", ""), "the record's id")
             await asyncio.to_thread(library.mark, shown.folder, {row: numberid})
             told = Told(f"row {row} was created, as record {numberid}", tone="good")
+        # What the search has told is not so any more.
+        if request.app[UNDER_WAY].looking(shown.key) is not None:
+            request.app[UNDER_WAY].forget(shown.key)
         undo = Action("Take it back", f"{shown.address}/mark", {"row": str(row), "what": "undo"})
         if form.get("what") != "undo":
             told = Told(told.message, "", (), (undo,), "good")
@@ -384,11 +482,13 @@ def _number(text: str, what: str) -> int:
     return int(text)
 
 
-_OF_A_RUN = (
+_OF_A_RUN: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "", _show),
     ("GET", "/files/{name}", _download),
     ("POST", "/mend", _mend),
     ("POST", "/reconcile", _reconcile),
+    ("POST", "/reconcile/stop", _stop),
+    ("GET", "/reconcile/events", _events),
     ("POST", "/mark", _mark),
     ("POST", "/verify", _verify),
 )

@@ -16,7 +16,7 @@ from importer.console.drafts import DRAFTS, Draft, open_draft
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.plan_step import changed_since, pace_words, teller_for
 from importer.console.target import TARGETS
-from importer.console.telling import Teller, Told
+from importer.console.telling import Action, Teller, Told
 from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Order, Sending, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import PastRun, PlanFile
@@ -104,6 +104,16 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
             told = teller.told(ended.error)
         elif ended.result is not None and ended.result.stop is not None:
             told = teller.stopped(ended.result.stop)
+    looking = request.app[UNDER_WAY].looking(draft.id)
+    is_looking = looking is not None and not looking.done
+    if told is None and is_looking:
+        told = Told(
+            "rows of this import that may have arrived are being looked for",
+            "It can go on when that has ended.",
+            (),
+            (Action("To the result", f"/drafts/{draft.id}/result"),),
+            "doubtful",
+        )
     rehearsal = standing is not None and standing.past.sandbox is not None
     changed = await asyncio.to_thread(changed_since, draft, where) if standing else ()
     return request.app[PAGES].render(
@@ -117,7 +127,7 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         begun=standing is not None and standing.past.begun,
         rehearsal=rehearsal,
         customer=where.account.customer,
-        can_send=rehearsal or where.account.customer is not None,
+        can_send=(rehearsal or where.account.customer is not None) and not is_looking,
         changed=changed,
         sending=sending,
         state=sending.state() if sending is not None else None,

@@ -1,9 +1,9 @@
-"""What the console is at work on: lists that are being planned, and plans that are being sent.
+"""What the console is at work on: lists being planned, plans being sent, rows being looked for.
 
 Each is a task of the application, and outlasts the page that asked for it. Any number of pages may
 watch one: they are told the latest state at once, then each change; a page that is slow misses what
-lies between, and keeps nothing waiting. For each draft there is one piece of work at a time, and of
-those that have ended the last, with how it ended.
+lies between, and keeps nothing waiting. For each draft, and each past run that has none, there is
+one piece of work at a time, and of those that have ended the last, with how it ended.
 """
 
 from __future__ import annotations
@@ -27,10 +27,20 @@ from importer.console.drafts import Draft, Drafts, digest_of
 from importer.console.streams import STREAMS, Event
 from importer.console.target import Whereabouts
 from importer.errors import ImporterError, UsageError
-from importer.library import Approval, Guard, PlanResult, RunResult, StopSwitch, TargetBusy
+from importer.library import (
+    Approval,
+    Guard,
+    PlanResult,
+    Reconciliation,
+    RunResult,
+    Search,
+    StopSwitch,
+    TargetBusy,
+)
 from importer.model import (
     CanaryBegins,
     CanaryEqual,
+    Looked,
     PaceChanged,
     Probing,
     Progress,
@@ -107,6 +117,7 @@ class Planning:
     """A list that is being planned, or was: `result`, or `error` where there can be no plan."""
 
     def __init__(self, draft: Draft, settings: RunSettings) -> None:
+        self.key = draft.id
         self.draft = draft
         self.settings = settings
         self.feed = Feed()
@@ -173,6 +184,7 @@ class Sending:
     """A plan that is being sent, or was: `result`, or `error` where nothing could be sent."""
 
     def __init__(self, draft: Draft, plan_dir: Path, order: Order) -> None:
+        self.key = draft.id
         self.draft = draft
         self.plan_dir = plan_dir
         self.order = order
@@ -279,7 +291,7 @@ class Sending:
                 self._note = f"{reason}. Each connection is used once from now on, which is slower"
             case CanaryBegins() | CanaryEqual():
                 self._reads_back = isinstance(item, CanaryBegins)
-            case PaceChanged():
+            case PaceChanged() | Looked():
                 pass
         self._tell()
 
@@ -320,7 +332,86 @@ class Sending:
         return (last - first) / (now - then) if now - then >= 1.0 else None
 
 
-Work = Planning | Sending
+class Looking:
+    """Uncertain rows of a run that are being looked for, or were: `result`, or `error`.
+
+    `key` is the id of the run's draft, or, of a run that no draft has sent, its folder. So many
+    `rows` are sought. With `release`, those that are surely not there become pending.
+    """
+
+    def __init__(
+        self, key: str, run_dir: Path, rows: int, *, first: int | None, release: bool
+    ) -> None:
+        self.key = key
+        self.run_dir = run_dir
+        self.rows = rows
+        self.release = release
+        self._search = Search(first=first)
+        self.feed = Feed()
+        self.ended = asyncio.Event()
+        self.result: Reconciliation | None = None
+        self.error: ImporterError | None = None
+        self._stop = StopSwitch()
+        self._looked: Looked | None = None
+        self._ended_at = 0.0
+        self._tell()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.ended.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.reason is not None
+
+    def ask_to_stop(self) -> None:
+        """Ask for an end: what was found until then is kept."""
+        self._stop.pull(_STOPPED)
+        self._tell()
+
+    async def work(self, target: Target | None) -> None:
+        """Look for the rows, where the run was sent if no target is given."""
+        running = library.start(
+            library.reconcile,
+            self.run_dir,
+            target=target,
+            search=self._search,
+            release=self.release,
+            stop=self._stop,
+        )
+        async with running:
+            async for item in running:
+                if isinstance(item, Looked):
+                    self._looked = item
+                    self._tell()
+            self.result = await running
+        self._ended_at = time.monotonic()
+
+    @property
+    def outcome(self) -> Reconciliation | None:
+        """What came of it, with the settling time that is left now."""
+        if self.result is None:
+            return None
+        passed = time.monotonic() - self._ended_at
+        return replace(self.result, settles_in=max(0.0, self.result.settles_in - passed))
+
+    def state(self) -> dict[str, Any]:
+        """How far it is, as pages show it; `total` is None until that is known."""
+        looked = self._looked
+        return {
+            "looking": "stopping" if self.stopping else "looking",
+            "looked": looked.records if looked is not None else 0,
+            "total": looked.total if looked is not None else None,
+            "found": looked.found if looked is not None else 0,
+        }
+
+    def _tell(self) -> None:
+        self.feed.put(self.state())
+
+
+Work = Planning | Sending | Looking
 
 
 class UnderWay:
@@ -342,10 +433,15 @@ class UnderWay:
         work = self._works.get(draft_id)
         return work if isinstance(work, Sending) else None
 
-    def forget(self, draft_id: str) -> None:
-        """Forget how the last work for a draft has ended, if it has."""
-        if (work := self._works.get(draft_id)) is not None and work.done:
-            del self._works[draft_id]
+    def looking(self, key: str) -> Looking | None:
+        """The search for rows of a run, under way or ended, where nothing was begun since."""
+        work = self._works.get(key)
+        return work if isinstance(work, Looking) else None
+
+    def forget(self, key: str) -> None:
+        """Forget how the last work for a draft, or a run, has ended, if it has."""
+        if (work := self._works.get(key)) is not None and work.done:
+            del self._works[key]
 
     def plan(
         self, draft: Draft, target: Target, where: Whereabouts, settings: RunSettings
@@ -363,6 +459,14 @@ class UnderWay:
         sending.rivals = self._rivals
         self._begin(sending, sending.work(self._drafts, target))
         return sending
+
+    def look(self, looking: Looking, target: Target | None) -> None:
+        """Begin to look for rows, where their run was sent if no target is given.
+
+        Raises as :meth:`plan` does.
+        """
+        self._refuse_busy(looking.key)
+        self._begin(looking, looking.work(target))
 
     async def end(self) -> None:
         """Stop everything in order: what is in flight is finished and recorded."""
@@ -382,20 +486,27 @@ class UnderWay:
             if one is not sending and not (one.done or one.waits) and one.place == sending.place
         ]
 
-    def _refuse_busy(self, draft_id: str) -> None:
+    def _refuse_busy(self, key: str) -> None:
         if self._closing:
             raise BusyError("the console is ending", "Start it again, then go on.")
-        if (work := self._works.get(draft_id)) is not None and not work.done:
-            what = "planned" if isinstance(work, Planning) else "sent"
-            raise BusyError(f"this list is being {what} already", "Load the page again.")
+        match self._works.get(key):
+            case Planning(done=False):
+                what = "this list is being planned already"
+            case Sending(done=False):
+                what = "this list is being sent already"
+            case Looking(done=False):
+                what = "its rows that may have arrived are being looked for already"
+            case _:
+                return
+        raise BusyError(what, "Load the page again.")
 
     def _begin(self, work: Work, doing: Coroutine[Any, Any, None]) -> None:
-        draft_id = work.draft.id
-        self._works.pop(draft_id, None)  # so that the last to begin stands last
-        self._works[draft_id] = work
-        ended = [key for key, one in self._works.items() if one.done]
-        for key in ended[: max(0, len(ended) - MOST_ENDED)]:
-            del self._works[key]
+        key = work.key
+        self._works.pop(key, None)  # so that the last to begin stands last
+        self._works[key] = work
+        ended = [name for name, one in self._works.items() if one.done]
+        for name in ended[: max(0, len(ended) - MOST_ENDED)]:
+            del self._works[name]
 
         async def through() -> None:
             try:
@@ -410,10 +521,10 @@ class UnderWay:
                 )
             finally:
                 work.ended.set()
-                del self._tasks[draft_id]
+                del self._tasks[key]
                 work.feed.end()
 
-        self._tasks[draft_id] = asyncio.create_task(through())
+        self._tasks[key] = asyncio.create_task(through())
 
 
 UNDER_WAY = web.AppKey("UNDER_WAY", UnderWay)

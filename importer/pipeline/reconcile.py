@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from importer.errors import UsageError
 from importer.journal.journal import LEASED_KEY, Journal
 from importer.mapping.load import load_mapping
-from importer.model import Outcome, Status
+from importer.model import Looked, Outcome, Status
 from importer.pipeline.recover import (
     PastRun,
     created_outcome,
@@ -35,6 +35,7 @@ from importer.pipeline.recover import (
     restore,
 )
 from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.running import Control
 from importer.pipeline.summary import mark_from_list
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.loop import run_loop
@@ -72,6 +73,7 @@ class Search:
 class Reconciliation:
     """What came of a search; `complete` says that the whole range was looked at.
 
+    It was `stopped` where somebody asked for an end: what was found until then is kept.
     `settles_in` is how many seconds are left of the settling time. `released` rows are pending.
     `doubt` says why *not found* means nothing here, where that is so.
     """
@@ -85,15 +87,23 @@ class Reconciliation:
     settles_in: float
     released: tuple[int, ...] = ()
     doubt: str | None = None
+    stopped: bool = False
 
 
 def reconcile(
-    path: Path, target: Target, search: Search, *, release: bool, settling: float = SETTLING_SECONDS
+    path: Path,
+    target: Target,
+    search: Search,
+    *,
+    release: bool,
+    settling: float = SETTLING_SECONDS,
+    control: Control | None = None,
 ) -> Reconciliation:
     """Settle the uncertain rows that the service has; with `release`, let the others be sent.
 
-    Raises UsageError where the mapping has no stamp, or the run gives no place to look, or rows
-    are to be released that may yet turn up.
+    The listener of `control` is told how far it is, as :class:`Looked`. Where it is stopped, what
+    was found is kept, and nothing is released. Raises UsageError where the mapping has no stamp, or
+    the run gives no place to look, or rows are to be released that may yet turn up.
     """
     directory = RunDirectory(path)
     written = last_written(directory.journal)
@@ -114,7 +124,7 @@ def reconcile(
             )
         ended = ended_at(journal, written)
         sought = _Sought.of(outcomes, past, spec.stamp)
-        result = run_loop(_search(target, search, sought))
+        result = run_loop(_search(target, search, sought, control or Control()))
         if LEASED_KEY in journal.meta():
             settling = max(settling, LEASE_SECONDS)
         # A clock that was set back must not make it longer.
@@ -124,8 +134,9 @@ def reconcile(
             journal.amend("found by its stamp", outcomes=result.found)
         in_part = {o.row for o in outcomes if o.status is Status.UNCERTAIN and o.numberids}
         absent = tuple(row for row in result.not_found if row not in in_part)
-        refusal = _refusal(result) if release and absent else None
-        if release and absent and refusal is None:
+        release = release and bool(absent) and not result.stopped
+        refusal = _refusal(result) if release else None
+        if release and refusal is None:
             evidence = f"not found among numberids {result.first} to {result.last}"
             journal.amend(evidence, released=absent)
             result = replace(result, released=absent)
@@ -182,32 +193,60 @@ class _Sought:
         return str(data.get(self.stamp)) if isinstance(data, dict) else None
 
 
-async def _search(target: Target, search: Search, sought: _Sought) -> Reconciliation:
-    first, last = _range(search, set(sought.known))
-    left, found = dict(sought.wanted), []
-    state = _SearchState(first, 0, 0)
-    # A check, which reaches this module through the library, starts without the HTTP library.
-    from importer.api.client import Client
+async def _search(
+    target: Target, search: Search, sought: _Sought, control: Control
+) -> Reconciliation:
+    state = _SearchState(*_range(search, set(sought.known)), dict(sought.wanted))
+    known = sum(state.first <= numberid <= state.reached for numberid in sought.known)
+    beyond = 0 if search.last is not None else search.gap
 
-    async with Client(target, Pace(concurrency=AT_ONCE)) as client:
-        doubt = await _doubt(client, sought)
-        async for numberid, record in _records(client, search, first, last, sought, state):
-            row = left.pop(sought.stamp_of(record) or "", None)
-            if row is not None:
-                found.append(created_outcome(row, str(numberid), "reconciled"))
-            if not left:
-                break
-    complete = bool(left) and state.complete
+    def tell() -> None:
+        within = state.reached - state.first + 1 - known + beyond
+        total = min(search.most, max(within, state.looked + beyond - state.missing))
+        control.listener(Looked(state.looked, total, len(state.found), len(sought.wanted)))
+
+    async def look() -> None:
+        # A check, which reaches this module through the library, starts without the HTTP library.
+        from importer.api.client import Client
+
+        tell()
+        async with Client(target, Pace(concurrency=AT_ONCE)) as client:
+            state.doubt = await _doubt(client, sought)
+            async for numberid, record in _records(client, search, sought, state, tell):
+                row = state.left.pop(sought.stamp_of(record) or "", None)
+                if row is not None:
+                    state.found.append(created_outcome(row, str(numberid), "reconciled"))
+                if not state.left:
+                    break
+
+    stopped = await _unless_stopped(look(), control)
     return Reconciliation(
-        tuple(sorted(found, key=lambda outcome: outcome.row)),
-        tuple(sorted(left.values())),
+        tuple(sorted(state.found, key=lambda outcome: outcome.row)),
+        tuple(sorted(state.left.values())),
         state.looked,
-        first,
+        state.first,
         state.last,
-        complete,
+        bool(state.left) and state.complete,
         0.0,
-        doubt=None if found else doubt,
+        doubt=None if state.found else state.doubt,
+        stopped=stopped,
     )
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, None], control: Control) -> bool:
+    """Do work that only looks, and may end anywhere; whether it was stopped before its end."""
+    with control.stop.watched() as stopping:
+        working, waiting = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()  # raises what it raised
+                return False
+            return True
+        finally:
+            for task in (working, waiting):
+                task.cancel()
+            await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 async def _doubt(client: Client, sought: _Sought) -> str | None:
@@ -227,10 +266,24 @@ async def _doubt(client: Client, sought: _Sought) -> str | None:
 
 @dataclass(slots=True)
 class _SearchState:
-    last: int
-    looked: int
-    missing: int
+    """How far a search is: from the id `first` on, `last` was looked at last.
+
+    `reached` is the last id that the run is known to have reached, `left` are rows by their stamps,
+    and `missing` is how many ids in a row, up to `last`, do not exist.
+    """
+
+    first: int
+    reached: int
+    left: dict[str, int]
+    found: list[Outcome] = field(default_factory=list)
+    doubt: str | None = None
+    last: int = 0
+    looked: int = 0
+    missing: int = 0
     complete: bool = False
+
+    def __post_init__(self) -> None:
+        self.last = self.first
 
 
 def _range(search: Search, known: set[int]) -> tuple[int, int]:
@@ -246,18 +299,23 @@ def _range(search: Search, known: set[int]) -> tuple[int, int]:
 
 
 async def _records(
-    client: Client, search: Search, first: int, last: int, sought: _Sought, state: _SearchState
+    client: Client,
+    search: Search,
+    sought: _Sought,
+    state: _SearchState,
+    tell: Callable[[], None],
 ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
     """Give the records of the range that exist and are not the run's, some at a time, paced.
 
-    Those that came with errors are given first, wherever they are.
+    Those that came with errors are given first, wherever they are. It is told each time that some
+    more were looked at.
     """
     loop = asyncio.get_running_loop()
     for numberid in sought.hints:
         if (record := await client.record(numberid)) is not None:
             yield numberid, record
     begun = loop.time()
-    ids = _ids(first, set(sought.known))
+    ids = _ids(state.first, set(sought.known))
     while state.looked < search.most:
         group = [next(ids) for _ in range(min(AT_ONCE, search.most - state.looked))]
         await asyncio.sleep(max(0.0, begun + state.looked / search.rate - loop.time()))
@@ -268,10 +326,11 @@ async def _records(
             state.missing = state.missing + 1 if record is None else 0
             if record is not None:
                 yield numberid, record
-            beyond = numberid > last and (search.last is not None or state.missing >= search.gap)
-            if beyond:
+            enough = search.last is not None or state.missing >= search.gap
+            if numberid > state.reached and enough:
                 state.complete = True
                 return
+        tell()
 
 
 def _ids(first: int, known: set[int]) -> Iterator[int]:

@@ -18,8 +18,9 @@ from importer.console.downloads import disposition
 from importer.console.drafts import Drafts
 from importer.model import Status
 from importer.settings import Pace, RunSettings, Secret, Target
+from tests.support.console_import import settled, stream
 from tests.support.live_browser import chromium, open_tab
-from tests.support.live_console import Browser, LiveConsole, live_console
+from tests.support.live_console import Browser, LiveConsole, Page, live_console
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 KEY = "a-key-that-no-page-may-show"
@@ -194,32 +195,143 @@ def test_some_created_rows_are_read_back_and_compared(
     assert f"{address_of(run)}/files/verify.json" in browser.get(address_of(run)).text
 
 
+def look(browser: Browser, run: library.RunResult, **form: str) -> Page:
+    """The page once the search for uncertain rows that it has begun is over."""
+    answer = browser.post(f"{address_of(run)}/reconcile", form)
+    assert answer.status == 303, answer.words
+    return settled(browser, answer.headers["location"])
+
+
+def lose_stamps(service: LiveSandbox, *numberids: int) -> None:
+    """Make records, or all, unknown to those who look for them by their stamps."""
+    chosen = numberids or tuple(record["numberid"] for record in service.records(134))
+    with closing(sqlite3.connect(service.db)) as connection, connection:
+        connection.executemany(
+            "UPDATE record SET data = json_remove(data, '$.import_ref') WHERE numberid = ?",
+            ((numberid,) for numberid in chosen),
+        )
+
+
+def make_search_long(service: LiveSandbox) -> None:
+    """Put so many records after the run's, never far from each other, that a search lasts long."""
+    last = max(record["numberid"] for record in service.records(134))
+    with closing(sqlite3.connect(service.db)) as connection, connection:
+        connection.execute("CREATE TEMP TABLE one AS SELECT * FROM record LIMIT 1")
+        for step in range(1, 12):
+            connection.execute("UPDATE one SET numberid = ?", (last + 190 * step,))
+            connection.execute("INSERT INTO record SELECT * FROM one")
+
+
+def uncertain_records(run: library.RunResult, service: LiveSandbox) -> list[int]:
+    """The ids of the records of which the run has no answer."""
+    found = library.first_rows(run.directory.path, Status.CREATED, most=100)
+    known = {int(numberid) for row in found for numberid in row.numberids}
+    return [one["numberid"] for one in service.records(134) if one["numberid"] not in known]
+
+
 def test_uncertain_rows_are_found_in_the_service(
     run: library.RunResult, browser: Browser, service: LiveSandbox
 ) -> None:
     page = browser.get(address_of(run))
     assert "Rows that may have arrived (2)" in page.words
-    answer = browser.post(f"{address_of(run)}/reconcile")
-    assert "found, and created: 2 rows" in answer.words
+    page = look(browser, run)
+    assert "found, and created: 2 rows" in page.words
+    assert uncertain_records(run, service) == []
+    for row in library.first_rows(run.directory.path, Status.CREATED, most=100):
+        if row.code == "reconciled":
+            assert f"row {row.row}: created, as record {row.numberids[0]}" in page.words
     assert counts(run) == {"created": 8, "invalid": 1}
-    assert "Created 8" in browser.get(address_of(run)).words
+    assert "Created 8" in page.words
     assert len(service.records(134)) == 8
 
 
 def test_rows_are_not_sent_again_where_looking_for_them_proves_nothing(
     run: library.RunResult, browser: Browser, service: LiveSandbox
 ) -> None:
-    with closing(sqlite3.connect(service.db)) as connection, connection:
-        connection.execute("UPDATE record SET data = json_remove(data, '$.import_ref')")
-    answer = browser.post(f"{address_of(run)}/reconcile")
+    lose_stamps(service)
+    answer = look(browser, run)
     assert "not found: 2 rows" in answer.words
     assert "Not found means nothing here" in answer.words
-    release = browser.post(f"{address_of(run)}/reconcile", {"release": "yes"})
-    assert release.status == 422
+    release = look(browser, run, release="yes")
     assert "2 rows are not released" in release.words
+    assert "Look for them again" in release.words
     for page in (answer, release):
         assert "vcc-import" not in page.words
     assert counts(run) == {"created": 6, "uncertain": 2, "invalid": 1}
+
+
+def test_a_search_for_rows_goes_on_without_its_page_and_is_stopped_in_order(
+    run: library.RunResult, browser: Browser, service: LiveSandbox
+) -> None:
+    there, gone = uncertain_records(run, service)
+    lose_stamps(service, gone)
+    make_search_long(service)
+    address = address_of(run)
+    answer = browser.post(f"{address}/reconcile")
+    assert (answer.status, answer.headers["location"]) == (303, address)
+    with stream(browser, f"{address}/reconcile", "1" * 16) as first:
+        lines = iter(first.readline, b"")
+        assert any(b'"found": 1' in line and b'"total": ' in line for line in lines)
+    # That page is gone; others see that it goes on, and it is not begun twice.
+    page = browser.get(address)
+    assert "Asking the service about 2 rows" in page.words
+    assert f'data-events="{address}/reconcile/events"' in page.text
+    assert 'name="numberid"' not in page.text, "what is being looked for is not marked meanwhile"
+    second = browser.post(f"{address}/reconcile")
+    assert second.status == 422
+    assert "are being looked for already" in second.words
+    with stream(browser, f"{address}/reconcile", "2" * 16) as watching:
+        assert browser.post_part(f"{address}/reconcile/stop").status == 303
+        assert watching.read().endswith(b"event: ended\ndata: \n\n")
+    page = browser.get(address)
+    assert "It was stopped: " in page.words
+    assert "found, and created: 1 row" in page.words
+    assert f"as record {there}" in page.words
+    assert "Look for them again" in page.words
+    assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
+    # What was told is not so any more once somebody has looked.
+    (left,) = library.first_rows(run.directory.path, Status.UNCERTAIN, most=9)
+    browser.post(f"{address}/mark", {"row": str(left.row), "numberid": str(gone)})
+    assert "not found" not in browser.get(address).words
+    assert browser.get(f"{address}/reconcile/events?page={'3' * 16}").status == 404
+
+
+def test_the_end_of_the_console_stops_a_search_in_order(
+    run: library.RunResult, service: LiveSandbox, tmp_path: Path
+) -> None:
+    _, gone = uncertain_records(run, service)
+    lose_stamps(service, gone)
+    make_search_long(service)
+    with live_console(runs_dir=tmp_path / "runs") as console:
+        browser = console.browser()
+        browser.post(f"{address_of(run)}/reconcile")
+        with stream(browser, f"{address_of(run)}/reconcile", "1" * 16) as watching:
+            assert any(b'"found": 1' in line for line in iter(watching.readline, b""))
+    assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
+    (row,) = library.first_rows(run.directory.path, Status.UNCERTAIN, most=9)
+    library.mark(run.directory.path, {row.row: gone})  # nobody writes its journal any more
+
+
+def test_a_service_that_is_gone_while_rows_are_looked_for_is_told_with_a_button(
+    run: library.RunResult, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VCC_API_KEY", "a-wrong-key")
+    page = look(browser, run)
+    assert "401" in page.words
+    assert "a-wrong-key" not in page.text
+    assert counts(run)["uncertain"] == 2
+    monkeypatch.delenv("VCC_API_KEY")
+    monkeypatch.delenv("VCC_CUSTOMER")
+    page = look(browser, run)
+    assert "vcc-import" not in page.words
+    monkeypatch.setenv("VCC_CUSTOMER", "acme")
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+    again = re.search(
+        r'<form action="([^"]+)"[^>]*>(?:(?!</form>).)*Look for them again', page.text, re.DOTALL
+    )
+    assert again is not None
+    browser.post(again[1])
+    assert "found, and created: 2 rows" in settled(browser, address_of(run)).words
 
 
 def test_what_somebody_has_found_out_is_kept_and_can_be_taken_back(
@@ -280,8 +392,10 @@ def test_home_leads_to_where_a_draft_is_gone_on_with(
 
 
 def test_a_real_browser_finds_nothing_wrong_with_the_result(
-    run: library.RunResult, console: LiveConsole
+    run: library.RunResult, console: LiveConsole, service: LiveSandbox
 ) -> None:
+    lose_stamps(service, uncertain_records(run, service)[1])
+    make_search_long(service)
     with chromium() as browser, open_tab(browser, console, reduced_motion="reduce") as tab:
         for width in WIDTHS:
             tab.page.set_viewport_size({"width": width, "height": 900})
@@ -292,8 +406,11 @@ def test_a_real_browser_finds_nothing_wrong_with_the_result(
         tab.page.get_by_role("button", name="Read some back").press("Enter")
         tab.says("#verdict", "6 rows of 6 created were read back")
         tab.page.get_by_role("button", name="Look for them").press("Enter")
-        tab.says("#verdict", "found, and created: 2 rows")
-        tab.has("#uncertain", 0)
+        tab.says("[data-show=found]", "1")
+        assert tab.faults() == []
+        tab.page.get_by_role("button", name="Stop").press("Enter")
+        tab.says("#verdict", "found, and created: 1 row")
+        tab.has("button[value=absent]", 1)
         assert tab.faults() == []
         assert tab.page.evaluate("document.activeElement !== document.body")
         assert tab.complaints == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import subprocess
@@ -10,8 +9,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +28,7 @@ from tests.support.console_import import (
     planned,
     settled,
     shown,
+    stream,
 )
 from tests.support.live_console import SECONDS, Browser, LiveConsole, Page, live_console
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -220,18 +218,6 @@ def test_two_pages_watch_one_run_and_who_comes_later_is_told_at_once(
                 assert told.endswith(b"event: ended\ndata: \n\n")
                 assert KEY.encode() not in told
         assert names(service) == everybody()
-
-
-@contextmanager
-def stream(browser: Browser, address: str, page: str) -> Iterator[http.client.HTTPResponse]:
-    """The events that a page is told, until it is gone."""
-    connection = http.client.HTTPConnection("127.0.0.1", browser.console.port, timeout=SECONDS)
-    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
-    connection.request("GET", f"{address}/events?page={page}", headers=headers)
-    with closing(connection), connection.getresponse() as answer:
-        assert answer.status == 200
-        yield answer
 
 
 def test_a_key_that_is_refused_in_the_middle_stops_and_nothing_is_lost(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 from importer.console.drafts import Drafts
 from tests.support.live_console import SECONDS, Browser, Page
@@ -61,3 +63,15 @@ def planned(browser: Browser, draft_id: str, **form: str) -> Page:
     answer = browser.post(f"/drafts/{draft_id}/plan", form)
     assert answer.status == 303, answer.words
     return settled(browser, f"/drafts/{draft_id}/plan")
+
+
+@contextmanager
+def stream(browser: Browser, address: str, page: str) -> Iterator[http.client.HTTPResponse]:
+    """The events that a page is told, until it is gone."""
+    connection = http.client.HTTPConnection("127.0.0.1", browser.console.port, timeout=SECONDS)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+    connection.request("GET", f"{address}/events?page={page}", headers=headers)
+    with closing(connection), connection.getresponse() as answer:
+        assert answer.status == 200
+        yield answer

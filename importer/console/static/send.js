@@ -49,6 +49,12 @@ function showState(state) {
     show("passed", number.format(state.passed));
     bar(state.passed, state.total);
   }
+  if (state.looking !== undefined) {
+    if (state.looking === "stopping") show("looking", "Stopping: what was found is kept");
+    show("looked", number.format(state.looked));
+    show("found", number.format(state.found));
+    bar(state.looked, state.total);
+  }
   if (state.counts === undefined) return;
   show("phase", PHASES[state.phase]);
   for (const [name, count] of Object.entries(state.counts)) show(name, number.format(count));
