@@ -21,10 +21,17 @@ from importer.credentials import credentials, environment, target_for, whereabou
 from importer.errors import UsageError
 from importer.files import WorkingFolder
 from importer.mapping.bound import bind_mapping
-from importer.mapping.changes import Change, lines_of, with_changes
+from importer.mapping.changes import (
+    Change,
+    Remark,
+    lines_of,
+    remarks,
+    with_changes,
+    without_remark,
+)
 from importer.mapping.load import LoadedMapping, mapping_in
 from importer.mapping.new_values import with_lists_of, with_new_values, without_new_value
-from importer.mapping.spec import PlacedRule
+from importer.mapping.spec import PlacedRule, Rule
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -101,8 +108,10 @@ __all__ = [
     "Rechecked",
     "Reconciliation",
     "Refused",
+    "Remark",
     "Repeated",
     "ResultRow",
+    "Rule",
     "RunOptions",
     "RunResult",
     "Running",
@@ -137,6 +146,7 @@ __all__ = [
     "read_plan",
     "recheck",
     "reconcile",
+    "remarks",
     "report",
     "restore",
     "resume",
@@ -152,6 +162,7 @@ __all__ = [
     "with_lists_of",
     "with_new_values",
     "without_new_value",
+    "without_remark",
 ]
 
 _log = logging.getLogger(__name__)

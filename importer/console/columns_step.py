@@ -20,9 +20,11 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
+from importer.console import field_values
 from importer.console.downloads import disposition
 from importer.console.drafts import DRAFTS, Draft, Drafts, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
+from importer.console.records import parts_of
 from importer.console.rule_form import (
     KINDS,
     TYPES,
@@ -31,6 +33,8 @@ from importer.console.rule_form import (
     column_named,
     found_in,
     rule_form,
+    title_of,
+    told_alternative,
 )
 from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMapping
 from importer.console.target import TARGETS
@@ -56,8 +60,12 @@ WITHOUT_CONTACT = {
     "skip": "it is left out",
     "send": "it is sent without a contact",
 }
+UNSURE = "unsure: "
+"""How a drafted mapping marks its guesses; the rest of the remark says why."""
+CHOOSE = ": a check refuses them until"
+"""Where the draft's words go on with what to do in a text; the form has buttons for that."""
 _CONTACT_PARTS = {"name": "Name", "title": "Title", "email": "E-mail", "phone": "Phone"}
-_ONLY_IN_TEXT = ("source", "phone_field", "stamp", "timezone", "new_values")
+_ONLY_IN_TEXT = ("source", "phone_field", "timezone", "new_values")
 _LONGEST_NAME = 200
 _KEPT = Told("kept", tone="good")
 _PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
@@ -65,10 +73,10 @@ _PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A record as it would be sent, or why it would not be."""
+    """A record as it would be sent, part by part, or why it would not be."""
 
     row: int
-    body: str
+    parts: Sequence[tuple[str, str]]
     problems: tuple[str, ...]
 
 
@@ -79,6 +87,18 @@ class ContactForm:
     number: str
     rules: tuple[RuleForm, ...]
     missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A guess that the draft was not sure of; `path` is in JSON.
+
+    `alternatives` are the ways to settle it, in words, where one must be chosen.
+    """
+
+    path: str
+    texts: tuple[str, ...]
+    alternatives: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +128,10 @@ class MappingForm:
     filters: tuple[Filter, ...]
     unused: tuple[int, ...] | None
     only_text: tuple[str, ...]
+    doubts: Mapping[str, Doubt]
+    other_doubts: tuple[Doubt, ...]
+    missing: Mapping[str, str]
+    stamp: str
 
 
 # What is shown.
@@ -221,7 +245,7 @@ async def _page(
         shown=shown,
         form=form,
         opened=opened,
-        unsure=(text or "").count("# unsure"),
+        contact_path=lambda number: json.dumps(("contacts", number)),
         kinds=KINDS,
         types=TYPES,
         duplicates=DUPLICATES,
@@ -257,6 +281,9 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
     except MappingError:
         unused = None  # it is told what the list lacks
     spec = mapping.spec
+    doubts = {one.path: one for one in map(_doubt, library.remarks(mapping.text, UNSURE))}
+    beside = {form.path for _, form in forms}
+    beside |= {json.dumps(("contacts", one.number)) for one in numbered} | {json.dumps(("region",))}
     taken = {contact.number for contact in numbered}
     return MappingForm(
         headers=headers,
@@ -279,7 +306,27 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
         ),
         unused=unused,
         only_text=tuple(_only_in_text(mapping)),
+        doubts=doubts,
+        other_doubts=tuple(one for path, one in doubts.items() if path not in beside),
+        missing=_missing(mapping),
+        stamp=spec.stamp or "",
     )
+
+
+def _doubt(remark: library.Remark) -> Doubt:
+    texts = tuple(text.partition(CHOOSE)[0] for text in remark.texts)
+    ways = tuple(map(told_alternative, remark.alternatives))
+    return Doubt(json.dumps(remark.path), texts, ways)
+
+
+def _missing(mapping: LoadedMapping) -> dict[str, str]:
+    """What a record may have besides, and this mapping has not: the name, and its words."""
+    premium = mapping.spec.premium
+    return {
+        name: title_of(("premium", name))
+        for name in ("price", "commission")
+        if getattr(premium, name) is None
+    } | ({"disposition": "a call-back"} if mapping.spec.disposition is None else {})
 
 
 def _contacts(forms: Sequence[tuple[tuple[str, ...], RuleForm]]) -> tuple[ContactForm, ...]:
@@ -338,7 +385,7 @@ def _preview(draft: Draft) -> tuple[Shown, ...]:
     return tuple(
         Shown(
             one.row,
-            json.dumps(json.loads(one.body), ensure_ascii=False, indent=1) if one.body else "",
+            parts_of(one.body) if one.body else (),
             tuple(page_words(problem.message) for problem in one.problems),
         )
         for one in islice(found, ROWS)
@@ -401,10 +448,27 @@ async def _change(request: web.Request) -> web.Response:
 
     def work(draft: Draft) -> str:
         mapping = library.load_mapping(draft.mapping)
+        if form.get("what") == "settle":
+            return _settled(form, mapping.text)
         changes = _changes(form, unique, mapping, _headers(draft))
         return library.with_changes(mapping.text, changes)
 
     return await _changed(request, draft, work, opened=_key_of(form))
+
+
+def _settled(form: Mapping[str, str], text: str) -> str:
+    """The text without a remark that a guess is unsure, and with the way that was chosen of it."""
+    for remark in library.remarks(text, UNSURE):
+        if json.dumps(remark.path) != form.get("path"):
+            continue
+        without, ways = library.without_remark(text, remark), remark.alternatives
+        if not ways:
+            return without
+        chosen = form.get("way", "")
+        if chosen not in map(str, range(len(ways))):
+            raise UsageError("choose one of the ways in which it may be read")
+        return library.with_changes(without, [Change(remark.path, ways[int(chosen)])])
+    raise UsageError("this guess was settled already", "See it as it is now.")
 
 
 def _key_of(form: Mapping[str, str]) -> str:
@@ -448,6 +512,10 @@ def _changes(
             return _row_changes(form, unique, mapping)
         case "filter":
             return [_filter_change(form, mapping, headers)]
+        case "add_more":
+            return list(_more_changes(form, mapping, headers))
+        case "stamp":
+            return [Change(("stamp",), form.get("stamp", "").strip()[:_LONGEST_NAME] or None)]
     raise UsageError("this page is an old one", "Load it again.")
 
 
@@ -485,6 +553,27 @@ def _new_field(form: Mapping[str, str], mapping: LoadedMapping) -> str:
     if name in mapping.spec.form:
         raise UsageError(f"there is a field “{name}” already", "Change that one, or take it out.")
     return name
+
+
+def _more_changes(
+    form: Mapping[str, str], mapping: LoadedMapping, headers: Sequence[str]
+) -> Iterator[Change]:
+    """What a record gets besides its fields and contacts."""
+    name = form.get("name", "")
+    if name not in _missing(mapping):
+        raise UsageError("choose what the record is to get", "What it has already is above.")
+    if name != "disposition":
+        yield Change(("premium", name), {"column": _column(form, headers), "type": "decimal"})
+        return
+    ids = {one: form.get(one, "").strip() for one in ("dispositionid", "userid")}
+    if not all(re.fullmatch(r"[0-9]{1,18}", text) for text in ids.values()):
+        raise UsageError(
+            "a call-back needs the numbers of a disposition and of a user",
+            "Both stand in the project: those of a call-back, and of the agent who is to call.",
+        )
+    value: dict[str, Any] = {one: {"value": text} for one, text in ids.items()}
+    value["next_calldate"] = {"column": _column(form, headers), "type": "datetime"}
+    yield Change(("disposition",), value)
 
 
 def _row_changes(
@@ -581,6 +670,7 @@ async def _download(request: web.Request) -> web.Response:
 
 
 ROUTES = [
+    *field_values.ROUTES,
     web.get("/drafts/{id}/columns", _show),
     web.post("/drafts/{id}/columns", _keep),
     web.post("/drafts/{id}/columns/begin", _take),

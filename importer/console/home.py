@@ -11,8 +11,10 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 
 from importer import library
+from importer.console.downloads import disposition
 from importer.console.drafts import DRAFTS, Draft
 from importer.console.pages import PAGES, STEPS
+from importer.console.saved_mappings import SAVED_MAPPINGS
 from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
 from importer.errors import ImporterError, UsageError
 from importer.library import LedgerEntry
@@ -66,6 +68,7 @@ async def _page(
         step_of=step_of,
         left_to_do=left_to_do,
         upload_field=UPLOAD_FIELD,
+        saved=await asyncio.to_thread(lambda: list(request.app[SAVED_MAPPINGS].files())),
     )
 
 
@@ -173,8 +176,31 @@ async def _remove(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther("/")
 
 
+async def _mapping(request: web.Request) -> web.Response:
+    """``GET /mappings/{id}``: a saved mapping as a file."""
+    file = request.app[SAVED_MAPPINGS].file(request.match_info["id"])
+    try:
+        body = await asyncio.to_thread(file.path.read_bytes)
+    except OSError as error:
+        raise UsageError(f"{file.path.name} cannot be read: {error.strerror}") from None
+    return web.Response(
+        body=body,
+        content_type="application/yaml",
+        headers={"Content-Disposition": disposition(file.path.name)},
+    )
+
+
+async def _remove_mapping(request: web.Request) -> web.Response:
+    """``POST /mappings/{id}/remove``."""
+    saved = request.app[SAVED_MAPPINGS]
+    await asyncio.to_thread(saved.remove, request.match_info["id"])
+    raise web.HTTPSeeOther("/")
+
+
 ROUTES = [
     web.get("/", _home),
     web.post("/drafts", _upload, name=_UPLOAD),
     web.post("/drafts/{id}/remove", _remove),
+    web.get("/mappings/{id}", _mapping),
+    web.post("/mappings/{id}/remove", _remove_mapping),
 ]

@@ -21,7 +21,7 @@ from importer import library
 from importer.console.downloads import send_file
 from importer.console.drafts import DRAFTS, Draft, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
-from importer.console.send_step import part_name
+from importer.console.records import part_name
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told, page_words
 from importer.console.under_way import UNDER_WAY, Looking, watch

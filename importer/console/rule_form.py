@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -49,6 +50,11 @@ ON_ERROR = {
     "reject": "the row is held back",
     "warn": "it is sent all the same, with a warning",
     "blank": "it is left out, with a warning",
+}
+PIPES = {
+    "": "a | in a value is told as wrong",
+    "split": "a | in a value divides it in two",
+    "replace": "a | in a value becomes /",
 }
 _WORDS = {" ": "blank", "\n": "line-break", "\t": "tab"}
 """Marks that cannot be seen, as they are typed."""
@@ -128,6 +134,7 @@ OPTIONS = (
         _marks,
         "Marks with a blank between them; the words blank, tab, line-break for these",
     ),
+    Option("pipe", "The mark |", "choice", str, _text, choices=PIPES),
     Option(
         "map",
         "Which values become which",
@@ -184,6 +191,8 @@ OPTIONS = (
     ),
 )
 _OF_A_CONSTANT = ("type", "multiple")
+_OF_SEVERAL = ("split", "pipe")
+"""Options of a rule whose cells may hold several values; without that they are mistakes."""
 _OF_THE_SOURCE = ("column", "columns", "template", "value")
 _PARTS = {"phone": "Phone", "name": "Name", "title": "Title", "email": "E-mail"}
 _PLACES: dict[tuple[str, ...], str] = {
@@ -209,6 +218,7 @@ class RuleForm:
 
     `columns` are the places in the list of the columns that it names, None for one that the list
     lacks; `kept` names such a one. `others` are the options that the form cannot show, by name.
+    `can_match` says that its values may be chosen from a list.
     """
 
     key: str
@@ -222,16 +232,12 @@ class RuleForm:
     place_type: str
     options: tuple[ShownOption, ...]
     others: Mapping[str, Any]
+    can_match: bool
 
     @property
     def column(self) -> int | None:
         """The single column that is chosen, if the list has it."""
         return self.columns[0] if self.columns else None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is said of it but its column."""
-        return self.kind == "column" and not self.type and not any(o.text for o in self.options)
 
 
 def rule_form(placed: PlacedRule, headers: Sequence[str]) -> RuleForm:
@@ -251,7 +257,7 @@ def rule_form(placed: PlacedRule, headers: Sequence[str]) -> RuleForm:
     return RuleForm(
         key="r" + sha256(json.dumps(placed.path).encode()).hexdigest()[:12],
         path=json.dumps(placed.path),
-        title=_title(placed),
+        title=title_of(placed.path),
         kind=kind,
         columns=tuple(found_in(headers, name) for name in names),
         names=names,
@@ -260,18 +266,22 @@ def rule_form(placed: PlacedRule, headers: Sequence[str]) -> RuleForm:
         place_type=TYPES[placed.default_type],
         options=tuple(options),
         others=others,
+        can_match=placed.path[0] == "form"
+        and kind in {"column", "first", "columns"}
+        and placed.type in {"text", "valueid"},
     )
 
 
-def _title(placed: PlacedRule) -> str:
-    match placed.path:
+def title_of(path: tuple[str, ...]) -> str:
+    """What a rule is called, by its place in the mapping."""
+    match path:
         case ("form", name):
             return name
         case ("contacts", "spread"):
             return "Many numbers in a cell, for the contacts that are free"
         case ("contacts", _, part):
             return _PARTS[part]
-    return _PLACES.get(placed.path, ".".join(placed.path))
+    return _PLACES.get(path, ".".join(path))
 
 
 def _value(placed: PlacedRule, name: str) -> Any:
@@ -293,6 +303,8 @@ def _can_be_shown(option: Option, value: Any) -> bool:
 def _is_for(option: Option, placed: PlacedRule, kind: str) -> bool:
     if kind == "value":
         return option.name == "multiple"
+    if option.name == "pipe":
+        return placed.rule.multiple
     return not option.types or placed.type in option.types
 
 
@@ -328,6 +340,25 @@ def _folded(name: str) -> str:
     return "".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
+_MOMENT = datetime(1999, 12, 31, 14, 30, tzinfo=UTC)
+"""By which formats of dates are shown: no part of it can be taken for another one."""
+
+
+def told_alternative(value: object) -> str:
+    """Another value of a rule as it is offered: ways to write a date by an example."""
+    match value:
+        case {"type": "date" | "datetime", "input": list(formats)}:
+            try:
+                return "as in " + " or ".join(_MOMENT.strftime(one) for one in formats)
+            except ValueError:
+                pass
+        case {"type": "integer" | "decimal", "input": "," | [","]}:
+            return "as in 1.234,50"
+        case {"type": "integer" | "decimal", "input": "." | ["."]}:
+            return "as in 1,234.50"
+    return json.dumps(value, ensure_ascii=False)
+
+
 # A form that was sent, as changes.
 
 
@@ -358,8 +389,10 @@ def changes_of(
         value = option.read(form.get(option.name, ""))
         if value != before:
             yield Change((*placed.path, option.name), value)
-            if option.name == "multiple" and value is None and placed.rule.split is not None:
-                yield Change((*placed.path, "split"), None)
+            if option.name == "multiple" and value is None:
+                for name in _OF_SEVERAL:
+                    if getattr(placed.rule, name) is not None:
+                        yield Change((*placed.path, name), None)
 
 
 def _of_another_kind(placed: PlacedRule, kind: str, names: Sequence[str]) -> dict[str, Any]:
@@ -374,7 +407,7 @@ def _of_another_kind(placed: PlacedRule, kind: str, names: Sequence[str]) -> dic
     match kind:
         case "value":
             kept = [name for name in _OF_A_CONSTANT if name in placed.rule.model_fields_set]
-            source: dict[str, Any] = {"value": _title(placed)}
+            source: dict[str, Any] = {"value": title_of(placed.path)}
         case "template":
             kept, source = _options_of(placed), {"template": f"{{{first}}}"}
         case "columns":

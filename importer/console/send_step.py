@@ -15,6 +15,7 @@ from importer import library
 from importer.console.drafts import DRAFTS, Draft, open_draft
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.plan_step import changed_since, pace_words, teller_for
+from importer.console.records import part_name
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told
 from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Order, Sending, watch
@@ -170,17 +171,6 @@ def _first_rows(folder: Path) -> tuple[FirstRow, ...]:
 
 def _compared(part: Mapping[str, Any]) -> Compared:
     return Compared(part_name(part["path"]), part["sent"], part["read_back"], part["state"])
-
-
-def part_name(path: str) -> str:
-    """A part of a record as people call it: the name of a field, or which contact's what."""
-    match path.split(".", 2):
-        case ["form", *name]:
-            return ".".join(name)
-        case ["contacts", number, what]:
-            return f"contact {number}: {what}"
-        case _:
-            return path.replace("_", " ")
 
 
 async def _send(request: web.Request) -> web.Response:

@@ -7,7 +7,8 @@ made is read again: it gives exactly the mapping that was to be, or nothing is c
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,108 @@ def lines_of(text: str, key: str) -> str:
             begin = text.rfind("\n", 0, _start(start)) + 1
             return text[begin : _line_end(text, _end(node, text))]
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a mapping's text says of a key in comments, above its line or behind it.
+
+    `texts` are the sentences, without the mark by which they were found. `alternatives` are other
+    values of the key, as plain data: each stands there as a line that is commented out. `begin` and
+    `end` are its place in the text.
+    """
+
+    path: KeyPath
+    texts: tuple[str, ...]
+    alternatives: tuple[Any, ...]
+    begin: int
+    end: int
+
+
+def remarks(text: str, mark: str) -> list[Remark]:
+    """The remarks that begin with `mark`, of keys in blocks; `text` must be a mapping's."""
+    return list(_remarks(text, mark, _compose(text), ()))
+
+
+def without_remark(text: str, remark: Remark) -> str:
+    """The text without a remark; raises UsageError where more than a comment would go."""
+    after = text[: remark.begin] + text[remark.end :]
+    if _data(after) != _data(text):
+        raise UsageError("this remark cannot be taken out", "Take it out of the text by hand.")
+    return after
+
+
+def _remarks(text: str, mark: str, node: MappingNode, path: KeyPath) -> Iterator[Remark]:
+    for key, value in node.value:
+        here = (*path, str(key.value))
+        start = _start(key)
+        line = text.rfind("\n", 0, start) + 1
+        if not text[line:start].strip():
+            above = _above(text, line, text[start : int(key.end_mark.index)], mark)
+            if (found := _remark(text, mark, above, here)) is not None:
+                yield found
+        if isinstance(value, MappingNode) and not value.flow_style:
+            yield from _remarks(text, mark, value, here)
+            continue
+        end = _end(value, text)
+        behind = (end, _line_end(text, end), True)
+        if (found := _remark(text, mark, [behind], here)) is not None:
+            yield found
+
+
+_OTHER_KEY = re.compile(r"[\w\"'-]+: \S")
+"""A comment that is a key with its value, of which one is not in use."""
+
+
+def _above(text: str, line: int, key: str, mark: str) -> list[tuple[int, int, bool]]:
+    """The lines of comments above one, from the top: begin, end, and whether it is prose."""
+    found: list[tuple[int, int, bool]] = []
+    while line > 0:
+        begin = text.rfind("\n", 0, line - 1) + 1
+        content = _content(text[begin:line])
+        if content is None:
+            break
+        is_own = content.startswith(f"{key}: ")
+        if not is_own and not content.startswith(mark) and _OTHER_KEY.match(content):
+            break
+        found.append((begin, line, not is_own))
+        line = begin
+    return found[::-1]
+
+
+def _content(line: str) -> str | None:
+    """What a line says that is a comment; None where it is none."""
+    bare = line.strip()
+    return bare.removeprefix("#").strip() if bare.startswith("#") else None
+
+
+def _remark(
+    text: str, mark: str, lines: Iterable[tuple[int, int, bool]], path: KeyPath
+) -> Remark | None:
+    prose: list[str] = []
+    alternatives: list[Any] = []
+    begin = end = -1
+    for first, last, is_prose in lines:
+        content = _content(text[first:last])
+        if content is None or (begin < 0 and not content.startswith(mark)):
+            continue
+        begin, end = (first if begin < 0 else begin), last
+        if is_prose:
+            prose.append(content)
+        else:
+            alternatives += _alternative(content)
+    if begin < 0:
+        return None
+    told = " ".join(prose).split(mark)
+    texts = tuple(one.strip() for one in told if one.strip())
+    return Remark(path, texts, tuple(alternatives), begin, end)
+
+
+def _alternative(line: str) -> list[Any]:
+    try:
+        return list(_data(line).values())
+    except MappingError:
+        return []
 
 
 def _with(text: str, change: Change) -> str:

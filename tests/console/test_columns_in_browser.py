@@ -49,7 +49,7 @@ def test_choices_are_kept_and_what_was_typed_stays(
         page.locator("#text").fill("version: 1\nform: {who: Name}\ncontacts: {1: {phone: Phone}}\n")
         page.locator("#as-text button").click()
         tab.says("#verdict", "Kept")
-        tab.says(".records", '"who": "Ann"')
+        tab.says(".records", "Ann")
         assert tab.faults() == []
         for width in (400, 1280, 2560):
             page.set_viewport_size({"width": width, "height": 900})
