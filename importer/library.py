@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -51,7 +51,8 @@ from importer.pipeline.recheck import Recheck, Rechecked, Repeated
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
 from importer.pipeline.recover import PastRun
-from importer.pipeline.result_rows import ResultRow, first_rows_in
+from importer.pipeline.result_rows import ResultRow, RowPage
+from importer.pipeline.result_rows import pages_of_rows as pages_in
 from importer.pipeline.run import (
     ArrowTable,
     Frame,
@@ -111,6 +112,7 @@ __all__ = [
     "Remark",
     "Repeated",
     "ResultRow",
+    "RowPage",
     "Rule",
     "RunOptions",
     "RunResult",
@@ -128,7 +130,6 @@ __all__ = [
     "check_async",
     "checked_base_url",
     "find_run",
-    "first_rows",
     "glimpse",
     "has_stamp",
     "history",
@@ -138,6 +139,7 @@ __all__ = [
     "mapping_in",
     "mark",
     "needed_project",
+    "pages_of_rows",
     "past_run",
     "plan",
     "plan_async",
@@ -233,12 +235,15 @@ def used_columns(mapping: LoadedMapping, headers: Sequence[str]) -> tuple[int, .
     return bind_mapping(mapping, headers).used
 
 
-def first_rows(run_dir: File, *states: Status, most: int) -> list[ResultRow]:
-    """The first rows of a run that are in one of these states (not pending), with their cells.
+def pages_of_rows(
+    run_dir: File, asked: Iterable[tuple[Collection[Status], int]], *, most: int
+) -> list[RowPage]:
+    """Rows of a run with their cells: a page for each of some states and row number to begin at.
 
-    Raises JournalError and SourceError where its folder cannot be read.
+    Pending is none of these states. A page has at most so many rows, in order, and is the last one
+    where no row is so late. Raises JournalError and SourceError where its folder cannot be read.
     """
-    return first_rows_in(RunDirectory(Path(run_dir)), states, most)
+    return pages_in(RunDirectory(Path(run_dir)), asked, most)
 
 
 def has_stamp(run_dir: File) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -26,7 +27,7 @@ from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told, page_words
 from importer.console.under_way import UNDER_WAY, Looking, watch
 from importer.errors import CutJournalError, ImporterError, UsageError
-from importer.library import PastRun, Reconciliation, ResultRow, Verification
+from importer.library import PastRun, Reconciliation, ResultRow, RowPage, Verification
 from importer.model import Status
 from importer.reports.content import count
 from importer.settings import Target
@@ -47,7 +48,7 @@ FILES = {
 }
 """The files of a run that can be downloaded: what each is, and its type."""
 MOST_ROWS = 50
-"""Uncertain rows, and rows that failed, that are shown at once."""
+"""Uncertain rows, and rows that failed, of a page."""
 MOST_CELLS = 6
 """Cells of an uncertain row that are shown, to know the lead by."""
 MOST_NAMED = 15
@@ -58,6 +59,20 @@ _ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """Which rows are shown: of each kind those from a row number on."""
+
+    uncertain: int = 0
+    failed: int = 0
+
+    def query(self, **other: int) -> str:
+        """What stands behind an address for this view, or for one that is other in something."""
+        named = {"uncertain": self.uncertain, "failed": self.failed, **other}
+        text = urlencode({name: row for name, row in named.items() if row})
+        return f"?{text}" if text else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A run that is shown under an address; `draft` is that which has sent it, if one has."""
 
@@ -65,6 +80,16 @@ class Shown:
     folder: Path
     name: str
     draft: Draft | None
+    view: View = View()
+
+    @property
+    def page(self) -> str:
+        """The address with the rows that are shown of it."""
+        return f"{self.address}{self.view.query()}"
+
+    def at(self, part: str) -> str:
+        """The address of something that is done, of which the page keeps its rows."""
+        return f"{self.address}/{part}{self.view.query()}"
 
     @property
     def stem(self) -> str:
@@ -79,7 +104,7 @@ class Shown:
     def look(self, label: str, *, release: bool = False) -> Action:
         """A button that looks for the rows that may have arrived."""
         fields, tone = ({"release": "yes"}, "danger") if release else ({}, "")
-        return Action(label, f"{self.address}/reconcile", fields, tone)
+        return Action(label, self.at("reconcile"), fields, tone)
 
     def told(self, error: ImporterError, retry: Action | None = None) -> Told:
         """What went wrong with it, and what to do."""
@@ -91,7 +116,7 @@ class Shown:
                 (),
                 (self.look("Take them so, and look for them in the call centre"),),
             )
-        again = retry or Action("Look again", self.address)
+        again = retry or Action("Look again", self.page)
         if self.draft is not None:
             return Teller(self.draft, again, again).told(error)
         return Told(page_words(error.message), page_words(error.hint), (), (again,))
@@ -99,13 +124,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a run stands; `rows_failed` and `rows_uncertain` are the first ones."""
+    """How a run stands; `rows_failed` and `rows_uncertain` are some, a page of each."""
 
     past: PastRun
     summary: Mapping[str, Any]
     files: tuple[str, ...]
-    rows_failed: list[ResultRow]
-    rows_uncertain: list[ResultRow]
+    rows_failed: RowPage
+    rows_uncertain: RowPage
     has_stamp: bool
 
     def count(self, *states: Status) -> int:
@@ -123,7 +148,7 @@ async def _of_draft(request: web.Request) -> Shown | None:
     draft = await open_draft(request)
     if draft.run_dir is None:
         return None
-    return Shown(f"/drafts/{draft.id}/result", draft.run_dir, draft.name, draft)
+    return Shown(f"/drafts/{draft.id}/result", draft.run_dir, draft.name, draft, _view(request))
 
 
 async def _of_run(request: web.Request) -> Shown:
@@ -134,7 +159,17 @@ async def _of_run(request: web.Request) -> Shown:
         raise web.HTTPNotFound
     drafts = await asyncio.to_thread(request.app[DRAFTS].all)
     draft = next((one for one in drafts if one.run_dir == entry.run_dir), None)
-    return Shown(f"/runs/{run_id}", entry.run_dir, basename(entry.file), draft)
+    name = basename(entry.file)
+    return Shown(f"/runs/{run_id}", entry.run_dir, name, draft, _view(request))
+
+
+def _view(request: web.Request) -> View:
+    query = request.query
+    return View(_from(query.get("uncertain", "")), _from(query.get("failed", "")))
+
+
+def _from(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 async def _shown(request: web.Request) -> Shown:
@@ -166,7 +201,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
     result = None
     try:
         busy = under_way or looking is not None
-        result = await asyncio.to_thread(_read, shown.folder, busy=busy)
+        result = await asyncio.to_thread(_read, shown, busy=busy)
     except ImporterError as error:
         refused = refused or told is None
         told = told or shown.told(error)
@@ -205,18 +240,24 @@ def _counts(result: Result) -> tuple[tuple[str, int, str], ...]:
     return tuple((words, rows, tone if rows else "") for words, rows, tone in every)
 
 
-def _read(folder: Path, *, busy: bool) -> Result:
-    """How the run in a folder stands; its files are written first where a crash kept them away."""
+def _read(shown: Shown, *, busy: bool) -> Result:
+    """How a run stands; its files are written first where a crash kept them away."""
+    folder, view = shown.folder, shown.view
     past = library.past_run(folder)
     if past.begun and not busy and not (folder / "summary.json").exists():
         library.report(folder)
         past = library.past_run(folder)
+    asked = (
+        ((Status.REJECTED, Status.INVALID), view.failed),
+        ((Status.UNCERTAIN,), view.uncertain),
+    )
+    failed, uncertain = library.pages_of_rows(folder, asked, most=MOST_ROWS)
     return Result(
         past,
         _summary(folder),
         tuple(name for name in FILES if (folder / name).is_file()),
-        library.first_rows(folder, Status.REJECTED, Status.INVALID, most=MOST_ROWS),
-        library.first_rows(folder, Status.UNCERTAIN, most=MOST_ROWS),
+        failed,
+        uncertain,
         library.has_stamp(folder),
     )
 
@@ -302,7 +343,7 @@ async def _reconcile(request: web.Request) -> web.Response:
     except ImporterError as error:
         again = shown.look("Look for them again", release=release)
         return await _page(request, shown, shown.told(error, again))
-    raise web.HTTPSeeOther(shown.address)
+    raise web.HTTPSeeOther(shown.page)
 
 
 async def _stop(request: web.Request) -> web.Response:
@@ -310,7 +351,7 @@ async def _stop(request: web.Request) -> web.Response:
     shown = await _shown(request)
     if (looking := request.app[UNDER_WAY].looking(shown.key)) is not None:
         looking.ask_to_stop()
-    raise web.HTTPSeeOther(shown.address)
+    raise web.HTTPSeeOther(shown.page)
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
@@ -468,7 +509,7 @@ async def _mark(request: web.Request) -> web.Response:
         # What the search has told is not so any more.
         if request.app[UNDER_WAY].looking(shown.key) is not None:
             request.app[UNDER_WAY].forget(shown.key)
-        undo = Action("Take it back", f"{shown.address}/mark", {"row": str(row), "what": "undo"})
+        undo = Action("Take it back", shown.at("mark"), {"row": str(row), "what": "undo"})
         if form.get("what") != "undo":
             told = Told(told.message, "", (), (undo,), "good")
     except ImporterError as error:

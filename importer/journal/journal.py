@@ -101,6 +101,14 @@ _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
 
 
+class OutcomePage(NamedTuple):
+    """Some outcomes, by row, and the row numbers that the pages before and after begin at."""
+
+    outcomes: list[Outcome]
+    previous: int | None
+    following: int | None
+
+
 class Journal:
     """An open journal; a context manager, and safe to use from several threads.
 
@@ -375,6 +383,26 @@ class Journal:
         """What became of each row that is not pending, or of those in these states, by row."""
         return (self._sound(_unpacked, row) for row in self._pages("*", states))
 
+    def page(self, *states: Status, first: int, most: int) -> OutcomePage:
+        """The outcomes in these states of at most so many rows, from the row number `first` on.
+
+        Where no row is so late, it is the last page.
+        """
+        among = self._among(states)
+        # As in _pages. Of a page only its rows, one more, and the numbers of those before are read.
+        later = f"SELECT * FROM rows WHERE row >= ? {among} ORDER BY row LIMIT ?"  # noqa: S608
+        former = f"SELECT row FROM rows WHERE row < ? {among} ORDER BY row DESC LIMIT ?"  # noqa: S608
+        if not (found := self._all(later, (first, most + 1))):
+            before = self._all(former, (first, most))
+            first = before[-1][0] if before else first
+            found = self._all(later, (first, most + 1))
+        before = self._all(former, (first, most))
+        return OutcomePage(
+            [self._sound(_unpacked, values) for values in found[:most]],
+            before[-1][0] if before else None,
+            found[most][0] if len(found) > most else None,
+        )
+
     def _sound(self, read: Callable[[Any], T], values: object) -> T:
         """What is stored, read; raises JournalError where it is nothing that a journal has."""
         try:
@@ -397,14 +425,18 @@ class Journal:
 
     def _pages(self, columns: str, states: Collection[Status]) -> Iterator[tuple[Any, ...]]:
         """Rows of the table in these states, or in any, by row number."""
-        codes = ",".join(str(code) for code, state in _STATUSES.items() if state in states)
-        among = f"AND status IN ({codes}) " if states else ""
         # Nothing of this comes from outside: columns are named above, codes are numbers of ours.
-        sql = f"SELECT {columns} FROM rows WHERE row > ? {among}ORDER BY row LIMIT ?"  # noqa: S608
+        among = self._among(states)
+        sql = f"SELECT {columns} FROM rows WHERE row > ? {among} ORDER BY row LIMIT ?"  # noqa: S608
         after = -1
         while page := self._all(sql, (after, _PAGE)):
             yield from page
             after = page[-1][0]
+
+    @staticmethod
+    def _among(states: Collection[Status]) -> str:
+        codes = ",".join(str(code) for code, state in _STATUSES.items() if state in states)
+        return f"AND status IN ({codes})" if states else ""
 
     def meta(self) -> dict[str, str]:
         """What the run noted about itself when it began and since."""

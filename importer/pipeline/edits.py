@@ -646,15 +646,18 @@ def refuse_unknown_rows(overlay: Overlay, copy: Path) -> None:
 
 
 def mended_batches(
-    directory: RunDirectory, snapshot: Snapshot, columns: Sequence[int] | None = None
+    directory: RunDirectory,
+    snapshot: Snapshot,
+    columns: Sequence[int] | None = None,
+    only: Sequence[int] | None = None,
 ) -> Iterator[Batch]:
-    """The rows of a run's own copy, with its edits laid over them.
+    """The rows of a run's own copy, with its edits laid over them; as :meth:`Snapshot.batches`.
 
     Raises JournalError where its edits cannot be used, or are gone.
     """
     try:
         overlay = _overlay_of(directory, snapshot.headers)
-        yield from map(overlay.over, snapshot.batches(columns))
+        yield from map(overlay.over, snapshot.batches(columns, only))
     except UsageError as error:
         hint = "Restore edits.jsonl in the run's folder: the cells were mended by it."
         raise JournalError(error.message, hint) from None

@@ -7,8 +7,7 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -45,27 +44,44 @@ class ResultRow(NamedTuple):
     cells: Mapping[str, str]
 
 
+class RowPage(NamedTuple):
+    """Some rows of a run, and the row numbers that the pages before and after begin at."""
+
+    rows: list[ResultRow]
+    previous: int | None
+    following: int | None
+
+
 def result_rows(directory: RunDirectory) -> Iterator[ResultRow]:
     """Every row of a run, in order; raises JournalError and SourceError where it cannot be read."""
     for headers, batch, outcomes in _merged_batches(directory):
         yield from _rows(headers, batch, outcomes)
 
 
-def first_rows_in(directory: RunDirectory, states: Sequence[Status], most: int) -> list[ResultRow]:
-    """The first rows of a run that are in one of these states, in order; pending is none of them.
+def pages_of_rows(
+    directory: RunDirectory, asked: Iterable[tuple[Collection[Status], int]], most: int
+) -> list[RowPage]:
+    """A page for each of some states (pending is none of them) and row number to begin at.
 
-    Raises as :func:`result_rows` does.
+    A page has at most so many rows, in order, and is the last one where no row is so late. No more
+    of the run is read than the pages hold. Raises as :func:`result_rows` does.
     """
-    found: list[ResultRow] = []
     with Journal.read(directory.journal) as journal, Snapshot.open(directory.snapshot) as snapshot:
-        outcomes = list(islice(journal.outcomes(*states), most))
-        wanted = np.array([outcome.row for outcome in outcomes], np.int64)
-        for batch in mended_batches(directory, snapshot):
-            if len(found) == len(outcomes):
-                break
-            part = batch.where(np.isin(batch.rows, wanted))
-            here = outcomes[len(found) : len(found) + len(part)]
-            found += _rows(snapshot.headers, part, here)
+        pages = [journal.page(*states, first=first, most=most) for states, first in asked]
+        return [
+            RowPage(_with_cells(directory, snapshot, outcomes), previous, following)
+            for outcomes, previous, following in pages
+        ]
+
+
+def _with_cells(
+    directory: RunDirectory, snapshot: Snapshot, outcomes: Sequence[Outcome]
+) -> list[ResultRow]:
+    found: list[ResultRow] = []
+    wanted = np.array([outcome.row for outcome in outcomes], np.int64)
+    for batch in mended_batches(directory, snapshot, only=snapshot.places_of(wanted.tolist())):
+        part = batch.where(np.isin(batch.rows, wanted))
+        found += _rows(snapshot.headers, part, outcomes[len(found) : len(found) + len(part)])
     return found
 
 

@@ -117,8 +117,9 @@ class ParquetWriter:
 class ParquetReader:
     """A file that :class:`ParquetWriter` wrote, open for reading; checksums are verified.
 
-    `rows` is how many rows it has, `schema` its Arrow schema. Raises SourceError, which names the
-    content as `what`, where the file is not there or is damaged.
+    `rows` is how many rows it has, `group_sizes` how many each row group has, `schema` its Arrow
+    schema. Raises SourceError, which names the content as `what`, where the file is not there or is
+    damaged.
     """
 
     def __init__(self, path: Path, what: str) -> None:
@@ -137,7 +138,9 @@ class ParquetReader:
             ) from None
         except UNREADABLE as error:
             raise self.damaged(error) from None
-        self.rows: int = self._file.metadata.num_rows
+        metadata = self._file.metadata
+        self.rows: int = metadata.num_rows
+        self.group_sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
 
     def groups(self, names: list[str], only: Sequence[int] | None = None) -> Iterator[Any]:
         """Some columns of each row group, or of `only` some groups, as tables, in order."""

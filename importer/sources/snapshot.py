@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +26,7 @@ from importer.sources.inputfile import file_sha256
 from importer.sources.parquetfile import UNREADABLE, ParquetReader, ParquetWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -183,6 +184,23 @@ class Snapshot:
         names = ["row", *(f"c{label}" for label in labels), *self._notes]
         for table in self._file.groups(names, only):
             yield _batch(table, labels)
+
+    def places_of(self, rows: Iterable[int]) -> list[int]:
+        """The places of the batches that these rows lie in, ascending, to be read with `only`.
+
+        Row numbers ascend: some batches' first ones are read, and no cell.
+        """
+        batches = [place for place, size in enumerate(self._file.group_sizes) if size]
+        begins: dict[int, int] = {}
+
+        def begin(place: int) -> int:
+            if place not in begins:
+                (table,) = self._file.groups(["row"], [place])
+                begins[place] = table.column("row")[0].as_py()
+            return begins[place]
+
+        found = (bisect_right(batches, row, key=begin) - 1 for row in rows)
+        return sorted({batches[max(0, at)] for at in found} if batches else ())
 
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row numbers of all rows, in order: 8 bytes a row."""

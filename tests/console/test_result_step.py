@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from importer import library
 from importer.console.downloads import disposition
 from importer.console.drafts import Drafts
+from importer.journal.journal import Journal
 from importer.model import Status
 from importer.settings import Pace, RunSettings, Secret, Target
 from tests.support.console_import import settled, stream
@@ -91,6 +93,11 @@ def address_of(run: library.RunResult) -> str:
 def counts(run: library.RunResult) -> dict[str, int]:
     past = library.past_run(run.directory.path)
     return {status.value: rows for status, rows in past.counts.items() if rows}
+
+
+def rows_in(run: library.RunResult, state: Status) -> list[library.ResultRow]:
+    (page,) = library.pages_of_rows(run.directory.path, [([state], 0)], most=100)
+    return page.rows
 
 
 def test_a_past_import_is_shown_with_every_row_accounted_for(
@@ -224,7 +231,7 @@ def make_search_long(service: LiveSandbox) -> None:
 
 def uncertain_records(run: library.RunResult, service: LiveSandbox) -> list[int]:
     """The ids of the records of which the run has no answer."""
-    found = library.first_rows(run.directory.path, Status.CREATED, most=100)
+    found = rows_in(run, Status.CREATED)
     known = {int(numberid) for row in found for numberid in row.numberids}
     return [one["numberid"] for one in service.records(134) if one["numberid"] not in known]
 
@@ -237,7 +244,7 @@ def test_uncertain_rows_are_found_in_the_service(
     page = look(browser, run)
     assert "found, and created: 2 rows" in page.words
     assert uncertain_records(run, service) == []
-    for row in library.first_rows(run.directory.path, Status.CREATED, most=100):
+    for row in rows_in(run, Status.CREATED):
         if row.code == "reconciled":
             assert f"row {row.row}: created, as record {row.numberids[0]}" in page.words
     assert counts(run) == {"created": 8, "invalid": 1}
@@ -290,7 +297,7 @@ def test_a_search_for_rows_goes_on_without_its_page_and_is_stopped_in_order(
     assert "Look for them again" in page.words
     assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
     # What was told is not so any more once somebody has looked.
-    (left,) = library.first_rows(run.directory.path, Status.UNCERTAIN, most=9)
+    (left,) = rows_in(run, Status.UNCERTAIN)
     browser.post(f"{address}/mark", {"row": str(left.row), "numberid": str(gone)})
     assert "not found" not in browser.get(address).words
     assert browser.get(f"{address}/reconcile/events?page={'3' * 16}").status == 404
@@ -308,7 +315,7 @@ def test_the_end_of_the_console_stops_a_search_in_order(
         with stream(browser, f"{address_of(run)}/reconcile", "1" * 16) as watching:
             assert any(b'"found": 1' in line for line in iter(watching.readline, b""))
     assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
-    (row,) = library.first_rows(run.directory.path, Status.UNCERTAIN, most=9)
+    (row,) = rows_in(run, Status.UNCERTAIN)
     library.mark(run.directory.path, {row.row: gone})  # nobody writes its journal any more
 
 
@@ -357,6 +364,68 @@ def test_what_somebody_has_found_out_is_kept_and_can_be_taken_back(
     assert "may have arrived, as before" in back.words
     assert "<html" not in back.text
     assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
+
+
+def many_rows(tmp_path: Path, service: LiveSandbox) -> library.RunResult:
+    """A run that was killed: rows 3 to 61 may have arrived, rows 62 to 181 are to be mended."""
+    good = "".join(f"Good {n},+36 30 123 4{n:03}\n" for n in range(2, 62))
+    bad = "".join(f"Bad {n},12\n" for n in range(62, 182))
+    (tmp_path / "many.csv").write_text(f"Name,Phone\n{good}{bad}", "utf-8")
+    (tmp_path / "mapping.yaml").write_text(MAPPING, "utf-8")
+    run = library.run(
+        tmp_path / "many.csv",
+        tmp_path / "mapping.yaml",
+        target=Target(service.base_url, 134, "acme", Secret(KEY)),
+        settings=RunSettings(runs_dir=tmp_path / "runs", limit=1, allow_new_values=True),
+    )
+    (sent,) = rows_in(run, Status.CREATED)
+    assert sent.row == 2
+    with Journal.open(run.directory.journal) as journal:
+        journal.intend(range(3, 62))  # as they stand where the console was killed meanwhile
+    return run
+
+
+def rows_shown(page: Page) -> list[list[int]]:
+    """The rows of each table of a page."""
+    tables = re.findall(r"<tbody>.*?</tbody>", page.text, re.DOTALL)
+    return [[int(row) for row in re.findall(r"<th[^>]*>Row (\d+)<", one)] for one in tables]
+
+
+def pager(page: Page, of: str) -> dict[str, str]:
+    """The links between the pages of rows of a kind, by what they say."""
+    nav = re.search(
+        rf'<nav class="pager" aria-label="Pages of {of}">(.*?)</nav>', page.text, re.DOTALL
+    )
+    links = re.findall(r'href="([^"#]+)#\w+">([^<]+)<', nav[1] if nav else "")
+    return {words: html.unescape(address) for address, words in links}
+
+
+def test_rows_are_paged_and_marking_one_stays_on_its_page(
+    tmp_path: Path, service: LiveSandbox, browser: Browser
+) -> None:
+    run = many_rows(tmp_path, service)
+    page = browser.get(address_of(run))
+    assert rows_shown(page) == [[*range(3, 53)], [*range(62, 112)]]
+    for expected in (range(112, 162), range(162, 182)):
+        page = browser.get(pager(page, "rows to be mended")["Rows after"])
+        assert rows_shown(page) == [[*range(3, 53)], [*expected]]
+    assert pager(page, "rows to be mended").keys() == {"Rows before"}
+    page = browser.get(pager(page, "rows that may have arrived")["Rows after"])
+    assert rows_shown(page) == [[*range(53, 62)], [*range(162, 182)]]
+    for row in range(53, 62):
+        (mark,) = {
+            html.unescape(one) for one in re.findall(r'action="([^"]+/mark[^"]*)"', page.text)
+        }
+        page = browser.post_part(mark, {"row": str(row), "what": "absent"})
+        assert f"Row {row} is surely not there" in page.words
+        left = [*range(row + 1, 62)]
+        # The last row of a page leads to the page before.
+        assert rows_shown(page) == [left or [*range(3, 53)], [*range(162, 182)]]
+    assert pager(page, "rows that may have arrived") == {}
+    back = pager(page, "rows to be mended")["Rows before"]
+    assert rows_shown(browser.get(back)) == [[*range(3, 53)], [*range(112, 162)]]
+    for odd in ("?failed=x", "?failed=-1", "?uncertain=99999999999999999999"):
+        assert browser.get(f"{address_of(run)}{odd}").status == 200
 
 
 def test_a_run_that_is_no_more_is_told_of(run: library.RunResult, browser: Browser) -> None:

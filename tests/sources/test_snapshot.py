@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,25 @@ def test_what_was_written_is_read_again(file: Path, lasting: bool) -> None:
             for read, written in zip(snapshot.batches(), BATCHES, strict=True):
                 assert read.rows.tolist() == written.rows.tolist()
                 assert read.columns == written.columns
+
+
+@pytest.mark.parametrize("begins", [(2, 5, 40), (2,), (7, 9, 12, 15, 18, 90)])
+def test_rows_are_found_in_their_batches_without_reading_the_others(
+    file: Path, begins: tuple[int, ...]
+) -> None:
+    with SnapshotWriter(file, HEADERS, INFO) as writer:
+        for begin in begins:
+            writer.write(BATCHES[1].where(np.array([False])))  # none of its rows was kept
+            writer.write(batch_of([["a", "b", "c"], ["d", "e", "f"]], begin))
+    with Snapshot.open(file) as snapshot:
+        rows = snapshot.row_numbers().tolist()
+        for count in range(len(rows) + 1):
+            for wanted in combinations(rows, count) if len(rows) < 8 else ((*rows[::3],), ()):
+                places = snapshot.places_of(wanted)
+                found = [batch.rows.tolist() for batch in snapshot.batches(only=places)]
+                assert found == [
+                    [begin, begin + 1] for begin in begins if {begin, begin + 1} & {*wanted}
+                ]
 
 
 def test_which_cells_were_numbers_with_a_fraction_is_kept(file: Path) -> None:
