@@ -25,6 +25,7 @@ from importer import library
 from importer.console.downloads import send_file
 from importer.console.drafts import Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
+from importer.console.records import part_name
 from importer.console.telling import Action, Teller, Told
 from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList
 from importer.errors import ImporterError, RunInterruptedError, UsageError
@@ -274,6 +275,7 @@ def _values(
         "name_of": lambda column: name_of(headers, column),
         "told_edit": lambda edit: told_edit(edit, headers),
         "words": _teller(draft).words,
+        "part_name": part_name,
         "mark": _mark,
         "longest": LONGEST,
     }

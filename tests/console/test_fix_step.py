@@ -152,6 +152,14 @@ def test_the_verdict_comes_first_then_the_rows_that_are_wrong(fixing: Fixing) ->
     assert "Note" not in re.findall(r'<th scope="col">([^<]+)', page.text), "nothing reads it"
 
 
+def test_a_problem_of_several_columns_says_of_what_it_is(browser: Browser, drafts: Drafts) -> None:
+    text = "First,Last,Phone\n,,+36 30 123 4567\nAnn,Orr,+36 30 123 4568\n"
+    rules = "full name: {columns: [First, Last], required: true}"
+    mapping = f"version: 1\nform: {{{rules}}}\ncontacts: {{1: {{phone: Phone}}}}\n"
+    page = Fixing(browser, drafts, text, mapping).page()
+    assert re.search(r"(First[^:]*|full name): A value is required", page.words), page.words
+
+
 def test_rows_are_narrowed_down_to_a_kind_of_problem(fixing: Fixing) -> None:
     assert rows_of(fixing.page("?kind=bad_phone")) == [4]
     assert rows_of(fixing.page("?kind=nothing_such")) == []
