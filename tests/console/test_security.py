@@ -14,37 +14,45 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from importer.console import (
+    columns_step,
+    file_step,
+    fix_step,
+    home,
+    plan_step,
+    result_step,
+    send_step,
+    target,
+)
 from importer.console.instance import link_to_running
 from importer.console.security import Access, loopback
 from importer.console.server import serve
 from importer.errors import UsageError
 from tests.support.live_console import Browser, LiveConsole, contact, live_console, multipart
 
-ROUTES = [
-    ("GET", "/"),
-    ("GET", "/open?token=x"),
-    ("POST", "/link"),
-    ("GET", "/events?page=0123456789abcdef"),
-    ("GET", "/static/console.css"),
-    ("GET", "/static/../server.py"),
-    ("GET", "/nothing"),
-    ("POST", "/drafts"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/file"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/file"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/fix"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/fix/cell"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/fix/report.csv"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/remove"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/place"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/plan"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/plan"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/plan/values"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/plan/events?page=0123456789abcdef"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/send"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/send"),
-    ("POST", "/drafts/0123456789abcdef0123456789abcdef/send/stop"),
-    ("GET", "/drafts/0123456789abcdef0123456789abcdef/send/events?page=0123456789abcdef"),
-]
+STEPS = (home, file_step, columns_step, fix_step, plan_step, send_step, result_step, target)
+_PLACES = {"id": "0123456789abcdef0123456789abcdef"}
+
+
+def _routes() -> list[tuple[str, str]]:
+    """A request for every route of the console, and for some that there are not."""
+    steps = [
+        (route.method, re.sub(r"\{(\w+)[^}]*\}", lambda m: _PLACES.get(m[1], "0"), route.path))
+        for step in STEPS
+        for route in step.ROUTES
+    ]
+    watched = "?page=0123456789abcdef"
+    return [
+        ("GET", "/open?token=x"),
+        ("POST", "/link"),
+        ("GET", "/static/console.css"),
+        ("GET", "/static/../server.py"),
+        ("GET", "/nothing"),
+        *((method, f"{path}{watched}" if "events" in path else path) for method, path in steps),
+    ]
+
+
+ROUTES = _routes()
 FREE = {"/open", "/link", "/static/console.css", "/static/../server.py"}
 POLICY = {
     "default-src 'none'",
@@ -57,15 +65,14 @@ POLICY = {
 }
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_foreign_host_gets_nothing_on_any_route(
-    console: LiveConsole, browser: Browser, method: str, path: str
-) -> None:
+def test_a_foreign_host_gets_nothing_on_any_route(console: LiveConsole, browser: Browser) -> None:
+    assert len(ROUTES) > 40
     hosts = ["evil.example", f"evil.example:{console.port}", f"localhost:{console.port}"]
     hosts += ["127.0.0.1", f"127.0.0.1:{console.port}.evil.example", f"127.0.0.1.:{console.port}"]
-    for host in hosts:
-        answer = browser.ask(method, path, headers={"Host": host})
-        assert answer.status == 421, (host, answer.words)
+    for method, path in ROUTES:
+        for host in hosts:
+            answer = browser.ask(method, path, headers={"Host": host})
+            assert answer.status == 421, (method, path, host, answer.words)
 
 
 def test_a_host_in_the_target_or_none_gets_nothing(console: LiveConsole) -> None:
@@ -77,16 +84,25 @@ def test_a_host_in_the_target_or_none_gets_nothing(console: LiveConsole) -> None
         assert re.match(rb"HTTP/1\.[01] (421|400)", console.raw(request.encode())), request
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_without_a_session_there_is_nothing(console: LiveConsole, method: str, path: str) -> None:
+def test_without_a_session_there_is_nothing(console: LiveConsole) -> None:
     stranger = Browser(console)
-    answer = stranger.ask(method, path)
-    if path.partition("?")[0] not in FREE:
-        assert answer.status == 403
+    guesses = Browser(console, {f"vcc_console_{console.port}": "guessed"})
+    for method, path in ROUTES:
+        if path.partition("?")[0] in FREE:
+            continue
+        answer = stranger.ask(method, path)
+        assert answer.status == 403, (method, path)
         assert "Run vcc-import console again" in answer.words
-    stranger.cookies = {f"vcc_console_{console.port}": "guessed"}
-    if path.partition("?")[0] not in FREE:
-        assert stranger.ask(method, path).status == 403
+        assert guesses.ask(method, path).status == 403, (method, path)
+
+
+def test_no_route_changes_anything_for_other_pages_or_without_the_token(browser: Browser) -> None:
+    changing = [path for method, path in ROUTES if method == "POST" and path != "/link"]
+    assert len(changing) > 20
+    for path in changing:
+        answer = browser.post(path, None, {"Origin": "http://evil.example"})
+        assert answer.status == 403, path
+        assert browser.post(path, {"csrf": "0" * 64}).status in {403, 415}, path
 
 
 def test_a_link_opens_once(console: LiveConsole) -> None:
@@ -218,21 +234,17 @@ def test_an_upload_without_its_token_is_not_taken(
     assert not list((state_dir / "console").glob("drafts/*"))
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-@pytest.mark.parametrize("known", [True, False])
-def test_every_answer_has_the_headers(
-    console: LiveConsole, browser: Browser, method: str, path: str, *, known: bool
-) -> None:
-    if path.startswith("/events") and known:
-        return  # an answer without an end: see test_streams
-    answer = (browser if known else Browser(console)).ask(method, path)
-    policy = answer.headers["content-security-policy"]
-    assert set(policy.split("; ")) >= POLICY
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "server" not in answer.headers
-    assert "access-control-allow-origin" not in answer.headers
+def test_every_answer_has_the_headers(console: LiveConsole, browser: Browser) -> None:
+    for asking in (browser, Browser(console)):
+        for method, path in ROUTES:
+            answer = asking.ask(method, path)
+            policy = answer.headers["content-security-policy"]
+            assert set(policy.split("; ")) >= POLICY, path
+            assert answer.headers["cache-control"] == "no-store", path
+            assert answer.headers["referrer-policy"] == "no-referrer", path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+            assert "server" not in answer.headers, path
+            assert "access-control-allow-origin" not in answer.headers, path
 
 
 @pytest.mark.parametrize(
