@@ -54,4 +54,19 @@ def test_choices_are_kept_and_what_was_typed_stays(
         for width in (400, 1280, 2560):
             page.set_viewport_size({"width": width, "height": 900})
             assert tab.too_wide() == 0, width
+
+        page.locator("#save-name").fill("those of the fair")
+        page.get_by_role("button", name="Save", exact=True).click()
+        tab.says("#verdict", "Saved as")
+        page.goto(page.url.replace("/columns", "/columns/values?field=who"))
+        tab.says("#step", "what is sent for it")
+        page.locator("[name=becomes_0]").fill("Anna")
+        for width in (400, 2560):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert (tab.faults(), tab.too_wide()) == ([], 0), width
+        page.get_by_role("button", name="Keep these").click()
+        tab.says(".records", "Anna")
+        page.goto(console.origin)
+        tab.says(".saved", "those of the fair")
+        assert tab.faults() == []
         assert tab.complaints == []
