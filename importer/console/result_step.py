@@ -24,12 +24,12 @@ from importer.console.drafts import DRAFTS, Draft, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.records import part_name
 from importer.console.target import TARGETS
-from importer.console.telling import Action, Teller, Told, page_words
+from importer.console.telling import Action, Teller, Told, page_words, words_of_run
 from importer.console.under_way import UNDER_WAY, Looking, watch
-from importer.errors import CutJournalError, ImporterError, UsageError
+from importer.errors import CutJournalError, ImporterError, NoJournalError, UsageError
 from importer.library import PastRun, Reconciliation, ResultRow, RowPage, Verification
 from importer.model import Status
-from importer.reports.content import count
+from importer.reports.content import count, visible
 from importer.settings import Target
 
 FILES = {
@@ -108,6 +108,14 @@ class Shown:
 
     def told(self, error: ImporterError, retry: Action | None = None) -> Told:
         """What went wrong with it, and what to do."""
+        if isinstance(error, NoJournalError):
+            return Told(
+                "what was sent is not where it was any more: the folder of this import was moved or"
+                " removed",
+                f"Put it back, as {visible(str(self.folder))}.",
+                (),
+                (Action("Look again", self.page),),
+            )
         if isinstance(error, CutJournalError):
             return Told(
                 "the record of what was sent has lost its end, as after a power cut",
@@ -119,7 +127,8 @@ class Shown:
         again = retry or Action("Look again", self.page)
         if self.draft is not None:
             return Teller(self.draft, again, again).told(error)
-        return Told(page_words(error.message), page_words(error.hint), (), (again,))
+        message, hint = (words_of_run(text, self.folder) for text in (error.message, error.hint))
+        return Told(message, hint, (), (again,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +229,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         all_files=FILES,
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
+        words=page_words,
     )
 
 
@@ -423,9 +433,18 @@ def _differ(number: int) -> str:
 
 
 async def _target(request: web.Request, past: PastRun) -> Target | None:
-    """Where to look: a rehearsal's sandbox, else where the run was sent (None)."""
+    """Where to look: a rehearsal's sandbox, else where the run was sent (None).
+
+    Raises UsageError where that is not known, and ServiceError where the sandbox does not start.
+    """
     targets = request.app[TARGETS]
     if past.sandbox is None:
+        account = await targets.account()
+        if account.customer is None:
+            raise account.error or UsageError(
+                "the credentials of your account are not set any more",
+                "Set them as before: nothing is lost.",
+            )
         return None
     if past.sandbox != targets.sandbox_dir:
         raise UsageError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from importer.console.drafts import Draft
 from importer.errors import (
@@ -22,7 +23,83 @@ from importer.library import AlreadyImported, PlanDiffers, TargetBusy, Unfinishe
 from importer.model import Status, Stop
 
 _COMMAND = re.compile(r"vcc-import\b|(?<![\w-])--[a-z]")
+_BETWEEN = re.compile(r"(?<=[.;:]) ")
+_QUOTED = re.compile(r'"[^"\n]*"')
+_INTRODUCING = re.compile(r"(,? (and )?(then|with))?:$")
+_TEXT = "under “All of it as text” in the columns"
+_IN_THE_PAGE = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (
+            r"set repair: true in the mapping",
+            "choose “Mend what a spreadsheet program has spoilt” in the columns",
+        ),
+        (
+            r"(?:declare (?:the \w+ ?\w*|it) in the mapping(?:, as|:)|say which mark is decimal:)"
+            r' input: \[?"([^"]+)"\]?'
+            r'(?: or input: \[?"([^"]+)"\]?)?',
+            lambda found: (
+                "say under “How they are written” in the columns: "
+                + " or ".join(filter(None, found.groups()))
+            ),
+        ),
+        (
+            r"declare its own form in the mapping as well",
+            "add its own form under “How they are written” in the columns",
+        ),
+        (r"add (timezone: \S+ \(or another\)) to the mapping", rf"add \1 {_TEXT}"),
+        (
+            r"add region: \S+ \(or another\) to the mapping",
+            "say in the columns of which country phones without a country code are",
+        ),
+        (
+            r"set on_error: blank on it to leave such contacts out",
+            "choose in the columns that it is left out if it is wrong",
+        ),
+        (r"change pattern in the mapping", f"change its pattern {_TEXT}"),
+        (r"set rows\.on_duplicate: allow", "choose in the columns that both are sent"),
+        (r"rows\.unique can leave such rows out", "the columns can leave such rows out"),
+        (r"translate it with map\b", "say in the columns which values become which"),
+        (r"choose another phone_field", "choose another number to be called next"),
+        (
+            r"take it off in the mapping: remove_prefix: ",
+            f"take it off {_TEXT}: remove_prefix: ",
+        ),
+        (
+            r"add multiple: true to its rule, and split if .*",
+            "choose “A cell may hold several values” in the columns",
+        ),
+        (
+            r"take multiple: true out of its rule, or map it to a multiple field",
+            "take “A cell may hold several values” off, or choose a field that holds several",
+        ),
+        (r"leave type: valueid out", "choose another kind of value"),
+        (
+            r"change min_length and max_length in the mapping",
+            f"change how long it may be, min_length and max_length, {_TEXT}",
+        ),
+        (
+            r"phone_field is phone1 to phone9 and names",
+            "The number to be called next is one of phone1 to phone9, and names",
+        ),
+        (
+            r"Check dispositionid and userid, and next_calldate for call-backs",
+            "Check the disposition, whose record it is, and when to call back",
+        ),
+        (r"The mapping gives this row no form field", "No column fills a field of this row"),
+        (r"use a valueid of this field", "use the id of one of its values"),
+        (r"\b(in|to|of|with|at) the mapping\b", r"\1 the columns"),
+    )
+)
+"""What the library tells to change in a mapping's text, and how the columns' page calls it."""
 _DAY = "%Y-%m-%d, %H:%M"
+_FILES_OF_A_RUN = {
+    "journal.sqlite3": "the record of what was sent",
+    "source.parquet": "the copy of the list",
+    "ready.parquet": "the records as they are to be sent",
+    "mapping.yaml": "the mapping",
+    "edits.jsonl": "the mended cells",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +229,13 @@ class Teller:
             (self.draft.file, self.draft.name),
             (self.draft.mapping, "the mapping"),
             (self.draft.edits, "the mended cells"),
-            (self.draft.plan_dir, "the plan"),
-            (self.draft.run_dir, "the import"),
         )
         for path, name in known:
-            if path is not None:
-                text = text.replace(str(path), name)
+            text = text.replace(str(path), name)
+        if self.draft.run_dir is not None:
+            return words_of_run(text, self.draft.run_dir)
+        if self.draft.plan_dir is not None:
+            return words_of_run(text, self.draft.plan_dir, "the plan")
         return page_words(text)
 
     def _result(self, run_dir: str, step: str = "result") -> tuple[Action, ...]:
@@ -173,16 +251,53 @@ def _records(number: int) -> str:
     return "1 record was" if number == 1 else f"{number:,} records were"
 
 
+def words_of_run(text: str | None, folder: Path, name: str = "the import") -> str:
+    """A message of the library about a run, or a plan, without the paths of its folder."""
+    text = text or ""
+    for file, what in _FILES_OF_A_RUN.items():
+        text = text.replace(str(folder / file), what)
+    return page_words(text.replace(str(folder), name))
+
+
 def page_words(text: str | None) -> str:
-    """A message of the library without what it tells to type."""
-    return "\n".join(_without_commands(text or ""))
+    """A message of the library in the words of the page, without what it tells to type."""
+    words = "\n".join(_without_commands(text or ""))
+    for pattern, replacement in _IN_THE_PAGE:
+        words = pattern.sub(replacement, words)
+    return words
 
 
 def _without_commands(text: str) -> Iterator[str]:
     """The lines that do not tell to type something, nor introduce one that does."""
     lines = text.splitlines()
     for place, line in enumerate(lines):
-        rest = [s for s in re.split(r"(?<=[.;:]) ", line) if not _COMMAND.search(s)]
-        introduces = line.endswith(":") and any(map(_COMMAND.search, lines[place + 1 : place + 2]))
-        if (kept := " ".join(rest).strip()) and not introduces:
-            yield kept
+        kept: list[str] = []
+        for piece in _pieces(line):
+            if not _is_command(piece):
+                kept.append(piece)
+            elif kept and kept[-1].endswith(":"):  # it says when, or what for
+                introduction = kept.pop()
+                if not introduction.startswith(("if ", "then:", "and then:")):
+                    kept.append(_INTRODUCING.sub(".", introduction))
+        introduces = line.endswith(":") and any(map(_is_command, lines[place + 1 : place + 2]))
+        if kept and not introduces:
+            words = " ".join(kept).strip()
+            yield words.rstrip(";") if words != line else line
+
+
+def _is_command(text: str) -> bool:
+    return _COMMAND.search(_masked(text)) is not None
+
+
+def _pieces(line: str) -> Iterator[str]:
+    """Sentences, and parts of sentences between colons and semicolons; quoted text is not cut."""
+    begin = 0
+    for end in _BETWEEN.finditer(_masked(line)):
+        yield line[begin : end.start()]
+        begin = end.end()
+    yield line[begin:]
+
+
+def _masked(text: str) -> str:
+    """A text of the same length in which no cell says anything: these are in quotes."""
+    return _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), text)

@@ -109,7 +109,7 @@ def date_converter(
             return Converted(text, moment)
         if moment.tzinfo is not None:
             if home is None:
-                message = f'"{text}" has an offset, and the mapping names no timezone'
+                message = f'"{text}" has an offset, and no time zone is set'
                 hint = "add timezone: Europe/Budapest (or another) to the mapping"
                 return Converted(text, Fault("offset_without_timezone", message, hint))
             try:

@@ -41,7 +41,7 @@ WRONG = "<script>alert(1)</script>"
 LIST = "Name,Phone\n" + "".join(
     f"{name},{'+36 30 123 45' + str(10 + place)}\n" for place, name in enumerate(NAMES)
 )
-LIST += f"{WRONG},12\n"
+LIST += f"{WRONG},36301234599.0\n"
 PROJECT = """\
 projects:
   - projectid: 134
@@ -109,6 +109,7 @@ def test_a_past_import_is_shown_with_every_row_accounted_for(
     assert page.status == 200
     for words in ("What became of 9 rows", "Created 6", "To be mended 1", "May have arrived 2"):
         assert words in page.words
+    assert "choose “Mend what a spreadsheet program has spoilt” in the columns" in page.words
     assert "<script>alert" not in page.text
     assert KEY not in page.text
 
@@ -329,8 +330,9 @@ def test_a_service_that_is_gone_while_rows_are_looked_for_is_told_with_a_button(
     assert counts(run)["uncertain"] == 2
     monkeypatch.delenv("VCC_API_KEY")
     monkeypatch.delenv("VCC_CUSTOMER")
-    page = look(browser, run)
-    assert "vcc-import" not in page.words
+    page = browser.post(f"{address_of(run)}/reconcile")
+    assert "credentials of your account are not set any more" in page.words
+    assert page.status == 422
     monkeypatch.setenv("VCC_CUSTOMER", "acme")
     monkeypatch.setenv("VCC_API_KEY", KEY)
     again = re.search(
@@ -435,6 +437,7 @@ def test_a_run_that_is_no_more_is_told_of(run: library.RunResult, browser: Brows
     page = browser.get(address_of(run))
     assert page.status == 422
     assert "vcc-import" not in page.words
+    assert "folder of this import was moved or removed" in page.words
     assert "Look again" in page.words
 
 
