@@ -27,10 +27,12 @@ from importer.mapping.changes import (
     lines_of,
     remarks,
     with_changes,
+    with_lists_of,
+    with_new_values,
+    without_new_value,
     without_remark,
 )
 from importer.mapping.load import LoadedMapping, mapping_in
-from importer.mapping.new_values import with_lists_of, with_new_values, without_new_value
 from importer.mapping.spec import PlacedRule, Rule
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded

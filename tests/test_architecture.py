@@ -99,7 +99,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "sandbox",
     ),
     "sqlite3": ("journal", "operations.ledger", "sandbox"),
-    "ruamel": ("mapping.changes", "mapping.load", "mapping.new_values", "sandbox.document"),
+    "ruamel": ("mapping.changes", "mapping.load", "sandbox.document"),
     "pydantic": (
         "mapping",
         "operations.jobs",

@@ -18,6 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from importer.errors import MappingError, UsageError
 from importer.mapping.load import KeyPath, YamlReader
+from importer.mapping.spec import as_list
 from importer.mapping.writing import flow, scalar
 
 
@@ -54,6 +55,42 @@ def lines_of(text: str, key: str) -> str:
             begin = text.rfind("\n", 0, _start(start)) + 1
             return text[begin : _line_end(text, _end(node, text))]
     return ""
+
+
+def with_new_values(text: str, values: Mapping[str, Iterable[str]]) -> str:
+    """The text of a mapping that lists these values, too, under ``new_values``, by field."""
+    before = _listed(text)
+    return with_changes(
+        text,
+        [
+            Change(("new_values", name), list(dict.fromkeys([*before.get(name, ()), *more])))
+            for name, more in values.items()
+        ],
+    )
+
+
+def without_new_value(text: str, name: str, value: str) -> str:
+    """The text of a mapping that does not list a value of a field under ``new_values`` any more."""
+    listed = _listed(text).get(name, [])
+    if value not in listed:
+        return text
+    left = [one for one in listed if one != value]
+    return with_changes(text, [Change(("new_values", name), left or None)])
+
+
+def _listed(text: str) -> dict[str, list[str]]:
+    found = _data(text).get("new_values") or {}
+    return {name: as_list(values) for name, values in found.items()}
+
+
+def with_lists_of(text: str, folder: Path) -> str:
+    """The text of a mapping that was in `folder`, whose do-not-call lists are found from anywhere.
+
+    Where it names none, or all by whole paths, the text is as it was.
+    """
+    named = as_list((_data(text).get("rows") or {}).get("do_not_call") or [])
+    whole = [{**one, "file": str(folder / one["file"])} for one in named]
+    return text if whole == named else with_changes(text, [Change(("rows", "do_not_call"), whole)])
 
 
 @dataclass(frozen=True, slots=True)

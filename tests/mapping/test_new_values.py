@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer.mapping.changes import with_new_values, without_new_value
 from importer.mapping.load import load_mapping
-from importer.mapping.new_values import with_new_values, without_new_value
 
 MAPPINGS = sorted((Path(__file__).parents[2] / "mappings").glob("*.yaml"))
 ODD = ["Budaörs", "yes", "123", " a: b", "#x", "null", "- y", "'", "line\nbreak", "[", "1e3"]
