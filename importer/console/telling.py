@@ -202,6 +202,7 @@ class Teller:
     def stopped(self, stop: Stop) -> Told:
         """Why a run has stopped early, and how it can go on."""
         message, hint = self.words(stop.message), self.words(stop.hint)
+        actions: tuple[Action, ...] = ()
         match stop.code:
             case "canary":
                 message = message.replace("pending", "not sent")
@@ -220,7 +221,8 @@ class Teller:
                     "Some of the last rows may have arrived: look for them in the result first."
                     " Then go on."
                 )
-        return Told(message, hint)
+                actions = (Action("Look for them in the result", self.step("result#uncertain")),)
+        return Told(message, hint, (), actions)
 
     def words(self, text: str | None) -> str:
         """A message of the library without paths of the console's own, options and commands."""

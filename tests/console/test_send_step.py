@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from importer.console.drafts import Drafts
 from importer.console.instance import Link
 from importer.model import Status
 from importer.operations.guarded import target_lock
-from importer.settings import RunSettings, Secret, Target
+from importer.settings import Pace, RetryPolicy, RunSettings, Secret, Target
 from tests.support.console_import import (
     KEY,
     MAPPING,
@@ -245,6 +247,43 @@ def test_a_key_that_is_refused_in_the_middle_stops_and_nothing_is_lost(
         page = page if "All is sent" in page.words else sent(browser, address, "all")
         assert "All is sent" in page.words
         assert names(service) == everybody()
+
+
+def test_a_service_that_refuses_in_masses_stops_the_run_and_what_may_have_arrived_comes_first(
+    browser: Browser, drafts: Drafts, tmp_path: Path
+) -> None:
+    faults = [{"kind": "bad_gateway", "from": 3, "until": 30}]
+    with live_sandbox(customer="acme", api_key=KEY, faults=faults) as service:
+        draft_id = draft_of(browser, drafts, list_of(40), f"{MAPPING}stamp: import_ref\n")
+        draft = drafts.open(draft_id)
+        target = Target(service.base_url, PROJECT, "acme", Secret(KEY))
+        # Begun with less patience than a page gives, and gone on with in the page as it was begun.
+        settings = RunSettings(
+            runs_dir=tmp_path / "runs",
+            limit=1,
+            pace=Pace(concurrency=1),
+            retry=RetryPolicy(give_up_after=1.0),
+        )
+        run = library.run(draft.file, draft.mapping, target=target, settings=settings)
+        folder = run.directory.path
+        drafts.change(draft_id, plan_dir=folder, run_dir=folder)
+        address = f"/drafts/{draft_id}/send"
+        page = sent(browser, address, "all")
+        counts = library.past_run(folder).counts
+        assert counts[Status.UNCERTAIN] >= 5
+        assert counts[Status.PENDING] > 0
+        assert counts[Status.CREATED] == sum(names(service).values()) == 2
+        reason = json.loads((folder / "summary.json").read_bytes())["reason"]
+        assert reason.startswith("the service has answered nothing certain for")
+        assert reason[1:] in page.words, "as the terminal says it"
+        assert "Some of the last rows may have arrived" in page.words
+        assert "vcc-import" not in page.words
+        assert f"Go on {counts[Status.PENDING]} rows" in page.words
+        (result,) = re.findall(r'href="([^"]+)">Look for them in the result<', page.text)
+        page = browser.get(result)
+        assert f"Rows that may have arrived ({counts[Status.UNCERTAIN]})" in page.words
+        assert 'id="uncertain"' in page.text
+        assert "Look for them in the call centre" in page.words
 
 
 def test_a_service_that_is_gone_is_told_before_anything_is_sent(
