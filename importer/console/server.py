@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -43,7 +43,7 @@ from importer.console.security import (
     gates,
     loopback,
 )
-from importer.console.streams import STREAMS, Event, Streams
+from importer.console.streams import STREAMS, Streams
 from importer.console.target import TARGETS, Targets
 from importer.console.under_way import UNDER_WAY, UnderWay
 from importer.console.work import OPEN_LISTS, OpenLists
@@ -174,7 +174,6 @@ def build_app(
     # HEAD would spend the token of a link without showing the page.
     app.router.add_get(OPEN, _open, name=OPEN_ROUTE, allow_head=False)
     app.router.add_post(LINK, _link, name=LINK_ROUTE)
-    app.router.add_get("/events", _events, allow_head=False)
     app.router.add_static(STATIC, STATIC_FILES, name=STATIC_ROUTE)
     app.add_routes([*home.ROUTES, *file_step.ROUTES, *target.ROUTES])
     app.add_routes([*fix_step.ROUTES, *plan_step.ROUTES, *send_step.ROUTES])
@@ -266,16 +265,6 @@ async def _link(request: web.Request) -> web.Response:
         raise RefusedError(403, "this is for vcc-import console only")
     link = instance.opening(request.app[ACCESS].link())
     return web.Response(text=link.url)
-
-
-async def _events(request: web.Request) -> web.StreamResponse:
-    """``GET /events?page=…``: what happens while a page is open."""
-    return await request.app[STREAMS].send(request, _happening())
-
-
-async def _happening() -> AsyncIterator[Event]:
-    yield Event("connected", "")
-    await asyncio.Event().wait()
 
 
 def _http_log() -> logging.Logger:

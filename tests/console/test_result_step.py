@@ -19,22 +19,21 @@ from importer.console.downloads import disposition
 from importer.console.drafts import Drafts
 from importer.journal.journal import Journal
 from importer.model import Status
-from importer.settings import Pace, RunSettings, Secret, Target
-from tests.support.console_import import settled, stream
+from importer.settings import RunSettings, Secret, Target
+from tests.support.console_import import KEY, settled, stream
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, Page, live_console
-from tests.support.live_sandbox import LiveSandbox, live_sandbox
+from tests.support.live_sandbox import LiveSandbox
+from tests.support.past_import import (
+    MAPPING,
+    forgetful_service,
+    imported,
+    lose_stamps,
+    make_search_long,
+    rows_in,
+    uncertain_records,
+)
 
-KEY = "a-key-that-no-page-may-show"
-MAPPING = """\
-version: 1
-project: 134
-form:
-  name: Name   # as they call themselves
-contacts:
-  1: {phone: {column: Phone, region: HU}}
-stamp: import_ref
-"""
 WIDTHS = (400, 1280)
 NAMES = [f"Lead {number}" for number in range(1, 9)]
 WRONG = "<script>alert(1)</script>"
@@ -42,11 +41,6 @@ LIST = "Name,Phone\n" + "".join(
     f"{name},{'+36 30 123 45' + str(10 + place)}\n" for place, name in enumerate(NAMES)
 )
 LIST += f"{WRONG},36301234599.0\n"
-PROJECT = """\
-projects:
-  - projectid: 134
-    fields: [{name: name, type: text}, {name: import_ref, type: text}]
-"""
 
 
 @pytest.fixture
@@ -60,27 +54,14 @@ def console(
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveSandbox]:
-    """A service that loses its answers to two of the records."""
-    monkeypatch.setenv("VCC_CUSTOMER", "acme")
-    monkeypatch.setenv("VCC_API_KEY", KEY)
-    faults = [{"kind": "close", "at": [3, 5], "stored": True}]
-    with live_sandbox(customer="acme", api_key=KEY, faults=faults, log_requests=True) as live:
+    with forgetful_service(monkeypatch) as live:
         yield live
 
 
 @pytest.fixture
 def run(tmp_path: Path, service: LiveSandbox) -> library.RunResult:
     """A run of nine rows: six were created, two may have been, one is wrong."""
-    (tmp_path / "spring leads.csv").write_text(LIST, "utf-8")
-    (tmp_path / "mapping.yaml").write_text(MAPPING, "utf-8")
-    result = library.run(
-        tmp_path / "spring leads.csv",
-        tmp_path / "mapping.yaml",
-        target=Target(service.base_url, 134, "acme", Secret(KEY)),
-        settings=RunSettings(
-            runs_dir=tmp_path / "runs", pace=Pace(concurrency=1), allow_new_values=True
-        ),
-    )
+    result = imported(tmp_path, service, "spring leads.csv", LIST)
     assert result.summary.counts[Status.UNCERTAIN] == 2
     assert result.summary.counts[Status.CREATED] == 6
     return result
@@ -93,11 +74,6 @@ def address_of(run: library.RunResult) -> str:
 def counts(run: library.RunResult) -> dict[str, int]:
     past = library.past_run(run.directory.path)
     return {status.value: rows for status, rows in past.counts.items() if rows}
-
-
-def rows_in(run: library.RunResult, state: Status) -> list[library.ResultRow]:
-    (page,) = library.pages_of_rows(run.directory.path, [([state], 0)], most=100)
-    return page.rows
 
 
 def test_a_past_import_is_shown_with_every_row_accounted_for(
@@ -208,33 +184,6 @@ def look(browser: Browser, run: library.RunResult, **form: str) -> Page:
     answer = browser.post(f"{address_of(run)}/reconcile", form)
     assert answer.status == 303, answer.words
     return settled(browser, answer.headers["location"])
-
-
-def lose_stamps(service: LiveSandbox, *numberids: int) -> None:
-    """Make records, or all, unknown to those who look for them by their stamps."""
-    chosen = numberids or tuple(record["numberid"] for record in service.records(134))
-    with closing(sqlite3.connect(service.db)) as connection, connection:
-        connection.executemany(
-            "UPDATE record SET data = json_remove(data, '$.import_ref') WHERE numberid = ?",
-            ((numberid,) for numberid in chosen),
-        )
-
-
-def make_search_long(service: LiveSandbox) -> None:
-    """Put so many records after the run's, never far from each other, that a search lasts long."""
-    last = max(record["numberid"] for record in service.records(134))
-    with closing(sqlite3.connect(service.db)) as connection, connection:
-        connection.execute("CREATE TEMP TABLE one AS SELECT * FROM record LIMIT 1")
-        for step in range(1, 12):
-            connection.execute("UPDATE one SET numberid = ?", (last + 190 * step,))
-            connection.execute("INSERT INTO record SELECT * FROM one")
-
-
-def uncertain_records(run: library.RunResult, service: LiveSandbox) -> list[int]:
-    """The ids of the records of which the run has no answer."""
-    found = rows_in(run, Status.CREATED)
-    known = {int(numberid) for row in found for numberid in row.numberids}
-    return [one["numberid"] for one in service.records(134) if one["numberid"] not in known]
 
 
 def test_uncertain_rows_are_found_in_the_service(
@@ -372,14 +321,7 @@ def many_rows(tmp_path: Path, service: LiveSandbox) -> library.RunResult:
     """A run that was killed: rows 3 to 61 may have arrived, rows 62 to 181 are to be mended."""
     good = "".join(f"Good {n},+36 30 123 4{n:03}\n" for n in range(2, 62))
     bad = "".join(f"Bad {n},12\n" for n in range(62, 182))
-    (tmp_path / "many.csv").write_text(f"Name,Phone\n{good}{bad}", "utf-8")
-    (tmp_path / "mapping.yaml").write_text(MAPPING, "utf-8")
-    run = library.run(
-        tmp_path / "many.csv",
-        tmp_path / "mapping.yaml",
-        target=Target(service.base_url, 134, "acme", Secret(KEY)),
-        settings=RunSettings(runs_dir=tmp_path / "runs", limit=1, allow_new_values=True),
-    )
+    run = imported(tmp_path, service, "many.csv", f"Name,Phone\n{good}{bad}", limit=1)
     (sent,) = rows_in(run, Status.CREATED)
     assert sent.row == 2
     with Journal.open(run.directory.journal) as journal:

@@ -165,7 +165,11 @@ def test_what_other_pages_ask_for_is_refused_though_the_cookie_comes(
     browser: Browser, site: str
 ) -> None:
     """Another port of 127.0.0.1 is the same site, to which browsers send our cookie."""
-    for path in ("/", "/static/console.css", "/events?page=0123456789abcdef"):
+    for path in (
+        "/",
+        "/static/console.css",
+        f"/drafts/{'0' * 32}/send/events?page=0123456789abcdef",
+    ):
         assert browser.get(path, {"Sec-Fetch-Site": site}).status == 403
     assert browser.get("/", {"Sec-Fetch-Site": "none"}).status == 200
     assert browser.get("/", {"Sec-Fetch-Site": None}).status == 200
