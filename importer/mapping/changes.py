@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,15 +44,33 @@ def with_changes(text: str, changes: Iterable[Change]) -> str:
     Raises UsageError where a part is written in a way that cannot be changed so (with anchors).
     """
     for change in changes:
-        text = _with(text, change)
+        text = _with(text, _normal(change))
     return text
+
+
+def _normal(change: Change) -> Change:
+    """The change in Unicode NFC, as texts of a mapping are read."""
+    return Change(_in_nfc(change.path), _in_nfc(change.value), change.commented)
+
+
+def _in_nfc(value: Any) -> Any:
+    match value:
+        case str():
+            return unicodedata.normalize("NFC", value)
+        case dict():
+            return {_in_nfc(key): _in_nfc(item) for key, item in value.items()}
+        case list():
+            return list(map(_in_nfc, value))
+        case tuple():
+            return tuple(map(_in_nfc, value))
+    return value
 
 
 def lines_of(text: str, key: str) -> str:
     """The lines of a mapping's text that a key at its top takes, with its remarks beside it."""
     root = _compose(text)
     for start, node, _ in _entries(root, text):
-        if isinstance(start, ScalarNode) and str(start.value) == key:
+        if isinstance(start, ScalarNode) and _name(start) == key:
             begin = text.rfind("\n", 0, _start(start)) + 1
             return text[begin : _line_end(text, _end(node, text))]
     return ""
@@ -124,7 +143,7 @@ def without_remark(text: str, remark: Remark) -> str:
 
 def _remarks(text: str, mark: str, node: MappingNode, path: KeyPath) -> Iterator[Remark]:
     for key, value in node.value:
-        here = (*path, str(key.value))
+        here = (*path, _name(key))
         start = _start(key)
         line = text.rfind("\n", 0, start) + 1
         if not text[line:start].strip():
@@ -140,8 +159,19 @@ def _remarks(text: str, mark: str, node: MappingNode, path: KeyPath) -> Iterator
             yield found
 
 
-_OTHER_KEY = re.compile(r"[\w\"'-]+: \S")
-"""A comment that is a key with its value, of which one is not in use."""
+_KEY = re.compile(r"[\w\"'-]+: \S")
+
+
+def _is_key(content: str) -> bool:
+    """Whether a comment is a key with its value, which is not in use: of prose it is not known."""
+    if ": " not in content:
+        return False
+    try:
+        data = _data(content)
+    except MappingError:
+        return False
+    rules = isinstance(data, dict) and any(isinstance(value, dict) for value in data.values())
+    return rules or _KEY.match(content) is not None
 
 
 def _above(text: str, line: int, key: str, mark: str) -> list[tuple[int, int, bool]]:
@@ -150,10 +180,10 @@ def _above(text: str, line: int, key: str, mark: str) -> list[tuple[int, int, bo
     while line > 0:
         begin = text.rfind("\n", 0, line - 1) + 1
         content = _content(text[begin:line])
-        if content is None:
+        if content is None or _is_within(text[begin:line]):
             break
         is_own = content.startswith(f"{key}: ")
-        if not is_own and not content.startswith(mark) and _OTHER_KEY.match(content):
+        if not is_own and not content.startswith(mark) and _is_key(content):
             break
         found.append((begin, line, not is_own))
         line = begin
@@ -164,6 +194,11 @@ def _content(line: str) -> str | None:
     """What a line says that is a comment; None where it is none."""
     bare = line.strip()
     return bare.removeprefix("#").strip() if bare.startswith("#") else None
+
+
+def _is_within(line: str) -> bool:
+    """Whether a comment is a line of a part that was commented out: prose is not indented."""
+    return line.lstrip().startswith(("#  ", "#\t"))
 
 
 def _remark(
@@ -321,8 +356,11 @@ def _end(node: Node, text: str) -> int:
 
 def _line_end(text: str, at: int) -> int:
     """Where the line of a place ends, before its line break."""
-    ends = [found for mark in "\r\n" if (found := text.find(mark, at)) >= 0]
-    return min(ends, default=len(text))
+    found = _BREAK.search(text, at)
+    return found.start() if found is not None else len(text)
+
+
+_BREAK = re.compile(r"[\r\n]")
 
 
 Entry = tuple[Node | int, Node, str]
@@ -332,10 +370,15 @@ and the key or number by which it is found."""
 
 def _entries(node: Node, text: str) -> list[Entry]:
     if isinstance(node, MappingNode):
-        return [(key, value, str(key.value)) for key, value in node.value]
+        return [(key, value, _name(key)) for key, value in node.value]
     if isinstance(node, SequenceNode):
         return [(_dash(item, node, text), item, str(n)) for n, item in enumerate(node.value)]
     raise _CannotError
+
+
+def _name(key: Node) -> str:
+    """A key as the data have it."""
+    return unicodedata.normalize("NFC", str(key.value))
 
 
 def _is_flow(node: Node) -> bool:
@@ -345,10 +388,12 @@ def _is_flow(node: Node) -> bool:
 def _dash(item: Node, parent: SequenceNode, text: str) -> int:
     if parent.flow_style:
         return _start(item)
-    before = text[: _start(item)].rstrip()
-    if not before.endswith("-"):
+    at = _start(item)
+    while at > 0 and text[at - 1].isspace():
+        at -= 1
+    if text[at - 1 : at] != "-":
         raise _CannotError
-    return len(before) - 1
+    return at - 1
 
 
 def _begin(entry: Entry) -> int:

@@ -14,6 +14,7 @@ import copy
 import difflib
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -326,7 +327,8 @@ class YamlReader:
 def _scalar(node: ScalarNode) -> Any:
     """Read a scalar; a plain one is a number only if the number is written back the same.
 
-    So ``007``, ``+36``, ``1.50`` and ``1e5`` stay text, and ``yes`` is text as in YAML 1.2.
+    So ``007``, ``+36``, ``1.50`` and ``1e5`` stay text, and ``yes`` is text as in YAML 1.2. So is
+    ``nan``, which as a number would be equal to nothing, not to itself.
     """
     text = unicodedata.normalize("NFC", str(node.value))
     if node.style is not None:
@@ -337,7 +339,7 @@ def _scalar(node: ScalarNode) -> Any:
         return text == "true"
     for number in (int, float):
         try:
-            if str(value := number(text)) == text:
+            if str(value := number(text)) == text and math.isfinite(value):
                 return value
         except ValueError:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import UsageError
-from importer.mapping.changes import Change, lines_of, with_changes
+from importer.mapping.changes import (
+    Change,
+    lines_of,
+    remarks,
+    with_changes,
+    without_remark,
+)
 from importer.mapping.load import YamlReader, load_mapping, mapping_in
 
 MAPPINGS = sorted((Path(__file__).parents[2] / "mappings").glob("*.yaml"))
@@ -223,3 +230,45 @@ def test_a_rule_of_a_real_mapping_is_made_required_and_back(path: Path) -> None:
         assert mapping_in(more, path).spec.form[name].required
         back = with_changes(more, [Change(("form", name, "required"), None)])
         assert mapping_in(back, path).spec == spec
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "e\u0301", "\u212b", "=", "<<"])
+def test_any_text_can_be_written_where_a_key_and_where_a_value_stands(text: str) -> None:
+    """Also one that could be read as another: a number that equals nothing, letters in parts."""
+    for before in ("version: 1\nform:\n  a: A\n", "version: 1\nform: {a: A}\n"):
+        for change in (Change(("form", text), text), Change(("form", "a"), {"map": {text: text}})):
+            again = with_changes(with_changes(before, [change]), [Change(("region",), "HU")])
+            assert unicodedata.normalize("NFC", text) in str(data_of(again)["form"])
+
+
+def test_a_key_in_another_normal_form_is_the_same_key() -> None:
+    text = "version: 1\nform:\n  # unsure: why\n  ne\u0301v: A\n"
+    after = with_changes(text, [Change(("form", "n\u00e9v", "required"), value=True)])
+    assert after == text.replace(": A", ": {column: A, required: true}")
+    assert [one.path for one in remarks(text, "unsure: ")] == [("form", "n\u00e9v")]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "  Full name: {column: A}\n",
+        "  name:\n    column:\n      - A\n      - B\n",
+        "  name:\n    column: A\n    map:\n      x y: z\n",
+    ],
+)
+def test_a_remark_ends_where_a_part_is_commented_out(rule: str) -> None:
+    text = f"form:\n  # unsure: first\n{rule}  # unsure: second\n  b: B\n"
+    name = rule.split(":", maxsplit=1)[0].strip()
+    after = with_changes(text, [Change(("form", name), None, commented=True)])
+    assert [one.texts for one in remarks(after, "unsure: ")] == [("second",)]
+    bare = with_changes(
+        text.replace("  # unsure: second\n", ""), [Change(("form", name), None, True)]
+    )
+    assert remarks(bare, "unsure: ") == []
+
+
+def test_a_remark_in_words_with_colons_is_whole() -> None:
+    text = "form:\n  # unsure: only 0 and 1; if they mean no and\n  # yes: type: boolean\n  b: B\n"
+    (found,) = remarks(text, "unsure: ")
+    assert found.texts == ("only 0 and 1; if they mean no and yes: type: boolean",)
+    assert without_remark(text, found) == "form:\n  b: B\n"
