@@ -81,7 +81,9 @@ def test_a_page_has_one_stream(tmp_path: Path, events: str) -> None:
         first = stream(browser, events)
         other_page = stream(browser, events, "f" * 16)
         second = stream(browser, events)
-        assert rest(first).endswith(b"0\r\n\r\n")
+        ended = rest(first)
+        assert ended.endswith(b"0\r\n\r\n")
+        assert b"event: ended" not in ended, "the search goes on"
         for each in (other_page, second):
             with each:
                 answer = b""
