@@ -24,8 +24,8 @@ from importer.console.drafts import DRAFTS, Draft, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.records import part_name
 from importer.console.target import TARGETS
-from importer.console.telling import Action, Teller, Told, page_words, words_of_run
-from importer.console.under_way import UNDER_WAY, Looking, watch
+from importer.console.telling import Action, Teller, Told, page_words, told_stop, words_of_run
+from importer.console.under_way import UNDER_WAY, Looking, Order, Sending, watch
 from importer.errors import CutJournalError, ImporterError, NoJournalError, UsageError
 from importer.library import PastRun, Reconciliation, ResultRow, RowPage, Verification
 from importer.model import Status
@@ -128,7 +128,8 @@ class Shown:
         if self.draft is not None:
             return Teller(self.draft, again, again).told(error)
         message, hint = (words_of_run(text, self.folder) for text in (error.message, error.hint))
-        return Told(message, hint, (), (again,))
+        first, *lines = message.splitlines() or [""]
+        return Told(first, hint, tuple(line.strip() for line in lines), (again,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class Result:
     rows_failed: RowPage
     rows_uncertain: RowPage
     has_stamp: bool
+    plan_id: str | None
 
     def count(self, *states: Status) -> int:
         """The number of rows in these states."""
@@ -203,17 +205,20 @@ async def _show(request: web.Request) -> web.Response:
 async def _page(request: web.Request, shown: Shown, told: Told | None = None) -> web.Response:
     refused = told is not None and told.tone == "bad"
     works = request.app[UNDER_WAY]
+    # Each is asked once whether it is done: it may end while this is awaited.
     sending, looking = works.sending(shown.key), works.looking(shown.key)
-    under_way = sending is not None and not sending.done
-    if looking is not None and looking.done:  # asked once: it may end while this is awaited
+    if looking is not None and looking.done:
         told, looking = told or _ended(looking, shown), None
+    if sending is not None and sending.done:
+        told, sending = told or _sent(sending, shown), None
     result = None
+    work = sending or looking
     try:
-        busy = under_way or looking is not None
-        result = await asyncio.to_thread(_read, shown, busy=busy)
+        result = await asyncio.to_thread(_read, shown, busy=work is not None)
     except ImporterError as error:
-        refused = refused or told is None
-        told = told or shown.told(error)
+        # It is worse than what ended before; but what was refused just now is answered first.
+        told, refused = (told if refused else shown.told(error)), True
+    ours = {None, request.app[TARGETS].sandbox_dir}
     part = is_part(request)
     return request.app[PAGES].render(
         request,
@@ -223,9 +228,10 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         draft=shown.draft,
         result=result,
         told=told,
-        under_way=under_way,
+        under_way=sending is not None,
         looking=looking,
-        state=looking.state() if looking is not None else None,
+        state=work.state() if work is not None else None,
+        can_go_on=result is not None and result.past.sandbox in ours,
         all_files=FILES,
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
@@ -269,7 +275,15 @@ def _read(shown: Shown, *, busy: bool) -> Result:
         failed,
         uncertain,
         library.has_stamp(folder),
+        _plan_id(folder) if past.needs_service else None,
     )
+
+
+def _plan_id(folder: Path) -> str | None:
+    try:
+        return library.read_plan(folder).id
+    except UsageError:
+        return None
 
 
 def _summary(folder: Path) -> Mapping[str, Any]:
@@ -354,6 +368,48 @@ async def _reconcile(request: web.Request) -> web.Response:
         again = shown.look("Look for them again", release=release)
         return await _page(request, shown, shown.told(error, again))
     raise web.HTTPSeeOther(shown.page)
+
+
+async def _send(request: web.Request) -> web.Response:
+    """``POST /runs/{run}/send``: go on with a run that was begun outside of the console."""
+    shown = await _shown(request)
+    if shown.draft is not None:
+        raise web.HTTPSeeOther(f"/drafts/{shown.draft.id}/send")
+    order = Order((await form_of(request)).get("plan_id", ""), first=False)
+    try:
+        past = await asyncio.to_thread(library.past_run, shown.folder)
+        target = await _target(request, past)
+        sending = Sending(shown.key, shown.name, shown.folder, order, of_draft=False)
+        request.app[UNDER_WAY].send(sending, target)
+    except ImporterError as error:
+        return await _page(request, shown, shown.told(error))
+    raise web.HTTPSeeOther(shown.page)
+
+
+async def _stop_sending(request: web.Request) -> web.Response:
+    """``POST /runs/{run}/send/stop``: stop; what is in flight is finished and recorded."""
+    shown = await _shown(request)
+    if (sending := request.app[UNDER_WAY].sending(shown.key)) is not None:
+        sending.ask_to_stop()
+    raise web.HTTPSeeOther(shown.page)
+
+
+async def _events_of_sending(request: web.Request) -> web.StreamResponse:
+    """``GET /runs/{run}/send/events?page=…``: how the sending goes."""
+    shown = await _shown(request)
+    return await watch(request, request.app[UNDER_WAY].sending(shown.key))
+
+
+def _sent(sending: Sending, shown: Shown) -> Told | None:
+    """Why a sending has ended early; that of a draft is told where it is sent."""
+    if shown.draft is not None:
+        return None
+    if sending.error is not None:
+        return shown.told(sending.error)
+    stop = sending.result.stop if sending.result is not None else None
+    if stop is None:
+        return None
+    return told_stop(stop, lambda text: words_of_run(text, shown.folder), shown.address)
 
 
 async def _stop(request: web.Request) -> web.Response:
@@ -444,6 +500,13 @@ async def _target(request: web.Request, past: PastRun) -> Target | None:
             raise account.error or UsageError(
                 "the credentials of your account are not set any more",
                 "Set them as before: nothing is lost.",
+            )
+        customer = past.description.settings.get("customer")
+        if customer not in {None, account.customer}:
+            raise UsageError(
+                f"it was sent as {customer}, and the credentials here are those of"
+                f" {account.customer}",
+                f"Set those of {customer}: nothing is lost.",
             )
         return None
     if past.sandbox != targets.sandbox_dir:
@@ -542,6 +605,11 @@ def _number(text: str, what: str) -> int:
     return int(text)
 
 
+_BEGUN_OUTSIDE = (
+    web.post("/runs/{run}/send", _send),
+    web.post("/runs/{run}/send/stop", _stop_sending),
+    web.get("/runs/{run}/send/events", _events_of_sending, allow_head=False),
+)
 _OF_A_RUN: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "", _show),
     ("GET", "/files/{name}", _download),
@@ -553,7 +621,10 @@ _OF_A_RUN: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/verify", _verify),
 )
 ROUTES = [
-    web.route(method, f"{address}{rest}", handler)
-    for address in ("/drafts/{id}/result", "/runs/{run}")
-    for method, rest, handler in _OF_A_RUN
+    *(
+        web.route(method, f"{address}{rest}", handler)
+        for address in ("/drafts/{id}/result", "/runs/{run}")
+        for method, rest, handler in _OF_A_RUN
+    ),
+    *_BEGUN_OUTSIDE,
 ]

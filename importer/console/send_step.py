@@ -218,7 +218,7 @@ async def _begin(request: web.Request, draft: Draft, order: Order) -> None:
             "the credentials of your account are not set any more",
             "Set them as before, then go on: nothing is lost.",
         )
-    request.app[UNDER_WAY].send(draft, folder, order, target)
+    request.app[UNDER_WAY].send(Sending(draft.id, draft.name, folder, order), target)
 
 
 async def _anew(request: web.Request) -> web.Response:

@@ -201,28 +201,7 @@ class Teller:
 
     def stopped(self, stop: Stop) -> Told:
         """Why a run has stopped early, and how it can go on."""
-        message, hint = self.words(stop.message), self.words(stop.hint)
-        actions: tuple[Action, ...] = ()
-        match stop.code:
-            case "canary":
-                message = message.replace("pending", "not sent")
-                hint = "Look at them below. Records cannot be deleted: they stay as they are."
-            case "http_401" | "http_403" | "http_407":
-                hint = (
-                    "Nothing is lost. Check the customer and the key, and that this computer's"
-                    " address on the internet is registered for the service; then go on."
-                )
-            case "throttled":
-                hint = "The service is busy. Go on later, or more gently."
-            case "unreachable":
-                hint = "Nothing is lost. Check the network, then go on."
-            case "storm":
-                hint = (
-                    "Some of the last rows may have arrived: look for them in the result first."
-                    " Then go on."
-                )
-                actions = (Action("Look for them in the result", self.step("result#uncertain")),)
-        return Told(message, hint, (), actions)
+        return told_stop(stop, self.words, self.step("result"))
 
     def words(self, text: str | None) -> str:
         """A message of the library without paths of the console's own, options and commands."""
@@ -251,6 +230,32 @@ class Teller:
 
 def _records(number: int) -> str:
     return "1 record was" if number == 1 else f"{number:,} records were"
+
+
+def told_stop(stop: Stop, words: Callable[[str | None], str], result: str) -> Told:
+    """Why a run has stopped early, and how it can go on; `result` is the address of that."""
+    message, hint = words(stop.message), words(stop.hint)
+    actions: tuple[Action, ...] = ()
+    match stop.code:
+        case "canary":
+            message = message.replace("pending", "not sent")
+            hint = "Look at them below. Records cannot be deleted: they stay as they are."
+        case "http_401" | "http_403" | "http_407":
+            hint = (
+                "Nothing is lost. Check the customer and the key, and that this computer's"
+                " address on the internet is registered for the service; then go on."
+            )
+        case "throttled":
+            hint = "The service is busy. Go on later, or more gently."
+        case "unreachable":
+            hint = "Nothing is lost. Check the network, then go on."
+        case "storm":
+            hint = (
+                "Some of the last rows may have arrived: look for them in the result first."
+                " Then go on."
+            )
+            actions = (Action("Look for them in the result", f"{result}#uncertain"),)
+    return Told(message, hint, (), actions)
 
 
 def words_of_run(text: str | None, folder: Path, name: str = "the import") -> str:

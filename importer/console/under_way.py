@@ -181,12 +181,19 @@ class Order:
 
 
 class Sending:
-    """A plan that is being sent, or was: `result`, or `error` where nothing could be sent."""
+    """A plan that is being sent, or was: `result`, or `error` where nothing could be sent.
 
-    def __init__(self, draft: Draft, plan_dir: Path, order: Order) -> None:
-        self.key = draft.id
-        self.draft = draft
+    `key` is the id of its draft, or, of a run that was begun outside of the console, its folder;
+    `name` is what the list is called.
+    """
+
+    def __init__(
+        self, key: str, name: str, plan_dir: Path, order: Order, *, of_draft: bool = True
+    ) -> None:
+        self.key = key
+        self.name = name
         self.plan_dir = plan_dir
+        self._of_draft = of_draft
         self.order = order
         self.feed = Feed()
         self.stopping = False
@@ -235,7 +242,8 @@ class Sending:
 
     async def _apply(self, drafts: Drafts, target: Target | None, guard: Guard) -> None:
         past = await asyncio.to_thread(library.past_run, self.plan_dir)
-        settings, self.place = past.settings, (past.base_url, past.project)
+        # Whatever engine it was begun with: the console itself sends.
+        settings, self.place = past.settings_but({"engine": "local"}), (past.base_url, past.project)
         under_way = past.canary is not None and past.canary.under_way
         if self.order.first and not under_way:
             settings = replace(settings, canary=FIRST_ROWS, limit=FIRST_ROWS)
@@ -246,7 +254,8 @@ class Sending:
             # In the thread of the run, before its first request may leave: a console that is killed
             # from here on knows that something was sent.
             if not self._begun and isinstance(item, Progress) and item.stage is Stage.SENDING:
-                drafts.change(self.draft.id, run_dir=self.plan_dir)
+                if self._of_draft:
+                    drafts.change(self.key, run_dir=self.plan_dir)
                 self._begun = True
             # Those that were begun before are read back and shown, before others are sent.
             if self.order.first and under_way and isinstance(item, CanaryEqual):
@@ -452,13 +461,11 @@ class UnderWay:
         self._begin(planning, planning.work(self._drafts, target, where))
         return planning
 
-    def send(self, draft: Draft, plan_dir: Path, order: Order, target: Target | None) -> Sending:
+    def send(self, sending: Sending, target: Target | None) -> None:
         """Begin to send a plan, to its target where None is given; raises as :meth:`plan` does."""
-        self._refuse_busy(draft.id)
-        sending = Sending(draft, plan_dir, order)
+        self._refuse_busy(sending.key)
         sending.rivals = self._rivals
         self._begin(sending, sending.work(self._drafts, target))
-        return sending
 
     def look(self, looking: Looking, target: Target | None) -> None:
         """Begin to look for rows, where their run was sent if no target is given.
@@ -481,7 +488,7 @@ class UnderWay:
         """The lists that are on their way to the place of one that waits."""
         others = [one for one in self._works.values() if isinstance(one, Sending)]
         return [
-            one.draft.name
+            one.name
             for one in others
             if one is not sending and not (one.done or one.waits) and one.place == sending.place
         ]

@@ -7,6 +7,7 @@ import html
 import io
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,10 +21,10 @@ from importer.console.drafts import Drafts
 from importer.journal.journal import Journal
 from importer.model import Status
 from importer.settings import RunSettings, Secret, Target
-from tests.support.console_import import KEY, settled, stream
+from tests.support.console_import import KEY, settled, shown, stream
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, Page, live_console
-from tests.support.live_sandbox import LiveSandbox
+from tests.support.live_sandbox import LiveSandbox, live_sandbox
 from tests.support.past_import import (
     MAPPING,
     forgetful_service,
@@ -370,6 +371,123 @@ def test_rows_are_paged_and_marking_one_stays_on_its_page(
     assert rows_shown(browser.get(back)) == [[*range(3, 53)], [*range(112, 162)]]
     for odd in ("?failed=x", "?failed=-1", "?uncertain=99999999999999999999"):
         assert browser.get(f"{address_of(run)}{odd}").status == 200
+
+
+def names(service: LiveSandbox) -> Counter[str]:
+    """The names in the service, each with how many records have it."""
+    return Counter(record["form"]["name"] for record in service.records(134))
+
+
+def go_on(browser: Browser, page: Page, address: str) -> Page:
+    """The answer to the button that goes on with the sending."""
+    (plan_id,) = re.findall(r'name="plan_id" value="(\w+)"', page.text)
+    return browser.post(f"{address}/send", {"plan_id": plan_id})
+
+
+def test_a_run_that_was_begun_outside_the_console_is_gone_on_with_by_a_button(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = imported(tmp_path, service, "spring leads.csv", LIST, limit=2)
+    address = address_of(run)
+    page = browser.get(address)
+    assert "Go on with the sending 6 rows" in page.words
+    assert "vcc-import" not in page.words
+    monkeypatch.setenv("VCC_CUSTOMER", "other")
+    assert "it was sent as acme" in go_on(browser, page, address).words.lower()
+    monkeypatch.setenv("VCC_CUSTOMER", "acme")
+    assert browser.post(f"{address}/send", {"plan_id": "0" * 32}).status == 303
+    told = settled(browser, address)
+    assert "is not sent, since it is not as approved" in told.words
+    assert "vcc-import" not in told.words
+    assert sum(names(service).values()) == 2
+    answer = go_on(browser, page, address)
+    assert (answer.status, answer.headers["location"]) == (303, address)
+    with stream(browser, f"{address}/send", "1" * 16) as watching:
+        assert watching.read().endswith(b"event: ended\ndata: \n\n")
+    page = settled(browser, address)
+    assert counts(run) == {"created": 6, "uncertain": 2, "invalid": 1}
+    assert names(service) == Counter(NAMES)
+    assert 'name="plan_id"' not in page.text
+    assert library.history(everywhere=True)[0].count(Status.CREATED) == 6
+
+
+def test_such_a_run_is_stopped_in_the_page_and_no_row_is_sent_twice(
+    tmp_path: Path, browser: Browser
+) -> None:
+    rows = "".join(f"Lead {n},+36 30 123 45{n}\n" for n in range(10, 40))
+    with live_sandbox(customer="acme", api_key=KEY, latency="100ms") as service:
+        run = imported(tmp_path, service, "slow.csv", f"Name,Phone\n{rows}", limit=1)
+        address = address_of(run)
+        go_on(browser, browser.get(address), address)
+        page = shown(browser, address, lambda _: sum(names(service).values()) > 2)
+        assert "Still to be sent" in page.words
+        assert f'action="{address}/send/stop"' in page.text
+        assert "being sent already" in browser.post(f"{address}/send").words
+        assert "being sent already" in browser.post(f"{address}/reconcile").words
+        browser.post(f"{address}/send/stop")
+        page = settled(browser, address)
+        left = counts(run)["pending"]
+        assert 0 < left < 28
+        assert f"Go on with the sending {left} rows" in page.words
+        assert sum(names(service).values()) == 30 - left
+        assert max(names(service).values()) == 1
+
+
+def test_a_run_of_an_earlier_version_is_shown_and_settled_and_its_rest_is_not_sent(
+    tmp_path: Path, service: LiveSandbox, browser: Browser
+) -> None:
+    run = imported(tmp_path, service, "old.csv", LIST, limit=4)
+    folder, address = run.directory.path, address_of(run)
+    with closing(sqlite3.connect(folder / "journal.sqlite3")) as journal, journal:
+        journal.execute("DELETE FROM meta WHERE key = 'plan_sha256'")
+    for name in ("ready.parquet", "plan.json", "journal.sqlite3.mark"):
+        (folder / name).unlink()
+    page = browser.get(address)
+    assert page.status == 200
+    assert "Created 3" in page.words
+    assert "An earlier version of the program began it" in page.words
+    assert "Go on with the sending" not in page.words
+    for part in ("send", "verify"):
+        told = browser.post(f"{address}/{part}")
+        told = told if told.status != 303 else settled(browser, address)
+        assert "earlier version" in told.words
+        assert "vcc-import " not in told.words
+    assert "found, and created: 1 row" in look(browser, run).words
+    assert sum(names(service).values()) == 4
+    # And a journal that this version cannot read at all.
+    with closing(sqlite3.connect(folder / "journal.sqlite3")) as journal, journal:
+        journal.execute("PRAGMA user_version = 9")
+    (folder / "journal.sqlite3.mark").unlink()
+    page = browser.get(address)
+    assert page.status == 422
+    assert "The record of what was sent is a journal of version 9" in page.words
+    assert "Use the version of vcc-importer that made it" in page.words
+    assert str(folder) not in page.text
+
+
+def test_a_journal_that_has_lost_its_end_is_made_usable_by_a_button(
+    run: library.RunResult, browser: Browser
+) -> None:
+    path = run.directory.journal
+    content = path.read_bytes()
+    with Journal.open(path) as journal:
+        journal.set_meta({"note": "later"})
+    path.write_bytes(content)  # as a disk that has lost what was written last
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM rows WHERE row = 2")
+    page = browser.get(address_of(run))
+    assert page.status == 422
+    assert "has lost its end" in page.words
+    button = "Take them so, and look for them in the call centre"
+    assert button in page.words
+    (action,) = re.findall(
+        rf'<form action="([^"]+)"(?:(?!</form>).)*{button}', page.text, re.DOTALL
+    )
+    assert browser.post(action).status == 303
+    page = settled(browser, address_of(run))
+    assert "found, and created: 3 rows" in page.words
+    assert "row 2: created" in page.words
+    assert counts(run) == {"created": 8, "invalid": 1}
 
 
 def test_a_run_that_is_no_more_is_told_of(run: library.RunResult, browser: Browser) -> None:
