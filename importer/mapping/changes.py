@@ -76,6 +76,42 @@ def lines_of(text: str, key: str) -> str:
     return ""
 
 
+def with_field_renamed(text: str, old: str, new: str) -> str:
+    """The text of a mapping in which a field of the form has another name, wherever it is named.
+
+    Raises UsageError where the form has a field `new` already, or `old` cannot be renamed so.
+    """
+    before = _data(text)
+    if new in before["form"]:
+        raise UsageError(f"there is a field “{new}” already", "Change that one, or take it out.")
+    wanted = copy.deepcopy(before)
+    wanted["form"] = {new if name == old else name: rule for name, rule in before["form"].items()}
+    try:
+        key = next(
+            start
+            for start, _, name in _entries(_entry(_compose(text), "form", text)[1], text)
+            if name == old and isinstance(start, ScalarNode)
+        )
+    except (StopIteration, _CannotError):
+        raise UsageError(f"there is no field “{old}” any more", "See it as it is now.") from None
+    begin = _start(key)
+    end = begin + len(text[begin : int(key.end_mark.index)].rstrip())
+    after = text[:begin] + _key(new) + text[end:]
+    if list(_data(after)["form"].items()) != list(wanted["form"].items()):
+        raise UsageError(
+            f"{old} is written in a way that can only be changed in the text",
+            "Change it in the text of the mapping.",
+        )
+    unique = as_list((before.get("rows") or {}).get("unique") or [])
+    changes = []
+    if f"form.{old}" in unique:
+        renamed = [f"form.{new}" if key == f"form.{old}" else key for key in unique]
+        changes.append(Change(("rows", "unique"), renamed))
+    if old in (listed := before.get("new_values") or {}):
+        changes += [Change(("new_values", new), listed[old]), Change(("new_values", old), None)]
+    return with_changes(after, changes)
+
+
 def with_new_values(text: str, values: Mapping[str, Iterable[str]]) -> str:
     """The text of a mapping that lists these values, too, under ``new_values``, by field."""
     before = _listed(text)

@@ -17,6 +17,7 @@ from importer.mapping.changes import (
     lines_of,
     remarks,
     with_changes,
+    with_field_renamed,
     without_remark,
 )
 from importer.mapping.load import YamlReader, load_mapping, mapping_in
@@ -272,3 +273,39 @@ def test_a_remark_in_words_with_colons_is_whole() -> None:
     (found,) = remarks(text, "unsure: ")
     assert found.texts == ("only 0 and 1; if they mean no and yes: type: boolean",)
     assert without_remark(text, found) == "form:\n  b: B\n"
+
+
+NAMED = """\
+version: 1
+form:
+  plan: {column: Plan, type: text}  # what they pay
+  'odd: one': Odd
+rows:
+  unique: [form.plan, contacts.1.phone]
+new_values: {plan: [Gold]}
+"""
+
+
+def test_a_field_is_renamed_wherever_it_is_named() -> None:
+    after = with_field_renamed(NAMED, "plan", "tariff: new")
+    assert '  "tariff: new": {column: Plan, type: text}  # what they pay\n' in after
+    assert "unique: [" in after
+    found = data_of(after)
+    assert list(found["form"]) == ["tariff: new", "odd: one"]
+    assert found["rows"]["unique"] == ["form.tariff: new", "contacts.1.phone"]
+    assert found["new_values"] == {"tariff: new": ["Gold"]}
+    assert "  plain: Odd\n" in with_field_renamed(NAMED, "odd: one", "plain")
+
+
+@pytest.mark.parametrize(("old", "new"), [("plan", "odd: one"), ("gone", "new")])
+def test_a_field_is_not_renamed_to_one_that_is_there(old: str, new: str) -> None:
+    with pytest.raises(UsageError):
+        with_field_renamed(NAMED, old, new)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12))
+def test_a_field_can_have_any_name(name: str) -> None:
+    if not name.strip() or name in data_of(NAMED)["form"]:
+        return
+    found = data_of(with_field_renamed(NAMED, "plan", name))
+    assert list(found["form"]) == [name, "odd: one"]
