@@ -111,10 +111,8 @@ async def _known(
 
 async def field_of(request: web.Request, draft: Draft, name: str) -> Field | None:
     """A field of the project to which the draft's records go; None where it cannot be had."""
-    try:
-        target = await request.app[TARGETS].target(draft)
-        project = await asyncio.to_thread(library.project, target)
-    except ImporterError:
+    project = await request.app[TARGETS].project(draft)
+    if project is None:
         return None
     return next((one for one in project.fields if one.name == name), None)
 

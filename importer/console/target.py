@@ -27,6 +27,7 @@ from importer.credentials import credentials, environment
 from importer.errors import ImporterError, MappingError, ServiceError, UsageError
 from importer.files import make_private_folder, write_private
 from importer.library import LoadedMapping
+from importer.model import Project
 from importer.sandbox.started import PROJECT, StartedSandbox, started_sandbox
 from importer.settings import (
     API_KEY_VARIABLE,
@@ -43,6 +44,10 @@ _FIRST_PROJECT = Path(__file__).parent / "sandbox_project.json"
 """What its sandbox serves at first: the sample lists fit into it."""
 _PATIENCE = 12.0
 """Seconds for the sandbox of a console that was killed to end and let go of its database."""
+_PROJECT_SECONDS = 15.0
+"""How long a project is taken to be as it was, where a page only shows it."""
+_PROJECT_PATIENCE = 5.0
+"""Seconds for which a page waits for the service to describe a project."""
 _LONGEST = 2000
 
 
@@ -100,6 +105,7 @@ class Targets:
         self._starting = asyncio.Lock()
         self._sandbox: StartedSandbox | None = None
         self._open = contextlib.ExitStack()
+        self._projects: dict[tuple[object, ...], tuple[float, Project | None]] = {}
 
     async def account(self) -> Account:
         """As whom the service knows the user, as the environment is now."""
@@ -130,6 +136,27 @@ class Targets:
                     "where the records go is not chosen yet",
                     "Set the credentials of your account, or choose the sandbox.",
                 )
+
+    async def project(self, draft: Draft) -> Project | None:
+        """The project to which a draft's records go, as it was a moment ago.
+
+        None where it is not chosen, or cannot be had in a time for which a page may wait.
+        """
+        try:
+            target = await self.target(draft)
+        except ImporterError:
+            return None
+        key, now = (target.base_url, target.project, target.customer), time.monotonic()
+        known = self._projects.get(key)
+        if known is not None and now < known[0] + _PROJECT_SECONDS:
+            return known[1]
+        try:
+            async with asyncio.timeout(_PROJECT_PATIENCE):
+                project = await asyncio.to_thread(library.project, target)
+        except (ImporterError, TimeoutError):
+            project = None
+        self._projects = {key: (time.monotonic(), project)}
+        return project
 
     async def whereabouts(self, draft: Draft) -> Whereabouts:
         """Where a draft's records go, as far as it is known."""
@@ -162,6 +189,7 @@ class Targets:
         that sends to it waits meanwhile. Raises as :meth:`sandbox` does.
         """
         async with self._starting:
+            self._projects.clear()
             await asyncio.to_thread(
                 self._add, library.needed_project(mapping.spec, SANDBOX_PROJECT)
             )
