@@ -236,6 +236,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
         words=page_words,
+        words_of_run=lambda text: words_of_run(str(text), shown.folder),
     )
 
 

@@ -254,6 +254,33 @@ def test_a_search_for_rows_goes_on_without_its_page_and_is_stopped_in_order(
     assert browser.get(f"{address}/reconcile/events?page={'3' * 16}").status == 404
 
 
+def test_while_rows_of_a_draft_are_looked_for_nothing_of_it_is_sent(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, state_dir: Path
+) -> None:
+    run = imported(tmp_path, service, "spring leads.csv", LIST, limit=6)
+    lose_stamps(service)
+    make_search_long(service)
+    draft_id = browser.draft_id("new.csv", LIST.encode())
+    drafts = Drafts(state_dir / "console" / "drafts")
+    drafts.set_mapping(draft_id, MAPPING)
+    drafts.change(draft_id, plan_dir=run.directory.path, run_dir=run.directory.path)
+    result, send = f"/drafts/{draft_id}/result", f"/drafts/{draft_id}/send"
+    assert browser.post(f"{result}/reconcile").headers["location"] == result
+    (run.directory.path / "summary.json").unlink()  # as after a kill: it is written at the end
+    for address in (result, address_of(run)):  # one search, whichever way one comes
+        assert "Asking the service about 2 rows" in browser.get(address).words
+    page = browser.get(send)
+    assert "rows of this import that may have arrived are being looked for" in page.words.lower()
+    assert f'<a class="button" href="{result}">To the result</a>' in page.text
+    assert re.search(r"<button[^>]* disabled>(Go on|Send the rest)", page.text)
+    assert "are being looked for already" in browser.post(send, {"what": "all"}).words
+    before = sum(names(service).values())
+    browser.post(f"{result}/reconcile/stop")
+    settled(browser, result)
+    assert "It was stopped" in browser.get(address_of(run)).words
+    assert sum(names(service).values()) == before
+
+
 def test_the_end_of_the_console_stops_a_search_in_order(
     run: library.RunResult, service: LiveSandbox, tmp_path: Path
 ) -> None:

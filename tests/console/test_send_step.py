@@ -284,6 +284,7 @@ def test_a_service_that_refuses_in_masses_stops_the_run_and_what_may_have_arrive
         assert f"Rows that may have arrived ({counts[Status.UNCERTAIN]})" in page.words
         assert 'id="uncertain"' in page.text
         assert "Look for them in the call centre" in page.words
+        assert f"It has not come to its end: {reason}" in page.words
 
 
 def test_a_service_that_is_gone_is_told_before_anything_is_sent(
