@@ -34,7 +34,8 @@ from importer.mapping.changes import (
     without_remark,
 )
 from importer.mapping.load import LoadedMapping, mapping_in
-from importer.mapping.spec import PlacedRule, Rule
+from importer.mapping.program import Headers
+from importer.mapping.spec import PlacedRule, Rule, SkipWhen
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -97,6 +98,7 @@ __all__ = [
     "Frame",
     "Glimpse",
     "Guard",
+    "Headers",
     "Incoming",
     "LedgerEntry",
     "Listener",
@@ -122,6 +124,7 @@ __all__ = [
     "Running",
     "Search",
     "Seen",
+    "SkipWhen",
     "StopSwitch",
     "TargetBusy",
     "Unfinished",

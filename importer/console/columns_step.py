@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from importer.console.rule_form import (
     changes_of,
     column_named,
     found_in,
+    named_alone,
     rule_form,
     title_of,
     told_alternative,
@@ -40,7 +42,8 @@ from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMapping
 from importer.console.target import TARGETS
 from importer.console.telling import Told, page_words
 from importer.errors import ImporterError, MappingError, UsageError
-from importer.library import Change, LoadedMapping, PlacedRule
+from importer.library import Change, LoadedMapping, PlacedRule, SkipWhen
+from importer.reports.content import visible
 from importer.settings import SourceOptions, Target
 
 ROWS = 5
@@ -49,6 +52,11 @@ MOST_RULES = 300
 """Rules that are shown as forms; a mapping with more is changed in its text."""
 MOST_COLUMNS = 2000
 """Columns that can be chosen in a form."""
+MOST_CHOICES = 10_000
+"""Columns in all choices of a page together; where there would be more, they stand there once."""
+MOST_TEXT = 200_000
+"""Characters of a mapping that is shown as a form: to look at each part of a larger one is slow."""
+_LONGEST_HEADER = 60
 
 DUPLICATES = {
     "skip": "the later one is left out",
@@ -103,19 +111,29 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows that are left out for what stands in a column."""
+    """Rows that are left out for what stands in a column.
+
+    `at_blank` says that they are left out, too, where nothing stands there.
+    """
 
     number: int
     column: int | None
     name: str
     texts: str
+    at_blank: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MappingForm:
-    """A mapping as a form, for a list with these `headers`."""
+    """A mapping as a form, for a list with these `headers`.
+
+    `offered` are the columns that can be chosen: the place of each, and its name as it is shown.
+    A form that `is_large` has them once, and each choice is filled when somebody comes to it.
+    """
 
     headers: tuple[str, ...]
+    offered: Mapping[int, str]
+    is_large: bool
     fields: tuple[RuleForm, ...]
     contacts: tuple[ContactForm, ...]
     free_contacts: tuple[str, ...]
@@ -127,6 +145,7 @@ class MappingForm:
     within: str
     filters: tuple[Filter, ...]
     unused: tuple[int, ...] | None
+    first_unused: int | None
     only_text: tuple[str, ...]
     doubts: Mapping[str, Doubt]
     other_doubts: tuple[Doubt, ...]
@@ -147,7 +166,7 @@ async def _show(request: web.Request) -> web.Response:
     if not draft.mapping.exists() and draft.run_dir is None:
         if fitting := await asyncio.to_thread(_fitting, request, draft):
             return _offer(request, draft, fitting)
-        told = await _drafted(request, draft)
+        told = await _drafted(request, draft, {"seen": _NONE})
     return await _page(request, draft, told=told)
 
 
@@ -171,7 +190,12 @@ def _headers_of(file: Path, reading: SourceOptions) -> tuple[str, ...]:
 
 def _offer(request: web.Request, draft: Draft, fitting: Sequence[SavedMapping]) -> web.Response:
     return request.app[PAGES].render(
-        request, "columns.html.j2", draft=draft, fitting=fitting, folders=_folders(request)
+        request,
+        "columns.html.j2",
+        draft=draft,
+        fitting=fitting,
+        folders=_folders(request),
+        seen=_NONE,
     )
 
 
@@ -180,11 +204,11 @@ def _folders(request: web.Request) -> tuple[str, str]:
     return str(saved.folder), str(saved.beside)
 
 
-async def _drafted(request: web.Request, draft: Draft) -> Told | None:
+async def _drafted(request: web.Request, draft: Draft, form: Mapping[str, str]) -> Told | None:
     """Draft a mapping; gives why it could not be."""
     try:
         target = await _target(request, draft)
-        await asyncio.to_thread(_begin, request.app[DRAFTS], draft, target)
+        await asyncio.to_thread(_begin, request.app[DRAFTS], draft, target, form)
     except ImporterError as error:
         return _told(draft, error)
     return None
@@ -199,7 +223,7 @@ async def _target(request: web.Request, draft: Draft) -> Target | None:
         return None  # the plan tells of it
 
 
-def _begin(drafts: Drafts, draft: Draft, target: Target | None) -> None:
+def _begin(drafts: Drafts, draft: Draft, target: Target | None, form: Mapping[str, str]) -> None:
     try:
         text = library.init(draft.file, reading=draft.reading, target=target)
     except ImporterError:
@@ -207,7 +231,13 @@ def _begin(drafts: Drafts, draft: Draft, target: Target | None) -> None:
             raise
         # The service cannot be asked now: the plan compares with the project.
         text = library.init(draft.file, reading=draft.reading)
-    drafts.set_mapping(draft.id, text)
+
+    def work(draft: Draft) -> str:
+        refuse_sent(draft)
+        _refuse_stale(draft, form)  # it takes a while: another page may have begun, too
+        return text
+
+    drafts.change_mapping(draft.id, work)
 
 
 async def _page(
@@ -220,8 +250,11 @@ async def _page(
     """The step; `text` is one that is not kept, `opened` the rule that was changed last."""
     shown: tuple[Shown, ...] = ()
     form = trouble = None
+    is_kept = text is None
+    seen = _NONE
     if draft.mapping.exists():
         kept = await asyncio.to_thread(_text_of, draft)
+        seen = _digest(kept)
         if text is None:
             text = kept
         try:
@@ -232,7 +265,8 @@ async def _page(
             # That a mapping was kept must not hide that no record can be made by it.
             told = None if told == _KEPT else told
     part = is_part(request)
-    return request.app[PAGES].render(
+    return await asyncio.to_thread(
+        request.app[PAGES].render,
         request,
         "columns_part.html.j2" if part else "columns.html.j2",
         422 if told is not None and told.tone == "bad" and not part else 200,
@@ -240,6 +274,8 @@ async def _page(
         fitting=(),
         folders=_folders(request),
         text=text or "",
+        is_kept=is_kept,
+        seen=seen,
         told=told,
         trouble=trouble if told is None or told.tone != "bad" else None,
         shown=shown,
@@ -250,9 +286,29 @@ async def _page(
         types=TYPES,
         duplicates=DUPLICATES,
         without_contact=WITHOUT_CONTACT,
-        most_columns=MOST_COLUMNS,
         as_yaml=_as_yaml,
     )
+
+
+_NONE = "none"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _refuse_stale(draft: Draft, form: Mapping[str, str]) -> None:
+    """Raise UsageError where a form is of other columns than there are now.
+
+    A form says all that it shows: what another page has changed meanwhile would be undone by it,
+    and a rule that is named by its number may be another one by now.
+    """
+    now = _digest(_text_of(draft)) if draft.mapping.exists() else _NONE
+    if form.get("seen", now) != now:
+        raise UsageError(
+            "the columns were changed in another page meanwhile, so nothing was changed here",
+            "They are shown as they are now: look at them, then choose again.",
+        )
 
 
 def _text_of(draft: Draft) -> str:
@@ -271,9 +327,13 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
     mapping = library.load_mapping(draft.mapping)
     headers = _headers(draft)
     rules = list(mapping.spec.placed_rules())
-    if len(rules) > MOST_RULES:
+    if len(rules) > MOST_RULES or len(mapping.text) > MOST_TEXT:
         return None
-    forms = [(one.path, rule_form(one, headers)) for one in rules if one.path != ("phone_field",)]
+    forms = [
+        (one.path, rule_form(one, headers, is_list=_is_list(one, mapping)))
+        for one in rules
+        if one.path != ("phone_field",)
+    ]
     numbered = _contacts(forms)
     try:
         used = set(library.used_columns(mapping, headers))
@@ -281,12 +341,21 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
     except MappingError:
         unused = None  # it is told what the list lacks
     spec = mapping.spec
-    doubts = {one.path: one for one in map(_doubt, library.remarks(mapping.text, UNSURE))}
+    doubts: dict[str, Doubt] = {}
+    for doubt in map(_doubt, library.remarks(mapping.text, UNSURE)):
+        doubts.setdefault(doubt.path, doubt)  # of two, the first is settled first
     beside = {form.path for _, form in forms}
     beside |= {json.dumps(("contacts", one.number)) for one in numbered} | {json.dumps(("region",))}
     taken = {contact.number for contact in numbered}
+    offered = {
+        n: visible(header, _LONGEST_HEADER)
+        for n, header in enumerate(headers[:MOST_COLUMNS])
+        if header and not header.startswith("_")
+    }
     return MappingForm(
         headers=headers,
+        offered=offered,
+        is_large=len(offered) * (len(forms) + len(spec.rows.skip_when)) > MOST_CHOICES,
         fields=tuple(form for path, form in forms if path[0] == "form"),
         contacts=numbered,
         free_contacts=tuple(str(n) for n in range(1, 10) if str(n) not in taken),
@@ -301,10 +370,17 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
         without_contact=spec.rows.without_contact,
         within=str(spec.rows.within or ""),
         filters=tuple(
-            Filter(n, found_in(headers, one.column), one.column, "\n".join(one.in_))
+            Filter(
+                n,
+                found_in(headers, one.column),
+                one.column,
+                _texts_of(one),
+                at_blank=_is_at_blank(one),
+            )
             for n, one in enumerate(spec.rows.skip_when)
         ),
         unused=unused,
+        first_unused=next((n for n in unused or () if n in offered), None),
         only_text=tuple(_only_in_text(mapping)),
         doubts=doubts,
         other_doubts=tuple(one for path, one in doubts.items() if path not in beside),
@@ -412,13 +488,15 @@ async def _keep(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/columns``: another text, which is kept where it is a mapping."""
     draft = await open_draft(request)
     refuse_sent(draft)
-    text = (await form_of(request)).get("text", "").replace("\r\n", "\n")
-    return await _changed(request, draft, lambda _: text, text=text)
+    form = await form_of(request)
+    text = form.get("text", "").replace("\r\n", "\n")
+    return await _changed(request, draft, form, lambda _: text, text=text)
 
 
 async def _changed(
     request: web.Request,
     draft: Draft,
+    form: Mapping[str, str],
     work: Callable[[Draft], str],
     *,
     text: str | None = None,
@@ -427,6 +505,8 @@ async def _changed(
     """Change the mapping's text, and show the step again; nothing is kept that does not load."""
 
     def checked(draft: Draft) -> str:
+        refuse_sent(draft)
+        _refuse_stale(draft, form)
         made = work(draft)
         library.mapping_in(made, draft.mapping)
         return made
@@ -451,9 +531,23 @@ async def _change(request: web.Request) -> web.Response:
         if form.get("what") == "settle":
             return _settled(form, mapping.text)
         changes = _changes(form, unique, mapping, _headers(draft))
-        return library.with_changes(mapping.text, changes)
+        text = mapping.text
+        for change in changes:
+            if change.commented:
+                # What is not in use is no guess to look at.
+                text = _without_remarks(text, change.path)
+        return library.with_changes(text, changes)
 
-    return await _changed(request, draft, work, opened=_key_of(form))
+    return await _changed(request, draft, form, work, opened=_key_of(form))
+
+
+def _without_remarks(text: str, path: Sequence[str]) -> str:
+    """The text without the remarks on guesses within a part."""
+    while found := [
+        one for one in library.remarks(text, UNSURE) if one.path[: len(path)] == tuple(path)
+    ]:
+        text = library.without_remark(text, found[-1])
+    return text
 
 
 def _settled(form: Mapping[str, str], text: str) -> str:
@@ -485,7 +579,7 @@ def _changes(
     """What a form changes in the mapping; raises UsageError."""
     match form.get("what"):
         case "rule":
-            return list(changes_of(_placed(form, mapping), form, headers))
+            return _rule_changes(form, mapping, headers)
         case "drop":
             placed = _placed(form, mapping)
             return [Change(placed.path, None, commented=True)]
@@ -511,12 +605,24 @@ def _changes(
         case "rows":
             return _row_changes(form, unique, mapping)
         case "filter":
-            return [_filter_change(form, mapping, headers)]
+            return list(_filter_changes(form, mapping, headers))
         case "add_more":
             return list(_more_changes(form, mapping, headers))
         case "stamp":
             return [Change(("stamp",), form.get("stamp", "").strip()[:_LONGEST_NAME] or None)]
     raise UsageError("this page is an old one", "Load it again.")
+
+
+def _rule_changes(
+    form: Mapping[str, str], mapping: LoadedMapping, headers: Sequence[str]
+) -> list[Change]:
+    placed = _placed(form, mapping)
+    return list(changes_of(placed, form, headers, is_list=_is_list(placed, mapping)))
+
+
+def _is_list(placed: PlacedRule, mapping: LoadedMapping) -> bool:
+    """Whether a rule's column is written as a list, be it of one."""
+    return (*placed.path, "column", "0") in mapping.places
 
 
 def _placed(form: Mapping[str, str], mapping: LoadedMapping) -> PlacedRule:
@@ -525,7 +631,7 @@ def _placed(form: Mapping[str, str], mapping: LoadedMapping) -> PlacedRule:
     except (ValueError, TypeError, RecursionError):
         path = ()
     for placed in mapping.spec.placed_rules():
-        if placed.path == path:
+        if placed.path == path and path != ("phone_field",):
             return placed
     raise UsageError(
         "this is not in the columns any more", "It was changed in another page: see it as it is."
@@ -537,13 +643,7 @@ def _numbers(mapping: LoadedMapping) -> set[int]:
 
 
 def _column(form: Mapping[str, str], headers: Sequence[str]) -> str:
-    header = headers[column_named(form.get("column", ""), headers)]
-    if not header or headers.count(header) > 1:
-        raise UsageError(
-            f"“{header}” is the name of several columns" if header else "the column has no name",
-            "Give it a name of its own in the list, then upload it again.",
-        )
-    return header
+    return named_alone(headers, column_named(form.get("column", ""), headers))
 
 
 def _new_field(form: Mapping[str, str], mapping: LoadedMapping) -> str:
@@ -599,25 +699,54 @@ def _row_changes(
     return changes
 
 
-def _filter_change(
+def _filter_changes(
     form: Mapping[str, str], mapping: LoadedMapping, headers: Sequence[str]
-) -> Change:
+) -> Iterator[Change]:
     filters = mapping.spec.rows.skip_when
     number = form.get("number", "")
     at = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else -1
     if not 0 <= at <= len(filters):
         raise UsageError("this rule is not there any more", "Load the page again.")
+    before = filters[at] if at < len(filters) else None
     texts = [line.strip() for line in form.get("texts", "").splitlines() if line.strip()]
-    if form.get("drop") or (not texts and at < len(filters)):
-        return Change(("rows", "skip_when", number), None)
+    if form.get("at_blank"):
+        texts.append("")
+    # One that stands there alone need not be in a list.
+    whole = ("rows", "skip_when")
+    path = (*whole, number) if not filters or (*whole, "0") in mapping.places else whole
+    if form.get("drop") or (not texts and before is not None):
+        yield Change(path, None)
+        return
     if not texts:
         raise UsageError("say at which texts a row is left out", "One a line, as: yes")
-    same = at < len(filters) and form.get("column", "") == ""
-    column = filters[at].column if same else _column(form, headers)
-    value = {"column": column, "in": texts}
-    if not filters:
-        return Change(("rows", "skip_when"), [value])
-    return Change(("rows", "skip_when", number), value)
+    if before is None:
+        value = {"column": _column(form, headers), "in": texts}
+        if filters and path == whole:
+            alone = filters[0].model_dump(by_alias=True)
+            yield Change(whole, [alone, value])
+        else:
+            yield Change(path, value) if filters else Change(whole, [value])
+        return
+    chosen = form.get("column", "")
+    if chosen and column_named(chosen, headers) != found_in(headers, before.column):
+        yield Change((*path, "column"), _column(form, headers))
+    shown = _texts_of(before)
+    given = form.get("texts", "").replace("\r\n", "\n")
+    if given != shown or bool(form.get("at_blank")) != _is_at_blank(before):
+        if any("\n" in text.strip() for text in before.in_):
+            raise UsageError(
+                "one of these texts has a line break in it",
+                "Change them in the text of the mapping.",
+            )
+        yield Change((*path, "in"), texts)
+
+
+def _texts_of(one: SkipWhen) -> str:
+    return "\n".join(text for text in one.in_ if text.strip())
+
+
+def _is_at_blank(one: SkipWhen) -> bool:
+    return not all(text.strip() for text in one.in_)
 
 
 async def _take(request: web.Request) -> web.Response:
@@ -626,7 +755,7 @@ async def _take(request: web.Request) -> web.Response:
     refuse_sent(draft)
     chosen = form.get("saved", "")
     if not chosen:
-        told = await _drafted(request, draft)
+        told = await _drafted(request, draft, form)
         if told is not None:
             return await _page(request, draft, told=told)
         raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
@@ -638,7 +767,7 @@ async def _take(request: web.Request) -> web.Response:
                 return one.text
         raise UsageError("this mapping is not there any more", "Choose another one.")
 
-    return await _changed(request, draft, work)
+    return await _changed(request, draft, form, work)
 
 
 async def _save(request: web.Request) -> web.Response:

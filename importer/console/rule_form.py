@@ -6,17 +6,18 @@ and is never touched: a change is made of what in a form is another than in the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from importer.errors import UsageError
-from importer.library import Change, PlacedRule
+from importer.library import Change, Headers, PlacedRule
 
 KINDS = {
     "column": "a column",
@@ -81,7 +82,16 @@ class Option:
 
 
 def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()][:_LINES]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > _LINES:
+        raise _too_much(f"{len(lines):,} lines, and at most {_LINES:,}")
+    return lines
+
+
+def _too_much(what: str) -> UsageError:
+    return UsageError(
+        f"what was typed has {what} can be kept here", "Write it into the text of the mapping."
+    )
 
 
 def _lines_or_none(text: str) -> list[str] | None:
@@ -94,7 +104,7 @@ def _marks(text: str) -> list[str] | None:
 
 
 def _pairs(text: str) -> dict[str, str] | None:
-    found = {}
+    found: dict[str, str] = {}
     for line in _lines(text):
         old, mark, new = line.partition(" = ")
         if not mark:
@@ -102,7 +112,11 @@ def _pairs(text: str) -> dict[str, str] | None:
                 f"“{line[:80]}” does not say what becomes which",
                 "Write each on a line of its own, as in: G = Gold",
             )
-        found[old.strip()] = new.strip()
+        old = old.strip()
+        if found.setdefault(old, new.strip()) != new.strip():
+            raise UsageError(
+                f"“{old[:80]}” is to become {found[old]} and {new.strip()}"[:300], "Take one out."
+            )
     return found or None
 
 
@@ -217,7 +231,8 @@ class RuleForm:
     """A rule as it is shown.
 
     `columns` are the places in the list of the columns that it names, None for one that the list
-    lacks; `kept` names such a one. `others` are the options that the form cannot show, by name.
+    lacks. `has_lines` says that the `text` has several lines. `others` are the options that the
+    form cannot show, by name.
     `can_match` says that its values may be chosen from a list.
     """
 
@@ -228,6 +243,7 @@ class RuleForm:
     columns: tuple[int | None, ...]
     names: tuple[str, ...]
     text: str
+    has_lines: bool
     type: str
     place_type: str
     options: tuple[ShownOption, ...]
@@ -240,9 +256,12 @@ class RuleForm:
         return self.columns[0] if self.columns else None
 
 
-def rule_form(placed: PlacedRule, headers: Sequence[str]) -> RuleForm:
-    """A rule as a form, for a list with these headers."""
-    kind, names, text = _source(placed)
+def rule_form(placed: PlacedRule, headers: Sequence[str], *, is_list: bool = False) -> RuleForm:
+    """A rule as a form, for a list with these headers.
+
+    `is_list` says that its column is written as a list, be it of one.
+    """
+    kind, names, text = _source(placed, is_list=is_list)
     options = []
     others = {}
     for name in sorted(placed.rule.model_fields_set - {*_OF_THE_SOURCE, "type"}):
@@ -262,6 +281,7 @@ def rule_form(placed: PlacedRule, headers: Sequence[str]) -> RuleForm:
         columns=tuple(found_in(headers, name) for name in names),
         names=names,
         text=text,
+        has_lines=_has_lines(text),
         type=placed.rule.type or "",
         place_type=TYPES[placed.default_type],
         options=tuple(options),
@@ -294,10 +314,26 @@ def _value(placed: PlacedRule, name: str) -> Any:
 def _can_be_shown(option: Option, value: Any) -> bool:
     if value is None:
         return True
+    shown = option.shown(value)
+    if option.kind == "choice":
+        return shown in option.choices
+    if len(shown) > _LONGEST or _as_typed(shown, lines=option.kind == "lines") != shown:
+        return False
     try:
-        return bool(option.read(option.shown(value)) == value)
+        return bool(option.read(shown) == value)
     except UsageError:
         return False
+
+
+def _has_lines(text: str) -> bool:
+    return "\n" in text or "\r" in text
+
+
+def _as_typed(text: str, *, lines: bool) -> str:
+    """What a browser makes of a text in a field, before anybody types."""
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if lines else text.replace("\n", "")
 
 
 def _is_for(option: Option, placed: PlacedRule, kind: str) -> bool:
@@ -308,7 +344,7 @@ def _is_for(option: Option, placed: PlacedRule, kind: str) -> bool:
     return not option.types or placed.type in option.types
 
 
-def _source(placed: PlacedRule) -> tuple[str, tuple[str, ...], str]:
+def _source(placed: PlacedRule, *, is_list: bool) -> tuple[str, tuple[str, ...], str]:
     """Where a rule's value comes from: the kind, the columns by their names, and the text."""
     rule = placed.rule
     if rule.template is not None:
@@ -318,26 +354,17 @@ def _source(placed: PlacedRule) -> tuple[str, tuple[str, ...], str]:
     if rule.columns is not None:
         return "columns", tuple(rule.columns), ""
     names = tuple(rule.column or ())
-    return ("column" if len(names) == 1 else "first"), names, ""
+    return ("column" if len(names) == 1 and not is_list else "first"), names, ""
 
 
 def found_in(headers: Sequence[str], name: str) -> int | None:
     """The place of the one column that a name means; None where there is none, or two."""
-    for same in (_plain, _folded):
-        found = [n for n, header in enumerate(headers) if same(header) == same(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            return None
-    return None
+    return _sheet(tuple(headers)).find(name)
 
 
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name.strip())
-
-
-def _folded(name: str) -> str:
-    return "".join(unicodedata.normalize("NFC", name).casefold().split())
+@lru_cache(maxsize=64)
+def _sheet(headers: tuple[str, ...]) -> Headers:
+    return Headers(headers)
 
 
 _MOMENT = datetime(1999, 12, 31, 14, 30, tzinfo=UTC)
@@ -348,10 +375,8 @@ def told_alternative(value: object) -> str:
     """Another value of a rule as it is offered: ways to write a date by an example."""
     match value:
         case {"type": "date" | "datetime", "input": list(formats)}:
-            try:
+            with contextlib.suppress(ValueError, TypeError):
                 return "as in " + " or ".join(_MOMENT.strftime(one) for one in formats)
-            except ValueError:
-                pass
         case {"type": "integer" | "decimal", "input": "," | [","]}:
             return "as in 1.234,50"
         case {"type": "integer" | "decimal", "input": "." | ["."]}:
@@ -363,29 +388,36 @@ def told_alternative(value: object) -> str:
 
 
 def changes_of(
-    placed: PlacedRule, form: Mapping[str, str], headers: Sequence[str]
+    placed: PlacedRule, form: Mapping[str, str], headers: Sequence[str], *, is_list: bool = False
 ) -> Iterator[Change]:
     """The changes of which a rule becomes what its form says.
 
     What the form does not have stays as it is. Raises UsageError.
     """
-    form = {name: text[:_LONGEST].replace("\r\n", "\n") for name, text in form.items()}
-    kind, names, text = _source(placed)
+    form = {name: text.replace("\r\n", "\n") for name, text in form.items()}
+    kind, names, text = _source(placed, is_list=is_list)
     wanted = form.get("kind", kind)
     if wanted not in KINDS:
         raise UsageError("choose where the value comes from")
+    made = list(_source_changes(placed, form, headers, (kind, names, text)))
     if wanted != kind:
-        yield Change(placed.path, _of_another_kind(placed, wanted, names))
-        return
-    yield from _source_changes(placed, form, headers, (kind, names, text))
+        if made and kind in {"column", "first", "columns"}:
+            given = made[0].value
+            names = (given,) if isinstance(given, str) else tuple(given)
+        made = [Change(placed.path, _of_another_kind(placed, wanted, names))]
+    yield from made
     if "type" in form and form["type"] != (placed.rule.type or ""):
         yield from _type_changes(placed, form["type"])
-        return  # its options are others then
+    type_ = form.get("type", placed.rule.type) or placed.default_type
     asked = set(form.get("asked", "").split())
     for option in OPTIONS:
         before = _value(placed, option.name)
         if option.name not in asked or not _can_be_shown(option, before):
             continue
+        if (option.types and type_ not in option.types) or not _is_kept_by(wanted, option.name):
+            continue  # it went with what it was for
+        if len(form.get(option.name, "")) > _LONGEST:
+            raise _too_much(f"more than {_LONGEST:,} characters, which is the most that")
         value = option.read(form.get(option.name, ""))
         if value != before:
             yield Change((*placed.path, option.name), value)
@@ -409,6 +441,11 @@ def _of_another_kind(placed: PlacedRule, kind: str, names: Sequence[str]) -> dic
             kept = [name for name in _OF_A_CONSTANT if name in placed.rule.model_fields_set]
             source: dict[str, Any] = {"value": title_of(placed.path)}
         case "template":
+            if first is not None and {"{", "}"} & set(first.replace("{n}", "")):
+                raise UsageError(
+                    f"“{first[:80]}” has braces in its name, which no text with columns can have",
+                    "Give it another name in the list, then upload it again.",
+                )
             kept, source = _options_of(placed), {"template": f"{{{first}}}"}
         case "columns":
             kept, source = _options_of(placed), {"columns": list(names)}
@@ -418,6 +455,10 @@ def _of_another_kind(placed: PlacedRule, kind: str, names: Sequence[str]) -> dic
             kept, source = _options_of(placed), {"column": first}
     kept = [name for name in kept if name != "join"]
     return {**source, **{name: getattr(placed.rule, name) for name in kept}}
+
+
+def _is_kept_by(kind: str, name: str) -> bool:
+    return kind != "value" or name in _OF_A_CONSTANT
 
 
 def _options_of(placed: PlacedRule) -> list[str]:
@@ -439,19 +480,32 @@ def _source_changes(
             place = column_named(chosen, headers) if chosen else None
             if place is not None and place != found_in(headers, names[0]):
                 bare = placed.rule.model_fields_set == {"column"}
-                name = headers[place]
+                name = named_alone(headers, place)
                 yield Change(placed.path if bare else (*placed.path, "column"), name)
         case "first" | "columns":
-            if "names" in form and (given := _lines(form["names"])) != [n.strip() for n in names]:
+            shown = "\n".join(names)
+            if _has_changed(form.get("names"), shown, lines=True):
+                given = _lines(form["names"])
+                if shown.count("\n") != len(names) - 1:
+                    raise UsageError(
+                        "a column's name has a line break in it",
+                        "Change the names in the text of the mapping.",
+                    )
                 if not given:
                     raise UsageError("name at least one column", "One a line.")
                 option = "column" if kind == "first" else "columns"
                 one = given[0] if option == "column" and len(given) == 1 else given
                 yield Change((*placed.path, option), one)
         case "template" | "value":
-            given_text = form.get("text", text)
-            if given_text != text:
-                yield Change((*placed.path, kind), given_text)
+            if _has_changed(form.get("text"), text, lines=_has_lines(text)):
+                if len(form["text"]) > _LONGEST:
+                    raise _too_much(f"more than {_LONGEST:,} characters, which is the most that")
+                yield Change((*placed.path, kind), form["text"])
+
+
+def _has_changed(given: str | None, shown: str, *, lines: bool) -> bool:
+    """Whether somebody has typed; what a browser itself makes of a text is no change."""
+    return given is not None and given != _as_typed(shown, lines=lines)
 
 
 def _type_changes(placed: PlacedRule, type_: str) -> Iterator[Change]:
@@ -464,6 +518,17 @@ def _type_changes(placed: PlacedRule, type_: str) -> Iterator[Change]:
         if named and option.types and new not in option.types and option.name != "repair":
             yield Change((*placed.path, option.name), None)
     yield Change((*placed.path, "type"), type_ or None)
+
+
+def named_alone(headers: Sequence[str], place: int) -> str:
+    """The name by which a mapping finds a column; raises UsageError where it has none."""
+    name = headers[place]
+    if not name or headers.count(name) > 1:
+        raise UsageError(
+            f"“{name[:80]}” is the name of several columns" if name else "the column has no name",
+            "Give it a name of its own in the list, then upload it again.",
+        )
+    return name
 
 
 def column_named(text: str, headers: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import library
+from importer.console import columns_step
 from importer.console.drafts import Drafts, Place
 from importer.console.rule_form import changes_of
 from importer.errors import ImporterError
@@ -139,7 +140,8 @@ def rule_form_of(page: Page, path: tuple[str, ...]) -> dict[str, str]:
     for tag in re.findall(r"<input [^>]*>", text):
         values = dict(re.findall(r'(\w+)="([^"]*)"', tag))
         if values.get("type") != "checkbox" or tag.rstrip("> ").endswith("checked"):
-            found[values["name"]] = html.unescape(values.get("value", ""))
+            # A browser takes line breaks out of what stands on one line.
+            found[values["name"]] = html.unescape(values.get("value", "")).replace("\n", "")
     for name, body in re.findall(
         r'<textarea [^>]*name="(\w+)"[^>]*>\n?(.*?)</textarea>', text, re.DOTALL
     ):
@@ -489,6 +491,127 @@ def test_texts_of_strangers_stay_texts(browser: Browser, state_dir: Path) -> Non
     assert "<script>alert" not in page.text
     assert "<img" not in page.text
     assert "<i>" not in page.text
+
+
+ODD_LIST = "Name,_id,City,a{b},Phone,Phone\nAnn,7,Budapest,x,+36301234567,\n"
+MANY = "\n".join(f"      k{n}: v{n}" for n in range(501))
+LONG = f"version: 1\nform:\n  many:\n    column: Name\n    map:\n{MANY}\n"
+ODD = f"""\
+version: 1
+form:
+  id: _id
+  far: {{column: Nowhere, required: true}}
+  one: {{column: [City]}}
+  said: {{value: "two\\nlines"}}
+  both: {{template: "{{Name}}\\n{{City}}"}}
+  else: {{column: City, default: "a\\nb"}}
+  list: {{column: City, multiple: true, pipe: error, split: [" - "]}}
+  digits: {{column: City, type: phone, format: digits}}
+  long: {{column: Name, default: {"x" * 30_000}}}
+  lines: {{columns: [Name, "a\\nb"]}}
+"""
+
+
+def test_a_form_of_an_odd_rule_that_is_sent_as_it_is_shown_changes_nothing(
+    browser: Browser, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft_id = browser.draft_id("odd.csv", ODD_LIST.encode())
+    draft = drafts.set_mapping(draft_id, ODD)
+    address = f"/drafts/{draft_id}/columns"
+    every = [one.path for one in library.load_mapping(draft.mapping).spec.placed_rules()]
+    for text, most, paths in (
+        (ODD, columns_step.MOST_CHOICES, every),
+        (ODD, 0, [("form", "id"), ("form", "far")]),
+        (LONG, 0, [("form", "many")]),
+    ):
+        monkeypatch.setattr(columns_step, "MOST_CHOICES", most)
+        drafts.set_mapping(draft_id, text)
+        page = browser.get(address)
+        for path in paths:
+            browser.post_part(f"{address}/change", rule_form_of(page, path))
+            assert draft.mapping.read_text("utf-8") == text, path
+
+
+def test_what_cannot_be_kept_as_it_was_typed_is_refused(columns: Columns) -> None:
+    for form, words in (
+        ({"map": "a = b\na = c"}, "“a” is to become b and c"),
+        ({"map": "\n".join(f"{n} = x" for n in range(501))}, "501 lines"),
+        ({"default": "x" * 20_001}, "more than 20,000 characters"),
+    ):
+        assert words in columns.rule("form", "name", **form).words
+        assert columns.text == MAPPING
+    columns.rule("form", "name", type="date", kind="first", required="yes", case="upper")
+    first = "{column: [Name], type: date, required: true}"
+    assert columns.text == MAPPING.replace("name: Name ", f"name: {first} ")
+    page = columns.rule("form", "name", names="Name\nCity")
+    assert "column: [Name, City]" in columns.text, page.words
+
+
+def test_a_column_whose_name_no_text_can_hold_is_refused(browser: Browser, drafts: Drafts) -> None:
+    draft_id = browser.draft_id("odd.csv", ODD_LIST.encode())
+    text = "version: 1\nform:\n  a: a{b}\n  c: City\n"
+    draft = drafts.set_mapping(draft_id, text)
+    address = f"/drafts/{draft_id}/columns"
+    form = rule_form_of(browser.get(address), ("form", "a"))
+    page = browser.post_part(f"{address}/change", {**form, "kind": "template"})
+    assert "has braces in its name" in page.words
+    form = rule_form_of(browser.get(address), ("form", "c"))
+    page = browser.post_part(f"{address}/change", {**form, "column": "5"})
+    assert "is the name of several columns" in page.words
+    assert draft.mapping.read_text("utf-8") == text
+
+
+def test_what_another_page_has_changed_is_not_undone(columns: Columns) -> None:
+    page = columns.show()
+    stale = rule_form_of(page, ("form", "name"))
+    seen = stale["seen"]
+    columns.change("filter", number="0", column="", texts="Elsewhere")
+    now = columns.text
+    for form in (
+        {**stale, "default": "nobody"},
+        {"what": "filter", "number": "0", "seen": seen, "drop": "yes"},
+        {"what": "region", "region": "AT", "seen": seen},
+    ):
+        part = columns.change(**form)
+        assert "changed in another page" in part.words
+        assert "Elsewhere" in part.words
+        assert columns.text == now
+    typed = MAPPING.replace("region: HU", "region: DE")
+    part = columns.browser.post_part(columns.address, {"text": typed, "seen": seen})
+    assert "region: DE" in part.words, "what was typed is not lost"
+    assert columns.text == now
+    (again,) = set(re.findall(r'name="seen" value="(\w+)"', part.text))
+    columns.browser.post_part(columns.address, {"text": typed, "seen": again})
+    assert columns.text == typed
+    taken = columns.browser.post(f"{columns.address}/begin", {"saved": "", "seen": "none"})
+    assert taken.status == 422
+    assert columns.text == typed
+
+
+def test_a_filter_is_changed_as_it_is_written(columns: Columns) -> None:
+    alone = MAPPING.replace("\n    - {column: City, in: [Nowhere]}", ' {column: city, in: ["", x]}')
+    columns.drafts.set_mapping(columns.id, alone)
+    columns.change("filter", number="0", column="1", texts="x", at_blank="yes")
+    assert columns.text == alone
+    columns.change("filter", number="0", column="0", texts="y", at_blank="yes")
+    changed = '{column: Name, in: ["y", ""]}'
+    assert columns.text == alone.replace('{column: city, in: ["", x]}', changed)
+    columns.change("filter", number="1", column="1", texts="z")
+    assert "{column: City, in: [z]}]" in columns.text
+    columns.change("filter", number="1", drop="yes")
+    columns.change("filter", number="0", drop="yes")
+    assert "skip_when" not in columns.text
+    columns.drafts.set_mapping(columns.id, alone)
+    columns.change("filter", number="0", drop="yes")
+    assert "skip_when" not in columns.text
+
+
+def test_a_rule_that_is_taken_out_is_no_guess_any_more(columns: Columns) -> None:
+    text = "version: 1\nform:\n  # unsure: why\n  Full name: Name\n  b: City  # unsure: what\n"
+    columns.drafts.set_mapping(columns.id, text)
+    columns.change("drop", path='["form", "Full name"]')
+    columns.change("settle", path='["form", "b"]')
+    assert columns.text == "version: 1\nform:\n  # Full name: Name\n  b: City\n"
 
 
 CHOICES = st.fixed_dictionaries(

@@ -2,7 +2,27 @@
 // its button.
 
 const isText = (field) => field.matches("textarea, input:not([type=hidden]):not([type=checkbox])");
-const isDirty = (field) => isText(field) && field.value !== field.defaultValue;
+const isChosen = (field) => field.matches(".add select") && Array.from(field.options).some((each) => each.selected !== each.defaultSelected);
+const isDirty = (field) => isChosen(field) || (isText(field) && (field.value !== field.defaultValue || "notKept" in field.dataset));
+
+// Of a list with many columns the page has them once: a choice gets them when somebody comes to it.
+const fill = (event) => {
+  const select = event.target.closest?.("select[data-options]");
+  if (!select) return;
+  const every = document.getElementById(select.dataset.options).content.cloneNode(true);
+  delete select.dataset.options;
+  const now = select.options[select.selectedIndex];
+  const same = now && Array.from(every.querySelectorAll("option")).find((each) => each.value === now.value);
+  if (!same) {
+    select.append(every);
+    return;
+  }
+  same.defaultSelected = now.defaultSelected;
+  same.selected = true;
+  select.replaceChildren(every);
+};
+document.addEventListener("focusin", fill);
+document.addEventListener("pointerdown", fill, true);
 
 // What is chosen or ticked is kept at once; what is typed, with Enter or by the button: a part that
 // was exchanged when a field was left would take the button that is being pressed away.
@@ -27,7 +47,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", () => {
   for (const [id, value] of typed) {
     const field = document.getElementById(id);
-    if (field !== null) field.value = value;
+    if (field === null) continue;
+    fill({ target: field });
+    if (!field.options || Array.from(field.options).some((each) => each.value === value)) field.value = value;
   }
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   typed = new Map();
