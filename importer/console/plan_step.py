@@ -69,6 +69,14 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         draft = await open_draft(request)
     teller = await teller_for(request, draft, "plan", "Make the plan")
     checkup = None
+    planned = await asyncio.to_thread(_planned, draft, where)
+    outdated = planned.changed if planned is not None else ()
+    if ended is not None and ended.result is None:
+        # What was refused of other columns, or elsewhere, is not what would be refused now.
+        since = await asyncio.to_thread(_changed, draft, where, ended.made_of)
+        if since:
+            ended = None
+        outdated = since if planned is None or planned.changed else ()
     if ended is not None:
         if isinstance(ended.error, Refused):
             checkup = ended.error.checkup
@@ -77,7 +85,6 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         elif ended.result is not None:
             checkup = ended.result.checkup
     refused = checkup if ended is not None and ended.result is None else None
-    planned = await asyncio.to_thread(_planned, draft, where)
     existing: dict[str, list[str]] = {}
     undecided = _undecided(refused)
     if undecided:
@@ -93,6 +100,7 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         planning=planning,
         told=told,
         planned=planned,
+        outdated=outdated,
         refusals=tuple(_refusals(refused, teller)) if refused is not None else (),
         lacking=_lacks_fields(refused),
         undecided=undecided[:MOST_VALUES],
@@ -144,12 +152,17 @@ def changed_since(draft: Draft, where: Whereabouts) -> tuple[str, ...]:
 
     Nothing of a plan that is being sent: it is sent as it was planned.
     """
-    if draft.run_dir is not None or not draft.mapping.exists():
+    return _changed(draft, where, draft.planned_from)
+
+
+def _changed(
+    draft: Draft, where: Whereabouts, made_of: Mapping[str, str] | None
+) -> tuple[str, ...]:
+    """Which ingredients of a planning are others now, in words; none where they are not known."""
+    if made_of is None or draft.run_dir is not None or not draft.mapping.exists():
         return ()
     now = ingredients(draft, where)
-    return tuple(
-        words for name, words in _CHANGED.items() if now[name] != draft.planned_from.get(name)
-    )
+    return tuple(words for name, words in _CHANGED.items() if now[name] != made_of.get(name))
 
 
 # What keeps a list from being planned.
@@ -279,15 +292,25 @@ async def _plan(request: web.Request) -> web.Response:
         pace = _pace(form)
         if form.get("again") == "yes":
             draft = await asyncio.to_thread(request.app[DRAFTS].change, draft.id, again=True)
-        await _begin(request, draft, pace if "pace" in form else _last_pace(request, draft))
+        await _begin(request, draft, pace if "pace" in form else await _last_pace(request, draft))
     except ImporterError as error:
         return await _refused(request, draft, error)
     raise _back(draft)
 
 
-def _last_pace(request: web.Request, draft: Draft) -> Pace:
+async def _last_pace(request: web.Request, draft: Draft) -> Pace:
+    """The pace that was chosen last: of the last planning, else of the plan that there is."""
     planning = request.app[UNDER_WAY].planning(draft.id)
-    return planning.settings.pace if planning is not None else Pace()
+    if planning is not None:
+        return planning.settings.pace
+    try:
+        plan = (
+            await asyncio.to_thread(library.read_plan, draft.plan_dir) if draft.plan_dir else None
+        )
+    except ImporterError:
+        return Pace()
+    settings = plan.settings if plan is not None else {}
+    return Pace(concurrency=settings.get("concurrency"), rate=settings.get("rate"))
 
 
 async def _begin(request: web.Request, draft: Draft, pace: Pace) -> None:
@@ -329,6 +352,13 @@ async def _decide(request: web.Request) -> web.Response:
     planning = request.app[UNDER_WAY].planning(draft.id)
     if planning is None or not isinstance(planning.error, Refused):
         raise _back(draft)  # it was decided in another page
+    where = await request.app[TARGETS].whereabouts(draft)
+    if since := await asyncio.to_thread(_changed, draft, where, planning.made_of):
+        gone = Told(
+            f"nothing of this was kept: since the list was planned last, {'; '.join(since)}",
+            "Plan again, then decide.",
+        )
+        return await _page(request, draft, gone)
     undecided = {(one.field, one.text): one for one in _undecided(planning.error.checkup)}
     allowed: dict[str, list[str]] = {}
     meant: list[tuple[NewValue, str]] = []
@@ -461,7 +491,7 @@ async def _fit(request: web.Request) -> web.Response:
     try:
         mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
         await request.app[TARGETS].fit_sandbox(mapping)
-        await _begin(request, draft, _last_pace(request, draft))
+        await _begin(request, draft, await _last_pace(request, draft))
     except ImporterError as error:
         return await _refused(request, draft, error)
     raise _back(draft)

@@ -125,6 +125,8 @@ class Planning:
         self.ended = asyncio.Event()
         self.result: PlanResult | None = None
         self.error: ImporterError | None = None
+        self.made_of: Mapping[str, str] | None = None
+        """Its ingredients, once they are known: what it says is true as long as they are these."""
 
     @property
     def done(self) -> bool:
@@ -143,7 +145,7 @@ class Planning:
     async def work(self, drafts: Drafts, target: Target, where: Whereabouts) -> None:
         """Plan, and keep in the draft where the plan is, and of what it was made."""
         draft = self.draft
-        made_of = await asyncio.to_thread(ingredients, draft, where)
+        made_of = self.made_of = await asyncio.to_thread(ingredients, draft, where)
         self.result = await library.plan_async(
             draft.file,
             draft.mapping,

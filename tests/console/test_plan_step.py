@@ -148,7 +148,7 @@ def test_each_new_value_is_decided_and_the_mapping_keeps_its_comments(
     forbidden = {"field": "city", "text": "Budaörs"}
     assert browser.post(f"/drafts/{draft_id}/plan/forbid", forbidden).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
-    assert "out of date: the columns were changed" in page.words
+    assert "Since the list was planned last, the columns were changed" in page.words
     assert draft.mapping.read_text("utf-8") == MAPPING
 
 
@@ -265,11 +265,55 @@ def test_a_plan_is_out_of_date_once_something_it_is_made_of_is_another(
     for words, change in changes.items():
         change()
         page = browser.get(f"/drafts/{draft_id}/plan")
-        assert "The plan is out of date" in page.words
+        assert "Since the list was planned last, " in page.words
         assert words in page.words
+        assert page.text.index("Plan again</button>") < page.text.index("Where the records go")
         assert "Go on to sending" not in page.words
     draft.edits.unlink()
     assert "Go on to sending" in planned(browser, draft_id).words
+
+
+def test_what_was_refused_is_not_said_of_other_columns_edits_or_places(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    mapping = MAPPING.replace("  name:", "  shoe_size:")
+    draft_id = draft_of(browser, drafts, LIST, mapping)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert "shoe_size" in page.words
+    assert "“Budaörs”" in page.words
+    decided = decisions(page, "allow")
+    drafts.set_mapping(draft_id, MAPPING)
+    page = browser.get(f"/drafts/{draft_id}/plan")
+    assert "shoe_size" not in page.words
+    assert "“Budaörs”" not in page.words
+    assert "Since the list was planned last, the columns were changed" in page.words
+    assert page.text.index('class="main">Plan again') < page.text.index("Where the records go")
+    answer = browser.post(f"/drafts/{draft_id}/plan/values", decided)
+    assert answer.status == 422, "what is decided must be seen to be lost"
+    assert "the columns were changed" in answer.words
+    assert drafts.open(draft_id).mapping.read_text("utf-8") == MAPPING
+    drafts.set_mapping(draft_id, mapping)
+    assert "shoe_size" in browser.get(f"/drafts/{draft_id}/plan").words, "as it was"
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = browser.get(f"/drafts/{draft_id}/plan")
+    assert "shoe_size" not in page.words
+    assert "Since the list was planned last, the records go elsewhere" in page.words
+
+
+def test_a_mistake_of_the_columns_is_not_told_once_they_are_mended(
+    browser: Browser, drafts: Drafts
+) -> None:
+    mapping = MAPPING.replace("  city: City\n", "")
+    draft_id = draft_of(browser, drafts, LIST, mapping=mapping.replace("Name ", "Nome "))
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    assert "Nome" in planned(browser, draft_id, pace="gentle").words
+    drafts.set_mapping(draft_id, mapping)
+    page = browser.get(f"/drafts/{draft_id}/plan")
+    assert "Nome" not in page.words
+    assert "the columns were changed" in page.words
+    page = planned(browser, draft_id)  # as the button at the top does
+    assert "at most 5 records a second" in page.words, "at the pace that was chosen"
 
 
 def test_a_key_that_is_refused_and_a_service_that_is_down_are_told(
