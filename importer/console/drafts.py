@@ -72,7 +72,8 @@ class Draft:
     where its records go, once that was chosen; at the service to `project` instead of the one that
     the mapping names, and to `base_url` instead of the customer's own. `planned_from` says what its
     plan was made of, so that it shows when a part is another. With `again`, what was sent by past
-    imports is sent once more. What the runs `excepted` have sent is left out.
+    imports is sent once more. What the runs `excepted` have sent is left out: the last of them is
+    that of which this is the rest. `mends` is the run whose failed rows are its list.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Draft:
     planned_from: Mapping[str, str] = field(default_factory=dict)
     again: bool = False
     excepted: tuple[Path, ...] = ()
+    mends: Path | None = None
 
     @property
     def file(self) -> Path:
@@ -136,6 +138,7 @@ class Draft:
             "planned_from": dict(self.planned_from),
             "again": self.again,
             "excepted": [str(path) for path in self.excepted],
+            "mends": str(self.mends) if self.mends is not None else None,
         }
         return json.dumps(about, ensure_ascii=False, indent=1)
 
@@ -164,6 +167,7 @@ class Draft:
                 planned_from={str(key): str(value) for key, value in planned_from.items()},
                 again=bool(about["again"]),
                 excepted=tuple(map(Path, about["excepted"])),
+                mends=_path(about.get("mends")),  # drafts of earlier versions have none
             )
             usable = about["version"] == _VERSION and draft.name == cleaned_name(draft.name)
             if usable and draft.file.is_file():
@@ -196,6 +200,8 @@ class Drafts:
         self._most_bytes = most_bytes
         # Two pages may change one draft: neither must lose what the other has just chosen.
         self._changing = threading.Lock()
+        # A button that is pressed twice, or in two pages, must not begin the same twice.
+        self._continuing = threading.Lock()
 
     def receive(self, name: str) -> Upload:
         """Begin a draft of an upload that calls itself so; raises OutputError."""
@@ -204,16 +210,51 @@ class Drafts:
         return Upload(self.folder, draft_id, cleaned_name(name), self._most_bytes)
 
     def begin_anew(self, draft: Draft, excepted: Path) -> Draft:
-        """A new draft of the same list, read and mended as that one, for what a run has not sent.
+        """The draft of the same list, read and mended as that one, for what a run has not sent.
 
-        Raises OutputError.
+        It is made unless there is one. Raises UsageError where the rows of the run that failed have
+        an import of their own, since they would stand in both, and OutputError.
         """
-        with self.receive(draft.name) as upload:
-            with draft.file.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    upload.write(piece)
-            upload.take_over(replace(draft, excepted=(*draft.excepted, excepted)))
-            return upload.keep()
+        with self._continuing:
+            continued = self.continued(excepted)
+            if continued.rest is not None:
+                return continued.rest
+            if continued.mended is not None:
+                raise UsageError(
+                    f"the rows that failed have an import of their own, {continued.mended.name}:"
+                    " they would be in both",
+                    "Send the rest as it is; or remove that import on the first page, if nothing of"
+                    " it was sent.",
+                )
+            with self.receive(draft.name) as upload, draft.file.open("rb") as file:
+                upload.copy(file)
+                upload.take_over(replace(draft, excepted=(*draft.excepted, excepted)))
+                return upload.keep()
+
+    def begin_mending(
+        self, run_dir: Path, name: str, failures: Path, mapping: str, **chosen: Any
+    ) -> Draft:
+        """The draft of the rows of a run that failed; it is made unless there is one.
+
+        The rest of the run has these rows, too: where that has a draft, it is this one. `chosen`
+        are other fields of the draft. Raises OutputError, and OSError for the file of the rows.
+        """
+        with self._continuing:
+            continued = self.continued(run_dir)
+            if (there := continued.rest or continued.mended) is not None:
+                return there
+            with self.receive(name) as upload, failures.open("rb") as file:
+                upload.copy(file)
+                upload.choose(mapping, mends=run_dir, **chosen)
+                return upload.keep()
+
+    def continued(self, run_dir: Path) -> Continued:
+        """The drafts in which a run is gone on with."""
+        drafts = self.all()
+        return Continued(
+            next((draft for draft in drafts if draft.mends == run_dir), None),
+            next((draft for draft in drafts if draft.excepted[-1:] == (run_dir,)), None),
+        )
 
     def all(self) -> list[Draft]:
         """The drafts that can be used, newest first."""
@@ -302,6 +343,14 @@ class Drafts:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """The drafts in which a run is gone on with: of its failed rows, and of all it has not sent."""
+
+    mended: Draft | None = None
+    rest: Draft | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PrunedDrafts:
     """The drafts that were removed, and the old ones that were kept, with the reason."""
 
@@ -364,6 +413,16 @@ class Upload:
             )
         with self._translated():
             self._target.write(piece)
+
+    def copy(self, file: BinaryIO) -> None:
+        """Append all of another file."""
+        while piece := file.read(_PIECE):
+            self.write(piece)
+
+    def choose(self, mapping: str, **chosen: Any) -> None:
+        """Give it a mapping, and other fields of a draft; raises OutputError."""
+        self._draft = replace(self._draft, **chosen)
+        write_private(self._folder / MAPPING, mapping)
 
     def take_over(self, other: Draft) -> None:
         """Take the choices, the mapping and the edits of another draft; raises OutputError."""

@@ -55,7 +55,10 @@ async def _page(
     drafts, past = await asyncio.gather(
         asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
     )
-    by_run = {draft.run_dir: draft for draft in drafts if draft.run_dir is not None}
+    sent = [draft for draft in drafts if draft.run_dir is not None]
+    mended = {draft.mends for draft in sent}
+    gone_on_with = {draft.excepted[-1] for draft in sent if draft.excepted}
+    by_run = {draft.run_dir: draft for draft in sent}
     return request.app[PAGES].render(
         request,
         "home.html.j2",
@@ -66,7 +69,11 @@ async def _page(
         past=past,
         address_of=lambda entry: _address(by_run.get(entry.run_dir), entry),
         step_of=step_of,
-        left_to_do=left_to_do,
+        left_to_do=lambda entry: left_to_do(
+            entry,
+            is_mended=entry.run_dir in mended,
+            is_gone_on_with=entry.run_dir in gone_on_with,
+        ),
         upload_field=UPLOAD_FIELD,
         saved=await asyncio.to_thread(lambda: list(request.app[SAVED_MAPPINGS].files())),
     )
@@ -94,10 +101,18 @@ def _past_imports() -> PastImports:
     return PastImports(runs[:MOST_IMPORTS], frozenset(run.run_dir for run in runs))
 
 
-def left_to_do(entry: LedgerEntry) -> list[str]:
-    """What a person still has to do about an import, in words; nothing where it is done."""
-    pending = entry.count(Status.PENDING)
+def left_to_do(
+    entry: LedgerEntry, *, is_mended: bool = False, is_gone_on_with: bool = False
+) -> list[str]:
+    """What a person still has to do about an import, in words; nothing where it is done.
+
+    Imports of their own have sent, where it `is_mended`, its rows that failed, and where it
+    `is_gone_on_with`, all that it has not sent.
+    """
+    pending = 0 if is_gone_on_with else entry.count(Status.PENDING)
     failed = entry.count(Status.REJECTED, Status.INVALID)
+    if is_mended or is_gone_on_with:
+        failed = 0
     uncertain = entry.count(Status.UNCERTAIN)
     return [
         words

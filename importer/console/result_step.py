@@ -232,6 +232,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         looking=looking,
         state=work.state() if work is not None else None,
         can_go_on=result is not None and result.past.sandbox in ours,
+        continued=await asyncio.to_thread(request.app[DRAFTS].continued, shown.folder),
         all_files=FILES,
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
@@ -308,7 +309,10 @@ async def _download(request: web.Request) -> web.StreamResponse:
 
 
 async def _mend(request: web.Request) -> web.Response:
-    """``POST …/mend``: the rows that failed become a draft of their own, to be mended and sent."""
+    """``POST …/mend``: the rows that failed become a draft of their own, to be mended and sent.
+
+    Once only: where there is one, it is gone on with.
+    """
     shown = await _shown(request)
     try:
         draft = await asyncio.to_thread(_draft_of_failures, request, shown)
@@ -321,29 +325,29 @@ async def _mend(request: web.Request) -> web.Response:
             )
         )
         return await _page(request, shown, shown.told(known))
-    raise web.HTTPSeeOther(f"/drafts/{draft.id}/fix")
+    step = "fix" if draft.run_dir is None else "result"
+    raise web.HTTPSeeOther(f"/drafts/{draft.id}/{step}")
 
 
 def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
-    drafts = request.app[DRAFTS]
     past = library.past_run(shown.folder)
     mapping = library.with_lists_of(
         (shown.folder / "mapping.yaml").read_text("utf-8-sig"),
         Path(past.description.mapping["path"]).parent,
     )
-    with (
-        (shown.folder / "failures.csv").open("rb") as source,
-        drafts.receive(f"{shown.stem} failures.csv") as upload,
-    ):
-        while piece := source.read(2**20):
-            upload.write(piece)
-        draft = upload.keep()
     # Where the run itself has sent to: not where the mapping, or the account, would lead by now.
-    if past.sandbox is not None:
-        drafts.change(draft.id, place=Place.SANDBOX)
-    else:
-        drafts.change(draft.id, place=Place.SERVICE, project=past.project, base_url=past.base_url)
-    return drafts.set_mapping(draft.id, mapping)
+    where: dict[str, Any] = (
+        {"place": Place.SANDBOX}
+        if past.sandbox is not None
+        else {"place": Place.SERVICE, "project": past.project, "base_url": past.base_url}
+    )
+    return request.app[DRAFTS].begin_mending(
+        shown.folder,
+        f"{shown.stem} failures.csv",
+        shown.folder / "failures.csv",
+        mapping,
+        **where,
+    )
 
 
 async def _reconcile(request: web.Request) -> web.Response:

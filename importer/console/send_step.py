@@ -137,8 +137,16 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         stop=_stop_code(ended),
         pace=pace_words(standing.plan.settings) if standing is not None else "",
         first_rows=FIRST_ROWS,
+        rest=await _rest(request, draft),
         working_folder=Path.cwd(),
     )
+
+
+async def _rest(request: web.Request, draft: Draft) -> Draft | None:
+    """The import of what this one has not sent; None where there is none."""
+    if draft.run_dir is None:
+        return None
+    return (await asyncio.to_thread(request.app[DRAFTS].continued, draft.run_dir)).rest
 
 
 def _stop_code(ended: Sending | None) -> str:
@@ -204,6 +212,11 @@ async def _begin(request: web.Request, draft: Draft, order: Order) -> None:
     folder = draft.run_dir or draft.plan_dir
     if folder is None:
         raise UsageError("there is no plan yet", "Make it first.")
+    if await _rest(request, draft) is not None:
+        raise UsageError(
+            "what was not sent of it has an import of its own",
+            "Go on with that one: both would send the same rows.",
+        )
     targets, past = request.app[TARGETS], await asyncio.to_thread(library.past_run, folder)
     where = await targets.whereabouts(draft)
     if not past.begun and (changed := await asyncio.to_thread(changed_since, draft, where)):
@@ -222,12 +235,15 @@ async def _begin(request: web.Request, draft: Draft, order: Order) -> None:
 
 
 async def _anew(request: web.Request) -> web.Response:
-    """``POST /drafts/{id}/send/anew``: a new draft of what the import has not sent."""
+    """``POST /drafts/{id}/send/anew``: a draft of what the import has not sent, one at most."""
     draft = await open_draft(request)
     if draft.run_dir is None:
         raise UsageError("nothing of this was sent yet", "Change it as it is.")
-    new = await asyncio.to_thread(request.app[DRAFTS].begin_anew, draft, draft.run_dir)
-    raise web.HTTPSeeOther(f"/drafts/{new.id}/columns")
+    try:
+        new = await asyncio.to_thread(request.app[DRAFTS].begin_anew, draft, draft.run_dir)
+    except ImporterError as error:
+        return await _page(request, draft, (await _teller(request, draft, None)).told(error))
+    raise web.HTTPSeeOther(f"/drafts/{new.id}/{'columns' if new.run_dir is None else 'result'}")
 
 
 async def _stop(request: web.Request) -> web.Response:

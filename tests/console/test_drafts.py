@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -183,6 +184,10 @@ def test_what_is_chosen_is_remembered(drafts: Drafts, tmp_path: Path) -> None:
     assert changed.reading == replace(reading, rows=(2, 9))
     assert changed.plan_dir == tmp_path / "terv"
     assert drafts.change(draft.id, plan_dir=None).plan_dir is None
+    about = json.loads((draft.folder / "draft.json").read_bytes())
+    del about["mends"]  # as versions wrote it that did not know whose rows a draft mends
+    (draft.folder / "draft.json").write_text(json.dumps(about), "utf-8")
+    assert drafts.open(draft.id).mends is None
 
 
 def test_two_pages_that_change_one_draft_lose_nothing(drafts: Drafts, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ from importer.console.drafts import Drafts
 from importer.journal.journal import Journal
 from importer.model import Status
 from importer.settings import RunSettings, Secret, Target
-from tests.support.console_import import KEY, settled, shown, stream
+from tests.support.console_import import KEY, planned, sent, settled, shown, stream
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, Page, live_console
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -136,6 +137,43 @@ def test_rows_that_failed_become_a_draft_to_mend_with_the_same_columns(
     assert [row["Name"] for row in rows] == [WRONG]
     checkup = library.check(draft.file, draft.mapping)
     assert checkup.survey.rows == 1
+
+
+def test_rows_that_failed_are_mended_by_one_import_and_no_second_one(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, state_dir: Path
+) -> None:
+    run = imported(tmp_path, service, "leads.csv", f"Name,Phone\n{WRONG},36301234599.0\n")
+    drafts = Drafts(state_dir / "console" / "drafts")
+    address = address_of(run)
+    with ThreadPoolExecutor(4) as threads:  # pressed twice, and in two pages
+        answers = list(threads.map(lambda _: browser.post(f"{address}/mend"), range(4)))
+    (draft,) = drafts.all()
+    assert {answer.headers["location"] for answer in answers} == {f"/drafts/{draft.id}/fix"}
+    page = browser.get(address)
+    assert f'href="/drafts/{draft.id}/fix">Go on mending it<' in page.text
+    assert "Mend it here" not in page.words
+    assert "some rows need you" not in page.words
+    row = browser.get(f"/drafts/{draft.id}/fix")
+    key = re.search(
+        r'name="column" value="1"><input type="hidden" name="key" value="(\w+)"', row.text
+    )
+    assert key is not None
+    cell = {"row": "2", "column": "1", "key": key[1], "text": "+36301234599"}
+    assert browser.post(f"/drafts/{draft.id}/fix/cell", cell).status == 303
+    planned(browser, draft.id)
+    sent(browser, f"/drafts/{draft.id}/send", "first")
+    page = browser.get(address)
+    assert "the rows that failed were mended and sent" in page.words
+    assert f'href="/drafts/{draft.id}/result">See the result<' in page.text
+    again = browser.post(f"{address}/mend")
+    assert again.headers["location"] == f"/drafts/{draft.id}/result"
+    assert len(service.records(134)) == 1
+    assert "row to be mended" not in browser.get("/").words
+    # A draft that was removed is begun again; the ledger knows what it has sent.
+    drafts.remove(draft.id)
+    second = browser.post(f"{address}/mend").headers["location"].split("/")[2]
+    assert browser.post(f"/drafts/{second}/fix/cell", cell).status == 303
+    assert "this list was sent to project 134 before" in planned(browser, second).words.lower()
 
 
 def test_rows_to_be_mended_keep_the_do_not_call_list_that_lay_beside_their_mapping(

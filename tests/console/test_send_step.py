@@ -27,12 +27,14 @@ from tests.support.console_import import (
     draft_of,
     goes_to,
     list_of,
+    order,
     planned,
+    sent,
     settled,
     shown,
     stream,
 )
-from tests.support.live_console import SECONDS, Browser, LiveConsole, Page, live_console
+from tests.support.live_console import SECONDS, Browser, LiveConsole, live_console
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 ROWS = 12
@@ -56,22 +58,6 @@ def ready(
     page = planned(browser, draft_id, **form)
     assert "Go on to sending" in page.words
     return f"/drafts/{draft_id}/send"
-
-
-def order(browser: Browser, address: str, what: str, **more: str) -> Page:
-    """The answer to a button of the send step."""
-    drafts = Drafts(Path(os.environ["VCC_STATE_DIR"]) / "console" / "drafts")
-    plan_dir = drafts.open(address.split("/")[2]).plan_dir
-    assert plan_dir is not None
-    plan = library.read_plan(plan_dir)
-    return browser.post(address, {"plan_id": plan.id, "what": what, **more})
-
-
-def sent(browser: Browser, address: str, what: str, **more: str) -> Page:
-    """The send step once what was ordered has ended."""
-    answer = order(browser, address, what, **more)
-    assert answer.status == 303, answer.words
-    return settled(browser, address)
 
 
 def names(service: LiveSandbox) -> Counter[str]:
@@ -146,6 +132,13 @@ def test_what_the_first_rows_have_shown_is_changed_and_the_rest_imported_anew(
         assert answer.headers["location"] == f"/drafts/{draft_id}/columns"
         new = drafts.open(draft_id)
         assert new.mapping.read_text("utf-8") == MAPPING
+        # There is one import of the rest: pressed once more it is gone on with.
+        assert browser.post(f"{address}/anew").headers["location"] == f"/drafts/{draft_id}/columns"
+        page = browser.get(address)
+        assert f'href="/drafts/{draft_id}/columns">Go on with the rest<' in page.text
+        assert "in spite of it" not in page.words
+        assert "an import of its own" in order(browser, address, "all").words
+        assert "Go on with the rest" in browser.get(address.replace("/send", "/result")).words
         drafts.set_mapping(draft_id, MAPPING.replace("  note: Note\n", ""))
         page = planned(browser, draft_id)
         assert "Created 7" in page.words

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
+from importer import library
 from importer.console.drafts import Drafts
 from tests.support.live_console import SECONDS, Browser, Page
 from tests.support.live_sandbox import LiveSandbox
@@ -63,6 +66,22 @@ def planned(browser: Browser, draft_id: str, **form: str) -> Page:
     answer = browser.post(f"/drafts/{draft_id}/plan", form)
     assert answer.status == 303, answer.words
     return settled(browser, f"/drafts/{draft_id}/plan")
+
+
+def order(browser: Browser, address: str, what: str, **more: str) -> Page:
+    """The answer to a button of the send step."""
+    drafts = Drafts(Path(os.environ["VCC_STATE_DIR"]) / "console" / "drafts")
+    plan_dir = drafts.open(address.split("/")[2]).plan_dir
+    assert plan_dir is not None
+    plan = library.read_plan(plan_dir)
+    return browser.post(address, {"plan_id": plan.id, "what": what, **more})
+
+
+def sent(browser: Browser, address: str, what: str, **more: str) -> Page:
+    """The send step once what was ordered has ended."""
+    answer = order(browser, address, what, **more)
+    assert answer.status == 303, answer.words
+    return settled(browser, address)
 
 
 @contextmanager
