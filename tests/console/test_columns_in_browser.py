@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.console import columns_step
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import LiveConsole
 
@@ -69,4 +70,31 @@ def test_choices_are_kept_and_what_was_typed_stays(
         page.goto(console.origin)
         tab.says(".saved", "those of the fair")
         assert tab.faults() == []
+        assert tab.complaints == []
+
+
+def test_of_a_large_form_the_columns_are_filled_in_where_one_chooses(
+    console: LiveConsole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VCC_CUSTOMER", raising=False)
+    monkeypatch.delenv("VCC_API_KEY", raising=False)
+    monkeypatch.setattr(columns_step, "MOST_CHOICES", 0)
+    path = tmp_path / "leads.csv"
+    path.write_text(LIST, "utf-8")
+    with chromium() as browser, open_tab(browser, console) as tab:
+        page = tab.page
+        page.set_input_files("#file", path)
+        page.wait_for_url("**/file")
+        page.goto(page.url.replace("/file", "/columns"))
+        column = page.locator(".rule").nth(0).locator("[name=column]")
+        assert column.locator("option").all_inner_texts() == ["Name"]
+        column.focus()
+        assert column.locator("option").all_inner_texts() == ["Name", "City", "Phone"]
+        assert column.input_value() == "0"
+        page.locator("#new-column").focus()
+        page.locator("#new-column").select_option("2")
+        column.select_option("1")
+        tab.says("#verdict", "Kept")
+        assert "name: City" in page.input_value("#text")
+        assert page.locator("#new-column").input_value() == "2", "what was chosen stays"
         assert tab.complaints == []
