@@ -36,6 +36,7 @@ from importer.mapping.changes import (
 from importer.mapping.load import LoadedMapping, mapping_in
 from importer.mapping.program import Headers
 from importer.mapping.spec import PlacedRule, Rule, SkipWhen
+from importer.mapping.values import key_in_map
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -140,6 +141,7 @@ __all__ = [
     "has_stamp",
     "history",
     "init",
+    "key_in_map",
     "lines_of",
     "load_mapping",
     "mapping_in",

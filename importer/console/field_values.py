@@ -6,9 +6,9 @@ What is chosen becomes the ``map`` of the field's rule, in the mapping's text.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
-import re
-from collections import Counter
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from aiohttp import web
 from importer import library
 from importer.console.drafts import DRAFTS, Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of
-from importer.console.rule_form import found_in
+from importer.console.rule_form import as_typed
 from importer.console.target import TARGETS
 from importer.console.telling import page_words
 from importer.console.work import OPEN_LISTS, OpenList
@@ -31,6 +31,10 @@ MOST_VALUES = 300
 """Values of a list that are shown, those first that stand most often."""
 MOST_DIFFERENT = 50_000
 """Different values of a list that are counted."""
+MOST_CHOICES = 10_000
+"""Values of the project in all choices of a page; if there would be more, they are there once."""
+LONGEST_ALIKE = 200
+"""Characters of a value for which one that is like it is looked for."""
 ALIKE = 0.85
 """How much two texts must be alike that one is proposed for the other, from 0 to 1."""
 
@@ -49,6 +53,16 @@ class ListedValue:
     is_known: bool
     is_proposed: bool
 
+    @property
+    def as_json(self) -> str:
+        """The text in a way that no browser changes."""
+        return json.dumps(self.text)
+
+    @property
+    def becomes_typed(self) -> str:
+        """What it becomes as a browser sends it back."""
+        return as_typed(self.becomes, lines=False)
+
 
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/columns/values?field=…``."""
@@ -60,24 +74,32 @@ async def _page(
 ) -> web.Response:
     known: Mapping[str, str] | None = None
     listed: tuple[ListedValue, ...] = ()
-    waiting, more = False, 0
+    waiting, more, can_limit = False, 0, False
     try:
         rule = _rule(await asyncio.to_thread(library.load_mapping, draft.mapping), name)
-        known = await _known(request, draft, name, rule)
-        async with asyncio.timeout(PATIENCE), request.app[OPEN_LISTS].using(draft) as opened:
-            counts = await asyncio.to_thread(_counted, opened, rule)
-        listed, more = _listed(counts, rule, known), max(len(counts) - MOST_VALUES, 0)
+        async with contextlib.AsyncExitStack() as stack:
+            async with asyncio.timeout(PATIENCE):
+                # What is opened meanwhile stays open. To count takes a moment only, and would begin
+                # anew with each page that had not the patience for it.
+                opened = await stack.enter_async_context(request.app[OPEN_LISTS].using(draft))
+            # The project is not asked by pages that only wait.
+            field = await field_of(request, draft, name)
+            known, can_limit = _known(field, rule), bool(field is not None and field.values)
+            listed, more = await asyncio.to_thread(_listed, opened, name, rule, known)
     except (TimeoutError, RunInterruptedError):
         waiting = True
     except ImporterError as found:
         error = error or found
-    return request.app[PAGES].render(
+    return await asyncio.to_thread(
+        request.app[PAGES].render,
         request,
         "columns_values.html.j2",
         200 if error is None else 422,
         draft=draft,
         field=name,
         known=known,
+        is_large=len(known or ()) * len(listed) > MOST_CHOICES,
+        can_limit=can_limit,
         listed=listed,
         more=more,
         waiting=waiting,
@@ -94,14 +116,11 @@ def _rule(mapping: LoadedMapping, name: str) -> Rule:
     return rule
 
 
-async def _known(
-    request: web.Request, draft: Draft, name: str, rule: Rule
-) -> dict[str, str] | None:
+def _known(field: Field | None, rule: Rule) -> dict[str, str] | None:
     """The values that the field may have, each with how it is called; None where any may be.
 
     Those of the project, if it can be asked and has any; else those that the mapping allows.
     """
-    field = await field_of(request, draft, name)
     if field is not None and field.values:
         if rule.type == "valueid":
             return {str(one.valueid): one.name for one in field.values if one.valueid is not None}
@@ -117,53 +136,44 @@ async def field_of(request: web.Request, draft: Draft, name: str) -> Field | Non
     return next((one for one in project.fields if one.name == name), None)
 
 
-def _counted(opened: OpenList, rule: Rule) -> Counter[str]:
-    """In how many cells each value of a rule's columns stands, as the cells are mended."""
-    headers, edits = opened.recheck.info.headers, opened.log.overlay
-    names = rule.column or rule.columns or ()
-    places = [place for one in names if (place := found_in(headers, one)) is not None]
-    if rule.columns is None:
-        places = places[:1]
-    marks = sorted({*(rule.split or ()), "|"}, key=len, reverse=True)
-    divides = re.compile("|".join(map(re.escape, marks))) if rule.multiple else None
-    counts: Counter[str] = Counter()
-    for column in places:
-        for batch in map(edits.over, opened.recheck.batches([column])):
-            for one in batch.columns[column].value_counts().to_pylist():
-                text = one["values"] or ""
-                for piece in divides.split(text) if divides else (text,):
-                    if piece.strip():
-                        counts[piece.strip()] += one["counts"]
-            if len(counts) > MOST_DIFFERENT:
-                raise UsageError(
-                    f"the list has more than {MOST_DIFFERENT:,} different values there",
-                    "That is no field with a list of values: look at its column again.",
-                )
-    return counts
-
-
 def _listed(
-    counts: Counter[str], rule: Rule, known: Mapping[str, str] | None
-) -> tuple[ListedValue, ...]:
-    return tuple(
-        _value(text, cells, (rule.map or {}).get(text), known)
-        for text, cells in sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_VALUES]
-    )
+    opened: OpenList, name: str, rule: Rule, known: Mapping[str, str] | None
+) -> tuple[tuple[ListedValue, ...], int]:
+    """The values of the list, as its cells are mended, and how many more there are."""
+    try:
+        counts = opened.recheck.field_values(name, MOST_DIFFERENT, opened.log.overlay)
+    except KeyError:
+        raise RunInterruptedError("the columns were changed meanwhile") from None
+    if counts is None:
+        raise UsageError(
+            f"the list has more than {MOST_DIFFERENT:,} different values there",
+            "That is no field with a list of values: look at its column again.",
+        )
+    mapped = {library.key_in_map(text, rule): becomes for text, becomes in (rule.map or {}).items()}
+    folded = {called.casefold(): value for value, called in (known or {}).items()}
+    most = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_VALUES]
+    listed = (_value(text, cells, mapped.get(text), known, folded) for text, cells in most)
+    return tuple(listed), max(len(counts) - MOST_VALUES, 0)
 
 
 def _value(
-    text: str, cells: int, mapped: str | None, known: Mapping[str, str] | None
+    text: str,
+    cells: int,
+    mapped: str | None,
+    known: Mapping[str, str] | None,
+    folded: Mapping[str, str],
 ) -> ListedValue:
     is_known = known is not None and text in known
     if mapped is not None or is_known or known is None:
         return ListedValue(text, cells, mapped or "", is_known, is_proposed=False)
-    proposed = next(iter(_alike(text, known)), "")
+    proposed = next(iter(_alike(text, folded)), "")
     return ListedValue(text, cells, proposed, is_known, is_proposed=bool(proposed))
 
 
-def _alike(text: str, known: Mapping[str, str]) -> Iterator[str]:
-    """The values that a text may mean, the likeliest first."""
-    folded = {name.casefold(): value for value, name in known.items()}
+def _alike(text: str, folded: Mapping[str, str]) -> Iterator[str]:
+    """The values that a text may mean, the likeliest first; `folded` has them by their names."""
+    if len(text) > LONGEST_ALIKE:
+        return
     close = difflib.get_close_matches(text.casefold(), folded, 3, ALIKE)
     yield from (folded[one] for one in close)
 
@@ -176,11 +186,17 @@ async def _keep(request: web.Request) -> web.Response:
     field = await field_of(request, draft, name) if form.get("only") else None
 
     def work(draft: Draft) -> str:
+        refuse_sent(draft)
         mapping = library.load_mapping(draft.mapping)
         rule = _rule(mapping, name)
         before = dict(rule.map or {})
-        changes = [Change(("form", name, "map"), _chosen(form, before) or None)]
-        if field is not None and field.values:
+        changes = [Change(("form", name, "map"), _chosen(form, before, rule) or None)]
+        if form.get("only"):
+            if field is None or not field.values:
+                raise UsageError(
+                    "it cannot be asked now which values the project has, so nothing was changed",
+                    "Try again; or take the tick off.",
+                )
             changes.append(Change(("form", name, "choices"), _allowed(field, rule)))
         made = library.with_changes(mapping.text, changes)
         library.mapping_in(made, draft.mapping)
@@ -193,18 +209,28 @@ async def _keep(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
 
 
-def _chosen(form: Mapping[str, str], before: dict[str, str]) -> dict[str, str]:
-    """What becomes of which text, by what was there before and what the form says."""
+def _chosen(form: Mapping[str, str], before: dict[str, str], rule: Rule) -> dict[str, str]:
+    """What becomes of which text, by what was there before and what the form says.
+
+    What somebody left as it was shown is not touched: another page may have changed it meanwhile.
+    """
     found = before
     for number in range(MOST_VALUES):
-        text = form.get(f"text_{number}")
+        text, was = form.get(f"text_{number}"), form.get(f"was_{number}")
         if text is None:
             break
-        becomes = form.get(f"becomes_{number}", "").strip()
-        if becomes and becomes != text:
+        try:
+            # In JSON, since a browser changes line breaks in a field's text.
+            text = str(json.loads(text))
+        except ValueError:
+            raise UsageError("this page is an old one", "Load it again.") from None
+        becomes = form.get(f"becomes_{number}", "")
+        if becomes == was:
+            continue
+        for key in [key for key in found if library.key_in_map(key, rule) == text]:
+            del found[key]
+        if (becomes := becomes.strip()) and becomes != text:
             found[text] = becomes
-        else:
-            found.pop(text, None)
     return found
 
 

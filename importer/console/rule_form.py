@@ -317,7 +317,7 @@ def _can_be_shown(option: Option, value: Any) -> bool:
     shown = option.shown(value)
     if option.kind == "choice":
         return shown in option.choices
-    if len(shown) > _LONGEST or _as_typed(shown, lines=option.kind == "lines") != shown:
+    if len(shown) > _LONGEST or as_typed(shown, lines=option.kind == "lines") != shown:
         return False
     try:
         return bool(option.read(shown) == value)
@@ -329,7 +329,7 @@ def _has_lines(text: str) -> bool:
     return "\n" in text or "\r" in text
 
 
-def _as_typed(text: str, *, lines: bool) -> str:
+def as_typed(text: str, *, lines: bool) -> str:
     """What a browser makes of a text in a field, before anybody types."""
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -505,7 +505,7 @@ def _source_changes(
 
 def _has_changed(given: str | None, shown: str, *, lines: bool) -> bool:
     """Whether somebody has typed; what a browser itself makes of a text is no change."""
-    return given is not None and given != _as_typed(shown, lines=lines)
+    return given is not None and given != as_typed(shown, lines=lines)
 
 
 def _type_changes(placed: PlacedRule, type_: str) -> Iterator[Change]:

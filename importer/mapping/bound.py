@@ -7,8 +7,10 @@ columns, once the whole file was seen, show how their cells are meant.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +48,7 @@ from importer.mapping.records import (
 )
 from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Type
 from importer.mapping.text import as_cell
+from importer.mapping.values import looked_up
 from importer.model import (
     NOTE_COLUMNS,
     Batch,
@@ -66,6 +69,8 @@ Missing = list[tuple[tuple[str, ...], str]]
 TypedPrograms = Mapping[str, tuple[Program, Type]]
 """By the name of what is filled, a rule's program and the type that the rule has in its place."""
 
+_MOST_LOOKED_UP = 2**16
+"""Texts whose values are remembered while those of a field are counted."""
 _CONTACT_TYPES: Mapping[str, Type] = {"phone": "phone", "spread": "phone", "email": "email"}
 
 
@@ -206,6 +211,30 @@ class BoundMapping:
         if contacts.phones is None:
             return None
         return dialled_phones(contacts.phones, contacts, evaluated.cells)
+
+    def field_values(self, name: str) -> Callable[[Batch], Counter[str]]:
+        """What tells in how many rows of a batch each value stands that goes into a field.
+
+        A value is what is looked up in the ``map`` of the field's rule, and for what stands in no
+        map the same: as the rule divides cells and changes their case. Raises KeyError where there
+        is no such field.
+        """
+        program, type_ = self.form[name]
+        finding = self.findings.get(program.target, NOTHING)
+        look_up = looked_up(program.rule, type_, finding)
+        values = lru_cache(_MOST_LOOKED_UP)(lambda text: tuple(look_up(text)))
+
+        def count(batch: Batch) -> Counter[str]:
+            counted: Counter[str] = Counter()
+            texts = program.sound_texts(Cells(batch))
+            found = texts.value_counts()
+            rows = found.field("counts").to_pylist()
+            for text, number in zip(found.field("values").to_pylist(), rows, strict=True):
+                for value in values(text):
+                    counted[value] += number
+            return counted
+
+        return count
 
     def _filter(self, cells: Cells) -> dict[int, Problem]:
         filtered: dict[int, Problem] = {}

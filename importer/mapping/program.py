@@ -213,6 +213,13 @@ class Program:
                         Severity.WARNING,
                     )
 
+    def sound_texts(self, cells: Cells) -> Any:
+        """What :meth:`fetch` gives, blank where a cell holds an error."""
+        broken = cells.nothing
+        for column in self.columns:
+            broken = broken | cells.errors(column)
+        return blanked(self.fetch(cells), broken)
+
     def fetch(self, cells: Cells) -> Any:
         """The texts of a batch that the rule takes from its columns, before anything is done."""
         read = cells.texts if self.rule.trim else cells.raw_texts

@@ -111,19 +111,50 @@ def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None =
 def _steps(
     rule: Rule, type_: Type, context: ConversionContext, pattern: Pattern | None
 ) -> Iterator[Step]:
-    if type_ == "text" and rule.repair and (width := context.finding.width) is not None:
-        yield lambda text: fill_up(text, width)
-    if rule.case is not None:
-        change = {"upper": str.upper, "lower": str.lower, "title": title_case}[rule.case]
-        yield lambda text: Converted(change(text))
+    yield from _steps_before_map(rule, type_, context)
     if rule.map:
-        table = {as_cell(key) if rule.trim else key: sent for key, sent in rule.map.items()}
+        table = {key_in_map(key, rule): sent for key, sent in rule.map.items()}
         yield lambda text: Converted(table.get(text, text))
     yield from _bounds(rule, type_, context)
     convert = converter_for(rule, type_, context)
     if convert is not None:
         yield convert
     yield from _checks(rule, pattern)
+
+
+def _steps_before_map(rule: Rule, type_: Type, context: ConversionContext) -> Iterator[Step]:
+    if type_ == "text" and rule.repair and (width := context.finding.width) is not None:
+        yield lambda text: fill_up(text, width)
+    if rule.case is not None:
+        change = {"upper": str.upper, "lower": str.lower, "title": title_case}[rule.case]
+        yield lambda text: Converted(change(text))
+
+
+def key_in_map(text: str, rule: Rule) -> str:
+    """A key of a rule's map as values are compared with it."""
+    return as_cell(text) if rule.trim else text
+
+
+def looked_up(rule: Rule, type_: Type, finding: Finding) -> Callable[[str], Iterator[str]]:
+    """The function that gives the values of a text by which a rule looks in its map.
+
+    Those are left out that the rule refuses before that, since they could not be divided.
+    """
+    steps = list(_steps_before_map(rule, type_, ConversionContext(None, None, finding)))
+    divide = _divider(rule) if rule.multiple else None
+
+    def values(text: str) -> Iterator[str]:
+        pieces: Pieces = [(text, None)] if divide is None else divide(text)
+        for piece, fault in dict.fromkeys(pieces):
+            if fault is not None and not fault.warning and rule.on_error != "warn":
+                continue
+            value = piece
+            for step in steps:
+                value, _ = step(value)
+            if value:
+                yield value
+
+    return values
 
 
 def _bounds(rule: Rule, type_: Type, context: ConversionContext) -> Iterator[Step]:

@@ -11,6 +11,7 @@ What is found is what :func:`importer.pipeline.plan.check` finds with these edit
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -184,6 +185,21 @@ class Recheck:
             which = pc.index_in(batch.columns[column], value_set=listed).drop_null()
             counts += np.bincount(which.to_numpy(), minlength=len(wanted))
         return dict(zip(wanted, counts.tolist(), strict=True))
+
+    def field_values(self, name: str, most: int, edits: Overlay = NO_EDITS) -> Counter[str] | None:
+        """In how many rows, as mended, each value stands that goes into a field; for any thread.
+
+        A value is what the field's rule looks up in its map. None for more than `most` different
+        ones. Raises KeyError where the mapping has no such field.
+        """
+        count = self._state.bound.field_values(name)
+        program, _ = self._state.bound.form[name]
+        counted: Counter[str] = Counter()
+        for batch in map(edits.over, self.batches(program.columns)):
+            counted += count(edits.kept(batch))
+            if len(counted) > most:
+                return None
+        return counted
 
     def repeated(
         self, column: int, rows: Collection[int], most: int, edits: Overlay = NO_EDITS

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -13,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import library
-from importer.console import columns_step
+from importer.console import columns_step, field_values
 from importer.console.drafts import Drafts, Place
 from importer.console.rule_form import changes_of
 from importer.errors import ImporterError
+from importer.library import Recheck
 from tests.support.live_console import Browser, Page
 
 LIST = "Name,City,Phone\n<b>Ann</b>,Budapest,+36 30 123 4567\nBob,Vác,+36 30 123 4568\n"
@@ -392,7 +395,9 @@ def test_values_of_the_list_are_matched_to_those_of_the_project(
     assert "as it is: the project has it" in page.words
     assert "proposed, since they are alike" in page.words
     form = dict(re.findall(r'name="(text_\d)" value="([^"]*)"', page.text))
-    by_text = {html.unescape(text): name.removeprefix("text_") for name, text in form.items()}
+    by_text = {
+        json.loads(html.unescape(text)): name.removeprefix("text_") for name, text in form.items()
+    }
     assert set(by_text) == {"Gold", "silver", "<b>Tin</b>"}
     sent = {"field": "plan", **{name: html.unescape(text) for name, text in form.items()}}
     sent |= {f"becomes_{by_text['silver']}": "Silver", f"becomes_{by_text['<b>Tin</b>']}": "Gold"}
@@ -409,6 +414,103 @@ def test_values_of_the_list_are_matched_to_those_of_the_project(
     gone = browser.get(f"{address}?field=nothing")
     assert gone.status == 422
     assert "No column goes into a field “nothing” any more" in gone.words
+
+
+ODD_VALUES = """\
+Kind,Kind 2,Phone
+"[""z:gold"", ""Tin|x""]",SILVER,+36301234567
+"""
+ODD_RULE = """\
+version: 1
+form:
+  kind:
+    columns: [Kind, Kind 2]
+    multiple: true
+    split: [","]
+    remove_prefix: "z:"
+    case: upper
+    map: {" SILVER ": "S  V", GONE: gone}
+contacts:
+  1: {phone: Phone}
+"""
+
+
+class Values:
+    """The page of a field's values, as a browser uses it."""
+
+    def __init__(self, browser: Browser, draft_id: str, name: str) -> None:
+        self.browser, self.name = browser, name
+        self.address = f"/drafts/{draft_id}/columns/values"
+
+    def show(self) -> Page:
+        page = self.browser.get(f"{self.address}?field={self.name}")
+        while "is being read" in page.words:
+            page = self.browser.get(f"{self.address}?field={self.name}")
+        return page
+
+    def form(self) -> dict[str, str]:
+        """What the form holds as it is shown, on one line each."""
+        text = self.show().text
+        tags = re.findall(r'<input [^>]*name="(\w+)"[^>]*?value="([^"]*)"', text)
+        return {name: html.unescape(value).replace("\n", "") for name, value in tags}
+
+    def keep(self, form: dict[str, str], **becomes: str) -> Page:
+        """Send it with what some values become."""
+        numbers = {json.loads(v): n[5:] for n, v in form.items() if n.startswith("text_")}
+        chosen = {f"becomes_{numbers[text]}": to for text, to in becomes.items()}
+        return self.browser.post(self.address, {**form, **chosen})
+
+
+def test_values_are_those_that_the_rule_looks_up(browser: Browser, drafts: Drafts) -> None:
+    draft_id = browser.draft_id("odd.csv", ODD_VALUES.encode())
+    draft = drafts.set_mapping(draft_id, ODD_RULE)
+    values = Values(browser, draft_id, "kind")
+    form = values.form()
+    texts = {json.loads(text) for name, text in form.items() if name.startswith("text_")}
+    assert texts == {"GOLD", "TIN|X", "SILVER"}
+    assert values.keep(form).status == 303
+    assert draft.mapping.read_text("utf-8") == ODD_RULE
+    values.keep(values.form(), SILVER="Ag", **{"TIN|X": "Tin"})
+    rule = library.load_mapping(draft.mapping).spec.form["kind"]
+    assert rule.map == {"GONE": "gone", "SILVER": "Ag", "TIN|X": "Tin"}
+    (record,) = library.preview(draft.file, draft.mapping)
+    assert record.body is not None
+    sent = json.loads(record.body)["form"]["kind"]
+    assert sent == "GOLD|Tin|Ag"
+
+
+def test_what_another_page_has_chosen_for_a_value_stays(browser: Browser, drafts: Drafts) -> None:
+    cells = 'Note,Phone\n"two\nlines",+36301234567\nx,+36301234568\n'
+    draft_id = browser.draft_id("notes.csv", cells.encode())
+    text = 'version: 1\nform:\n  note: {column: Note, map: {x: "a\\nb"}}\n'
+    draft = drafts.set_mapping(draft_id, text)
+    values = Values(browser, draft_id, "note")
+    stale = values.form()
+    values.keep(values.form(), x="y")
+    values.keep(stale, **{"two\nlines": "two"})
+    rule = library.load_mapping(draft.mapping).spec.form["note"]
+    assert rule.map == {"x": "y", "two\nlines": "two"}
+    refused = browser.post(values.address, {**values.form(), "only": "yes"})
+    assert "cannot be asked now which values" in refused.words
+    assert library.load_mapping(draft.mapping).spec.form["note"] == rule
+
+
+def test_a_list_whose_values_take_long_to_count_is_shown(
+    browser: Browser, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(field_values, "PATIENCE", 0.2)
+    count = Recheck.field_values
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.5)
+        return count(*given)
+
+    monkeypatch.setattr(Recheck, "field_values", slowly)
+    draft_id = browser.draft_id("people.csv", PEOPLE.encode())
+    drafts.set_mapping(draft_id, PLANS)
+    values = Values(browser, draft_id, "plan")
+    pages = [values.browser.get(f"{values.address}?field=plan") for _ in range(5)]
+    assert "silver" in pages[-1].words
 
 
 def test_saved_mappings_stand_on_the_first_page(

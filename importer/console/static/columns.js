@@ -13,13 +13,12 @@ const fill = (event) => {
   delete select.dataset.options;
   const now = select.options[select.selectedIndex];
   const same = now && Array.from(every.querySelectorAll("option")).find((each) => each.value === now.value);
-  if (!same) {
-    select.append(every);
-    return;
+  if (same) {
+    same.defaultSelected = now.defaultSelected;
+    same.selected = true;
+    now.remove();
   }
-  same.defaultSelected = now.defaultSelected;
-  same.selected = true;
-  select.replaceChildren(every);
+  select.append(every);
 };
 document.addEventListener("focusin", fill);
 document.addEventListener("pointerdown", fill, true);
