@@ -312,7 +312,8 @@ def _refuse_stale(draft: Draft, form: Mapping[str, str]) -> None:
 
 
 def _text_of(draft: Draft) -> str:
-    return draft.mapping.read_bytes().decode("utf-8-sig")
+    # What is no text is told where the mapping is loaded.
+    return draft.mapping.read_bytes().decode("utf-8-sig", "replace")
 
 
 def _as_yaml(options: Mapping[str, Any]) -> str:
@@ -761,11 +762,7 @@ async def _take(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
 
     def work(draft: Draft) -> str:
-        found = request.app[SAVED_MAPPINGS].fitting(_headers(draft))
-        for one in found:
-            if one.id == chosen:
-                return one.text
-        raise UsageError("this mapping is not there any more", "Choose another one.")
+        return request.app[SAVED_MAPPINGS].chosen(chosen, _headers(draft)).text
 
     return await _changed(request, draft, form, work)
 
@@ -776,6 +773,8 @@ async def _save(request: web.Request) -> web.Response:
     name, replace = form.get("name", "")[:_LONGEST_NAME], form.get("replace") == "yes"
 
     def work() -> str:
+        if not draft.mapping.exists():
+            raise UsageError("there is nothing to save yet", "See the columns first.")
         return request.app[SAVED_MAPPINGS].save(name, _text_of(draft), replace=replace).stem
 
     try:

@@ -17,6 +17,7 @@ from importer.console.pages import PAGES, STEPS
 from importer.console.saved_mappings import SAVED_MAPPINGS
 from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
 from importer.errors import ImporterError, UsageError
+from importer.files import read_bounded
 from importer.library import LedgerEntry
 from importer.model import Status
 from importer.reports.content import count
@@ -24,6 +25,7 @@ from importer.reports.content import count
 MOST_IMPORTS = 50
 """Past imports that are shown; the command history has them all."""
 UPLOAD_FIELD = "file"
+MOST_BYTES_OF_MAPPING = 2**20
 
 _PIECE = 2**20
 _LONGEST_TOKEN = 256
@@ -75,7 +77,7 @@ async def _page(
             is_gone_on_with=entry.run_dir in gone_on_with,
         ),
         upload_field=UPLOAD_FIELD,
-        saved=await asyncio.to_thread(lambda: list(request.app[SAVED_MAPPINGS].files())),
+        saved=await asyncio.to_thread(request.app[SAVED_MAPPINGS].files),
     )
 
 
@@ -193,11 +195,16 @@ async def _remove(request: web.Request) -> web.Response:
 
 async def _mapping(request: web.Request) -> web.Response:
     """``GET /mappings/{id}``: a saved mapping as a file."""
-    file = request.app[SAVED_MAPPINGS].file(request.match_info["id"])
+    saved = request.app[SAVED_MAPPINGS]
+    file = await asyncio.to_thread(saved.file, request.match_info["id"])
     try:
-        body = await asyncio.to_thread(file.path.read_bytes)
+        body = await asyncio.to_thread(read_bounded, file.path, MOST_BYTES_OF_MAPPING)
     except OSError as error:
         raise UsageError(f"{file.path.name} cannot be read: {error.strerror}") from None
+    if len(body) > MOST_BYTES_OF_MAPPING:
+        raise UsageError(
+            f"{file.path.name} is too large for a mapping", f"It lies in {file.path.parent}."
+        )
     return web.Response(
         body=body,
         content_type="application/yaml",

@@ -6,10 +6,13 @@ The page saves into a folder of the console's own; it finds those, too, that lie
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +26,13 @@ from importer.library import LoadedMapping
 
 _ENDINGS = (".yaml", ".yml")
 _MOST = 200
-"""Files that are looked at in a folder."""
+"""Files that are looked at in a folder: the newest."""
+_MOST_BYTES = 2**18
+"""Of a file that is looked into. A mapping that a person wrote has some thousand."""
+_MOST_KEPT_BYTES = 2**16
+"""Of a mapping that is remembered, so that it need not be read again for the next list."""
+_SECONDS = 5.0
+"""For which files are looked into while somebody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +76,39 @@ class SavedMappings:
 
     def fitting(self, headers: Sequence[str]) -> list[SavedMapping]:
         """Those whose columns a list with these headers has, that use most of them first."""
-        found = [one for file in self.files() if (one := _fitting(file.path, headers)) is not None]
+        found = []
+        end = time.monotonic() + _SECONDS
+        for file in self._newest_first():
+            if (one := _fitting(file.path, headers)) is not None:
+                found.append(one)
+            if time.monotonic() > end:
+                break
         return sorted(found, key=lambda one: (-one.columns, one.name))
 
-    def files(self) -> Iterator[MappingFile]:
-        """All that is in the two folders, by the names, without a look into the files."""
+    def chosen(self, id_: str, headers: Sequence[str]) -> SavedMapping:
+        """One that fits, by its id; raises UsageError where it does not any more."""
+        one = _fitting(self.file(id_).path, headers)
+        if one is None:
+            raise _gone()
+        return one
+
+    def files(self) -> list[MappingFile]:
+        """What is in the two folders, by the names, without a look into the files."""
+        return sorted(self._newest_first(), key=lambda one: (not one.is_ours, one.path.name))
+
+    def _newest_first(self) -> list[MappingFile]:
+        found: list[tuple[int, MappingFile]] = []
         for folder in (self.folder, self.beside):
-            try:
-                names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-            except OSError:
-                continue
-            paths = [folder / name for name in names if name.endswith(_ENDINGS)]
-            yield from (MappingFile(path, folder == self.folder) for path in paths[:_MOST])
+            times = sorted(_times(folder), reverse=True)[:_MOST]
+            found += [(at, MappingFile(folder / name, folder == self.folder)) for at, name in times]
+        return [file for _, file in sorted(found, key=lambda one: one[0], reverse=True)]
 
     def file(self, id_: str) -> MappingFile:
         """The file for which an id stands; raises UsageError where it is gone."""
         for one in self.files():
             if one.id == id_:
                 return one
-        raise UsageError("this mapping is not there any more", "Choose another one.")
+        raise _gone()
 
     def remove(self, id_: str) -> None:
         """Remove a mapping that the page has saved; raises UsageError and OutputError."""
@@ -116,6 +139,8 @@ class SavedMappings:
             name += _ENDINGS[0]
         make_private_folder(self.folder)
         path = self.folder / cleaned_name(name)
+        if not path.stem.strip(".") or path.stem in _ENDINGS:
+            raise UsageError("the mapping needs a name of letters", "Such as that of the supplier.")
         if path.exists() and not replace:
             raise UsageError(
                 f"there is a saved mapping “{path.stem}” already",
@@ -129,15 +154,44 @@ def _id(path: Path) -> str:
     return sha256(os.fsencode(path)).hexdigest()[:16]
 
 
+def _gone() -> UsageError:
+    return UsageError("this mapping is not there any more", "Choose another one.")
+
+
+def _times(folder: Path) -> Iterator[tuple[int, str]]:
+    """When each file of a folder that may be a mapping was written, and its name."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            with contextlib.suppress(OSError):  # such as a link that leads to itself
+                if entry.name.endswith(_ENDINGS) and entry.is_file():
+                    yield entry.stat().st_mtime_ns, entry.name
+
+
 def _fitting(path: Path, headers: Sequence[str]) -> SavedMapping | None:
     try:
-        mapping = library.load_mapping(path)
-        used = library.used_columns(mapping, headers)
-    except ImporterError:
-        return None  # it is of another list, or no mapping
-    if not used:
-        return None
+        about = path.stat()
+        if about.st_size > _MOST_BYTES:
+            return None
+        is_kept = about.st_size <= _MOST_KEPT_BYTES
+        look = _remembered if is_kept else _looked_into
+        mapping = look(path, about.st_mtime_ns, about.st_size)
+        if mapping is None or not (used := library.used_columns(mapping, headers)):
+            return None
+    except (ImporterError, OSError):
+        return None  # it is of another list, or gone
     return SavedMapping(_id(path), path.stem, path, mapping, len(used))
+
+
+def _looked_into(path: Path, written_at: int, size: int) -> LoadedMapping | None:
+    """The mapping in a file, as it was written then; None where it is none."""
+    del written_at, size
+    try:
+        return library.load_mapping(path)
+    except ImporterError:
+        return None
+
+
+_remembered = lru_cache(2 * _MOST)(_looked_into)
 
 
 SAVED_MAPPINGS = web.AppKey("SAVED_MAPPINGS", SavedMappings)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import library
-from importer.console import columns_step, field_values
+from importer.console import columns_step, field_values, saved_mappings
 from importer.console.drafts import Drafts, Place
 from importer.console.rule_form import changes_of
 from importer.errors import ImporterError
@@ -531,6 +533,36 @@ def test_saved_mappings_stand_on_the_first_page(
     assert browser.post(f"{ours}/remove", {}).status == 303
     assert re.findall(r'href="(/mappings/\w+)"', browser.get("/").text) == [beside]
     assert "is not there any more" in browser.get(ours).words
+
+
+def test_odd_files_beside_saved_mappings_hide_none(
+    columns: Columns, browser: Browser, tmp_path: Path
+) -> None:
+    beside = tmp_path / "mappings"
+    beside.mkdir()
+    for n in range(saved_mappings._MOST + 5):
+        path = beside / f"a{n}.yaml"
+        path.write_text("version: 1\nform: {name: Nobody}\n", "utf-8")
+        os.utime(path, (1, 1))
+    (beside / "deep.yaml").write_text("[" * 3000, "utf-8")
+    (beside / "large.yaml").write_bytes(b"#" * (2**20 + 1))
+    (beside / "zoo.yaml").write_text("version: 1\nform: {name: Name}\n", "utf-8")
+    if sys.platform != "win32":
+        (beside / "loop.yaml").symlink_to("loop.yaml")
+    page = browser.get(f"/drafts/{browser.draft_id('next.csv', LIST.encode())}/columns")
+    assert "Take “zoo”" in page.words
+    home = browser.get("/").text
+    (large,) = re.findall(r'href="(/mappings/\w+)"[^>]*>large', home)
+    assert "too large for a mapping" in browser.get(large).words
+
+
+def test_what_cannot_be_saved_is_told(columns: Columns, browser: Browser) -> None:
+    for name in ("", "..", "\u200b", ".yaml"):
+        assert "needs a name" in browser.post_part(f"{columns.address}/save", {"name": name}).words
+    other = browser.draft_id("next.csv", LIST.encode())
+    page = browser.post(f"/drafts/{other}/columns/save", {"name": "x"})
+    assert page.status == 422
+    assert "nothing to save yet" in page.words
 
 
 def test_a_saved_mapping_that_fits_is_offered_first(
