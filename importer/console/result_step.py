@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -541,12 +541,11 @@ def _looked(found: Reconciliation, shown: Shown) -> Told:
     if found.found:
         lines.append(f"found, and created: {count(len(found.found), 'row')}")
     if found.released:
-        lines.append(f"surely not there, to be sent again: {count(len(found.released), 'row')}")
+        lines.append(f"surely not there, to be sent again: {_named(found.released)}")
     if left:
-        lines.append(f"not found: {count(len(left), 'row')}")
-    named = [f"row {one.row}: created, as record {one.numberids[0]}" for one in found.found]
-    named = named[:MOST_NAMED] + [f"row {row}: to be sent again" for row in found.released]
-    named = named[:MOST_NAMED] + [f"row {row}: not found, may have arrived still" for row in left]
+        so_far = " so far" if found.stopped else ""
+        lines.append(f"not found{so_far}: {_named(left)}")
+    created = [f"row {one.row}: created, as record {one.numberids[0]}" for one in found.found]
     looked = f"{count(found.looked, 'record')} of the service"
     if found.looked:
         looked += f" looked at, {found.first} to {found.last}"
@@ -555,7 +554,13 @@ def _looked(found: Reconciliation, shown: Shown) -> Told:
     if shown.draft is not None and found.released:
         actions = (Action("Go on with the sending", f"/drafts/{shown.draft.id}/send"),)
     tone = "doubtful" if left else "good"
-    return Told(said, hint, (*lines, *named[:MOST_NAMED]), actions, tone)
+    return Told(said, hint, (*lines, *created[:MOST_NAMED]), actions, tone)
+
+
+def _named(rows: Sequence[int]) -> str:
+    """How many rows these are, and which, as far as a line has room for it."""
+    more = " …" if len(rows) > MOST_NAMED else ""
+    return f"{count(len(rows), 'row')} ({', '.join(map(str, rows[:MOST_NAMED]))}{more})"
 
 
 def _next(found: Reconciliation, shown: Shown) -> tuple[str, tuple[Action, ...]]:

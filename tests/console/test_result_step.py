@@ -283,6 +283,7 @@ def test_a_search_for_rows_goes_on_without_its_page_and_is_stopped_in_order(
     assert "It was stopped: " in page.words
     assert "found, and created: 1 row" in page.words
     assert f"as record {there}" in page.words
+    assert "not found so far: 1 row (" in page.words
     assert "Look for them again" in page.words
     assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
     # What was told is not so any more once somebody has looked.
