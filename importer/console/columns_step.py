@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -23,7 +23,7 @@ from aiohttp import web
 from importer import library
 from importer.console import field_values
 from importer.console.downloads import disposition
-from importer.console.drafts import DRAFTS, Draft, Drafts, open_draft, refuse_sent
+from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import parts_of
 from importer.console.rule_form import (
@@ -43,6 +43,7 @@ from importer.console.target import TARGETS
 from importer.console.telling import Told, page_words
 from importer.errors import ImporterError, MappingError, UsageError
 from importer.library import Change, LoadedMapping, PlacedRule, SkipWhen
+from importer.model import Disposition, Field, FieldType
 from importer.reports.content import visible
 from importer.settings import SourceOptions, Target
 
@@ -110,6 +111,19 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectFields:
+    """The fields of the project to which records go.
+
+    `labels` are what agents call them, by their names; `free` are those that no rule fills;
+    `call_backs` the dispositions that stand for a call-back.
+    """
+
+    labels: Mapping[str, str]
+    free: tuple[Field, ...]
+    call_backs: tuple[Disposition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Rows that are left out for what stands in a column.
 
@@ -167,6 +181,8 @@ async def _show(request: web.Request) -> web.Response:
         if fitting := await asyncio.to_thread(_fitting, request, draft):
             return _offer(request, draft, fitting)
         told = await _drafted(request, draft, {"seen": _NONE})
+    if "kept" in request.query:
+        told = told or _KEPT
     return await _page(request, draft, told=told)
 
 
@@ -265,6 +281,7 @@ async def _page(
             # That a mapping was kept must not hide that no record can be made by it.
             told = None if told == _KEPT else told
     part = is_part(request)
+    fields = await _fields(request, draft, form)
     return await asyncio.to_thread(
         request.app[PAGES].render,
         request,
@@ -281,6 +298,7 @@ async def _page(
         shown=shown,
         form=form,
         opened=opened,
+        fields=fields,
         contact_path=lambda number: json.dumps(("contacts", number)),
         kinds=KINDS,
         types=TYPES,
@@ -309,6 +327,21 @@ def _refuse_stale(draft: Draft, form: Mapping[str, str]) -> None:
             "the columns were changed in another page meanwhile, so nothing was changed here",
             "They are shown as they are now: look at them, then choose again.",
         )
+
+
+async def _fields(
+    request: web.Request, draft: Draft, form: MappingForm | None
+) -> ProjectFields | None:
+    """What the project has; None where it is not known."""
+    project = await request.app[TARGETS].project(draft)
+    if project is None:
+        return None
+    named = {rule.title for rule in form.fields} if form is not None else set()
+    return ProjectFields(
+        labels={one.name: one.label or one.name for one in project.fields},
+        free=tuple(one for one in project.fields if one.name not in named),
+        call_backs=tuple(one for one in project.dispositions or () if one.callback),
+    )
 
 
 def _text_of(draft: Draft) -> str:
@@ -526,12 +559,18 @@ async def _change(request: web.Request) -> web.Response:
     draft, form = await open_draft(request), await form_of(request)
     refuse_sent(draft)
     unique = [str(value) for value in (await request.post()).getall("unique", [])]
+    project = await request.app[TARGETS].project(draft)
+    fields = project.fields if project is not None else ()
+    multiple = {one.name for one in fields if one.type is FieldType.MULTIPLE}
 
     def work(draft: Draft) -> str:
         mapping = library.load_mapping(draft.mapping)
         if form.get("what") == "settle":
             return _settled(form, mapping.text)
-        changes = _changes(form, unique, mapping, _headers(draft))
+        if form.get("what") == "rename":
+            placed, name = _placed(form, mapping), _new_field(form, mapping)
+            return library.with_field_renamed(mapping.text, placed.path[-1], name)
+        changes = _changes(form, unique, mapping, _headers(draft), multiple)
         text = mapping.text
         for change in changes:
             if change.commented:
@@ -576,8 +615,12 @@ def _changes(
     unique: Sequence[str],
     mapping: LoadedMapping,
     headers: Sequence[str],
+    multiple: Collection[str],
 ) -> list[Change]:
-    """What a form changes in the mapping; raises UsageError."""
+    """What a form changes in the mapping; raises UsageError.
+
+    `multiple` are the fields of the project that hold several values.
+    """
     match form.get("what"):
         case "rule":
             return _rule_changes(form, mapping, headers)
@@ -585,8 +628,9 @@ def _changes(
             placed = _placed(form, mapping)
             return [Change(placed.path, None, commented=True)]
         case "add_field":
-            name = _new_field(form, mapping)
-            return [Change(("form", name), _column(form, headers))]
+            name, column = _new_field(form, mapping), _column(form, headers)
+            several = {"column": column, "multiple": True}
+            return [Change(("form", name), several if name in multiple else column)]
         case "add_contact":
             number = form.get("number", "")
             if number not in map(str, range(1, 10)) or int(number) in _numbers(mapping):
@@ -767,6 +811,17 @@ async def _take(request: web.Request) -> web.Response:
     return await _changed(request, draft, form, work)
 
 
+async def _rehearse(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/columns/rehearse``: into the sandbox, with columns for its fields."""
+    draft = await open_draft(request)
+    refuse_sent(draft)
+    draft = await asyncio.to_thread(request.app[DRAFTS].change, draft.id, place=Place.SANDBOX)
+    told = await _drafted(request, draft, await form_of(request))
+    if told is not None:
+        return await _page(request, draft, told=told)
+    raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
+
+
 async def _save(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/columns/save``: keep the mapping under a name, for other lists."""
     draft, form = await open_draft(request), await form_of(request)
@@ -803,6 +858,7 @@ ROUTES = [
     web.post("/drafts/{id}/columns", _keep),
     web.post("/drafts/{id}/columns/begin", _take),
     web.post("/drafts/{id}/columns/change", _change),
+    web.post("/drafts/{id}/columns/rehearse", _rehearse),
     web.post("/drafts/{id}/columns/save", _save),
     web.get("/drafts/{id}/columns/mapping.yaml", _download),
 ]

@@ -17,7 +17,7 @@ from aiohttp import web
 from importer import library
 from importer.console.drafts import DRAFTS, Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of
-from importer.console.rule_form import as_typed
+from importer.console.rule_form import as_typed, key_of
 from importer.console.target import TARGETS
 from importer.console.telling import page_words
 from importer.console.work import OPEN_LISTS, OpenList
@@ -97,6 +97,7 @@ async def _page(
         200 if error is None else 422,
         draft=draft,
         field=name,
+        anchor=key_of(("form", name)),
         known=known,
         is_large=len(known or ()) * len(listed) > MOST_CHOICES,
         can_limit=can_limit,
@@ -206,7 +207,7 @@ async def _keep(request: web.Request) -> web.Response:
         await asyncio.to_thread(request.app[DRAFTS].change_mapping, draft.id, work)
     except ImporterError as error:
         return await _page(request, draft, name, error)
-    raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
+    raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns?kept=yes#{key_of(('form', name))}")
 
 
 def _chosen(form: Mapping[str, str], before: dict[str, str], rule: Rule) -> dict[str, str]:

@@ -7,6 +7,7 @@ and is never touched: a change is made of what in a form is another than in the 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -233,7 +234,8 @@ class RuleForm:
     `columns` are the places in the list of the columns that it names, None for one that the list
     lacks. `has_lines` says that the `text` has several lines. `others` are the options that the
     form cannot show, by name.
-    `can_match` says that its values may be chosen from a list.
+    `is_field` says that it fills a field of the project, `title` being its name, and `can_match`
+    that its values may be chosen from a list.
     """
 
     key: str
@@ -248,6 +250,7 @@ class RuleForm:
     place_type: str
     options: tuple[ShownOption, ...]
     others: Mapping[str, Any]
+    is_field: bool
     can_match: bool
 
     @property
@@ -274,7 +277,7 @@ def rule_form(placed: PlacedRule, headers: Sequence[str], *, is_list: bool = Fal
         elif _is_for(option, placed, kind) or value is not None:
             options.append(ShownOption(option, option.shown(value) if value is not None else ""))
     return RuleForm(
-        key="r" + sha256(json.dumps(placed.path).encode()).hexdigest()[:12],
+        key=key_of(placed.path),
         path=json.dumps(placed.path),
         title=title_of(placed.path),
         kind=kind,
@@ -286,10 +289,16 @@ def rule_form(placed: PlacedRule, headers: Sequence[str], *, is_list: bool = Fal
         place_type=TYPES[placed.default_type],
         options=tuple(options),
         others=others,
+        is_field=placed.path[0] == "form",
         can_match=placed.path[0] == "form"
         and kind in {"column", "first", "columns"}
         and placed.type in {"text", "valueid"},
     )
+
+
+def key_of(path: tuple[str, ...]) -> str:
+    """By what a rule's form is known in its page."""
+    return "r" + sha256(json.dumps(path).encode()).hexdigest()[:12]
 
 
 def title_of(path: tuple[str, ...]) -> str:
@@ -493,6 +502,8 @@ def _source_changes(
                     )
                 if not given:
                     raise UsageError("name at least one column", "One a line.")
+                if kind == "columns":
+                    _refuse_unknown(given, names, headers)
                 option = "column" if kind == "first" else "columns"
                 one = given[0] if option == "column" and len(given) == 1 else given
                 yield Change((*placed.path, option), one)
@@ -506,6 +517,17 @@ def _source_changes(
 def _has_changed(given: str | None, shown: str, *, lines: bool) -> bool:
     """Whether somebody has typed; what a browser itself makes of a text is no change."""
     return given is not None and given != as_typed(shown, lines=lines)
+
+
+def _refuse_unknown(given: Sequence[str], before: Sequence[str], headers: Sequence[str]) -> None:
+    """Raise UsageError for a column that was typed and that the list lacks."""
+    for name in given:
+        if name not in before and found_in(headers, name) is None:
+            near = difflib.get_close_matches(name, [one for one in headers if one], 1)
+            raise UsageError(
+                f"the list has no column “{name}”",
+                f"Did you mean “{near[0]}”?" if near else "Its columns are in the other choices.",
+            )
 
 
 def _type_changes(placed: PlacedRule, type_: str) -> Iterator[Change]:

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -53,13 +54,23 @@ class MappingFile:
 
 @dataclass(frozen=True, slots=True)
 class SavedMapping:
-    """A mapping under its name; `id` stands for its path in pages."""
+    """A mapping under its name; `id` stands for its path in pages.
+
+    `is_ours` says that the page saved it; `saved_at` is in seconds since 1970.
+    """
 
     id: str
     name: str
     path: Path
     mapping: LoadedMapping
     columns: int
+    is_ours: bool
+    saved_at: float
+
+    @property
+    def saved(self) -> datetime:
+        """When it was saved."""
+        return datetime.fromtimestamp(self.saved_at, UTC)
 
     @property
     def text(self) -> str:
@@ -75,19 +86,25 @@ class SavedMappings:
         self.beside = beside
 
     def fitting(self, headers: Sequence[str]) -> list[SavedMapping]:
-        """Those whose columns a list with these headers has, that use most of them first."""
+        """Those whose columns a list with these headers has.
+
+        Those that use most of them are the first; of these, those that the page has saved, the
+        newest first.
+        """
         found = []
         end = time.monotonic() + _SECONDS
         for file in self._newest_first():
-            if (one := _fitting(file.path, headers)) is not None:
+            if (one := _fitting(file, headers)) is not None:
                 found.append(one)
             if time.monotonic() > end:
                 break
-        return sorted(found, key=lambda one: (-one.columns, one.name))
+        return sorted(
+            found, key=lambda one: (-one.columns, not one.is_ours, -one.saved_at, one.name)
+        )
 
     def chosen(self, id_: str, headers: Sequence[str]) -> SavedMapping:
         """One that fits, by its id; raises UsageError where it does not any more."""
-        one = _fitting(self.file(id_).path, headers)
+        one = _fitting(self.file(id_), headers)
         if one is None:
             raise _gone()
         return one
@@ -167,7 +184,8 @@ def _times(folder: Path) -> Iterator[tuple[int, str]]:
                     yield entry.stat().st_mtime_ns, entry.name
 
 
-def _fitting(path: Path, headers: Sequence[str]) -> SavedMapping | None:
+def _fitting(file: MappingFile, headers: Sequence[str]) -> SavedMapping | None:
+    path = file.path
     try:
         about = path.stat()
         if about.st_size > _MOST_BYTES:
@@ -179,7 +197,7 @@ def _fitting(path: Path, headers: Sequence[str]) -> SavedMapping | None:
             return None
     except (ImporterError, OSError):
         return None  # it is of another list, or gone
-    return SavedMapping(_id(path), path.stem, path, mapping, len(used))
+    return SavedMapping(file.id, path.stem, path, mapping, len(used), file.is_ours, about.st_mtime)
 
 
 def _looked_into(path: Path, written_at: int, size: int) -> LoadedMapping | None:

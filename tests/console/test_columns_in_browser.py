@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from importer.console import columns_step
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import LiveConsole
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Dialog
 
 LIST = "Name,City,Phone\nAnn,Budapest,+36 30 123 4567\nBob,Vác,+36 30 123 4568\n"
 
@@ -36,10 +40,23 @@ def test_choices_are_kept_and_what_was_typed_stays(
         assert focused == "required"
 
         rules.nth(0).locator("[name=default]").fill("typed")
+        assert rules.nth(0).locator(".keep").is_visible()
+        assert rules.nth(1).locator(".keep").is_hidden()
+        left: list[str] = []
+
+        def stay(dialog: Dialog) -> None:
+            left.append(dialog.type)
+            dialog.dismiss()
+
+        page.once("dialog", stay)
+        page.locator(".records a.main").click()
+        assert left == ["beforeunload"]
+        assert page.url.endswith("/columns")
         rules.nth(1).locator("[name=type]").select_option("url")
         tab.says("#text", "type: url")
         assert rules.nth(0).locator("[name=default]").input_value() == "typed"
 
+        page.locator("#whole > summary").click()
         page.locator("#text").fill("version: 1\nform: {who: Nam}\n")
         rules.nth(1).locator("[name=type]").select_option("")
         tab.says("#notice", "keep it first")
@@ -59,6 +76,14 @@ def test_choices_are_kept_and_what_was_typed_stays(
         page.locator("#save-name").fill("those of the fair")
         page.get_by_role("button", name="Save", exact=True).click()
         tab.says("#verdict", "Saved as")
+        box = page.locator("#verdict").bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] < 900, "it is seen, though the button is at the end of a long page"
+        page.locator("#save-name").fill("those of the fair")
+        page.get_by_role("button", name="Save", exact=True).click()
+        tab.says("#verdict", "already")
+        assert page.input_value("#save-name") == "those of the fair"
+        page.locator("#save-name").fill("")
         page.goto(page.url.replace("/columns", "/columns/values?field=who"))
         tab.says("#step", "what is sent for it")
         page.locator("[name=becomes_0]").fill("Anna")

@@ -515,6 +515,74 @@ def test_a_list_whose_values_take_long_to_count_is_shown(
     assert "silver" in pages[-1].words
 
 
+FIELDS = """\
+version: 1
+region: HU
+form:
+  interests: {column: Plan, multiple: true, split: [","]}  # what they like
+  name: {columns: [Name, Plan]}
+contacts:
+  1: {phone: Phone}
+rows: {unique: [form.interests]}
+"""
+
+
+def test_a_field_that_the_project_lacks_becomes_one_that_it_has(
+    browser: Browser, drafts: Drafts
+) -> None:
+    draft_id = browser.draft_id("people.csv", PEOPLE.encode())
+    address = f"/drafts/{draft_id}/columns"
+    draft = drafts.set_mapping(draft_id, FIELDS)
+    assert "The project has no field" not in browser.get(address).words
+    drafts.change(draft_id, place=Place.SANDBOX)
+    page = browser.get(address)
+    assert "The project lacks 1 of these fields: interests" in page.words
+    assert "The project has no field “interests”" in page.words
+    offered = re.search(r'<select id="r\w+-name" name="name">(.*?)</select>', page.text, re.DOTALL)
+    assert offered is not None
+    assert 'value="likes"' in offered[1]
+    assert 'value="name"' not in offered[1], "it is filled already"
+    posted = {"what": "rename", "path": '["form", "interests"]', "name": "name"}
+    assert "already" in browser.post_part(f"{address}/change", posted).words
+    browser.post_part(f"{address}/change", {**posted, "name": "likes"})
+    expected = FIELDS.replace("interests: {", "likes: {").replace("form.interests", "form.likes")
+    assert draft.mapping.read_text("utf-8") == expected
+    several = {"what": "add_field", "name": "interests", "column": "1"}
+    browser.post_part(f"{address}/change", several)
+    text = draft.mapping.read_text("utf-8")
+    assert "\n  interests: Plan\n" in text, "the project has no such field of several values"
+    drafts.set_mapping(draft_id, FIELDS)
+    browser.post_part(f"{address}/change", {**several, "name": "likes"})
+    assert "\n  likes: {column: Plan, multiple: true}\n" in draft.mapping.read_text("utf-8")
+
+
+def test_without_an_account_the_columns_are_guessed_for_the_sandbox(
+    browser: Browser, drafts: Drafts
+) -> None:
+    people = PEOPLE.replace("Plan", "Interests")
+    draft_id = browser.draft_id("people.csv", people.encode())
+    address = f"/drafts/{draft_id}/columns"
+    assert "not known yet into which project" in browser.get(address).words
+    assert browser.post(f"{address}/rehearse", {}).status == 303
+    draft = drafts.open(draft_id)
+    assert draft.place is Place.SANDBOX
+    assert "not known yet" not in browser.get(address).words
+    assert "The project has no field" not in browser.get(address).words
+    assert "likes: " in draft.mapping.read_text("utf-8")
+
+
+def test_a_column_that_was_mistyped_is_told_and_not_kept(browser: Browser, drafts: Drafts) -> None:
+    draft_id = browser.draft_id("people.csv", PEOPLE.encode())
+    address = f"/drafts/{draft_id}/columns"
+    draft = drafts.set_mapping(draft_id, FIELDS)
+    form = rule_form_of(browser.get(address), ("form", "name"))
+    form |= {"what": "rule", "names": "Name\r\nPlann"}
+    page = browser.post_part(f"{address}/change", form)
+    assert "The list has no column “Plann”. Did you mean “Plan”?" in page.words
+    assert "data-refused" in page.text
+    assert draft.mapping.read_text("utf-8") == FIELDS
+
+
 def test_saved_mappings_stand_on_the_first_page(
     columns: Columns, browser: Browser, tmp_path: Path
 ) -> None:

@@ -31,17 +31,33 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("select, [type=checkbox]") && ["rule", "rows"].includes(rule)) form.requestSubmit();
 });
 
+// The button of a rule is there when something was typed into it; what is chosen needs none.
+const step = () => document.getElementById("step");
+function showKeeps() {
+  for (const form of document.querySelectorAll("form[data-change]:has(.keep)")) {
+    form.querySelector(".keep").hidden = !Array.from(form.elements).some(isDirty);
+  }
+}
+showKeeps();
+document.addEventListener("input", showKeeps);
+
 let typed = new Map();
 let open = [];
+let last = "";
+document.addEventListener("focusin", (event) => {
+  last = event.target.closest?.(".rule[id], .contact, section, form[id]")?.id || last;
+});
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const step = document.getElementById("step");
-  if (event.detail.target !== step) return;
+  if (event.detail.target !== step()) return;
   const sent = event.detail.requestConfig.elt.closest("form");
+  // What was refused is there to be mended; what was kept is shown as it was kept.
+  const refused = event.detail.xhr.responseText.includes("data-refused");
   typed = new Map();
-  for (const field of step.querySelectorAll("[id]")) {
-    if (field.form && field.form !== sent && field.id !== "text" && isDirty(field)) typed.set(field.id, field.value);
+  for (const field of step().querySelectorAll("[id]")) {
+    if (!field.form || field.id === "text" || !isDirty(field)) continue;
+    if (field.form !== sent || refused) typed.set(field.id, field.value);
   }
-  open = Array.from(step.querySelectorAll("details[id][open]"), (each) => each.id);
+  open = Array.from(step().querySelectorAll("details[id][open]"), (each) => each.id);
 });
 document.addEventListener("htmx:afterSwap", () => {
   for (const [id, value] of typed) {
@@ -53,6 +69,25 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   typed = new Map();
   open = [];
+  showKeeps();
+});
+// The button that settled something is gone then: what is beside it comes next.
+document.addEventListener("htmx:afterSettle", () => {
+  if (![document.body, step()].includes(document.activeElement) || !last) return;
+  const place = document.getElementById(last);
+  place?.querySelector("select, input:not([type=hidden]), summary, button")?.focus({ preventScroll: true });
+});
+
+// What was typed and not kept is not lost without a word.
+let leaving = false;
+document.addEventListener("submit", () => {
+  leaving = true;
+  setTimeout(() => { leaving = false; }, 0);
+});
+window.addEventListener("beforeunload", (event) => {
+  if (!leaving && Array.from(document.querySelectorAll("#step [id]")).some((field) => field.form && isDirty(field))) {
+    event.preventDefault();
+  }
 });
 
 // A text that was changed and not kept would be lost when the form changes it: it comes first.
