@@ -36,7 +36,7 @@ from importer.mapping.changes import (
 from importer.mapping.load import LoadedMapping, mapping_in
 from importer.mapping.program import Headers
 from importer.mapping.spec import PlacedRule, Rule, SkipWhen
-from importer.mapping.values import key_in_map
+from importer.mapping.values import key_in_map, translated
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
@@ -165,6 +165,7 @@ __all__ = [
     "run_async",
     "start",
     "target_for",
+    "translated",
     "unmark",
     "used_columns",
     "verify",

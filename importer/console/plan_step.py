@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import unicodedata
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,24 +14,23 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
+from importer.console.drafts import DRAFTS, Draft, Place, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told
 from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
-from importer.console.work import OPEN_LISTS, OpenList
 from importer.errors import ImporterError, UsageError
-from importer.library import LoadedMapping, PlanFile, Refused
-from importer.model import Checkup, NewValue, Problem, Project, Severity, Status
+from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
+from importer.model import Checkup, NewValue, Problem, Severity, Status
 from importer.reports.content import problem_groups, whole_file_errors, why_left_out
 from importer.settings import Pace, RunSettings
 
 MOST_VALUES = 60
 """New values that are decided at once; the next ones come after these."""
-MOST_TEXTS = 200
-"""Different texts of cells that are mended for one value: each is an edit of its own."""
+MOST_CHOICES = 10_000
+"""Existing values in all choices of a page; if there would be more, they are typed."""
 MOST_EXISTING = 1000
-"""Values of a field that are offered in place of a new one."""
+"""Values of a field that are proposed to whoever types one."""
 
 RUNS_DIR = web.AppKey("RUNS_DIR", Path)
 """The folder in which plans and runs get theirs."""
@@ -54,12 +52,29 @@ class Planned:
     changed: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to become of a new value: `what` is ``allow``, ``mean``, or blank for later.
+
+    It means the value `meant`; `wrong` says why that cannot be.
+    """
+
+    what: str
+    meant: str = ""
+    wrong: str = ""
+
+
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/plan``."""
     return await _page(request, await open_draft(request))
 
 
-async def _page(request: web.Request, draft: Draft, refusal: Told | None = None) -> web.Response:
+async def _page(
+    request: web.Request,
+    draft: Draft,
+    refusal: Told | None = None,
+    decided: Mapping[NewValue, Decision] = MappingProxyType({}),
+) -> web.Response:
     told = refusal
     where = await request.app[TARGETS].whereabouts(draft)
     planning = request.app[UNDER_WAY].planning(draft.id)
@@ -89,7 +104,9 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
     undecided = _undecided(refused)
     if undecided:
         existing = await _existing(request, draft, {value.field for value in undecided})
-    return request.app[PAGES].render(
+    shown = undecided[:MOST_VALUES]
+    return await asyncio.to_thread(
+        request.app[PAGES].render,
         request,
         "plan_part.html.j2" if is_part(request) else "plan.html.j2",
         200 if refusal is None or is_part(request) else 422,
@@ -103,9 +120,13 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         outdated=outdated,
         refusals=tuple(_refusals(refused, teller)) if refused is not None else (),
         lacking=_lacks_fields(refused),
-        undecided=undecided[:MOST_VALUES],
+        undecided=shown,
+        decided=[decided.get(value) or _proposed(value) for value in shown],
         more_undecided=max(0, len(undecided) - MOST_VALUES),
-        existing={name: values[:MOST_EXISTING] for name, values in existing.items()},
+        existing=existing,
+        as_json=json.dumps,
+        is_large=sum(len(existing.get(value.field, ())) for value in shown) > MOST_CHOICES,
+        most_existing=MOST_EXISTING,
         remarks=_remarks(checkup),
         left_out=_left_out(planned.plan) if planned is not None else (),
         new_values=_new_values(planned.plan) if planned is not None else (),
@@ -173,6 +194,11 @@ def _undecided(checkup: Checkup | None) -> list[NewValue]:
     return [value for value in new or () if not value.allowed]
 
 
+def _proposed(value: NewValue) -> Decision:
+    """What is chosen of a value at first: the same in another spelling is meant, others wait."""
+    return Decision("mean" if value.same else "", value.nearest or "")
+
+
 def _refusals(checkup: Checkup, teller: Teller) -> Iterator[Told]:
     """What else but new values the project does not take, each with the step that mends it."""
     for problem in whole_file_errors(checkup.survey):
@@ -197,14 +223,20 @@ def _lacks_fields(checkup: Checkup | None) -> bool:
 
 
 async def _existing(request: web.Request, draft: Draft, names: set[str]) -> dict[str, list[str]]:
-    """The values that fields of the project have, by field; none where it cannot be asked."""
+    """The values that can be meant, by field: of the project, and those that were allowed.
+
+    Of no field where the project cannot be asked.
+    """
+    project = await request.app[TARGETS].project(draft)
+    if project is None:
+        return {}
     try:
-        target = await request.app[TARGETS].target(draft)
-        project: Project = await asyncio.to_thread(library.project, target)
+        mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
     except ImporterError:
         return {}
+    allowed = mapping.spec.new_values
     return {
-        one.name: [value.name for value in one.values]
+        one.name: [*(value.name for value in one.values), *allowed.get(one.name, ())]
         for one in project.fields
         if one.name in names
     }
@@ -347,8 +379,11 @@ async def _stop(request: web.Request) -> web.Response:
 
 
 async def _decide(request: web.Request) -> web.Response:
-    """``POST /drafts/{id}/plan/values``: allow new values or mean others by them; plan again."""
-    draft, form = await open_draft(request), await request.post()
+    """``POST /drafts/{id}/plan/values``: allow new values or mean others by them; plan again.
+
+    With `fit`, the sandbox is given before what the mapping needs and it lacks.
+    """
+    draft, form = await open_draft(request), await form_of(request)
     planning = request.app[UNDER_WAY].planning(draft.id)
     if planning is None or not isinstance(planning.error, Refused):
         raise _back(draft)  # it was decided in another page
@@ -359,129 +394,129 @@ async def _decide(request: web.Request) -> web.Response:
             "Plan again, then decide.",
         )
         return await _page(request, draft, gone)
-    undecided = {(one.field, one.text): one for one in _undecided(planning.error.checkup)}
-    allowed: dict[str, list[str]] = {}
-    meant: list[tuple[NewValue, str]] = []
+    decided = _decisions(form, _undecided(planning.error.checkup))
+    meant = {value.field for value, one in decided.items() if one.what == "mean"}
+    existing = await _existing(request, draft, meant) if meant else {}
+
+    def work(draft: Draft) -> str:
+        refuse_sent(draft)
+        return _with_decisions(library.load_mapping(draft.mapping), decided, existing)
+
     try:
-        for number in range(len(undecided)):
-            value = undecided.get(
-                (str(form.get(f"field_{number}")), str(form.get(f"text_{number}")))
-            )
-            if value is None:
-                continue
-            if form.get(f"what_{number}") == "allow":
-                allowed.setdefault(value.field, []).append(value.text)
-            elif form.get(f"what_{number}") == "mean":
-                meant.append((value, str(form.get(f"meant_{number}", "")).strip()))
-        if form.get("all") == "allow":
-            for value in undecided.values():
-                allowed.setdefault(value.field, []).append(value.text)
-        if meant:
-            # Before the mapping is changed: with another one, the list would be opened anew.
-            existing = await _existing(request, draft, {value.field for value, _ in meant})
-            async with request.app[OPEN_LISTS].using(draft) as opened:
-                mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
-                await asyncio.to_thread(_mean, opened, mapping, meant, existing)
-        if allowed:
-            await asyncio.to_thread(_allow, request.app[DRAFTS], draft, allowed)
+        if any(one.what for one in decided.values()):
+            await asyncio.to_thread(request.app[DRAFTS].change_mapping, draft.id, work)
+        if form.get("fit") == "yes":
+            await _fit_sandbox(request, draft)
         await _begin(request, draft, planning.settings.pace)
+    except _NotKeptError as error:
+        columns = (Action("To the columns", f"/drafts/{draft.id}/columns"),)
+        told = Told(
+            "nothing of this was kept yet",
+            "Decide these in another way, then go on.",
+            tuple(error.wrong.values()),
+            columns if error.of_columns else (),
+        )
+        told_of = {
+            value: replace(one, wrong=error.wrong.get(value, "")) for value, one in decided.items()
+        }
+        return await _page(request, draft, told, told_of)
     except ImporterError as error:
         return await _refused(request, draft, error)
     raise _back(draft)
 
 
-def _mean(
-    opened: OpenList,
+def _decisions(form: Mapping[str, str], undecided: Sequence[NewValue]) -> dict[NewValue, Decision]:
+    """What a form says of the values that are to be decided; nothing of any others."""
+    by_name = {(one.field, one.text): one for one in undecided}
+    found: dict[NewValue, Decision] = {}
+    for number in range(len(undecided)):
+        if (text := form.get(f"text_{number}")) is None:
+            break
+        try:
+            # In JSON, since a browser changes line breaks in a field's text.
+            value = by_name.get((form.get(f"field_{number}", ""), str(json.loads(text))))
+        except (ValueError, RecursionError):
+            continue
+        what = form.get(f"what_{number}", "")
+        if value is not None and what in {"", "allow", "mean"}:
+            found[value] = Decision(what, form.get(f"meant_{number}", ""))
+    if form.get("others") == "allow":
+        for value in undecided:
+            if value not in found or not found[value].what:
+                found[value] = Decision("allow")
+    return found
+
+
+class _NotKeptError(UsageError):
+    """What was decided cannot be kept; `wrong` says of which values, and why."""
+
+    def __init__(self, wrong: Mapping[NewValue, str], *, of_columns: bool) -> None:
+        super().__init__("not all of it can be kept")
+        self.wrong = wrong
+        self.of_columns = of_columns
+        """Whether the columns have to be changed for one of them."""
+
+
+def _with_decisions(
     mapping: LoadedMapping,
-    meant: Sequence[tuple[NewValue, str]],
+    decided: Mapping[NewValue, Decision],
     existing: Mapping[str, Sequence[str]],
-) -> None:
-    """Mend all cells that say a value, so that they say the one that is meant: edits, as by hand.
+) -> str:
+    """The text of a mapping that lists what is allowed, and translates what means another value.
 
-    Raises UsageError, and nothing is mended, where the project has no value that is meant, or no
-    cell says so: then the mapping makes the value.
+    Raises _NotKeptError for all that cannot be kept, and as a mapping that is loaded.
     """
-    for value, instead in meant:
-        if not instead:
-            raise UsageError(f"“{value.text}” means nothing yet", "Type what it means.")
-        if value.field in existing and instead not in existing[value.field]:
-            raise UsageError(
-                f"the project has no value “{instead}” in {value.field}",
-                "Choose one of those that it has, or let the new one be made.",
+    allowed: dict[str, list[str]] = {}
+    for value, one in decided.items():
+        if one.what == "allow":
+            allowed.setdefault(value.field, []).append(value.text)
+    rules: dict[str, Rule] = {}
+    wrong: dict[NewValue, str] = {}
+    of_columns = False
+    for value, one in decided.items():
+        if one.what != "mean":
+            continue
+        known = {*existing.get(value.field, ()), *allowed.get(value.field, ())}
+        meant = one.meant if one.meant in known else one.meant.strip()
+        if not meant:
+            wrong[value] = f"“{value.text}” means nothing yet: say what it means."
+        elif existing.get(value.field) and meant not in known:
+            wrong[value] = (
+                f"The project has no value “{meant}” in {value.field}: choose one of those that"
+                f" it has, or let “{value.text}” be made."
             )
-        found = list(_cells_that_say(opened, mapping, value, instead))
-        if not found:
-            raise UsageError(
-                f"no cell says “{value.text}”: the columns' rules make it of other texts",
-                "Change the rule of the field in the columns.",
-            )
-        if len(found) > MOST_TEXTS:
-            raise UsageError(
-                f"“{value.text}” stands in {len(found):,} different cells",
-                "Translate it in the columns, or mend it in the list itself.",
-            )
-    for value, instead in meant:
-        # Looked for again: a cell of several values may say two of them.
-        for column, old, new in list(_cells_that_say(opened, mapping, value, instead)):
-            opened.log.replace_all(column, old, new)
-
-
-def _cells_that_say(
-    opened: OpenList, mapping: LoadedMapping, value: NewValue, instead: str
-) -> Iterator[tuple[int, str, str]]:
-    """The texts of cells of which a value comes: column, text, and the text that says the other."""
-    rule = mapping.spec.form[value.field]
-    # A translated value is mended by the code that stands for the other one, if there is any.
-    codes = {code for code, text in (rule.map or {}).items() if text == value.text}
-    code = next((code for code, text in (rule.map or {}).items() if text == instead), instead)
-
-    def says(text: str) -> bool:
-        text = text.strip()
-        same = text.casefold() == value.text.casefold() if rule.case else text == value.text
-        return same or text in codes
-
-    def mended(text: str) -> str:
-        if not rule.multiple:
-            return code if says(text) else text
-        marks = sorted({*(rule.split or ()), "|"}, key=len, reverse=True)
-        pieces = re.split(f"({'|'.join(map(re.escape, marks))})", text)
-        told = [piece.replace(piece.strip(), code) if says(piece) else piece for piece in pieces]
-        return "".join(told)
-
-    names = {_folded(name) for name in (*_listed(rule.column), *_listed(rule.columns))}
-    headers = opened.recheck.info.headers
-    edits = opened.log.overlay
-    for column in (n for n, header in enumerate(headers) if _folded(header) in names):
-        texts: set[str] = set()
-        for batch in opened.recheck.batches([column]):
-            texts.update(edits.over(batch).columns[column].unique().to_pylist())
-        yield from ((column, text, new) for text in sorted(texts) if (new := mended(text)) != text)
-
-
-def _listed(names: str | Sequence[str] | None) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names or ()
-
-
-def _folded(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
-
-
-def _allow(drafts: Drafts, draft: Draft, values: Mapping[str, list[str]]) -> None:
-    text = draft.mapping.read_text("utf-8-sig")
-    drafts.set_mapping(draft.id, library.with_new_values(text, values))
+        elif (rule := rules.get(value.field) or mapping.spec.form.get(value.field)) is None or (
+            new := library.translated(rule, mapping.spec, value.text, meant)
+        ) is None:
+            wrong[value] = f"No cell says “{value.text}”: the columns make it. Change it there."
+            of_columns = True
+        else:
+            rules[value.field] = new
+    if wrong:
+        raise _NotKeptError(wrong, of_columns=of_columns)
+    changes = [
+        Change(("form", name, option), getattr(rule, option))
+        for name, rule in rules.items()
+        for option in ("map", "choices", "default")
+        if getattr(rule, option) != getattr(mapping.spec.form[name], option)
+    ]
+    text = library.with_changes(mapping.text, changes)
+    if allowed:
+        text = library.with_new_values(text, allowed)
+    library.mapping_in(text, mapping.path)
+    return text
 
 
 async def _forbid(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/plan/forbid``: a value that was allowed is not any more."""
     draft, form = await open_draft(request), await form_of(request)
-    refuse_sent(draft)
 
-    def forbid() -> None:
-        text = draft.mapping.read_text("utf-8-sig")
-        text = library.without_new_value(text, form.get("field", ""), form.get("text", ""))
-        request.app[DRAFTS].set_mapping(draft.id, text)
+    def work(draft: Draft) -> str:
+        refuse_sent(draft)
+        text = library.load_mapping(draft.mapping).text
+        return library.without_new_value(text, form.get("field", ""), form.get("text", ""))
 
-    await asyncio.to_thread(forbid)
+    await asyncio.to_thread(request.app[DRAFTS].change_mapping, draft.id, work)
     raise _back(draft)
 
 
@@ -489,12 +524,16 @@ async def _fit(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/plan/fit``: give the sandbox what the mapping needs, and plan again."""
     draft = await open_draft(request)
     try:
-        mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
-        await request.app[TARGETS].fit_sandbox(mapping)
+        await _fit_sandbox(request, draft)
         await _begin(request, draft, await _last_pace(request, draft))
     except ImporterError as error:
         return await _refused(request, draft, error)
     raise _back(draft)
+
+
+async def _fit_sandbox(request: web.Request, draft: Draft) -> None:
+    mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
+    await request.app[TARGETS].fit_sandbox(mapping)
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

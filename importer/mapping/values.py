@@ -25,7 +25,7 @@ from importer.mapping.damage import fill_up
 from importer.mapping.dates import date_converter
 from importer.mapping.patterns import Pattern, form_hint
 from importer.mapping.phones import phone_converter
-from importer.mapping.spec import Rule, Type
+from importer.mapping.spec import MappingSpec, Rule, Type
 from importer.mapping.text import as_cell, squeeze, title_case, trim
 from importer.model import Severity
 
@@ -79,6 +79,44 @@ def compile_value(
         return Value(PIPE.join(pieces), tuple(faults))
 
     return many
+
+
+def translated(rule: Rule, spec: MappingSpec, sent: str, instead: str) -> Rule | None:
+    """The rule of a form field by which another text is sent `instead`; None where no map can.
+
+    The keys of a `map` are compared with single values after ``case`` and before they are
+    converted. So what is `sent` is itself such a key, unless the `map` makes it of others, which
+    then get the new text, or a converter makes it of texts that say it in another way. A default
+    and the choices follow.
+    """
+    if rule.value is not None:
+        return None
+    table = rule.map or {}
+    likely = dict.fromkeys([*table, sent])
+    if rule.multiple and rule.pipe == "replace":
+        likely[sent.replace(PIPE_REPLACEMENT, PIPE)] = None
+    before = _values_of(rule, spec)
+    keys = [text for text in likely if before(text) == sent]
+    if not keys and rule.default != sent:
+        return None
+    made: dict[str, Any] = {}
+    if keys:
+        made["map"] = {**table, **dict.fromkeys(keys, instead)}
+    if rule.choices is not None and instead not in rule.choices:
+        made["choices"] = [*rule.choices, instead]
+    if rule.default == sent:
+        made["default"] = instead
+    new = rule.model_copy(update=made)
+    after = _values_of(new, spec)
+    return new if all(after(text) == instead for text in keys) else None
+
+
+def _values_of(rule: Rule, spec: MappingSpec) -> Callable[[str], str]:
+    """What a rule of a form field makes of a single value whose case is as it is to be."""
+    context = ConversionContext(spec.region, spec.timezone)
+    as_it_is = rule.model_copy(update={"case": None})
+    steps = list(_steps(as_it_is, rule.type or "text", context, None))
+    return lambda text: _through(key_in_map(text, rule), steps, rule).text
 
 
 def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None = None) -> Value:

@@ -153,46 +153,56 @@ def test_each_new_value_is_decided_and_the_mapping_keeps_its_comments(
 
 
 @pytest.mark.parametrize(
-    ("rule", "cell", "mended", "said"),
+    ("rule", "cell", "translated"),
     [
-        ("City", " Budapst", "Budapest", "Budapst"),
-        ("{column: [Town, city]}", "Budapst", "Budapest", "Budapst"),
-        ("{column: City, case: title}", "bUDAPST", "Budapest", "Budapst"),
-        ("{column: City, map: {B: Budapst, P: Budapest}}", "B", "P", "Budapst"),
+        ("City", " Budapst", {"Budapst": "Budapest"}),
+        ("{column: [Town, city]}", "Budapst", {"Budapst": "Budapest"}),
+        ("{column: City, case: title}", "bUDAPST", {"Budapst": "Budapest"}),
+        (
+            "{column: City, map: {B: Budapst, P: Budapest}}",
+            "B",
+            {"B": "Budapest", "P": "Budapest", "Budapst": "Budapest"},
+        ),
+        ('{template: "{City}"}', "Budapst", {"Budapst": "Budapest"}),
+        (
+            "{column: City, choices: [Budapst]}",
+            "Budapst",
+            {"Budapst": "Budapest"},
+        ),
     ],
 )
-def test_a_new_value_that_means_another_is_mended_in_its_cells(
+def test_a_new_value_that_means_another_is_translated_for_the_next_list_too(
     browser: Browser,
     drafts: Drafts,
     service: LiveSandbox,
     rule: str,
     cell: str,
-    mended: str,
-    said: str,
+    translated: dict[str, str],
 ) -> None:
     mapping = MAPPING.replace("city: City", f"city: {rule}")
     rows = f"Ann,{cell},06 30 123 4567\nBob,{cell},06 30 123 4568\n"
     draft_id = draft_of(browser, drafts, "Name,City,Phone\n" + rows, mapping)
     goes_to(browser, draft_id, service)
     page = planned(browser, draft_id)
-    assert f"city: “{said}”" in page.words
-    assert 'value="Budapest"' in page.text, "the nearest is proposed"
+    assert "city: “Budapst”" in page.words
+    assert '<option value="Budapest" selected>' in page.text, "the nearest is proposed"
     values = f"/drafts/{draft_id}/plan/values"
-    answer = browser.post(values, decisions(page, "mean", "Budapesht"))
-    assert answer.status == 422
-    assert "The project has no value “Budapesht” in city" in answer.words
-    assert "means nothing yet" in browser.post(values, decisions(page, "mean")).words
-    assert not drafts.open(draft_id).edits.exists()
     assert browser.post(values, decisions(page, "mean", "Budapest")).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
     assert "Created 2" in page.words
     assert "Newly made" not in page.words
-    edits = drafts.open(draft_id).edits.read_text("utf-8").splitlines()
-    assert [json.loads(line)["new"] for line in edits] == [mended], "one edit, to be undone as one"
-    assert "Budapst" not in browser.get(f"/drafts/{draft_id}/plan").words
+    draft = drafts.open(draft_id)
+    assert not draft.edits.exists(), "cells stay as they are"
+    loaded = library.load_mapping(draft.mapping)
+    assert loaded.spec.form["city"].map == translated
+    assert "# as they call themselves" in loaded.text
+    again = draft_of(browser, drafts, "Name,City,Phone\n" + rows, loaded.text)
+    goes_to(browser, again, service)
+    page = planned(browser, again, again="yes")
+    assert "“Budapst”" not in page.words, "it is not asked again"
 
 
-def test_one_of_several_values_in_a_cell_is_mended_and_the_others_stay(
+def test_one_of_several_values_in_a_cell_is_translated_and_the_others_stay(
     browser: Browser, drafts: Drafts, service: LiveSandbox
 ) -> None:
     mapping = MAPPING.replace("city: City", 'likes: {column: City, multiple: true, split: [","]}')
@@ -203,21 +213,95 @@ def test_one_of_several_values_in_a_cell_is_mended_and_the_others_stay(
     browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "mean", "sports"))
     page = settled(browser, f"/drafts/{draft_id}/plan")
     assert "Created 2" in page.words
-    edits = drafts.open(draft_id).edits.read_text("utf-8").splitlines()
-    assert [json.loads(line)["new"] for line in edits][-1:] == ["sports, music, sports"]
-    assert len(edits) == 3
+    draft = drafts.open(draft_id)
+    sent = [
+        json.loads(one.body or b"{}")["form"] for one in library.preview(draft.file, draft.mapping)
+    ]
+    assert [form["likes"] for form in sent] == ["sports|music", "sports"]
 
 
-def test_a_value_that_no_cell_says_is_mended_in_the_columns(
+def test_several_decisions_are_kept_together_or_none_and_stay_chosen(
     browser: Browser, drafts: Drafts, service: LiveSandbox
 ) -> None:
-    mapping = MAPPING.replace("city: City", 'city: {template: "{City} {Name}"}')
+    cities = ("Budaörs", "Budapst", "Szegd", "Budapset")
+    rows = "".join(f"Ann {n},{city},06 30 123 456{n}\n" for n, city in enumerate(cities))
+    draft_id = draft_of(browser, drafts, "Name,City,Phone\n" + rows, MAPPING)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    chosen = {
+        "Budaörs": ("allow", ""),
+        "Budapst": ("mean", "Budapesht"),
+        "Szegd": ("mean", ""),
+        "Budapset": ("mean", "Budapest"),
+    }
+    form = decisions(page, "")
+    for name, text in list(form.items()):
+        if name.startswith("text_"):
+            number = name.removeprefix("text_")
+            form[f"what_{number}"], form[f"meant_{number}"] = chosen[json.loads(text)]
+    values = f"/drafts/{draft_id}/plan/values"
+    answer = browser.post(values, form)
+    assert answer.status == 422
+    assert "The project has no value “Budapesht” in city" in answer.words
+    assert "“Szegd” means nothing yet" in answer.words, "all is told at once"
+    assert "Make the plan" not in answer.words
+    assert drafts.open(draft_id).mapping.read_text("utf-8") == MAPPING
+    assert '<option value="Budapesht" selected>' in answer.text, "what was chosen stays"
+    assert answer.text.count('value="mean" checked') == 3
+    assert answer.text.count('value="allow" checked') == 1
+    form = {name: {"Budapesht": "Budapest"}.get(value, value) for name, value in form.items()}
+    form = {name: value or "Budapest" for name, value in form.items()}
+    assert browser.post(values, form).status == 303
+    page = settled(browser, f"/drafts/{draft_id}/plan")
+    assert "Created 4" in page.words
+    spec = library.load_mapping(drafts.open(draft_id).mapping).spec
+    assert spec.new_values == {"city": ["Budaörs"]}
+    assert spec.form["city"].map == dict.fromkeys(("Budapst", "Szegd", "Budapset"), "Budapest")
+
+
+def test_the_others_are_made_and_what_means_another_value_is_not(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    rows = "Ann,BUDAPEST,06 30 123 4567\nBob,Budaörs,06 30 123 4568\nCid,Pécel,06 30 123 4569\n"
+    draft_id = draft_of(browser, drafts, "Name,City,Phone\n" + rows, MAPPING)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    form = decisions(page, "")
+    [(name, _)] = [item for item in form.items() if item[1] == '"BUDAPEST"']
+    number = name.removeprefix("text_")
+    form |= {f"what_{number}": "mean", f"meant_{number}": "Budapest", "others": "allow"}
+    assert browser.post(f"/drafts/{draft_id}/plan/values", form).status == 303
+    page = settled(browser, f"/drafts/{draft_id}/plan")
+    assert "Created 3" in page.words
+    spec = library.load_mapping(drafts.open(draft_id).mapping).spec
+    assert sorted(spec.new_values["city"]) == ["Budaörs", "Pécel"]
+    assert spec.form["city"].map == {"BUDAPEST": "Budapest"}
+
+
+def test_a_value_that_no_cell_says_is_changed_in_the_columns(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    mapping = MAPPING.replace("city: City", "city: {value: Budapst}")
     draft_id = draft_of(browser, drafts, LIST, mapping)
     goes_to(browser, draft_id, service)
     page = planned(browser, draft_id)
     answer = browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "mean", "Budapest"))
     assert answer.status == 422
-    assert "the columns' rules make it" in answer.words
+    assert "No cell says “Budapst”: the columns make it" in answer.words
+    assert "To the columns" in answer.words
+
+
+def test_values_that_are_decided_are_kept_where_the_sandbox_is_given_a_field(
+    browser: Browser, drafts: Drafts
+) -> None:
+    mapping = MAPPING.replace("  city:", "  shoe_size: Name\n  city:")
+    draft_id = draft_of(browser, drafts, LIST, mapping)
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = planned(browser, draft_id)
+    assert 'form="new-values" name="fit"' in page.text
+    form = {**decisions(page, "allow"), "fit": "yes"}
+    assert browser.post(f"/drafts/{draft_id}/plan/values", form).status == 303
+    assert "Created 2" in settled(browser, f"/drafts/{draft_id}/plan").words
 
 
 def test_what_other_pages_post_as_values_is_not_written(
@@ -226,7 +310,7 @@ def test_what_other_pages_post_as_values_is_not_written(
     draft_id = draft_of(browser, drafts, LIST, MAPPING)
     goes_to(browser, draft_id, service)
     planned(browser, draft_id)
-    form = {"field_0": "city", "text_0": "Nowhere", "what_0": "allow"}
+    form = {"field_0": "city", "text_0": '"Nowhere"', "what_0": "allow"}
     browser.post(f"/drafts/{draft_id}/plan/values", form)
     settled(browser, f"/drafts/{draft_id}/plan")
     assert "Nowhere" not in drafts.open(draft_id).mapping.read_text("utf-8")
