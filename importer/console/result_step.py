@@ -382,6 +382,11 @@ async def _send(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/drafts/{shown.draft.id}/send")
     order = Order((await form_of(request)).get("plan_id", ""), first=False)
     try:
+        if (await asyncio.to_thread(request.app[DRAFTS].continued, shown.folder)).rest is not None:
+            raise UsageError(
+                "what was not sent of it has an import of its own",
+                "Go on with that one: both would send the same rows.",
+            )
         past = await asyncio.to_thread(library.past_run, shown.folder)
         target = await _target(request, past)
         sending = Sending(shown.key, shown.name, shown.folder, order, of_draft=False)

@@ -477,6 +477,24 @@ def test_a_run_that_was_begun_outside_the_console_is_gone_on_with_by_a_button(
     assert library.history(everywhere=True)[0].count(Status.CREATED) == 6
 
 
+def test_a_run_whose_rest_has_an_import_of_its_own_is_not_gone_on_with_though_its_draft_is_gone(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, state_dir: Path
+) -> None:
+    run = imported(tmp_path, service, "spring leads.csv", LIST, limit=2)
+    page = browser.get(address_of(run))
+    drafts = Drafts(state_dir / "console" / "drafts")
+    draft_id = browser.draft_id("spring leads.csv", LIST.encode())
+    drafts.set_mapping(draft_id, MAPPING)
+    drafts.change(draft_id, plan_dir=run.directory.path, run_dir=run.directory.path)
+    assert browser.post(f"/drafts/{draft_id}/send/anew").status == 303
+    drafts.remove(draft_id)
+    answer = go_on(browser, page, address_of(run))  # by a page that was loaded before
+    assert answer.status == 422
+    assert "What was not sent of it has an import of its own" in answer.words
+    assert "Go on with the rest" in answer.words
+    assert sum(names(service).values()) == 2
+
+
 def test_such_a_run_is_stopped_in_the_page_and_no_row_is_sent_twice(
     tmp_path: Path, browser: Browser
 ) -> None:
