@@ -626,6 +626,10 @@ def _changes(
             return _rule_changes(form, mapping, headers)
         case "drop":
             placed = _placed(form, mapping)
+            if placed.path[0] == "form" and len(mapping.spec.form) == 1:
+                raise UsageError(
+                    "a record needs a field of its own", "Add another one, then take this one out."
+                )
             return [Change(placed.path, None, commented=True)]
         case "add_field":
             name, column = _new_field(form, mapping), _column(form, headers)

@@ -408,7 +408,10 @@ def _entries(node: Node, text: str) -> list[Entry]:
     if isinstance(node, MappingNode):
         return [(key, value, _name(key)) for key, value in node.value]
     if isinstance(node, SequenceNode):
-        return [(_dash(item, node, text), item, str(n)) for n, item in enumerate(node.value)]
+        places = _item_starts(node, text)
+        return [
+            (at, item, str(n)) for n, (at, item) in enumerate(zip(places, node.value, strict=True))
+        ]
     raise _CannotError
 
 
@@ -421,15 +424,22 @@ def _is_flow(node: Node) -> bool:
     return isinstance(node, MappingNode | SequenceNode) and bool(node.flow_style)
 
 
-def _dash(item: Node, parent: SequenceNode, text: str) -> int:
-    if parent.flow_style:
-        return _start(item)
-    at = _start(item)
-    while at > 0 and text[at - 1].isspace():
-        at -= 1
-    if text[at - 1 : at] != "-":
-        raise _CannotError
-    return at - 1
+_BETWEEN = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
+
+
+def _item_starts(node: SequenceNode, text: str) -> Iterator[int]:
+    """Where each item of a list begins: with its ``-``, if it has one."""
+    at = _start(node)
+    for item in node.value:
+        if node.flow_style:
+            yield _start(item)
+            continue
+        found = _BETWEEN.match(text, at)
+        at = found.end() if found is not None else at
+        if not text.startswith("-", at):
+            raise _CannotError
+        yield at
+        at = _end(item, text)
 
 
 def _begin(entry: Entry) -> int:
@@ -452,6 +462,13 @@ def _written(text: str, change: Change) -> str:
         return _inserted(text, here, last, change.value, top=not way)
     node = entry[1]
     start, end = _start(node), _end(node, text)
+    if not isinstance(entry[0], int) and not _is_flow(here):
+        colon = text.find(":", int(entry[0].end_mark.index), start)
+        line_end = _line_end(text, colon)
+        if 0 <= colon < line_end < start and not isinstance(node, ScalarNode):
+            # It begins on a line of its own, where a value on one line may stand too far left.
+            value = f" {flow(change.value)}"
+            return text[: colon + 1] + value + text[colon + 1 : line_end] + text[end:]
     # Of a key without a value the node is where the colon ends.
     space = "" if end > start else " "
     return text[:start] + space + flow(change.value) + text[end:]
@@ -508,6 +525,8 @@ def _without(text: str, parent: Node, entry: Entry) -> str:
         return text[:begin] + "{}" + text[end:]
     line = text.rfind("\n", 0, begin) + 1
     if text[line:begin].strip():  # behind a dash: what comes next takes its place
+        if place + 1 == len(entries):
+            raise _CannotError
         return text[:begin] + text[_begin(entries[place + 1]) :]
     end = _line_end(text, end)
     end += 2 if text.startswith("\r\n", end) else 1

@@ -814,6 +814,8 @@ def test_a_rule_that_is_taken_out_is_no_guess_any_more(columns: Columns) -> None
     columns.change("drop", path='["form", "Full name"]')
     columns.change("settle", path='["form", "b"]')
     assert columns.text == "version: 1\nform:\n  # Full name: Name\n  b: City\n"
+    assert "needs a field of its own" in columns.change("drop", path='["form", "b"]').words
+    assert columns.text.endswith("  b: City\n")
 
 
 CHOICES = st.fixed_dictionaries(

@@ -309,3 +309,51 @@ def test_a_field_can_have_any_name(name: str) -> None:
         return
     found = data_of(with_field_renamed(NAMED, "plan", name))
     assert list(found["form"]) == [name, "odd: one"]
+
+
+LISTS = """\
+form:
+  a:
+    column:   # the first that is there
+    - A
+    - B
+    case: upper
+  ? c
+  : C
+rows:
+  skip_when:
+  - # they asked for it
+    column: A
+    in: [x]
+  -   column: B
+      in: [y]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "old", "new"),
+    [
+        (
+            Change(("form", "a", "column"), "C"),
+            "column:   # the first that is there\n    - A\n    - B\n",
+            "column: C   # the first that is there\n",
+        ),
+        (
+            Change(("form", "a", "column"), ["C", "D"]),
+            "column:   # the first that is there\n    - A\n    - B\n",
+            "column: [C, D]   # the first that is there\n",
+        ),
+        (Change(("rows", "skip_when", "0", "in"), ["z"]), "in: [x]", "in: [z]"),
+        (Change(("rows", "skip_when", "1"), None), "  -   column: B\n      in: [y]\n", ""),
+    ],
+)
+def test_lists_are_changed_however_they_are_indented(change: Change, old: str, new: str) -> None:
+    for line_break in ("\n", "\r\n"):
+        text, old_, new_ = (one.replace("\n", line_break) for one in (LISTS, old, new))
+        assert with_changes(text, [change]) == text.replace(old_, new_)
+
+
+def test_what_has_no_place_of_its_own_is_left_for_the_text() -> None:
+    for text in (LISTS, LISTS.replace("\n", "\r")):
+        with pytest.raises(UsageError, match="can only be changed in the text"):
+            with_changes(text, [Change(("form", "c"), None)])
