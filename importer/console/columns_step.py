@@ -71,7 +71,7 @@ WITHOUT_CONTACT = {
 }
 UNSURE = "unsure: "
 """How a drafted mapping marks its guesses; the rest of the remark says why."""
-CHOOSE = ": a check refuses them until"
+IN_A_TEXT = re.compile(r": (a check refuses them until|translate them with map|add type: ).*")
 """Where the draft's words go on with what to do in a text; the form has buttons for that."""
 _CONTACT_PARTS = {"name": "Name", "title": "Title", "email": "E-mail", "phone": "Phone"}
 _ONLY_IN_TEXT = ("source", "phone_field", "timezone", "new_values")
@@ -424,7 +424,7 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
 
 
 def _doubt(remark: library.Remark) -> Doubt:
-    texts = tuple(text.partition(CHOOSE)[0] for text in remark.texts)
+    texts = tuple(IN_A_TEXT.sub("", text) for text in remark.texts)
     ways = tuple(map(told_alternative, remark.alternatives))
     return Doubt(json.dumps(remark.path), texts, ways)
 

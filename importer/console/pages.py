@@ -74,6 +74,7 @@ class Pages:
             bytes=_bytes,
             moment=_moment,
             basename=basename,
+            folded=_folded,
         )
         self._environment.globals.update(
             csrf_field=CSRF_FIELD,
@@ -136,6 +137,11 @@ def _bytes(number: int) -> str:
         if number_in_unit < 1000:
             return f"{number_in_unit:,.1f} {unit}"
     return f"{number / 1e9:,.1f} GB"
+
+
+def _folded(text: str) -> str:
+    """A name without what people do not hear: its case, and marks between words."""
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def _moment(moment: datetime) -> str:
