@@ -25,8 +25,8 @@ from importer import library
 from importer.console.downloads import send_file
 from importer.console.drafts import Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
-from importer.console.records import part_name
-from importer.console.telling import Action, Teller, Told
+from importer.console.records import part_name, with_part_names
+from importer.console.telling import Action, Teller, Told, kind_words, why_held_back
 from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList
 from importer.errors import ImporterError, RunInterruptedError, UsageError
 from importer.files import WorkingFolder
@@ -41,7 +41,6 @@ from importer.reports.content import (
     readiness,
     visible,
     whole_file_errors,
-    why_left_out,
 )
 from importer.reports.writing import Reported, write_reports
 
@@ -60,6 +59,13 @@ PATIENCE = 1.0
 
 LEFT_OUT = "left_out_by_hand"
 """The kind of rows that a person has left out."""
+_OF_NO_VALUE = frozenset(
+    {
+        *(LEFT_OUT, "do_not_call", "duplicate", "filtered", "no_contact", "sent_before"),
+        *("phone_repeated", "phone_twice_in_row", "repaired"),
+    }
+)
+"""Kinds that do not say that a value is wrong: none is to be replaced in all rows for them."""
 
 _REPORTS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -68,6 +74,7 @@ _REPORTS = {
 }
 _LARGEST_ROW = 2**53
 _SENT = "It is sent as it was planned; see its result."
+_NO_CONTACT = "no_contact"
 _BLANK, _WAITING = "blank", "waiting"
 
 
@@ -274,7 +281,7 @@ def _values(
         "is_fixed": draft.run_dir is not None,
         "name_of": lambda column: name_of(headers, column),
         "told_edit": lambda edit: told_edit(edit, headers),
-        "words": _teller(draft).words,
+        "words": lambda text: with_part_names(_teller(draft).words(text)),
         "part_name": part_name,
         "mark": _mark,
         "longest": LONGEST,
@@ -285,10 +292,12 @@ def _values(
         values |= {
             "verdict": conclusion(checkup),
             "survey": survey,
-            "why_skip": left_out(survey, Status.SKIPPED, 3) if survey.skipped else "",
+            "why_skip": left_out(survey, Status.SKIPPED, 3, why_held_back)
+            if survey.skipped
+            else "",
             "whole": tuple(whole_file_errors(survey)),
             "readiness": readiness(survey),
-            "phones": phones_read(checkup),
+            "phones": tuple(map(with_part_names, phones_read(checkup))),
             "remarks": _remarks(problem_groups(survey)),
         }
     return values
@@ -382,9 +391,25 @@ def _ordered(
     for number in numbers:
         decision = found.rechecked.decisions.get(number)
         for problem in decision.problems if decision is not None else ():
-            if (label := place.get(problem.column or "")) is not None:
-                wrong[label] = None
+            wrong |= dict.fromkeys(_columns_of(problem, place))
     return tuple([*sorted(wrong), *(label for label in used if label not in wrong)][:MOST_COLUMNS])
+
+
+def _columns_of(problem: Problem, place: Mapping[str, int]) -> tuple[int, ...]:
+    """The columns in which a problem can be mended: several of a row without any phone."""
+    named = problem.column or ""
+    if named in place:
+        return (place[named],)
+    found: list[int] = []
+    while problem.code == _NO_CONTACT and named:
+        # A header may itself have a comma and a blank in it: the longest that fits is meant.
+        fits = [name for name in place if named == name or named.startswith(f"{name}, ")]
+        if not fits:
+            break
+        header = max(fits, key=len)
+        found.append(place[header])
+        named = named[len(header) + 2 :]
+    return tuple(found)
 
 
 def _rows(
@@ -418,6 +443,11 @@ def _rows(
             for problem in decision.problems if decision is not None else ():
                 label = place.get(problem.column or "")
                 by_column.setdefault(label if label in columns else None, []).append(problem)
+            could_mend = {
+                label
+                for problem in (decision.problems if decision is not None else ())
+                for label in _columns_of(problem, place)
+            }
             is_left_out = number in hand
             opens = may_edit and not is_left_out
             status = decision.status if decision is not None else Status.PENDING
@@ -434,7 +464,7 @@ def _rows(
                         problems=tuple(by_column.get(label, ())),
                         edited=label in batch.edited and bool(batch.edited[label][at]),
                         is_open=opens
-                        and (numbers[number] or (label in by_column and len(text) <= LONGEST)),
+                        and (numbers[number] or (label in could_mend and len(text) <= LONGEST)),
                         repeated=counts.get(label, {}).get(text, 0) > 1,
                     )
                     for label, text in zip(columns, cells, strict=True)
@@ -445,13 +475,10 @@ def _rows(
 
 
 def _state(status: Status, codes: str) -> str:
-    if status is Status.INVALID:
-        return "to be mended"
-    if status is Status.PENDING:
-        return "ready"
-    if codes == LEFT_OUT:
-        return "left out by you"
-    return f"left out: {why_left_out(codes.split('|'), status)}"
+    if status is not Status.SKIPPED:
+        return _STATES[status]
+    why = why_held_back(codes.split("|"), status)
+    return why if why.startswith("left out") else f"left out: {why}"
 
 
 def _wrong(
@@ -462,8 +489,6 @@ def _wrong(
     place: Mapping[str, int],
 ) -> Iterator[Wrong]:
     """Values that are wrong in several of the rows of a kind, the most frequent first."""
-    if view.kind == LEFT_OUT:
-        return
     decisions = found.rechecked.decisions
     rows: dict[int, list[int]] = {}
     for number in found.rows(view.kind):
@@ -502,6 +527,9 @@ def _wrong(
 
 
 def _is_of(problem: Problem, kind: str) -> bool:
+    """Whether a value is wrong in the way that the shown rows are."""
+    if problem.code in _OF_NO_VALUE:
+        return False
     return problem.severity is Severity.ERROR if kind == TO_MEND else problem.code == kind
 
 
@@ -512,23 +540,24 @@ def _kinds(found: Found) -> Iterator[Kind]:
         if all(problem.row is None for problem in group.examples):
             continue
         if group.code == LEFT_OUT:
-            yield Kind(LEFT_OUT, "Left out by you", group.count, "")
+            yield Kind(LEFT_OUT, kind_words(LEFT_OUT), group.count, "")
         else:
             tone = "bad" if group.severity is Severity.ERROR else "doubtful"
-            yield Kind(group.code, group.title, group.count, tone)
+            yield Kind(group.code, kind_words(group.code), group.count, tone)
 
 
 async def _state_now(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/fix/look``: what is another by now of what the page shows."""
-    return await _done(request, await open_draft(request), "")
+    return await _done(request, await open_draft(request), Done(""))
 
 
 async def _row(request: web.Request) -> web.Response:
-    """``GET /drafts/{id}/fix/row?open=``: a row with all its cells open, for htmx."""
+    """``GET /drafts/{id}/fix/row?open=``: a row with all its cells open; ``shut=``: as before."""
     draft, view = await open_draft(request), _view(request)
     columns = _columns(request.query.get("columns", ""))
     async with request.app[OPEN_LISTS].using(draft) as opened:
-        asked = Asked({f"row-{request.query.get('open', '')}": "+"}, columns)
+        opens, shuts = (request.query.get(name, "") for name in ("open", "shut"))
+        asked = Asked({f"row-{opens or shuts}": "+" if opens else ""}, columns)
         found = await opened.found()
         shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None, asked)
     values = _values(draft, view, shown)
@@ -547,7 +576,7 @@ async def _mend(request: web.Request) -> web.Response:
     label, new = int(column), form.get("text", "")
     everywhere = form.get("all", "")
 
-    def mend(opened: OpenList) -> str:
+    def mend(opened: OpenList) -> Done:
         headers = opened.recheck.info.headers
         if label >= len(headers):
             raise EditRefused("there is no such column", "Load the page again.")
@@ -561,7 +590,7 @@ async def _mend(request: web.Request) -> web.Response:
         text = as_typed(new, held)
         where = f"Row {row}, {name_of(headers, label)}"
         if text == held:
-            return f"{where}: {_quoted(held)}, as before."
+            return Done(f"{where}: {_quoted(held)}, as before.")
         if key_of(held) != form.get("key"):
             raise EditRefused(
                 f"{where}: the cell holds {_quoted(held)} by now",
@@ -569,8 +598,9 @@ async def _mend(request: web.Request) -> web.Response:
             )
         if everywhere:
             edit = opened.log.replace_all(label, held, text, count=_whole(everywhere))
-            return f"{told_edit(edit, headers)}."
-        return f"{told_edit(opened.log.set_cell(row, label, held, text), headers)}."
+            return Done(f"{told_edit(edit, headers)}.")
+        edit = opened.log.set_cell(row, label, held, text)
+        return Done(f"{told_edit(edit, headers)}.", row)
 
     return await _edit(request, mend)
 
@@ -600,9 +630,9 @@ async def _about_row(
     if row is None:
         raise UsageError("this row is not named", "Load the page again.")
 
-    def work(opened: OpenList) -> str:
+    def work(opened: OpenList) -> Done:
         change(opened.log, row)
-        return words.format(row)
+        return Done(words.format(row), row)
 
     return await _edit(request, work)
 
@@ -613,7 +643,7 @@ async def _undo(request: web.Request) -> web.Response:
     if number is None:
         raise UsageError("this edit is not named", "Load the page again.")
 
-    def work(opened: OpenList) -> str:
+    def work(opened: OpenList) -> Done:
         headers = opened.recheck.info.headers
         made = {edit.number: edit for edit in opened.log.edits}
         if (edit := made.get(number)) is None:
@@ -624,26 +654,70 @@ async def _undo(request: web.Request) -> web.Response:
                 f"“{told_edit(later[-1], headers)}”, which was made later, rests on it",
                 "Undo that one first.",
             )
-        return f"Undone: {told_edit(opened.log.undo(number), headers)}."
+        about = None if edit.op is Op.REPLACE else edit.row
+        return Done(f"Undone: {told_edit(opened.log.undo(number), headers)}.", about)
 
     return await _edit(request, work)
 
 
-async def _edit(request: web.Request, work: Callable[[OpenList], str]) -> web.Response:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an edit has done, in words, and the row that it was about, if about one."""
+
+    words: str
+    row: int | None = None
+
+
+async def _edit(request: web.Request, work: Callable[[OpenList], Done]) -> web.Response:
     """Make an edit, which is on the disk before anything else; then show what it comes to."""
     draft = await open_draft(request)
     refuse_sent(draft, _SENT)
-    said, told = "", None
+    done, told, before = Done(""), None, None
     try:
         async with request.app[OPEN_LISTS].using(draft) as opened:
-            said = await asyncio.to_thread(work, opened)
+            before = opened.last_found
+            done = await asyncio.to_thread(work, opened)
     except ImporterError as error:
         told = Told(_teller(draft).words(error.message), _teller(draft).words(error.hint))
-    return await _done(request, draft, said, told)
+    return await _done(request, draft, done, told, before)
+
+
+def _besides(before: Found, after: Found, edited: int | None) -> str:
+    """What has become of other rows since, in words: one that is the same as the mended one, say.
+
+    Without an `edited` row, of all rows. Takes as long as it takes to compare the rows that are
+    not simply ready.
+    """
+    then, now = before.rechecked.decisions, after.rechecked.decisions
+    changed: dict[Status, list[int]] = {}
+    for row in {**then, **now}:
+        was, decided = then.get(row), now.get(row)
+        status = decided.status if decided is not None else Status.PENDING
+        if row != edited and status is not (was.status if was is not None else Status.PENDING):
+            changed.setdefault(status, []).append(row)
+    told = []
+    for status, rows in changed.items():
+        if len(rows) == 1:
+            decided = now.get(rows[0])
+            state, _, why = _state(status, decided.code if decided is not None else "").partition(
+                ": "
+            )
+            told.append(f"Row {rows[0]} is {state} now{f': {why}' if why else ''}.")
+        else:
+            others = "other rows" if edited is not None else "rows"
+            told.append(f"{len(rows):,} {others} are {_STATES[status]} now.")
+    return " ".join(told)
+
+
+_STATES = {Status.INVALID: "to be mended", Status.PENDING: "ready", Status.SKIPPED: "left out"}
 
 
 async def _done(
-    request: web.Request, draft: Draft, said: str, told: Told | None = None
+    request: web.Request,
+    draft: Draft,
+    done: Done,
+    told: Told | None = None,
+    before: Found | None = None,
 ) -> web.Response:
     """What of the page is another by now, for htmx; else the page."""
     view = _view(request)
@@ -656,6 +730,13 @@ async def _done(
     async with request.app[OPEN_LISTS].using(draft) as opened:
         found = await opened.found()
         shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None, asked)
+        said = done.words
+        if (
+            said
+            and before is not None
+            and (besides := await asyncio.to_thread(_besides, before, found, done.row))
+        ):
+            said += f" {besides}"
     return request.app[PAGES].render(
         request,
         "fix_changes.html.j2",

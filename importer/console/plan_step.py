@@ -17,12 +17,12 @@ from importer import library
 from importer.console.drafts import DRAFTS, Draft, Place, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.target import TARGETS, Whereabouts
-from importer.console.telling import Action, Teller, Told
+from importer.console.telling import Action, Teller, Told, kind_words, why_held_back
 from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
 from importer.model import Checkup, NewValue, Problem, Severity, Status
-from importer.reports.content import problem_groups, whole_file_errors, why_left_out
+from importer.reports.content import problem_groups, whole_file_errors
 from importer.settings import Pace, RunSettings
 
 MOST_VALUES = 60
@@ -250,7 +250,7 @@ def _left_out(plan: PlanFile) -> tuple[tuple[str, str, int], ...]:
     found: Counter[tuple[str, str]] = Counter()
     for one in plan.left_out:
         status = Status(one["status"])
-        found[status.value, why_left_out(one["code"].split("|"), status)] += one["rows"]
+        found[status.value, why_held_back(one["code"].split("|"), status)] += one["rows"]
     return tuple((status, why, rows) for (status, why), rows in found.most_common())
 
 
@@ -265,7 +265,7 @@ def _remarks(checkup: Checkup | None) -> tuple[tuple[str, int, str], ...]:
     if checkup is None:
         return ()
     return tuple(
-        (group.title, group.count, group.examples[0].message)
+        (kind_words(group.code), group.count, group.examples[0].message)
         for group in problem_groups(checkup.survey)
         if group.severity is Severity.WARNING
     )

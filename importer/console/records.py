@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+_PARTS = {
+    "phone_field": "called first",
+    "contacts": "contacts",
+    "contacts.spread": "the free contacts",
+    "premium.price": "price",
+    "premium.commission": "the agent's commission",
+    "disposition": "disposition",
+    "disposition.dispositionid": "disposition",
+    "disposition.userid": "whose record it is",
+    "disposition.next_calldate": "when to call back",
+}
+_PATH = re.compile(
+    r"""(?<![\w./\\-])(?:contacts\.(?:[1-9]\.(?:phone|name|title|email)|spread)"""
+    r"""|premium\.(?:price|commission)|disposition\.(?:dispositionid|userid|next_calldate)"""
+    r"""|phone_field)\b|(?<![\w./\\-])form\.(?=\w)"""
+)
 
 
 def part_name(path: str) -> str:
     """A part of a record as people call it: the name of a field, or which contact's what."""
+    if (known := _PARTS.get(path)) is not None:
+        return known
     match path.split(".", 2):
         case ["form", *name]:
             return ".".join(name)
@@ -16,6 +36,16 @@ def part_name(path: str) -> str:
             return f"contact {number}: {what}"
         case _:
             return path.replace("_", " ")
+
+
+def with_part_names(text: str) -> str:
+    """A message of the library with parts of a record as people call them.
+
+    What stands in quotes is of a list, or of a header, and stays as it is.
+    """
+    pieces = text.split('"')
+    pieces[::2] = [_PATH.sub(lambda path: part_name(path[0]), piece) for piece in pieces[::2]]
+    return '"'.join(pieces)
 
 
 def parts_of(body: bytes | str) -> list[tuple[str, str]]:

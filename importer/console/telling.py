@@ -7,7 +7,7 @@ are fields, drafts and buttons.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,10 +88,115 @@ _IN_THE_PAGE = tuple(
         ),
         (r"The mapping gives this row no form field", "No column fills a field of this row"),
         (r"use a valueid of this field", "use the id of one of its values"),
+        (r"filtered out by the mapping", "left out by a rule of the columns"),
+        (r"\bdelete (the row|one of the two)\b", r"leave \1 out"),
         (r"\b(in|to|of|with|at) the mapping\b", r"\1 the columns"),
     )
 )
 """What the library tells to change in a mapping's text, and how the columns' page calls it."""
+KINDS = {
+    # What is wrong with cells
+    "inexact_float": "Number too long for the file",
+    "nul_character": "Damaged cell",
+    "ragged_row": "More cells than columns",
+    "short_row": "Fewer cells than columns",
+    "stray_quote": "Quote out of place",
+    "bad_email": "Not an e-mail address",
+    "bad_phone_field": "Unclear which number is called first",
+    "bad_url": "Not a web address",
+    "bad_valueid": "Not the id of a value",
+    "disposition_incomplete": "Disposition is not complete",
+    "empty_formula": "Formula without a result",
+    "encoded_twice": "Spoilt letters",
+    "error_cell": "Error of a formula, as #N/A",
+    "inch_sign": "Quote taken as inches",
+    "lost_letter": "Lost letter",
+    "merged_cell": "Merged cell",
+    "nested_list": "List within a list",
+    "no_date": "Number that is no date",
+    "not_a_choice": "Not one of the allowed values",
+    "not_boolean": "Neither yes nor no",
+    "nothing_to_send": "Nothing in it to send",
+    "pattern": "Not of the right form",
+    "pipe_in_value": "Vertical bar in a value",
+    "required": "Blank, and must not be",
+    "too_long": "Too long",
+    "too_short": "Too short",
+    "unbalanced_bracket": "Bracket that is not closed",
+    "unbalanced_quote": "Quote that is not closed",
+    # Phones
+    "bad_phone": "Not a phone number",
+    "contact_dropped": "Contact left out, without a valid number",
+    "contact_without_phone": "Contact without a number",
+    "no_contact": "No phone number",
+    "phone_extension": "Extension is not sent",
+    "phone_field_without_phone": "First number to be called is missing",
+    "phone_letters": "Letters in a phone number",
+    "phone_prefix_doubtful": "Country of a number is not clear",
+    "phone_prefix_found": "Country of a number told by the column",
+    "phone_without_region": "Country of a number is not known",
+    "several_phones": "Several numbers in a cell",
+    "too_many_phones": "More than nine numbers",
+    "phone_repeated": "Number stands in several rows",
+    "phone_twice_in_row": "Same number twice in a row",
+    # Dates and numbers
+    "ambiguous_date": "Day and month are not clear",
+    "ambiguous_number": "Decimal mark is not clear",
+    "bad_date": "Not a date",
+    "callback_in_past": "Call-back in the past",
+    "date_order_found": "Order of day and month told by the column",
+    "date_order_unknown": "Order of day and month is not known",
+    "decimal_mark_found": "Decimal mark told by the column",
+    "decimal_mark_unknown": "Decimal mark is not known",
+    "not_integer": "Not a whole number",
+    "not_number": "Not a number",
+    "offset_without_timezone": "Time zone is not known",
+    "too_large": "Too large a number",
+    "too_small": "Too small a number",
+    "two_digit_year": "Year of two digits",
+    "unknown_zone": "Unknown time zone",
+    # What a spreadsheet program has done
+    "common_prefix": "Same word before every value",
+    "damaged_number": "Phone that became a number",
+    "dates_maybe_swapped": "Day and month may be swapped",
+    "dates_swapped": "Day and month swapped",
+    "digits_lost": "Last digits are lost",
+    "phone_became_date": "Phone that became a date",
+    "phone_prefix_lost": "Number without its beginning",
+    "repaired": "Mended by itself",
+    "serial_date": "Date that became a number",
+    "zeros_lost": "Zeros at the front may be lost",
+    # Why rows are left out
+    "do_not_call": "On a do-not-call list",
+    "do_not_call_unreadable": "Unreadable entries of a do-not-call list",
+    "duplicate": "The same as a row before",
+    "filtered": "Left out by a rule of the columns",
+    "left_out_by_hand": "Left out by you",
+    "sent_before": "Sent by an earlier import",
+    # What the project or the service says
+    "callback_without_date": "Call-back without a date",
+    "date_without_callback": "Date without a call-back",
+    "field_is_multiple": "Field holds several values",
+    "field_not_multiple": "Field holds one value only",
+    "inactive_user": "User is not active",
+    "new_value": "New value of the project",
+    "unknown_disposition": "Unknown disposition",
+    "unknown_field": "Unknown field",
+    "unknown_user": "Unknown user",
+    "unknown_valueid": "Unknown value",
+    "error.body_too_large": "Too long altogether",
+    "error.form_required": "No field is filled",
+    "error.invalid_contact": "Contact is not accepted",
+    "error.invalid_disposition": "Disposition is not accepted",
+    "error.invalid_json": "Not understood by the service",
+    "error.invalid_phone_field": "First number to be called is not accepted",
+    "error.unknown_value": "Unknown value",
+}
+"""What pages call a kind of problem of rows, by its code."""
+_REASONS = frozenset(
+    {"do_not_call", "duplicate", "filtered", "left_out_by_hand", "no_contact", "sent_before"}
+)
+"""Kinds for which rows are left out; what else is said of such a row has no part in that."""
 _DAY = "%Y-%m-%d, %H:%M"
 _FILES_OF_A_RUN = {
     "journal.sqlite3": "the record of what was sent",
@@ -256,6 +361,20 @@ def told_stop(stop: Stop, words: Callable[[str | None], str], result: str) -> To
             )
             actions = (Action("Look for them in the result", f"{result}#uncertain"),)
     return Told(message, hint, (), actions)
+
+
+def kind_words(code: str) -> str:
+    """What a page calls a kind of problem; a code that is not known is said in its own words."""
+    known = KINDS.get(code) or KINDS.get(code.removeprefix("error."))
+    return known or code.removeprefix("error.").replace("_", " ").strip().capitalize()
+
+
+def why_held_back(codes: Sequence[str], status: Status) -> str:
+    """What has kept a row back, in the words of pages; of one left out, the reason alone."""
+    reasons = [code for code in codes if code in _REASONS]
+    told = reasons[:1] if status is Status.SKIPPED and reasons else codes
+    words = [kind_words(code) for code in told]
+    return " and ".join(word[:1].lower() + word[1:] for word in words)
 
 
 def words_of_run(text: str | None, folder: Path, name: str = "the import") -> str:

@@ -87,6 +87,11 @@ class OpenList:
         """How many rows it has, once that is known."""
         return self._found.rechecked.checkup.survey.rows if self._found is not None else 0
 
+    @property
+    def last_found(self) -> Found | None:
+        """What the last check has found, maybe without the newest edits; None before the first."""
+        return self._found
+
     async def found(self) -> Found:
         """What a check finds with all edits that are made by now; raises EditRefused.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -204,26 +204,31 @@ _WHY_SKIPPED = {
 """Why rows are skipped, by code."""
 
 
-def left_out(survey: Survey, status: Status, most: int) -> str:
-    """Why rows of this status are left out, in words: the `most` frequent reasons."""
-    reasons: Counter[str] = Counter()
-    for (kept_as, codes), rows in survey.left_out.items():
-        if kept_as is status:
-            reasons[why_left_out(codes.split("|"), status)] += rows
-    told = [f"{rows:,} {reason}" for reason, rows in reasons.most_common(most)]
-    if len(reasons) == 1:
-        return next(iter(reasons))
-    if others := reasons.total() - sum(rows for _, rows in reasons.most_common(most)):
-        told.append(f"{others:,} for other reasons")
-    return ", ".join(told)
-
-
 def why_left_out(codes: Sequence[str], status: Status) -> str:
     """What kept a row back; of a skipped one, not what else is said of it."""
     known = [_WHY_SKIPPED[code] for code in codes if code in _WHY_SKIPPED]
     if status is Status.SKIPPED and known:
         return known[0]
     return " and ".join(code.replace("_", " ") for code in codes)
+
+
+def left_out(
+    survey: Survey,
+    status: Status,
+    most: int,
+    why: Callable[[Sequence[str], Status], str] = why_left_out,
+) -> str:
+    """Why rows of this status are left out, in words: the `most` frequent reasons."""
+    reasons: Counter[str] = Counter()
+    for (kept_as, codes), rows in survey.left_out.items():
+        if kept_as is status:
+            reasons[why(codes.split("|"), status)] += rows
+    told = [f"{rows:,} {reason}" for reason, rows in reasons.most_common(most)]
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    if others := reasons.total() - sum(rows for _, rows in reasons.most_common(most)):
+        told.append(f"{others:,} for other reasons")
+    return ", ".join(told)
 
 
 def new_value(value: NewValue) -> str:

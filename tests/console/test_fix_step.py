@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import html
 import io
 import re
 import threading
@@ -325,6 +326,63 @@ def test_any_row_can_be_opened_with_all_its_cells(fixing: Fixing) -> None:
     assert part.text.count('name="text"') == 3
     assert "kind=x" in part.text, "its forms come back to the page that it is in"
     assert "The list has no row 99" in fixing.page("?row=99").words
+
+    back = re.search(r'<a id="shut-5"[^>]*hx-get="([^"]+)"', part.text)
+    assert back is not None
+    shut = fixing.browser.get_part(f"{html.unescape(back[1])}&columns={columns[1]}")
+    assert rows_of(shut) == [5]
+    assert 'name="text"' not in shut.text
+
+
+FATES = """\
+version: 1
+form: {name: Name}
+contacts:
+  1: {phone: {column: Phone, region: HU}}
+  spread: {column: "Others, all", region: HU, split: [";"]}
+rows:
+  unique: [form.name]
+  skip_when: [{column: Call, in: [never]}]
+"""
+FATED = (
+    'Name,Phone,"Others, all",Call\n'
+    "Ann,+36 30 123 4560,,never\nBob,+36 30 123 4561,,never\nCid,+36 30 123 4562,,\n"
+    "Dan,+36 30 123 4563,,\nEve,,,\n"
+)
+
+
+def test_what_is_no_error_is_not_offered_as_a_wrong_value(browser: Browser, drafts: Drafts) -> None:
+    fixing = Fixing(browser, drafts, FATED, FATES)
+    page = fixing.page("?kind=filtered")
+    assert rows_of(page) == [2, 3]
+    assert "Left out by a rule of the columns 2" in page.words
+    assert "wrong value" not in page.words
+    assert "in several rows" not in page.words
+    assert "the mapping" not in page.words
+    assert "contact 1: phone (Phone): " in page.words
+    assert "contacts." not in page.words
+
+
+def test_a_row_without_any_phone_is_given_one_in_place(browser: Browser, drafts: Drafts) -> None:
+    fixing = Fixing(browser, drafts, FATED, FATES)
+    page = fixing.page()
+    assert rows_of(page) == [6]
+    assert "leave the row out" in page.words
+    fixing.cell(page, 6, 2)
+    answer = fixing.exchange(page, "cell", text="06301234569", **fixing.cell(page, 6, 1))
+    assert figures(answer) == (3, 0, 2, 5)
+
+
+def test_an_edit_says_what_has_become_of_other_rows(browser: Browser, drafts: Drafts) -> None:
+    fixing = Fixing(browser, drafts, FATED, FATES)
+    page = fixing.page("?row=4")
+    answer = fixing.exchange(page, "cell", text="Dan", **fixing.cell(page, 4, 0))
+    assert "Row 5 is left out now: the same as a row before." in answer.words
+    answer = fixing.exchange(fixing.page(), "undo", edit=1)
+    assert "Row 5 is ready now." in answer.words
+    page = fixing.page("?row=2")
+    answer = fixing.exchange(page, "cell", text="", all=2, **fixing.cell(page, 2, 3))
+    assert "2 rows are ready now." in answer.words
 
 
 @pytest.mark.parametrize(

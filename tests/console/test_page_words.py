@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from importer import library
-from importer.console.telling import page_words
+from importer.console.records import with_part_names
+from importer.console.telling import KINDS, kind_words, page_words, why_held_back
+from importer.model import Status
 
 MAPPING = """\
 version: 1
@@ -87,3 +89,37 @@ def test_what_can_only_be_typed_is_left_out_with_what_introduces_it(
     text: str, words: str | None
 ) -> None:
     assert page_words(text) == (text if words is None else words)
+
+
+def test_every_kind_of_problem_of_rows_has_words_of_its_own() -> None:
+    page = (Path(library.__file__).parent.parent / "docs" / "problems.md").read_text("utf-8")
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
+    of_rows = ("Cells and types", "Phones", "Dates and numbers", "Spreadsheet damage")
+    codes = re.findall(r"^\| `(\w+)` ", "".join(sections[one] for one in of_rows), re.MULTILINE)
+    assert len(codes) > 60
+    assert [code for code in codes if code not in KINDS] == []
+    odd = [words for words in KINDS.values() if re.search(r"[_.]|\bpipe|\bfilter", words)]
+    assert odd == []
+    assert kind_words("error.never_heard_of") == "Never heard of"
+    assert kind_words("error.unknown_field") == "Unknown field"
+
+
+def test_of_a_row_that_is_left_out_the_reason_is_told_alone() -> None:
+    codes = ["phone_repeated", "filtered"]
+    assert why_held_back(codes, Status.SKIPPED) == "left out by a rule of the columns"
+    assert why_held_back(["left_out_by_hand"], Status.SKIPPED) == "left out by you"
+    both = why_held_back(["phone_letters", "error_cell"], Status.INVALID)
+    assert both == "letters in a phone number and error of a formula, as #N/A"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("contacts.1.phone (Phone): 3 numbers", "contact 1: phone (Phone): 3 numbers"),
+        ("contacts.spread (Others): 3 numbers", "the free contacts (Others): 3 numbers"),
+        ("form.city and premium.price are blank", "city and price are blank"),
+        ('"form.city" in platform.c, /form.xlsx', '"form.city" in platform.c, /form.xlsx'),
+    ],
+)
+def test_parts_of_a_record_are_told_as_people_call_them(text: str, words: str) -> None:
+    assert with_part_names(text) == words

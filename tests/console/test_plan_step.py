@@ -92,7 +92,7 @@ def test_a_sample_is_planned_in_the_sandbox(
     page = planned(browser, draft_id, pace="gentle")
     assert "The sandbox: a rehearsal" in page.words
     assert "Created 216" in page.words
-    assert "2: the same as a row before (by a rule)" in page.words
+    assert "2: the same as a row before (left out)" in page.words
     assert "at most 5 records a second" in page.words
     draft = drafts.open(draft_id)
     assert draft.plan_dir is not None

@@ -122,6 +122,15 @@ document.addEventListener("htmx:afterSettle", () => {
 });
 
 // What was typed and not kept is not lost without a word.
+document.addEventListener("htmx:confirm", (event) => {
+  const row = event.target.closest?.("tr");
+  if (!event.detail.path.includes("&shut=") && !event.detail.path.includes("?shut=")) return;
+  const fields = Array.from(row?.querySelectorAll("form.mend [name=text]") ?? []);
+  const lost = fields.some((field) => isDirty(field) && field.dataset.sent !== field.value);
+  if (lost && !window.confirm("Close the row without what was typed and not kept?")) {
+    event.preventDefault();
+  }
+});
 window.addEventListener("beforeunload", (event) => {
   const fields = Array.from(document.querySelectorAll("form.mend [name=text]"));
   if (fields.some((field) => isDirty(field) && field.dataset.sent !== field.value)) {
