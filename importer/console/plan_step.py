@@ -27,6 +27,8 @@ from importer.settings import Pace, RunSettings
 
 MOST_VALUES = 60
 """New values that are decided at once; the next ones come after these."""
+MOST_REFUSALS = 30
+"""What else keeps a list back, each in a box of its own; of more, how many there are is said."""
 MOST_CHOICES = 10_000
 """Existing values in all choices of a page; if there would be more, they are typed."""
 MOST_EXISTING = 1000
@@ -100,10 +102,13 @@ async def _page(
         elif ended.result is not None:
             checkup = ended.result.checkup
     refused = checkup if ended is not None and ended.result is None else None
+    missing = _missing_fields(refused, teller) if refused is not None else None
     existing: dict[str, list[str]] = {}
     undecided = _undecided(refused)
+    project = await request.app[TARGETS].project(draft) if missing is not None else None
     if undecided:
         existing = await _existing(request, draft, {value.field for value in undecided})
+    refusals = tuple(_refusals(refused, teller)) if refused is not None else ()
     shown = undecided[:MOST_VALUES]
     return await asyncio.to_thread(
         request.app[PAGES].render,
@@ -118,7 +123,10 @@ async def _page(
         told=told,
         planned=planned,
         outdated=outdated,
-        refusals=tuple(_refusals(refused, teller)) if refused is not None else (),
+        refusals=refusals[:MOST_REFUSALS],
+        more_refusals=max(0, len(refusals) - MOST_REFUSALS),
+        missing=missing,
+        project=project,
         lacking=_lacks_fields(refused),
         undecided=shown,
         decided=[decided.get(value) or _proposed(value) for value in shown],
@@ -200,10 +208,37 @@ def _proposed(value: NewValue) -> Decision:
 
 
 def _refusals(checkup: Checkup, teller: Teller) -> Iterator[Told]:
-    """What else but new values the project does not take, each with the step that mends it."""
+    """What else but new values and fields keeps the list back, each with the step to mend it in."""
     for problem in whole_file_errors(checkup.survey):
-        if problem.code != "new_value":
+        if problem.code not in {"new_value", "unknown_field"}:
             yield _told_of(problem, teller)
+
+
+def _missing_fields(checkup: Checkup, teller: Teller) -> Told | None:
+    """All fields that the columns fill and the project lacks, with those it has that are near."""
+    missing = [p for p in whole_file_errors(checkup.survey) if p.code == "unknown_field"]
+    if not missing:
+        return None
+    number = checkup.survey.problem_counts["unknown_field"]
+    lines = [_missing_field(problem) for problem in missing]
+    if number > len(missing):
+        lines.append(f"and {number - len(missing):,} more")
+    return Told(
+        f"the project has no field {lines[0]}"
+        if number == 1
+        else f"the project lacks {number:,} fields that the columns fill",
+        "Choose a field of the project in the columns; or take the field out, if it need not be"
+        " sent.",
+        tuple(lines) if number > 1 else (),
+        (Action("To the columns", teller.step("columns")),),
+    )
+
+
+def _missing_field(problem: Problem) -> str:
+    """A field that the project lacks: its name, its column, and what may be meant."""
+    column = f", from the column “{problem.column}”" if problem.column else ""
+    hint = problem.hint if problem.hint and problem.hint.startswith("did you mean") else ""
+    return f"“{problem.value}”{column}{f': {hint}' if hint else ''}"
 
 
 def _told_of(problem: Problem, teller: Teller) -> Told:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, takewhile
 
 from importer.model import (
     Checkup,
@@ -101,10 +102,14 @@ def fates(survey: Survey) -> str:
 def whole_file_errors(survey: Survey) -> Iterator[Problem]:
     """Errors about no row of their own: nothing is imported before they are mended.
 
-    Of a code with very many, only the first.
+    All that the survey lists; of a code with very many, the first at least.
     """
-    for problems in survey.examples.values():
-        yield from (p for p in problems if p.row is None and p.severity is Severity.ERROR)
+    examples = chain.from_iterable(survey.examples.values())
+    # The survey lists those of the file before those of rows.
+    listed = takewhile(lambda problem: problem.row is None, survey.problems)
+    for problem in dict.fromkeys(chain(listed, examples)):
+        if problem.row is None and problem.severity is Severity.ERROR:
+            yield problem
 
 
 def problem_groups(survey: Survey) -> list[ProblemGroup]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -322,7 +323,7 @@ def test_fields_that_lack_are_told_with_the_step_that_mends_them(
     draft_id = draft_of(browser, drafts, LIST, mapping=MAPPING.replace("  city:", "  shoe_size:"))
     goes_to(browser, draft_id, service)
     page = planned(browser, draft_id)
-    assert 'The project has no field "shoe_size"' in page.words
+    assert "The project has no field “shoe_size”, from the column “City”" in page.words
     assert f'href="/drafts/{draft_id}/columns"' in page.text
     assert "Add it to the sandbox" not in page.words, "a real project is not ours to change"
     browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
@@ -331,6 +332,25 @@ def test_fields_that_lack_are_told_with_the_step_that_mends_them(
     assert browser.post(f"/drafts/{draft_id}/plan/fit").status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
     assert "Created 2" in page.words
+
+
+def test_all_fields_that_lack_are_told_at_once(browser: Browser, drafts: Drafts) -> None:
+    lacking = ("country", "cityy", *(f"shoe_size_{n}" for n in range(6)))
+    mapping = MAPPING.replace("  city: City\n", "".join(f"  {name}: City\n" for name in lacking))
+    draft_id = draft_of(browser, drafts, LIST, mapping)
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = planned(browser, draft_id)
+    assert "The project lacks 8 fields that the columns fill" in page.words
+    for name in lacking:
+        assert f"“{name}”, from the column “City”" in page.words
+    assert '“cityy”, from the column “City”: did you mean "city"?' in page.words
+    assert "account" not in page.words.partition("The fields that the project has")[0]
+    assert page.text.count("To the columns") == 1
+    fields = json.loads(
+        resources.files("importer.console").joinpath("sandbox_project.json").read_bytes()
+    )["fields"]
+    assert f"The fields that the project has ({len(fields)})" in page.words
+    assert all(field["name"] in page.words for field in fields)
 
 
 def test_a_plan_is_out_of_date_once_something_it_is_made_of_is_another(

@@ -93,6 +93,8 @@ def test_no_cell_says_the_old_value_and_all_others_stay(
             {"map": {"Gld": "Gold"}, "choices": ["Gld", "Gold"], "default": "Gold"},
         ),
         ({"column": "A", "type": "integer"}, "7", "5", {"map": {"7": "5"}}),
+        # ß becomes SS, of which title case would make Ss.
+        ({"column": "A", "case": "title"}, "SS", "Gold", {"map": {"SS": "Gold"}}),
     ],
 )
 def test_what_is_written(
