@@ -99,9 +99,16 @@ class Pages:
         """What went wrong as a page, or as the part of a page that htmx asked for."""
         part = request.headers.get("HX-Request") == "true"
         name = "notice.html.j2" if part else "refusal.html.j2"
-        title = HTTPStatus(status).phrase
-        return self.render(request, name, status, error=error, title=title)
+        title = _TITLES.get(status, HTTPStatus(status).phrase)
+        has_session = request.app[ACCESS].session(request) is not None
+        return self.render(request, name, status, error=error, title=title, has_session=has_session)
 
+
+_TITLES = {
+    403: "This is closed to this page",
+    404: "There is nothing here",
+    422: "That did not work",
+}
 
 PAGES = web.AppKey("PAGES", Pages)
 

@@ -165,7 +165,8 @@ def gates(access: Access, uploads: frozenset[str]) -> Middleware:
             raise RefusedError(
                 403,
                 "this browser has not opened the console's link",
-                "Run vcc-import console again: it gives a new link to the console that runs.",
+                "Run vcc-import console again, or ask whoever started it: that gives a new link to"
+                " the console that runs. A link is good for one browser, until that is closed.",
             )
         if request.method not in _READS:
             _check_origin(request, access)
