@@ -22,9 +22,17 @@ from importer import library
 from importer.console.downloads import send_file
 from importer.console.drafts import DRAFTS, Draft, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
-from importer.console.records import part_name
+from importer.console.records import part_name, with_part_names
 from importer.console.target import TARGETS
-from importer.console.telling import Action, Teller, Told, page_words, told_stop, words_of_run
+from importer.console.telling import (
+    Action,
+    Teller,
+    Told,
+    kind_words,
+    page_words,
+    told_stop,
+    words_of_run,
+)
 from importer.console.under_way import UNDER_WAY, Looking, Order, Sending, watch
 from importer.errors import CutJournalError, ImporterError, NoJournalError, UsageError
 from importer.library import PastRun, Reconciliation, ResultRow, RowPage, Verification
@@ -33,20 +41,27 @@ from importer.reports.content import count, visible
 from importer.settings import Target
 
 FILES = {
-    "results.csv": ("What became of every row", "text/csv; charset=utf-8"),
-    "created.csv": ("The created rows, with their ids", "text/csv; charset=utf-8"),
     "failures.xlsx": (
         "The rows to be mended, as a workbook",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ),
-    "failures.csv": ("The rows to be mended, as text", "text/csv; charset=utf-8"),
+    "created.csv": ("The created rows, with their ids", "text/csv; charset=utf-8"),
     "uncertain.csv": ("The rows that may have arrived", "text/csv; charset=utf-8"),
+    "results.csv": ("What became of every row", "text/csv; charset=utf-8"),
+    "failures.csv": ("The rows to be mended, as text", "text/csv; charset=utf-8"),
     "canary.json": ("The first rows, as they were read back", "application/json"),
     "verify.json": ("The sample that was read back", "application/json"),
     "summary.json": ("All figures", "application/json"),
     "mapping.yaml": ("The columns, as they were sent", "application/yaml"),
 }
 """The files of a run that can be downloaded: what each is, and its type."""
+_FIRST_FILES: Mapping[str, tuple[Status, ...]] = {
+    "failures.xlsx": (Status.REJECTED, Status.INVALID),
+    "created.csv": (Status.CREATED,),
+    "uncertain.csv": (Status.UNCERTAIN,),
+    "results.csv": tuple(Status),
+}
+"""The files that whoever imports lists needs, where there are rows in these states."""
 MOST_ROWS = 50
 """Uncertain rows, and rows that failed, of a page."""
 MOST_CELLS = 6
@@ -149,6 +164,13 @@ class Result:
         return sum(self.past.counts[state] for state in states)
 
     @property
+    def first_files(self) -> tuple[str, ...]:
+        """The files that are needed first; the others are for those who look into a run."""
+        return tuple(
+            name for name in self.files if name in _FIRST_FILES and self.count(*_FIRST_FILES[name])
+        )
+
+    @property
     def failed(self) -> int:
         """Rows to be mended."""
         return self.count(Status.REJECTED, Status.INVALID)
@@ -236,7 +258,8 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         all_files=FILES,
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
-        words=page_words,
+        words=lambda text: with_part_names(page_words(text)),
+        kind_words=kind_words,
         words_of_run=lambda text: words_of_run(str(text), shown.folder),
     )
 
@@ -253,7 +276,7 @@ def _counts(result: Result) -> tuple[tuple[str, int, str], ...]:
         ("To be mended", result.failed, "bad"),
         ("May have arrived", result.count(Status.UNCERTAIN), "doubtful"),
         ("Not sent yet", result.count(Status.PENDING), "doubtful"),
-        ("Left out by a rule", result.count(Status.SKIPPED), ""),
+        ("Left out", result.count(Status.SKIPPED), ""),
     )
     return tuple((words, rows, tone if rows else "") for words, rows, tone in every)
 

@@ -578,6 +578,7 @@ def test_reports_are_those_of_check_with_the_cells_as_mended(fixing: Fixing, kin
         with zipfile.ZipFile(io.BytesIO(report.body)) as book:
             content = b"".join(map(book.read, book.namelist()))
     assert b"=1+1" in content
+    assert report.body.startswith(b"\xef\xbb\xbf") == (kind == "csv"), "as Excel knows UTF-8"
     assert str(fixing.drafts.folder).encode() not in content
     if kind == "csv":
         rows = list(csv.reader(io.StringIO(report.body.decode("utf-8-sig"))))

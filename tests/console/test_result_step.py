@@ -104,11 +104,28 @@ def test_its_files_are_downloaded_under_names_of_the_list(
     for file in files:
         name = file.rpartition("/")[2]
         answer = browser.get(file)
-        assert answer.body == (run.directory.path / name).read_bytes()
+        # Excel knows letters of a CSV by the mark before them; the file itself has none.
+        mark = b"\xef\xbb\xbf" if name.endswith(".csv") else b""
+        assert answer.body == mark + (run.directory.path / name).read_bytes()
         assert f'filename="spring leads {name}"' in answer.headers["content-disposition"]
         assert answer.headers["x-content-type-options"] == "nosniff"
     for other in ("journal.sqlite3", "source.parquet", "..%2Fmapping.yaml", "nothing.csv"):
         assert browser.get(f"{address_of(run)}/files/{other}").status == 404
+
+
+def test_the_files_that_are_needed_come_first_and_are_read_back_as_they_are(
+    run: library.RunResult, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser.get(address_of(run)).text
+    first, _, others = page.partition('<ul class="files">')[2].partition("<details>")
+    shown = [re.findall(r"/files/([\w.]+)", part) for part in (first, others)]
+    assert shown[0] == ["failures.xlsx", "created.csv", "uncertain.csv", "results.csv"]
+    assert shown[1] == ["failures.csv", "summary.json", "mapping.yaml"]
+    (tmp_path / "saved.csv").write_bytes(browser.get(f"{address_of(run)}/files/failures.csv").body)
+    files = (tmp_path / "saved.csv", run.directory.path / "failures.csv")
+    saved, kept = (library.check(file, tmp_path / "mapping.yaml") for file in files)
+    assert saved.survey == kept.survey
+    assert saved.info.headers == kept.info.headers
 
 
 @pytest.mark.parametrize("name", ['a"b.csv', "Übersicht – март.csv", "a\r\nX: y.csv", "a;b\\.csv"])
