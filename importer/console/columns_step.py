@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -569,6 +570,8 @@ async def _change(request: web.Request) -> web.Response:
             return _settled(form, mapping.text)
         if form.get("what") == "rename":
             placed, name = _placed(form, mapping), _new_field(form, mapping)
+            if placed.path[0] != "form":
+                raise UsageError("only a field has a name that can be another", "Load it again.")
             return library.with_field_renamed(mapping.text, placed.path[-1], name)
         changes = _changes(form, unique, mapping, _headers(draft), multiple)
         text = mapping.text
@@ -696,7 +699,7 @@ def _column(form: Mapping[str, str], headers: Sequence[str]) -> str:
 
 
 def _new_field(form: Mapping[str, str], mapping: LoadedMapping) -> str:
-    name = form.get("name", "").strip()[:_LONGEST_NAME]
+    name = unicodedata.normalize("NFC", form.get("name", "")).strip()[:_LONGEST_NAME]
     if not name:
         raise UsageError("the field needs a name", "Its name in the project, as agents' forms say.")
     if name in mapping.spec.form:

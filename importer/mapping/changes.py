@@ -81,7 +81,7 @@ def with_field_renamed(text: str, old: str, new: str) -> str:
 
     Raises UsageError where the form has a field `new` already, or `old` cannot be renamed so.
     """
-    before = _data(text)
+    before, new = _data(text), _in_nfc(new)
     if new in before["form"]:
         raise UsageError(f"there is a field “{new}” already", "Change that one, or take it out.")
     wanted = copy.deepcopy(before)
@@ -96,7 +96,17 @@ def with_field_renamed(text: str, old: str, new: str) -> str:
         raise UsageError(f"there is no field “{old}” any more", "See it as it is now.") from None
     begin = _start(key)
     end = begin + len(text[begin : int(key.end_mark.index)].rstrip())
-    after = text[:begin] + _key(new) + text[end:]
+    line = text.rfind("\n", 0, begin) + 1
+    above, top = "", line
+    while top > 0 and not text[line:begin].strip():
+        first = text.rfind("\n", 0, top - 1) + 1
+        if (content := _content(text[first:top])) is None:
+            break
+        told = text[first:top]
+        if content.startswith(f"{text[begin:end]}: "):  # another way to read it
+            told = told.replace(text[begin:end], _key(new), 1)
+        above, top = told + above, first
+    after = text[:top] + above + text[line:begin] + _key(new) + text[end:]
     if list(_data(after)["form"].items()) != list(wanted["form"].items()):
         raise UsageError(
             f"{old} is written in a way that can only be changed in the text",

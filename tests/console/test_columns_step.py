@@ -260,6 +260,9 @@ def test_fields_and_contacts_are_added_and_taken_out(columns: Columns) -> None:
     columns.change("drop_contact", number="4")
     assert "\n  # 4: {phone: Phone}\n" in columns.text
     assert columns.change("add_field", name="city", column="0").words.count("already") == 1
+    columns.change("add_field", name="ne\u0301v", column="0")
+    assert columns.change("add_field", name="ne\u0301v", column="1").words.count("already") == 1
+    assert "n\u00e9v: Name\n" in columns.text
 
 
 def test_which_rows_are_sent_is_said_in_words(columns: Columns) -> None:

@@ -357,3 +357,13 @@ def test_what_has_no_place_of_its_own_is_left_for_the_text() -> None:
     for text in (LISTS, LISTS.replace("\n", "\r")):
         with pytest.raises(UsageError, match="can only be changed in the text"):
             with_changes(text, [Change(("form", "c"), None)])
+
+
+def test_the_ways_to_read_a_field_go_by_its_new_name() -> None:
+    text = "form:\n  # unsure: why\n  # a b: {column: A, type: date}\n  a b: A\n"
+    after = with_field_renamed(text, "a b", "e\u0301")
+    assert after == text.replace("a b", "\u00e9")
+    (found,) = remarks(after, "unsure: ")
+    assert found.alternatives == ({"column": "A", "type": "date"},)
+    with pytest.raises(UsageError, match="already"):
+        with_field_renamed(f"{after}  c: C\n", "c", "e\u0301")
