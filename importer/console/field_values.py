@@ -223,7 +223,7 @@ def _chosen(form: Mapping[str, str], before: dict[str, str], rule: Rule) -> dict
         try:
             # In JSON, since a browser changes line breaks in a field's text.
             text = str(json.loads(text))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UsageError("this page is an old one", "Load it again.") from None
         becomes = form.get(f"becomes_{number}", "")
         if becomes == was:

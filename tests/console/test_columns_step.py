@@ -495,6 +495,8 @@ def test_what_another_page_has_chosen_for_a_value_stays(browser: Browser, drafts
     values.keep(stale, **{"two\nlines": "two"})
     rule = library.load_mapping(draft.mapping).spec.form["note"]
     assert rule.map == {"x": "y", "two\nlines": "two"}
+    for odd in ("two", "[" * 50_000):
+        assert "is an old one" in browser.post(values.address, {**stale, "text_0": odd}).words
     refused = browser.post(values.address, {**values.form(), "only": "yes"})
     assert "cannot be asked now which values" in refused.words
     assert library.load_mapping(draft.mapping).spec.form["note"] == rule
