@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +20,14 @@ from importer.console.saved_mappings import SAVED_MAPPINGS
 from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
 from importer.errors import ImporterError, UsageError
 from importer.files import read_bounded
-from importer.library import LedgerEntry
+from importer.library import LedgerEntry, PastRun
 from importer.model import Status
 from importer.reports.content import count
 
 MOST_IMPORTS = 50
 """Past imports that are shown; the command history has them all."""
+MOST_REHEARSALS = 20
+"""Rehearsals of which it is told what has become of them: the newest."""
 UPLOAD_FIELD = "file"
 MOST_BYTES_OF_MAPPING = 2**20
 
@@ -61,21 +65,25 @@ async def _page(
     mended = {draft.mends for draft in sent}
     gone_on_with = {draft.excepted[-1] for draft in sent if draft.excepted}
     by_run = {draft.run_dir: draft for draft in sent}
+    # What was sent is told of by the ledger; rehearsals are not entered there.
+    begun = [draft for draft in drafts if draft.run_dir not in past.run_dirs]
+
+    def left(run_dir: Path | None, counts: Mapping[str, int]) -> list[str]:
+        return left_to_do(
+            counts, is_mended=run_dir in mended, is_gone_on_with=run_dir in gone_on_with
+        )
+
     return request.app[PAGES].render(
         request,
         "home.html.j2",
         status,
         error=error,
-        # What was sent is told of by the ledger; rehearsals are not entered there.
-        drafts=[draft for draft in drafts if draft.run_dir not in past.run_dirs],
+        drafts=begun,
+        rehearsals=await asyncio.to_thread(_rehearsals, begun),
         past=past,
         address_of=lambda entry: _address(by_run.get(entry.run_dir), entry),
         step_of=step_of,
-        left_to_do=lambda entry: left_to_do(
-            entry,
-            is_mended=entry.run_dir in mended,
-            is_gone_on_with=entry.run_dir in gone_on_with,
-        ),
+        left_to_do=left,
         upload_field=UPLOAD_FIELD,
         saved=await asyncio.to_thread(request.app[SAVED_MAPPINGS].files),
     )
@@ -103,19 +111,32 @@ def _past_imports() -> PastImports:
     return PastImports(runs[:MOST_IMPORTS], frozenset(run.run_dir for run in runs))
 
 
+def _rehearsals(drafts: Iterable[Draft]) -> dict[str, PastRun]:
+    """How the newest of those stand that were sent, by the draft's id; blocks."""
+    found = {}
+    sent = (draft for draft in drafts if draft.run_dir is not None)
+    for draft in itertools.islice(sent, MOST_REHEARSALS):
+        # Its result tells what is wrong with one that cannot be read.
+        with contextlib.suppress(ImporterError):
+            found[draft.id] = library.past_run(draft.run_dir or "")
+    return found
+
+
 def left_to_do(
-    entry: LedgerEntry, *, is_mended: bool = False, is_gone_on_with: bool = False
+    counts: Mapping[str, int], *, is_mended: bool = False, is_gone_on_with: bool = False
 ) -> list[str]:
     """What a person still has to do about an import, in words; nothing where it is done.
 
-    Imports of their own have sent, where it `is_mended`, its rows that failed, and where it
+    `counts` has how many of its rows are in each state; those without any may be missing. Imports
+    of their own have sent, where it `is_mended`, its rows that failed, and where it
     `is_gone_on_with`, all that it has not sent.
     """
-    pending = 0 if is_gone_on_with else entry.count(Status.PENDING)
-    failed = entry.count(Status.REJECTED, Status.INVALID)
+    pending, uncertain = counts.get(Status.PENDING, 0), counts.get(Status.UNCERTAIN, 0)
+    failed = counts.get(Status.REJECTED, 0) + counts.get(Status.INVALID, 0)
+    if is_gone_on_with:
+        pending = 0
     if is_mended or is_gone_on_with:
         failed = 0
-    uncertain = entry.count(Status.UNCERTAIN)
     return [
         words
         for number, words in (

@@ -422,7 +422,7 @@ def test_a_rehearsal_in_the_sandbox_needs_no_account(
 ) -> None:
     monkeypatch.delenv("VCC_CUSTOMER")
     monkeypatch.delenv("VCC_API_KEY")
-    draft_id = draft_of(browser, drafts, list_of(3))
+    draft_id = draft_of(browser, drafts, list_of(3) + "Nobody,A note,12\n")
     browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
     planned(browser, draft_id)
     address = f"/drafts/{draft_id}/send"
@@ -433,6 +433,13 @@ def test_a_rehearsal_in_the_sandbox_needs_no_account(
     assert "All is sent" in page.words
     database = state_dir / "console" / "sandbox" / "sandbox.sqlite3"
     assert names(LiveSandbox("", database, "", "")) == everybody(3)
+    home = browser.get("/")
+    assert "sent to the sandbox, 3 created 1 row to be mended See its result" in home.words
+    assert f'href="/drafts/{draft_id}/result">1 row to be mended<' in home.text
+    run_dir = drafts.open(draft_id).run_dir
+    assert run_dir is not None
+    (run_dir / "journal.sqlite3").write_bytes(b"no journal")
+    assert "sent to the sandbox Remove" in browser.get("/").words
 
 
 def test_before_there_is_a_plan_it_comes_first(browser: Browser, drafts: Drafts) -> None:
