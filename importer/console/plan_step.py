@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,10 +17,10 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Place, open_draft, refuse_sent
+from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.target import TARGETS, Whereabouts
-from importer.console.telling import Action, Teller, Told, kind_words, why_held_back
+from importer.console.telling import Action, Teller, Told, kind_words, page_words, why_held_back
 from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
@@ -140,6 +143,7 @@ async def _page(
         new_values=_new_values(planned.plan) if planned is not None else (),
         pace=pace_words(planned.plan.settings) if planned is not None else "",
         chosen=_chosen_pace(planned.plan.settings if planned is not None else {}),
+        sent_before=await asyncio.to_thread(_sent_before, request.app[DRAFTS], draft, where),
         working_folder=Path.cwd(),
         is_blank=not draft.mapping.exists(),
     )
@@ -192,6 +196,33 @@ def _changed(
         return ()
     now = ingredients(draft, where)
     return tuple(words for name, words in _CHANGED.items() if now[name] != made_of.get(name))
+
+
+def _sent_before(drafts: Drafts, draft: Draft, where: Whereabouts) -> tuple[Draft, ...]:
+    """The latest draft of the very same list that has sent it to the sandbox, if there is one.
+
+    No ledger is kept of rehearsals: what was sent there is not left out. What a draft leaves out
+    by itself, since it mends what another has sent, is not told.
+    """
+    if where.place is not Place.SANDBOX or draft.run_dir is not None:
+        return ()
+    others = (
+        other
+        for other in drafts.all()
+        if other.run_dir is not None
+        and other.place is Place.SANDBOX
+        and other.run_dir not in draft.excepted
+        and other.size == draft.size
+        and _digest_of(other.file) == _digest_of(draft.file)
+    )
+    return tuple(islice(others, 1))
+
+
+@lru_cache(maxsize=64)
+def _digest_of(file: Path) -> str:
+    """The SHA-256 of a draft's list, which is never changed."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 # What keeps a list from being planned.
@@ -300,7 +331,7 @@ def _remarks(checkup: Checkup | None) -> tuple[tuple[str, int, str], ...]:
     if checkup is None:
         return ()
     return tuple(
-        (kind_words(group.code), group.count, group.examples[0].message)
+        (kind_words(group.code), group.count, page_words(group.examples[0].message))
         for group in problem_groups(checkup.survey)
         if group.severity is Severity.WARNING
     )

@@ -19,7 +19,7 @@ from importer.console.target import Account, Whereabouts
 from importer.console.under_way import BusyError, Feed, UnderWay
 from importer.errors import RunInterruptedError
 from importer.settings import RunSettings, Secret, SourceOptions, Target
-from tests.support.console_import import KEY, draft_of, goes_to, planned, settled
+from tests.support.console_import import KEY, draft_of, goes_to, planned, sent, settled
 from tests.support.live_console import SECONDS, Browser, Page
 from tests.support.live_sandbox import SAMPLE_PROJECT, LiveSandbox, live_sandbox
 
@@ -74,6 +74,7 @@ def test_without_an_account_the_sandbox_is_offered_and_not_taken(
     draft_id = draft_of(browser, drafts, LIST, MAPPING)
     page = browser.get(f"/drafts/{draft_id}/plan")
     assert "Not known yet" in page.words
+    assert "a service on this computer for rehearsals" in page.words
     for words in ("Use the sandbox", "VCC_API_KEY=", "Windows", "macOS and Linux"):
         assert words in page.words
     answer = browser.post(f"/drafts/{draft_id}/plan")
@@ -92,14 +93,15 @@ def test_a_sample_is_planned_in_the_sandbox(
     browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
     page = planned(browser, draft_id, pace="gentle")
     assert "The sandbox: a rehearsal" in page.words
-    assert "Created 216" in page.words
-    assert "2: the same as a row before (left out)" in page.words
+    assert "To be created 216" in page.words
+    assert "2: the same as a row before" in page.words
+    assert "(by a rule)" not in page.words
     assert "at most 5 records a second" in page.words
     draft = drafts.open(draft_id)
     assert draft.plan_dir is not None
     assert draft.plan_dir.parent == tmp_path / "runs"
     plan = library.read_plan(draft.plan_dir)
-    assert plan.id in page.words
+    assert f"Number of this plan: {plan.id}" in page.words
     assert plan.settings["rate"] == 5.0
     assert plan.settings["sandbox"], "it is a rehearsal"
     assert "Go on to sending" in page.words
@@ -141,7 +143,7 @@ def test_each_new_value_is_decided_and_the_mapping_keeps_its_comments(
     assert browser.post(values, decisions(page, "allow")).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
     assert "Newly made in the project city: “Budaörs”, 1 row" in page.words
-    assert "Created 2" in page.words
+    assert "To be created 2" in page.words
     draft = drafts.open(draft_id)
     text = draft.mapping.read_text("utf-8")
     assert "# as they call themselves" in text
@@ -190,7 +192,7 @@ def test_a_new_value_that_means_another_is_translated_for_the_next_list_too(
     values = f"/drafts/{draft_id}/plan/values"
     assert browser.post(values, decisions(page, "mean", "Budapest")).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
-    assert "Created 2" in page.words
+    assert "To be created 2" in page.words
     assert "Newly made" not in page.words
     draft = drafts.open(draft_id)
     assert not draft.edits.exists(), "cells stay as they are"
@@ -213,7 +215,7 @@ def test_one_of_several_values_in_a_cell_is_translated_and_the_others_stay(
     page = planned(browser, draft_id)
     browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "mean", "sports"))
     page = settled(browser, f"/drafts/{draft_id}/plan")
-    assert "Created 2" in page.words
+    assert "To be created 2" in page.words
     draft = drafts.open(draft_id)
     sent = [
         json.loads(one.body or b"{}")["form"] for one in library.preview(draft.file, draft.mapping)
@@ -254,7 +256,7 @@ def test_several_decisions_are_kept_together_or_none_and_stay_chosen(
     form = {name: value or "Budapest" for name, value in form.items()}
     assert browser.post(values, form).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
-    assert "Created 4" in page.words
+    assert "To be created 4" in page.words
     spec = library.load_mapping(drafts.open(draft_id).mapping).spec
     assert spec.new_values == {"city": ["Budaörs"]}
     assert spec.form["city"].map == dict.fromkeys(("Budapst", "Szegd", "Budapset"), "Budapest")
@@ -273,7 +275,7 @@ def test_the_others_are_made_and_what_means_another_value_is_not(
     form |= {f"what_{number}": "mean", f"meant_{number}": "Budapest", "others": "allow"}
     assert browser.post(f"/drafts/{draft_id}/plan/values", form).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
-    assert "Created 3" in page.words
+    assert "To be created 3" in page.words
     spec = library.load_mapping(drafts.open(draft_id).mapping).spec
     assert sorted(spec.new_values["city"]) == ["Budaörs", "Pécel"]
     assert spec.form["city"].map == {"BUDAPEST": "Budapest"}
@@ -302,7 +304,7 @@ def test_values_that_are_decided_are_kept_where_the_sandbox_is_given_a_field(
     assert 'form="new-values" name="fit"' in page.text
     form = {**decisions(page, "allow"), "fit": "yes"}
     assert browser.post(f"/drafts/{draft_id}/plan/values", form).status == 303
-    assert "Created 2" in settled(browser, f"/drafts/{draft_id}/plan").words
+    assert "To be created 2" in settled(browser, f"/drafts/{draft_id}/plan").words
 
 
 def test_what_other_pages_post_as_values_is_not_written(
@@ -331,7 +333,7 @@ def test_fields_that_lack_are_told_with_the_step_that_mends_them(
     assert "Add it to the sandbox" in page.words
     assert browser.post(f"/drafts/{draft_id}/plan/fit").status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
-    assert "Created 2" in page.words
+    assert "To be created 2" in page.words
 
 
 def test_all_fields_that_lack_are_told_at_once(browser: Browser, drafts: Drafts) -> None:
@@ -460,6 +462,32 @@ def test_a_list_that_was_sent_before_is_planned_again_only_by_a_word(
     assert not drafts.open(draft_id).again, "elsewhere it was not sent yet"
 
 
+def test_a_list_that_was_sent_to_the_sandbox_before_says_so(
+    browser: Browser, drafts: Drafts
+) -> None:
+    said = "This very list was sent to the sandbox before"
+    mapping = MAPPING.replace("  city: City\n", "")
+    first, second, other = (
+        draft_of(browser, drafts, text, mapping)
+        for text in (LIST, LIST, LIST.replace("Ann", "Eve"))
+    )
+    for draft_id in (first, second, other):
+        browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    assert said not in planned(browser, first).words
+    assert said not in planned(browser, second).words, "it is planned, and not sent"
+    sent(browser, f"/drafts/{first}/send", "all")
+    page = browser.get(f"/drafts/{second}/plan")
+    assert said in page.words
+    assert f'href="/drafts/{first}/result"' in page.text
+    assert "Go on to sending" in page.words, "a rehearsal can be held twice"
+    assert said not in browser.get(f"/drafts/{first}/plan").words
+    assert said not in browser.get(f"/drafts/{other}/plan").words
+    run_dir = drafts.open(first).run_dir
+    assert run_dir is not None
+    drafts.change(second, excepted=(run_dir,))
+    assert said not in browser.get(f"/drafts/{second}/plan").words, "nothing is sent twice"
+
+
 def test_a_broken_mapping_is_told_line_by_line(browser: Browser, drafts: Drafts) -> None:
     draft_id = draft_of(browser, drafts, LIST, mapping="version: 1\nfrom: {}\n")
     browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
@@ -480,7 +508,7 @@ def test_what_stands_in_a_list_stays_text(
     browser.post(f"/drafts/{draft_id}/plan/values", decisions(page, "allow"))
     page = settled(browser, f"/drafts/{draft_id}/plan")
     assert evil not in page.text
-    assert "Created 2" in page.words
+    assert "To be created 2" in page.words
 
 
 def under_way_draft(tmp_path: Path) -> tuple[Drafts, Draft]:
