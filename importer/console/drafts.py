@@ -41,6 +41,8 @@ from importer.settings import SourceOptions
 
 MAPPING = "mapping.yaml"
 EDITS = "edits.jsonl"
+FAILURES = "failures.csv"
+"""The file of a run with the rows that failed, which only grows: the list of who mends them."""
 MOST_BYTES = 4096 * 2**20
 """The most bytes of an upload: what the sources take for a copy."""
 
@@ -114,6 +116,15 @@ class Draft:
         planned = ("send",) if self.plan_dir is not None else ()
         sent = ("result",) if self.run_dir is not None else ()
         return ("file", "columns", *mapped, *planned, *sent)
+
+    def mends_all(self) -> bool:
+        """Whether its list has all rows of the run that failed: some may have since; blocks."""
+        if self.mends is None:
+            return False
+        try:
+            return (self.mends / FAILURES).stat().st_size == self.size
+        except OSError:
+            return True
 
     def changed_at(self) -> datetime:
         """When anything of it was last chosen, mapped or mended; blocks."""

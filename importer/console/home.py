@@ -62,7 +62,7 @@ async def _page(
         asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
     )
     sent = [draft for draft in drafts if draft.run_dir is not None]
-    mended = {draft.mends for draft in sent}
+    mended = await asyncio.to_thread(lambda: {draft.mends for draft in sent if draft.mends_all()})
     gone_on_with = {draft.excepted[-1] for draft in sent if draft.excepted}
     by_run = {draft.run_dir: draft for draft in sent}
     # What was sent is told of by the ledger; rehearsals are not entered there.

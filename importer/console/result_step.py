@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler
 
 from importer import library
 from importer.console.downloads import send_file
-from importer.console.drafts import DRAFTS, Draft, Place, open_draft
+from importer.console.drafts import DRAFTS, FAILURES, Continued, Draft, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.records import part_name, with_part_names
 from importer.console.target import TARGETS
@@ -241,6 +241,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         # It is worse than what ended before; but what was refused just now is answered first.
         told, refused = (told if refused else shown.told(error)), True
     ours = {None, request.app[TARGETS].sandbox_dir}
+    continued, others_failed = await asyncio.to_thread(_continued, request, shown)
     part = is_part(request)
     return request.app[PAGES].render(
         request,
@@ -254,7 +255,8 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         looking=looking,
         state=work.state() if work is not None else None,
         can_go_on=result is not None and result.past.sandbox in ours,
-        continued=await asyncio.to_thread(request.app[DRAFTS].continued, shown.folder),
+        continued=continued,
+        others_failed=others_failed,
         all_files=FILES,
         counts=_counts(result) if result is not None else (),
         known_by=known_by,
@@ -262,6 +264,13 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         kind_words=kind_words,
         words_of_run=lambda text: words_of_run(str(text), shown.folder),
     )
+
+
+def _continued(request: web.Request, shown: Shown) -> tuple[Continued, bool]:
+    """The drafts in which a run is gone on with, and whether others failed since one mends them."""
+    continued = request.app[DRAFTS].continued(shown.folder)
+    mended = continued.mended if continued.rest is None else None
+    return continued, mended is not None and not mended.mends_all()
 
 
 def known_by(row: ResultRow) -> list[tuple[str, str]]:
@@ -367,7 +376,7 @@ def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
     return request.app[DRAFTS].begin_mending(
         shown.folder,
         f"{shown.stem} failures.csv",
-        shown.folder / "failures.csv",
+        shown.folder / FAILURES,
         mapping,
         **where,
     )

@@ -186,6 +186,14 @@ def test_rows_that_failed_are_mended_by_one_import_and_no_second_one(
     assert again.headers["location"] == f"/drafts/{draft.id}/result"
     assert len(service.records(134)) == 1
     assert "row to be mended" not in browser.get("/").words
+    failures = run.directory.path / "failures.csv"
+    before = failures.read_bytes()
+    failures.write_bytes(before + b"a row that was released, sent once more, and refused\n")
+    page = browser.get(address)
+    assert "Other rows failed since" in page.words
+    assert "some rows need you" in page.words
+    assert "row to be mended" in browser.get("/").words
+    failures.write_bytes(before)
     # A draft that was removed is begun again; the ledger knows what it has sent.
     drafts.remove(draft.id)
     second = browser.post(f"{address}/mend").headers["location"].split("/")[2]
