@@ -67,7 +67,7 @@ def plan(tab: Tab, service: LiveSandbox) -> None:
     page.get_by_role("button", name="Keep").click()
     tab.says(".where", service.base_url)
     page.get_by_role("button", name="Make the plan").click()
-    page.locator("button[name=all]").click()
+    page.locator("button[name=others]").click()
     tab.says("#step", "What would happen")
     look(tab)
 
