@@ -141,7 +141,7 @@ def test_what_the_first_rows_have_shown_is_changed_and_the_rest_imported_anew(
         assert "Go on with the rest" in browser.get(address.replace("/send", "/result")).words
         drafts.set_mapping(draft_id, MAPPING.replace("  note: Note\n", ""))
         page = planned(browser, draft_id)
-        assert "Created 7" in page.words
+        assert "To be created 7" in page.words
         page = sent(browser, f"/drafts/{draft_id}/send", "all")
         assert "All is sent" in page.words
         assert names(service) == everybody()
