@@ -74,7 +74,6 @@ _REPORTS = {
 }
 _LARGEST_ROW = 2**53
 _SENT = "It is sent as it was planned; see its result."
-_NO_CONTACT = "no_contact"
 _BLANK, _WAITING = "blank", "waiting"
 
 
@@ -396,12 +395,12 @@ def _ordered(
 
 
 def _columns_of(problem: Problem, place: Mapping[str, int]) -> tuple[int, ...]:
-    """The columns in which a problem can be mended: several of a row without any phone."""
+    """The columns in which a problem can be mended: some are of several, joined by commas."""
     named = problem.column or ""
     if named in place:
         return (place[named],)
     found: list[int] = []
-    while problem.code == _NO_CONTACT and named:
+    while named:
         # A header may itself have a comma and a blank in it: the longest that fits is meant.
         fits = [name for name in place if named == name or named.startswith(f"{name}, ")]
         if not fits:
