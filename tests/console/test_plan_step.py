@@ -262,6 +262,23 @@ def test_several_decisions_are_kept_together_or_none_and_stay_chosen(
     assert spec.form["city"].map == dict.fromkeys(("Budapst", "Szegd", "Budapset"), "Budapest")
 
 
+def test_of_very_many_values_one_is_typed_and_what_was_typed_stays(
+    browser: Browser, drafts: Drafts, service: LiveSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.console.plan_step.MOST_CHOICES", 1)
+    draft_id = draft_of(browser, drafts, LIST.replace("Budaörs", "Budapst"), MAPPING)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert '<input name="meant_0" list="values-of-0" value="Budapest"' in page.text
+    assert '<datalist id="values-of-0">' in page.text
+    values = f"/drafts/{draft_id}/plan/values"
+    answer = browser.post(values, decisions(page, "mean", "Budapesht"))
+    assert '<input name="meant_0" list="values-of-0" value="Budapesht"' in answer.text
+    assert browser.post(values, decisions(page, "mean", " Budapest ")).status == 303
+    page = settled(browser, f"/drafts/{draft_id}/plan")
+    assert "To be created 2" in page.words
+
+
 def test_the_others_are_made_and_what_means_another_value_is_not(
     browser: Browser, drafts: Drafts, service: LiveSandbox
 ) -> None:
