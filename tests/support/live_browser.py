@@ -79,6 +79,12 @@ class Tab:
 
         expect(self.page.locator(selector)).to_contain_text(words, timeout=SECONDS * 1000)
 
+    def focuses(self, selector: str) -> None:
+        """Wait until an element has the focus: what is exchanged gets it back a moment later."""
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(selector)).to_be_focused(timeout=SECONDS * 1000)
+
     def faults(self) -> list[str]:
         """What axe finds wrong with the page, in light and in dark colours."""
         from axe_playwright_python.sync_playwright import Axe
