@@ -363,10 +363,10 @@ def told_stop(stop: Stop, words: Callable[[str | None], str], result: str) -> To
     return Told(message, hint, (), actions)
 
 
-def kind_words(code: str) -> str:
+def kind_words(kind: str) -> str:
     """What a page calls a kind of problem; a code that is not known is said in its own words."""
-    known = KINDS.get(code) or KINDS.get(code.removeprefix("error."))
-    return known or code.removeprefix("error.").replace("_", " ").strip().capitalize()
+    known = KINDS.get(kind) or KINDS.get(kind.removeprefix("error."))
+    return known or kind.removeprefix("error.").replace("_", " ").strip().capitalize()
 
 
 def why_held_back(codes: Sequence[str], status: Status) -> str:
