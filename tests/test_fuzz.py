@@ -321,7 +321,7 @@ def logging_sandbox() -> Iterator[LiveSandbox]:
         yield live
 
 
-@settings(SLOW, max_examples=examples(15))
+@settings(SLOW, max_examples=examples(10))
 @given(
     rows=SHEET,
     rules=_RULES,

@@ -28,7 +28,7 @@ from tests.support.command import Cli
 from tests.support.live_sandbox import live_sandbox
 
 ROWS = int(os.environ.get("SOAK_PLAN_ROWS", "800"))
-KILLS = int(os.environ.get("SOAK_PLAN_KILLS", "4"))
+KILLS = int(os.environ.get("SOAK_PLAN_KILLS", "3"))
 STEPS = {
     "the folder": "",
     "the journal": "journal.sqlite3",

@@ -23,7 +23,7 @@ from tests.recovery.conftest import write_leads
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 ROWS = int(os.environ.get("SOAK_ROWS", "2000"))
-KILLS = int(os.environ.get("SOAK_KILLS", "6"))
+KILLS = int(os.environ.get("SOAK_KILLS", "4"))
 CONCURRENCY = 8
 
 
@@ -50,7 +50,7 @@ def killed(process: subprocess.Popen[bytes], sandbox: LiveSandbox, target: int) 
     return True
 
 
-@pytest.mark.parametrize(("engine", "most"), [("local", KILLS), ("processes", max(3, KILLS // 5))])
+@pytest.mark.parametrize(("engine", "most"), [("local", KILLS), ("processes", max(2, KILLS // 5))])
 def test_no_row_is_lost_and_none_doubled_however_often_the_process_is_killed(
     mapping: Path, tmp_path: Path, engine: str, most: int
 ) -> None:
