@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from importer.console.drafts import Draft
@@ -27,6 +28,8 @@ _BETWEEN = re.compile(r"(?<=[.;:]) ")
 _QUOTED = re.compile(r'"[^"\n]*"')
 _INTRODUCING = re.compile(r"(,? (and )?(then|with))?:$")
 _TEXT = "under “All of it as text” in the columns"
+_EXAMPLE = datetime(1999, 12, 31, 14, 30, tzinfo=UTC)
+"""By which formats of dates are shown: no part of it can be taken for another one."""
 _IN_THE_PAGE = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -90,6 +93,19 @@ _IN_THE_PAGE = tuple(
         (r"use a valueid of this field", "use the id of one of its values"),
         (r"filtered out by the mapping", "left out by a rule of the columns"),
         (r"\bdelete (the row|one of the two)\b", r"leave \1 out"),
+        (
+            r"set pipe: split or pipe: replace in the mapping",
+            "choose in the columns what the mark | in a value does",
+        ),
+        (
+            r"([Dd])ivide them with split, as in contacts\.spread",
+            r"\1ivide them: choose in the columns at which marks they are taken apart",
+        ),
+        # What is told by its form is shown by an example; what is to be typed stays as it is.
+        (
+            r"\bof the form (%[^\n\";:]*)",
+            lambda found: f"as {_EXAMPLE.strftime(found[1])}",
+        ),
         (r"\b(in|to|of|with|at) the mapping\b", r"\1 the columns"),
     )
 )

@@ -70,6 +70,18 @@ def test_no_hint_about_a_row_names_what_only_a_mapping_has(tmp_path: Path) -> No
             'declare the decimal mark in the mapping: input: "," or input: "."',
             "say under “How they are written” in the columns: , or .",
         ),
+        (
+            '"x" is not a date of the form %d.%m.%y or %d/%m/%Y',
+            '"x" is not a date as 31.12.99 or 31/12/1999',
+        ),
+        (
+            "take it out; or set pipe: split or pipe: replace in the mapping",
+            "take it out; or choose in the columns what the mark | in a value does",
+        ),
+        (
+            "divide them with split, as in contacts.spread",
+            "divide them: choose in the columns at which marks they are taken apart",
+        ),
         ("Look at it; then: vcc-import mark x --row 3", "Look at it"),
         ("Find it, then: vcc-import mark x", "Find it."),
         ("Ask for it:\nvcc-import reconcile x\nIt changes nothing.", "It changes nothing."),
