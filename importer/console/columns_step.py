@@ -561,8 +561,12 @@ async def _change(request: web.Request) -> web.Response:
     refuse_sent(draft)
     unique = [str(value) for value in (await request.post()).getall("unique", [])]
     project = await request.app[TARGETS].project(draft)
-    fields = project.fields if project is not None else ()
-    multiple = {one.name for one in fields if one.type is FieldType.MULTIPLE}
+    multiple = None
+    if project is not None:
+        multiple = {one.name for one in project.fields if one.type is FieldType.MULTIPLE}
+
+    def guessed() -> Mapping[str, Mapping[str, Any]]:
+        return _guessed(draft.file, draft.reading)
 
     def work(draft: Draft) -> str:
         mapping = library.load_mapping(draft.mapping)
@@ -573,7 +577,7 @@ async def _change(request: web.Request) -> web.Response:
             if placed.path[0] != "form":
                 raise UsageError("only a field has a name that can be another", "Load it again.")
             return library.with_field_renamed(mapping.text, placed.path[-1], name)
-        changes = _changes(form, unique, mapping, _headers(draft), multiple)
+        changes = _changes(form, unique, mapping, _headers(draft), multiple, guessed)
         text = mapping.text
         for change in changes:
             if change.commented:
@@ -608,6 +612,19 @@ def _settled(form: Mapping[str, str], text: str) -> str:
     raise UsageError("this guess was settled already", "See it as it is now.")
 
 
+@lru_cache(maxsize=16)
+def _guessed(file: Path, reading: SourceOptions) -> Mapping[str, Mapping[str, Any]]:
+    """What kind of value each column of a list holds, by its header, as a draft guesses it."""
+    drafted = library.mapping_in(library.init(file, reading=reading), file)
+    return {
+        placed.rule.column[0]: placed.rule.model_dump(
+            include={"type", "input", "multiple", "split"}, exclude_defaults=True
+        )
+        for placed in drafted.spec.placed_rules()
+        if placed.path[0] == "form" and placed.rule.column and len(placed.rule.column) == 1
+    }
+
+
 def _key_of(form: Mapping[str, str]) -> str:
     key = form.get("key", "")
     return key if re.fullmatch(r"r[0-9a-f]{12}", key) else ""
@@ -618,11 +635,13 @@ def _changes(
     unique: Sequence[str],
     mapping: LoadedMapping,
     headers: Sequence[str],
-    multiple: Collection[str],
+    multiple: Collection[str] | None,
+    guessed: Callable[[], Mapping[str, Mapping[str, Any]]],
 ) -> list[Change]:
     """What a form changes in the mapping; raises UsageError.
 
-    `multiple` are the fields of the project that hold several values.
+    `multiple` are the fields of the project that hold several values, None where it is not known;
+    `guessed` gives what a draft says of each column.
     """
     match form.get("what"):
         case "rule":
@@ -636,8 +655,13 @@ def _changes(
             return [Change(placed.path, None, commented=True)]
         case "add_field":
             name, column = _new_field(form, mapping), _column(form, headers)
-            several = {"column": column, "multiple": True}
-            return [Change(("form", name), several if name in multiple else column)]
+            rule = {"column": column, **guessed().get(column, {})}
+            if multiple is not None:
+                if name in multiple:
+                    rule["multiple"] = True
+                else:
+                    rule = {key: rule[key] for key in rule if key not in {"multiple", "split"}}
+            return [Change(("form", name), rule if len(rule) > 1 else column)]
         case "add_contact":
             number = form.get("number", "")
             if number not in map(str, range(1, 10)) or int(number) in _numbers(mapping):

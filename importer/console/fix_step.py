@@ -33,7 +33,6 @@ from importer.files import WorkingFolder
 from importer.library import Edit, EditLog, EditRefused, Op, StopSwitch
 from importer.model import Problem, Severity, Status, column_letters
 from importer.reports.content import (
-    ProblemGroup,
     conclusion,
     left_out,
     phones_read,
@@ -41,6 +40,7 @@ from importer.reports.content import (
     readiness,
     visible,
     whole_file_errors,
+    whole_file_warnings,
 )
 from importer.reports.writing import Reported, write_reports
 
@@ -297,20 +297,9 @@ def _values(
             "whole": tuple(whole_file_errors(survey)),
             "readiness": readiness(survey),
             "phones": tuple(map(with_part_names, phones_read(checkup))),
-            "remarks": _remarks(problem_groups(survey)),
+            "remarks": tuple(whole_file_warnings(survey)),
         }
     return values
-
-
-def _remarks(groups: Iterable[ProblemGroup]) -> tuple[Problem, ...]:
-    """What is to be known of the list as a whole, though it keeps nothing back."""
-    return tuple(
-        problem
-        for group in groups
-        if group.severity is Severity.WARNING
-        for problem in group.examples
-        if problem.row is None
-    )
 
 
 def _mark(text: str) -> str:

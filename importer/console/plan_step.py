@@ -25,7 +25,7 @@ from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
 from importer.model import Checkup, NewValue, Problem, Severity, Status
-from importer.reports.content import problem_groups, whole_file_errors
+from importer.reports.content import problem_groups, whole_file_errors, whole_file_warnings
 from importer.settings import Pace, RunSettings
 
 MOST_VALUES = 60
@@ -330,11 +330,18 @@ def _remarks(checkup: Checkup | None) -> tuple[tuple[str, int, str], ...]:
     """Warnings that keep nothing back: their kind, how many, and the first of them."""
     if checkup is None:
         return ()
-    return tuple(
-        (kind_words(group.code), group.count, page_words(group.examples[0].message))
-        for group in problem_groups(checkup.survey)
+    survey = checkup.survey
+    # First those of the list as a whole: their kind may be one of rows that are wrong, too.
+    warnings = tuple(whole_file_warnings(survey))
+    whole = Counter(one.code for one in warnings)
+    of_the_list = [(kind_words(one.code), 1, page_words(one.message)) for one in warnings]
+    of_rows = [
+        (kind_words(group.code), group.count - whole[group.code], page_words(one.message))
+        for group in problem_groups(survey)
         if group.severity is Severity.WARNING
-    )
+        and (one := next((one for one in group.examples if one.row is not None), None)) is not None
+    ]
+    return (*of_the_list, *of_rows)
 
 
 def pace_words(settings: Mapping[str, Any]) -> str:

@@ -88,8 +88,8 @@ class SavedMappings:
     def fitting(self, headers: Sequence[str]) -> list[SavedMapping]:
         """Those whose columns a list with these headers has.
 
-        Those that use most of them are the first; of these, those that the page has saved, the
-        newest first.
+        Those that the page has saved are the first; of these, those that use most of its columns,
+        the newest first.
         """
         found = []
         end = time.monotonic() + _SECONDS
@@ -99,7 +99,7 @@ class SavedMappings:
             if time.monotonic() > end:
                 break
         return sorted(
-            found, key=lambda one: (-one.columns, not one.is_ours, -one.saved_at, one.name)
+            found, key=lambda one: (not one.is_ours, -one.columns, -one.saved_at, one.name)
         )
 
     def chosen(self, id_: str, headers: Sequence[str]) -> SavedMapping:

@@ -104,11 +104,20 @@ def whole_file_errors(survey: Survey) -> Iterator[Problem]:
 
     All that the survey lists; of a code with very many, the first at least.
     """
+    return (one for one in _of_the_file(survey) if one.severity is Severity.ERROR)
+
+
+def whole_file_warnings(survey: Survey) -> Iterator[Problem]:
+    """What is to be known of the list as a whole, though it keeps nothing back; as the errors."""
+    return (one for one in _of_the_file(survey) if one.severity is Severity.WARNING)
+
+
+def _of_the_file(survey: Survey) -> Iterator[Problem]:
     examples = chain.from_iterable(survey.examples.values())
     # The survey lists those of the file before those of rows.
     listed = takewhile(lambda problem: problem.row is None, survey.problems)
     for problem in dict.fromkeys(chain(listed, examples)):
-        if problem.row is None and problem.severity is Severity.ERROR:
+        if problem.row is None:
             yield problem
 
 

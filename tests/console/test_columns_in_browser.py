@@ -30,6 +30,19 @@ def test_choices_are_kept_and_what_was_typed_stays(
         page.wait_for_url("**/file")
         page.goto(page.url.replace("/file", "/columns"))
         rules = page.locator(".rule")
+        asked: list[str] = []
+
+        def leave(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.accept()
+
+        page.on("dialog", leave)
+        page.reload()
+        page.locator("header a.name").click()
+        page.wait_for_url(f"{console.origin}/")
+        page.go_back()
+        assert asked == [], "nothing was typed"
+        page.remove_listener("dialog", leave)
 
         rules.nth(0).locator("summary").click()
         rules.nth(0).locator("[name=required]").check()

@@ -561,6 +561,21 @@ def test_a_field_that_the_project_lacks_becomes_one_that_it_has(
     assert "\n  likes: {column: Plan, multiple: true}\n" in draft.mapping.read_text("utf-8")
 
 
+def test_a_field_that_is_added_is_of_the_kind_that_its_column_holds(
+    browser: Browser, drafts: Drafts
+) -> None:
+    days = "".join(f"N{n},{13 + n}.02.2026,+3630123456{n}\n" for n in range(9))
+    draft_id = browser.draft_id("days.csv", f"Name,Signed,Phone\n{days}".encode())
+    draft = drafts.set_mapping(draft_id, "version: 1\nform: {name: Name}\n")
+    posted = {"what": "add_field", "name": "since", "column": "1"}
+    browser.post_part(f"/drafts/{draft_id}/columns/change", posted)
+    assert library.load_mapping(draft.mapping).spec.form["since"].type == "date"
+    browser.post_part(
+        f"/drafts/{draft_id}/columns/change", {**posted, "name": "who", "column": "0"}
+    )
+    assert ", who: Name}" in draft.mapping.read_text("utf-8")
+
+
 def test_without_an_account_the_columns_are_guessed_for_the_sandbox(
     browser: Browser, drafts: Drafts
 ) -> None:

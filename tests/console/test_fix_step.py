@@ -153,6 +153,17 @@ def test_the_verdict_comes_first_then_the_rows_that_are_wrong(fixing: Fixing) ->
     assert "Note" not in re.findall(r'<th scope="col">([^<]+)', page.text), "nothing reads it"
 
 
+def test_what_is_to_be_known_of_the_list_is_told_beside_rows_of_the_same_kind(
+    browser: Browser, drafts: Drafts
+) -> None:
+    codes = [f"{123456789012345 + n}000" for n in range(30)]
+    rows = "".join(f"{code},+3630123{n:04}\n" for n, code in enumerate(codes))
+    text = f"Account,Phone\n{rows}7,3.63012E+10\n"
+    mapping = "version: 1\nregion: HU\nform: {account: Account}\ncontacts: {1: {phone: Phone}}\n"
+    fixing = Fixing(browser, drafts, text, mapping)
+    assert "have cut their last digits off" in fixing.page().words.replace("has cut", "have cut")
+
+
 def test_a_problem_of_several_columns_says_of_what_it_is(browser: Browser, drafts: Drafts) -> None:
     text = "First,Last,Phone\n,,+36 30 123 4567\nAnn,Orr,+36 30 123 4568\n"
     rules = "full name: {columns: [First, Last], required: true}"

@@ -71,8 +71,7 @@ def test_a_list_is_planned_and_sent_and_the_pages_change_by_themselves(
         assert page.evaluate("document.activeElement.id") == "step", "the keyboard goes on here"
         # What is chosen beside a choice chooses it.
         meant = page.locator("[name=meant_0]")
-        assert meant.input_value() == "Budapest"
-        meant.select_option("")
+        assert meant.input_value() == "", "what is proposed is not chosen yet"
         meant.select_option("Budapest")
         assert page.locator("[name=what_0][value=mean]").is_checked()
         page.get_by_role("button", name="Do so, and plan again").click()

@@ -2,7 +2,9 @@
 // its button.
 
 const isText = (field) => field.matches("textarea, input:not([type=hidden]):not([type=checkbox])");
-const isChosen = (field) => field.matches(".add select") && Array.from(field.options).some((each) => each.selected !== each.defaultSelected);
+// Where no option is marked, the browser chooses the first.
+const isChosen = (field) => field.matches(".add select")
+  && field.selectedIndex !== Math.max(Array.from(field.options).findIndex((each) => each.defaultSelected), 0);
 const isDirty = (field) => isChosen(field) || (isText(field) && (field.value !== field.defaultValue || "notKept" in field.dataset));
 
 // Of a list with many columns the page has them once: a choice gets them when somebody comes to it.
