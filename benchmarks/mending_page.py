@@ -29,11 +29,9 @@ from urllib.parse import urlencode, urlsplit
 
 from benchmarks.leads import MAPPING, write_csv
 from benchmarks.measuring import ran, table
+from benchmarks.mending import FAULTS, TARGETS
 from importer.console.drafts import Drafts
 
-FAULTS = 50
-TARGETS = {20_000: 0.5, 200_000: 3.0}
-"""Seconds that the median of each kind may take, by rows."""
 _PATIENCE = 600.0
 _CELL = re.compile(
     r'name="row" value="(\d+)"><input type="hidden" name="column" value="(\d+)">'

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from importer.console.drafts import Drafts
+from tests.support.live_browser import Tab, chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, live_console
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as RealBrowser
 
 
 @pytest.fixture
@@ -34,3 +39,18 @@ def console(tmp_path: Path) -> Iterator[LiveConsole]:
 @pytest.fixture
 def browser(console: LiveConsole) -> Browser:
     return console.browser()
+
+
+@pytest.fixture(scope="module")
+def real_browser() -> Iterator[RealBrowser]:
+    """Chromium, one for the tests of a module."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def tab(real_browser: RealBrowser, console: LiveConsole) -> Iterator[Tab]:
+    """A tab of the console, of which the browser has nothing to complain at the end."""
+    with open_tab(real_browser, console) as opened:
+        yield opened
+        assert opened.complaints == []

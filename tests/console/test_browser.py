@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.live_browser import Tab, chromium, open_tab
+from tests.support.live_browser import Tab, open_tab
 from tests.support.live_console import LiveConsole
 
 if TYPE_CHECKING:
@@ -18,20 +17,6 @@ if TYPE_CHECKING:
 
 LIST = "Név;Telefon\nTitkos Ügyfél;0619997400\nBea;0619997401\nCili;0619997402\n"
 WIDTHS = (400, 1280, 2560)
-
-
-@pytest.fixture(scope="module")
-def real_browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def tab(real_browser: Browser, console: LiveConsole) -> Iterator[Tab]:
-    """A tab of the console, of which the browser has nothing to complain at the end."""
-    with open_tab(real_browser, console) as opened:
-        yield opened
-        assert opened.complaints == []
 
 
 @pytest.fixture

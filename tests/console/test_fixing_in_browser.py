@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from importer.console.drafts import Drafts
-from tests.support.live_browser import Tab, chromium, open_tab
+from tests.support.live_browser import Tab, open_tab
 from tests.support.live_console import LiveConsole
 
 if TYPE_CHECKING:
@@ -32,19 +31,6 @@ Cid,Pecs,12
 <script>document.title='evil'</script>,Gyor,<img src=x onerror=document.title='evil'>
 """
 WIDTHS = (400, 1280, 2560)
-
-
-@pytest.fixture(scope="module")
-def real_browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def tab(real_browser: Browser, console: LiveConsole) -> Iterator[Tab]:
-    with open_tab(real_browser, console) as opened:
-        yield opened
-        assert opened.complaints == []
 
 
 def enter(tab: Tab, tmp_path: Path, state_dir: Path, *, scripts: bool = True) -> None:
