@@ -70,8 +70,6 @@ WITHOUT_CONTACT = {
     "skip": "it is left out",
     "send": "it is sent without a contact",
 }
-UNSURE = "unsure: "
-"""How a drafted mapping marks its guesses; the rest of the remark says why."""
 IN_A_TEXT = re.compile(r": (a check refuses them until|translate them with map|add type: ).*")
 """Where the draft's words go on with what to do in a text; the form has buttons for that."""
 _CONTACT_PARTS = {"name": "Name", "title": "Title", "email": "E-mail", "phone": "Phone"}
@@ -377,7 +375,7 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
         unused = None  # it is told what the list lacks
     spec = mapping.spec
     doubts: dict[str, Doubt] = {}
-    for doubt in map(_doubt, library.remarks(mapping.text, UNSURE)):
+    for doubt in map(_doubt, library.remarks(mapping.text, library.UNSURE)):
         doubts.setdefault(doubt.path, doubt)  # of two, the first is settled first
     beside = {form.path for _, form in forms}
     beside |= {json.dumps(("contacts", one.number)) for one in numbered} | {json.dumps(("region",))}
@@ -564,9 +562,13 @@ async def _change(request: web.Request) -> web.Response:
     multiple = None
     if project is not None:
         multiple = {one.name for one in project.fields if one.type is FieldType.MULTIPLE}
-
-    def guessed() -> Mapping[str, Mapping[str, Any]]:
-        return _guessed(draft.file, draft.reading)
+    guessed: Mapping[str, Mapping[str, Any]] = {}
+    if form.get("what") == "add_field":
+        try:
+            # Before the change, which keeps all others waiting: the whole list is looked at.
+            guessed = await asyncio.to_thread(_guessed, draft.file, draft.reading)
+        except ImporterError as error:
+            return await _page(request, draft, told=_told(draft, error))
 
     def work(draft: Draft) -> str:
         mapping = library.load_mapping(draft.mapping)
@@ -591,7 +593,7 @@ async def _change(request: web.Request) -> web.Response:
 def _without_remarks(text: str, path: Sequence[str]) -> str:
     """The text without the remarks on guesses within a part."""
     while found := [
-        one for one in library.remarks(text, UNSURE) if one.path[: len(path)] == tuple(path)
+        one for one in library.remarks(text, library.UNSURE) if one.path[: len(path)] == tuple(path)
     ]:
         text = library.without_remark(text, found[-1])
     return text
@@ -599,7 +601,7 @@ def _without_remarks(text: str, path: Sequence[str]) -> str:
 
 def _settled(form: Mapping[str, str], text: str) -> str:
     """The text without a remark that a guess is unsure, and with the way that was chosen of it."""
-    for remark in library.remarks(text, UNSURE):
+    for remark in library.remarks(text, library.UNSURE):
         if json.dumps(remark.path) != form.get("path"):
             continue
         without, ways = library.without_remark(text, remark), remark.alternatives
@@ -636,12 +638,12 @@ def _changes(
     mapping: LoadedMapping,
     headers: Sequence[str],
     multiple: Collection[str] | None,
-    guessed: Callable[[], Mapping[str, Mapping[str, Any]]],
+    guessed: Mapping[str, Mapping[str, Any]],
 ) -> list[Change]:
     """What a form changes in the mapping; raises UsageError.
 
     `multiple` are the fields of the project that hold several values, None where it is not known;
-    `guessed` gives what a draft says of each column.
+    `guessed` is what a draft says of each column, for a field that is added.
     """
     match form.get("what"):
         case "rule":
@@ -655,7 +657,7 @@ def _changes(
             return [Change(placed.path, None, commented=True)]
         case "add_field":
             name, column = _new_field(form, mapping), _column(form, headers)
-            rule = {"column": column, **guessed().get(column, {})}
+            rule = {"column": column, **guessed.get(column, {})}
             if multiple is not None:
                 if name in multiple:
                     rule["multiple"] = True

@@ -387,8 +387,9 @@ def refuse_sent(draft: Draft, hint: str = "It is sent as it was planned.") -> No
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 of a small file of a draft, by which it is known whether it has changed."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """The SHA-256 of a file of a draft, by which it is known whether it has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _listed(folder: Path, prefix: str) -> Iterator[Path]:

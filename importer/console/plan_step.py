@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
+from importer.console.drafts import DRAFTS, Draft, Drafts, Place, digest_of, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told, kind_words, page_words, why_held_back
@@ -218,11 +217,8 @@ def _sent_before(drafts: Drafts, draft: Draft, where: Whereabouts) -> tuple[Draf
     return tuple(islice(others, 1))
 
 
-@lru_cache(maxsize=64)
-def _digest_of(file: Path) -> str:
-    """The SHA-256 of a draft's list, which is never changed."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+_digest_of = lru_cache(maxsize=64)(digest_of)
+"""The digest of a draft's list, which is never changed."""
 
 
 # What keeps a list from being planned.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 _PARTS = {
@@ -60,3 +61,12 @@ def _texts(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _texts(f"{here}.", value)
         else:
             yield here, str(value)
+
+
+_MOMENT = datetime(1999, 12, 31, 14, 30, tzinfo=UTC)
+"""No part of it can be taken for another one."""
+
+
+def dated(format_: str) -> str:
+    """A way to write dates, by an example; raises ValueError where the system does not know it."""
+    return _MOMENT.strftime(format_)

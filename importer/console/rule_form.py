@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from importer.console.records import dated
 from importer.errors import UsageError
 from importer.library import Change, Headers, PlacedRule
 
@@ -376,16 +376,12 @@ def _sheet(headers: tuple[str, ...]) -> Headers:
     return Headers(headers)
 
 
-_MOMENT = datetime(1999, 12, 31, 14, 30, tzinfo=UTC)
-"""By which formats of dates are shown: no part of it can be taken for another one."""
-
-
 def told_alternative(value: object) -> str:
     """Another value of a rule as it is offered: ways to write a date by an example."""
     match value:
         case {"type": "date" | "datetime", "input": list(formats)}:
             with contextlib.suppress(ValueError, TypeError):
-                return "as in " + " or ".join(_MOMENT.strftime(one) for one in formats)
+                return "as in " + " or ".join(dated(one) for one in formats)
         case {"type": "integer" | "decimal", "input": "," | [","]}:
             return "as in 1.234,50"
         case {"type": "integer" | "decimal", "input": "." | ["."]}:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from importer.console.drafts import Draft
+from importer.console.records import dated
 from importer.errors import (
     ImporterError,
     MappingError,
@@ -28,8 +28,6 @@ _BETWEEN = re.compile(r"(?<=[.;:]) ")
 _QUOTED = re.compile(r'"[^"\n]*"')
 _INTRODUCING = re.compile(r"(,? (and )?(then|with))?:$")
 _TEXT = "under “All of it as text” in the columns"
-_EXAMPLE = datetime(1999, 12, 31, 14, 30, tzinfo=UTC)
-"""By which formats of dates are shown: no part of it can be taken for another one."""
 _IN_THE_PAGE = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -104,7 +102,7 @@ _IN_THE_PAGE = tuple(
         # What is told by its form is shown by an example; what is to be typed stays as it is.
         (
             r"\bof the form (%[^\n\";:]*)",
-            lambda found: f"as {_EXAMPLE.strftime(found[1])}",
+            lambda found: f"as {dated(found[1])}",
         ),
         (r"\b(in|to|of|with|at) the mapping\b", r"\1 the columns"),
     )
