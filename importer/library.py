@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from importer.credentials import credentials, environment, target_for, whereabouts
-from importer.drafting.yaml import UNSURE
 from importer.errors import UsageError
 from importer.files import WorkingFolder
 from importer.mapping.bound import bind_mapping
@@ -87,7 +86,6 @@ from importer.settings import Destination, Pace, RunSettings, SourceOptions, Tar
 from importer.survey.duplicates import Seen
 
 __all__ = [
-    "UNSURE",
     "AlreadyImported",
     "ApplyOptions",
     "Approval",

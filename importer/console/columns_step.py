@@ -375,7 +375,7 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
         unused = None  # it is told what the list lacks
     spec = mapping.spec
     doubts: dict[str, Doubt] = {}
-    for doubt in map(_doubt, library.remarks(mapping.text, library.UNSURE)):
+    for doubt in map(_doubt, library.remarks(mapping.text)):
         doubts.setdefault(doubt.path, doubt)  # of two, the first is settled first
     beside = {form.path for _, form in forms}
     beside |= {json.dumps(("contacts", one.number)) for one in numbered} | {json.dumps(("region",))}
@@ -592,16 +592,14 @@ async def _change(request: web.Request) -> web.Response:
 
 def _without_remarks(text: str, path: Sequence[str]) -> str:
     """The text without the remarks on guesses within a part."""
-    while found := [
-        one for one in library.remarks(text, library.UNSURE) if one.path[: len(path)] == tuple(path)
-    ]:
+    while found := [one for one in library.remarks(text) if one.path[: len(path)] == tuple(path)]:
         text = library.without_remark(text, found[-1])
     return text
 
 
 def _settled(form: Mapping[str, str], text: str) -> str:
     """The text without a remark that a guess is unsure, and with the way that was chosen of it."""
-    for remark in library.remarks(text, library.UNSURE):
+    for remark in library.remarks(text):
         if json.dumps(remark.path) != form.get("path"):
             continue
         without, ways = library.without_remark(text, remark), remark.alternatives

@@ -24,12 +24,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from importer.drafting.headers import Meaning, Role, words_of
-from importer.drafting.yaml import UNSURE, shown
+from importer.drafting.yaml import shown
 from importer.mapping.cells import Cells, not_blank
 from importer.mapping.program import Headers
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import compile_value
-from importer.mapping.writing import flow
+from importer.mapping.writing import UNSURE, flow
 from importer.model import Batch, Severity
 
 MOST_COLUMNS = 1000

@@ -9,9 +9,9 @@ from typing import Any
 
 from importer.drafting.columns import ReadColumn, Sample, SampledColumn, fit, phone_marks
 from importer.drafting.headers import Meaning, Role
-from importer.drafting.yaml import UNSURE, DraftLine, of_rule
+from importer.drafting.yaml import DraftLine, of_rule
 from importer.mapping.spec import CONTACT_NUMBERS
-from importer.mapping.writing import flow
+from importer.mapping.writing import UNSURE, flow
 
 _PLAUSIBLE = 0.5
 _SURE = 0.9

@@ -33,8 +33,8 @@ from importer.drafting.contacts import (
 )
 from importer.drafting.headers import Meaning, Role, field_name, meaning_of
 from importer.drafting.region import Home, guess_region
-from importer.drafting.yaml import UNSURE, DraftLine, comment, of_rule, shown
-from importer.mapping.writing import flow, scalar
+from importer.drafting.yaml import DraftLine, comment, of_rule, shown
+from importer.mapping.writing import UNSURE, flow, scalar
 from importer.model import Field, FieldType, Project, SourceInfo, column_letters
 from importer.settings import Pace, SourceOptions, Target
 from importer.sources import open_source

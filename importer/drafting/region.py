@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from importer.drafting.columns import ReadColumn, SampledColumn
 from importer.drafting.headers import Role, words_of
-from importer.drafting.yaml import UNSURE
+from importer.mapping.writing import UNSURE
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber

@@ -10,7 +10,6 @@ from typing import Any
 from importer.mapping.writing import flow, scalar
 
 WIDTH = 100
-UNSURE = "unsure: "
 _SHORT = 60
 
 

@@ -20,7 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from importer.errors import MappingError, UsageError
 from importer.mapping.load import KeyPath, YamlReader
 from importer.mapping.spec import as_list
-from importer.mapping.writing import flow, scalar
+from importer.mapping.writing import UNSURE, flow, scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,9 @@ class Remark:
     end: int
 
 
-def remarks(text: str, mark: str) -> list[Remark]:
-    """The remarks that begin with `mark`, of keys in blocks; `text` must be a mapping's."""
-    return list(_remarks(text, mark, _compose(text), ()))
+def remarks(text: str) -> list[Remark]:
+    """The remarks a draft left on its guesses, of keys in blocks; `text` must be a mapping's."""
+    return list(_remarks(text, _compose(text), ()))
 
 
 def without_remark(text: str, remark: Remark) -> str:
@@ -187,21 +187,21 @@ def without_remark(text: str, remark: Remark) -> str:
     return after
 
 
-def _remarks(text: str, mark: str, node: MappingNode, path: KeyPath) -> Iterator[Remark]:
+def _remarks(text: str, node: MappingNode, path: KeyPath) -> Iterator[Remark]:
     for key, value in node.value:
         here = (*path, _name(key))
         start = _start(key)
         line = text.rfind("\n", 0, start) + 1
         if not text[line:start].strip():
-            above = _above(text, line, text[start : int(key.end_mark.index)], mark)
-            if (found := _remark(text, mark, above, here)) is not None:
+            above = _above(text, line, text[start : int(key.end_mark.index)])
+            if (found := _remark(text, above, here)) is not None:
                 yield found
         if isinstance(value, MappingNode) and not value.flow_style:
-            yield from _remarks(text, mark, value, here)
+            yield from _remarks(text, value, here)
             continue
         end = _end(value, text)
         behind = (end, _line_end(text, end), True)
-        if (found := _remark(text, mark, [behind], here)) is not None:
+        if (found := _remark(text, [behind], here)) is not None:
             yield found
 
 
@@ -220,7 +220,7 @@ def _is_key(content: str) -> bool:
     return rules or _KEY.match(content) is not None
 
 
-def _above(text: str, line: int, key: str, mark: str) -> list[tuple[int, int, bool]]:
+def _above(text: str, line: int, key: str) -> list[tuple[int, int, bool]]:
     """The lines of comments above one, from the top: begin, end, and whether it is prose."""
     found: list[tuple[int, int, bool]] = []
     while line > 0:
@@ -229,7 +229,7 @@ def _above(text: str, line: int, key: str, mark: str) -> list[tuple[int, int, bo
         if content is None or _is_within(text[begin:line]):
             break
         is_own = content.startswith(f"{key}: ")
-        if not is_own and not content.startswith(mark) and _is_key(content):
+        if not is_own and not content.startswith(UNSURE) and _is_key(content):
             break
         found.append((begin, line, not is_own))
         line = begin
@@ -247,15 +247,13 @@ def _is_within(line: str) -> bool:
     return line.lstrip().startswith(("#  ", "#\t"))
 
 
-def _remark(
-    text: str, mark: str, lines: Iterable[tuple[int, int, bool]], path: KeyPath
-) -> Remark | None:
+def _remark(text: str, lines: Iterable[tuple[int, int, bool]], path: KeyPath) -> Remark | None:
     prose: list[str] = []
     alternatives: list[Any] = []
     begin = end = -1
     for first, last, is_prose in lines:
         content = _content(text[first:last])
-        if content is None or (begin < 0 and not content.startswith(mark)):
+        if content is None or (begin < 0 and not content.startswith(UNSURE)):
             continue
         begin, end = (first if begin < 0 else begin), last
         if is_prose:
@@ -264,7 +262,7 @@ def _remark(
             alternatives += _alternative(content)
     if begin < 0:
         return None
-    told = " ".join(prose).split(mark)
+    told = " ".join(prose).split(UNSURE)
     texts = tuple(one.strip() for one in told if one.strip())
     return Remark(path, texts, tuple(alternatives), begin, end)
 

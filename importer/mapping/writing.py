@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+UNSURE = "unsure: "
+"""What a draft's remark on a guess begins with; the rest of it says why."""
+
 _BARE = re.compile(r"[^\W\d_](?:[\w .-]*\w)?")
 _SPECIAL = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 

@@ -246,7 +246,7 @@ def test_a_key_in_another_normal_form_is_the_same_key() -> None:
     text = "version: 1\nform:\n  # unsure: why\n  ne\u0301v: A\n"
     after = with_changes(text, [Change(("form", "n\u00e9v", "required"), value=True)])
     assert after == text.replace(": A", ": {column: A, required: true}")
-    assert [one.path for one in remarks(text, "unsure: ")] == [("form", "n\u00e9v")]
+    assert [one.path for one in remarks(text)] == [("form", "n\u00e9v")]
 
 
 @pytest.mark.parametrize(
@@ -261,16 +261,16 @@ def test_a_remark_ends_where_a_part_is_commented_out(rule: str) -> None:
     text = f"form:\n  # unsure: first\n{rule}  # unsure: second\n  b: B\n"
     name = rule.split(":", maxsplit=1)[0].strip()
     after = with_changes(text, [Change(("form", name), None, commented=True)])
-    assert [one.texts for one in remarks(after, "unsure: ")] == [("second",)]
+    assert [one.texts for one in remarks(after)] == [("second",)]
     bare = with_changes(
         text.replace("  # unsure: second\n", ""), [Change(("form", name), None, True)]
     )
-    assert remarks(bare, "unsure: ") == []
+    assert remarks(bare) == []
 
 
 def test_a_remark_in_words_with_colons_is_whole() -> None:
     text = "form:\n  # unsure: only 0 and 1; if they mean no and\n  # yes: type: boolean\n  b: B\n"
-    (found,) = remarks(text, "unsure: ")
+    (found,) = remarks(text)
     assert found.texts == ("only 0 and 1; if they mean no and yes: type: boolean",)
     assert without_remark(text, found) == "form:\n  b: B\n"
 
@@ -363,7 +363,7 @@ def test_the_ways_to_read_a_field_go_by_its_new_name() -> None:
     text = "form:\n  # unsure: why\n  # a b: {column: A, type: date}\n  a b: A\n"
     after = with_field_renamed(text, "a b", "e\u0301")
     assert after == text.replace("a b", "\u00e9")
-    (found,) = remarks(after, "unsure: ")
+    (found,) = remarks(after)
     assert found.alternatives == ({"column": "A", "type": "date"},)
     with pytest.raises(UsageError, match="already"):
         with_field_renamed(f"{after}  c: C\n", "c", "e\u0301")
