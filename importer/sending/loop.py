@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-
-_ALLOCATIONS = 50_000
-"""Objects allocated before Python's cyclic garbage collector runs; its own choice is 700."""
 
 
 def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
@@ -25,7 +21,7 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     outer = _RUNNING.get(thread)
     _RUNNING[thread] = running
     try:
-        with _RARE_COLLECTION, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
             return runner.run(running.follow(main))
     finally:
         main.close()  # it has not begun where the interruption came first
@@ -86,33 +82,3 @@ class _Running:
 
 _RUNNING: dict[int, _Running] = {}
 """By thread."""
-
-
-class _RareCollection:
-    """Has the cyclic garbage collector run less often while a loop runs.
-
-    What a row leaves behind is freed by its reference counts, without the collector. The program's
-    own threshold is restored at the end of the last loop, of which there may be several, in
-    several threads. `gc.freeze` would do as much, but keep the cycles of before, loop after loop.
-    """
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._loops = 0
-        self._before = gc.get_threshold()
-
-    def __enter__(self) -> None:
-        with self._mutex:
-            self._loops += 1
-            if self._loops == 1:
-                self._before = gc.get_threshold()
-                gc.set_threshold(_ALLOCATIONS, *self._before[1:])
-
-    def __exit__(self, *exception: object) -> None:
-        with self._mutex:
-            self._loops -= 1
-            if self._loops == 0:
-                gc.set_threshold(*self._before)
-
-
-_RARE_COLLECTION = _RareCollection()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import queue
 import signal
@@ -53,6 +54,9 @@ from importer.settings import (
     sent_settings,
     settings_of,
 )
+
+_ALLOCATIONS = 50_000
+"""Objects allocated before the cyclic garbage collector runs, as in `importer.__main__`."""
 
 Write = Callable[[bytes], None]
 """Sends a frame back, without waiting."""
@@ -190,6 +194,7 @@ class Sender:
 def main() -> int:
     """Serve one coordinator, whose process id is the argument, where it is on this machine."""
     _end_with_parent()
+    gc.set_threshold(_ALLOCATIONS)
     if len(sys.argv) > 1 and not _is_alive(int(sys.argv[1])):
         return 0
     # Whoever stops a service tells all of its processes, as systemd does. A sender ends when its
