@@ -6,7 +6,6 @@ clocks change it opens once and closes once, and lasts an hour more or less.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time as clocks
@@ -64,44 +63,24 @@ class Window:
 def stopped_at(closes: float, stop: StopSwitch) -> Iterator[StopSwitch]:
     """Give a switch that is pulled when `stop` is, and when the clock reaches `closes`.
 
-    A thread of its own looks at the clock, at least every `_LOOK_UP` seconds.
+    `closes` is in seconds since 1970. A thread of its own looks at the clock, at least every
+    `_LOOK_UP` seconds.
     """
-    own = StopSwitch()
-    ready = threading.Event()
-    ending: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    with stop.child() as own:
+        over = threading.Event()
 
-    async def watch() -> None:
-        over = asyncio.Event()
-        ending.append((asyncio.get_running_loop(), over))
-        with stop.watched() as stopped:
-            ready.set()
-            ended = asyncio.ensure_future(over.wait())
-            pulled = asyncio.ensure_future(stopped.wait())
-            while not over.is_set() and not stopped.is_set():
-                left = closes - clocks.time()
-                if left <= 0:
-                    own.pull(WINDOW_CLOSED)
-                    break
-                await asyncio.wait(
-                    [ended, pulled],
-                    timeout=min(left, _LOOK_UP),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            if stop.reason is not None:
-                own.pull(stop.reason)
-            for waiting in (ended, pulled):
-                waiting.cancel()
-            await asyncio.gather(ended, pulled, return_exceptions=True)
+        def watch() -> None:
+            while (left := closes - clocks.time()) > 0:
+                if over.wait(min(left, _LOOK_UP)):
+                    return
+            own.pull(WINDOW_CLOSED)
 
-    thread = threading.Thread(target=asyncio.run, args=(watch(),), name="vcc-import-window")
-    thread.start()
-    ready.wait()
-    if closes <= clocks.time():
-        own.pull(WINDOW_CLOSED)
-    try:
-        yield own
-    finally:
-        loop, over = ending[0]
-        with contextlib.suppress(RuntimeError):  # it has ended by itself
-            loop.call_soon_threadsafe(over.set)
-        thread.join()
+        if closes <= clocks.time():
+            own.pull(WINDOW_CLOSED)
+        thread = threading.Thread(target=watch, name="vcc-import-window")
+        thread.start()
+        try:
+            yield own
+        finally:
+            over.set()
+            thread.join()

@@ -41,6 +41,7 @@ class StopSwitch:
     def __init__(self) -> None:
         self.reason: str | None = None
         self._watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._children: list[StopSwitch] = []
 
     def pull(self, reason: str) -> None:
         """Ask for an end: nothing new is begun, what is under way is finished and recorded."""
@@ -49,6 +50,20 @@ class StopSwitch:
         for loop, event in list(self._watchers):
             with contextlib.suppress(RuntimeError):  # that loop is closed: it has ended already
                 loop.call_soon_threadsafe(event.set)
+        for child in list(self._children):
+            child.pull(self.reason)
+
+    @contextlib.contextmanager
+    def child(self) -> Iterator[StopSwitch]:
+        """Give a switch that is pulled with this one, and may be pulled without it."""
+        child = StopSwitch()
+        self._children.append(child)
+        if self.reason is not None:
+            child.pull(self.reason)
+        try:
+            yield child
+        finally:
+            self._children.remove(child)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[asyncio.Event]:
