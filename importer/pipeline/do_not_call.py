@@ -122,10 +122,13 @@ def _read(path: Path, entry: DoNotCall, region: str | None, stop: StopSwitch) ->
     try:
         stat = path.stat()
         identity = (str(path.absolute()), stat.st_size, stat.st_mtime_ns, entry.column, region)
-        if identity not in _remembered:
+        found = _remembered.get(identity)
+        if found is None:
             with open_source(path, SourceOptions()) as source:
                 found = _Reading(source.info, entry, region).through(source, stop)
-                _remembered[identity] = replace(found, sha256=source.sha256)
+                found = replace(found, sha256=source.sha256)
+            # Other threads use the memo, too, and may have dropped this list again by now.
+            _remembered[identity] = found
             while len(_remembered) > _REMEMBERED:
                 _remembered.popitem(last=False)
     except FileNotFoundError:
@@ -135,7 +138,7 @@ def _read(path: Path, entry: DoNotCall, region: str | None, stop: StopSwitch) ->
     except SourceError as error:
         # Its hint names options that are the source's, not the list's.
         raise _Unusable("file", error.message) from None
-    return _remembered[identity]
+    return found
 
 
 class _Reading:

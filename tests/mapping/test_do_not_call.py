@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pytest
 
@@ -341,3 +344,23 @@ def test_a_list_is_read_again_only_when_its_file_has_changed(tmp_path: Path) -> 
     lists = load_lists(mapping)
     assert lists.listed[0].numbers.tolist() == [36301234567, 36301234568]
     assert lists.about[0]["numbers"] == 2
+
+
+def test_threads_that_read_more_lists_than_are_remembered_each_get_their_own(
+    tmp_path: Path,
+) -> None:
+    mappings = []
+    for number in range(6):
+        listing(tmp_path, "Number", f"0630123450{number}", name=f"list{number}.csv")
+        folder = tmp_path / f"m{number}"
+        folder.mkdir()
+        mappings.append(load_mapping(mapping_file(folder, f"{{file: ../list{number}.csv}}")))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(load_lists, mappings * 100))
+    finally:
+        sys.setswitchinterval(before)
+    for number, lists in enumerate(found):
+        assert lists.listed[0].has(np.array([36301234500 + number % 6])).all()
