@@ -160,7 +160,7 @@ def test_requests_share_as_many_connections_as_may_be_in_flight(tmp_path: Path) 
 def test_a_run_opens_few_connections_to_its_journal(tmp_path: Path) -> None:
     with counted_connections() as found, Journal.create(tmp_path / "j.sqlite3", {}) as journal:
         for row in range(2, 52):
-            journal.intend([row])
+            journal.record(intents=[row])
             journal.settle([Outcome(row, Status.CREATED, ("6",), 1, 200)])
         list(journal.outcomes())
     assert len(found) == 2, "the journal and its lock"

@@ -59,7 +59,7 @@ class TestStates:
     def test_outcomes_come_back_as_they_went_in_by_row_number(self, path: Path) -> None:
         skipped = Outcome(3, Status.SKIPPED, code="duplicate", message="as row 2")
         with Journal.create(path, {}) as journal:
-            journal.intend([9, 5])
+            journal.record(intents=[9, 5])
             journal.settle([created(9), skipped, FULL])
             assert list(journal.outcomes()) == [skipped, FULL, created(9)]
             assert list(journal.settled_rows()) == [3, 5, 9]
@@ -83,9 +83,9 @@ class TestStates:
     def test_row_numbers_may_be_numpys(self, path: Path) -> None:
         rows = np.array([2, 3], dtype=np.int64)
         with Journal.create(path, {}) as journal:
-            journal.intend(list(rows))
+            journal.record(intents=list(rows))
             journal.settle([Outcome(rows[0], Status.CREATED, ("6",), 1, 200)])
-            journal.withdraw([rows[1]])
+            journal.record(withdrawn=[rows[1]])
             assert list(journal.settled_rows()) == [2]
 
     def test_a_row_without_an_entry_is_pending(self, path: Path) -> None:
@@ -96,7 +96,7 @@ class TestStates:
 
     def test_an_intent_without_an_outcome_reads_as_uncertain(self, path: Path) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
             [outcome] = journal.outcomes()
             assert (outcome.row, outcome.status) == (2, Status.UNCERTAIN)
             assert outcome.message
@@ -106,10 +106,10 @@ class TestStates:
 
     def test_a_withdrawn_row_is_pending_and_may_be_intended_again(self, path: Path) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([2, 3])
-            journal.withdraw([2])
+            journal.record(intents=[2, 3])
+            journal.record(withdrawn=[2])
             assert list(journal.settled_rows()) == [3]
-            journal.intend([2])
+            journal.record(intents=[2])
 
     def test_more_rows_than_a_page_stream_in_order(self, path: Path) -> None:
         rows = range(2, 10_002)
@@ -123,12 +123,12 @@ class TestStates:
         self, path: Path
     ) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
             journal.set_meta({ENDED_KEY: "1.0"})
         with Journal.open(path) as journal:
             journal.settle([Outcome(2, Status.CREATED, ("1",), 1, 200)])
             assert journal.meta()[ENDED_KEY] == "1.0"
-            journal.intend([3])
+            journal.record(intents=[3])
             assert ENDED_KEY not in journal.meta()
 
     def test_meta_is_kept_and_can_be_added_to(self, path: Path) -> None:
@@ -143,16 +143,16 @@ class TestNothingTwice:
     def test_a_row_that_has_an_entry_is_never_intended_again(self, path: Path, first: str) -> None:
         with Journal.create(path, {}) as journal:
             if first == "intend":
-                journal.intend([2])
+                journal.record(intents=[2])
             else:
                 journal.settle([created(2)])
             with pytest.raises(JournalError, match="second time"):
-                journal.intend([3, 2])
+                journal.record(intents=[3, 2])
             assert list(journal.settled_rows()) == [2]
 
     def test_the_same_row_twice_in_one_go_is_refused(self, path: Path) -> None:
         with Journal.create(path, {}) as journal, pytest.raises(JournalError):
-            journal.intend([2, 2])
+            journal.record(intents=[2, 2])
 
     def test_an_outcome_is_final(self, path: Path) -> None:
         with Journal.create(path, {}) as journal:
@@ -164,16 +164,16 @@ class TestNothingTwice:
     @pytest.mark.parametrize("settled", [False, True])
     def test_only_an_intent_can_be_withdrawn(self, path: Path, settled: bool) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([3])
+            journal.record(intents=[3])
             if settled:
                 journal.settle([created(2)])
             with pytest.raises(JournalError, match="not under way"):
-                journal.withdraw([3, 2])
+                journal.record(withdrawn=[3, 2])
             assert 3 in set(journal.settled_rows())
 
     def test_recording_is_all_or_nothing(self, path: Path) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([2, 3, 4])
+            journal.record(intents=[2, 3, 4])
             with pytest.raises(JournalError):
                 journal.record(outcomes=[created(2)], withdrawn=[3], intents=[5, 4])
             assert journal.counts()[Status.UNCERTAIN] == 3
@@ -199,9 +199,9 @@ class TestKilled:
     def test_what_was_intended_is_uncertain_and_what_was_settled_is_known(self, path: Path) -> None:
         run_and_die(
             path,
-            "journal.intend([2, 3, 4])",
+            "journal.record(intents=[2, 3, 4])",
             "journal.settle([Outcome(2, Status.CREATED, ('6',), 1, 200)])",
-            "journal.withdraw([4])",
+            "journal.record(withdrawn=[4])",
         )
         with Journal.open(path) as journal:
             assert [(o.row, o.status) for o in journal.outcomes()] == [
@@ -210,17 +210,17 @@ class TestKilled:
             ]
             assert journal.meta() == {"run_id": "x"}
             with pytest.raises(JournalError):
-                journal.intend([3])
-            journal.intend([4])
+                journal.record(intents=[3])
+            journal.record(intents=[4])
 
     def test_the_lock_of_a_dead_run_does_not_block(self, path: Path) -> None:
         for row in (2, 3, 4):
-            run_and_die(path, f"journal.intend([{row}])")
+            run_and_die(path, f"journal.record(intents=[{row}])")
         with Journal.read(path) as journal:
             assert list(journal.settled_rows()) == [2, 3, 4]
 
     def test_reading_after_a_kill_changes_nothing_and_does_not_spoil_it(self, path: Path) -> None:
-        run_and_die(path, "journal.intend([2])")
+        run_and_die(path, "journal.record(intents=[2])")
         for _ in range(2):
             with Journal.read(path) as journal:
                 assert list(journal.settled_rows()) == [2]
@@ -230,7 +230,7 @@ class TestKilled:
     def test_a_journal_that_lost_its_wal_is_refused_since_intents_are_gone(
         self, path: Path
     ) -> None:
-        run_and_die(path, "journal.intend([2])")
+        run_and_die(path, "journal.record(intents=[2])")
         path.with_name(path.name + "-wal").unlink()
         for way in (Journal.open, Journal.read):
             with pytest.raises(JournalError, match="-wal"):
@@ -239,14 +239,14 @@ class TestKilled:
     def test_killed_before_the_first_intent_it_is_usable(self, path: Path) -> None:
         run_and_die(path)
         with Journal.open(path) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
 
 
 def wal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-SENT = "for n in range(2, 600, 20): journal.intend(list(range(n, n + 20)))"
+SENT = "for n in range(2, 600, 20): journal.record(intents=list(range(n, n + 20)))"
 
 
 def cut_to_half(wal: Path) -> None:
@@ -304,9 +304,9 @@ class TestCut:
             assert "Nothing was sent" in str(caught.value.hint)
 
     def test_a_wal_of_an_earlier_sitting_is_refused(self, path: Path) -> None:
-        run_and_die(path, "journal.intend([2, 3])", "journal.settle([])")
+        run_and_die(path, "journal.record(intents=[2, 3])", "journal.settle([])")
         earlier = wal_of(path).read_bytes()
-        run_and_die(path, "journal.intend([4])")
+        run_and_die(path, "journal.record(intents=[4])")
         wal_of(path).write_bytes(earlier)
         with pytest.raises(JournalError):
             Journal.open(path)
@@ -323,7 +323,7 @@ class TestCut:
         outcome = "Outcome(2, Status.CREATED, ('6',), 1, 200)"
         run_and_die(
             path,
-            "journal.intend([2])",
+            "journal.record(intents=[2])",
             "before = path.with_name(path.name + '-wal').read_bytes()",
             f"journal.settle([{outcome}])",
             "path.with_name(path.name + '-wal').write_bytes(before)",
@@ -345,7 +345,7 @@ class TestCut:
         self, path: Path
     ) -> None:
         run_and_die(path, "journal.settle([Outcome(2, Status.CREATED, ('6',), 1, 200)])", SENT[:0])
-        run_and_die(path, "journal.intend([3, 4])")
+        run_and_die(path, "journal.record(intents=[3, 4])")
         wal_of(path).unlink()
         with Journal.read(path, cut=True) as journal:
             assert list(journal.settled_rows()) == [2]
@@ -354,16 +354,16 @@ class TestCut:
             states = [(o.row, o.status) for o in journal.outcomes()]
             assert states == [(2, Status.CREATED), *((n, Status.UNCERTAIN) for n in (3, 4, 5))]
             journal.amend("looked", released=[5])
-            journal.intend([5])
+            journal.record(intents=[5])
 
     def test_restoring_a_whole_journal_changes_nothing(self, path: Path) -> None:
-        run_and_die(path, "journal.intend([2])")
+        run_and_die(path, "journal.record(intents=[2])")
         assert Journal.restore(path, [2, 3]) == 0
         with Journal.open(path) as journal:
             assert list(journal.settled_rows()) == [2]
 
     def test_a_killed_restoring_leaves_it_refused(self, path: Path) -> None:
-        run_and_die(path, "journal.intend([2, 3])")
+        run_and_die(path, "journal.record(intents=[2, 3])")
         wal_of(path).unlink()
         code = (
             "import os, sys; from pathlib import Path\n"
@@ -379,7 +379,7 @@ class TestCut:
     def test_an_open_journal_without_its_mark_is_refused(
         self, path: Path, damage: Callable[[Path], None]
     ) -> None:
-        run_and_die(path, "journal.intend([2])")
+        run_and_die(path, "journal.record(intents=[2])")
         damage(path.with_name(f"{path.name}.mark"))
         for way in (Journal.open, Journal.read):
             with pytest.raises(JournalError, match="mark"):
@@ -388,17 +388,17 @@ class TestCut:
     def test_a_mark_that_was_made_and_not_yet_written_is_none(self, path: Path) -> None:
         """As when a journal of an earlier version is opened, and the process is killed then."""
         with Journal.create(path, {}) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
         path.with_name(f"{path.name}.mark").write_bytes(b"")
         Journal.read(path).close()
-        run_and_die(path, "journal.intend([3])")
+        run_and_die(path, "journal.record(intents=[3])")
         path.with_name(f"{path.name}.mark").write_bytes(b"")
         with pytest.raises(JournalError, match="mark"):
             Journal.open(path)
 
     def test_a_sign_of_life_is_known_after_a_kill(self, path: Path) -> None:
         """Senders elsewhere may go on for a while from then, with nothing to record before."""
-        run_and_die(path, "journal.intend([2])")
+        run_and_die(path, "journal.record(intents=[2])")
         for file in path.parent.iterdir():
             os.utime(file, (1000, 1000))
         assert last_written(path) == 1000
@@ -412,13 +412,13 @@ class TestCut:
         self, path: Path
     ) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
         path.with_name(f"{path.name}.mark").unlink()
         other = sqlite3.connect(path)
         other.execute("DELETE FROM meta WHERE key = '_commits'")
         other.commit()
         other.close()
-        run_and_die(path, "journal.intend([3])")
+        run_and_die(path, "journal.record(intents=[3])")
         wal_of(path).unlink()
         with pytest.raises(JournalError, match="lost its end"):
             Journal.open(path)
@@ -464,16 +464,16 @@ class TestBits:
 class TestOneWriter:
     def test_a_second_run_is_kept_out_while_readers_are_not(self, path: Path) -> None:
         with Journal.create(path, {"run_id": "a"}) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
             with pytest.raises(JournalError, match="in use"):
                 Journal.open(path)
             with Journal.read(path) as reader:
                 journal.settle([created(2)])
                 assert list(reader.outcomes()) == [created(2)]
-                journal.intend([3])
+                journal.record(intents=[3])
                 assert list(reader.settled_rows()) == [2, 3]
         with Journal.open(path) as journal:
-            journal.withdraw([3])
+            journal.record(withdrawn=[3])
 
     def test_another_process_is_kept_out_too_even_after_attempts_and_reads_here(
         self, path: Path
@@ -487,7 +487,7 @@ class TestOneWriter:
             with pytest.raises(JournalError):
                 Journal.open(path)
             Journal.read(path).close()
-            journal.intend([2])
+            journal.record(intents=[2])
             done = subprocess.run(
                 [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
             )
@@ -497,11 +497,11 @@ class TestOneWriter:
     def test_a_reader_cannot_write(self, path: Path) -> None:
         Journal.create(path, {}).close()
         with Journal.read(path) as journal, pytest.raises(JournalError):
-            journal.intend([2])
+            journal.record(intents=[2])
 
     def test_a_reader_that_is_still_open_does_not_spoil_closing(self, path: Path) -> None:
         journal = Journal.create(path, {})
-        journal.intend([2])
+        journal.record(intents=[2])
         with Journal.read(path) as reader:
             list(reader.outcomes())
             journal.close()
@@ -512,7 +512,7 @@ class TestOneWriter:
 class TestFiles:
     def test_closing_leaves_one_plain_file(self, path: Path) -> None:
         with Journal.create(path, {}) as journal:
-            journal.intend([2])
+            journal.record(intents=[2])
         journal.close()
         names = {p.name for p in path.parent.iterdir()}
         assert names == {"journal.sqlite3", "journal.sqlite3.lock", "journal.sqlite3.mark"}
@@ -526,7 +526,7 @@ class TestFiles:
         old = os.umask(0)
         try:
             with Journal.create(path, {}) as journal:
-                journal.intend([2])
+                journal.record(intents=[2])
                 files = list(path.parent.iterdir())
                 assert len(files) == 5
                 assert {stat.S_IMODE(p.stat().st_mode) for p in files} == {0o600}
@@ -624,15 +624,17 @@ def test_a_main_file_cut_at_any_page_is_refused_unless_nothing_is_missing(
     path: Path, killed: bool
 ) -> None:
     """Pages that were cut off but stand in the -wal anyway are not missing."""
-    statements = ["for n in range(0, 3000, 100): journal.intend(list(range(n + 2, n + 102)))"]
+    statements = [
+        "for n in range(0, 3000, 100): journal.record(intents=list(range(n + 2, n + 102)))"
+    ]
     if killed:
         # Most of it in the main file, some of it in the -wal, as in the middle of a long run.
         statements.append("journal._connection.execute('PRAGMA wal_checkpoint')")
-        statements.append("journal.intend([9000])")
+        statements.append("journal.record(intents=[9000])")
         run_and_die(path, *statements)
     else:
         with Journal.create(path, {}) as journal:
-            journal.intend(list(range(2, 3002)))
+            journal.record(intents=list(range(2, 3002)))
     pages = path.stat().st_size // 4096
     assert pages > 5
     refused = 0
@@ -654,7 +656,7 @@ def test_a_main_file_cut_at_any_page_is_refused_unless_nothing_is_missing(
 
 def test_a_full_disk_says_so_and_what_was_recorded_stays(path: Path) -> None:
     with Journal.create(path, {}) as journal:
-        journal.intend([2, 3])
+        journal.record(intents=[2, 3])
         (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
         journal._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(JournalError, match="full") as caught:
@@ -696,9 +698,9 @@ def test_it_agrees_with_the_rules_over_any_history(
                 journal = Journal.open(path)
                 continue
         act = {
-            "intend": partial(journal.intend, rows),
+            "intend": partial(journal.record, intents=rows),
             "settle": partial(journal.settle, [created(row) for row in rows]),
-            "withdraw": partial(journal.withdraw, rows),
+            "withdraw": partial(journal.record, withdrawn=rows),
         }[what]
         if not allowed:
             with pytest.raises(JournalError):
@@ -724,7 +726,7 @@ def test_a_journal_that_was_cut_off_between_its_two_modes_can_be_read(
 ) -> None:
     path = tmp_path / "journal.sqlite3"
     with Journal.create(path, {"rows": "3"}) as journal:
-        journal.intend([2])
+        journal.record(intents=[2])
     cut = tmp_path / "cut"
     cut.mkdir()
     # Copied while it is closed, as a process that is killed then leaves it.

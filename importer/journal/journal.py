@@ -253,26 +253,12 @@ class Journal:
             writing.mark.close()
             writing.lock.close()
 
-    def intend(self, rows: Sequence[int]) -> None:
-        """Make it durable that these rows are about to be sent; returns when it is on the disk.
-
-        Raises JournalError, and intends none of them, if one has an intent or an outcome.
-        """
-        self.record(intents=rows)
-
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record final outcomes, of intended rows and of rows that were never to be sent.
 
         Raises JournalError, and records none of them, if a row has an outcome already.
         """
         self.record(outcomes=outcomes)
-
-    def withdraw(self, rows: Sequence[int]) -> None:
-        """Take back the intents of rows of which surely nothing arrived: they are pending again.
-
-        Raises JournalError, and takes none back, if a row has no intent or has an outcome.
-        """
-        self.record(withdrawn=rows)
 
     def record(
         self,
@@ -282,10 +268,13 @@ class Journal:
         intents: Sequence[int] = (),
         doubted: Sequence[Outcome] = (),
     ) -> None:
-        """Settle, intend and withdraw in one transaction: all of it is recorded, or nothing.
+        """Record a round in one transaction: all of it, or nothing.
 
-        Waits for the disk only if there are intents. A row stands in one of the three. `doubted`
-        rows are uncertain from now on, whatever was recorded of them (rule 3).
+        `intents` are rows about to be sent: they are on the disk when it returns. `outcomes` are
+        final, of intended rows and of rows that were never to be sent. `withdrawn` rows surely did
+        not arrive and are pending again. `doubted` rows are uncertain from now on, whatever was
+        recorded of them (rule 3). A row is in one of these. Waits for the disk if there are intents
+        or doubted rows. Raises JournalError where what a row has already forbids it.
         """
         content, rows = _grouped(outcomes, intents)
         if rows != len(outcomes) + len(intents):
@@ -519,8 +508,7 @@ def _take_as_uncertain(run: sqlite3.Connection, rows: Iterable[int]) -> int:
     known = {row for (row,) in run.execute("SELECT row FROM rows")}
     missing = [int(row) for row in rows if int(row) not in known]
     run.executemany("INSERT INTO rows (row, status) VALUES (?, 0)", ((row,) for row in missing))
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    why = "the journal had lost its end"
+    now, why = _now(), "the journal had lost its end"
     notes = ((now, row, Status.UNCERTAIN.value, "", why) for row in missing)
     run.executemany(_NOTE, notes)
     return len(missing)

@@ -417,7 +417,7 @@ def many_rows(tmp_path: Path, service: LiveSandbox) -> library.RunResult:
     (sent,) = rows_in(run, Status.CREATED)
     assert sent.row == 2
     with Journal.open(run.directory.journal) as journal:
-        journal.intend(range(3, 62))  # as they stand where the console was killed meanwhile
+        journal.record(intents=range(3, 62))  # as they stand where the console was killed meanwhile
     return run
 
 

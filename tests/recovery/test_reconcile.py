@@ -88,7 +88,7 @@ def test_a_record_that_the_service_gave_an_id_for_and_an_error_is_looked_at_and_
         with Journal.open(run / "journal.sqlite3") as journal:
             # What the journal holds after such an answer.
             journal.amend("test", released=[row])
-            journal.intend([row])
+            journal.record(intents=[row])
             partial = Outcome(row, Status.UNCERTAIN, (str(numberid),), 1, 200, "partial", "")
             journal.settle([partial])
         change(sandbox, "UPDATE record SET data = json_remove(data, '$.import_ref')", numberid)
@@ -106,7 +106,7 @@ def test_the_settling_time_of_a_run_that_was_killed_begins_with_its_last_sign_of
         with Journal.open(path) as journal:
             # A sitting long ago that ended, and one that was killed: an intent without an end.
             journal.set_meta({ENDED_KEY: "1.0"})
-            journal.intend([9])
+            journal.record(intents=[9])
         assert cli("reconcile", run, "--release", *AT_ONCE) == 2
         assert "a late request may still arrive" in capsys.readouterr().err
         with Journal.read(path) as journal:
