@@ -18,13 +18,20 @@ from aiohttp import web
 from importer import library
 from importer.console.drafts import DRAFTS, Draft, Drafts, Place, digest_of, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
+from importer.console.records import with_part_names
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told, kind_words, page_words, why_held_back
 from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
 from importer.model import Checkup, NewValue, Problem, Severity, Status
-from importer.reports.content import problem_groups, whole_file_errors, whole_file_warnings
+from importer.reports.content import (
+    EXAMPLES,
+    problem_groups,
+    visible,
+    whole_file_errors,
+    whole_file_warnings,
+)
 from importer.settings import Pace, RunSettings
 
 MOST_VALUES = 60
@@ -54,6 +61,15 @@ class Planned:
 
     plan: PlanFile
     changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A kind of warning, of `number` rows or of the list as a whole; `examples` are in words."""
+
+    title: str
+    number: int
+    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +157,7 @@ async def _page(
         left_out=_left_out(planned.plan) if planned is not None else (),
         new_values=_new_values(planned.plan) if planned is not None else (),
         pace=pace_words(planned.plan.settings) if planned is not None else "",
-        chosen=_chosen_pace(planned.plan.settings if planned is not None else {}),
+        chosen=_chosen_pace(await _last_pace(request, draft)),
         sent_before=await asyncio.to_thread(_sent_before, request.app[DRAFTS], draft, where),
         working_folder=Path.cwd(),
         is_blank=not draft.mapping.exists(),
@@ -322,22 +338,32 @@ def _new_values(plan: PlanFile) -> tuple[tuple[str, str, int], ...]:
     return tuple((one["name"], new["text"], new["rows"]) for one in fields for new in one["new"])
 
 
-def _remarks(checkup: Checkup | None) -> tuple[tuple[str, int, str], ...]:
-    """Warnings that keep nothing back: their kind, how many, and the first of them."""
+def _remarks(checkup: Checkup | None) -> tuple[Remark, ...]:
+    """Warnings that keep nothing back: those of the list as a whole, then a remark for each kind.
+
+    A kind may have both.
+    """
     if checkup is None:
         return ()
     survey = checkup.survey
-    # First those of the list as a whole: their kind may be one of rows that are wrong, too.
     warnings = tuple(whole_file_warnings(survey))
     whole = Counter(one.code for one in warnings)
-    of_the_list = [(kind_words(one.code), 1, page_words(one.message)) for one in warnings]
-    of_rows = [
-        (kind_words(group.code), group.count - whole[group.code], page_words(one.message))
-        for group in problem_groups(survey)
-        if group.severity is Severity.WARNING
-        and (one := next((one for one in group.examples if one.row is not None), None)) is not None
-    ]
-    return (*of_the_list, *of_rows)
+    found = [Remark(kind_words(one.code), 1, (_remark_words(one),)) for one in warnings]
+    for group in problem_groups(survey):
+        examples = [one for one in group.examples if one.row is not None][:EXAMPLES]
+        if group.severity is Severity.WARNING and examples:
+            number = group.count - whole[group.code]
+            found.append(
+                Remark(kind_words(group.code), number, tuple(map(_remark_words, examples)))
+            )
+    return tuple(found)
+
+
+def _remark_words(problem: Problem) -> str:
+    where = f"row {problem.row}" if problem.row is not None else ""
+    place = ", ".join(filter(None, (where, visible(problem.column, 80))))
+    words = with_part_names(page_words(problem.message))
+    return f"{place}: {words}" if place else words
 
 
 def pace_words(settings: Mapping[str, Any]) -> str:
@@ -350,20 +376,17 @@ def pace_words(settings: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _chosen_pace(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields of the pace show: that of the last plan."""
-    rate, at_once = settings.get("rate"), settings.get("concurrency")
-    kind = "own"
-    if (rate, at_once) == (None, None):
-        kind = "auto"
-    elif (rate, at_once) == (GENTLE.rate, GENTLE.concurrency):
-        kind = "gentle"
-    return {"kind": kind, "rate": rate, "at_once": at_once}
+def _chosen_pace(pace: Pace) -> dict[str, Any]:
+    """What the fields of the pace show."""
+    kind = "gentle" if pace == GENTLE else "auto" if pace == Pace() else "own"
+    return {"kind": kind, "rate": pace.rate, "at_once": pace.concurrency}
 
 
-def _pace(form: Mapping[str, str]) -> Pace:
-    """The pace that a form asks for; raises UsageError."""
-    match form.get("pace", "auto"):
+async def _pace(request: web.Request, draft: Draft, form: Mapping[str, str]) -> Pace:
+    """The pace that a form asks for; of one that does not say, the last. Raises UsageError."""
+    match form.get("pace"):
+        case None:
+            return await _last_pace(request, draft)
         case "gentle":
             return GENTLE
         case "own":
@@ -387,13 +410,19 @@ def _number(text: str, what: str) -> float | None:
 
 
 async def _plan(request: web.Request) -> web.Response:
-    """``POST /drafts/{id}/plan``: make the plan, with the pace that was chosen."""
+    """``POST /drafts/{id}/plan``: make the plan, at the pace of the form, or the last one.
+
+    With `again`, what past imports have sent is planned once more; with `fit`, the sandbox is given
+    before what the mapping needs and it lacks.
+    """
     draft, form = await open_draft(request), await form_of(request)
     try:
-        pace = _pace(form)
+        pace = await _pace(request, draft, form)
         if form.get("again") == "yes":
             draft = await asyncio.to_thread(request.app[DRAFTS].change, draft.id, again=True)
-        await _begin(request, draft, pace if "pace" in form else await _last_pace(request, draft))
+        if form.get("fit") == "yes":
+            await _fit_sandbox(request, draft)
+        await _begin(request, draft, pace)
     except ImporterError as error:
         return await _refused(request, draft, error)
     raise _back(draft)
@@ -428,9 +457,14 @@ async def _begin(request: web.Request, draft: Draft, pace: Pace) -> None:
     request.app[UNDER_WAY].plan(draft, target, where, settings)
 
 
-async def _refused(request: web.Request, draft: Draft, error: ImporterError) -> web.Response:
+async def _refused(
+    request: web.Request,
+    draft: Draft,
+    error: ImporterError,
+    decided: Mapping[NewValue, Decision] = MappingProxyType({}),
+) -> web.Response:
     teller = await teller_for(request, draft, "plan", "Make the plan")
-    return await _page(request, draft, teller.told(error))
+    return await _page(request, draft, teller.told(error), decided)
 
 
 def _back(draft: Draft) -> web.HTTPSeeOther:
@@ -450,7 +484,7 @@ async def _stop(request: web.Request) -> web.Response:
 async def _decide(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/plan/values``: allow new values or mean others by them; plan again.
 
-    With `fit`, the sandbox is given before what the mapping needs and it lacks.
+    At the pace of the form; with `fit`, as :func:`_plan` does.
     """
     draft, form = await open_draft(request), await form_of(request)
     planning = request.app[UNDER_WAY].planning(draft.id)
@@ -472,11 +506,12 @@ async def _decide(request: web.Request) -> web.Response:
         return _with_decisions(library.load_mapping(draft.mapping), decided, existing)
 
     try:
+        pace = await _pace(request, draft, form)
         if any(one.what for one in decided.values()):
             await asyncio.to_thread(request.app[DRAFTS].change_mapping, draft.id, work)
         if form.get("fit") == "yes":
             await _fit_sandbox(request, draft)
-        await _begin(request, draft, planning.settings.pace)
+        await _begin(request, draft, pace)
     except _NotKeptError as error:
         columns = (Action("To the columns", f"/drafts/{draft.id}/columns"),)
         told = Told(
@@ -490,7 +525,7 @@ async def _decide(request: web.Request) -> web.Response:
         }
         return await _page(request, draft, told, told_of)
     except ImporterError as error:
-        return await _refused(request, draft, error)
+        return await _refused(request, draft, error, decided)
     raise _back(draft)
 
 
@@ -589,17 +624,6 @@ async def _forbid(request: web.Request) -> web.Response:
     raise _back(draft)
 
 
-async def _fit(request: web.Request) -> web.Response:
-    """``POST /drafts/{id}/plan/fit``: give the sandbox what the mapping needs, and plan again."""
-    draft = await open_draft(request)
-    try:
-        await _fit_sandbox(request, draft)
-        await _begin(request, draft, await _last_pace(request, draft))
-    except ImporterError as error:
-        return await _refused(request, draft, error)
-    raise _back(draft)
-
-
 async def _fit_sandbox(request: web.Request, draft: Draft) -> None:
     mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
     await request.app[TARGETS].fit_sandbox(mapping)
@@ -616,6 +640,5 @@ ROUTES = [
     web.post("/drafts/{id}/plan/stop", _stop),
     web.post("/drafts/{id}/plan/values", _decide),
     web.post("/drafts/{id}/plan/forbid", _forbid),
-    web.post("/drafts/{id}/plan/fit", _fit),
     web.get("/drafts/{id}/plan/events", _events, allow_head=False),
 ]

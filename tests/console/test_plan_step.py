@@ -326,6 +326,18 @@ def test_values_that_are_decided_are_kept_where_the_sandbox_is_given_a_field(
     assert "To be created 2" in settled(browser, f"/drafts/{draft_id}/plan").words
 
 
+def test_remarks_of_a_plan_show_as_many_rows_as_a_report(browser: Browser, drafts: Drafts) -> None:
+    people = "".join(f"Person {n},06 30 123 4{n:03} ext {n}\n" for n in range(1, 8))
+    mapping = MAPPING.replace("  city: City\n", "")
+    draft_id = draft_of(browser, drafts, f"Name,Phone\n{people}", mapping)
+    browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
+    page = planned(browser, draft_id)
+    told = page.words.partition("Extension is not sent, 7 ")[2]
+    for row in range(2, 7):
+        assert f"row {row}, Phone: " in told
+    assert "and 2 more" in told
+
+
 def test_what_other_pages_post_as_values_is_not_written(
     browser: Browser, drafts: Drafts, service: LiveSandbox
 ) -> None:
@@ -350,7 +362,7 @@ def test_fields_that_lack_are_told_with_the_step_that_mends_them(
     browser.post(f"/drafts/{draft_id}/place", {"place": "sandbox"})
     page = planned(browser, draft_id)
     assert "Add it to the sandbox" in page.words
-    assert browser.post(f"/drafts/{draft_id}/plan/fit").status == 303
+    assert browser.post(f"/drafts/{draft_id}/plan", {"fit": "yes"}).status == 303
     page = settled(browser, f"/drafts/{draft_id}/plan")
     assert "To be created 2" in page.words
 

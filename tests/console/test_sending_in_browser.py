@@ -63,6 +63,7 @@ def test_a_list_is_planned_and_sent_and_the_pages_change_by_themselves(
         page.get_by_role("button", name="Keep").click()
         tab.says(".where", service.base_url)
         look(tab)
+        page.get_by_label("records a second, at most").fill("60")
         button = page.get_by_role("button", name="Make the plan")
         button.focus()
         page.keyboard.press("Enter")
@@ -74,9 +75,18 @@ def test_a_list_is_planned_and_sent_and_the_pages_change_by_themselves(
         assert meant.input_value() == "", "what is proposed is not chosen yet"
         meant.select_option("Budapest")
         assert page.locator("[name=what_0][value=mean]").is_checked()
-        page.get_by_role("button", name="Do so, and plan again").click()
+        # Whatever button plans again, all that was chosen in the page goes with it.
+        assert page.get_by_label("records a second, at most").input_value() == "60"
+        page.get_by_label("records a second, at most").fill("50")
+        page.get_by_role("button", name="Plan again", exact=True).click()
         tab.says("#step", "What would happen")
+        tab.says("#step", "To be sent at most 50 records a second")
         look(tab)
+        drafts.set_mapping(draft_id, f"{drafts.open(draft_id).mapping.read_text('utf-8')}# May\n")
+        page.reload()
+        page.get_by_label("records a second, at most").fill("40")
+        page.get_by_role("button", name="Plan again", exact=True).first.click()
+        tab.says("#step", "To be sent at most 40 records a second")
         tab.says("#said", f"{ROWS} records would be created")
         tab.has("nav.steps a", 5)  # the result is still to come
         page.get_by_role("link", name="Go on to sending").click()

@@ -107,8 +107,9 @@ document.addEventListener("input", (event) => {
   const name = event.target.dataset?.chooses;
   if (!name) return;
   const value = event.target.dataset.value ?? "mean";
-  const choice = event.target.form.querySelector(`input[name="${name}"][value="${value}"]`);
-  if (choice !== null) choice.checked = true;
+  for (const choice of event.target.form.elements) {
+    if (choice.name === name && choice.value === value) choice.checked = true;
+  }
 });
 
 watch();
