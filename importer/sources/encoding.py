@@ -277,22 +277,23 @@ def _checked_option(option: str, mark: str | None) -> str:
     else:
         name = _ALIASES.get(plain.removeprefix("x"), _ALIASES.get(plain, option))
     try:
-        found = codecs.lookup(name)
-        known = bool(getattr(found, "_is_text_encoding", True)) and found.incrementaldecoder
+        "".encode(name)  # of codecs that are none of text, such as hex, a LookupError
+        codecs.getincrementaldecoder(name)
+        codec = codecs.lookup(name).name
     except (LookupError, ValueError):
-        known = None
+        codec = ""  # ValueError: a name with NUL in it, or the codec that refuses everything
     if plain in _MANY:
         raise SourceError(
             f"encoding {option!r} can be several.",
             f"Name one of them: {_MANY[plain]}. Or leave it out: it is then found by looking.",
         )
-    if not known or found.name in _NO_FILE_ENCODINGS:
+    if not codec or codec in _NO_FILE_ENCODINGS:
         raise SourceError(
             f"encoding {option!r} is not known.",
             "Use for example utf-8, utf-16, cp1250, cp1252 or iso8859-2,"
             " or leave it out: it is then found by looking.",
         )
-    return "utf-8-sig" if found.name == "utf-8" and mark == "utf-8-sig" else found.name
+    return "utf-8-sig" if codec == "utf-8" and mark == "utf-8-sig" else codec
 
 
 # ── reading ────────────────────────────────────────────────────────────────────────────────────

@@ -62,18 +62,17 @@ class _Cautious(io.FileIO):
         return super().read(size) or b""
 
 
-def _open_zip(file: InputFile) -> zipfile.ZipFile:
-    """The archive, its directory read; raises SourceError for damage."""
+def _open_zip(file: InputFile) -> tuple[zipfile.ZipFile, io.FileIO]:
+    """The archive, its directory read, and the open file; raises SourceError for damage."""
     raw = _Cautious(file.path)
     try:
-        archive = zipfile.ZipFile(raw)
+        return zipfile.ZipFile(raw), raw
     except (*DAMAGE, NotImplementedError, RuntimeError, ValueError) as error:
         raw.close()
         raise SourceError(
             f"{file}: this workbook or archive is damaged or cut short ({error}).",
             "Copy or download it again, or open it in a spreadsheet program and save it anew.",
         ) from None
-    return archive
 
 
 class Archive:
@@ -87,8 +86,7 @@ class Archive:
         self.file = file
         if file.path.stat().st_size > size_limit:
             raise self.over("the file is larger", size_limit)
-        self._archive = _open_zip(file)
-        self._raw = self._archive.fp
+        self._archive, self._raw = _open_zip(file)
         self.parts: dict[str, zipfile.ZipInfo] = {}
         try:
             self._index()
@@ -105,8 +103,7 @@ class Archive:
     def close(self) -> None:
         """Close the file."""
         self._archive.close()
-        if self._raw is not None:
-            self._raw.close()
+        self._raw.close()
 
     def _index(self) -> None:
         for info in self._archive.infolist():
@@ -166,9 +163,7 @@ class Archive:
 
         The zipfile module stops at the size that the directory claims; other readers do not.
         """
-        file = self._archive.fp
-        if file is None:
-            raise zipfile.BadZipFile("closed")
+        file = self._raw
         file.seek(info.header_offset)
         # The part's own header (APPNOTE.TXT 4.3.7): its signature, 22 bytes that the directory has,
         # too, and the lengths of its name and of an extra field, behind which its bytes begin.

@@ -82,6 +82,7 @@ _KEPT = frozenset(
 _UNKNOWN = 0x0FF0
 """A type that no program gives to a record, so that readers pass over it."""
 _WORKSHEET = 0
+_SHEET_HIDDEN = 3  # hsState of BoundSheet8, byte 4: hidden or "very hidden"
 _ROW_HIDDEN = 0x20  # fDyZero of Row, byte 12
 _COLUMN_HIDDEN = 1  # fHidden of ColInfo, bytes 8 and 9
 _WIDE_TEXT, _HAS_PHONETIC, _IS_RICH = 1, 4, 8  # of XLUnicodeRichExtendedString, its byte 2
@@ -138,12 +139,10 @@ def _by_xlrd(file: InputFile, content: _Book, options: SourceOptions) -> Reading
         on_demand=True,
         formatting_info=True,
     ) as book:
+        # xlrd tells what is hidden of loaded sheets only, and loads no other here.
         sheets = [
-            _Sheet(name, bool(state), index)
-            for index, (name, state) in enumerate(
-                # xlrd tells what is hidden of loaded sheets only, and loads no other here.
-                zip(book.sheet_names(), vars(book)["_sheet_visibility"], strict=True)
-            )
+            _Sheet(name, index in content.hidden, index)
+            for index, name in enumerate(book.sheet_names())
         ]
         sheet = chosen_sheet(file, sheets, options.sheet)
         page = book.sheet_by_index(sheet.index)
@@ -290,14 +289,16 @@ class _Record(NamedTuple):
 class _Book:
     """What the workbook's own substream says, and the stream with the rest made unknown.
 
-    `sheets` are the places of the sheets of cells in the stream, in order. `formats` are the codes
-    of number formats by their numbers, `styles` the formats' numbers of cells by their style.
-    `strings` counts the shared strings, `longest` is the longest, in bytes. `lacks_strings` says
-    that a cell has one that is not there: xlrd may take the last for the one before the first.
+    `sheets` are the places of the sheets of cells in the stream, in order; `hidden` are the indices
+    of those that are hidden. `formats` are the codes of number formats by their numbers, `styles`
+    the formats' numbers of cells by their style. `strings` counts the shared strings, `longest` is
+    the longest, in bytes. `lacks_strings` says that a cell has one that is not there: xlrd may take
+    the last for the one before the first.
     """
 
     stream: bytearray
     sheets: list[int] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)
     is_encrypted: bool = False
     since_1904: bool = False
     strings: int = 0
@@ -312,6 +313,11 @@ class _Book:
         if self._dates is None:
             self._dates = DateStyles.of(self.styles, self.formats, since_1904=self.since_1904)
         return self._dates
+
+    @property
+    def is_excel_5(self) -> bool:
+        """Whether Excel 5 or a later one wrote it, which have the sheets one after the other."""
+        return self.stream[:2] == b"\x09\x08"
 
     @property
     def is_unicode(self) -> bool:
@@ -330,9 +336,11 @@ def _read_book(content: bytes, *, is_whole: bool) -> _Book:
     strings: list[tuple[int, int]] = []
     last = 0
     for record in _records(book.stream, 0):
-        if record.kind == _BOUNDSHEET and record.end - record.begin >= 6:
-            place, kind = struct.unpack_from("<IxB", book.stream, record.begin)
+        if record.kind == _BOUNDSHEET and book.is_excel_5 and record.end - record.begin >= 6:
+            place, state, kind = struct.unpack_from("<IBB", book.stream, record.begin)
             if kind == _WORKSHEET:
+                if state & _SHEET_HIDDEN:
+                    book.hidden.add(len(book.sheets))
                 book.sheets.append(place)
         elif record.kind == _FILEPASS:
             book.is_encrypted = True
@@ -350,7 +358,7 @@ def _read_book(content: bytes, *, is_whole: bool) -> _Book:
         last = record.kind
     if strings:
         _mend_strings(book, strings)
-    if book.stream[:2] != b"\x09\x08":
+    if not book.is_excel_5:
         return book  # before Excel 5, sheets stand one within the other
     for place in {0, *book.sheets}:
         if int.from_bytes(book.stream[place : place + 2], "little") in _BOFS:
