@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import JournalError, OutputError
-from importer.journal.file import is_unmade, mark_of
+from importer.journal.file import has_no_tables, mark_path
 from importer.journal.journal import ENDED_KEY, Journal
 from importer.model import Outcome, Status
 from importer.pipeline.recover import last_written
@@ -242,7 +242,7 @@ class TestKilled:
             journal.record(intents=[2])
 
 
-def wal_of(path: Path) -> Path:
+def wal_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
@@ -296,7 +296,7 @@ class TestCut:
         self, path: Path, damage: Callable[[Path], None]
     ) -> None:
         run_and_die(path, SENT)
-        damage(wal_of(path))
+        damage(wal_path(path))
         for way in (Journal.open, Journal.read, Journal.open):
             with pytest.raises(JournalError, match=r"-wal|damaged") as caught:
                 way(path)
@@ -305,16 +305,16 @@ class TestCut:
 
     def test_a_wal_of_an_earlier_sitting_is_refused(self, path: Path) -> None:
         run_and_die(path, "journal.record(intents=[2, 3])", "journal.settle([])")
-        earlier = wal_of(path).read_bytes()
+        earlier = wal_path(path).read_bytes()
         run_and_die(path, "journal.record(intents=[4])")
-        wal_of(path).write_bytes(earlier)
+        wal_path(path).write_bytes(earlier)
         with pytest.raises(JournalError):
             Journal.open(path)
         Journal.restore(path, range(2, 5))
         with Journal.open(path) as journal:
             assert list(journal.settled_rows()) == [2, 3, 4]
             journal.close()
-        wal_of(path).write_bytes(earlier)
+        wal_path(path).write_bytes(earlier)
         with pytest.raises(JournalError):
             Journal.read(path)
 
@@ -336,7 +336,7 @@ class TestCut:
         other = sqlite3.connect(path)
         assert other.execute("SELECT count(*) FROM rows").fetchone() == (600,)
         other.close()
-        assert not wal_of(path).exists()
+        assert not wal_path(path).exists()
         for way in (Journal.read, Journal.open):
             with way(path) as journal:
                 assert list(journal.settled_rows()) == list(range(2, 602))
@@ -346,7 +346,7 @@ class TestCut:
     ) -> None:
         run_and_die(path, "journal.settle([Outcome(2, Status.CREATED, ('6',), 1, 200)])", SENT[:0])
         run_and_die(path, "journal.record(intents=[3, 4])")
-        wal_of(path).unlink()
+        wal_path(path).unlink()
         with Journal.read(path, cut=True) as journal:
             assert list(journal.settled_rows()) == [2]
         assert Journal.restore(path, [2, 3, 4, 5]) == 3
@@ -364,7 +364,7 @@ class TestCut:
 
     def test_a_killed_restoring_leaves_it_refused(self, path: Path) -> None:
         run_and_die(path, "journal.record(intents=[2, 3])")
-        wal_of(path).unlink()
+        wal_path(path).unlink()
         code = (
             "import os, sys; from pathlib import Path\n"
             "from importer.journal.journal import Journal\n"
@@ -419,7 +419,7 @@ class TestCut:
         other.commit()
         other.close()
         run_and_die(path, "journal.record(intents=[3])")
-        wal_of(path).unlink()
+        wal_path(path).unlink()
         with pytest.raises(JournalError, match="lost its end"):
             Journal.open(path)
 
@@ -599,24 +599,24 @@ def test_what_is_no_sound_journal_is_refused_with_what_to_do(
 
 
 def test_a_journal_is_unmade_until_it_has_its_tables(path: Path) -> None:
-    assert is_unmade(path)
+    assert has_no_tables(path)
     path.touch()
-    assert is_unmade(path)
+    assert has_no_tables(path)
     connection = sqlite3.connect(path)
     # As a process is killed between the two statements by which a journal is made.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
     assert path.stat().st_size > 0
-    assert is_unmade(path)
+    assert has_no_tables(path)
     path.unlink()
     with Journal.create(path, {}):
-        assert not is_unmade(path)
-    assert not is_unmade(path)
+        assert not has_no_tables(path)
+    assert not has_no_tables(path)
     path.write_bytes(path.read_bytes()[:4096])
-    mark_of(path).unlink()
-    assert is_unmade(path)
+    mark_path(path).unlink()
+    assert has_no_tables(path)
     path.write_text("row,status", "utf-8")
-    assert not is_unmade(path)
+    assert not has_no_tables(path)
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, how it is made, locked, opened, checked, and its errors."""
+"""The file of a journal: its tables, and how it is created, locked, opened and verified."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from importer.files import argument, command, sync_folder
 _VERSION = 1
 _APPLICATION_ID = int.from_bytes(b"vccj")
 _SQLITE, _HEAD_LENGTH = b"SQLite format 3\0", 100
-"""How a database begins; of its header, bytes 16 and 17 are the size of a page."""
+"""The first bytes of an SQLite database, and the length of its header.
+
+Bytes 16 and 17 of the header are the size of a page (https://sqlite.org/fileformat.html).
+"""
 OPEN_KEY = "_open"
-"""The meta key that says that a run is writing, or ended without closing the journal."""
+"""The meta key that a journal has while it is open for writing, or was not closed in order."""
 COMMITS_KEY = "_commits"
-"""The meta key that counts the transactions of a journal, each in its own."""
+"""The meta key for the number of transactions so far; each writes its own number."""
 
 SCHEMA = f"""
 BEGIN;
@@ -50,12 +53,13 @@ PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 
-# Of each connection that writes, in no file. A view with a trigger makes a single statement, which
-# is a transaction by itself, of recording a round and counting the commit: sqlite3 lets go of the
-# interpreter's lock for each statement, and to get it back from a busy event loop takes up to 5 ms.
-# Rows come grouped by what is equal in them (journal._grouped); intents have status 0. A row that
-# has an entry may only get an outcome for its intent: NULL breaks the table's rule, and all is
-# refused. LIMIT keeps SQLite from working the inner SELECT out anew for each row.
+# A temporary view with a trigger, on each connection that writes: recording a round and counting
+# the commit is one statement, and so one transaction. For each statement sqlite3 releases the
+# interpreter's lock, and to get it back from a busy event loop takes up to 5 ms.
+# Rows come grouped by their equal columns (journal._grouped_json); intents have status 0. A row
+# that has an entry may only get an outcome for its intent: otherwise its status becomes NULL, which
+# NOT NULL refuses, and the whole statement fails. LIMIT keeps SQLite from computing the inner
+# SELECT again for each row.
 WRITING = """
 CREATE TEMP VIEW rounds AS SELECT NULL AS content, NULL AS number;
 CREATE TEMP TRIGGER record INSTEAD OF INSERT ON rounds BEGIN
@@ -105,21 +109,21 @@ def _about(name: str, journal: Path) -> str:
     return command(name, argument(journal.parent))
 
 
-def wal_of(path: Path) -> Path:
-    """The file beside a journal that holds what is not yet in the journal itself."""
+def wal_path(path: Path) -> Path:
+    """SQLite's write-ahead log beside a journal: commits that are not in its main file yet."""
     return path.with_name(f"{path.name}-wal")
 
 
-def mark_of(path: Path) -> Path:
-    """The file beside a journal that says how far it once was."""
+def mark_path(path: Path) -> Path:
+    """The file beside a journal with its high-water mark (:class:`Mark`)."""
     return path.with_name(f"{path.name}.mark")
 
 
 class Mark(NamedTuple):
-    """How far a journal once was: its high-water mark.
+    """A journal's high-water mark.
 
-    `commits` were on the disk when it was written. `sha256`, of the journal's file, is there once
-    it was closed in order, and blank while it is open.
+    `commits` is how many were on the disk when the mark was written. `sha256` is that of the
+    journal's file since it was closed in order, and blank while it is open.
     """
 
     commits: int
@@ -149,7 +153,7 @@ class MarkFile:
         self._path = path
 
     def write(self, mark: Mark, *, durable: bool = False) -> None:
-        """Write it, over the one before. Raises JournalError."""
+        """Overwrite the mark in the file. Raises JournalError."""
         body = f"{mark.commits:020d} {mark.sha256:-<64}"
         checked = f"{body} {zlib.crc32(body.encode()):08x}\n".encode()
         try:
@@ -161,19 +165,19 @@ class MarkFile:
             raise JournalError(f"cannot write {self._path}: {error.strerror}", _WRITABLE) from error
 
     def touch(self) -> None:
-        """Let its time of change be now, where that can be written; says nothing else."""
+        """Set the file's modification time to now; does nothing where that is not allowed."""
         with contextlib.suppress(OSError):
             os.utime(self._path)
 
     def close(self) -> None:
-        """Let go of the file; idempotent."""
+        """Close the file; idempotent."""
         self._file.close()
 
     @classmethod
     def read(cls, path: Path) -> Mark | None:
-        """The mark in a file; None where there is none. Raises JournalError for anything else.
+        """The mark in a file; None for no file, or an empty one. Raises JournalError for others.
 
-        A file that was made and not yet written, as when its process was killed then, has none.
+        An empty one is left by a process that was killed between creating and writing it.
         """
         try:
             with path.open("rb") as file:
@@ -193,14 +197,14 @@ class MarkFile:
 
 
 WHOLE_FILE = threading.Lock()
-"""Held while a journal's file is read as a whole, or begins to be written.
+"""Held while this process reads a journal's file as a whole, or opens one for writing.
 
-POSIX ends all locks that a process has on a file when it closes any handle of it: so that none is
-read while this process writes it.
+POSIX ends all locks that a process has on a file when it closes any handle of it. So no journal is
+hashed while this process writes it.
 """
 
 
-def make(path: Path) -> None:
+def create_file(path: Path) -> None:
     """A new empty file that only its owner may read; SQLite's files beside it follow its mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -212,12 +216,12 @@ def make(path: Path) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}", hint) from error
 
 
-def refuse_missing_or_empty(path: Path) -> None:
-    """Raise NoJournalError where there never was one, and JournalError where its content is gone.
+def refuse_if_missing_or_empty(path: Path) -> None:
+    """Raise NoJournalError where there never was a journal, JournalError where it is gone or empty.
 
-    Of an empty one SQLite would remove the -wal as left over.
+    SQLite would take the -wal beside an empty file for a leftover, and remove it.
     """
-    if not path.is_file() and mark_of(path).exists():
+    if not path.is_file() and mark_path(path).exists():
         raise JournalError(f"{path} is gone, which said what was sent", UNTRUSTED)
     if not path.is_file():
         hint = "Name the folder of a plan or a run, as `Plan:` or `Results:` named it."
@@ -228,9 +232,9 @@ def refuse_missing_or_empty(path: Path) -> None:
         raise JournalError(f"{path} is not a journal: it is empty", UNTRUSTED)
 
 
-def connected(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Connection:
-    """A connection to a file that exists; `mode` is rw or ro, `undo` closes it again."""
-    with translated(path):
+def connect(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Connection:
+    """A connection to a file that exists, closed by `undo`; `mode` is rw or ro."""
+    with journal_errors(path):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -242,21 +246,22 @@ def connected(path: Path, mode: str, undo: contextlib.ExitStack) -> sqlite3.Conn
     return connection
 
 
-def roll_back(path: Path) -> None:
-    """Let SQLite undo a transaction that was cut off halfway, which a reader cannot.
+def roll_back_hot_journal(path: Path) -> None:
+    """Let SQLite roll a hot rollback journal back, which a read-only connection cannot.
 
-    A journal has one where its process was killed between its two modes: as it was opened, or
-    closed. Raises JournalError.
+    There is one where a process was killed while it changed the journal mode, to WAL when opening
+    or back when closing. Raises JournalError.
     """
     if path.with_name(f"{path.name}-journal").exists():
-        with contextlib.ExitStack() as undo, translated(path):
-            connected(path, "rw", undo).execute("SELECT count(*) FROM sqlite_master").fetchone()
+        with contextlib.ExitStack() as undo, journal_errors(path):
+            connect(path, "rw", undo).execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
-    """The right to write this journal, until it is closed or the process ends (rule 7).
+def lock_journal(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
+    """Lock a journal for writing (rule 7): held until the connection closes or the process ends.
 
-    The lock file is never removed: another process may be about to lock the removed one.
+    The lock file is never removed: another process may be about to lock the removed one. Raises
+    JournalError where another process has the lock.
     """
     place = path.with_name(f"{path.name}.lock")
     try:
@@ -266,7 +271,7 @@ def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
         pass
     except OSError as error:
         raise JournalError(f"cannot write {place}: {error.strerror}", _WRITABLE) from error
-    lock = connected(place, "rw", undo)
+    lock = connect(place, "rw", undo)
     try:
         lock.execute("PRAGMA busy_timeout = 0")
         lock.execute("PRAGMA journal_mode = MEMORY").fetchone()
@@ -280,13 +285,13 @@ def locked(path: Path, undo: contextlib.ExitStack) -> sqlite3.Connection:
     return lock
 
 
-def is_unmade(path: Path) -> bool:
-    """Whether a journal's file has no table yet, since its process was killed as it made it.
+def has_no_tables(path: Path) -> bool:
+    """Whether a journal's file has no table, since its process was killed while creating it.
 
-    A database of one page, the first, has no room for one: each table begins on a page of its own.
-    What its ``-wal`` holds would be read, too.
+    A database of one page has no room for any: each table begins on a page of its own. A ``-wal``
+    with content counts as tables.
     """
-    wal = wal_of(path)
+    wal = wal_path(path)
     if wal.exists() and wal.stat().st_size:
         return False
     try:
@@ -299,11 +304,11 @@ def is_unmade(path: Path) -> bool:
     return not size or (head.startswith(_SQLITE) and size <= page)
 
 
-def is_written(path: Path) -> bool:
-    """Whether a run is writing this journal now: whether somebody has its lock."""
+def is_locked(path: Path) -> bool:
+    """Whether a run is writing this journal now: whether any process has its lock."""
     try:
         with contextlib.ExitStack() as undo:
-            lock = connected(path.with_name(f"{path.name}.lock"), "ro", undo)
+            lock = connect(path.with_name(f"{path.name}.lock"), "ro", undo)
             lock.execute("PRAGMA busy_timeout = 0")
             lock.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except JournalError:
@@ -313,16 +318,16 @@ def is_written(path: Path) -> bool:
     return False
 
 
-def check(path: Path, connection: sqlite3.Connection) -> int:
-    """Refuse what is no journal of this version, is damaged, or has lost its end.
+def verify_journal(path: Path, connection: sqlite3.Connection) -> int:
+    """Verify that a journal is whole; the number of its commits.
 
-    Gives the number of its commits. Raises CutJournalError where all of it is sound but the end,
-    and JournalError where it cannot be trusted at all.
+    Raises CutJournalError where it has fewer commits than its mark says, and JournalError where it
+    is no journal of this version, or damaged.
     """
-    # Asked first: a run that is on writes its mark behind its commits.
-    mark = MarkFile.read(mark_of(path))
-    has_wal = wal_of(path).exists()
-    with translated(path):
+    # The mark is read first: a run at work writes its commits before the mark of them.
+    mark = MarkFile.read(mark_path(path))
+    has_wal = wal_path(path).exists()
+    with journal_errors(path):
         (made_by,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if made_by != _APPLICATION_ID:
@@ -341,7 +346,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
     if not (isinstance(commits, str) and commits.isascii() and commits.isdecimal()):
         raise JournalError(f"{path} is damaged: it counts {commits!r} commits", UNTRUSTED)
     if mark is not None and mark.commits > int(commits):
-        wal = wal_of(path).name
+        wal = wal_path(path).name
         lost = mark.commits - int(commits)
         raise CutJournalError(
             f"{path} has lost its end ({lost:,} of {mark.commits:,} commits), since {wal} is "
@@ -352,9 +357,9 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
         )
     if mark is None and OPEN_KEY in marks and (COMMITS_KEY in marks or not has_wal):
         # Closed, it is whole without its mark, as when it was copied somewhere alone.
-        beside = mark_of(path) if COMMITS_KEY in marks else wal_of(path)
+        beside = mark_path(path) if COMMITS_KEY in marks else wal_path(path)
         # A run may have opened it between the two looks, and made its mark then.
-        if MarkFile.read(mark_of(path)) is None:
+        if MarkFile.read(mark_path(path)) is None:
             raise JournalError(f"{path} has lost the file beside it, {beside.name}", UNTRUSTED)
     if mark is not None and mark.sha256 and not _is_unchanged(path):
         raise JournalError(f"{path} was changed or damaged since its run closed it", UNTRUSTED)
@@ -362,10 +367,10 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
 
 
 def _is_unchanged(path: Path) -> bool:
-    """Whether a journal is as it was when it was closed; so too if it was opened since."""
+    """Whether a journal's file has the hash of its mark; True, too, if it was opened since."""
     with WHOLE_FILE:
         for _ in range(2):
-            mark = MarkFile.read(mark_of(path))
+            mark = MarkFile.read(mark_path(path))
             if mark is None or not mark.sha256 or sha256_of(path) == mark.sha256:
                 return True
             # Another process may have begun to write between the two looks: then the mark says so.
@@ -382,8 +387,8 @@ def sha256_of(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Errors of SQLite as a JournalError that says what to do."""
+def journal_errors(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into a JournalError that says what to do."""
     try:
         yield
     except sqlite3.IntegrityError as error:

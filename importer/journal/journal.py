@@ -55,36 +55,36 @@ from importer.journal.file import (
     WRITING,
     Mark,
     MarkFile,
-    check,
-    connected,
-    locked,
-    make,
-    mark_of,
-    refuse_missing_or_empty,
-    roll_back,
+    connect,
+    create_file,
+    journal_errors,
+    lock_journal,
+    mark_path,
+    refuse_if_missing_or_empty,
+    roll_back_hot_journal,
     sha256_of,
-    translated,
+    verify_journal,
 )
 from importer.model import MAY_EXIST, Outcome, Status
 
 T = TypeVar("T")
 
 ENDED_KEY = "ended_at"
-"""The meta key for when sending ended. The first intent of a sitting takes it away, so that a
-sitting that was killed has none, rather than that of the sitting before."""
+"""The meta key for when sending ended. The first intent after the journal was opened deletes it, so
+that a run that is killed does not keep the time at which it ended before."""
 BEGUN_KEY = "started_at"
-"""The meta key for when a run began: it is noted before the first request may leave, and a plan
+"""The meta key for when a run began. It is durable before the first request may leave: a plan
 without it was surely not sent."""
 PLANNED_KEY = "plan_sha256"
-"""The meta key for the SHA-256 of plan.json. A journal without it is not that of a plan: of one
-that was cut off, or of a run of a version that kept no ready records."""
+"""The meta key for the SHA-256 of plan.json. A journal without it has no plan: planning was cut
+off, or an earlier version made the run and kept no ready records."""
 LEASED_KEY = "leased"
-"""The meta key for the engine that leased rows to senders elsewhere, where one did: such a sender
-may outlive the run for as long as its lease does."""
+"""The meta key for the engine that leased rows to senders in other processes, where one did: such a
+sender may outlive the run until its lease ends."""
 CANARY_KEY = "canary"
-"""The meta key for the rows that are sent first and read back, where they were asked for: JSON with
-the `state` of that (:class:`importer.model.CanaryState`), and what importer.pipeline.canary notes.
-It is noted before the first of these rows may leave."""
+"""The meta key for the canary, the rows that are sent first and read back: JSON of
+importer.pipeline.canary with its `state` (:class:`importer.model.CanaryState`). It is durable
+before the first of these rows may leave."""
 
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _FORMER_TABLE = """
@@ -92,17 +92,17 @@ CREATE TABLE IF NOT EXISTS former (
     row INTEGER PRIMARY KEY, status, attempts, http_status, numberids, code, message, hint
 )
 """
-"""Amended rows as they were before."""
+"""The table of amended rows as they were before their amendment."""
 _KEEP_FORMER = "INSERT OR REPLACE INTO former SELECT * FROM rows WHERE row = ?"
-_PUT_FORMER = "INSERT INTO rows SELECT * FROM former WHERE row = ?"
-_NOTE = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"
+_RESTORE_FORMER = "INSERT INTO rows SELECT * FROM former WHERE row = ?"
+_ADD_AMENDMENT = "INSERT INTO amendments VALUES (?, ?, ?, ?, ?)"
 
 _PAGE = 4096
 """Rows read at a time, so that a reader holds neither memory nor a snapshot for long."""
 
 
 class OutcomePage(NamedTuple):
-    """Some outcomes, by row, and the row numbers that the pages before and after begin at."""
+    """Outcomes in row order, and the row numbers at which the pages before and after begin."""
 
     outcomes: list[Outcome]
     previous: int | None
@@ -133,7 +133,7 @@ class Journal:
 
         Raises OutputError if it cannot be made there: nothing was sent then.
         """
-        make(path)
+        create_file(path)
         return cls._opened(path, meta, new=True)
 
     @classmethod
@@ -142,7 +142,7 @@ class Journal:
 
         Raises CutJournalError where it has lost its end, and nothing else is wrong with it.
         """
-        refuse_missing_or_empty(path)
+        refuse_if_missing_or_empty(path)
         return cls._opened(path, {})
 
     @classmethod
@@ -151,12 +151,12 @@ class Journal:
 
         Raises CutJournalError where it has lost its end; with `cut`, what is left can be read.
         """
-        refuse_missing_or_empty(path)
-        roll_back(path)
+        refuse_if_missing_or_empty(path)
+        roll_back_hot_journal(path)
         with contextlib.ExitStack() as undo:
-            connection = connected(path, "ro", undo)
+            connection = connect(path, "ro", undo)
             with contextlib.suppress(*([CutJournalError] if cut else [])):
-                check(path, connection)
+                verify_journal(path, connection)
             undo.pop_all()
         return cls(path, connection)
 
@@ -167,7 +167,7 @@ class Journal:
         `rows` are all rows of the source. Gives how many became uncertain. What happened to the
         journal is kept as an amendment of each.
         """
-        refuse_missing_or_empty(path)
+        refuse_if_missing_or_empty(path)
         with cls._opened(path, {}, rows=rows) as journal:
             return journal._restored
 
@@ -180,26 +180,26 @@ class Journal:
         new: bool = False,
         rows: Iterable[int] | None = None,
     ) -> Self:
-        """Open for writing; `rows` only where the end is lost, see :meth:`restore`."""
+        """Open for writing; `rows` are those of :meth:`restore`, where the end is lost."""
         with contextlib.ExitStack() as undo:
-            lock = locked(path, undo)
-            connection = connected(path, "rw", undo)
+            lock = lock_journal(path, undo)
+            connection = connect(path, "rw", undo)
             commits = 0
             if not new:
                 try:
-                    commits = check(path, connection)
+                    commits = verify_journal(path, connection)
                     rows = None
                 except CutJournalError:
                     if rows is None:
                         raise
                     # What is written now must not be taken for what was lost.
-                    commits = (MarkFile.read(mark_of(path)) or Mark(0)).commits
-            mark = MarkFile(mark_of(path))
+                    commits = (MarkFile.read(mark_path(path)) or Mark(0)).commits
+            mark = MarkFile(mark_path(path))
             undo.callback(mark.close)
             # Before anything is written: a mark of a closed journal speaks of its bytes.
             with WHOLE_FILE:
                 mark.write(Mark(commits), durable=True)
-            with translated(path):
+            with journal_errors(path):
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
                 if new:
                     connection.executescript(SCHEMA)
@@ -210,16 +210,16 @@ class Journal:
         return journal
 
     def _begin(self, meta: Mapping[str, str], rows: Iterable[int] | None) -> None:
-        """The first transaction of a sitting. It is in the main file when it returns."""
-        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+        """Mark the journal as open, in its first transaction; in the main file on return."""
+        with self._mutex, journal_errors(self.path), self._transaction(durable=True) as run:
             if rows is not None:
-                self._restored = _take_as_uncertain(run, rows)
+                self._restored = _add_missing_as_intents(run, rows)
             run.executemany(_SET_META, {COMMITS_KEY: "0", **meta, OPEN_KEY: "1"}.items())
-        self._fold()
+        self._checkpoint()
 
-    def _fold(self) -> None:
-        """Move what is in the -wal to the main file, where what the run is about must be."""
-        self._all("PRAGMA wal_checkpoint(TRUNCATE)")
+    def _checkpoint(self) -> None:
+        """Checkpoint the write-ahead log: a journal that loses its -wal keeps what it is about."""
+        self._fetch_all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def __enter__(self) -> Self:
         return self
@@ -228,7 +228,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Fold everything into the main file and let go of the lock; idempotent, never raises.
+        """Checkpoint the write-ahead log and release the lock; idempotent, never raises.
 
         What was committed is safe already: a disk that is full now only leaves a ``-wal`` file.
         """
@@ -237,17 +237,17 @@ class Journal:
             if writing is None:
                 run.close()
                 return
-            folded = True
+            is_one_file = True
             try:
                 run.execute("DELETE FROM meta WHERE key = ?", (OPEN_KEY,))
                 # One file that can be copied and read from anywhere, without -wal and -shm.
                 (mode,) = run.execute("PRAGMA journal_mode = DELETE").fetchone()
-                folded = mode == "delete"
+                is_one_file = mode == "delete"
             except sqlite3.Error:
-                folded = False
+                is_one_file = False
             run.close()
             with contextlib.suppress(JournalError):
-                if folded:
+                if is_one_file:
                     sha256 = sha256_of(self.path)
                     writing.mark.write(Mark(writing.commits, sha256), durable=True)
             writing.mark.close()
@@ -276,40 +276,40 @@ class Journal:
         recorded of them (rule 3). A row is in one of these. Waits for the disk if there are intents
         or doubted rows. Raises JournalError where what a row has already forbids it.
         """
-        content, rows = _grouped(outcomes, intents)
+        content, rows = _grouped_json(outcomes, intents)
         if rows != len(outcomes) + len(intents):
             raise JournalError(f"{self.path}: {AGAIN}", BUG)
-        with self._mutex, translated(self.path):
+        with self._mutex, journal_errors(self.path):
             if (intents and not self._sending) or withdrawn or doubted:
                 with self._transaction(durable=bool(intents or doubted)) as run:
                     if intents and not self._sending:
                         run.execute("DELETE FROM meta WHERE key = ?", (ENDED_KEY,))
-                    run.execute(RECORD, (content, self._number))
+                    run.execute(RECORD, (content, self._next_commit))
                     done = run.execute(WITHDRAW, (_json_list(withdrawn),)).rowcount
                     if done != len(withdrawn):
                         raise JournalError(f"{self.path}: a row taken back was not under way", BUG)
                     for outcome in doubted:
-                        run.execute(DOUBT, _stored(outcome))
+                        run.execute(DOUBT, _columns_of(outcome))
                 self._sending = self._sending or bool(intents)
                 return
-            self._synchronous(durable=bool(intents))
-            self._connection.execute(RECORD, (content, self._number))
-            self._committed(durable=bool(intents))
+            self._set_synchronous(durable=bool(intents))
+            self._connection.execute(RECORD, (content, self._next_commit))
+            self._count_commit(durable=bool(intents))
 
     def amend(
         self, evidence: str, *, outcomes: Sequence[Outcome] = (), released: Sequence[int] = ()
     ) -> None:
-        """Settle rows that were uncertain, after the run: a decision, kept with its evidence.
+        """Settle uncertain rows after the run; the decision is recorded with its evidence.
 
-        `released` rows become pending, to be sent by a resumed run. On the disk when it returns.
-        What the rows were before is kept for :meth:`take_back`. Raises JournalError, and changes
-        nothing, if a row is not uncertain.
+        `released` rows become pending, and a resumed run sends them. The earlier entries are kept
+        for :meth:`take_back`. Durable on return. Raises JournalError, and changes nothing, if a row
+        is not uncertain.
         """
         now = _now()
         notes = [(now, o.row, o.status.value, "|".join(o.numberids), evidence) for o in outcomes]
         notes += [(now, row, Status.PENDING.value, "", evidence) for row in released]
-        content, _ = _grouped(outcomes, ())
-        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+        content, _ = _grouped_json(outcomes, ())
+        with self._mutex, journal_errors(self.path), self._transaction(durable=True) as run:
             run.execute(_FORMER_TABLE)
             for row in (*(outcome.row for outcome in outcomes), *released):
                 run.execute(_KEEP_FORMER, (row,))
@@ -318,82 +318,85 @@ class Journal:
                         f"{self.path}: row {row} is not uncertain",
                         "Only uncertain rows can be settled: see uncertain.csv.",
                     )
-            run.execute(RECORD, (content, self._number))
-            run.executemany(_NOTE, notes)
+            run.execute(RECORD, (content, self._next_commit))
+            run.executemany(_ADD_AMENDMENT, notes)
 
     def amended(self) -> dict[int, tuple[Status, str]]:
         """The last amendment of each row that has one: the state it was given, and the evidence."""
         sql = "SELECT row, became, evidence FROM amendments ORDER BY rowid"
-        return {row: (Status(became), evidence) for row, became, evidence in self._all(sql)}
+        return {row: (Status(became), evidence) for row, became, evidence in self._fetch_all(sql)}
 
     def entries(self, rows: Iterable[int]) -> dict[int, Outcome]:
-        """What became of those of these rows that are not pending."""
+        """The outcomes of those of these rows that are not pending, by row number."""
         sql = "SELECT * FROM rows WHERE row IN (SELECT value FROM json_each(?))"
-        found = (self._sound(_unpacked, values) for values in self._all(sql, (_json_list(rows),)))
+        found = (
+            self._checked(_outcome_of, values)
+            for values in self._fetch_all(sql, (_json_list(rows),))
+        )
         return {outcome.row: outcome for outcome in found}
 
     def numberids(self) -> Iterator[tuple[int, str]]:
-        """Every numberid that a row has, with its row."""
+        """Every numberid of the run, with the row that has it."""
         for row, joined in self._pages("row, numberids", ()):
             for numberid in joined.split("|") if joined else ():
                 yield row, numberid
 
     def take_back(self, rows: Iterable[int], evidence: str) -> None:
-        """Make amended rows uncertain again, as they were before; kept with its evidence.
+        """Undo :meth:`amend`: rows are uncertain as before, and the evidence is recorded.
 
-        On the disk when it returns. Raises JournalError, and changes nothing, if a row has become
-        anything but created since.
+        Durable on return. Raises JournalError, and changes nothing, if a row has become anything
+        but created since.
         """
         now = _now()
-        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+        with self._mutex, journal_errors(self.path), self._transaction(durable=True) as run:
             run.execute(_FORMER_TABLE)
             for row in rows:
                 run.execute("DELETE FROM rows WHERE row = ? AND status = 1", (row,))
                 # Refused by the primary key where the row was sent since.
-                if run.execute(_PUT_FORMER, (row,)).rowcount != 1:
-                    # Amended by a version that kept nothing: an intent reads as uncertain.
+                if run.execute(_RESTORE_FORMER, (row,)).rowcount != 1:
+                    # By a version that kept no former entries: an intent reads as uncertain.
                     run.execute("INSERT INTO rows (row, status) VALUES (?, 0)", (row,))
                 run.execute("DELETE FROM former WHERE row = ?", (row,))
-                run.execute(_NOTE, (now, row, Status.UNCERTAIN.value, "", evidence))
+                run.execute(_ADD_AMENDMENT, (now, row, Status.UNCERTAIN.value, "", evidence))
 
     def counts(self) -> dict[Status, int]:
-        """How many rows are in each state but pending, which the journal cannot know."""
+        """The number of rows in each state but pending, of which the journal has no entries."""
         counts: dict[Status, int] = dict.fromkeys(_CODES, 0)
-        for code, n in self._all("SELECT status, count(*) FROM rows GROUP BY status"):
-            counts[self._sound(_status_of, code)] += n
+        for code, n in self._fetch_all("SELECT status, count(*) FROM rows GROUP BY status"):
+            counts[self._checked(_status_of, code)] += n
         return counts
 
     def attempts(self) -> int:
-        """Requests that left or tried to; one for each row whose outcome is not known."""
+        """The number of attempted requests; an intent without an outcome counts as one."""
         sql = "SELECT coalesce(sum(CASE status WHEN 0 THEN 1 ELSE attempts END), 0) FROM rows"
-        return int(self._all(sql)[0][0])
+        return int(self._fetch_all(sql)[0][0])
 
     def outcomes(self, *states: Status) -> Iterator[Outcome]:
-        """What became of each row that is not pending, or of those in these states, by row."""
-        return (self._sound(_unpacked, row) for row in self._pages("*", states))
+        """The outcomes in row order: all of them, or those in these states."""
+        return (self._checked(_outcome_of, row) for row in self._pages("*", states))
 
     def page(self, *states: Status, first: int, most: int) -> OutcomePage:
-        """The outcomes in these states of at most so many rows, from the row number `first` on.
+        """At most so many outcomes in these states, from the row number `first` on.
 
-        Where no row is so late, it is the last page.
+        Where no such row is left from `first` on, it is the last page.
         """
         among = self._among(states)
-        # As in _pages. Of a page only its rows, one more, and the numbers of those before are read.
+        # S608 as in _pages. Read are the page's rows, one more, and the numbers of those before.
         later = f"SELECT * FROM rows WHERE row >= ? {among} ORDER BY row LIMIT ?"  # noqa: S608
         former = f"SELECT row FROM rows WHERE row < ? {among} ORDER BY row DESC LIMIT ?"  # noqa: S608
-        if not (found := self._all(later, (first, most + 1))):
-            before = self._all(former, (first, most))
+        if not (found := self._fetch_all(later, (first, most + 1))):
+            before = self._fetch_all(former, (first, most))
             first = before[-1][0] if before else first
-            found = self._all(later, (first, most + 1))
-        before = self._all(former, (first, most))
+            found = self._fetch_all(later, (first, most + 1))
+        before = self._fetch_all(former, (first, most))
         return OutcomePage(
-            [self._sound(_unpacked, values) for values in found[:most]],
+            [self._checked(_outcome_of, values) for values in found[:most]],
             before[-1][0] if before else None,
             found[most][0] if len(found) > most else None,
         )
 
-    def _sound(self, read: Callable[[Any], T], values: object) -> T:
-        """What is stored, read; raises JournalError where it is nothing that a journal has."""
+    def _checked(self, read: Callable[[Any], T], values: object) -> T:
+        """Stored values as `read` decodes them; raises JournalError for what no journal has."""
         try:
             return read(values)
         except (TypeError, ValueError) as error:
@@ -418,7 +421,7 @@ class Journal:
         among = self._among(states)
         sql = f"SELECT {columns} FROM rows WHERE row > ? {among} ORDER BY row LIMIT ?"  # noqa: S608
         after = -1
-        while page := self._all(sql, (after, _PAGE)):
+        while page := self._fetch_all(sql, (after, _PAGE)):
             yield from page
             after = page[-1][0]
 
@@ -428,65 +431,68 @@ class Journal:
         return f"AND status IN ({codes})" if states else ""
 
     def meta(self) -> dict[str, str]:
-        """What the run noted about itself when it began and since."""
+        """What the run noted about itself, by key."""
         sql = "SELECT key, value FROM meta WHERE key NOT IN (?, ?) ORDER BY key"
-        return dict(self._all(sql, (OPEN_KEY, COMMITS_KEY)))
+        return dict(self._fetch_all(sql, (OPEN_KEY, COMMITS_KEY)))
 
     def set_meta(self, values: Mapping[str, str]) -> None:
-        """Note these, over what was noted under the same keys; on the disk when it returns.
+        """Note values by key, in place of earlier ones; durable, and in the main file, on return.
 
         A journal that loses its -wal keeps them.
         """
-        with self._mutex, translated(self.path), self._transaction(durable=True) as run:
+        with self._mutex, journal_errors(self.path), self._transaction(durable=True) as run:
             run.executemany(_SET_META, values.items())
-        self._fold()
+        self._checkpoint()
 
     def sign_of_life(self) -> None:
-        """Have the time of the mark say that the run is on, though nothing may be to record.
+        """Update the mark's modification time, though nothing is to be recorded.
 
-        To be called before senders elsewhere are told to go on: after a kill it is known then how
-        long they may (:func:`importer.pipeline.recover.last_written`). Waits for nothing.
+        To be called before the term of senders in other processes is renewed: after a kill, that
+        time bounds how long they may send (:func:`importer.pipeline.recover.last_written`). Waits
+        for nothing.
         """
         if (writing := self._writing) is not None:
             writing.mark.touch()
 
-    def _synchronous(self, *, durable: bool) -> None:
-        """Whether what is committed next waits for the disk."""
+    def _set_synchronous(self, *, durable: bool) -> None:
+        """Say whether the next commit waits for the disk."""
         if durable is not self._durable:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
 
     @contextlib.contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
-        """All that the block does in one transaction, which counts itself, or nothing of it."""
+        """Run the block in one transaction, which also counts itself; roll back if it raises."""
         run = self._connection
-        self._synchronous(durable=durable)
+        self._set_synchronous(durable=durable)
         run.execute("BEGIN IMMEDIATE")
         try:
             yield run
-            run.execute("UPDATE meta SET value = ? WHERE key = ?", (str(self._number), COMMITS_KEY))
+            run.execute(
+                "UPDATE meta SET value = ? WHERE key = ?", (str(self._next_commit), COMMITS_KEY)
+            )
             run.execute("COMMIT")
         except BaseException:
             # A full disk may have rolled back already.
             if run.in_transaction:
                 run.execute("ROLLBACK")
             raise
-        self._committed(durable=durable)
+        self._count_commit(durable=durable)
 
     @property
-    def _number(self) -> int:
+    def _next_commit(self) -> int:
         """The number of the next commit."""
         return 0 if self._writing is None else self._writing.commits + 1
 
-    def _committed(self, *, durable: bool) -> None:
+    def _count_commit(self, *, durable: bool) -> None:
         """Count a commit; one that is on the disk moves the mark (rule 8)."""
         if self._writing is not None:
             self._writing.commits += 1
             if durable:
                 self._writing.mark.write(Mark(self._writing.commits))
 
-    def _all(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
-        with self._mutex, translated(self.path):
+    def _fetch_all(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
+        with self._mutex, journal_errors(self.path):
             return self._connection.execute(sql, tuple(values)).fetchall()
 
 
@@ -496,21 +502,21 @@ def _now() -> str:
 
 @dataclass(slots=True)
 class _Writing:
-    """What the one process that writes a journal holds beside its connection."""
+    """What only the process that writes a journal has: the lock, the mark, the commit count."""
 
     lock: sqlite3.Connection
     mark: MarkFile
     commits: int
 
 
-def _take_as_uncertain(run: sqlite3.Connection, rows: Iterable[int]) -> int:
-    """Give an intent to each row that has no entry; how many they are."""
+def _add_missing_as_intents(run: sqlite3.Connection, rows: Iterable[int]) -> int:
+    """Give an intent to each row without an entry; the number of these rows."""
     known = {row for (row,) in run.execute("SELECT row FROM rows")}
     missing = [int(row) for row in rows if int(row) not in known]
     run.executemany("INSERT INTO rows (row, status) VALUES (?, 0)", ((row,) for row in missing))
     now, why = _now(), "the journal had lost its end"
     notes = ((now, row, Status.UNCERTAIN.value, "", why) for row in missing)
-    run.executemany(_NOTE, notes)
+    run.executemany(_ADD_AMENDMENT, notes)
     return len(missing)
 
 
@@ -549,24 +555,28 @@ def _json_list(values: Iterable[object]) -> str:
     return orjson.dumps(list(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
-def _grouped(outcomes: Iterable[Outcome], intents: Iterable[int]) -> tuple[str, int]:
-    """Rows as `file.RECORD` takes them, and how many they are.
+def _grouped_json(outcomes: Iterable[Outcome], intents: Iterable[int]) -> tuple[str, int]:
+    """Outcomes and intents as the JSON that `file.RECORD` takes, and the number of their rows.
 
     Nearly all outcomes of a round differ in their row and numberids alone. So they are grouped by
-    all else: a JSON list of ``[status, attempts, http_status, code, message, hint, {row:
-    numberids}]``. A row that was given twice with the same outcome counts once.
+    the other columns: a JSON list of ``[status, attempts, http_status, code, message, hint, {row:
+    numberids}]``. A row that stands twice with the same outcome counts once.
     """
-    groups: dict[_Alike, dict[str, str | None]] = {}
+    groups: dict[_SharedColumns, dict[str, str | None]] = {}
     for o in outcomes:
-        alike = _Alike(_CODES[o.status], o.attempts, o.http_status, o.code, o.message, o.hint)
+        alike = _SharedColumns(
+            _CODES[o.status], o.attempts, o.http_status, o.code, o.message, o.hint
+        )
         groups.setdefault(alike, {})[str(o.row)] = "|".join(o.numberids) or None
-    groups[_Alike(_INTENT)] = dict.fromkeys(map(str, intents))
-    rows = [(*alike[:3], *map(_storable, alike[3:]), members) for alike, members in groups.items()]
+    groups[_SharedColumns(_INTENT)] = dict.fromkeys(map(str, intents))
+    rows = [
+        (*alike[:3], *map(_sqlite_text, alike[3:]), members) for alike, members in groups.items()
+    ]
     return orjson.dumps(rows).decode(), sum(map(len, groups.values()))
 
 
-class _Alike(NamedTuple):
-    """What outcomes that are stored by one statement have in common: all but row and numberids."""
+class _SharedColumns(NamedTuple):
+    """The columns by which outcomes are grouped: all but row and numberids."""
 
     status: int
     attempts: int = 0
@@ -576,21 +586,21 @@ class _Alike(NamedTuple):
     hint: str | None = None
 
 
-def _storable(text: str | None) -> str | None:
+def _sqlite_text(text: str | None) -> str | None:
     """Text as SQLite's JSON takes it: a NUL would end it, half a surrogate pair is no text."""
     if text is None:
         return None
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _stored(o: Outcome) -> tuple[int | str | None, ...]:
+def _columns_of(o: Outcome) -> tuple[int | str | None, ...]:
     """An outcome as a row of the table, in the order of its columns."""
-    texts = map(_storable, (o.code, o.message, o.hint))
+    texts = map(_sqlite_text, (o.code, o.message, o.hint))
     ids = "|".join(o.numberids) or None
     return (int(o.row), _CODES[o.status], o.attempts, o.http_status, ids, *texts)
 
 
-def _unpacked(values: tuple[Any, ...]) -> Outcome:
+def _outcome_of(values: tuple[Any, ...]) -> Outcome:
     """An outcome from the table's columns; an intent reads as uncertain.
 
     Raises TypeError or ValueError for values that no journal has, as damage may leave them.

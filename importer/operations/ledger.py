@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from importer.errors import JournalError, OutputError
 from importer.files import make_private_folder, write_private
-from importer.journal.file import is_written
+from importer.journal.file import is_locked
 from importer.journal.journal import BEGUN_KEY, CANARY_KEY, PLANNED_KEY, Journal
 from importer.model import CanaryState, Status
 from importer.pipeline.rundir import RunDirectory
@@ -122,7 +122,7 @@ class LedgerEntry:
         """The status for people; a lock on the journal tells `running` from `unfinished`."""
         if self.status != RUNNING:
             return self.status
-        return RUNNING if is_written(RunDirectory(self.run_dir).journal) else UNFINISHED
+        return RUNNING if is_locked(RunDirectory(self.run_dir).journal) else UNFINISHED
 
     @property
     def unsettled(self) -> bool:

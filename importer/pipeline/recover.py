@@ -23,7 +23,7 @@ from importer.errors import (
     NoJournalError,
     UsageError,
 )
-from importer.journal.file import is_unmade, is_written, mark_of, wal_of
+from importer.journal.file import has_no_tables, is_locked, mark_path, wal_path
 from importer.journal.journal import BEGUN_KEY, ENDED_KEY, LEASED_KEY, PLANNED_KEY, Journal
 from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
@@ -199,7 +199,7 @@ def never_began(directory: RunDirectory) -> bool:
     """
     made = (directory.snapshot, directory.ready, directory.plan)
     later = (*made, *map(directory.path.joinpath, RESULT_FILES))
-    return is_unmade(directory.journal) and not any(path.exists() for path in later)
+    return has_no_tables(directory.journal) and not any(path.exists() for path in later)
 
 
 def _refuse_half_made(directory: RunDirectory, error: JournalError) -> None:
@@ -215,7 +215,7 @@ def _refuse_half_made(directory: RunDirectory, error: JournalError) -> None:
 
 def _refuse_while_planned(directory: RunDirectory) -> None:
     """Raise JournalError where a plan is being made in the directory now, by another process."""
-    if is_written(directory.journal):
+    if is_locked(directory.journal):
         raise JournalError(
             f"{directory.path}: the list is still being read and planned",
             "Wait until that command has ended.",
@@ -378,7 +378,7 @@ def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
 
 def last_written(journal: Path) -> float:
     """When a run last gave a sign of life, by the calendar; to be asked before it is opened."""
-    files = (journal, wal_of(journal), mark_of(journal))
+    files = (journal, wal_path(journal), mark_path(journal))
     times = [p.stat().st_mtime for p in files if p.exists()]
     return max(times, default=0.0)
 
