@@ -1,20 +1,19 @@
-"""The only client of the service: it adds records, and looks at what the service has.
+"""The only client of the service: it adds records, and reads projects, users and records.
 
-How far an exchange got, and whether an answer is its own, is up to `exchange.py`.
+`exchange.py` says how far each exchange got, and whether its answer is its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import replace
 from typing import Any, NoReturn, Self
 
 from yarl import URL
 
 from importer.api.exchange import (
     Connections,
-    Supervision,
+    ExchangeCallbacks,
     basic_credentials,
     proxy_for,
     tls_context,
@@ -32,12 +31,14 @@ REPLY_CAP = 1024 * 1024
 PROJECT_CAP = 64 * 1024 * 1024
 """Bytes of a project's description, which lists every value of every field; of users, too."""
 
-_LOOKING_AGAIN = (0.5, 1.0, 2.0, 4.0)
-_LONGEST_LOOK = 30.0
+_RETRY_WAITS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before each further attempt of a GET."""
+_LONGEST_WAIT = 30.0
+"""Seconds to wait at most where the service asks for more (Retry-After)."""
 _MAY_NOT_ASK = frozenset({401, 403, 404})
-_NO_PROJECT = frozenset({404, 410})
 """Answers to GET users by which a key that may add records is told that it may not ask."""
-_PASSING = frozenset({429, 500, 502, 503, 504})
+_NO_PROJECT = frozenset({404, 410})
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _NO_RETRIES = RetryPolicy(retries=0)
 
 
@@ -52,7 +53,7 @@ class Client:
         self,
         target: Target,
         pace: Pace,
-        supervision: Supervision | None = None,
+        callbacks: ExchangeCallbacks | None = None,
     ) -> None:
         base_url = checked_base_url(target.base_url)
         self._projectid = target.project
@@ -60,8 +61,8 @@ class Client:
         self._project = URL(project_url(base_url, target.project), encoded=True)
         self._users = URL(users_url(base_url), encoded=True)
         self._pace = pace
-        mask = KeyMask(target.customer, target.api_key.reveal())
-        self._supervision = replace(supervision or Supervision(), mask=mask)
+        self._mask = KeyMask(target.customer, target.api_key.reveal())
+        self._callbacks = callbacks or ExchangeCallbacks()
         self._headers = {
             "Authorization": basic_credentials(target),
             "Accept": "application/json, text/plain;q=0.9",
@@ -81,7 +82,8 @@ class Client:
             self._pace,
             self._tls,
             self._proxy,
-            self._supervision,
+            self._mask,
+            self._callbacks,
         )
         return self
 
@@ -90,79 +92,80 @@ class Client:
             await self._connections.close()
             self._connections = None
 
-    def use_once(self) -> None:
+    def stop_reusing_connections(self) -> None:
         """From now on use each connection for one request."""
-        self._open.use_once()
+        self._connected.stop_reusing_connections()
 
     async def add(self, body: bytes) -> Reply:
         """Send one Add record request, once; `body` is its JSON.
 
         Network trouble of every kind is part of the Reply and never raised.
         """
-        reply, _ = await self._open.exchange("POST", self._records, body, REPLY_CAP)
+        reply, _ = await self._connected.exchange("POST", self._records, body, REPLY_CAP)
         return reply
 
     async def probe(self) -> Reply:
-        """Ask for the project, which changes nothing, to see how the service is.
+        """Ask for the project, which changes nothing, to see whether the service answers.
 
         Network trouble of every kind is part of the Reply and never raised.
         """
-        reply, _ = await self._open.exchange("GET", self._project, b"", PROJECT_CAP)
+        reply, _ = await self._connected.exchange("GET", self._project, b"", PROJECT_CAP)
         return reply
 
     async def project(self, *, patient: bool = False) -> Project:
         """The project as the service describes it.
 
-        If `patient`, trouble that may pass is tried again some times. Raises ServiceError if the
-        service refuses, cannot be reached or says something else.
+        If `patient`, transient trouble is retried a few times. Raises ServiceError if the service
+        refuses, cannot be reached, or answers anything else.
         """
-        look = self._look_patiently if patient else self._look_up
+        look = self._get_object_with_retries if patient else self._get_object
         reply, described = await look(self._project, PROJECT_CAP)
         if described is None:
-            return _refused(reply, "project")
+            return _raise_for_reply(reply, "project")
         return read_project(described, self._projectid)
 
     async def users(self) -> Users:
         """The users as the service lists them, or why it does not.
 
-        A key that may add records need not be allowed to list users, so a refusal to do so is no
-        error, nor is a list without users. Raises ServiceError as :meth:`project` does for all
-        other trouble.
+        A key that may add records need not be allowed to list users: such a refusal is no error,
+        nor is a list without users. Raises ServiceError as :meth:`project` does otherwise.
         """
-        reply, response = await self._response_of(self._users, PROJECT_CAP)
+        reply, response = await self._get(self._users, PROJECT_CAP)
         verdict = judge(reply, 1, _NO_RETRIES, 0.0)
         if reply.http_status in _MAY_NOT_ASK and isinstance(verdict, Stop):
             return Users(None, verdict.message)
         if reply.http_status != 200 or reply.errors or not reply.understood:
-            return _refused(reply, "users")
+            return _raise_for_reply(reply, "users")
         users = read_users(response)
         return Users(users) if users else Users(None, "its list names nobody")
 
     async def record(self, numberid: int) -> dict[str, Any] | None:
-        """A record as the service describes it: `data`, `contacts` and so on; None for none.
+        """A record as the service describes it (`data`, `contacts` …); None if it has none.
 
-        Trouble that may pass is tried again some times, since looking changes nothing. Raises
-        ServiceError as :meth:`project` does.
+        Transient trouble is retried a few times, since a GET changes nothing. Raises ServiceError
+        as :meth:`project` does.
         """
         url = URL(f"{self._records}/{numberid}", encoded=True)
-        reply, record = await self._look_patiently(url)
+        reply, record = await self._get_object_with_retries(url)
         if record is None and not (reply.http_status == 404 and reply.understood):
-            return _refused(reply, "record")
+            return _raise_for_reply(reply, "record")
         return record
 
-    async def _look_patiently(
+    async def _get_object_with_retries(
         self, url: URL, cap: int = REPLY_CAP
     ) -> tuple[Reply, dict[str, Any] | None]:
-        for wait in _LOOKING_AGAIN:
-            reply, found = await self._look_up(url, cap)
-            passing = reply.wire is not Wire.ANSWERED or reply.http_status in _PASSING
+        for wait in _RETRY_WAITS:
+            reply, found = await self._get_object(url, cap)
+            passing = reply.wire is not Wire.ANSWERED or reply.http_status in _TRANSIENT
             if found is not None or not passing:
                 return reply, found
-            await asyncio.sleep(min(max(wait, reply.retry_after or 0.0), _LONGEST_LOOK))
-        return await self._look_up(url, cap)
+            await asyncio.sleep(min(max(wait, reply.retry_after or 0.0), _LONGEST_WAIT))
+        return await self._get_object(url, cap)
 
-    async def _look_up(self, url: URL, cap: int = REPLY_CAP) -> tuple[Reply, dict[str, Any] | None]:
-        reply, response = await self._response_of(url, cap)
+    async def _get_object(
+        self, url: URL, cap: int = REPLY_CAP
+    ) -> tuple[Reply, dict[str, Any] | None]:
+        reply, response = await self._get(url, cap)
         match response:
             case dict() as found if reply.http_status == 200 and not reply.errors:
                 return reply, found
@@ -170,19 +173,19 @@ class Client:
                 return reply, found
         return reply, None
 
-    async def _response_of(self, url: URL, cap: int) -> tuple[Reply, Any]:
-        """A reply, and the `response` of its envelope; None for a reply that has none."""
-        reply, envelope = await self._open.exchange("GET", url, b"", cap)
+    async def _get(self, url: URL, cap: int) -> tuple[Reply, Any]:
+        """GET once: the reply, and the `response` of its envelope, None without an envelope."""
+        reply, envelope = await self._connected.exchange("GET", url, b"", cap)
         return reply, envelope["response"] if envelope else None
 
     @property
-    def _open(self) -> Connections:
+    def _connected(self) -> Connections:
         if self._connections is None:
             raise RuntimeError("the client is used outside of its `async with` block")
         return self._connections
 
 
-def _refused(reply: Reply, what: str) -> NoReturn:
+def _raise_for_reply(reply: Reply, what: str) -> NoReturn:
     """Raise ServiceError for a reply that did not describe what was asked for."""
     match judge(reply, 1, _NO_RETRIES, 0.0):
         case Stop(message=message, hint=hint):

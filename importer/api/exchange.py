@@ -14,14 +14,14 @@ on a connection that is used again would be read as the answer to the next reque
 connection is used on which bytes came that nobody asked for, new ones too. That does not help where
 the late answer comes behind the next request. But where a service, or a proxy before it, sends
 answers that nobody asked for, some of them come while nothing is asked: behind an answer, or on an
-idle connection. Then `Supervision.on_stray` is called, and whoever sends may doubt what that
-connection brought lately, and have each connection used once from then on (`use_once`).
+idle connection. Then `ExchangeCallbacks.on_stray` is called. The sender may doubt the latest
+answers of that connection, and have each one used once from then on (`stop_reusing_connections`).
 
-aiohttp has no documented way to see such bytes. So `_Tracked` stands between each transport and
-aiohttp's protocol (`asyncio.Transport.set_protocol`), and sees what comes on an idle connection.
-Right behind an answer, the protocol says `should_close` where it holds another one that nobody
-read; of the beginning of one see `has_unasked_bytes`. A callback of the connection
-(`add_callback`) tells when an answer is whole, before the pool takes it back.
+aiohttp has no documented way to see such bytes. So `_TrackedConnection` stands between each
+transport and aiohttp's protocol (`asyncio.Transport.set_protocol`), and sees what comes on an idle
+connection. Right behind an answer, the protocol's `should_close` is set where it holds another one
+that nobody read; for the beginning of one see `has_unasked_bytes`. A callback of the connection
+(`add_callback`) is called when an answer is whole, before the connection goes back to the pool.
 
 Idle connections are closed after 4 seconds. Servers close theirs after 5 (Apache, Node.js) to
 75 seconds (nginx) without notice, and a request written at that very moment is lost in a way
@@ -46,7 +46,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from importer.api.reply import NO_MASK, KeyMask, clean, read_reply
+from importer.api.reply import KeyMask, clean, read_reply
 from importer.api.request import is_loopback
 from importer.errors import UsageError
 from importer.model import Reply, Wire
@@ -61,34 +61,34 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 4.0
 _DNS_SECONDS = 60
 _SECONDS_OF_DOUBT = 1.0
-"""Within so long of an answer, bytes that nobody asked for may belong to the request before.
+"""Within so many seconds of an answer, unasked bytes may answer the request before.
 
-Later ones are rather a server's word on a connection that was idle for too long (HTTP 408).
+Later ones are rather a server's notice that the connection was idle for too long (HTTP 408).
 """
-_MOST_MADE = 3
-"""Connections made for one request, where the other end speaks or closes before it is asked."""
-_TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, EOFError)
+_MOST_CONNECTS = 3
+"""Connections opened for one request, where the other end sends or closes before it is asked."""
+_NETWORK_ERRORS = (aiohttp.ClientError, OSError, TimeoutError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
-class Supervision:
-    """What whoever sends has to say and to hear, beside the requests.
+class ExchangeCallbacks:
+    """Callbacks to the sender of requests.
 
-    `may_write` is asked right before a request is written; where it says no, the request is not
-    sent. `on_stray` is called with the number of a connection (see Reply) on which something came
-    that nobody had asked for. `mask` takes the key out of whatever comes from outside.
+    `may_write` is called right before a request is written; if it returns False, the request is not
+    sent. `on_stray` is called with the number of a connection (`Reply.connection`) on which bytes
+    came that nobody had asked for.
     """
 
     may_write: Callable[[], bool] = lambda: True
     on_stray: Callable[[int], None] = lambda connection: None
-    mask: KeyMask = NO_MASK
 
 
 class Connections:
-    """Connections to one service, made and used on one event loop.
+    """A pool of connections to one service, made and used on one event loop.
 
-    `headers` go with every request to the service, and never to a proxy. There may be as many
-    exchanges at once as the pace allows, and one more, so that a probe never waits for a row.
+    `headers` go with every request to the service, and never to a proxy. `mask` takes the API key
+    out of all texts from outside. There may be as many exchanges at once as the pace allows, and
+    one more, so that a probe never waits for a row.
     """
 
     def __init__(
@@ -97,18 +97,19 @@ class Connections:
         pace: Pace,
         tls: ssl.SSLContext | bool,
         proxy: tuple[str | None, dict[str, str] | None],
-        supervision: Supervision,
+        mask: KeyMask,
+        callbacks: ExchangeCallbacks,
     ) -> None:
         self._headers, self._proxy = headers, proxy
-        self._pace, self._tls = pace, tls
-        self._supervision = supervision
+        self._pace, self._tls, self._mask = pace, tls, mask
+        self._callbacks = callbacks
         self._numbers = itertools.count(1)
         self._sessions = [self._session(once=False)]
 
-    def use_once(self) -> None:
+    def stop_reusing_connections(self) -> None:
         """From now on use each connection for one request."""
         if len(self._sessions) == 1:
-            # aiohttp says so by itself from 3.12 on only.
+            # aiohttp sends this header by itself from 3.12 on only.
             self._headers = {**self._headers, "Connection": "close"}
             self._sessions.append(self._session(once=True))
 
@@ -120,12 +121,12 @@ class Connections:
     async def exchange(
         self, method: str, url: URL, body: bytes, cap: int
     ) -> tuple[Reply, dict[str, Any] | None]:
-        """Send a request, once, and give the reply with its envelope, if it has one.
+        """Send a request, once; the reply, and its envelope or None.
 
-        Of the reply's body no more than `cap` bytes are read. Network trouble of every kind is
-        part of the Reply and never raised.
+        At most `cap` bytes of the reply's body are read. Network trouble of every kind is part of
+        the Reply and never raised.
         """
-        exchange = _Exchange(self._supervision.may_write, has_body=bool(body))
+        exchange = _Exchange(self._callbacks.may_write, has_body=bool(body))
         status: int | None = None
         whole = False
         _CURRENT.set(exchange)
@@ -140,16 +141,14 @@ class Connections:
                 proxy_headers=self._proxy[1],
             ) as response:
                 status = response.status
-                content = await _content(response, cap)
+                content = await _read_body(response, cap)
                 whole = True
-        except _TROUBLE as error:
-            # The rest of a long body may not be taken any more once it is answered.
+        except _NETWORK_ERRORS as error:
+            # Writing the rest of a long body may fail once the answer is there: no trouble.
             if not whole:
                 return self._failed(exchange, status, error), None
-        reply, envelope = read_reply(
-            response.status, response.headers, content, self._supervision.mask
-        )
-        stray = content is not None and _keeps_alive(response) and exchange.has_more()
+        reply, envelope = read_reply(response.status, response.headers, content, self._mask)
+        stray = content is not None and _keeps_alive(response) and exchange.has_extra_bytes()
         # A refusal may come before a long body was read. No other answer can be to half a request.
         stray |= exchange.unwritten or (exchange.early and response.status < 400)
         return reply._replace(connection=exchange.number, stray=stray), envelope
@@ -158,9 +157,9 @@ class Connections:
         pace = self._pace
         return aiohttp.ClientSession(
             connector=_Connector(
-                self._numbers, self._supervision.on_stray, pace, self._tls, once=once
+                self._numbers, self._callbacks.on_stray, pace, self._tls, once=once
             ),
-            # These go to a proxy, too, and are cheaper than those of a request.
+            # A session's headers go to a proxy, too, and are cheaper than a request's.
             headers=self._headers if self._proxy[0] is None else None,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
@@ -170,53 +169,53 @@ class Connections:
         )
 
     def _failed(self, exchange: _Exchange, status: int | None, error: BaseException) -> Reply:
-        mask = self._supervision.mask
+        mask = self._mask
         if exchange.refused:
             return Reply(Wire.NOT_SENT, detail="this sender's lease is over")
         if exchange.connection is None:
             other = "the service" if self._proxy[0] is None else "the proxy"
-            return Reply(Wire.NOT_SENT, detail=_told_connecting(error, other, mask))
-        return Reply(Wire.LOST, status, detail=_told(error, mask))
+            return Reply(Wire.NOT_SENT, detail=_connect_error_text(error, other, mask))
+        return Reply(Wire.LOST, status, detail=_error_text(error, mask))
 
 
 class _Exchange:
-    """How far an exchange has got, as the connector and the written body note it."""
+    """How far an exchange has got; set by the connector and by the body as it is written."""
 
     def __init__(self, may_write: Callable[[], bool], *, has_body: bool) -> None:
         self._may_write = may_write
-        self.connection: _Tracked | None = None
-        """The connection that the request was given; None before."""
+        self.connection: _TrackedConnection | None = None
+        """The connection that the connector handed out; None before."""
         self.refused = False
-        """The request was not written, since nothing may be written any more."""
+        """The request was not written, since `may_write` said no."""
         self.extra = False
-        """More had come than the answer when the connection was given back."""
+        """Bytes came behind the answer before the connection was released to the pool."""
         self.unwritten = has_body
-        """Nothing of it was written yet."""
+        """The request has a body, and nothing of it was written yet."""
         self.early = False
-        """Its answer was whole before all of it was written."""
+        """The answer was whole before all of the request was written."""
 
     @property
     def number(self) -> int:
-        """That of the connection; 0 for none."""
+        """The number of the connection; 0 for none."""
         return 0 if self.connection is None else self.connection.number
 
     def check(self) -> None:
-        """Raise ClientError if nothing may be written any more."""
+        """Raise ClientError if the request may not be written."""
         if not self._may_write():
             self.refused = True
             raise aiohttp.ClientError("nothing may be written any more")
 
-    def has_more(self) -> bool:
-        """Whether more came than the answer, which is whole."""
+    def has_extra_bytes(self) -> bool:
+        """Whether bytes came behind the answer, which is whole."""
         connection = self.connection
         if connection is not None and connection.idle and connection.exchange is self:
-            # It is in the pool: these bytes came after it was given back.
+            # It is in the pool: these bytes came after it was released.
             self.extra = connection.has_unasked_bytes()
         return self.extra
 
 
 class _Body(aiohttp.Payload):
-    """The body of a request; asks once more, right before it is written, whether it may be.
+    """The body of a request; calls `may_write` once more right before it is written.
 
     Before Python 3.12 aiohttp writes a body in a task of its own, some time after the connection
     was handed out. It keeps the head back for the body, so that nothing has left by then.
@@ -243,11 +242,10 @@ class _Body(aiohttp.Payload):
         await writer.write(self._body)
 
 
-class _Tracked(asyncio.Protocol):
-    """An open connection of aiohttp's, and what is known of it.
+class _TrackedConnection(asyncio.Protocol):
+    """A protocol between a transport and aiohttp's protocol, to which it passes all calls.
 
-    It stands between the transport and aiohttp's protocol, and hands on what it is told: only here
-    is it seen that bytes came while nothing was asked, even where the other end closes the
+    Only here can bytes be seen that come on an idle connection, even where the other end closes the
     connection right behind them.
     """
 
@@ -256,44 +254,44 @@ class _Tracked(asyncio.Protocol):
         number: int,
         transport: asyncio.Transport,
         protocol: ResponseHandler,
-        found: Callable[[_Tracked], None],
+        on_unasked: Callable[[_TrackedConnection], None],
     ) -> None:
         self.number = number
         self.exchange: _Exchange | None = None
-        """The last one that it was given to."""
+        """The last exchange that it was handed out for."""
         self.answered_at = -math.inf
         """When its last answer was whole, in the loop's time."""
         self.idle = False
-        """It was given back, and is in the pool unless the other end has closed it."""
-        self.told = False
-        """Whoever sends was told that bytes came that nobody had asked for."""
-        self._transport, self._protocol, self._found = transport, protocol, found
+        """It was released to the pool, and is there unless the other end has closed it."""
+        self.reported = False
+        """`on_stray` was called for it."""
+        self._transport, self._protocol, self._on_unasked = transport, protocol, on_unasked
         self._unasked = self._lost = False
         transport.set_protocol(self)
 
     @property
     def usable(self) -> bool:
-        """Whether it is open, and nothing came that nobody asked for."""
+        """Whether it is open and no unasked bytes came."""
         return not (self._unasked or self._transport.is_closing() or self._protocol.should_close)
 
     @property
     def is_writing(self) -> bool:
-        """Whether the operating system has not taken all that was written yet."""
+        """Whether some written bytes are still in the transport's buffer."""
         return self._transport.get_write_buffer_size() > 0
 
     @property
     def has_unread_answer(self) -> bool:
         """Whether a further answer, or something else, came behind the one that is whole."""
-        # Of a connection that is lost the protocol says nothing more.
+        # The protocol of a lost connection says should_close in any case.
         return not self._lost and self._protocol.should_close
 
     def has_unasked_bytes(self) -> bool:
-        """Whether something came behind the answer that it brought, be it the beginning of one.
+        """Whether bytes came behind its last answer, be it the beginning of another answer.
 
-        The parser has such a beginning, and does not tell. But between two answers a parser skips
-        blank lines (RFC 9112, 2.2), and within one, blank lines end the head or are a fault: either
-        makes the protocol want to be closed. Of aiohttp's two parsers, the one in Python knows a
-        blank line there only by its line feed.
+        The parser buffers such a beginning, and has no way to ask for it. So it is fed blank lines:
+        between two answers a parser skips them (RFC 9112, 2.2); within one they end the head or are
+        an error, and either sets `should_close`. Of aiohttp's two parsers, the one in Python
+        recognises a blank line there only by its line feed.
         """
         if not self._unasked and not self._lost:
             if not self._protocol.should_close:
@@ -302,33 +300,33 @@ class _Tracked(asyncio.Protocol):
         return self._unasked
 
     def data_received(self, data: bytes) -> None:
-        """Hand bytes on; those that nobody asked for are told of, but for blank lines."""
-        # TLS may still bring something once we have closed the connection ourselves.
+        """Pass bytes on; on an idle connection, all but blank lines are unasked."""
+        # TLS may still deliver bytes after we have closed the connection ourselves.
         if self.idle and not self._transport.is_closing() and data.strip(b"\r\n"):
             self._unasked = True
-            self._found(self)
+            self._on_unasked(self)
         self._protocol.data_received(data)
 
     def eof_received(self) -> None:
-        """Hand on that no more will come; the transport closes itself then."""
+        """Pass it on; returns None, so that the transport closes itself."""
         self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hand on that the connection is closed."""
+        """Pass it on."""
         self._lost = True
         self._protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on that the transport has enough for now."""
+        """Pass it on."""
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on that the transport takes more."""
+        """Pass it on."""
         self._protocol.resume_writing()
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Hands out no connection on which something came that nobody asked for."""
+    """A connector that hands out no connection on which unasked bytes came."""
 
     def __init__(
         self,
@@ -355,13 +353,13 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own name
     ) -> Connection:
-        """A connection for the exchange under way, which is noted there.
+        """A connection for the exchange of this task (`_CURRENT`), which is set in the exchange.
 
-        Raises ClientError where the exchange may not write any more.
+        Raises ClientError where the exchange may not write.
         """
         exchange = _CURRENT.get()
         made = 0
-        while made < _MOST_MADE:
+        while made < _MOST_CONNECTS:
             connection = await super().connect(req, traces, timeout)
             transport, protocol = connection.transport, connection.protocol
             if transport is None or protocol is None:
@@ -369,11 +367,13 @@ class _Connector(aiohttp.TCPConnector):
                 made += 1
                 continue
             tracked = transport.get_protocol()
-            if not isinstance(tracked, _Tracked):
+            if not isinstance(tracked, _TrackedConnection):
                 made += 1
-                tracked = _Tracked(next(self._numbers), transport, protocol, self._found)
+                tracked = _TrackedConnection(
+                    next(self._numbers), transport, protocol, self._on_unasked
+                )
             elif tracked.has_unasked_bytes():
-                self._found(tracked)
+                self._on_unasked(tracked)
             if not tracked.usable:
                 connection.close()
                 continue
@@ -383,12 +383,12 @@ class _Connector(aiohttp.TCPConnector):
                 connection.close()
                 raise
             exchange.connection, tracked.exchange, tracked.idle = tracked, exchange, False
-            connection.add_callback(partial(self._given_back, tracked))
+            connection.add_callback(partial(self._on_release, tracked))
             return connection
         raise aiohttp.ConnectionTimeoutError("the service speaks before it is asked")
 
-    def _given_back(self, tracked: _Tracked) -> None:
-        """An answer is whole, or an exchange has failed; the pool has not looked at it yet."""
+    def _on_release(self, tracked: _TrackedConnection) -> None:
+        """Called by aiohttp when an answer is whole or an exchange failed, before it is pooled."""
         tracked.answered_at = self._clock.time()
         more = tracked.has_unread_answer
         if tracked.exchange is not None:
@@ -397,21 +397,21 @@ class _Connector(aiohttp.TCPConnector):
         if not more:
             tracked.idle = not self._once
 
-    def _found(self, tracked: _Tracked) -> None:
-        """Something came on a connection that nobody asked for."""
+    def _on_unasked(self, tracked: _TrackedConnection) -> None:
+        """Unasked bytes came on a connection: call `on_stray`, once, if they came soon enough."""
         if tracked.exchange is not None:
             tracked.exchange.extra = True
         lately = self._clock.time() - tracked.answered_at < _SECONDS_OF_DOUBT
-        if lately and not tracked.told:
-            tracked.told = True
+        if lately and not tracked.reported:
+            tracked.reported = True
             self._on_stray(tracked.number)
 
 
 _CURRENT: ContextVar[_Exchange] = ContextVar("exchange")
 
 
-async def _content(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
-    """The whole body of an answer; None, and the connection is closed, where it is longer."""
+async def _read_body(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
+    """The whole body of an answer; longer than `cap` bytes: None, and the connection is closed."""
     stream, parts, size = response.content, [], 0
     while not stream.at_eof():
         part = await stream.readany()
@@ -424,18 +424,18 @@ async def _content(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
 
 
 def _keeps_alive(response: aiohttp.ClientResponse) -> bool:
-    """Whether the connection goes on behind the answer, as the answer itself says."""
+    """Whether the answer's own headers keep the connection open (RFC 9112, 9.3)."""
     said = response.headers.get("Connection", "").lower()
     if response.version == aiohttp.HttpVersion10:
         return "keep-alive" in said
     return "close" not in said and response.status != 101
 
 
-def _told_connecting(error: BaseException, other: str, mask: KeyMask) -> str:
-    """An error of a connection that was not to be had, for people; it may come from the proxy."""
+def _connect_error_text(error: BaseException, other: str, mask: KeyMask) -> str:
+    """An error before a connection was ready, for people; `other` is whom we were connecting to."""
     match error:
         case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError():
-            return _told(error, mask)
+            return _error_text(error, mask)
         case TimeoutError():
             return "no connection in time"
         case aiohttp.ServerDisconnectedError() | ConnectionError() | EOFError():
@@ -443,11 +443,11 @@ def _told_connecting(error: BaseException, other: str, mask: KeyMask) -> str:
         case aiohttp.ClientResponseError():
             return f"{other}'s answer is not HTTP"
         case _:
-            return _told(error, mask)
+            return _error_text(error, mask)
 
 
-def _told(error: BaseException, mask: KeyMask) -> str:
-    """An error of the network for people, without what it holds of the request.
+def _error_text(error: BaseException, mask: KeyMask) -> str:
+    """A network error for people, without what it holds of the request.
 
     Exceptions of aiohttp may carry the request's headers and with them the key, so their own
     text is used only where it comes from the operating system or the TLS library.
@@ -483,7 +483,7 @@ def _told(error: BaseException, mask: KeyMask) -> str:
 
 
 def _is_no_tls(error: BaseException) -> bool:
-    """Whether the other end answered a TLS hello with what is no TLS, as OpenSSL names it."""
+    """Whether the other end answered a TLS hello with something else, by OpenSSL's reason."""
     return isinstance(error, ssl.SSLError) and error.reason in {
         "WRONG_VERSION_NUMBER",
         "PACKET_LENGTH_TOO_LONG",

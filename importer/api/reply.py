@@ -1,4 +1,4 @@
-"""What came back: from status, headers and bytes to a Reply, with the API key masked. Pure.
+"""An answer read: from status, headers and bytes to a Reply, with the API key masked. Pure.
 
 The envelope is ``{"errors": [...], "response": ...}`` whatever its Content-Type says. It comes
 from another program, so every part of it is read defensively and made fit for a terminal.

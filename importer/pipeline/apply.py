@@ -469,7 +469,7 @@ async def _engine(
     """The engine that the settings ask for."""
     # A check, which sends nothing, starts faster without the HTTP library.
     from importer.api.client import Client
-    from importer.api.exchange import Supervision
+    from importer.api.exchange import ExchangeCallbacks
     from importer.sending.sender import setup_of
 
     pace, policy, target = job.settings.pace, job.settings.retry, job.target
@@ -480,7 +480,7 @@ async def _engine(
             def suspect(connection: int) -> None:
                 engine.suspect(connection)
 
-            async with Client(target, pace, Supervision(on_stray=suspect)) as client:
+            async with Client(target, pace, ExchangeCallbacks(on_stray=suspect)) as client:
                 engine = LocalEngine(
                     client.add,
                     judge,
@@ -489,7 +489,7 @@ async def _engine(
                     pace.rate,
                     client.probe,
                     listener,
-                    use_once=client.use_once,
+                    stop_reusing_connections=client.stop_reusing_connections,
                 )
                 yield engine
         case "processes":

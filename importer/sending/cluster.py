@@ -36,7 +36,7 @@ from typing import Any, TypeVar
 
 import importer
 from importer.api.client import Client
-from importer.api.exchange import Supervision
+from importer.api.exchange import ExchangeCallbacks
 from importer.errors import ImporterError, ServiceError, UsageError
 from importer.files import WorkingFolder
 from importer.sending.frames import (
@@ -455,7 +455,7 @@ class PlacedSender:
         def suspect(connection: int) -> None:
             sender.suspect(connection)
 
-        async with Client(target, pace, Supervision(lambda: term.lasts, suspect)) as client:
+        async with Client(target, pace, ExchangeCallbacks(lambda: term.lasts, suspect)) as client:
             sender = Sender(client, pace, policy, term, mailbox.write)
             mailbox.sender = sender
             self._mailbox.set_result(mailbox)

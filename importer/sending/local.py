@@ -126,7 +126,7 @@ class LocalEngine:
     may_begin: Callable[[], bool] = lambda: True
     """Whether the lease still lasts (`frames.LeaseTerm`). Asked before each request, and by the
     HTTP client once more right before it writes the request."""
-    use_once: Callable[[], None] = lambda: None
+    stop_reusing_connections: Callable[[], None] = lambda: None
     """Has the HTTP client use each connection for one request only, from then on."""
     pacer: Pacer = field(init=False)
     listener_errors: list[Exception] = field(init=False, default_factory=list)
@@ -293,7 +293,7 @@ class _Sending:
         """
         if not self._distrustful:
             self._distrustful = True
-            self._engine.use_once()
+            self._engine.stop_reusing_connections()
             self._engine.tell(StrayAnswer(why))
         since = self._clock() - _SECONDS_OF_DOUBT
         found: list[Outcome] = []

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from importer.api.client import Client
-from importer.api.exchange import Supervision
+from importer.api.exchange import ExchangeCallbacks
 from importer.api.verdict import judge
 from importer.model import Event, Lease, Outcome, Status
 from importer.sending.frames import (
@@ -119,7 +119,7 @@ class Sender:
             client.probe,
             self._tell,
             may_begin=lambda: term.lasts,
-            use_once=client.use_once,
+            stop_reusing_connections=client.stop_reusing_connections,
         )
         self._told = self._engine.width
 
@@ -267,7 +267,7 @@ async def _serve(setup: bytes, source: RawIOBase, write: Write) -> None:
     def suspect(connection: int) -> None:
         sender.suspect(connection)
 
-    async with Client(target, pace, Supervision(lambda: term.lasts, suspect)) as client:
+    async with Client(target, pace, ExchangeCallbacks(lambda: term.lasts, suspect)) as client:
         sender = Sender(client, pace, policy, term, write)
 
         def listen() -> None:

@@ -675,7 +675,7 @@ class TestConnections:
                 ended.release()
 
             async with serving(behave) as port, Client(target(port), PACE) as client:
-                client.use_once()
+                client.stop_reusing_connections()
                 for _ in range(3):
                     assert (await client.add(BODY)).numberids == ("6",)
                     await asyncio.wait_for(ended.acquire(), 10)

@@ -492,7 +492,7 @@ def test_a_sender_that_meets_a_bug_tells_first_what_was_answered() -> None:
         async def probe(self) -> Reply:
             raise AssertionError("nothing is to be probed")
 
-        def use_once(self) -> None:
+        def stop_reusing_connections(self) -> None:
             raise AssertionError("no answer is another's")
 
     async def main() -> None:

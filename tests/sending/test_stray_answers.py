@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from importer.api.client import Client
-from importer.api.exchange import Supervision
+from importer.api.exchange import ExchangeCallbacks
 from importer.api.verdict import judge
 from importer.journal.journal import Journal
 from importer.model import Event, Lease, Outcome, Reply, Request, Status, StrayAnswer, Wire
@@ -108,7 +108,7 @@ def send(service: Service, folder: Path, rows: int = 40, concurrency: int = 2) -
             def suspect(connection: int) -> None:
                 engine.suspect(connection)
 
-            supervision = Supervision(on_stray=suspect)
+            supervision = ExchangeCallbacks(on_stray=suspect)
             async with Client(target, Pace(concurrency), supervision) as client:
                 engine = LocalEngine(
                     client.add,
@@ -116,7 +116,7 @@ def send(service: Service, folder: Path, rows: int = 40, concurrency: int = 2) -
                     POLICY,
                     concurrency,
                     on_event=result.events.append,
-                    use_once=client.use_once,
+                    stop_reusing_connections=client.stop_reusing_connections,
                 )
                 requests = (Request(row, f"{row}".encode()) for row in range(2, rows + 2))
                 return await coordinate(
@@ -236,8 +236,14 @@ def _send_one(tmp_path: Path, answer: bytes, policy: RetryPolicy) -> list[Outcom
             def suspect(connection: int) -> None:
                 engine.suspect(connection)
 
-            async with Client(target, Pace(1), Supervision(on_stray=suspect)) as client:
-                engine = LocalEngine(client.add, judge, policy, 1, use_once=client.use_once)
+            async with Client(target, Pace(1), ExchangeCallbacks(on_stray=suspect)) as client:
+                engine = LocalEngine(
+                    client.add,
+                    judge,
+                    policy,
+                    1,
+                    stop_reusing_connections=client.stop_reusing_connections,
+                )
                 rows = iter([Request(2, b"2")])
                 sending = coordinate(rows, journal, engine, stop=asyncio.Event())
                 await asyncio.wait_for(sending, 20)
@@ -314,7 +320,7 @@ def test_a_proxy_that_closes_what_was_idle_for_long_is_no_sign(tmp_path: Path) -
 
         told = asyncio.Event()
         async with Service(behave).open() as target:
-            supervision = Supervision(on_stray=said.append)
+            supervision = ExchangeCallbacks(on_stray=said.append)
             async with Client(target, Pace(1), supervision) as client:
                 assert (await client.add(b"2")).numberids == ("1000",)
                 await told.wait()
@@ -341,7 +347,7 @@ def test_an_answer_too_many_is_a_sign_though_the_connection_is_closed_behind_it(
                 writer.close()
 
         async with Service(behave).open() as target:
-            supervision = Supervision(on_stray=said.append)
+            supervision = ExchangeCallbacks(on_stray=said.append)
             async with Client(target, Pace(1), supervision) as client:
                 first, second = await client.add(b"2"), await client.add(b"3")
                 assert (first.numberids, second.numberids) == (("1000",), ("1001",))
@@ -367,7 +373,7 @@ def test_a_connection_that_is_closed_is_no_sign(rude: bool) -> None:
             writer.close()
 
         async with Service(behave).open() as target:
-            supervision = Supervision(on_stray=said.append)
+            supervision = ExchangeCallbacks(on_stray=said.append)
             async with Client(target, Pace(1), supervision) as client:
                 assert not (await client.add(b"2")).stray
                 await asyncio.sleep(0.1)  # for the network to bring it: there is nothing to await
