@@ -174,7 +174,7 @@ class FileEntry:
 
     def as_json(self) -> dict[str, Any]:
         """The file as ``history --json`` has it, with the keys of a run."""
-        line: dict[str, Any] = dict.fromkeys(("run_id", *LedgerEntry.__slots__))
+        line: dict[str, Any] = dict.fromkeys(LedgerEntry.__slots__)
         for name in ("label", "profile"):
             del line[name]
         at = self.at.isoformat().replace("+00:00", "Z")
@@ -328,13 +328,6 @@ class Ledger:
             project=project,
         )
         return [self.current(entry) for entry in found]
-
-    def unfinished(self, sha256: str, base_url: str, project: int) -> LedgerEntry | None:
-        """The newest run of that content to that project with pending rows and a journal."""
-        for entry in self.runs_of(sha256, base_url, project):
-            if entry.unfinished and RunDirectory(entry.run_dir).journal.exists():
-                return entry
-        return None
 
     @staticmethod
     def current(entry: LedgerEntry) -> LedgerEntry:

@@ -22,7 +22,7 @@ import numpy as np
 from importer.api.verdict import judge
 from importer.errors import JournalError, OutputError, ServiceError
 from importer.files import write_private
-from importer.journal.journal import BEGUN_KEY, LEASED_KEY, Journal
+from importer.journal.journal import BEGUN_KEY, ENDED_KEY, LEASED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import (
     EDITED_COLUMN,
@@ -242,7 +242,7 @@ class _Sitting:
         if ending is None:
             ending = self._send_rest()
         elapsed = self._line.run.clock.elapsed()
-        self._journal.set_meta({"ended_at": str(time.time()), "elapsed": str(elapsed)})
+        self._journal.set_meta({ENDED_KEY: str(time.time()), "elapsed": str(elapsed)})
         return ending, result
 
     def _send_rest(self) -> Ending:

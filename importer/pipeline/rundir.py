@@ -70,16 +70,6 @@ class RunDirectory:
         """The cells that were mended by hand, where any were, and the rows left out by hand."""
         return self.path / "edits.jsonl"
 
-    @property
-    def failures(self) -> Path:
-        """The rows to mend and run again."""
-        return self.path / "failures.csv"
-
-    @property
-    def uncertain(self) -> Path:
-        """The rows to look for in the service."""
-        return self.path / "uncertain.csv"
-
     def refuse_if_used(self) -> None:
         """Raise OutputError where a run has been here, or anything else is."""
         if self.journal.exists():

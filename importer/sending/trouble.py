@@ -67,11 +67,6 @@ class Trouble:
             return 0 if self.probe_at is not None else 1
         return 1 if self._down_since is not None else self._recovering
 
-    @property
-    def any(self) -> bool:
-        """Whether something holds sending back, but for a wait the service asked for."""
-        return self.at_once is not None
-
     def throttled(self, now: float, after: float, message: str) -> Stop | None:
         """The service asks everybody to wait."""
         limit = self._policy.give_up_after
