@@ -17,7 +17,7 @@ from importer.model import MAY_EXIST, Lease, Outcome, Status, Stop
 from importer.settings import MaxFailures
 
 Report = Callable[[Sequence[Outcome]], None]
-"""Takes outcomes on the event loop's own thread; it returns at once, since credits bound it."""
+"""Takes outcomes, on the event loop's thread, and returns at once: credits bound their number."""
 
 
 class Engine(Protocol):
@@ -25,19 +25,19 @@ class Engine(Protocol):
 
     @property
     def width(self) -> int:
-        """How many rows it can use at once, as of now: it is granted up to twice as many.
+        """How many rows it can use at once, now; it is granted up to twice as many.
 
         Normally the number of requests that may be in flight. An engine that finds its own
-        concurrency asks for more where the service answers at once (see `pace.AutoWidth`).
+        concurrency asks for more where latency is very low (see `pace.AutoWidth`, rule 9).
         """
         ...
 
     def distrust(self, row: int) -> None:
-        """Doubt a row's answer, which may be another row's, and what else its connection brought.
+        """Doubt the answer to a row, and the other answers of its connection.
 
-        Rows reported as created or rejected that are now in doubt are reported once more, as
-        uncertain, with the state that they had been reported in (`Outcome.was`). A row that this
-        engine did not send (0, for instance) only makes it distrust connections from now on.
+        Rows in doubt that were reported as created or rejected are reported once more, as
+        uncertain, with their former state (`Outcome.was`). Connections are used once each from then
+        on; for a row that this engine did not send (0, for instance) nothing else happens.
         """
         ...
 
@@ -52,8 +52,8 @@ class Engine(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """The part of the journal that sending needs; called from one thread that is not the loop's."""
+class SendingJournal(Protocol):
+    """The part of the journal that sending needs; called from one thread, never the loop's."""
 
     def record(
         self,
@@ -63,9 +63,9 @@ class Ledger(Protocol):
         intents: Sequence[int] = ...,
         doubted: Sequence[Outcome] = ...,
     ) -> None:
-        """Record all of it or, raising, nothing; when it returns, intents are on the disk.
+        """Record all of it or, raising, nothing; intents are durable on return.
 
-        `doubted` take the place of outcomes that were recorded before.
+        `doubted` replace outcomes that were recorded before.
         """
         ...
 
@@ -91,10 +91,10 @@ class Ending:
 
 
 def in_doubt(outcome: Outcome, code: str, message: str, was: Status | None = None) -> Outcome:
-    """The outcome of a row that may not have been created, or not with these numberids.
+    """The uncertain outcome of a row that may not have been created, or not with these numberids.
 
     Its numberids are kept, so that a person can look them up. `was` is the state in which the row
-    was reported before, where this outcome takes that one's place.
+    was reported before, if it was.
     """
     return outcome._replace(
         status=Status.UNCERTAIN, code=code, message=message, hint=MAY_EXIST, was=was
@@ -106,10 +106,9 @@ _SENT = _FAILED | {Status.CREATED}
 
 
 class FailureCount:
-    """Counts failed rows, and says when there are too many.
+    """Counts rejected and uncertain rows, and stops the run above the limit `most`; None is none.
 
-    Then it is the mapping or the service that is wrong, and not the rows. `most` is the limit;
-    None is no limit.
+    With so many the mapping or the service is wrong, and not the rows.
     """
 
     def __init__(self, most: MaxFailures | None) -> None:
@@ -117,7 +116,7 @@ class FailureCount:
         self._failed = self._sent = 0
 
     def add(self, outcome: Outcome) -> Stop | None:
-        """Count an outcome; gives the verdict that stops the run if that was one too many."""
+        """Count an outcome; the verdict that stops the run, if there are too many failures."""
         if outcome.status not in _SENT:
             return None
         self._sent += 1

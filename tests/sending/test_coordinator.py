@@ -28,7 +28,7 @@ from importer.model import (
 )
 from importer.sending.coordinator import AHEAD, coordinate
 from importer.sending.local import LocalEngine
-from importer.sending.protocol import End, Ending, Engine, Ledger, Report
+from importer.sending.protocol import End, Ending, Engine, Report, SendingJournal
 from importer.settings import RetryPolicy
 
 FAST = RetryPolicy(retries=2, base=1e-6, cap=1e-5, give_up_after=0.02)
@@ -80,7 +80,7 @@ class Service:
 
 def run(
     work: Iterator[Request | Outcome],
-    ledger: Ledger,
+    ledger: SendingJournal,
     engine: Engine,
     on_outcomes: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
 ) -> Ending:
