@@ -1,17 +1,16 @@
 """The local engine: requests in flight on one event loop, as many as the pace allows.
 
-A row that is refused disturbs no other; a reply that refuses us stops them all. `pace` says when
-a request may begin, and `trouble` what the service's trouble means for all rows.
+A reply that refuses a row affects that row only; a reply that refuses us stops all. `pace` says
+when a request may begin, and `trouble` what the service's trouble means for all rows.
 
-`Dispatcher` has the rows: those that wait, and those in flight. Whenever something changes (rows
-came, a request ended, a wait is over) one function asks whether another request may begin; no
-task waits for its turn.
+`Dispatcher` holds the rows, waiting and in flight. Whenever something changes (rows came, a request
+ended, a wait is over) one function checks whether another request may begin; no task waits for its
+turn.
 
-Answers that may be another row's (`LocalEngine.suspect`, `distrust`): where a connection brings
-an answer that nobody asked for, or two rows get one numberid, the answers that the connection
-brought within the last second are in doubt. So the answers of the last second are remembered with
-their connections, and the rows among them are reported as uncertain, though they were reported as
-created or rejected before.
+Stray answers (`LocalEngine.suspect`, `distrust`): where a connection brings an answer that nobody
+asked for, or two rows get one numberid, the answers of that connection within the last second may
+be those of other rows. So the answers of the last second are remembered with their connections, and
+their rows are then reported as uncertain, even if they were reported as created or rejected before.
 """
 
 from __future__ import annotations
@@ -63,26 +62,26 @@ Judge = Callable[[Reply, int, RetryPolicy, float, int], Verdict]
 _STRAINED = frozenset({503, 504})
 _CERTAIN = frozenset({Status.CREATED, Status.REJECTED})
 _SECONDS_OF_DOUBT = 1.0
-"""How long after an answer it may turn out, by what comes behind it, to be another row's."""
-_LEASE_LOOK_SECONDS = 0.05
-"""How often a sender whose lease is over looks whether it was renewed."""
-_TELL_SECONDS = 0.1
-"""A wait that grows by less is not told anew."""
+"""How long an answer is remembered: what comes behind it may show that it is another row's."""
+_LEASE_CHECK_SECONDS = 0.05
+"""How often a sender whose lease is over checks whether it was renewed."""
+_ANNOUNCE_SECONDS = 0.1
+"""A wait that grows by less is not announced again."""
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """A row on its way; `counted` tries are those that use up its retries."""
+    """A row while it is sent; `counted_tries` are the attempts that use up its retries."""
 
     request: Request
     attempts: int = 0
-    counted: int = 0
+    counted_tries: int = 0
     throttles: int = 0
     status: int | None = None
-    doubtful: bool = False
-    """An answer that it had may have been another's, so that it may exist already."""
-    given_back: bool = False
-    """It was reported as pending, since nothing more begins."""
+    answer_doubted: bool = False
+    """An earlier answer to it may have been another row's: it may exist already."""
+    reported_pending: bool = False
+    """It was reported as pending, after sending was halted."""
 
     def outcome(
         self,
@@ -92,14 +91,14 @@ class Row:
         message: str | None = None,
         hint: str | None = None,
     ) -> Outcome:
-        """What became of it."""
+        """Its outcome, with the attempts so far and the last HTTP status."""
         return Outcome(
             self.request.row, status, numberids, self.attempts, self.status, code, message, hint
         )
 
 
-class _Answered(NamedTuple):
-    """An answer: when it came, on which connection, to which row; None is no outcome yet."""
+class _RecentAnswer(NamedTuple):
+    """An answer to a row: its time and connection; `outcome` is None where the row is retried."""
 
     at: float
     connection: int
@@ -139,12 +138,12 @@ class LocalEngine:
             self.concurrency,
             self.rate,
             self.clock(),
-            lambda width, rate: self.tell(PaceChanged(width, rate)),
+            lambda width, rate: self.emit(PaceChanged(width, rate)),
         )
         object.__setattr__(self, "pacer", pacer)
 
-    def tell(self, event: Event) -> None:
-        """Tell the listener, and keep what it raises for the end of `send`."""
+    def emit(self, event: Event) -> None:
+        """Call the listener; an exception of it is raised at the end of `send`."""
         try:
             self.on_event(event)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
@@ -152,7 +151,7 @@ class LocalEngine:
 
     @property
     def width(self) -> int:
-        """How many rows it has use for at once, as of now."""
+        """How many rows it can use at once, now."""
         return self.pacer.at_hand
 
     async def send(
@@ -171,12 +170,12 @@ class LocalEngine:
             self.under_way.remove(sending)
 
     def suspect(self, connection: int) -> None:
-        """Put the latest answers of a connection in doubt: an answer too many came on it."""
+        """Doubt the recent answers of a connection, on which an unasked answer came."""
         for sending in self.under_way:
             sending.suspect(connection, "the service sent an answer that nobody had asked for")
 
     def distrust(self, row: int) -> None:
-        """A row's answer may be another's; see :class:`importer.sending.protocol.Engine`."""
+        """Doubt the answer to a row; see :class:`importer.sending.protocol.Engine`."""
         for sending in self.under_way:
             sending.distrust(row)
 
@@ -190,31 +189,31 @@ class _Sending:
         self._pacer = engine.pacer
         self._trouble = Trouble(engine.policy)
         self._report = report
-        self._rows = Dispatcher(self._turn, self._exchange, report, self._fail)
-        self._feeder: asyncio.Task[None] | None = None
+        self._rows = Dispatcher(self._seconds_to_next, self._exchange, report, self._fail)
+        self._lease_reader: asyncio.Task[None] | None = None
         self._prober: asyncio.Task[None] | None = None
         self._verdict: Stop | None = None
         self._failure: Exception | None = None
         self._failures = FailureCount(engine.policy.max_failures)
-        self._waiting, self._told_until = False, -math.inf
-        self._answered: deque[_Answered] = deque()
+        self._waiting, self._announced_until = False, -math.inf
+        self._recent_answers: deque[_RecentAnswer] = deque()
         self._distrustful = False
 
     async def work(self, leases: AsyncIterator[Lease], stop: asyncio.Event) -> Stop | None:
-        self._feeder = asyncio.create_task(self._feed(leases))
+        self._lease_reader = asyncio.create_task(self._feed(leases))
         watcher = asyncio.create_task(self._watch(stop))
         try:
             await self._rows.done()
         finally:
-            for task in (self._feeder, watcher):
+            for task in (self._lease_reader, watcher):
                 task.cancel()
             await self._rows.close()
-            await asyncio.gather(self._feeder, watcher, return_exceptions=True)
+            await asyncio.gather(self._lease_reader, watcher, return_exceptions=True)
         for error in (self._failure, *self._engine.listener_errors):
             if error is not None:
                 raise error
-        if not self._feeder.cancelled():
-            self._feeder.result()
+        if not self._lease_reader.cancelled():
+            self._lease_reader.result()
         return self._verdict
 
     async def _feed(self, leases: AsyncIterator[Lease]) -> None:
@@ -230,17 +229,17 @@ class _Sending:
         self._halt()
 
     def _halt(self) -> None:
-        for task in (self._feeder, self._prober):
+        for task in (self._lease_reader, self._prober):
             if task is not None:
                 task.cancel()
         self._rows.halt()
 
-    def _turn(self, in_flight: int) -> float | None:
-        """When another request may begin; see :class:`Dispatcher`."""
+    def _seconds_to_next(self, in_flight: int) -> float | None:
+        """Seconds until another request may begin; see :class:`Dispatcher`."""
         if not self._engine.may_begin():
-            return _LEASE_LOOK_SECONDS
+            return _LEASE_CHECK_SECONDS
         trouble, pacer = self._trouble, self._pacer
-        room, width = trouble.at_once, pacer.width
+        room, width = trouble.max_in_flight, pacer.width
         if in_flight >= (width if room is None else min(room, width)):
             return None
         now = self._clock()
@@ -274,69 +273,70 @@ class _Sending:
         return outcome
 
     def _remember(self, row: Row, reply: Reply, outcome: Outcome | None) -> Outcome | None:
-        """Remember for a second which row was answered on which connection; gives its outcome."""
+        """Remember on which connection a row was answered; returns its outcome."""
         now = self._clock()
-        while self._answered and self._answered[0].at < now - _SECONDS_OF_DOUBT:
-            self._answered.popleft()
-        if row.doubtful and outcome is not None:
-            outcome = _maybe_anothers(outcome)
-        self._answered.append(_Answered(now, reply.connection, row, outcome))
+        while self._recent_answers and self._recent_answers[0].at < now - _SECONDS_OF_DOUBT:
+            self._recent_answers.popleft()
+        if row.answer_doubted and outcome is not None:
+            outcome = _as_stray(outcome)
+        self._recent_answers.append(_RecentAnswer(now, reply.connection, row, outcome))
         if reply.stray:
             self.suspect(reply.connection, "the service gave more than one answer to a request")
         return outcome
 
     def suspect(self, connection: int, why: str) -> None:
-        """Put the answers in doubt that a connection brought within the last second.
+        """Doubt the answers of a connection within the last second; 0 is no known connection.
 
-        The first time, connections are used once each from then on, so that an answer too many
-        shows at once. `connection` 0 is none that is known.
+        From the first call on, each connection is used once, so that a further unasked answer shows
+        at once.
         """
         if not self._distrustful:
             self._distrustful = True
             self._engine.stop_reusing_connections()
-            self._engine.tell(StrayAnswer(why))
+            self._engine.emit(StrayAnswer(why))
         since = self._clock() - _SECONDS_OF_DOUBT
-        found: list[Outcome] = []
-        for place, answered in enumerate(self._answered):
+        doubted: list[Outcome] = []
+        for place, answered in enumerate(self._recent_answers):
             if connection and answered.connection == connection and answered.at >= since:
-                found += self._doubt(answered)
-                self._answered[place] = answered._replace(connection=0)
-        if found:
-            self._report(found)
-            # Where the last that waited were taken back, nothing else may come to end it.
+                doubted += self._doubt(answered)
+                self._recent_answers[place] = answered._replace(connection=0)
+        if doubted:
+            self._report(doubted)
+            # If these were the last waiting rows, no other event would end `send`.
             self._rows.pump()
 
     def distrust(self, row: int) -> None:
-        """Suspect the connection that a row's answer came on."""
-        found = [a.connection for a in self._answered if a.row.request.row == row]
-        self.suspect(found[-1] if found else 0, "the service gave one numberid to two rows")
+        """Suspect the connection on which a row was answered."""
+        connections = [a.connection for a in self._recent_answers if a.row.request.row == row]
+        number = connections[-1] if connections else 0
+        self.suspect(number, "the service gave one numberid to two rows")
 
-    def _doubt(self, answered: _Answered) -> Iterator[Outcome]:
-        """The outcome to report of a row whose answer may be another's, if there is one now."""
+    def _doubt(self, answered: _RecentAnswer) -> Iterator[Outcome]:
+        """The outcome to report of a row whose answer may be another row's, if there is one now."""
         row, outcome = answered.row, answered.outcome
         if outcome is None:
-            # By that answer it waits for another try, is being sent again, or was given back as
-            # pending. If the answer was another's, the row may have arrived all the same.
+            # After that answer the row waits for a retry, is in flight again, or was reported as
+            # pending. If the answer was another row's, this one may have arrived all the same.
             if self._rows.take_back(row):
-                yield _maybe_anothers(row.outcome(Status.UNCERTAIN))
-            elif row.given_back:
-                row.given_back, row.doubtful = False, True
-                yield _maybe_anothers(row.outcome(Status.UNCERTAIN), was=Status.PENDING)
+                yield _as_stray(row.outcome(Status.UNCERTAIN))
+            elif row.reported_pending:
+                row.reported_pending, row.answer_doubted = False, True
+                yield _as_stray(row.outcome(Status.UNCERTAIN), was=Status.PENDING)
             else:
-                row.doubtful = True
+                row.answer_doubted = True
         elif outcome.status in _CERTAIN:
-            yield _maybe_anothers(outcome, was=outcome.status)
+            yield _as_stray(outcome, was=outcome.status)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self._halt()
 
     def _settle(self, row: Row, reply: Reply, began: float) -> Outcome | None:
-        """Act on a reply; the outcome of its row, or None where it is to be sent again."""
+        """Act on a reply; the outcome of its row, or None where it is retried."""
         now, trouble, policy = self._clock(), self._trouble, self._engine.policy
         row.status = reply.http_status
         sent = reply.wire is not Wire.NOT_SENT
-        attempt = row.counted + 1 if sent else trouble.reaching
+        attempt = row.counted_tries + 1 if sent else trouble.connect_attempt
         jitter = random.random()  # noqa: S311  spreads waits, keeps no secret
         verdict = self._engine.judge(reply, attempt, policy, jitter, row.throttles)
         if sent:
@@ -351,7 +351,7 @@ class _Sending:
             case Uncertain(code, message, numberids, hint):
                 if reply.wire is Wire.LOST or reply.http_status in _STRAINED:
                     self._pacer.strained(now, began)
-                self._hold_or_stop(
+                self._announce_or_stop(
                     trouble.uncertain(now, began, message), message, trouble.probe_at
                 )
                 return row.outcome(Status.UNCERTAIN, numberids, code, message, hint)
@@ -366,14 +366,14 @@ class _Sending:
                     self._pacer.throttled(now, began, max(0.0, trouble.gate - now))
                 else:
                     self._pacer.strained(now, began)
-                self._hold_or_stop(stop, message, trouble.gate)
+                self._announce_or_stop(stop, message, trouble.gate)
             case Retry(after=after, message=message) if not sent:
                 self._rows.put_back(row)
-                self._hold_or_stop(
+                self._announce_or_stop(
                     trouble.unreachable(now, began, after, message), message, trouble.gate
                 )
             case Retry(after=after):
-                row.counted += 1
+                row.counted_tries += 1
                 self._rows.put_off(row, after)
         return None
 
@@ -383,12 +383,12 @@ class _Sending:
         trouble.certain(began)
         if self._waiting:
             trouble.recovered(self._pacer.width)
-            if trouble.at_once is None and trouble.gate <= now:
+            if trouble.max_in_flight is None and trouble.gate <= now:
                 self._waiting = False
-                self._engine.tell(Resumed())
+                self._engine.emit(Resumed())
 
-    def _hold_or_stop(self, stop: Stop | None, message: str, until: float | None) -> None:
-        """Stop, or tell the listener how long everybody waits."""
+    def _announce_or_stop(self, stop: Stop | None, message: str, until: float | None) -> None:
+        """Stop, or tell the listener until when all rows wait."""
         if stop is not None:
             self._stop(stop)
             return
@@ -396,11 +396,11 @@ class _Sending:
             self._prober = self._rows.start(self._probe())
         if self._rows.halted:
             return
-        if until is not None and until > self._told_until + _TELL_SECONDS:
-            self._waiting, self._told_until = True, until
+        if until is not None and until > self._announced_until + _ANNOUNCE_SECONDS:
+            self._waiting, self._announced_until = True, until
             seconds = max(0.0, until - self._clock())
             total = self._trouble.throttled_seconds
-            self._engine.tell(Waiting(seconds, message, total))
+            self._engine.emit(Waiting(seconds, message, total))
 
     def _stop(self, verdict: Stop) -> None:
         if self._verdict is None:
@@ -408,7 +408,7 @@ class _Sending:
         self._halt()
 
     async def _probe(self) -> None:
-        """Ask until the service is well; then rows go on one at a time."""
+        """Send the harmless GET until it is answered well; then one row at a time is sent."""
         trouble, engine = self._trouble, self._engine
         try:
             while (at := trouble.probe_at) is not None:
@@ -416,7 +416,7 @@ class _Sending:
                 if engine.probe is None:
                     trouble.probed(self._clock(), 0.0, well=True, message="")
                     break
-                engine.tell(Probing("nobody knows what became of the last rows"))
+                engine.emit(Probing("nobody knows what became of the last rows"))
                 reply = await engine.probe()
                 jitter = random.random()  # noqa: S311  spreads waits, keeps no secret
                 verdict = engine.judge(reply, 1, engine.policy, jitter, 0)
@@ -426,7 +426,7 @@ class _Sending:
                 well = reply.http_status == 200 and reply.understood and not reply.errors
                 message = reply.detail or f"HTTP {reply.http_status}"
                 stop = trouble.probed(self._clock(), jitter, well=well, message=message)
-                self._hold_or_stop(stop, message, trouble.probe_at)
+                self._announce_or_stop(stop, message, trouble.probe_at)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._fail(error)
         finally:
@@ -437,23 +437,23 @@ class _Sending:
 class Dispatcher:
     """The rows of one `send`: begins requests as soon as they may, reports each row once.
 
-    `turn` is asked whether another request may begin beside so many in flight. It gives seconds to
-    wait; 0 is now, and the request counts as begun; None is not before something changes.
-    `exchange` sends a row once and gives its outcome, or None if it has put the row back. `failed`
-    takes what one of these raised, and what else ended a request though nobody expected it: that is
-    a bug, and must end the run in order instead of making it wait for good.
+    `seconds_to_next` takes the number of requests in flight and returns the seconds until another
+    may begin: 0 is now, and the request counts as begun; None is not before something changes.
+    `exchange` sends a row once and returns its outcome, or None if it has put the row back.
+    `failed` takes an exception of either, or of a request that was cancelled by nobody we know:
+    that is a bug, and must end the run in order instead of making it wait for ever.
     """
 
     def __init__(
         self,
-        turn: Callable[[int], float | None],
+        seconds_to_next: Callable[[int], float | None],
         exchange: Callable[[Row], Awaitable[Outcome | None]],
         report: Report,
         failed: Callable[[Exception], None],
     ) -> None:
         self.in_flight = 0
         self.halted = False
-        self._turn = turn
+        self._seconds_to_next = seconds_to_next
         self._exchange = exchange
         self._report = report
         self._failed = failed
@@ -468,7 +468,7 @@ class Dispatcher:
         self._idle = asyncio.Event()
 
     def add(self, requests: tuple[Request, ...]) -> None:
-        """Take new rows, to be sent after those that wait."""
+        """Queue new rows behind those that wait."""
         for request in requests:
             self._put(Row(request), first=False)
         self.pump()
@@ -479,18 +479,18 @@ class Dispatcher:
         self.pump()
 
     def put_back(self, row: Row) -> None:
-        """Let a row that did not arrive be the next to be sent."""
+        """Queue a row that did not arrive before all others."""
         self._put(row, first=True)
 
     def put_off(self, row: Row, seconds: float) -> None:
-        """Let a row that did not arrive be sent again after so long."""
+        """Queue a row that did not arrive, before all others, after so many seconds."""
         if self.halted:
             self._put(row, first=True)
         else:
             self._later[row] = self._loop.call_later(seconds, self._again, row)
 
     def take_back(self, row: Row) -> bool:
-        """Take a row out that waits; False if it does not, since it is in flight or reported."""
+        """Remove a waiting row; False if it does not wait: it is in flight or reported."""
         if (handle := self._later.pop(row, None)) is not None:
             handle.cancel()
             return True
@@ -500,7 +500,7 @@ class Dispatcher:
         return False
 
     def halt(self) -> None:
-        """Begin nothing more, and report all rows that are not in flight as pending."""
+        """Begin no more requests, and report all waiting rows as pending."""
         self.halted = True
         for handle in (self._timer, *self._later.values()):
             if handle is not None:
@@ -509,7 +509,7 @@ class Dispatcher:
         self._later.clear()
         self._ready.clear()
         if waiting:
-            self._report([_given_back(row) for row in waiting])
+            self._report([_as_pending(row) for row in waiting])
         self.pump()
 
     async def done(self) -> None:
@@ -517,7 +517,7 @@ class Dispatcher:
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Cut off what is in flight: nobody reports those rows, so they read as uncertain."""
+        """Cancel what is in flight: these rows are not reported, and read as uncertain."""
         self._closing = True
         self.halt()
         tasks = list(self._tasks)
@@ -526,7 +526,7 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def pump(self) -> None:
-        """Begin what may begin now, and see to what is due later."""
+        """Begin all requests that may begin now, and notice the end."""
         while (row := self._next()) is not None:
             self.start(self._serve(row))
         over = self.halted or (self._complete and not self._ready and not self._later)
@@ -534,7 +534,7 @@ class Dispatcher:
             self._idle.set()
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run something that `close` cuts off."""
+        """Run a task that `close` cancels."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -542,7 +542,7 @@ class Dispatcher:
 
     def _put(self, row: Row, *, first: bool) -> None:
         if self.halted:
-            self._report((_given_back(row),))
+            self._report((_as_pending(row),))
         elif first:
             self._ready.appendleft(row)
         else:
@@ -554,12 +554,12 @@ class Dispatcher:
         self.pump()
 
     async def _serve(self, row: Row | None) -> None:
-        """Send a row, and then others for as long as a request may begin."""
+        """Send a row, and then further rows for as long as a request may begin."""
         while row is not None:
             try:
                 outcome = await self._exchange(row)
             except asyncio.CancelledError:
-                # Nobody but `close` should, yet then this row must not be waited for for good.
+                # Only `close` should cancel; after any other, nobody must wait for this row.
                 if not self._closing:
                     self._failed(RuntimeError("a request was cut off"))
                 raise
@@ -573,18 +573,14 @@ class Dispatcher:
             self.pump()
 
     def _next(self) -> Row | None:
-        """As `_take`, but what goes wrong ends the run in order."""
+        """The row whose request begins now, if one may; else the timer is set where that helps."""
+        if self.halted or not self._ready:
+            return None
         try:
-            return self._take()
+            wait = self._seconds_to_next(self.in_flight)
         except Exception as error:  # noqa: BLE001  raised again when every row is reported
             self._failed(error)
             return None
-
-    def _take(self) -> Row | None:
-        """The row whose request begins now, if one may; otherwise it is asked again in time."""
-        if self.halted or not self._ready:
-            return None
-        wait = self._turn(self.in_flight)
         if wait is None:
             return None
         if wait > 0:
@@ -594,29 +590,29 @@ class Dispatcher:
         return self._ready.popleft()
 
     def _wake_in(self, seconds: float) -> None:
-        # Asked of the timer itself, uvloop's does not know: a short wait becomes none there.
+        # Not `TimerHandle.when()`: with uvloop it is wrong for short waits.
         at = self._loop.time() + seconds
         if self._timer is not None:
             if self._wakes_at <= at:
                 return
             self._timer.cancel()
-        self._timer, self._wakes_at = self._loop.call_later(seconds, self._woken), at
+        self._timer, self._wakes_at = self._loop.call_later(seconds, self._on_timer), at
 
-    def _woken(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         self.pump()
 
 
-def _given_back(row: Row) -> Outcome:
-    """The outcome of a row of which nothing more is sent in this run."""
-    if row.doubtful:
-        return _maybe_anothers(row.outcome(Status.UNCERTAIN))
-    row.given_back = True
+def _as_pending(row: Row) -> Outcome:
+    """The outcome of a waiting row when sending is halted: pending, or uncertain if in doubt."""
+    if row.answer_doubted:
+        return _as_stray(row.outcome(Status.UNCERTAIN))
+    row.reported_pending = True
     return row.outcome(Status.PENDING)
 
 
-def _maybe_anothers(outcome: Outcome, was: Status | None = None) -> Outcome:
-    """The outcome of a row whose answer may be another row's: uncertain, its numberids kept."""
+def _as_stray(outcome: Outcome, was: Status | None = None) -> Outcome:
+    """The uncertain outcome of a row whose answer may be another row's; numberids are kept."""
     message = "the service sent answers nobody had asked for, and this row's may be another's"
     if outcome.status is not Status.UNCERTAIN:
         message += f": {outcome.status} {'|'.join(outcome.numberids)}".rstrip()

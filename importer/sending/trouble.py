@@ -1,24 +1,24 @@
-"""What the service's trouble means for all rows: who waits, who may try, when it is over.
+"""A state machine of the service's trouble: when all rows wait, how many may be sent, when to stop.
 
-Its rules; "certain" is an answer that says what became of a row, whatever that is:
+Its rules; "certain" is an answer that says what became of a row, created or rejected:
 
-1. *Throttled* (429, 503 with Retry-After): nobody begins before the wait is over. With nothing
-   certain for `give_up_after` seconds of it, the run stops.
-2. *Unreachable* (nothing could be sent): one request at a time tries, after a back-off with full
-   jitter, and all others wait. Any connection that is made ends it. With none for
+1. *Throttled* (429, 503 with Retry-After): no request begins before the wait is over. Without a
+   certain answer for `give_up_after` seconds, the run stops.
+2. *Unreachable* (nothing could be sent): one request at a time is tried, after a back-off with full
+   jitter, and all others wait. Any connection that is made ends this state. Without one for
    `give_up_after` seconds, the run stops.
 3. *Storm*: `storm_after` uncertain answers in a row. Nothing is sent until the service answers a
-   harmless GET, asked with back-off; then one row is tried, alone. If that is uncertain, too, the
-   next try waits longer: a 16th, an 8th, a quarter, half of `give_up_after`. After `SINGLES` such
-   rows, or with nothing certain for `give_up_after` seconds, the run stops.
-4. After a certain answer in a storm 2 rows may be in flight, and twice as many after each other
-   one, until that is full pace. An uncertain answer before then is a storm at once.
+   harmless GET, repeated with back-off; then one row is tried, alone. If that is uncertain, too,
+   the next try waits longer: a 16th, an 8th, a quarter, half of `give_up_after`. After
+   `SINGLE_TRIES` such rows, or without a certain answer for `give_up_after` seconds, the run stops.
+4. *Recovery*: after a certain answer in a storm 2 rows may be in flight, and twice as many after
+   each further one, up to full pace. An uncertain answer before then is a storm at once.
 
-So with nothing certain in between, at most `storm_after` rows, those in flight beside the last of
-them, and `SINGLES` more become uncertain: with the default 5, concurrency + 9.
+So without certain answers, at most `storm_after` rows, those in flight beside the last of them, and
+`SINGLE_TRIES` more become uncertain: with the default 5, concurrency + 9.
 
-Answers to requests that began before a trouble was noticed neither prolong nor end it, but for
-connections that prove the service reachable. Times are handed in, in seconds of one clock.
+Answers to requests that began before a trouble was noticed neither prolong nor end it; a connection
+that proves the service reachable does. Times are arguments, in seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -28,47 +28,47 @@ import math
 from importer.model import Stop
 from importer.settings import RetryPolicy
 
-SINGLES = 5
+SINGLE_TRIES = 5
 
 _LATER = "Resume the run when the service is well again: the rows that were not sent are pending."
 
 
 class Trouble:
-    """The troubles of the moment."""
+    """The state of trouble of one run."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._throttle_gate = -math.inf
         self._down_gate = -math.inf
         self.probe_at: float | None = None
-        """When to send the harmless GET; None: not wanted."""
-        self.reaching = 1
-        """Which try in a row at reaching the service is the next one to fail, from 1."""
+        """When to send the harmless GET; None: no GET is due."""
+        self.connect_attempt = 1
+        """The number of the next attempt to connect, from 1, since the service was reached."""
         self.throttled_seconds = 0.0
-        """How long the service has had everybody wait, in the whole run."""
+        """How long the service has throttled us, over the whole run."""
         self._throttled_since: float | None = None
         self._down_since: float | None = None
-        self._in_a_row = 0
+        self._uncertain_in_a_row = 0
         self._storm_since: float | None = None
         self._paused_at = -math.inf
-        self._singles = 0
+        self._single_tries = 0
         self._probes = 0
         self._recovering: int | None = None
 
     @property
     def gate(self) -> float:
-        """Nobody begins before this time."""
+        """No request begins before this time."""
         return max(self._throttle_gate, self._down_gate)
 
     @property
-    def at_once(self) -> int | None:
-        """How many may be in flight at most; None: as many as the pace allows."""
+    def max_in_flight(self) -> int | None:
+        """The most requests that may be in flight; None: as many as the pace allows."""
         if self._storm_since is not None:
             return 0 if self.probe_at is not None else 1
         return 1 if self._down_since is not None else self._recovering
 
     def throttled(self, now: float, after: float, message: str) -> Stop | None:
-        """The service asks everybody to wait."""
+        """The service asks to wait `after` seconds."""
         limit = self._policy.give_up_after
         if self._throttled_since is None:
             self._throttled_since = now
@@ -98,21 +98,21 @@ class Trouble:
                 f"the service could not be reached for {limit:.0f} s: {message}",
                 f"Check the network, the base URL and any proxy. {_LATER}",
             )
-        self.reaching += 1
+        self.connect_attempt += 1
         self._down_gate = now + min(after, left)
         return None
 
     def reached(self, began: float, *, answered: bool) -> None:
-        """A connection was made; one of before the trouble proves nothing unless it answered."""
+        """A connection was made; one from before the trouble counts only if it `answered`."""
         if self._down_since is not None and (answered or began > self._down_since):
             self._down_since = None
             self._down_gate = -math.inf
-            self.reaching = 1
+            self.connect_attempt = 1
 
     def certain(self, began: float) -> None:
         """The service said what became of a row."""
         self._throttled_since = None
-        self._in_a_row = 0
+        self._uncertain_in_a_row = 0
         if began <= self._paused_at:
             return
         if self._storm_since is not None:
@@ -126,19 +126,19 @@ class Trouble:
             self._recovering = None
 
     def uncertain(self, now: float, began: float, message: str) -> Stop | None:
-        """Nobody knows what became of a row."""
-        self._in_a_row += 1
+        """The answer to a row is uncertain."""
+        self._uncertain_in_a_row += 1
         if began <= self._paused_at:
             return None
         if self._storm_since is None:
-            if self._recovering is None and self._in_a_row < self._policy.storm_after:
+            if self._recovering is None and self._uncertain_in_a_row < self._policy.storm_after:
                 return None
-            self._storm_since, self._singles, wait = now, 0, self._policy.base
+            self._storm_since, self._single_tries, wait = now, 0, self._policy.base
         else:
-            self._singles += 1
-            if self._singles >= SINGLES:
+            self._single_tries += 1
+            if self._single_tries >= SINGLE_TRIES:
                 return self._storm_stop(now, message)
-            wait = self._policy.give_up_after * 2.0 ** (self._singles - SINGLES)
+            wait = self._policy.give_up_after * 2.0 ** (self._single_tries - SINGLE_TRIES)
         self._recovering = None
         self._paused_at = now
         self._probes = 0

@@ -147,12 +147,12 @@ class TestUnreachable:
         trouble = Trouble(RetryPolicy())
         assert trouble.unreachable(10.0, 9.9, 1.0, "refused") is None
         trouble.reached(5.0, answered=False)
-        alone = trouble.at_once
+        alone = trouble.max_in_flight
         trouble.reached(5.0, answered=True)
-        assert (alone, trouble.at_once) == (1, None)
+        assert (alone, trouble.max_in_flight) == (1, None)
         assert trouble.unreachable(10.0, 9.9, 1.0, "refused") is None
         trouble.reached(11.0, answered=False)
-        assert trouble.at_once is None
+        assert trouble.max_in_flight is None
 
     def test_an_interrupt_ends_the_wait(self) -> None:
         world = World(lambda at, row: NOT_SENT)
