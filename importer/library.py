@@ -142,6 +142,7 @@ __all__ = [
     "history",
     "init",
     "key_in_map",
+    "left_behind",
     "lines_of",
     "load_mapping",
     "mapping_in",
@@ -216,6 +217,16 @@ class RunOptions(CheckOptions, total=False):
     """What may go along with a run; `guard` says how it minds the runs of the past."""
 
     guard: Guard
+
+
+class PlanOptions(RunOptions, total=False):
+    """What may go along with a plan.
+
+    `mended` are those of the runs that it leaves out whose failed rows are imported as a list of
+    their own: they are left out, too.
+    """
+
+    mended: Iterable[File]
 
 
 class ApplyOptions(TypedDict, total=False):
@@ -432,7 +443,7 @@ def plan(
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
     excepted: Iterable[File] = (),
-    **options: Unpack[RunOptions],
+    **options: Unpack[PlanOptions],
 ) -> PlanResult:
     """Do all of :func:`run` up to the first request, and keep it in a folder for :func:`apply`.
 
@@ -448,6 +459,7 @@ def plan(
         reading or SourceOptions(),
         settings or RunSettings(),
         tuple(map(Path, excepted)),
+        tuple(map(Path, options.pop("mended", ()))),
         _edits(options.pop("edits", None)),
     )
 
@@ -523,6 +535,15 @@ def restore(run_dir: File) -> int:
     JournalError where it cannot be trusted at all.
     """
     return recovery.restore(Path(run_dir))
+
+
+def left_behind(run_dir: File, later: Iterable[File]) -> tuple[int, ...]:
+    """Rows of a run that are to be sent, and that all later runs of the same list have left out.
+
+    They might have arrived when those were planned, and surely have not, as is known since. Raises
+    JournalError.
+    """
+    return recovery.left_behind(Path(run_dir), map(Path, later))
 
 
 def report(run_dir: File) -> RunResult:
@@ -696,7 +717,7 @@ async def plan_async(
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
     excepted: Iterable[File] = (),
-    **options: Unpack[RunOptions],
+    **options: Unpack[PlanOptions],
 ) -> PlanResult:
     """As :func:`plan`, without blocking the running event loop; cancelling it ends the planning.
 

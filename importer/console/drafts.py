@@ -26,7 +26,7 @@ import secrets
 import shutil
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,6 +35,7 @@ from typing import Any, BinaryIO, Self
 
 from aiohttp import web
 
+from importer import library
 from importer.errors import OutputError, UsageError
 from importer.files import make_private_folder, sync_folder, write_private
 from importer.settings import SourceOptions
@@ -42,7 +43,7 @@ from importer.settings import SourceOptions
 MAPPING = "mapping.yaml"
 EDITS = "edits.jsonl"
 FAILURES = "failures.csv"
-"""The file of a run with the rows that failed, which only grows: the list of who mends them."""
+"""The file of a run with the rows that failed: the list of who mends them."""
 MOST_BYTES = 4096 * 2**20
 """The most bytes of an upload: what the sources take for a copy."""
 
@@ -75,7 +76,8 @@ class Draft:
     the mapping names, and to `base_url` instead of the customer's own. `planned_from` says what its
     plan was made of, so that it shows when a part is another. With `again`, what was sent by past
     imports is sent once more. What the runs `excepted` have sent is left out: the last of them is
-    that of which this is the rest. `mends` is the run whose failed rows are its list.
+    that of which this is the rest. `mends` is the run whose failed rows are its list, `mended_rows`
+    of them: more of its rows may have failed since.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Draft:
     again: bool = False
     excepted: tuple[Path, ...] = ()
     mends: Path | None = None
+    mended_rows: int = 0
 
     @property
     def file(self) -> Path:
@@ -116,15 +119,6 @@ class Draft:
         planned = ("send",) if self.plan_dir is not None else ()
         sent = ("result",) if self.run_dir is not None else ()
         return ("file", "columns", *mapped, *planned, *sent)
-
-    def mends_all(self) -> bool:
-        """Whether its list has all rows of the run that failed: some may have since; blocks."""
-        if self.mends is None:
-            return False
-        try:
-            return (self.mends / FAILURES).stat().st_size == self.size
-        except OSError:
-            return True
 
     def changed_at(self) -> datetime:
         """When anything of it was last chosen, mapped or mended; blocks."""
@@ -150,6 +144,7 @@ class Draft:
             "again": self.again,
             "excepted": [str(path) for path in self.excepted],
             "mends": str(self.mends) if self.mends is not None else None,
+            "mended_rows": self.mended_rows,
         }
         return json.dumps(about, ensure_ascii=False, indent=1)
 
@@ -178,7 +173,9 @@ class Draft:
                 planned_from={str(key): str(value) for key, value in planned_from.items()},
                 again=bool(about["again"]),
                 excepted=tuple(map(Path, about["excepted"])),
-                mends=_path(about.get("mends")),  # drafts of earlier versions have none
+                # Drafts of earlier versions have none of these.
+                mends=_path(about.get("mends")),
+                mended_rows=int(about.get("mended_rows", 0)),
             )
             usable = about["version"] == _VERSION and draft.name == cleaned_name(draft.name)
             if usable and draft.file.is_file():
@@ -223,20 +220,11 @@ class Drafts:
     def begin_anew(self, draft: Draft, excepted: Path) -> Draft:
         """The draft of the same list, read and mended as that one, for what a run has not sent.
 
-        It is made unless there is one. Raises UsageError where the rows of the run that failed have
-        an import of their own, since they would stand in both, and OutputError.
+        It is made unless there is one. Raises OutputError.
         """
         with self._continuing:
-            continued = self.continued(excepted)
-            if continued.rest is not None:
-                return continued.rest
-            if continued.mended is not None:
-                raise UsageError(
-                    f"the rows that failed have an import of their own, {continued.mended.name}:"
-                    " they would be in both",
-                    "Send the rest as it is; or remove that import on the first page, if nothing of"
-                    " it was sent.",
-                )
+            if (rest := self.continued(excepted).rest) is not None:
+                return rest
             with self.receive(draft.name) as upload, draft.file.open("rb") as file:
                 upload.copy(file)
                 upload.take_over(replace(draft, excepted=(*draft.excepted, excepted)))
@@ -247,12 +235,12 @@ class Drafts:
     ) -> Draft:
         """The draft of the rows of a run that failed; it is made unless there is one.
 
-        The rest of the run has these rows, too: where that has a draft, it is this one. `chosen`
-        are other fields of the draft. Raises OutputError, and OSError for the file of the rows.
+        Where the rest of the run has a draft, and they have none, they are among it. `chosen` are
+        other fields of the draft. Raises OutputError, and OSError for the file of the rows.
         """
         with self._continuing:
             continued = self.continued(run_dir)
-            if (there := continued.rest or continued.mended) is not None:
+            if (there := continued.mended or continued.rest) is not None:
                 return there
             with self.receive(name) as upload, failures.open("rb") as file:
                 upload.copy(file)
@@ -261,11 +249,7 @@ class Drafts:
 
     def continued(self, run_dir: Path) -> Continued:
         """The drafts in which a run is gone on with."""
-        drafts = self.all()
-        return Continued(
-            next((draft for draft in drafts if draft.mends == run_dir), None),
-            next((draft for draft in drafts if draft.excepted[-1:] == (run_dir,)), None),
-        )
+        return Continued.among(self.all(), run_dir)
 
     def all(self) -> list[Draft]:
         """The drafts that can be used, newest first."""
@@ -355,10 +339,42 @@ class Drafts:
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """The drafts in which a run is gone on with: of its failed rows, and of all it has not sent."""
+    """The drafts in which a run is gone on with.
+
+    `mended` has its failed rows. The first of the `rests` has all that it has not sent, without
+    those; each other one has what the one before has not sent.
+    """
 
     mended: Draft | None = None
-    rest: Draft | None = None
+    rests: tuple[Draft, ...] = ()
+
+    @classmethod
+    def among(cls, drafts: Sequence[Draft], run_dir: Path) -> Self:
+        """Those of some drafts."""
+        rests = {draft.excepted[-1]: draft for draft in drafts if draft.excepted}
+        found: list[Draft] = []
+        last: Path | None = run_dir
+        while last is not None and last in rests:
+            found.append(rests.pop(last))
+            last = found[-1].run_dir
+        mended = next((draft for draft in drafts if draft.mends == run_dir), None)
+        return cls(mended, tuple(found))
+
+    @property
+    def rest(self) -> Draft | None:
+        """The import of all that the run has not sent."""
+        return self.rests[0] if self.rests else None
+
+    def left_behind(self, run_dir: Path) -> tuple[int, ...]:
+        """Rows of the run that are to be sent, and that no import of the rest has; blocks.
+
+        They may have arrived when the last one was planned, and surely have not, as is known since.
+        None are told where the last one can still be planned anew: it has them then.
+        """
+        sent = [draft.run_dir for draft in self.rests if draft.run_dir is not None]
+        if not sent or len(sent) < len(self.rests):
+            return ()
+        return library.left_behind(run_dir, sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError
 
 from importer import library
 from importer.console.downloads import disposition
-from importer.console.drafts import DRAFTS, Draft
+from importer.console.drafts import DRAFTS, Continued, Draft
 from importer.console.pages import PAGES, STEPS
 from importer.console.saved_mappings import SAVED_MAPPINGS
 from importer.console.security import CSRF_FIELD, RefusedError, check_csrf
@@ -62,16 +62,14 @@ async def _page(
         asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
     )
     sent = [draft for draft in drafts if draft.run_dir is not None]
-    mended = await asyncio.to_thread(lambda: {draft.mends for draft in sent if draft.mends_all()})
-    gone_on_with = {draft.excepted[-1] for draft in sent if draft.excepted}
+    mended = {draft.mends: draft.mended_rows for draft in sent if draft.mends is not None}
+    left_behind = await asyncio.to_thread(_left_behind, drafts, sent)
     by_run = {draft.run_dir: draft for draft in sent}
     # What was sent is told of by the ledger; rehearsals are not entered there.
     begun = [draft for draft in drafts if draft.run_dir not in past.run_dirs]
 
-    def left(run_dir: Path | None, counts: Mapping[str, int]) -> list[str]:
-        return left_to_do(
-            counts, is_mended=run_dir in mended, is_gone_on_with=run_dir in gone_on_with
-        )
+    def left(run_dir: Path, counts: Mapping[str, int]) -> list[str]:
+        return left_to_do(counts, mended.get(run_dir, 0), left_behind.get(run_dir))
 
     return request.app[PAGES].render(
         request,
@@ -122,21 +120,29 @@ def _rehearsals(drafts: Iterable[Draft]) -> dict[str, PastRun]:
     return found
 
 
+def _left_behind(drafts: Sequence[Draft], sent: Sequence[Draft]) -> dict[Path, int]:
+    """Of the imports whose rest was sent, how many rows that one has left behind; blocks."""
+    found = {}
+    for run_dir in {draft.excepted[-1] for draft in sent if draft.excepted}:
+        found[run_dir] = 0
+        with contextlib.suppress(ImporterError):
+            found[run_dir] = len(Continued.among(drafts, run_dir).left_behind(run_dir))
+    return found
+
+
 def left_to_do(
-    counts: Mapping[str, int], *, is_mended: bool = False, is_gone_on_with: bool = False
+    counts: Mapping[str, int], mended: int = 0, left_behind: int | None = None
 ) -> list[str]:
     """What a person still has to do about an import, in words; nothing where it is done.
 
-    `counts` has how many of its rows are in each state; those without any may be missing. Imports
-    of their own have sent, where it `is_mended`, its rows that failed, and where it
-    `is_gone_on_with`, all that it has not sent.
+    `counts` has how many of its rows are in each state; those without any may be missing. So many
+    rows that failed were `mended` in an import of their own. Where its rest was sent, all else that
+    it has not sent is in that one, but for rows that it has `left_behind`.
     """
     pending, uncertain = counts.get(Status.PENDING, 0), counts.get(Status.UNCERTAIN, 0)
-    failed = counts.get(Status.REJECTED, 0) + counts.get(Status.INVALID, 0)
-    if is_gone_on_with:
-        pending = 0
-    if is_mended or is_gone_on_with:
-        failed = 0
+    failed = counts.get(Status.REJECTED, 0) + counts.get(Status.INVALID, 0) - mended
+    if left_behind is not None:
+        pending, failed = left_behind, 0
     return [
         words
         for number, words in (

@@ -51,6 +51,7 @@ _CHANGED = {
     "edits": "cells were mended, or rows left out",
     "reading": "the list is read in another way",
     "place": "the records go elsewhere",
+    "excepted": "rows that may have arrived were settled in the import before this one",
 }
 _STEP_OF = {"form": "columns", "contacts": "columns", "stamp": "columns", "disposition": "columns"}
 
@@ -210,7 +211,7 @@ def _changed(
     if made_of is None or draft.run_dir is not None or not draft.mapping.exists():
         return ()
     now = ingredients(draft, where)
-    return tuple(words for name, words in _CHANGED.items() if now[name] != made_of.get(name))
+    return tuple(words for name, words in _CHANGED.items() if now[name] != made_of.get(name, ""))
 
 
 def _sent_before(drafts: Drafts, draft: Draft, where: Whereabouts) -> tuple[Draft, ...]:

@@ -7,6 +7,7 @@ ledgers, under the id of its run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from aiohttp.typedefs import Handler
 
 from importer import library
 from importer.console.downloads import send_file
-from importer.console.drafts import DRAFTS, FAILURES, Continued, Draft, Place, open_draft
+from importer.console.drafts import DRAFTS, FAILURES, Continued, Draft, Drafts, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.records import part_name, with_part_names
 from importer.console.target import TARGETS
@@ -148,8 +149,38 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """The rows of a run that failed as an import of their own: how many, and what became of them.
+
+    `counts` is None before anything of it was sent.
+    """
+
+    draft: Draft
+    rows: int
+    counts: Mapping[Status, int] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether each of them was created, or left out."""
+        done = (Status.CREATED, Status.SKIPPED)
+        return self.counts is not None and sum(self.counts[one] for one in done) == self.rows
+
+    @property
+    def words(self) -> str:
+        """What became of them."""
+        if self.counts is None:
+            return "not sent yet"
+        states = ((words.lower(), rows) for words, rows, _ in _figures(self.counts) if rows)
+        return ", ".join(f"{rows:,} {words}" for words, rows in states)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """How a run stands; `rows_failed` and `rows_uncertain` are some, a page of each."""
+    """How a run stands; `rows_failed` and `rows_uncertain` are some, a page of each.
+
+    `continued` has the imports in which it is gone on with. The rows `left_behind` are in none of
+    them, though they are to be sent.
+    """
 
     past: PastRun
     summary: Mapping[str, Any]
@@ -158,6 +189,9 @@ class Result:
     rows_uncertain: RowPage
     has_stamp: bool
     plan_id: str | None
+    continued: Continued
+    mended: Mended | None
+    left_behind: tuple[int, ...]
 
     def count(self, *states: Status) -> int:
         """The number of rows in these states."""
@@ -172,8 +206,37 @@ class Result:
 
     @property
     def failed(self) -> int:
-        """Rows to be mended."""
+        """Rows that failed, wherever they are mended."""
         return self.count(Status.REJECTED, Status.INVALID)
+
+    @property
+    def to_mend(self) -> int:
+        """Rows that failed, and have no import of their own."""
+        if self.mended is not None:
+            return self.failed - self.mended.rows
+        return 0 if self.continued.rest is not None else self.failed
+
+    @property
+    def rest(self) -> Draft | None:
+        """The import of the rest to go to: that which is still to be sent, else the first."""
+        unsent = [draft for draft in self.continued.rests if draft.run_dir is None]
+        return unsent[0] if unsent else self.continued.rest
+
+    @property
+    def figures(self) -> tuple[tuple[str, int, str], ...]:
+        """How many rows are in each state, in words, and how good that is; each row stands once."""
+        unsent, to_mend = self.count(Status.PENDING), self.to_mend
+        if self.continued.rest is not None:
+            unsent = len(self.left_behind)
+        apart = self.failed - to_mend + self.count(Status.PENDING) - unsent
+        counts = {
+            **self.past.counts,
+            Status.PENDING: unsent,
+            Status.INVALID: to_mend,
+            Status.REJECTED: 0,
+        }
+        others = (("In an import of their own", apart, ""),) if apart else ()
+        return (*_figures(counts), *others)
 
 
 async def _of_draft(request: web.Request) -> Shown | None:
@@ -236,12 +299,11 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
     result = None
     work = sending or looking
     try:
-        result = await asyncio.to_thread(_read, shown, busy=work is not None)
+        result = await asyncio.to_thread(_read, request.app[DRAFTS], shown, busy=work is not None)
     except ImporterError as error:
         # It is worse than what ended before; but what was refused just now is answered first.
         told, refused = (told if refused else shown.told(error)), True
     ours = {None, request.app[TARGETS].sandbox_dir}
-    continued, others_failed = await asyncio.to_thread(_continued, request, shown)
     part = is_part(request)
     return request.app[PAGES].render(
         request,
@@ -255,10 +317,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         looking=looking,
         state=work.state() if work is not None else None,
         can_go_on=result is not None and result.past.sandbox in ours,
-        continued=continued,
-        others_failed=others_failed,
         all_files=FILES,
-        counts=_counts(result) if result is not None else (),
         known_by=known_by,
         words=lambda text: with_part_names(page_words(text)),
         kind_words=kind_words,
@@ -266,31 +325,35 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
     )
 
 
-def _continued(request: web.Request, shown: Shown) -> tuple[Continued, bool]:
-    """The drafts in which a run is gone on with, and whether others failed since one mends them."""
-    continued = request.app[DRAFTS].continued(shown.folder)
-    mended = continued.mended if continued.rest is None else None
-    return continued, mended is not None and not mended.mends_all()
-
-
 def known_by(row: ResultRow) -> list[tuple[str, str]]:
     """The first cells of a row that hold something, by header: to know the lead by."""
     return [(header, cell) for header, cell in row.cells.items() if cell.strip()][:MOST_CELLS]
 
 
-def _counts(result: Result) -> tuple[tuple[str, int, str], ...]:
+def _figures(counts: Mapping[Status, int]) -> tuple[tuple[str, int, str], ...]:
     """The states of rows in words, how many rows are in each, and how good that is."""
     every = (
-        ("Created", result.count(Status.CREATED), "good"),
-        ("To be mended", result.failed, "bad"),
-        ("May have arrived", result.count(Status.UNCERTAIN), "doubtful"),
-        ("Not sent yet", result.count(Status.PENDING), "doubtful"),
-        ("Left out", result.count(Status.SKIPPED), ""),
+        ("Created", counts[Status.CREATED], "good"),
+        ("To be mended", counts[Status.REJECTED] + counts[Status.INVALID], "bad"),
+        ("May have arrived", counts[Status.UNCERTAIN], "doubtful"),
+        ("Not sent yet", counts[Status.PENDING], "doubtful"),
+        ("Left out", counts[Status.SKIPPED], ""),
     )
     return tuple((words, rows, tone if rows else "") for words, rows, tone in every)
 
 
-def _read(shown: Shown, *, busy: bool) -> Result:
+def _mended(draft: Draft | None) -> Mended | None:
+    """How the import of rows that failed stands."""
+    if draft is None:
+        return None
+    counts = None
+    if draft.run_dir is not None:
+        with contextlib.suppress(ImporterError):  # its own page tells what is wrong with it
+            counts = library.past_run(draft.run_dir).counts
+    return Mended(draft, draft.mended_rows, counts)
+
+
+def _read(drafts: Drafts, shown: Shown, *, busy: bool) -> Result:
     """How a run stands; its files are written first where a crash kept them away."""
     folder, view = shown.folder, shown.view
     past = library.past_run(folder)
@@ -302,6 +365,7 @@ def _read(shown: Shown, *, busy: bool) -> Result:
         ((Status.UNCERTAIN,), view.uncertain),
     )
     failed, uncertain = library.pages_of_rows(folder, asked, most=MOST_ROWS)
+    continued = drafts.continued(folder)
     return Result(
         past,
         _summary(folder),
@@ -310,6 +374,9 @@ def _read(shown: Shown, *, busy: bool) -> Result:
         uncertain,
         library.has_stamp(folder),
         _plan_id(folder) if past.needs_service else None,
+        continued,
+        _mended(continued.mended),
+        continued.left_behind(folder),
     )
 
 
@@ -378,8 +445,32 @@ def _draft_of_failures(request: web.Request, shown: Shown) -> Draft:
         f"{shown.stem} failures.csv",
         shown.folder / FAILURES,
         mapping,
+        mended_rows=past.counts[Status.REJECTED] + past.counts[Status.INVALID],
         **where,
     )
+
+
+async def _send_left_behind(request: web.Request) -> web.Response:
+    """``POST …/left-behind``: rows that the rest has left out get another import of the rest."""
+    shown = await _shown(request)
+    try:
+        draft = await asyncio.to_thread(_draft_of_left_behind, request, shown)
+    except ImporterError as error:
+        return await _page(request, shown, shown.told(error))
+    raise web.HTTPSeeOther(f"/drafts/{draft.id}/plan" if draft is not None else shown.page)
+
+
+def _draft_of_left_behind(request: web.Request, shown: Shown) -> Draft | None:
+    """It leaves out whatever any import of the list has sent; None where nothing is left behind."""
+    continued = request.app[DRAFTS].continued(shown.folder)
+    last = continued.rests[-1] if continued.left_behind(shown.folder) else None
+    if last is None or last.run_dir is None:
+        return None
+    if library.past_run(last.run_dir).needs_service:
+        raise UsageError(
+            "the import of the rest is not finished yet", "Send that first: it is left out there."
+        )
+    return request.app[DRAFTS].begin_anew(last, last.run_dir)
 
 
 async def _reconcile(request: web.Request) -> web.Response:
@@ -661,6 +752,7 @@ _OF_A_RUN: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "", _show),
     ("GET", "/files/{name}", _download),
     ("POST", "/mend", _mend),
+    ("POST", "/left-behind", _send_left_behind),
     ("POST", "/reconcile", _reconcile),
     ("POST", "/reconcile/stop", _stop),
     ("GET", "/reconcile/events", _events),

@@ -84,7 +84,8 @@ class Job:
     """One list to import: what to read and how, what it means, where it goes.
 
     `source` is the path of a file, or a frame. `excepted` are the directories of runs of the same
-    list whose rows are left out. `edits` is a file of edits that are laid over its cells.
+    list: rows that these have created, or may have, are left out, and of those `mended` the rows
+    that failed, too. `edits` is a file of edits that are laid over its cells.
     """
 
     source: Path | Frame
@@ -93,6 +94,7 @@ class Job:
     reading: SourceOptions = field(default_factory=SourceOptions)
     settings: RunSettings = field(default_factory=RunSettings)
     excepted: tuple[Path, ...] = ()
+    mended: tuple[Path, ...] = ()
     edits: Path | None = None
 
     @property

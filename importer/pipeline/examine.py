@@ -63,6 +63,8 @@ from importer.survey.duplicates import Repeats, Seen
 from importer.survey.surveyor import Decision, FillCounter, Surveyor, is_ready
 
 COPY = "source.parquet"
+SENT_BEFORE = "sent_before"
+"""The code of rows that another run of the list has sent, or may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +299,7 @@ class Examination:
         checked = without_rows(evaluated.checked, self.look.edits.left_out, LEFT_OUT)
         for before in self.look.sent_before:
             message = f"left out, since {before.run_id} has sent it"
-            why = Problem(None, None, None, "sent_before", message, severity=Severity.WARNING)
+            why = Problem(None, None, None, SENT_BEFORE, message, severity=Severity.WARNING)
             checked = without_rows(checked, before.rows, why)
         return replace(evaluated, checked=checked)
 

@@ -331,8 +331,8 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
 def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
     """The rows of a run of the same list that are, or may be, in the service.
 
-    Raises UsageError where it is a run of another list, whose rows would be others, or went
-    elsewhere; JournalError.
+    Of one whose failed rows are imported as a list of their own, with these. Raises UsageError
+    where it is a run of another list, whose rows would be others, or went elsewhere; JournalError.
     """
     directory = RunDirectory(run_dir)
     with Journal.read(directory.journal) as journal:
@@ -358,13 +358,18 @@ def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
             "--except takes a run that went to the same project. Leave it out, or name that"
             " project.",
         )
-    return SentBefore(description.run_id, run_dir.absolute(), rows_sent(directory))
+    failed = (Status.REJECTED, Status.INVALID) if run_dir in job.mended else ()
+    return SentBefore(description.run_id, run_dir.absolute(), rows_sent(directory, *failed))
 
 
-def rows_sent(directory: RunDirectory) -> RowNumbers:
-    """The rows of a run that are, or may be, in the service; raises JournalError."""
+def rows_sent(directory: RunDirectory, *more: Status) -> RowNumbers:
+    """The rows of a run that are, or may be, in the service, and those in `more` states.
+
+    Raises JournalError.
+    """
+    states = (Status.CREATED, Status.UNCERTAIN, *more)
     with Journal.read(directory.journal) as journal:
-        return np.fromiter(journal.rows_in(Status.CREATED, Status.UNCERTAIN), dtype=np.int64)
+        return np.fromiter(journal.rows_in(*states), dtype=np.int64)
 
 
 def _describe(job: Job, source: Source, lists: Lists) -> Description:

@@ -39,6 +39,7 @@ from importer.pipeline.apply import (
 )
 from importer.pipeline.approve import Approval, PlanRegister, approved, refuse_other_plan
 from importer.pipeline.canary import Canary
+from importer.pipeline.examine import SENT_BEFORE
 from importer.pipeline.rundir import RESULT_FILES, RunDirectory, log_about_run
 from importer.pipeline.running import Control
 from importer.pipeline.summary import (
@@ -250,6 +251,23 @@ def _described(directory: RunDirectory, journal: Journal) -> PastRun:
         counts_of(journal, int(meta["rows"])),
         meta,
     )
+
+
+def left_behind(path: Path, later: Iterable[Path]) -> tuple[int, ...]:
+    """Rows of a run that are to be sent, and that all later runs of the list have left out.
+
+    They might have arrived when those were planned, and surely have not, as is known since. Raises
+    JournalError.
+    """
+    with Journal.read(RunDirectory(path).journal) as journal:
+        amended = journal.amended().items()
+        released = {row for row, (became, _) in amended if became is Status.PENDING}
+        released -= journal.entries(released).keys()
+    for other in later:
+        with Journal.read(RunDirectory(other).journal) as journal:
+            found = journal.entries(released).values()
+        released &= {one.row for one in found if SENT_BEFORE in (one.code or "").split("|")}
+    return tuple(sorted(released))
 
 
 def restore(path: Path) -> int:

@@ -18,11 +18,12 @@ import pytest
 
 from importer import library
 from importer.console.downloads import disposition
-from importer.console.drafts import Drafts
+from importer.console.drafts import Drafts, Place
+from importer.console.home import left_to_do
 from importer.journal.journal import Journal
 from importer.model import Status
 from importer.settings import RunSettings, Secret, Target
-from tests.support.console_import import KEY, planned, sent, settled, shown, stream
+from tests.support.console_import import KEY, order, planned, sent, settled, shown, stream
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, Page, live_console
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
@@ -180,25 +181,119 @@ def test_rows_that_failed_are_mended_by_one_import_and_no_second_one(
     planned(browser, draft.id)
     sent(browser, f"/drafts/{draft.id}/send", "first")
     page = browser.get(address)
-    assert "the rows that failed were mended and sent" in page.words
+    assert "the row that failed has an import of its own: 1 created" in page.words
+    assert "To be mended 0" in page.words
+    assert figures(page) == {"In an import of their own": 1}
     assert f'href="/drafts/{draft.id}/result">See the result<' in page.text
     again = browser.post(f"{address}/mend")
     assert again.headers["location"] == f"/drafts/{draft.id}/result"
     assert len(service.records(134)) == 1
     assert "row to be mended" not in browser.get("/").words
-    failures = run.directory.path / "failures.csv"
-    before = failures.read_bytes()
-    failures.write_bytes(before + b"a row that was released, sent once more, and refused\n")
-    page = browser.get(address)
-    assert "Other rows failed since" in page.words
-    assert "some rows need you" in page.words
-    assert "row to be mended" in browser.get("/").words
-    failures.write_bytes(before)
     # A draft that was removed is begun again; the ledger knows what it has sent.
     drafts.remove(draft.id)
     second = browser.post(f"{address}/mend").headers["location"].split("/")[2]
     assert browser.post(f"/drafts/{second}/fix/cell", cell).status == 303
     assert "this list was sent to project 134 before" in planned(browser, second).words.lower()
+
+
+def test_rows_that_failed_after_the_others_were_mended_are_told_apart_from_them(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, state_dir: Path
+) -> None:
+    rows = f"{WRONG},36301234599.0\nAnn,06 30 123 4510\n"
+    run = imported(tmp_path, service, "leads.csv", f"Name,Phone\n{rows}")
+    address, drafts = address_of(run), Drafts(state_dir / "console" / "drafts")
+    draft_id = browser.post(f"{address}/mend").headers["location"].split("/")[2]
+    drafts.change(draft_id, run_dir=run.directory.path)  # as if it was sent
+    assert "row to be mended" not in browser.get("/").words
+    with closing(sqlite3.connect(run.directory.journal)) as journal, journal:
+        journal.execute("UPDATE rows SET status = (SELECT status FROM rows WHERE row = 2)")
+    run.directory.journal.with_name("journal.sqlite3.mark").unlink()
+    page = browser.get(address)
+    assert "Other rows failed since" in page.words
+    assert "some rows need you" in page.words
+    assert figures(page) == {"To be mended": 1, "In an import of their own": 1}
+    assert left_to_do({"invalid": 2}, mended=1) == ["1 row to be mended"]
+
+
+def figures(page: Page) -> dict[str, int]:
+    """What became of how many rows, as a page tells it, but for what became of none."""
+    found = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", page.text)
+    return {words: int(rows.replace(",", "")) for words, rows in found if rows != "0"}
+
+
+def gone_on_with(
+    browser: Browser, drafts: Drafts, service: LiveSandbox, run: library.RunResult
+) -> str:
+    """The id of the draft of a run's rest, once that was sent."""
+    draft_id = browser.draft_id("spring leads.csv", LIST.encode())
+    drafts.set_mapping(draft_id, MAPPING)
+    folder = run.directory.path
+    where = {"place": Place.SERVICE, "project": 134, "base_url": service.base_url}
+    drafts.change(draft_id, plan_dir=folder, run_dir=folder, **where)
+    answer = browser.post(f"/drafts/{draft_id}/send/anew")
+    rest = answer.headers["location"].split("/")[2]
+    planned(browser, rest)
+    assert "All is sent" in sent(browser, f"/drafts/{rest}/send", "all").words
+    return rest
+
+
+@pytest.mark.parametrize("failed_are_mended", [False, True])
+def test_a_row_that_the_rest_has_left_out_is_sent_once_by_a_button(
+    tmp_path: Path,
+    service: LiveSandbox,
+    browser: Browser,
+    drafts: Drafts,
+    failed_are_mended: bool,
+) -> None:
+    run = imported(tmp_path, service, "spring leads.csv", LIST, limit=6)
+    address = address_of(run)
+    rest = gone_on_with(browser, drafts, service, run)
+    page = browser.get(address)
+    assert figures(page) == {"Created": 4, "May have arrived": 2, "In an import of their own": 3}
+    mended = ""
+    if failed_are_mended:
+        answer = browser.post(f"/drafts/{rest}/result/mend")
+        mended = answer.headers["location"].split("/")[2]
+    first, second = (row.row for row in rows_in(run, Status.UNCERTAIN))
+    lost = {f"{run.summary.run_id}:{row}" for row in (first, second)}
+    with closing(sqlite3.connect(service.db)) as connection, connection:
+        for record in service.records(134):
+            if record["form"]["import_ref"] in lost:  # they have not arrived after all
+                connection.execute("DELETE FROM record WHERE numberid = ?", (record["numberid"],))
+    assert sum(names(service).values()) == 6
+    browser.post(f"{address}/mark", {"row": str(first), "what": "absent"})
+    assert "1 row not sent yet" in browser.get("/").words
+    page = browser.get(address)
+    assert "1 row is to be sent, and no import has it" in page.words
+    assert figures(page)["Not sent yet"] == 1
+    assert sum(figures(page).values()) == 9
+    answer = browser.post(f"{address}/left-behind")
+    new = answer.headers["location"].split("/")[2]
+    assert answer.headers["location"] == f"/drafts/{new}/plan"
+    assert "1 row not sent yet" not in browser.get("/").words.partition("Imports so far")[2]
+    assert "and no import has it" not in browser.get(address).words
+    assert "To be created 1 " in planned(browser, new).words
+    # What is settled before it is sent goes with it, and what is taken back does not.
+    browser.post(f"{address}/mark", {"row": str(second), "what": "absent"})
+    assert "rows that may have arrived were settled" in browser.get(f"/drafts/{new}/plan").words
+    page = planned(browser, new)
+    assert "To be created 2 " in page.words
+    assert ("Left out: to be mended 0" in page.words) is failed_are_mended
+    browser.post(f"{address}/mark", {"row": str(second), "what": "undo"})
+    assert "out of date" in order(browser, f"/drafts/{new}/send", "all").words
+    planned(browser, new)
+    assert "All is sent" in sent(browser, f"/drafts/{new}/send", "all").words
+    assert sum(names(service).values()) == 7
+    assert set(names(service).values()) == {1}
+    assert browser.post(f"{address}/left-behind").headers["location"] == address
+    # And once more, by yet another one.
+    browser.post(f"{address}/mark", {"row": str(second), "what": "absent"})
+    other = browser.post(f"{address}/left-behind").headers["location"].split("/")[2]
+    assert other not in {rest, new, mended}
+    planned(browser, other)
+    sent(browser, f"/drafts/{other}/send", "all")
+    assert names(service) == Counter(NAMES)
+    assert figures(browser.get(address)) == {"Created": 4, "In an import of their own": 5}
 
 
 def test_rows_to_be_mended_keep_the_do_not_call_list_that_lay_beside_their_mapping(
