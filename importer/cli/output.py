@@ -516,8 +516,8 @@ def _warnings(checkup: Checkup) -> Iterator[str]:
     """How phones without a country's code were read; the kinds of warnings, each with its first."""
     from importer.reports.content import (
         count,
+        location,
         phones_read,
-        place,
         problem_groups,
         visible,
     )
@@ -537,4 +537,4 @@ def _warnings(checkup: Checkup) -> Iterator[str]:
     for group in found:
         first = group.examples[0]
         others = f" (and {group.count - 1:,} more)" if group.count > 1 else ""
-        yield f"  {group.code}: {place(first)}: {visible(first.message)}{others}"
+        yield f"  {group.code}: {location(first)}: {visible(first.message)}{others}"

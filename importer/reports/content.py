@@ -91,7 +91,7 @@ def blocked(checkup: Checkup) -> bool:
     return bool(checkup.refused) or any(whole_file_errors(checkup.survey))
 
 
-def fates(survey: Survey) -> str:
+def row_counts(survey: Survey) -> str:
     """How many rows are ready, invalid and skipped, in words."""
     return (
         f"{count(survey.rows, 'row')}: {survey.ready:,} ready, {survey.invalid:,} invalid, "
@@ -108,7 +108,7 @@ def whole_file_errors(survey: Survey) -> Iterator[Problem]:
 
 
 def whole_file_warnings(survey: Survey) -> Iterator[Problem]:
-    """What is to be known of the list as a whole, though it keeps nothing back; as the errors."""
+    """Warnings about the file as a whole: those that the survey lists, as of the errors."""
     return (one for one in _of_the_file(survey) if one.severity is Severity.WARNING)
 
 
@@ -219,7 +219,7 @@ _WHY_SKIPPED = {
 
 
 def why_left_out(codes: Sequence[str], status: Status) -> str:
-    """What kept a row back; of a skipped one, not what else is said of it."""
+    """Why a row is left out, in words; of a skipped row only why it was skipped."""
     known = [_WHY_SKIPPED[code] for code in codes if code in _WHY_SKIPPED]
     if status is Status.SKIPPED and known:
         return known[0]
@@ -266,7 +266,7 @@ def columns(checkup: Checkup) -> list[tuple[ColumnFill, str, bool]]:
     ]
 
 
-def place(problem: Problem) -> str:
+def location(problem: Problem) -> str:
     """Where a problem is: its row and its column."""
     row = "whole file" if problem.row is None else f"row {problem.row}"
     if problem.row is None and problem.column:
@@ -277,7 +277,7 @@ def place(problem: Problem) -> str:
 # What the supplier is told.
 
 
-_OPERATORS = re.compile(
+_MAPPING_WORDS = re.compile(
     r"\bmapping\b|(?<![\w-])--[a-z]"
     r"|\b(?:rows|contacts|form|source|premium|disposition)\.[a-z_0-9]+"
     r"|\b(?:on_error|phone_field|skip_when|new_values|min_length|max_length|remove_prefix"
@@ -287,9 +287,9 @@ _OPERATORS = re.compile(
     r"|unique|within): ?[^\s]"
     r"|\bwith (?:map|split)\b"
 )
-"""What only whoever writes the mapping can do something about."""
+"""Words of hints that only the author of the mapping can act upon."""
 
-_WAYS = re.compile(r"[,;]? or (?=\w+ )|; |\. (?=[A-Z])|(?<=\?) ")
+_ALTERNATIVES = re.compile(r"[,;]? or (?=\w+ )|; |\. (?=[A-Z])|(?<=\?) ")
 
 _READ_AS = re.compile(r"\bto read it as (.+?), or\b")
 
@@ -301,7 +301,7 @@ _PLAIN = "so that they can mean one thing only: 1234, or 1.2340"
 
 _AS_TEXT = "write it out in full, in a column formatted as text"
 
-_MEND = {
+_SUPPLIER_HINTS = {
     "ambiguous_date": _ISO,
     "ambiguous_number": "write it so that it can mean one number only: 1234, or 1.2340",
     "common_prefix": "if that is no part of the value, take it off",
@@ -341,16 +341,17 @@ def supplier_hint(problem: Problem) -> str | None:
     """What is to be mended in the list itself, for reports that go to whoever made it.
 
     A hint that speaks of the mapping or of an option is for the operator, who has the text and the
-    JSON. In its place stands what `_MEND` has for the code; of other hints, the ways that are left.
+    JSON. `_SUPPLIER_HINTS` replaces it by the code; of other hints the alternatives that do not
+    speak of these are left.
     """
     hint = problem.hint
-    if hint is None or not _OPERATORS.search(hint):
+    if hint is None or not _MAPPING_WORDS.search(hint):
         return hint
-    if problem.code in _MEND:
+    if problem.code in _SUPPLIER_HINTS:
         meant = _READ_AS.search(hint)
-        told = _MEND[problem.code]
+        told = _SUPPLIER_HINTS[problem.code]
         return f"if {meant[1]} is meant, write that; else {told}" if meant is not None else told
-    ways = [way for way in _WAYS.split(hint) if way and not _OPERATORS.search(way)]
+    ways = [way for way in _ALTERNATIVES.split(hint) if way and not _MAPPING_WORDS.search(way)]
     return ", or ".join(way.rstrip(" .;") for way in ways) or None
 
 

@@ -34,18 +34,18 @@ from importer.model import (
 from importer.reports.content import all_problems, count, visible
 from importer.reports.marks import (
     COUNT,
-    LONGEST_NOTE,
+    LONGEST_COMMENT,
     MOST_COMMENTS,
     SHARE,
     SUMMARY,
     ColumnsByHeader,
     ProblemsByRow,
     SummaryCell,
-    note,
-    note_height,
+    comment_height,
+    complaint,
     summary_rows,
     summary_widths,
-    worst,
+    worst_severity,
 )
 from importer.reports.text_workbook import RED, YELLOW
 
@@ -105,7 +105,7 @@ def write_marked(path: Path, checkup: Checkup, original: OriginalWorkbook) -> li
             with _stumbling(but=OSError):
                 marked.save(path)
         _compare(path, checkup, original)
-        return marked.said()
+        return marked.omissions()
 
 
 @contextmanager
@@ -198,28 +198,28 @@ class _Marked:
         """Write the file."""
         self._book.save(path)
 
-    def said(self) -> list[str]:
+    def omissions(self) -> list[str]:
         """What the workbook lacks of the supplier's, in words."""
-        said = []
+        lines = []
         if self._lost:
-            said.append(f"Not in this copy of the workbook: {', '.join(self._lost)}.")
+            lines.append(f"Not in this copy of the workbook: {', '.join(self._lost)}.")
         if self._values:
             formulas = count(self._values, "formula")
-            said.append(
+            lines.append(
                 f"{formulas} of the sheet became the {'value' if self._values == 1 else 'values'} "
                 "last stored, since a formula without one cannot be imported."
             )
         if self._comments_left_out:
-            said.append(
+            lines.append(
                 f"{self._comments_left_out:,} marked cells have no comment, after the first "
                 f"{MOST_COMMENTS:,}."
             )
         if self._hidden:
-            said.append(
+            lines.append(
                 f"Marked cells in hidden rows or columns: {len(self._hidden):,}. Show these rows "
                 "and columns to mend them."
             )
-        return said
+        return lines
 
     def _clean(self) -> None:
         """Take off what marked the workbook the last time it was checked."""
@@ -318,11 +318,13 @@ class _Marked:
         from openpyxl.comments import Comment
         from openpyxl.styles import PatternFill
 
-        text = note(problems, "\n")
+        text = complaint(problems, "\n")
         ours, theirs = "", ""
         if cell.comment is not None:
             ours, theirs = _divided(cell.comment)
-        is_red = worst(problems) is Severity.ERROR or (bool(ours) and cell.coordinate in self._red)
+        is_red = worst_severity(problems) is Severity.ERROR or (
+            bool(ours) and cell.coordinate in self._red
+        )
         if is_red:
             self._red.add(cell.coordinate)
         cell.fill = PatternFill("solid", fgColor=f"FF{(RED if is_red else YELLOW)[1:]}")
@@ -331,9 +333,9 @@ class _Marked:
             return
         self._comments += not ours
         # A cell that is merged with others holds the faults of several rows, which are often one.
-        lines = "\n".join(dict.fromkeys((*ours.splitlines(), *text.splitlines())))[:LONGEST_NOTE]
+        lines = "\n".join(dict.fromkeys((*ours.splitlines(), *text.splitlines())))[:LONGEST_COMMENT]
         text = f"{lines}{_BETWEEN}{theirs}" if theirs else lines
-        cell.comment = Comment(text, _AUTHOR, height=note_height(text), width=_COMMENT_WIDTH)
+        cell.comment = Comment(text, _AUTHOR, height=comment_height(text), width=_COMMENT_WIDTH)
 
     def _is_hidden(self, row: int, column: int) -> bool:
         rows = self._sheet.row_dimensions
@@ -356,7 +358,7 @@ class _Marked:
         for column, width in enumerate(widths):
             sheet.column_dimensions[column_letters(column)].width = width
         how = _HOW.format(visible(self._sheet.title))
-        rows = summary_rows(self._checkup, how, self.said())
+        rows = summary_rows(self._checkup, how, self.omissions())
         for row, (style, cells) in enumerate(rows, 1):
             lines = 1
             for column, content in enumerate(cells):

@@ -10,8 +10,8 @@ from importer.reports.content import (
     columns,
     conclusion,
     describe,
+    location,
     phones_read,
-    place,
     problem_groups,
     readiness,
     remedies,
@@ -30,7 +30,7 @@ COUNT = "#,##0"
 
 SHARE = "0.0 %"
 
-LONGEST_NOTE = 2000
+LONGEST_COMMENT = 2000
 """Characters of a comment."""
 
 _SUMMARY_WIDTHS = (34, 14, 60, 60)
@@ -105,13 +105,13 @@ class ProblemsByRow:
         return None if group is None else (group[0], list(group[1]))
 
 
-def worst(problems: Sequence[Problem]) -> Severity:
+def worst_severity(problems: Sequence[Problem]) -> Severity:
     """The severity by which a cell with these problems is marked."""
     errors = any(problem.severity is Severity.ERROR for problem in problems)
     return Severity.ERROR if errors else Severity.WARNING
 
 
-def note(problems: Sequence[Problem], between: str) -> str:
+def complaint(problems: Sequence[Problem], between: str) -> str:
     """What is wrong and how to mend it; a cell that fills two targets is told once."""
     told = dict.fromkeys(
         " → ".join(
@@ -119,7 +119,7 @@ def note(problems: Sequence[Problem], between: str) -> str:
         )
         for problem in problems
     )
-    return between.join(told)[:LONGEST_NOTE]
+    return between.join(told)[:LONGEST_COMMENT]
 
 
 def _placed(problem: Problem) -> str:
@@ -127,7 +127,7 @@ def _placed(problem: Problem) -> str:
     return f"{visible(problem.column)}: {message}" if problem.column else message
 
 
-def note_height(text: str) -> int:
+def comment_height(text: str) -> int:
     """The height of a comment in which this text can be read, in pixels."""
     return min(40 + 18 * (len(text) // 38 + text.count("\n") + 1), 400)
 
@@ -145,11 +145,11 @@ def summary_widths(checkup: Checkup) -> list[int]:
 
 
 def summary_rows(
-    checkup: Checkup, how: str, left_out: Sequence[str]
+    checkup: Checkup, how: str, omissions: Sequence[str]
 ) -> Iterator[tuple[str, list[SummaryCell]]]:
     """The rows of the summary, each with the name of its style.
 
-    `how` says how to mend the list; `left_out` are lines about what the workbook lacks.
+    `how` says how to mend the list; `omissions` are lines about what the workbook lacks.
     """
     info, survey = checkup.info, checkup.survey
     found = conclusion(checkup)
@@ -160,7 +160,7 @@ def summary_rows(
         yield "head", [visible(line)]
     yield "line", []
     yield "line", [how]
-    for text in left_out:
+    for text in omissions:
         yield "head", [text]
     yield "line", []
     yield "head", ["Rows", survey.rows]
@@ -180,7 +180,7 @@ def summary_rows(
         yield "head", ["Kind of problem", "Count", "Example", "What to do"]
     for group in problem_groups(survey):
         first = group.examples[0] if group.examples else None
-        example = f"{place(first)}: {visible(supplier_message(first))}" if first else ""
+        example = f"{location(first)}: {visible(supplier_message(first))}" if first else ""
         remedy = "; ".join(visible(way).rstrip(".") for way in remedies(group)[:2])
         style = "error" if group.severity is Severity.ERROR else "warning"
         yield style, [f"{group.title} ({group.code})", group.count, example, remedy]

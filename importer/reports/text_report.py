@@ -20,10 +20,10 @@ from importer.reports.content import (
     count,
     describe,
     left_out,
+    location,
     new_value,
     percent,
     phones_read,
-    place,
     problem_groups,
     readiness,
     visible,
@@ -42,13 +42,14 @@ _BAR = 20
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """The arguments of the two commands that a report suggests: to go on, and to check the file.
+    """The arguments of the two commands that a report suggests.
 
-    The first is ``plan``, or, for a sandbox, ``run``. Behind both stands `redirection`, for the
-    shell. `is_rehearsal` says that it is a sandbox since nobody has named a project.
+    `proceed` goes on with the file: ``plan``, or, for a sandbox, ``run``. `check` checks it again.
+    `redirection` stands behind both, for the shell. `is_rehearsal` says that it is a sandbox since
+    nobody has named a project.
     """
 
-    forth: tuple[str, ...]
+    proceed: tuple[str, ...]
     check: tuple[str, ...]
     redirection: str = ""
     is_rehearsal: bool = False
@@ -66,7 +67,7 @@ def _lines(checkup: Checkup, steps: NextSteps | None, place: str | None) -> Iter
     info, survey = checkup.info, checkup.survey
     yield from _wrapped(f"{visible(info.path)}: {conclusion(checkup).headline}", "")
     yield from _wrapped(describe(info), "  ")
-    yield from _fates(checkup, place)
+    yield from _rows(checkup, place)
     yield from _project(checkup, asks=steps is not None)
     yield from _readiness(survey)
     if read := phones_read(checkup):
@@ -75,17 +76,17 @@ def _lines(checkup: Checkup, steps: NextSteps | None, place: str | None) -> Iter
         for line in read:
             yield from _wrapped(line, "    ")
     yield from _problems(survey)
-    yield from _gaps(checkup)
+    yield from _sparse_columns(checkup)
     if checkup.unused_columns:
         names = ", ".join(map(visible, checkup.unused_columns))
         yield ""
         yield from _wrapped(f"Columns that the mapping does not use: {names}", "  ")
     if steps is not None:
         yield ""
-        yield from _next(checkup, steps)
+        yield from _next_commands(checkup, steps)
 
 
-def _fates(checkup: Checkup, place: str | None) -> Iterator[str]:
+def _rows(checkup: Checkup, place: str | None) -> Iterator[str]:
     """How many rows would be sent, and where; how many would not, and why."""
     survey, where = checkup.survey, f" in {visible(place)}" if place else ""
     mended = " once that is mended" if blocked(checkup) else ""
@@ -155,7 +156,7 @@ def _problems(survey: Survey) -> Iterator[str]:
 
 def _examples(group: ProblemGroup) -> Iterator[str]:
     for problem in group.examples[:EXAMPLES]:
-        yield from _wrapped(_told(problem), "    ", hang=2)
+        yield from _wrapped(_complaint(problem), "    ", hang=2)
         if problem.hint:
             yield from _wrapped(f"→ {visible(problem.hint, LONG_HINT)}", "      ", hang=2)
     more = group.count - min(len(group.examples), EXAMPLES)
@@ -163,12 +164,12 @@ def _examples(group: ProblemGroup) -> Iterator[str]:
         yield f"    … and {more:,} more"
 
 
-def _told(problem: Problem) -> str:
+def _complaint(problem: Problem) -> str:
     warning = "warning: " if problem.severity is Severity.WARNING else ""
-    return f"{place(problem)}: {warning}{visible(problem.message)}"
+    return f"{location(problem)}: {warning}{visible(problem.message)}"
 
 
-def _gaps(checkup: Checkup) -> Iterator[str]:
+def _sparse_columns(checkup: Checkup) -> Iterator[str]:
     rows = checkup.survey.rows
     low = [
         (fill.filled, name)
@@ -189,17 +190,17 @@ def _gaps(checkup: Checkup) -> Iterator[str]:
         yield f"    … and {len(low) - LOW_COLUMNS} more"
 
 
-def _next(checkup: Checkup, steps: NextSteps) -> Iterator[str]:
+def _next_commands(checkup: Checkup, steps: NextSteps) -> Iterator[str]:
     # Commands stand on one line, however long: they are there to be copied.
     survey = checkup.survey
-    forth = f"  {command(*steps.forth)}{steps.redirection}"
+    proceed = f"  {command(*steps.proceed)}{steps.redirection}"
     verb, end = "plan", ", which sends nothing yet:"
-    if steps.forth[0] != "plan":
+    if steps.proceed[0] != "plan":
         why = ", since no project is named; --project ID names one" if steps.is_rehearsal else ""
         verb, end = "try", f" (in a sandbox{why}):"
     if conclusion(checkup).tone is Tone.GOOD:
         yield f"To {verb} the import{end}"
-        yield forth
+        yield proceed
         return
     copy = f"{PurePath(steps.check[1]).stem.lstrip('-') or 'report'}-check.xlsx"
     yield "To get a copy with the bad cells coloured, to be mended and checked again:"
@@ -207,7 +208,7 @@ def _next(checkup: Checkup, steps: NextSteps) -> Iterator[str]:
     if survey.invalid and survey.ready and not blocked(checkup):
         rows = "row" if survey.ready == 1 else f"{survey.ready:,} rows"
         yield f"To {verb} the import of the {rows} that can be sent{end}"
-        yield forth
+        yield proceed
 
 
 def _wrapped(text: str, indent: str, hang: int = 2) -> list[str]:

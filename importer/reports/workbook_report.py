@@ -20,11 +20,11 @@ from importer.reports.marks import (
     SUMMARY,
     ColumnsByHeader,
     ProblemsByRow,
-    note,
-    note_height,
+    comment_height,
+    complaint,
     summary_rows,
     summary_widths,
-    worst,
+    worst_severity,
 )
 from importer.reports.text_workbook import (
     GREY,
@@ -51,12 +51,12 @@ def write_workbook(path: Path, checkup: Checkup, remarks: Sequence[str] = ()) ->
     try:
         copy = _Copy(book, checkup)
         copy.write()
-        said = [*remarks, *copy.left_out()]
-        _write_summary(book, checkup, said)
+        lines = [*remarks, *copy.omissions()]
+        _write_summary(book, checkup, lines)
         book.save()
     finally:
         book.discard()
-    return said
+    return lines
 
 
 class _Copy:
@@ -122,24 +122,24 @@ class _Copy:
         if header < _FROZEN:
             sheet.freeze_panes(header + 1, 0)
 
-    def left_out(self) -> list[str]:
+    def omissions(self) -> list[str]:
         """What is in the source or was found, and is not in the copy."""
-        said = []
+        lines = []
         if self._rows_left_out:
-            said.append(
+            lines.append(
                 f"{self._rows_left_out:,} rows are not in this copy: a sheet ends at row "
                 f"{SHEET_ROWS:,}. Do not import it in place of the source."
             )
         if self._columns_left_out:
-            said.append(f"{self._columns_left_out:,} columns are not in this copy.")
+            lines.append(f"{self._columns_left_out:,} columns are not in this copy.")
         if self._sheet.cut:
-            said.append(f"{self._sheet.cut:,} cells were too long for a sheet and are cut.")
+            lines.append(f"{self._sheet.cut:,} cells were too long for a sheet and are cut.")
         if self._comments_left_out:
-            said.append(
+            lines.append(
                 f"{self._comments_left_out:,} marked cells have no comment, after the first "
                 f"{MOST_COMMENTS:,}: column {NOTES} says what is wrong."
             )
-        return said
+        return lines
 
     @property
     def _last(self) -> int:
@@ -160,15 +160,15 @@ class _Copy:
             self._sheet.set_width(column, max(8, fitting_width([text, *below])))
         self._sheet.set_width(self._last, 60, self._aside)
         for column, found in self._places.marks(problems, self._shown, row_wide=False).items():
-            style = self._headings[worst(found)]
+            style = self._headings[worst_severity(found)]
             self._mark(row, column, (texts[column], style), found)
 
     def _row(self, row: int, texts: list[str], problems: Sequence[Problem]) -> None:
         self._sheet.write_row(row, texts)
         if problems:
             for column, found in self._places.marks(problems, self._shown, row_wide=True).items():
-                self._mark(row, column, (texts[column], self._styles[worst(found)]), found)
-            self._sheet.write(row, self._last, note(problems, "; "))
+                self._mark(row, column, (texts[column], self._styles[worst_severity(found)]), found)
+            self._sheet.write(row, self._last, complaint(problems, "; "))
 
     def _mark(self, row: int, column: int, cell: tuple[str, Any], problems: list[Problem]) -> None:
         self._sheet.write(row, column, *cell)
@@ -176,8 +176,8 @@ class _Copy:
             self._comments_left_out += 1
             return
         self._comments += 1
-        text = note(problems, "\n")
-        options = {"x_scale": 2.2, "height": note_height(text), "font_size": 9}
+        text = complaint(problems, "\n")
+        options = {"x_scale": 2.2, "height": comment_height(text), "font_size": 9}
         self._sheet.sheet.write_comment(row, column, text, options)
 
 
@@ -191,8 +191,8 @@ _HOW = (
 )
 
 
-def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]) -> None:
-    """Append the sheet Summary; `left_out` are lines about what the copy lacks."""
+def _write_summary(book: TextWorkbook, checkup: Checkup, omissions: Sequence[str]) -> None:
+    """Append the sheet Summary; `omissions` are lines about what the copy lacks."""
     sheet = book.add_sheet(SUMMARY)
     styles: dict[str, dict[str, object]] = {
         "title": {"bold": True, "font_size": 14},
@@ -209,7 +209,7 @@ def _write_summary(book: TextWorkbook, checkup: Checkup, left_out: Sequence[str]
     over_figures = book.style(**styles["head"], **right)
     for column, width in enumerate(summary_widths(checkup)):
         sheet.set_width(column, width)
-    for row, (name, cells) in enumerate(summary_rows(checkup, _HOW, left_out)):
+    for row, (name, cells) in enumerate(summary_rows(checkup, _HOW, omissions)):
         for column, cell in enumerate(cells):
             match cell:
                 case str() if name == "head" and column == 1:

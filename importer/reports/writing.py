@@ -24,7 +24,7 @@ SUFFIXES = (".txt", ".json", ".csv", ".html", ".xlsx")
 _CSV_COLUMNS = ("file", "row", "column", "target", "code", "severity", "message", "value", "hint")
 
 _NO_PROBLEMS = b'"problems": []'
-"""No text has this in it: JSON escapes its quotes."""
+"""Where the problems are put in; no text has these bytes in it, since JSON escapes quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +94,19 @@ def write_reports(
     all files, but for .xlsx: each file has its own, with the file's name behind the report's.
     Raises OutputError.
     """
-    said: list[str] = []
+    lines: list[str] = []
     for report in reports:
         if report.suffix.lower() != ".xlsx":
             with replacing(report) as path:
                 _write(path, found, most, report.suffix.lower())
-            said.append(f"Report: {report}")
+            lines.append(f"Report: {report}")
             continue
-        for place, one in zip(_places(report, found), found, strict=True):
-            with replacing(place) as path:
-                left_out = write_xlsx(path, one.checkup)
-            said.append(f"Report: {place}")
-            said += [f"  {text}" for text in left_out]
-    return said
+        for workbook, one in zip(_workbook_paths(report, found), found, strict=True):
+            with replacing(workbook) as path:
+                omissions = write_xlsx(path, one.checkup)
+            lines.append(f"Report: {workbook}")
+            lines += [f"  {text}" for text in omissions]
+    return lines
 
 
 def write_xlsx(path: Path, checkup: Checkup) -> list[str]:
@@ -129,7 +129,7 @@ def write_xlsx(path: Path, checkup: Checkup) -> list[str]:
         return write_workbook(path, checkup, [remark])
 
 
-def _places(report: Path, found: Sequence[Reported]) -> list[Path]:
+def _workbook_paths(report: Path, found: Sequence[Reported]) -> list[Path]:
     """Where the workbook about each file goes."""
     if len(found) == 1:
         return [report]
