@@ -31,37 +31,33 @@ class SettingError(UsageError, ValueError):
     """A setting has a value that it cannot have, raised where it is made: ``Pace(rate=-1)``."""
 
 
-class MappingError(ImporterError):
+class MistakesError(ImporterError):
+    """Several things are wrong; `mistakes` holds each of them, as a line of text."""
+
+    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.mistakes = tuple(mistakes)
+
+
+class MappingError(MistakesError):
     """A mapping is unusable; `mistakes` holds every mistake found, each a line of text.
 
     A line reads ``leads.yaml:4:3: form.city.requried: unknown key …``.
     """
 
-    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.mistakes = tuple(mistakes)
 
-
-class JobsError(ImporterError):
+class JobsError(MistakesError):
     """A jobs file is unusable; `mistakes` holds every mistake found, each a line of text.
 
     A line reads ``jobs.yaml:4:3: jobs.0.projct: unknown key …``.
     """
 
-    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.mistakes = tuple(mistakes)
 
-
-class PreflightError(ImporterError):
+class PreflightError(MistakesError):
     """The project lacks what a file needs: nothing was sent; `mistakes` names everything.
 
     A line of `mistakes` begins with its place in the mapping where it has one.
     """
-
-    def __init__(self, message: str, mistakes: Sequence[str] = (), hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.mistakes = tuple(mistakes)
 
 
 class SourceError(ImporterError):

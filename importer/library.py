@@ -1,9 +1,9 @@
 """The importer for programs: what its commands do, and what they take and give.
 
-The command line stands on this and nothing deeper. `check`, `run` and `resume` may be called from
-anywhere: where an event loop is running, as in a notebook, they work in a thread of their own and
-block the caller. Their twins that end in ``_async`` do not block it. :func:`start` gives the work
-while it is under way.
+The commands and the console work by these functions, too. `check`, `run` and `resume` may be
+called from anywhere: where an event loop is running, as in a notebook, they work in a thread of
+their own and block the caller. Their twins that end in ``_async`` do not block it. :func:`start`
+gives the work while it is under way.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from importer.cli.output import table
+from importer.reports.content import count
 
 if TYPE_CHECKING:
     from importer.pipeline.apply import RunResult
@@ -37,7 +38,7 @@ def differences(records: Sequence[ReadBack]) -> str:
     states = Counter(field.state.value for record in records for field in record.fields)
     wrong = sum(bool(record.differences) for record in records)
     lines = [
-        f"Read back {_counted(len(records), 'record')}: {len(records) - wrong:,} as sent, "
+        f"Read back {count(len(records), 'record')}: {len(records) - wrong:,} as sent, "
         f"{wrong:,} with differences.",
         f"Of their parts {states['equal']:,} are equal, {states['different']:,} different, "
         f"{states['unverified']:,} unverified.",
@@ -60,7 +61,7 @@ def differences(records: Sequence[ReadBack]) -> str:
         if field.state.value == "unverified"
     )
     if unverified:
-        named = ", ".join(f"{path} ({count})" for path, count in sorted(unverified.items()))
+        named = ", ".join(f"{path} ({number})" for path, number in sorted(unverified.items()))
         lines += ["", f"Unverified, since the service does not give it back: {named}"]
     return "\n".join(lines)
 
@@ -80,7 +81,3 @@ def _quoted(text: str, start: int) -> str:
     end = start + _WIDTH
     shown = text[start:end].translate(_ESCAPES)
     return f'"{"…" if start else ""}{shown}{"…" if text[end:] else ""}"'
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from importer.errors import ImporterError, worst
+from importer.errors import ImporterError, MistakesError, worst
 from importer.files import shown_within
 from importer.model import (
     CanaryBegins,
@@ -39,6 +39,7 @@ from importer.model import (
 )
 from importer.pipeline.rundir import log_marks
 from importer.pipeline.summary import run_like
+from importer.reports.content import count
 
 if TYPE_CHECKING:
     from importer.model import Checkup, Event
@@ -224,7 +225,7 @@ def write_no_more(stream: Any) -> None:
 
 def tell(error: ImporterError) -> None:
     """Print an error for the user: what, where, and what to do next."""
-    mistakes = list(getattr(error, "mistakes", ()))
+    mistakes = list(error.mistakes) if isinstance(error, MistakesError) else []
     if as_json():
         more = {"mistakes": mistakes} if mistakes else {}
         put("error", error.message, hint=error.hint, exit_code=error.exit_code, **more)
@@ -401,8 +402,8 @@ class _EventTeller:
 def _first_rows(rows: int, pending: int) -> str:
     """What happens to the canary, before its first request."""
     if not pending:
-        return f"Reading back {_count(rows, 'row')}, sent before all others …"
-    how = f"{pending:,} of {_count(rows, 'row')}" if pending < rows else _count(rows, "row")
+        return f"Reading back {count(rows, 'row')}, sent before all others …"
+    how = f"{pending:,} of {count(rows, 'row')}" if pending < rows else count(rows, "row")
     return (
         f"Sending {how} first, chosen for what they cover, and reading them back. Records cannot be"
         " deleted: they stay, whatever this shows."
@@ -411,13 +412,9 @@ def _first_rows(rows: int, pending: int) -> str:
 
 def _as_they_were(records: int, equal: int, unverified: int) -> str:
     """That the canary is well, and how far that was seen."""
-    seen = f"{_count(records, 'record')} read back, as sent: {_count(equal, 'part')} equal"
+    seen = f"{count(records, 'record')} read back, as sent: {count(equal, 'part')} equal"
     more = ", which the service does not give back" if unverified else ""
     return f"{seen}, {unverified:,} unverified{more} (canary.json has each)."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 _WORTH_TELLING = 1.0
@@ -463,9 +460,9 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
     if result.nothing_pending:
         yield "Nothing was pending; nothing was sent."
     yield f"{summary.source['path']} → project {summary.target['project']} {place}"
-    for status, count in summary.counts.items():
-        where = f" → {_FILES[status]}" if count and status in _FILES else ""
-        yield f"  {status:<10} {count:>9,}   {_MEANINGS[status]}{where}"
+    for status, rows in summary.counts.items():
+        where = f" → {_FILES[status]}" if rows and status in _FILES else ""
+        yield f"  {status:<10} {rows:>9,}   {_MEANINGS[status]}{where}"
     rate = f"   {summary.elapsed_s:.1f} s, {summary.rows_per_s:,.0f} rows/s"
     yield f"  {'rows':<10} {summary.rows:>9,}{'' if result.nothing_pending else rate}"
     if result.examples:
@@ -515,7 +512,6 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
 def _warnings(checkup: Checkup) -> Iterator[str]:
     """How phones without a country's code were read; the kinds of warnings, each with its first."""
     from importer.reports.content import (
-        count,
         location,
         phones_read,
         problem_groups,

@@ -39,6 +39,7 @@ from importer.cli.target import past_target
 from importer.errors import ServiceError, UsageError
 from importer.model import Status
 from importer.pipeline.summary import about_run
+from importer.reports.content import count
 from importer.settings import A_YEAR, SETTINGS
 
 if TYPE_CHECKING:
@@ -177,9 +178,9 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
 @quiet_option
 def report(run_dir: Path, quiet: bool) -> int:
     """Write the result files again from the run's journal and its copy of the file."""
-    from importer.pipeline import recover as recovery
+    from importer import library
 
-    result = recovery.report(run_dir)
+    result = library.report(run_dir)
     if not quiet:
         say(describe_run(result))
     return result.summary.exit_code
@@ -231,22 +232,27 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
     such; only with --release, and after the settling time, does it become pending again. Needs
     a mapping with a stamp. Ends with 4 where rows are still uncertain.
     """
-    from importer.pipeline import recover as recovery
-    from importer.pipeline.reconcile import Search, reconcile
+    from importer import library
 
-    search = Search(
+    search = library.Search(
         most=options["most"],
         rate=options["lookups"],
         first=options["first"],
         last=options["last"],
     )
-    if lost := recovery.restore(run_dir):
+    if lost := library.restore(run_dir):
         say(
             f"The journal had lost its end: {lost:,} rows that it has no word of are uncertain now."
         )
-    past = recovery.past_run(run_dir)
+    past = library.past_run(run_dir)
     with past_target(past, options) as target:
-        findings = reconcile(run_dir, target, search, release=release, settling=options["settling"])
+        findings = library.reconcile(
+            run_dir,
+            target=target,
+            search=search,
+            release=release,
+            settling=options["settling"],
+        )
     if not options["quiet"]:
         _tell_found(run_dir, findings, past.description.settings)
     return 4 if set(findings.not_found) - set(findings.released) else 0
@@ -302,11 +308,10 @@ def verify(run_dir: Path, sample: int, **options: Any) -> int:
     service does not give back is unverified, which is not the same as equal; what agents have
     changed since is different. Ends with 1 where anything is different.
     """
-    from importer.pipeline import recover as recovery
-    from importer.pipeline.verify import verify
+    from importer import library
 
-    with past_target(recovery.past_run(run_dir), options) as target:
-        verification = verify(run_dir, target, sample)
+    with past_target(library.past_run(run_dir), options) as target:
+        verification = library.verify(run_dir, target=target, sample=sample)
     if not options["quiet"]:
         _tell_verified(verification)
     return verification.exit_code
@@ -365,15 +370,16 @@ _MOST_ROWS = 1_000_000
 )
 @verbose_option
 @quiet_option
-def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
+def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **options: Any) -> int:
     """Settle uncertain rows after a look into the service; the journal notes that it was you.
 
     All rows that are named are settled, or none: a row that is not uncertain, or a numberid that
     another row has, changes nothing.
     """
-    from importer.pipeline import recover as recovery
+    from importer import library
+    from importer.pipeline.recover import marks_in, resume_command
 
-    ways = [name for name in ("created", "absent", "undo", "listed") if said[name]]
+    ways = [name for name in ("created", "absent", "undo", "listed") if options[name]]
     if len(ways) != 1:
         raise UsageError(
             "say what is true of the rows: one of --created ID, --absent, --undo, --from FILE",
@@ -389,14 +395,14 @@ def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **said: Any) -> int:
             "--created is for one row: each has a record of its own",
             "Write the numberids into uncertain.csv, and give --from uncertain.csv.",
         )
-    found: dict[int, str | None] = dict.fromkeys(rows, said["created"])
+    found: dict[int, str | None] = dict.fromkeys(rows, options["created"])
     if way == "listed":
-        found = recovery.marks_in(said["listed"])
-    result = recovery.unmark(run_dir, rows) if way == "undo" else recovery.mark(run_dir, found)
+        found = marks_in(options["listed"])
+    result = library.unmark(run_dir, rows) if way == "undo" else library.mark(run_dir, found)
     if not quiet:
         say(_told(way, found))
         if result.summary.counts[Status.PENDING]:
-            say(f"To send pending rows: {recovery.resume_command(run_dir)}")
+            say(f"To send pending rows: {resume_command(run_dir)}")
     return 0
 
 
@@ -404,20 +410,19 @@ def _told(way: str, found: Mapping[int, str | None]) -> str:
     """What was changed, a line for each state."""
     from importer.pipeline.recover import row_ranges
 
+    def named(rows: Collection[int]) -> str:
+        return f"{count(len(rows), 'row')}: {row_ranges(rows)}."
+
     if way == "undo":
-        return f"Uncertain again: {_count(found)}: {row_ranges(found)}."
+        return f"Uncertain again: {named(found)}"
     created = [row for row, numberid in found.items() if numberid is not None]
     absent = [row for row, numberid in found.items() if numberid is None]
-    lines = [f"Pending: {_count(absent)}: {row_ranges(absent)}."] if absent else []
+    lines = [f"Pending: {named(absent)}"] if absent else []
     if len(created) == 1:
         lines.insert(0, f"Row {created[0]} is created, numberid {found[created[0]]}.")
     elif created:
-        lines.insert(0, f"Created: {_count(created)}: {row_ranges(created)}.")
+        lines.insert(0, f"Created: {named(created)}")
     return "\n".join(lines)
-
-
-def _count(rows: Collection[int]) -> str:
-    return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
 
 
 _AGE = re.compile(r"([1-9]\d{0,4}) ?([hdw])")
