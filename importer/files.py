@@ -1,7 +1,7 @@
 """Files and their names: written whole or not at all, and named so that people can use the names.
 
 Files are complete or absent, and their owner's alone, since they hold personal data. The names of
-files may be no text at all, as bytes of POSIX are: :func:`shown` makes them text, and
+files may be no text at all, as bytes of POSIX are: :func:`escape_surrogates` makes them text, and
 :func:`command` puts them into a command line that can be pasted.
 """
 
@@ -55,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_private(path: Path, text: str) -> None:
     """Write a text file whole or not at all, UTF-8, mode 0600; raises OutputError."""
     with replacing(path) as temporary:
-        temporary.write_text(shown(text), encoding="utf-8", newline="")
+        temporary.write_text(escape_surrogates(text), encoding="utf-8", newline="")
 
 
 class WorkingFolder:
@@ -72,10 +72,10 @@ class WorkingFolder:
         _remove_left_behind_once()
         while True:
             self.name = tempfile.mkdtemp(prefix=_WORKING)
-            self._lock = _locked(Path(self.name) / _LOCK, os.O_CREAT | os.O_EXCL)
+            self._lock = _try_lock(Path(self.name) / _LOCK, os.O_CREAT | os.O_EXCL)
             if self._lock is not None:
                 break
-        self._remove = weakref.finalize(self, _removed, self.name, self._lock)
+        self._remove = weakref.finalize(self, _remove_folder, self.name, self._lock)
 
     def __enter__(self) -> str:
         return self.name
@@ -106,9 +106,9 @@ def remove_left_behind() -> int:
                 continue
             if hasattr(os, "getuid") and status.st_uid != os.getuid():
                 continue
-            lock = _locked(folder / _LOCK, 0)
+            lock = _try_lock(folder / _LOCK, 0)
             if lock is not None:
-                _removed(str(folder), lock)
+                _remove_folder(str(folder), lock)
                 count += 1
     return count
 
@@ -116,7 +116,7 @@ def remove_left_behind() -> int:
 _remove_left_behind_once = functools.cache(remove_left_behind)
 
 
-def _locked(path: Path, flags: int) -> int | None:
+def _try_lock(path: Path, flags: int) -> int | None:
     """A descriptor of a file that this process has locked now; None where another has it.
 
     Raises OSError where the file is not there.
@@ -146,7 +146,7 @@ def _locked(path: Path, flags: int) -> int | None:
     return None
 
 
-def _removed(folder: str, lock: int) -> None:
+def _remove_folder(folder: str, lock: int) -> None:
     """Remove a folder whose lock this process has: what is in it first, then the lock."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -197,7 +197,7 @@ def sync_folder(path: Path) -> None:
             os.close(descriptor)
 
 
-def shown(name: str | os.PathLike[str]) -> str:
+def escape_surrogates(name: str | os.PathLike[str]) -> str:
     r"""A name as text that can be stored and shown: bytes that are no UTF-8 as ``\xfc``.
 
     On POSIX names of files are bytes, which Python holds as lone surrogates.
@@ -205,15 +205,15 @@ def shown(name: str | os.PathLike[str]) -> str:
     return _raw(os.fspath(name)).decode("utf-8", "backslashreplace")
 
 
-def shown_within(value: object) -> Any:
-    """A value for JSON, with every text and path in it as :func:`shown` gives it."""
+def json_safe(value: object) -> Any:
+    """A value for JSON, with every text and path in it as :func:`escape_surrogates` gives it."""
     match value:
         case str() | os.PathLike():
-            return shown(value)
+            return escape_surrogates(value)
         case Mapping():
-            return {shown_within(key): shown_within(each) for key, each in value.items()}
+            return {json_safe(key): json_safe(each) for key, each in value.items()}
         case list() | tuple():
-            return [shown_within(each) for each in value]
+            return [json_safe(each) for each in value]
     return value
 
 

@@ -32,9 +32,9 @@ from importer.cli.output import (
     each_file,
     progress_bar,
     say,
-    shown_json,
     tell,
     tell_missing,
+    terminal_safe_json,
     verbose_option,
     write_no_more,
 )
@@ -269,7 +269,7 @@ def _print_lines(previews: Iterable[Preview]) -> None:
             "body": orjson.Fragment(row.body) if row.body is not None else None,
             "problems": [dataclasses.asdict(problem) for problem in row.problems],
         }
-        output.write(shown_json(orjson.dumps(line)) + b"\n")
+        output.write(terminal_safe_json(orjson.dumps(line)) + b"\n")
     output.flush()
 
 

@@ -91,7 +91,7 @@ def cli() -> None:
 
 
 def _show_surrogates(error: UnicodeError) -> tuple[str, int]:
-    """How a stream writes what it cannot encode: bytes of names as `files.shown` does, else ``?``.
+    """How a stream writes what it cannot encode: as `files.escape_surrogates` does, else ``?``.
 
     An error handler for :func:`codecs.register_error`.
     """

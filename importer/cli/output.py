@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from importer.errors import ImporterError, MistakesError, worst
-from importer.files import shown_within
+from importer.files import json_safe
 from importer.model import (
     CanaryBegins,
     CanaryEqual,
@@ -61,12 +61,12 @@ _STEERING = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_DIRECTIONS}]")
 _STEERING_IN_JSON = re.compile(f"[\x7f-\x9f{_DIRECTIONS}]")
 
 
-def shown(text: str) -> str:
+def terminal_safe(text: str) -> str:
     """The text with U+FFFD for each character that steers a terminal; tabs and line feeds stay."""
     return text if text.isascii() and text.isprintable() else _STEERING.sub("\ufffd", text)
 
 
-def shown_json(line: bytes) -> bytes:
+def terminal_safe_json(line: bytes) -> bytes:
     """A line of JSON in UTF-8, of the same value, with escapes for what steers a terminal.
 
     All JSON escapes C0 controls; the other characters can only stand in its strings.
@@ -85,7 +85,7 @@ _LOG = logging.getLogger("importer.cli")
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record for people: libraries log what services say, so it is made harmless."""
-        return shown(super().format(record))
+        return terminal_safe(super().format(record))
 
 
 class _JsonFormatter(logging.Formatter):
@@ -102,7 +102,7 @@ class _JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         # Characters beyond ASCII are escaped: any terminal, pipe and code page takes it.
-        return json.dumps(shown_within(line), default=str)
+        return json.dumps(json_safe(line), default=str)
 
 
 class _JsonHandler(logging.StreamHandler):  # type: ignore[type-arg] # not generic at run time
@@ -199,7 +199,7 @@ def say(text: str, *, err: bool = False) -> None:
         put("info", text.strip())
         return
     try:
-        click.echo(shown(text), err=err)
+        click.echo(terminal_safe(text), err=err)
     except BrokenPipeError:
         write_no_more(sys.stderr if err else sys.stdout)
 
@@ -293,7 +293,7 @@ def progress_bar(name: str, *, quiet: bool) -> Iterator[Listener]:
     if as_json():
         yield _progress_log(name, _EventTeller())
         return
-    tell_event, name = _EventTeller(), shown(name)
+    tell_event, name = _EventTeller(), terminal_safe(name)
     if not sys.stderr.isatty():
         yield tell_event
         return

@@ -334,7 +334,7 @@ class LocalInbox:
 
 def _short_path(path: Path, home: Path) -> str:
     """A path for people, relative to the jobs file's folder where it lies below it."""
-    return files.shown(path.relative_to(home) if path.is_relative_to(home) else path)
+    return files.escape_surrogates(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
 def _identity(path: Path) -> str | None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from importer.errors import WORST_FIRST
-from importer.files import shown
+from importer.files import escape_surrogates
 from importer.operations.batch_report import (
     Fate,
     FileOutcome,
@@ -175,8 +175,8 @@ def _told(url: Secret, word: Notification) -> str | None:
             if receiver is None:
                 return "is no address that Apprise knows: its documentation lists their forms"
             sent = receiver.notify(
-                body=shown(word.body),
-                title=shown(word.title),
+                body=escape_surrogates(word.body),
+                title=escape_surrogates(word.title),
                 notify_type=_type(word.event),
                 body_format=NotifyFormat.TEXT,
             )

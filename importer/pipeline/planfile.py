@@ -25,7 +25,7 @@ from typing import Any, Self
 import orjson
 
 from importer.errors import SourceError, UsageError
-from importer.files import quoted, shown_within
+from importer.files import json_safe, quoted
 from importer.pipeline.rundir import RunDirectory
 from importer.sources import file_sha256
 
@@ -90,7 +90,7 @@ class PlanFile:
     def text(self) -> str:
         """The text of plan.json."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        return orjson.dumps(shown_within(asdict(self)), default=str, option=options).decode()
+        return orjson.dumps(json_safe(asdict(self)), default=str, option=options).decode()
 
     @classmethod
     def read(cls, path: Path) -> Self:

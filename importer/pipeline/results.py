@@ -21,7 +21,7 @@ import numpy as np
 import orjson
 
 from importer.errors import JournalError
-from importer.files import WorkingFolder, replacing, shown_within
+from importer.files import WorkingFolder, json_safe, replacing
 from importer.model import (
     EDITED_COLUMN,
     NOTE_COLUMNS,
@@ -136,7 +136,7 @@ def summary_json(summary: Summary) -> bytes:
     if summary.hint is not None:
         values["hint"] = summary.hint
     return orjson.dumps(
-        shown_within(values), default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        json_safe(values), default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     )
 
 

@@ -24,9 +24,9 @@ from importer.errors import OutputError, SourceError
 from importer.files import (
     IrregularFileError,
     WorkingFolder,
+    escape_surrogates,
     is_shell_pipe,
     refuse_irregular,
-    shown,
     similar_file,
 )
 
@@ -54,7 +54,7 @@ class InputFile:
     @classmethod
     def at(cls, path: Path) -> Self:
         """The file that the user named."""
-        return cls(path, shown(path))
+        return cls(path, escape_surrogates(path))
 
     def sha256(self) -> str:
         """The SHA-256 of its bytes, in hexadecimal."""
