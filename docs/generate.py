@@ -140,13 +140,13 @@ def _option(option: click.Option) -> str:
 
 def job_settings() -> str:
     """The settings of a run that a job may have, in Markdown."""
-    from importer.settings import SETTINGS, FilePath, OneOf, OpenStatuses, Seconds, Setting, Truth
+    from importer.settings import SETTINGS, Boolean, FilePath, OneOf, OpenStatuses, Seconds, Setting
 
     def takes(declared: Setting) -> str:
         match declared.kind:
             case Seconds():
                 return "`30s`, `5m`, `1h`, or seconds"
-            case Truth():
+            case Boolean():
                 return "`true` or `false`"
             case OneOf():
                 return ", ".join(f"`{choice}`" for choice in declared.kind.choices)

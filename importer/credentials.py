@@ -155,7 +155,7 @@ def _key_from_file(path: Path, warn: Warn) -> str:
         text = raw.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        if not _is_place(path):
+        if not _is_surely_path(path):
             # A missing file's name may be the key itself, given where the file's name belongs.
             raise UsageError(
                 f"the file after --api-key-file cannot be read: {reason}",
@@ -171,8 +171,8 @@ def _key_from_file(path: Path, warn: Warn) -> str:
     return text
 
 
-def _is_place(path: Path) -> bool:
-    """Whether a path surely is one: it exists, or stands in a folder that is named and exists."""
+def _is_surely_path(path: Path) -> bool:
+    """Whether it is surely a path: it exists, or stands in a folder that is named and exists."""
     try:
         return path.exists() or (len(path.parts) > 1 and path.parent.is_dir())
     except (OSError, ValueError):

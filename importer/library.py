@@ -328,7 +328,7 @@ def preview(
     logged.
     """
     loaded, seen = _loaded(mapping), Seen()
-    for problem in _recall(seen, loaded, destination, settings or RunSettings()):
+    for problem in _look_back(seen, loaded, destination, settings or RunSettings()):
         _log.warning("%s. %s", problem.message, problem.hint)
     return pipeline.preview(
         _incoming(file), loaded, reading or SourceOptions(), seen=seen, edits=_edits(edits)
@@ -369,10 +369,10 @@ def check(
     ) -> Checkup:
         how, seen = settings or RunSettings(), seen if seen is not None else Seen()
         gate = fetch_gate(loaded, target, how) if target is not None else None
-        remarks = _recall(seen, loaded, destination, how)
-        with _beside(log) as copy:
+        warnings = _look_back(seen, loaded, destination, how)
+        with _copy_path(log) as copy:
             look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)
-            look = replace(look, remarks=remarks)
+            look = replace(look, remarks=warnings)
             how_read = reading or SourceOptions()
             return pipeline.check(incoming, loaded, how_read, look=look, edits=_edits(edits))
 
@@ -397,8 +397,8 @@ def recheck(
     blocks; raises as :func:`check` does.
     """
     loaded, seen = _loaded(mapping), Seen()
-    remarks = _recall(seen, loaded, destination, settings or RunSettings())
-    look = Look(copy, seen=seen, remarks=remarks, **options)
+    warnings = _look_back(seen, loaded, destination, settings or RunSettings())
+    look = Look(copy, seen=seen, remarks=warnings, **options)
     return Recheck(_incoming(file), loaded, reading or SourceOptions(), look)
 
 
@@ -429,7 +429,7 @@ def run(
     )
 
     def work(**given: Any) -> RunResult:
-        about, control = _divided(given)
+        about, control = _run_options(given)
         return guarded.run(job, control, **about)
 
     return run_until_stopped(work, **options)
@@ -464,7 +464,7 @@ def plan(
     )
 
     def work(**given: Any) -> PlanResult:
-        about, control = _divided(given)
+        about, control = _run_options(given)
         return guarded.plan(job, control, **about)
 
     if on_a_loop():
@@ -496,7 +496,7 @@ def apply(
     how = settings or past.settings
 
     def work(**given: Any) -> RunResult:
-        about, control = _divided(given)
+        about, control = _run_options(given)
         return guarded.apply(path, where, how, control, approval=approval, **about)
 
     return run_until_stopped(work, **options)
@@ -763,7 +763,7 @@ async def resume_async(
 
 
 @contextlib.contextmanager
-def _beside(log: Path | None) -> Iterator[Path]:
+def _copy_path(log: Path | None) -> Iterator[Path]:
     """Where a check's copy of the cells goes: beside its log, or it is gone afterwards."""
     if log is not None:
         yield log.with_suffix(".parquet")
@@ -772,10 +772,10 @@ def _beside(log: Path | None) -> Iterator[Path]:
         yield Path(folder) / COPY
 
 
-def _recall(
+def _look_back(
     seen: Seen, mapping: LoadedMapping, destination: Destination | None, settings: RunSettings
 ) -> tuple[Problem, ...]:
-    """Let `seen` know what a run of this mapping is compared with; or say why it cannot."""
+    """Let `seen` know what past runs have sent, where `rows.within` asks; or say why it cannot."""
     rules = mapping.spec.rows
     if rules.within is None or settings.sandbox is not None:
         return ()
@@ -798,8 +798,8 @@ def _recall(
     return ()
 
 
-def _divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], Control]:
-    """The options of a run: those about it, and those that stop and watch it."""
+def _run_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], Control]:
+    """Divide the options of a run into its own and those that stop and watch it."""
     watch = {name: options[name] for name in ("stop", "listener", "log") if name in options}
     return {name: options[name] for name in options if name not in watch}, Control(**watch)
 

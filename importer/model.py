@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NOTE_COLUMNS = ("_row", "_status", "_code", "_message", "_hint")
-"""What a list of failures has behind the columns of the list whose rows it holds."""
+"""The columns of failures.csv after those of the source."""
 NUMBERID_COLUMN = "_numberid"
-"""What the service calls a created row, in the list of these. In that of uncertain rows it is
-blank: for what people find in the service, which ``mark --from`` reads."""
+"""The column of created.csv for what the service calls a row. In uncertain.csv it is blank: people
+write into it what they find in the service, and ``mark --from`` reads it."""
 NUMBERS_COLUMN = "_numbers"
-"""What lists of ours have, whose cells are all texts, where cells of a workbook were numbers with a
-fraction: of each row these, by their headers, as a JSON object. So 6.579 is not read as 6,579 when
-the list comes back, and a text that was written in place of the number is a text."""
+"""The column of our result lists, whose cells are all text, for cells of a workbook that were
+numbers with a fraction: a JSON object of a row's numbers by their headers. So 6.579 is not read as
+6,579 when the list comes back; a cell that was changed since is a text."""
 EDITED_COLUMN = "_edited"
-"""What lists of ours have last where cells were mended in the console: of each row the headers of
-these, joined by a comma and a blank."""
+"""The last column of our result lists where cells were mended in the console: the headers of a
+row's mended cells, joined by a comma and a blank."""
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
 BAD_DATE = "#DATE!"
@@ -63,7 +63,7 @@ INVISIBLE = "".join(map(chr, _NO_WIDTH))
 """Characters without a width: zero-width characters, marks of direction, byte-order marks, soft
 hyphens, and Ctrl-Z, which old programs put at the end of a text file."""
 BLANKS = "".join(map(chr, _SPACES)) + INVISIBLE
-"""All that shows nothing, white space of every kind too: what trimming takes off both ends."""
+"""White space of every kind, and `INVISIBLE`: what trimming takes off both ends."""
 
 _TEXT_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"', re.DOTALL)
 _NUMBER_FORMULA = re.compile(r"='?([+-]?[0-9][0-9.,]*)'?")
@@ -184,7 +184,7 @@ class Batch:
         return len(self.rows)
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Batch:
-        """The rows of a mask, without what the source found wrong."""
+        """The rows for which the mask is true, without the batch's problems."""
         columns = {label: texts.filter(mask) for label, texts in self.columns.items()}
         fractions = {label: which[mask] for label, which in self.fractions.items()}
         edited = {label: which[mask] for label, which in self.edited.items()}
@@ -196,7 +196,7 @@ class Batch:
         return [[column[n] for column in columns] for n in range(len(places))]
 
     def number_notes(self, headers: Sequence[str]) -> dict[int, str]:
-        """What stands in `NUMBERS_COLUMN`, by place in the batch, where anything does."""
+        """The cells of `NUMBERS_COLUMN` that are not blank, by their rows' places in the batch."""
         noted: dict[int, dict[str, str]] = {}
         for label, which in self.fractions.items():
             for place in which.nonzero()[0].tolist():
@@ -204,7 +204,7 @@ class Batch:
         return {place: json.dumps(row, ensure_ascii=False) for place, row in noted.items()}
 
     def edit_notes(self, headers: Sequence[str]) -> dict[int, str]:
-        """What stands in `EDITED_COLUMN`, by place in the batch, where anything does."""
+        """The cells of `EDITED_COLUMN` that are not blank, by their rows' places in the batch."""
         noted: dict[int, list[str]] = {}
         for label, which in sorted(self.edited.items()):
             name = headers[label] or f"column {column_letters(label)}"
@@ -304,7 +304,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A whole file in figures: rows by what would become of them, and problems by kind.
+    """A whole file in figures: rows by what would become of them, and problems by code.
 
     `problems` is capped, in source order; `problem_counts` counts all, by code, and `examples`
     has the first of each code. `left_out` counts the invalid and skipped rows by why: their status

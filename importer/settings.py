@@ -48,7 +48,7 @@ Check = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Integer:
     """A check for whole numbers from `least` to `most`, both allowed."""
 
     least: int
@@ -126,7 +126,7 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Boolean:
     """A check for True and False: such a setting's option is a flag."""
 
     def __call__(self, value: Any) -> bool:
@@ -213,7 +213,7 @@ class FailureLimit:
 
 
 SettingKind = (
-    Whole | Number | OneOf | Truth | FilePath | ClusterAddress | OpenStatuses | FailureLimit
+    Integer | Number | OneOf | Boolean | FilePath | ClusterAddress | OpenStatuses | FailureLimit
 )
 
 
@@ -310,7 +310,7 @@ class Target:
     def __post_init__(self) -> None:
         for name in ("base_url", "customer"):
             checked(name, getattr(self, name), _text)
-        checked("project", self.project, Whole(1, 2**53))
+        checked("project", self.project, Integer(1, 2**53))
         if not isinstance(self.api_key, Secret):
             raise SettingError("api_key is not a Secret", "Write it as Secret(key).")
         for name in ("ca_file", "api_key_file"):
@@ -332,7 +332,7 @@ class Destination:
 
     def __post_init__(self) -> None:
         if self.project is not None:
-            checked("project", self.project, Whole(1, 2**53))
+            checked("project", self.project, Integer(1, 2**53))
         for name in ("base_url", "customer"):
             if (value := getattr(self, name)) is not None:
                 checked(name, value, _text)
@@ -354,16 +354,16 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         if self.sheet is not None:
-            checked("sheet", self.sheet, _text if isinstance(self.sheet, str) else Whole(1))
+            checked("sheet", self.sheet, _text if isinstance(self.sheet, str) else Integer(1))
         if self.header_row is not None:
-            checked("header_row", self.header_row, Whole(1))
+            checked("header_row", self.header_row, Integer(1))
         if self.rows is not None:
             checked("rows", self.rows, _row_range)
 
 
 def _row_range(value: object) -> tuple[int, int]:
     if isinstance(value, tuple) and len(value) == 2:
-        first, last = Whole(1)(value[0]), Whole(1)(value[1])
+        first, last = Integer(1)(value[0]), Integer(1)(value[1])
         if first <= last:
             return first, last
     raise ValueError("is not a range of rows: (first, last)")
@@ -387,7 +387,7 @@ class Pace:
     concurrency: int | None = field(
         default=None,
         metadata=_declared(
-            Whole(1, MOST_IN_FLIGHT),
+            Integer(1, MOST_IN_FLIGHT),
             "Requests in flight; auto finds the number that the service serves best.",
             "N|auto",
             auto=True,
@@ -433,8 +433,8 @@ class MaxFailures:
     percent: bool = False
 
     def __post_init__(self) -> None:
-        checked("percent", self.percent, Truth())
-        checked("max_failures", self.limit, Number(0, 100) if self.percent else Whole(0))
+        checked("percent", self.percent, Boolean())
+        checked("max_failures", self.limit, Number(0, 100) if self.percent else Integer(0))
 
     def exceeded(self, failed: int, answered: int) -> bool:
         """Whether so many failures among so many answers are too many."""
@@ -477,7 +477,7 @@ class RetryPolicy:
     retries: int = field(
         default=5,
         metadata=_declared(
-            Whole(0),
+            Integer(0),
             "Tries beyond the first for a request that surely did not arrive.",
             in_jobs=True,
             sent=True,
@@ -505,7 +505,7 @@ class RetryPolicy:
             sent=True,
         ),
     )
-    storm_after: int = field(default=5, metadata=_declared(Whole(1), sent=True))
+    storm_after: int = field(default=5, metadata=_declared(Integer(1), sent=True))
     # Not sent: the coordinator counts failures, over all senders.
     max_failures: MaxFailures | None = field(
         default=None,
@@ -568,13 +568,13 @@ class RunSettings:
     )
     limit: int | None = field(
         default=None,
-        metadata=_declared(Whole(1), "Send N rows and leave the others pending.", kept=False),
+        metadata=_declared(Integer(1), "Send N rows and leave the others pending.", kept=False),
     )
     # Not kept: a canary that was begun is ended by its journal, and one that was shown is passed.
     canary: int | None = field(
         default=None,
         metadata=_declared(
-            Whole(1, MOST_CANARY),
+            Integer(1, MOST_CANARY),
             "Send N rows first, chosen for what they cover, read them back, and go on only if all"
             " is as it was sent. Records cannot be deleted: these N stay.",
             in_jobs=True,
@@ -583,7 +583,9 @@ class RunSettings:
     )
     preflight: bool = field(
         default=True,
-        metadata=_declared(Truth(), "Do not compare with the project before sending.", kept=False),
+        metadata=_declared(
+            Boolean(), "Do not compare with the project before sending.", kept=False
+        ),
     )
     engine: EngineName = field(
         default="local",
@@ -597,7 +599,7 @@ class RunSettings:
     workers: int | None = field(
         default=None,
         metadata=_declared(
-            Whole(1, MOST_WORKERS),
+            Integer(1, MOST_WORKERS),
             "Senders of the other engines. Left out: all workers of a Dask cluster, else "
             f"{DEFAULT_WORKERS}.",
             in_jobs=True,
@@ -615,7 +617,7 @@ class RunSettings:
     allow_new_values: bool = field(
         default=False,
         metadata=_declared(
-            Truth(),
+            Boolean(),
             "Let values be created that the project lacks, whether or not the mapping lists them.",
             in_jobs=True,
             kept=False,
@@ -664,12 +666,12 @@ SETTINGS: dict[str, Setting] = {
 def option_of(name: str) -> str:
     """The option of a setting; a flag says what is not so by default."""
     declared, usual = SETTINGS[name], flat(RunSettings())[name]
-    negated = "no-" if isinstance(declared.kind, Truth) and usual else ""
+    negated = "no-" if isinstance(declared.kind, Boolean) and usual else ""
     return f"--{negated}{name.replace('_', '-')}"
 
 
 def flat(settings: RunSettings) -> dict[str, Any]:
-    """Every setting by its name, as :func:`settings_of` takes them."""
+    """Every setting by its name, whichever dataclass has it; :func:`settings_of` is the inverse."""
     owners = (settings.pace, settings.retry, settings)
     return {
         one.name: getattr(owner, one.name)
@@ -679,7 +681,7 @@ def flat(settings: RunSettings) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A setting's value as JSON has it; a path is absolute."""
     match value:
         case Path():
@@ -720,7 +722,7 @@ def sent_settings(pace: Pace, retry: RetryPolicy) -> dict[str, Any]:
     It reads them back by :func:`settings_of`.
     """
     values = flat(RunSettings(pace, retry))
-    return {name: plain(value) for name, value in values.items() if SETTINGS[name].sent}
+    return {name: json_value(value) for name, value in values.items() if SETTINGS[name].sent}
 
 
 def resumed_settings(began: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:

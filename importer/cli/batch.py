@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli.options import FILE, key_options, quiet_option
-from importer.cli.output import as_json, log_options, progress_bar, put, say
+from importer.cli.output import as_json, log_json, log_options, progress_bar, say
 from importer.cli.signals import SIGNALS
 from importer.errors import UsageError
 
@@ -115,7 +115,7 @@ class _RoundTeller:
         if self._is_old((job, file)):
             return
         if as_json():
-            put(
+            log_json(
                 _level(file.exit_code),
                 line,
                 run=file.run_id,
@@ -142,7 +142,7 @@ class _RoundTeller:
         trouble = result.trouble
         if trouble is not None and not self._is_old((result.name, trouble)):
             if as_json():
-                put("error", f"{result.name}: {trouble.message}", exit_code=trouble.exit_code)
+                log_json("error", f"{result.name}: {trouble.message}", exit_code=trouble.exit_code)
             else:
                 say(f"Error: {result.name}: {trouble.message}", err=True)
         if result.left and not self._quiet and not self._is_old((result.name, result.left)):
@@ -161,7 +161,7 @@ class _RoundTeller:
             if self._is_old(line):
                 continue
             if as_json():
-                put("warning", line)
+                log_json("warning", line)
             else:
                 say(f"Warning: {line}", err=True)
 

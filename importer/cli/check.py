@@ -21,7 +21,7 @@ from importer.cli.options import (
     quiet_option,
     reading_options,
     redirection,
-    repeated,
+    repeated_options,
     reports_option,
     runs_dir_option,
     service_options,
@@ -208,12 +208,12 @@ def _next_steps(path: Path, mapping: Path, *, rehearsal: bool, placeless: bool) 
 
     named = (argument(path), "-m", argument(mapping))
     name = "run" if rehearsal or placeless else "plan"
-    imported = [word for word in repeated(name) if word != "--online"]
+    imported = [word for word in repeated_options(name) if word != "--online"]
     if placeless:
         imported.append("--sandbox")
     return Steps(
         (name, *named, *imported),
-        ("check", *named, *repeated("check")),
+        ("check", *named, *repeated_options("check")),
         redirection=redirection(path),
         is_rehearsal=placeless,
     )
@@ -320,7 +320,7 @@ def init(file: Path, output: Path | None, force: bool, online: bool, **options: 
         lines = "line" if unsure == 1 else "lines"
         say(f"Look at the {unsure} {lines} marked unsure, and mend what is wrong.", err=True)
     written = argument(output) if output is not None else "MAPPING"
-    check = command("check", argument(file), "-m", written, *repeated("check"))
+    check = command("check", argument(file), "-m", written, *repeated_options("check"))
     say(f"Then: {check}{redirection(file)}", err=True)
     return 0
 

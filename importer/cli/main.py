@@ -160,10 +160,10 @@ def _failed(error: BaseException) -> int:
 
 def _show(error: click.ClickException) -> None:
     """Say what is wrong with a command line."""
-    from importer.cli.output import as_json, put, say
+    from importer.cli.output import as_json, log_json, say
 
     if as_json():
-        put("error", error.format_message(), exit_code=_UNUSABLE)
+        log_json("error", error.format_message(), exit_code=_UNUSABLE)
         return
     # The words of a command line may come from a pattern, that is, from file names.
     context = getattr(error, "ctx", None)

@@ -20,11 +20,11 @@ from importer.settings import (
     API_KEY_VARIABLE,
     CUSTOMER_VARIABLE,
     SETTINGS,
+    Boolean,
     FilePath,
     OneOf,
     RunSettings,
     SourceOptions,
-    Truth,
     delimiter_named,
     flat,
     option_of,
@@ -36,7 +36,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
-def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+def _decorated(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
@@ -135,7 +135,7 @@ READING = ("sheet", "header_row", "encoding", "delimiter", "rows")
 
 def reading_options(command: Command) -> Command:
     """Add the options that say how to read a source; they beat the mapping's."""
-    return _with(_READING, command)
+    return _decorated(_READING, command)
 
 
 def source_options(options: Mapping[str, Any]) -> SourceOptions:
@@ -179,29 +179,36 @@ _SERVICE = (
 
 def service_options(command: Command) -> Command:
     """Add the options that say where the service is, and as whom to speak to it."""
-    return _with(_SERVICE, command)
+    return _decorated(_SERVICE, command)
 
 
 def where_options(command: Command) -> Command:
     """Add those that say where a run would go, for what only compares with past runs."""
-    return _with(_SERVICE[:2], command)
+    return _decorated(_SERVICE[:2], command)
 
 
 def credential_options(command: Command) -> Command:
     """Add those that say as whom to speak to a service that is known."""
-    return _with(_SERVICE[1:], command)
+    return _decorated(_SERVICE[1:], command)
 
 
 def key_options(command: Command) -> Command:
     """Add those that no jobs file takes: files of the key and of certificates."""
-    return _with(_SERVICE[2:], command)
+    return _decorated(_SERVICE[2:], command)
 
 
-_PLACED = {"canary", "runs_dir", "out", "preflight", "allow_new_values", "sandbox_project"}
+_PLACED_BY_COMMANDS = {
+    "canary",
+    "runs_dir",
+    "out",
+    "preflight",
+    "allow_new_values",
+    "sandbox_project",
+}
 """Settings whose options each command places by itself: not every command that sends has them."""
 
 SENDING = tuple(
-    name for name, declared in SETTINGS.items() if declared.help and name not in _PLACED
+    name for name, declared in SETTINGS.items() if declared.help and name not in _PLACED_BY_COMMANDS
 )
 """The settings that are options of every command that sends, by name."""
 
@@ -209,7 +216,7 @@ SENDING = tuple(
 def setting_option(name: str, *, resumed: bool = False) -> Callable[[Command], Command]:
     """The option of a setting, as it is declared; of a resumed run it is by default what it was."""
     declared, usual = SETTINGS[name], flat(RunSettings())[name]
-    if isinstance(declared.kind, Truth):
+    if isinstance(declared.kind, Boolean):
         return click.option(
             option_of(name),
             name,
@@ -256,13 +263,13 @@ def _read_setting(_: click.Context, parameter: click.Parameter, text: Any) -> An
 def sending_options(command: Command) -> Command:
     """Add the options that say as whom and how to send."""
     options = (setting_option(name) for name in SENDING)
-    return _with((*_SERVICE, *options), command)
+    return _decorated((*_SERVICE, *options), command)
 
 
 def resuming_options(command: Command) -> Command:
     """Add the same options for a run of the past, which keeps what is not given anew."""
     options = (setting_option(name, resumed=True) for name in (*SENDING, "canary"))
-    return _with((*_SERVICE, *options), command)
+    return _decorated((*_SERVICE, *options), command)
 
 
 def run_settings(options: Mapping[str, Any]) -> RunSettings:
@@ -326,7 +333,7 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors on
 _NOT_REPEATED = {"reports", "all_problems", "quiet", "dry_run", "force", "output", "mapping_path"}
 
 
-def repeated(name: str, only: Collection[str] | None = None) -> list[str]:
+def repeated_options(name: str, only: Collection[str] | None = None) -> list[str]:
     """The options of this command line that the command of that name has too, to be typed again.
 
     Of them those in `only`, where it is given. What a message adds itself is left out: the
@@ -362,7 +369,9 @@ def redirection(file: Path) -> str:
 def need_mapping(path: Path | None, files: tuple[Path, ...]) -> Path:
     """The mapping's path, or a UsageError that says how to get a mapping."""
     if path is None:
-        init = command("init", argument(files[0]), "-o", "my.yaml", *repeated("init", READING))
+        init = command(
+            "init", argument(files[0]), "-o", "my.yaml", *repeated_options("init", READING)
+        )
         init += redirection(files[0])
         raise UsageError(
             "a mapping is needed: -m MAPPING",

@@ -164,16 +164,16 @@ def as_json() -> bool:
     return any(isinstance(handler, _JsonHandler) for handler in logging.getLogger().handlers)
 
 
-def put(level: Level, message: str, **data: Any) -> None:
+def log_json(level: Level, message: str, **data: Any) -> None:
     """Log a JSON object; `data` are more keys of it."""
     number = logging.getLevelNamesMapping()[level.upper()]
     _LOG.log(number, "%s", message, extra={"data": data})
 
 
-def put_result(result: RunResult, exit_code: int) -> None:
+def log_result(result: RunResult, exit_code: int) -> None:
     """Log how a run ended, as a JSON object."""
     summary = result.summary
-    put(
+    log_json(
         "info" if exit_code == 0 else "warning",
         f"{summary.source['path']}: {summary.status}",
         run=summary.run_id,
@@ -196,7 +196,7 @@ def say(text: str, *, err: bool = False) -> None:
     A reader that has gone, as `| head` does, changes nothing about the work.
     """
     if err and as_json():
-        put("info", text.strip())
+        log_json("info", text.strip())
         return
     try:
         click.echo(terminal_safe(text), err=err)
@@ -228,7 +228,7 @@ def tell(error: ImporterError) -> None:
     mistakes = list(error.mistakes) if isinstance(error, MistakesError) else []
     if as_json():
         more = {"mistakes": mistakes} if mistakes else {}
-        put("error", error.message, hint=error.hint, exit_code=error.exit_code, **more)
+        log_json("error", error.message, hint=error.hint, exit_code=error.exit_code, **more)
         return
     say(f"Error: {error.message}", err=True)
     for mistake in mistakes:
@@ -348,7 +348,7 @@ def _progress_log(name: str, tell_event: Callable[[Event], None]) -> Listener:
             stage, told = event.stage, time.monotonic()
             sending = stage is Stage.SENDING
             counts = {status.value: event.counts.get(status, 0) for status in Status}
-            put(
+            log_json(
                 "info",
                 f"{name}: {stage.value}",
                 rows=event.total,

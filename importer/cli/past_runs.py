@@ -20,7 +20,7 @@ from importer.cli.options import (
     credential_options,
     given_settings,
     quiet_option,
-    repeated,
+    repeated_options,
     resuming_options,
     runs_dir_option,
 )
@@ -28,8 +28,8 @@ from importer.cli.output import (
     as_json,
     describe_run,
     log_options,
+    log_result,
     progress_bar,
-    put_result,
     say,
     table,
     verbose_option,
@@ -138,7 +138,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
     stop = library.StopSwitch()
     settings = past.settings_but(given_settings(click.get_current_context()))
     kept = {name for name in SENDING if SETTINGS[name].kept}
-    anew = repeated(name, kept | {"customer", "api_key_file", "ca_file"})
+    anew = repeated_options(name, kept | {"customer", "api_key_file", "ca_file"})
     # Where the service is not asked, no key is needed and no sandbox started.
     place = past_target(past, options) if past.needs_service else contextlib.nullcontext()
     with place as target, SIGNALS.stoppable(stop.pull) as received:
@@ -155,7 +155,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
                 )
             except ServiceError as error:
                 # The project could not be asked: nothing was sent in this sitting.
-                given = [*anew, *repeated(name, {"plan_id", "again", "limit", "canary"})]
+                given = [*anew, *repeated_options(name, {"plan_id", "again", "limit", "canary"})]
                 if approval.max_age != Approval().max_age:
                     given += ["--max-age", f"{approval.max_age:.0f}s"]
                 again = about_run(name, run_dir, past.description.settings, *given)
@@ -163,7 +163,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
                 raise
         code = received() or result.summary.exit_code
         if as_json():
-            put_result(result, code)
+            log_result(result, code)
         if not options["quiet"]:
             say(first_rows(result) + describe_run(result, anew))
         return code

@@ -18,7 +18,7 @@ from importer.cli.options import (
     need_mapping,
     quiet_option,
     reading_options,
-    repeated,
+    repeated_options,
     reports_option,
     run_settings,
     runs_dir_option,
@@ -140,7 +140,7 @@ def _lines(result: PlanResult, text: str) -> Iterator[str]:
     plan = result.plan
     days = timedelta(seconds=MAX_AGE).days
     # It is not kept in the plan.
-    words = ("--plan-id", plan.id, "--canary", "5", *repeated("apply", {"limit"}))
+    words = ("--plan-id", plan.id, "--canary", "5", *repeated_options("apply", {"limit"}))
     yield text
     for run in plan.again or ():
         if run["sent"]:

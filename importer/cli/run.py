@@ -31,8 +31,8 @@ from importer.cli.output import (
     describe_run,
     each_file,
     log_options,
+    log_result,
     progress_bar,
-    put_result,
     say,
     tell,
     tell_missing,
@@ -142,7 +142,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
                 reported.add(path)
             code = received() or result.summary.exit_code
             if as_json():
-                put_result(result, code)
+                log_result(result, code)
             if not options["quiet"]:
                 say(first_rows(result) + describe_run(result))
             return code

@@ -30,13 +30,13 @@ from importer.settings import (
     ClusterAddress,
     FailureLimit,
     FilePath,
+    Integer,
     MaxFailures,
     Number,
     OneOf,
     OpenStatuses,
     Seconds,
     Setting,
-    Whole,
 )
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
@@ -173,7 +173,7 @@ def _written(declared: Setting) -> Any:
     match kind:
         case Seconds():
             form = Annotated[Span, AfterValidator(kind)]
-        case Whole():
+        case Integer():
             form = Annotated[int, Field(ge=kind.least, le=kind.most)]
         case Number() if kind.open:
             form = Annotated[float, Field(gt=kind.least, le=kind.most)]

@@ -63,7 +63,7 @@ from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
 from importer.sending.protocol import End, Ending, Engine
 from importer.sending.remote import Links, RemoteEngine, parts_of, sender_processes
-from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target, plain
+from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target, json_value
 from importer.sources.frames import Frame
 from importer.sources.snapshot import Snapshot
 from importer.survey.duplicates import Sighting
@@ -434,7 +434,7 @@ class _Sitting:
         """The run, with as whom the service was spoken to last: maybe not as whom it began."""
         target = self._line.job.target
         return self._line.run.description.but(
-            customer=target.customer, api_key_file=plain(target.api_key_file)
+            customer=target.customer, api_key_file=json_value(target.api_key_file)
         )
 
     def _excepted(self) -> list[Path]:

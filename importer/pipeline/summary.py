@@ -27,8 +27,8 @@ from importer.settings import (
     Target,
     delimiter_name,
     flat,
+    json_value,
     option_of,
-    plain,
 )
 
 
@@ -107,11 +107,11 @@ def describe_settings(settings: RunSettings, target: Target) -> dict[str, Any]:
     with the run. No secret is among them.
     """
     described = {
-        name: plain(value) for name, value in flat(settings).items() if SETTINGS[name].noted
+        name: json_value(value) for name, value in flat(settings).items() if SETTINGS[name].noted
     }
     described["customer"] = target.customer
     for name in ("ca_file", "api_key_file"):
-        described[name] = plain(getattr(target, name))
+        described[name] = json_value(getattr(target, name))
     return described
 
 
@@ -253,7 +253,7 @@ def _environment() -> dict[str, str]:
 
 def _how(settings: Mapping[str, Any]) -> list[str]:
     """The options that differ from their defaults."""
-    usual = {name: plain(value) for name, value in flat(RunSettings()).items()}
+    usual = {name: json_value(value) for name, value in flat(RunSettings()).items()}
     words = []
     if settings.get("ca_file"):
         words += ["--ca-file", nearby(settings["ca_file"])]

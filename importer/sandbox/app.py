@@ -67,7 +67,7 @@ async def serve(  # noqa: PLR0913 (each is an option of the command)
     service accepts connections. Without `db` the data lives in a temporary file that is removed
     at the end. Without `projects` it serves what the database has from before; an empty one gets
     a built-in example, project 1 with the fields `name`, `city` (simple) and `likes` (multiple).
-    `log_requests` keeps a line for every Add record in the database (see request_log.py), with
+    `log_requests` keeps a line for every Add record in the table ``request``, with
     the text of the form field `log_stamp`.
     Raises ImporterError when the port or the database cannot be had.
     """

@@ -208,7 +208,7 @@ Seconds = Annotated[float, BeforeValidator(seconds)]
 
 Ordinal = Annotated[int, Field(strict=True, ge=1)]
 
-Truth = Annotated[bool, Field(strict=True)]
+Boolean = Annotated[bool, Field(strict=True)]
 
 To = Literal["records", "all"]
 
@@ -265,7 +265,7 @@ class Rule(_Part):
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(strict=True)] = 0
     match: dict[str, Annotated[str, BeforeValidator(str)]] | None = None
-    stored: Truth | None = None
+    stored: Boolean | None = None
     retry_after: RetryAfter = "seconds"
     wait: Seconds = 1.0
     body: Literal["json", "empty", "html"] | None = None

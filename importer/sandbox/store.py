@@ -226,29 +226,25 @@ class Store:
         """Release the file; it is whole without its side files then."""
         self._database.close()
 
-    def add(self, additions: Sequence[Addition]) -> list[int]:
-        """Store the records in one transaction and give their numberids, in order.
-
-        Raises sqlite3.Error when nothing was stored.
-        """
-        return self.add_logged([(addition, None) for addition in additions])
-
-    def add_logged(
-        self, items: Sequence[tuple[Addition | None, LoggedRequest | None]]
-    ) -> list[int]:
+    def add(self, items: Sequence[tuple[Addition | None, LoggedRequest | None]]) -> list[int]:
         """Store records, each with its line of the log, if any, in one transaction.
 
         Gives the numberids in order, 0 for a line of the log that has no record. Raises
         sqlite3.Error when nothing was stored.
         """
         additions = [addition for addition, _ in items if addition is not None]
-        group = _Group(self._next_valueid)
+        new_values = _NewValues(self._next_valueid)
         utc = datetime.now(UTC)
         created = (utc.astimezone().strftime(_DATE), utc.strftime(_DATE))
         try:
             numberids = list(range(self._next_numberid, self._next_numberid + len(additions)))
             rows = [
-                (numberid, addition.projectid, *created, *self._columns(addition, group, created))
+                (
+                    numberid,
+                    addition.projectid,
+                    *created,
+                    *self._columns(addition, new_values, created),
+                )
                 for numberid, addition in zip(numberids, additions, strict=True)
             ]
             given = iter(numberids)
@@ -258,14 +254,14 @@ class Store:
                 for (_, line), numberid in zip(items, results, strict=True)
                 if line is not None
             ]
-            self._write(group.rows, rows, log)
+            self._write(new_values.rows, rows, log)
         except BaseException:
-            for field, name, _ in group.created:
+            for field, name, _ in new_values.created:
                 del field.names[name]
             raise
-        for field, _, valueid in group.created:
+        for field, _, valueid in new_values.created:
             field.ids.add(valueid)
-        self._next_valueid = group.next_valueid
+        self._next_valueid = new_values.next_valueid
         self._next_numberid += len(additions)
         return results
 
@@ -304,13 +300,13 @@ class Store:
             raise
 
     def _columns(
-        self, addition: Addition, group: _Group, created: tuple[str, str]
+        self, addition: Addition, new_values: _NewValues, created: tuple[str, str]
     ) -> tuple[str | None, ...]:
         fields = self.projects[addition.projectid].fields
         data = {
             name: given
             for name, value in addition.form.items()
-            if (given := group.resolve(fields[name], value)) not in (None, [])
+            if (given := new_values.resolve(fields[name], value)) not in (None, [])
         }
         events = []
         if addition.disposition is not None:
@@ -393,7 +389,7 @@ class Store:
             yield dict(zip(names, row, strict=True))
 
 
-class _Group:
+class _NewValues:
     """The values that one transaction creates, not yet visible outside it."""
 
     def __init__(self, next_valueid: int) -> None:
@@ -478,7 +474,7 @@ class StoreThread:
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                numberids = await self.call(self.store.add_logged, [one[:2] for one in group])
+                numberids = await self.call(self.store.add, [one[:2] for one in group])
             except Exception as error:  # noqa: BLE001 (each request that waits raises it)
                 for *_, future in group:
                     if not future.done():  # its request may have been given up meanwhile
