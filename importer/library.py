@@ -644,20 +644,30 @@ def init(
     return in_a_thread(work) if on_a_loop() else work()
 
 
-def verify(run_dir: File, *, target: Target | None = None, sample: int = SAMPLE) -> Verification:
+def verify(
+    run_dir: File,
+    *,
+    target: Target | None = None,
+    sample: int = SAMPLE,
+    **options: Unpack[WatchOptions],
+) -> Verification:
     """Read a sample of a run's created rows back and compare them with what was sent.
 
     Writes ``verify.json`` into the run's folder. Without a `target` it asks where the run was sent,
-    as whom the environment names. Raises UsageError for a run that kept no ready records, and
-    ServiceError where the service cannot be asked.
+    as whom the environment names. Its `listener` is told of each record that was compared, as
+    `Looked`; where it is stopped, those until then are the result. Raises UsageError for a run that
+    kept no ready records, and ServiceError where the service cannot be asked.
     """
     path = Path(run_dir)
     where = target or _target_of(past_run(path), "verify")
 
-    def work(**_: object) -> Verification:
-        return read_sample_back(path, where, sample)
+    def work(
+        *, stop: StopSwitch | None = None, listener: Listener = lambda _: None
+    ) -> Verification:
+        control = Control(stop or StopSwitch(), listener)
+        return read_sample_back(path, where, sample, control=control)
 
-    return in_a_thread(work) if on_a_loop() else work()
+    return in_a_thread(work, **options) if on_a_loop() else work(**options)
 
 
 async def check_async(

@@ -769,10 +769,10 @@ class CanaryEqual:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """How far the search for uncertain rows is: so many `records` of the service were looked at.
+    """How far a look into the service is: so many `records` of the expected `total` were looked at.
 
-    The `total` is what is expected, and may grow: it ends where no more records are. Of `rows` rows
-    that are sought, so many are `found`.
+    Of `rows` rows that are sought, so many are `found`. The total of the search for uncertain rows
+    may grow: it ends where no more records are.
     """
 
     records: int

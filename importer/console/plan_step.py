@@ -21,7 +21,7 @@ from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import with_part_names
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told, kind_words, page_words, why_held_back
-from importer.console.under_way import GENTLE, UNDER_WAY, ingredients, watch
+from importer.console.under_way import GENTLE, UNDER_WAY, Planning, ingredients, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
 from importer.model import Checkup, NewValue, Problem, Severity, Status
@@ -98,7 +98,7 @@ async def _page(
 ) -> web.Response:
     told = refusal
     where = await request.app[TARGETS].whereabouts(draft)
-    planning = request.app[UNDER_WAY].planning(draft.id)
+    planning = request.app[UNDER_WAY].last(Planning, draft.id)
     ended = None
     if planning is not None and planning.done:  # asked once: it may end while this is awaited
         ended, planning = planning, None
@@ -431,7 +431,7 @@ async def _plan(request: web.Request) -> web.Response:
 
 async def _last_pace(request: web.Request, draft: Draft) -> Pace:
     """The pace that was chosen last: of the last planning, else of the plan that there is."""
-    planning = request.app[UNDER_WAY].planning(draft.id)
+    planning = request.app[UNDER_WAY].last(Planning, draft.id)
     if planning is not None:
         return planning.settings.pace
     try:
@@ -475,7 +475,7 @@ def _back(draft: Draft) -> web.HTTPSeeOther:
 async def _stop(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/plan/stop``: end the planning; nothing is kept of it."""
     draft = await open_draft(request)
-    planning = request.app[UNDER_WAY].planning(draft.id)
+    planning = request.app[UNDER_WAY].last(Planning, draft.id)
     if planning is not None:
         planning.ask_to_stop()
         await planning.ended.wait()
@@ -488,7 +488,7 @@ async def _decide(request: web.Request) -> web.Response:
     At the pace of the form; with `fit`, as :func:`_plan` does.
     """
     draft, form = await open_draft(request), await form_of(request)
-    planning = request.app[UNDER_WAY].planning(draft.id)
+    planning = request.app[UNDER_WAY].last(Planning, draft.id)
     if planning is None or not isinstance(planning.error, Refused):
         raise _back(draft)  # it was decided in another page
     where = await request.app[TARGETS].whereabouts(draft)
@@ -632,7 +632,7 @@ async def _fit_sandbox(request: web.Request, draft: Draft) -> None:
 
 async def _events(request: web.Request) -> web.StreamResponse:
     """``GET /drafts/{id}/plan/events?page=…``: how the planning goes."""
-    return await watch(request, request.app[UNDER_WAY].planning(request.match_info["id"]))
+    return await watch(request, request.app[UNDER_WAY].last(Planning, request.match_info["id"]))
 
 
 ROUTES = [

@@ -34,7 +34,15 @@ from importer.console.telling import (
     told_stop,
     words_of_run,
 )
-from importer.console.under_way import UNDER_WAY, Looking, Order, Sending, watch
+from importer.console.under_way import (
+    UNDER_WAY,
+    Looking,
+    Order,
+    ReadingBack,
+    Searching,
+    Sending,
+    watch,
+)
 from importer.errors import CutJournalError, ImporterError, NoJournalError, UsageError
 from importer.library import PastRun, Reconciliation, ResultRow, RowPage, Verification
 from importer.model import Status
@@ -291,7 +299,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
     refused = told is not None and told.tone == "bad"
     works = request.app[UNDER_WAY]
     # Each is asked once whether it is done: it may end while this is awaited.
-    sending, looking = works.sending(shown.key), works.looking(shown.key)
+    sending, looking = works.last(Sending, shown.key), works.last(Looking, shown.key)
     if looking is not None and looking.done:
         told, looking = told or _ended(looking, shown), None
     if sending is not None and sending.done:
@@ -315,6 +323,7 @@ async def _page(request: web.Request, shown: Shown, told: Told | None = None) ->
         told=told,
         under_way=sending is not None,
         looking=looking,
+        sought=looking.rows if isinstance(looking, Searching) else 0,
         state=work.state() if work is not None else None,
         can_go_on=result is not None and result.past.sandbox in ours,
         all_files=FILES,
@@ -484,14 +493,14 @@ async def _reconcile(request: web.Request) -> web.Response:
     try:
         past = await asyncio.to_thread(_past, shown)
         text = form.get("first", "").strip()
-        looking = Looking(
+        searching = Searching(
             shown.key,
             shown.folder,
             past.counts[Status.UNCERTAIN],
             first=_number(text, "the record's id") if text else None,
             release=release,
         )
-        request.app[UNDER_WAY].look(looking, await _target(request, past))
+        request.app[UNDER_WAY].look(searching, await _target(request, past))
     except ImporterError as error:
         again = shown.look("Look for them again", release=release)
         return await _page(request, shown, shown.told(error, again))
@@ -522,7 +531,7 @@ async def _send(request: web.Request) -> web.Response:
 async def _stop_sending(request: web.Request) -> web.Response:
     """``POST /runs/{run}/send/stop``: stop; what is in flight is finished and recorded."""
     shown = await _shown(request)
-    if (sending := request.app[UNDER_WAY].sending(shown.key)) is not None:
+    if (sending := request.app[UNDER_WAY].last(Sending, shown.key)) is not None:
         sending.ask_to_stop()
     raise web.HTTPSeeOther(shown.page)
 
@@ -530,7 +539,7 @@ async def _stop_sending(request: web.Request) -> web.Response:
 async def _events_of_sending(request: web.Request) -> web.StreamResponse:
     """``GET /runs/{run}/send/events?page=…``: how the sending goes."""
     shown = await _shown(request)
-    return await watch(request, request.app[UNDER_WAY].sending(shown.key))
+    return await watch(request, request.app[UNDER_WAY].last(Sending, shown.key))
 
 
 def _sent(sending: Sending, shown: Shown) -> Told | None:
@@ -546,17 +555,17 @@ def _sent(sending: Sending, shown: Shown) -> Told | None:
 
 
 async def _stop(request: web.Request) -> web.Response:
-    """``POST …/reconcile/stop``: stop looking; what was found until then is kept."""
+    """``POST …/looking/stop``: stop looking; what was found until then is kept."""
     shown = await _shown(request)
-    if (looking := request.app[UNDER_WAY].looking(shown.key)) is not None:
+    if (looking := request.app[UNDER_WAY].last(Looking, shown.key)) is not None:
         looking.ask_to_stop()
     raise web.HTTPSeeOther(shown.page)
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
-    """``GET …/reconcile/events?page=…``: how far the search for rows is."""
+    """``GET …/looking/events?page=…``: how far it is."""
     shown = await _shown(request)
-    return await watch(request, request.app[UNDER_WAY].looking(shown.key))
+    return await watch(request, request.app[UNDER_WAY].last(Looking, shown.key))
 
 
 def _past(shown: Shown) -> PastRun:
@@ -579,15 +588,16 @@ async def _verify(request: web.Request) -> web.Response:
     shown = await _shown(request)
     try:
         past = await asyncio.to_thread(library.past_run, shown.folder)
-        target = await _target(request, past)
-        verified = await asyncio.to_thread(lambda: library.verify(shown.folder, target=target))
+        reading = ReadingBack(shown.key, shown.folder)
+        request.app[UNDER_WAY].look(reading, await _target(request, past))
     except ImporterError as error:
         return await _page(request, shown, shown.told(error))
-    return await _page(request, shown, _read_back(verified))
+    raise web.HTTPSeeOther(shown.page)
 
 
 def _read_back(verified: Verification) -> Told:
     """What came of reading created rows back, in words."""
+    stopped = "it was stopped: " if verified.stopped else ""
     lines = [
         f"row {record.row}, record {record.numberid}, {part_name(one.path)}: sent “{one.sent}”,"
         + (f" now “{one.read_back}”" if one.read_back is not None else " not there now")
@@ -596,7 +606,7 @@ def _read_back(verified: Verification) -> Told:
     ]
     if lines:
         return Told(
-            _differ(len(lines)),
+            f"{stopped}{_differ(len(lines))}",
             "Agents may have worked on these records since; else look at them in the call centre.",
             tuple(lines),
             (),
@@ -606,8 +616,8 @@ def _read_back(verified: Verification) -> Told:
         part.state == "unverified" for record in verified.records for part in record.fields
     )
     return Told(
-        f"{count(len(verified.records), 'row')} of {verified.created:,} created were read back:"
-        " what the service shows of them is as it was sent",
+        f"{stopped}{count(len(verified.records), 'row')} of {verified.created:,} created were read"
+        " back: what the service shows of them is as it was sent",
         f"It does not show {unseen:,} of the values: these could not be compared."
         if unseen
         else "",
@@ -651,13 +661,17 @@ async def _target(request: web.Request, past: PastRun) -> Target | None:
 
 
 def _ended(looking: Looking, shown: Shown) -> Told | None:
-    """How a search for uncertain rows has ended, in words."""
-    if (found := looking.outcome) is not None:
-        return _looked(found, shown)
-    if looking.error is None:
-        return None
-    again = shown.look("Look for them again", release=looking.release)
-    return shown.told(looking.error, again)
+    """How a look into the service has ended, in words."""
+    match looking:
+        case Searching(outcome=Reconciliation() as found):
+            return _looked(found, shown)
+        case Searching(error=ImporterError() as error):
+            return shown.told(error, shown.look("Look for them again", release=looking.release))
+        case ReadingBack(result=Verification() as verified):
+            return _read_back(verified)
+        case ReadingBack(error=ImporterError() as error):
+            return shown.told(error, Action("Read some back again", shown.at("verify"), {}))
+    return None
 
 
 def _looked(found: Reconciliation, shown: Shown) -> Told:
@@ -727,7 +741,7 @@ async def _mark(request: web.Request) -> web.Response:
             await asyncio.to_thread(library.mark, shown.folder, {row: numberid})
             told = Told(f"row {row} was created, as record {numberid}", tone="good")
         # What the search has told is not so any more.
-        if request.app[UNDER_WAY].looking(shown.key) is not None:
+        if request.app[UNDER_WAY].last(Searching, shown.key) is not None:
             request.app[UNDER_WAY].forget(shown.key)
         undo = Action("Take it back", shown.at("mark"), {"row": str(row), "what": "undo"})
         if form.get("what") != "undo":
@@ -754,8 +768,8 @@ _OF_A_RUN: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/mend", _mend),
     ("POST", "/left-behind", _send_left_behind),
     ("POST", "/reconcile", _reconcile),
-    ("POST", "/reconcile/stop", _stop),
-    ("GET", "/reconcile/events", _events),
+    ("POST", "/looking/stop", _stop),
+    ("GET", "/looking/events", _events),
     ("POST", "/mark", _mark),
     ("POST", "/verify", _verify),
 )

@@ -18,7 +18,7 @@ from importer.console.plan_step import changed_since, pace_words, teller_for
 from importer.console.records import part_name
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told
-from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Order, Sending, watch
+from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Looking, Order, Sending, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import PastRun, PlanFile
 from importer.model import CanaryState
@@ -79,7 +79,7 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _page(request: web.Request, draft: Draft, refusal: Told | None = None) -> web.Response:
     told = refusal
-    sending = request.app[UNDER_WAY].sending(draft.id)
+    sending = request.app[UNDER_WAY].last(Sending, draft.id)
     ended = None
     if sending is not None and sending.done:  # asked once: it may end while this is awaited
         ended, sending = sending, None
@@ -105,11 +105,11 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
             told = teller.told(ended.error)
         elif ended.result is not None and ended.result.stop is not None:
             told = teller.stopped(ended.result.stop)
-    looking = request.app[UNDER_WAY].looking(draft.id)
+    looking = request.app[UNDER_WAY].last(Looking, draft.id)
     is_looking = looking is not None and not looking.done
     if told is None and is_looking:
         told = Told(
-            "rows of this import that may have arrived are being looked for",
+            "rows of this import are being looked for in the service",
             "It can go on when that has ended.",
             (),
             (Action("To the result", f"/drafts/{draft.id}/result"),),
@@ -249,7 +249,7 @@ async def _anew(request: web.Request) -> web.Response:
 async def _stop(request: web.Request) -> web.Response:
     """``POST /drafts/{id}/send/stop``: stop; what is in flight is finished and recorded."""
     draft = await open_draft(request)
-    sending = request.app[UNDER_WAY].sending(draft.id)
+    sending = request.app[UNDER_WAY].last(Sending, draft.id)
     if sending is not None:
         sending.ask_to_stop()
     raise web.HTTPSeeOther(f"/drafts/{draft.id}/send")
@@ -257,7 +257,7 @@ async def _stop(request: web.Request) -> web.Response:
 
 async def _events(request: web.Request) -> web.StreamResponse:
     """``GET /drafts/{id}/send/events?page=…``: how the sending goes."""
-    return await watch(request, request.app[UNDER_WAY].sending(request.match_info["id"]))
+    return await watch(request, request.app[UNDER_WAY].last(Sending, request.match_info["id"]))
 
 
 ROUTES = [

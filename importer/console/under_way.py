@@ -1,4 +1,4 @@
-"""What the console is at work on: lists being planned, plans being sent, rows being looked for.
+"""What the console is at work on: lists being planned, plans being sent, looks into the service.
 
 Each is a task of the application, and outlasts the page that asked for it. Any number of pages may
 watch one: they are told the latest state at once, then each change; a page that is slow misses what
@@ -14,11 +14,13 @@ import json
 import logging
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from aiohttp import web
 
@@ -113,25 +115,47 @@ class Feed:
                 await self._changed.wait()
 
 
-class Planning:
-    """A list that is being planned, or was: `result`, or `error` where there can be no plan."""
+class Work(ABC):
+    """Something that is under way, or was: `error` says why it has come to nothing.
 
-    def __init__(self, draft: Draft, settings: RunSettings) -> None:
-        self.key = draft.id
-        self.draft = draft
-        self.settings = settings
+    `key` is the id of a draft; of a run that no draft has sent, its folder.
+    """
+
+    busy: ClassVar[str]
+    """What is told to whoever begins something else meanwhile."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
         self.feed = Feed()
-        self.stop = StopSwitch()
         self.ended = asyncio.Event()
-        self.result: PlanResult | None = None
         self.error: ImporterError | None = None
-        self.made_of: Mapping[str, str] | None = None
-        """Its ingredients, once they are known: what it says is true as long as they are these."""
 
     @property
     def done(self) -> bool:
         """Whether it has ended, well or not."""
         return self.ended.is_set()
+
+    @abstractmethod
+    def ask_to_stop(self) -> None:
+        """Ask for an end, which comes in order."""
+
+
+W = TypeVar("W", bound=Work)
+
+
+class Planning(Work):
+    """A list that is being planned, or was: `result`, or `error` where there can be no plan."""
+
+    busy = "this list is being planned already"
+
+    def __init__(self, draft: Draft, settings: RunSettings) -> None:
+        super().__init__(draft.id)
+        self.draft = draft
+        self.settings = settings
+        self.stop = StopSwitch()
+        self.result: PlanResult | None = None
+        self.made_of: Mapping[str, str] | None = None
+        """Its ingredients, once they are known: what it says is true as long as they are these."""
 
     @property
     def stopping(self) -> bool:
@@ -183,28 +207,27 @@ class Order:
     gentle: bool = False
 
 
-class Sending:
+class Sending(Work):
     """A plan that is being sent, or was: `result`, or `error` where nothing could be sent.
 
-    `key` is the id of its draft, or, of a run that was begun outside of the console, its folder;
-    `name` is what the list is called.
+    `name` is what the list is called. Of a run that was begun outside of the console, `of_draft` is
+    false.
     """
+
+    busy = "this list is being sent already"
 
     def __init__(
         self, key: str, name: str, plan_dir: Path, order: Order, *, of_draft: bool = True
     ) -> None:
-        self.key = key
+        super().__init__(key)
         self.name = name
         self.plan_dir = plan_dir
         self._of_draft = of_draft
         self.order = order
-        self.feed = Feed()
         self.stopping = False
         """Whether it was asked to stop: what is in flight is being finished."""
         self._stop = StopSwitch()
-        self.ended = asyncio.Event()
         self.result: RunResult | None = None
-        self.error: ImporterError | None = None
         self.waits = False
         self.place: tuple[str, int] | None = None
         """Base URL and project that it sends to, once it is about to."""
@@ -216,11 +239,6 @@ class Sending:
         self._reads_back = False
         self._samples: deque[tuple[float, int]] = deque()
         self._begun = False
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self.ended.is_set()
 
     def ask_to_stop(self) -> None:
         """Ask for an end: nothing new is begun, what is in flight is finished and recorded."""
@@ -344,34 +362,21 @@ class Sending:
         return (last - first) / (now - then) if now - then >= 1.0 else None
 
 
-class Looking:
-    """Uncertain rows of a run that are being looked for, or were: `result`, or `error`.
+class Looking(Work):
+    """A look into the service for rows of a run, or what has come of it: `result`, or `error`.
 
-    `key` is the id of the run's draft, or, of a run that no draft has sent, its folder. So many
-    `rows` are sought. With `release`, those that are surely not there become pending.
+    `look` is a function of the library that is told where, and stopped, by keywords; what it knows
+    until it is stopped is its result.
     """
 
-    def __init__(
-        self, key: str, run_dir: Path, rows: int, *, first: int | None, release: bool
-    ) -> None:
-        self.key = key
-        self.run_dir = run_dir
-        self.rows = rows
-        self.release = release
-        self._search = Search(first=first)
-        self.feed = Feed()
-        self.ended = asyncio.Event()
-        self.result: Reconciliation | None = None
-        self.error: ImporterError | None = None
+    def __init__(self, key: str, look: Callable[..., Any]) -> None:
+        super().__init__(key)
+        self.result: Any = None
+        self._look = look
         self._stop = StopSwitch()
-        self._looked: Looked | None = None
+        self._looked = Looked(0, 0, 0, 0)
         self._ended_at = 0.0
         self._tell()
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self.ended.is_set()
 
     @property
     def stopping(self) -> bool:
@@ -384,15 +389,8 @@ class Looking:
         self._tell()
 
     async def work(self, target: Target | None) -> None:
-        """Look for the rows, where the run was sent if no target is given."""
-        running = library.start(
-            library.reconcile,
-            self.run_dir,
-            target=target,
-            search=self._search,
-            release=self.release,
-            stop=self._stop,
-        )
+        """Look, where the run was sent if no target is given."""
+        running = library.start(self._look, target=target, stop=self._stop)
         async with running:
             async for item in running:
                 if isinstance(item, Looked):
@@ -401,29 +399,49 @@ class Looking:
             self.result = await running
         self._ended_at = time.monotonic()
 
-    @property
-    def outcome(self) -> Reconciliation | None:
-        """What came of it, with the settling time that is left now."""
-        if self.result is None:
-            return None
-        passed = time.monotonic() - self._ended_at
-        return replace(self.result, settles_in=max(0.0, self.result.settles_in - passed))
-
     def state(self) -> dict[str, Any]:
         """How far it is, as pages show it; `total` is None until that is known."""
-        looked = self._looked
         return {
             "looking": "stopping" if self.stopping else "looking",
-            "looked": looked.records if looked is not None else 0,
-            "total": looked.total if looked is not None else None,
-            "found": looked.found if looked is not None else 0,
+            "looked": self._looked.records,
+            "total": self._looked.total or None,
+            "found": self._looked.found,
         }
 
     def _tell(self) -> None:
         self.feed.put(self.state())
 
 
-Work = Planning | Sending | Looking
+class Searching(Looking):
+    """A look for `rows` uncertain rows; with `release`, those surely not there become pending."""
+
+    busy = "its rows that may have arrived are being looked for already"
+
+    def __init__(
+        self, key: str, run_dir: Path, rows: int, *, first: int | None, release: bool
+    ) -> None:
+        search = Search(first=first)
+        super().__init__(key, partial(library.reconcile, run_dir, search=search, release=release))
+        self.rows = rows
+        self.release = release
+
+    @property
+    def outcome(self) -> Reconciliation | None:
+        """What came of it, with the settling time that is left now."""
+        result: Reconciliation | None = self.result
+        if result is None:
+            return None
+        passed = time.monotonic() - self._ended_at
+        return replace(result, settles_in=max(0.0, result.settles_in - passed))
+
+
+class ReadingBack(Looking):
+    """A look at a sample of the created rows, which are compared with what was sent."""
+
+    busy = "some of its rows are being read back already"
+
+    def __init__(self, key: str, run_dir: Path) -> None:
+        super().__init__(key, partial(library.verify, run_dir))
 
 
 class UnderWay:
@@ -435,20 +453,10 @@ class UnderWay:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._closing = False
 
-    def planning(self, draft_id: str) -> Planning | None:
-        """The planning of a draft, under way or ended, where nothing was begun since."""
-        work = self._works.get(draft_id)
-        return work if isinstance(work, Planning) else None
-
-    def sending(self, draft_id: str) -> Sending | None:
-        """The sending of a draft, under way or ended, where nothing was begun since."""
-        work = self._works.get(draft_id)
-        return work if isinstance(work, Sending) else None
-
-    def looking(self, key: str) -> Looking | None:
-        """The search for rows of a run, under way or ended, where nothing was begun since."""
+    def last(self, kind: type[W], key: str) -> W | None:
+        """The work of a kind for a draft or a run, under way or ended; None if another was last."""
         work = self._works.get(key)
-        return work if isinstance(work, Looking) else None
+        return work if isinstance(work, kind) else None
 
     def forget(self, key: str) -> None:
         """Forget how the last work for a draft, or a run, has ended, if it has."""
@@ -471,10 +479,7 @@ class UnderWay:
         self._begin(sending, sending.work(self._drafts, target))
 
     def look(self, looking: Looking, target: Target | None) -> None:
-        """Begin to look for rows, where their run was sent if no target is given.
-
-        Raises as :meth:`plan` does.
-        """
+        """Begin a look, where the run was sent if no target is given; raises as :meth:`plan`."""
         self._refuse_busy(looking.key)
         self._begin(looking, looking.work(target))
 
@@ -499,16 +504,8 @@ class UnderWay:
     def _refuse_busy(self, key: str) -> None:
         if self._closing:
             raise BusyError("the console is ending", "Start it again, then go on.")
-        match self._works.get(key):
-            case Planning(done=False):
-                what = "this list is being planned already"
-            case Sending(done=False):
-                what = "this list is being sent already"
-            case Looking(done=False):
-                what = "its rows that may have arrived are being looked for already"
-            case _:
-                return
-        raise BusyError(what, "Load the page again.")
+        if (work := self._works.get(key)) is not None and not work.done:
+            raise BusyError(work.busy, "Load the page again.")
 
     def _begin(self, work: Work, doing: Coroutine[Any, Any, None]) -> None:
         key = work.key

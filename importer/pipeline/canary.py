@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -481,18 +481,19 @@ async def read_back(
     stamp: str | None = None,
     rate: float | None = None,
     patience: float = PATIENCE,
+    listener: Callable[[ReadBack], None] = lambda _: None,
 ) -> tuple[ReadBack, ...]:
     """Ask for the project, then for every record, and compare; in the order of `created`.
 
-    One request after the other, no more than `rate` begin in a second (None:
-    :data:`LOOKS_PER_SECOND`, which is the most). Records that the service does not know yet are
-    asked for again, for `patience` seconds in all. Raises ServiceError where the service refuses,
-    or trouble does not pass.
+    The `listener` is told of each record once it was compared. One request after the other, no more
+    than `rate` begin in a second (None: :data:`LOOKS_PER_SECOND`, which is the most). Records that
+    the service does not know yet are asked for again, for `patience` seconds in all. Raises
+    ServiceError where the service refuses, or trouble does not pass.
     """
     pace = _Pace(min(rate or LOOKS_PER_SECOND, LOOKS_PER_SECOND))
     await pace.next()
     comparison = Comparison(await client.project(patient=True), stamp)
-    found: dict[int, tuple[FieldComparison, ...]] = {}
+    found: dict[int, ReadBack] = {}
     missing = dict(enumerate(created))
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
@@ -500,15 +501,18 @@ async def read_back(
         for place, one in list(missing.items()):
             fields = await _asked(client, one, comparison, pace)
             if fields is not None:
-                found[place] = fields
+                found[place] = ReadBack(one.row, one.numberid, fields)
+                listener(found[place])
                 del missing[place]
         left = until - loop.time()
         if not missing or left <= 0:
             break
         await asyncio.sleep(min(_LOOK_AGAIN, left))
     for place, one in missing.items():
-        found[place] = (FieldComparison("record", one.numberid, None, State.DIFFERENT),)
-    return tuple(ReadBack(one.row, one.numberid, found[place]) for place, one in enumerate(created))
+        lost = FieldComparison("record", one.numberid, None, State.DIFFERENT)
+        found[place] = ReadBack(one.row, one.numberid, (lost,))
+        listener(found[place])
+    return tuple(found[place] for place in range(len(created)))
 
 
 async def _asked(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from importer.pipeline.recover import (
     restore,
 )
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.running import Control
+from importer.pipeline.running import Control, ended_unless_stopped
 from importer.pipeline.summary import mark_from_list
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.loop import run_loop
@@ -219,7 +219,7 @@ async def _search(
                 if not state.left:
                     break
 
-    stopped = await _unless_stopped(look(), control)
+    stopped = await ended_unless_stopped(look(), control.stop)
     return Reconciliation(
         tuple(sorted(state.found, key=lambda outcome: outcome.row)),
         tuple(sorted(state.left.values())),
@@ -231,22 +231,6 @@ async def _search(
         doubt=None if state.found else state.doubt,
         stopped=stopped,
     )
-
-
-async def _unless_stopped(work: Coroutine[Any, Any, None], control: Control) -> bool:
-    """Do work that only looks, and may end anywhere; whether it was stopped before its end."""
-    with control.stop.watched() as stopping:
-        working, waiting = asyncio.create_task(work), asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()  # raises what it raised
-                return False
-            return True
-        finally:
-            for task in (working, waiting):
-                task.cancel()
-            await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 async def _doubt(client: Client, sought: _Sought) -> str | None:

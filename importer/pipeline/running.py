@@ -15,7 +15,7 @@ import contextvars
 import signal
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +88,22 @@ class Control:
     stop: StopSwitch = field(default_factory=StopSwitch)
     listener: Listener = lambda _: None
     log: Path | None = None
+
+
+async def ended_unless_stopped(work: Coroutine[Any, Any, None], stop: StopSwitch) -> bool:
+    """Do work that only looks, and may end anywhere; whether it was stopped before its end."""
+    with stop.watched() as stopping:
+        working, waiting = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()  # raises what it raised
+                return False
+            return True
+        finally:
+            for task in (working, waiting):
+                task.cancel()
+            await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 MOST_EVENTS = 256

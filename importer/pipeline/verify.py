@@ -17,7 +17,7 @@ from importer.errors import UsageError
 from importer.files import write_private
 from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
-from importer.model import Status
+from importer.model import Looked, Status
 from importer.pipeline.canary import (
     Created,
     Draw,
@@ -31,6 +31,7 @@ from importer.pipeline.planfile import intact_plan
 from importer.pipeline.ready import ReadyFile
 from importer.pipeline.recover import PastRun, past_run
 from importer.pipeline.rundir import VERIFIED, RunDirectory
+from importer.pipeline.running import Control, ended_unless_stopped
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
 
@@ -42,13 +43,15 @@ SAMPLE = 20
 class Verification:
     """What came of reading a sample back; `created` is how many rows it was drawn from.
 
-    `path` is the file that has all of it, ``verify.json``; None where no row was created.
+    Where somebody has `stopped` it, `records` are those that were compared until then. `path` is
+    the file that has all of it, ``verify.json``; None where no row was created.
     """
 
     run_id: str
     created: int
     records: tuple[ReadBack, ...]
     path: Path | None = None
+    stopped: bool = False
 
     @property
     def differences(self) -> tuple[FieldComparison, ...]:
@@ -61,11 +64,15 @@ class Verification:
         return 1 if self.differences else 0
 
 
-def verify(path: Path, target: Target, sample: int = SAMPLE) -> Verification:
+def verify(
+    path: Path, target: Target, sample: int = SAMPLE, *, control: Control | None = None
+) -> Verification:
     """Read `sample` created rows of a run back, compare them, and write ``verify.json``.
 
-    No more records are asked for in a second than the run sent. Raises UsageError for a run that
-    kept no ready records or went elsewhere, ServiceError where the service cannot be asked.
+    No more records are asked for in a second than the run sent. The listener of `control` is told
+    how far it is, as :class:`Looked`; where it is stopped, what was compared is kept. Raises
+    UsageError for a run that kept no ready records or went elsewhere, ServiceError where the
+    service cannot be asked.
     """
     directory = RunDirectory(path)
     past = past_run(path)
@@ -84,8 +91,8 @@ def verify(path: Path, target: Target, sample: int = SAMPLE) -> Verification:
         created = tuple(created_rows(ready.requests(), [outcomes[row] for row in rows]))
     pace = past.settings.pace
     stamp = load_mapping(directory.mapping).spec.stamp
-    records = run_loop(_asked(target, pace, created, stamp))
-    verification = Verification(past.description.run_id, count, records, path / VERIFIED)
+    records, stopped = run_loop(_asked(target, pace, created, stamp, control or Control()))
+    verification = Verification(past.description.run_id, count, records, path / VERIFIED, stopped)
     write_private(path / VERIFIED, _json(verification, target))
     return verification
 
@@ -116,12 +123,24 @@ def _refuse_if_unknown(past: PastRun, target: Target) -> None:
 
 
 async def _asked(
-    target: Target, pace: Pace, created: tuple[Created, ...], stamp: str | None
-) -> tuple[ReadBack, ...]:
+    target: Target, pace: Pace, created: tuple[Created, ...], stamp: str | None, control: Control
+) -> tuple[tuple[ReadBack, ...], bool]:
+    """The records that were compared, by row, and whether it was stopped before all were."""
     from importer.api.client import Client
 
-    async with Client(target, replace(pace, concurrency=1)) as client:
-        return await read_back(client, created, stamp=stamp, rate=pace.rate)
+    total, compared = len(created), list[ReadBack]()
+
+    def tell(record: ReadBack) -> None:
+        compared.append(record)
+        control.listener(Looked(len(compared), total, len(compared), total))
+
+    async def ask() -> None:
+        async with Client(target, replace(pace, concurrency=1)) as client:
+            await read_back(client, created, stamp=stamp, rate=pace.rate, listener=tell)
+
+    control.listener(Looked(0, total, 0, total))
+    stopped = await ended_unless_stopped(ask(), control.stop)
+    return tuple(sorted(compared, key=lambda record: (record.row, record.numberid))), stopped
 
 
 def _json(verification: Verification, target: Target) -> str:
@@ -131,6 +150,7 @@ def _json(verification: Verification, target: Target) -> str:
         "base_url": target.base_url,
         "project": target.project,
         "created": verification.created,
+        **({"stopped": True} if verification.stopped else {}),
         **described(verification.records),
     }
     return json.dumps(found, ensure_ascii=False, indent=2) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -319,23 +320,60 @@ def test_rows_to_be_mended_keep_the_do_not_call_list_that_lay_beside_their_mappi
     assert (survey.rows, survey.skipped) == (1, 1)
 
 
+def read_back(browser: Browser, run: library.RunResult) -> Page:
+    """The page once the reading back that it has begun is over."""
+    answer = browser.post(f"{address_of(run)}/verify")
+    assert answer.status == 303, answer.words
+    return settled(browser, answer.headers["location"])
+
+
 def test_some_created_rows_are_read_back_and_compared(
     run: library.RunResult, browser: Browser, service: LiveSandbox
 ) -> None:
-    answer = browser.post(f"{address_of(run)}/verify")
-    assert "6 rows of 6 created were read back" in answer.words
+    page = read_back(browser, run)
+    assert "6 rows of 6 created were read back" in page.words
     record = next(one for one in service.records(134) if one["form"]["name"] == NAMES[0])
     with closing(sqlite3.connect(service.db)) as connection, connection:
         connection.execute(
             "UPDATE record SET data = json_set(data, '$.name', ?) WHERE numberid = ?",
             ("<b>Spoiled</b>", record["numberid"]),
         )
-    answer = browser.post(f"{address_of(run)}/verify")
-    assert "1 value is not as it was sent" in answer.words
-    assert f"row 2, record {record['numberid']}, name: sent" in answer.words
-    assert "sent “Lead 1”, now “<b>Spoiled</b>”" in answer.words
-    assert "<b>" not in answer.text
+    page = read_back(browser, run)
+    assert "1 value is not as it was sent" in page.words
+    assert f"row 2, record {record['numberid']}, name: sent" in page.words
+    assert "sent “Lead 1”, now “<b>Spoiled</b>”" in page.words
+    assert "<b>" not in page.text
     assert f"{address_of(run)}/files/verify.json" in browser.get(address_of(run)).text
+
+
+def test_reading_back_goes_on_without_its_page_and_keeps_what_was_compared_until_it_is_stopped(
+    tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VCC_CUSTOMER", "acme")
+    monkeypatch.setenv("VCC_API_KEY", KEY)
+    with live_sandbox(customer="acme", api_key=KEY) as service:
+        people = "".join(f"Lead {n},+36 30 123 45{n}\n" for n in range(10, 40))
+        run = imported(tmp_path, service, "many.csv", f"Name,Phone\n{people}")
+        address = address_of(run)
+        assert browser.post(f"{address}/verify").headers["location"] == address
+        with stream(browser, f"{address}/looking", "1" * 16) as watching:
+            lines = iter(watching.readline, b"")
+            assert any(re.search(rb'"looked": [2-9], "total": 20', line) for line in lines)
+        page = browser.get(address)
+        assert "Some of the created rows are being read back" in page.words
+        assert "Rows found" not in page.words
+        assert "being read back already" in browser.post(f"{address}/verify").words
+        assert browser.post(f"{address}/looking/stop").status == 303
+        page = settled(browser, address)
+        told = re.search(r"It was stopped: (\d+) rows of 30 created were read back", page.words)
+        assert told is not None, page.words
+        assert 2 <= int(told[1]) < 20
+        kept = json.loads((run.directory.path / "verify.json").read_text("utf-8"))
+        assert (kept["records"], kept["stopped"]) == (int(told[1]), True)
+        monkeypatch.setenv("VCC_API_KEY", "a-wrong-key")
+        page = read_back(browser, run)
+        assert "401" in page.words
+        assert "Read some back again" in page.words
 
 
 def look(browser: Browser, run: library.RunResult, **form: str) -> Page:
@@ -385,19 +423,19 @@ def test_a_search_for_rows_goes_on_without_its_page_and_is_stopped_in_order(
     address = address_of(run)
     answer = browser.post(f"{address}/reconcile")
     assert (answer.status, answer.headers["location"]) == (303, address)
-    with stream(browser, f"{address}/reconcile", "1" * 16) as first:
+    with stream(browser, f"{address}/looking", "1" * 16) as first:
         lines = iter(first.readline, b"")
         assert any(b'"found": 1' in line and b'"total": ' in line for line in lines)
     # That page is gone; others see that it goes on, and it is not begun twice.
     page = browser.get(address)
     assert "Asking the service about 2 rows" in page.words
-    assert f'data-events="{address}/reconcile/events"' in page.text
+    assert f'data-events="{address}/looking/events"' in page.text
     assert 'name="numberid"' not in page.text, "what is being looked for is not marked meanwhile"
     second = browser.post(f"{address}/reconcile")
     assert second.status == 422
     assert "are being looked for already" in second.words
-    with stream(browser, f"{address}/reconcile", "2" * 16) as watching:
-        assert browser.post_part(f"{address}/reconcile/stop").status == 303
+    with stream(browser, f"{address}/looking", "2" * 16) as watching:
+        assert browser.post_part(f"{address}/looking/stop").status == 303
         assert watching.read().endswith(b"event: ended\ndata: \n\n")
     page = browser.get(address)
     assert "It was stopped: " in page.words
@@ -410,7 +448,7 @@ def test_a_search_for_rows_goes_on_without_its_page_and_is_stopped_in_order(
     (left,) = rows_in(run, Status.UNCERTAIN)
     browser.post(f"{address}/mark", {"row": str(left.row), "numberid": str(gone)})
     assert "not found" not in browser.get(address).words
-    assert browser.get(f"{address}/reconcile/events?page={'3' * 16}").status == 404
+    assert browser.get(f"{address}/looking/events?page={'3' * 16}").status == 404
 
 
 def test_while_rows_of_a_draft_are_looked_for_nothing_of_it_is_sent(
@@ -429,12 +467,12 @@ def test_while_rows_of_a_draft_are_looked_for_nothing_of_it_is_sent(
     for address in (result, address_of(run)):  # one search, whichever way one comes
         assert "Asking the service about 2 rows" in browser.get(address).words
     page = browser.get(send)
-    assert "rows of this import that may have arrived are being looked for" in page.words.lower()
+    assert "rows of this import are being looked for" in page.words.lower()
     assert f'<a class="button" href="{result}">To the result</a>' in page.text
     assert re.search(r"<button[^>]* disabled>(Go on|Send the rest)", page.text)
     assert "are being looked for already" in browser.post(send, {"what": "all"}).words
     before = sum(names(service).values())
-    browser.post(f"{result}/reconcile/stop")
+    browser.post(f"{result}/looking/stop")
     settled(browser, result)
     assert "It was stopped" in browser.get(address_of(run)).words
     assert sum(names(service).values()) == before
@@ -449,7 +487,7 @@ def test_the_end_of_the_console_stops_a_search_in_order(
     with live_console(runs_dir=tmp_path / "runs") as console:
         browser = console.browser()
         browser.post(f"{address_of(run)}/reconcile")
-        with stream(browser, f"{address_of(run)}/reconcile", "1" * 16) as watching:
+        with stream(browser, f"{address_of(run)}/looking", "1" * 16) as watching:
             assert any(b'"found": 1' in line for line in iter(watching.readline, b""))
     assert counts(run) == {"created": 7, "uncertain": 1, "invalid": 1}
     (row,) = rows_in(run, Status.UNCERTAIN)
