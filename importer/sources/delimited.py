@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from importer.errors import SourceError
-from importer.model import BLANKS, Problem, Severity, SourceInfo
+from importer.model import BLANKS, SourceInfo
 from importer.settings import BATCH_ROWS
 from importer.sources.detect import FileKind
 from importer.sources.dialect import (
@@ -41,7 +41,15 @@ from importer.sources.dialect import (
 )
 from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS
-from importer.sources.source import Chunk, ColumnChunk, Layout, Reading, RowChunk, longest_text
+from importer.sources.source import (
+    Chunk,
+    ColumnChunk,
+    Layout,
+    Reading,
+    RowChunk,
+    file_warning,
+    longest_text,
+)
 from importer.sources.table import read_table
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from importer.model import Problem
     from importer.settings import SourceOptions
     from importer.sources.inputfile import InputFile
     from importer.sources.table import Table
@@ -98,7 +107,7 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         problems=(
             *_ignored(options),
             *found.problems,
-            *_quoted_lines(in_quotes),
+            *([_quoted_lines()] if in_quotes else []),
             *_one_column(table, sample),
             *table.problems,
         ),
@@ -136,17 +145,12 @@ def _refuse_binary(file: InputFile, encoding: str, sample: str) -> None:
         )
 
 
-def _quoted_lines(found: bool) -> Iterator[Problem]:
-    if found:
-        yield Problem(
-            row=None,
-            column=None,
-            target=None,
-            code="quoted_lines",
-            message="every line was in quotes as a whole; it was read without them",
-            hint="The list was opened as one column and saved. Compare a few rows with it.",
-            severity=Severity.WARNING,
-        )
+def _quoted_lines() -> Problem:
+    return file_warning(
+        "quoted_lines",
+        "every line was in quotes as a whole; it was read without them",
+        "The list was opened as one column and saved. Compare a few rows with it.",
+    )
 
 
 def _one_column(table: Table, sample: str) -> Iterator[Problem]:
@@ -157,26 +161,19 @@ def _one_column(table: Table, sample: str) -> Iterator[Problem]:
     lines = lines[table.header_row :][:_LINES_LOOKED_AT] if len(sample) < SAMPLE else lines[1:-1]
     joint = unusual_joint(table.headers[0], lines)
     if joint is not None:
-        yield Problem(
-            row=None,
+        yield file_warning(
+            ONE_COLUMN,
+            "there is one column, and it looks as if its cells were several",
+            way_out(joint, is_text=True),
             column=table.headers[0],
-            target=None,
-            code=ONE_COLUMN,
-            message="there is one column, and it looks as if its cells were several",
-            hint=f"{way_out(joint, is_text=True)}",
-            severity=Severity.WARNING,
         )
 
 
 def _ignored(options: SourceOptions) -> Iterator[Problem]:
     if options.sheet is not None:
-        yield Problem(
-            row=None,
-            column=None,
-            target=None,
-            code="option_ignored",
-            message=f"a text file has no sheets, so sheet {options.sheet!r} was ignored",
-            severity=Severity.WARNING,
+        yield file_warning(
+            "option_ignored",
+            f"a text file has no sheets, so sheet {options.sheet!r} was ignored",
         )
 
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import SourceError
-from importer.model import Problem, Severity
 from importer.sources.codepage import Words, choose_code_page, named_only, shown_words
 from importer.sources.detect import unmarked_utf16
+from importer.sources.source import file_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from importer.model import Problem
     from importer.sources.codepage import CodePageChoice, Rival
     from importer.sources.inputfile import InputFile
 
@@ -120,21 +121,13 @@ def _unsure(choice: CodePageChoice, words: int) -> Iterator[Problem]:
         return
     taken, shown = choice.code_page, rivals[: _MOST_SHOWN - 2]
     others = "".join(f", or as {rival.code_page} {rival.words[0][1]!r}" for rival in shown[1:])
-    yield Problem(
-        row=None,
-        column=None,
-        target=None,
-        code="encoding_unsure",
-        message=(
-            f"the file was read as {taken}, but it may be {shown[0].code_page}:"
-            f" {_readings(shown[0])}{others}"
-        ),
-        hint=(
-            f"Look which words are right. If they were read rightly, settle it: --encoding {taken},"
-            f" or `source: {{encoding: {taken}}}` in the mapping; if not,"
-            f" {' or '.join(f'--encoding {rival.code_page}' for rival in shown)}."
-        ),
-        severity=Severity.WARNING,
+    yield file_warning(
+        "encoding_unsure",
+        f"the file was read as {taken}, but it may be {shown[0].code_page}:"
+        f" {_readings(shown[0])}{others}",
+        f"Look which words are right. If they were read rightly, settle it: --encoding {taken},"
+        f" or `source: {{encoding: {taken}}}` in the mapping; if not,"
+        f" {' or '.join(f'--encoding {rival.code_page}' for rival in shown)}.",
     )
 
 

@@ -29,7 +29,7 @@ from importer.sources.grid import MOST_COLUMNS, too_many_columns
 from importer.sources.header import header_text
 from importer.sources.inputfile import temporary_copy
 from importer.sources.snapshot import CellsDigest
-from importer.sources.source import Reading, Source
+from importer.sources.source import Reading, Source, file_warning
 from importer.sources.table import check_lengths
 from importer.sources.typed import (
     FIRST_ROW,
@@ -40,7 +40,6 @@ from importer.sources.typed import (
     texts_of_array,
     texts_of_cells,
 )
-from importer.sources.workbook import remark
 
 KIND = "frame"
 INDEX_IGNORED = "index_ignored"
@@ -106,7 +105,7 @@ def open_frame(
         columns = Columns(frame.name)
         problems: tuple[Problem, ...] = ()
         if _is_pandas(data):
-            problems = tuple(_index_remarks(data))
+            problems = tuple(_index_warnings(data))
             chunks = _of_pandas(data, columns)
         elif hasattr(data, "__arrow_c_stream__"):
             chunks = _of_arrow(data, columns)
@@ -326,10 +325,10 @@ def _texts_of_series(part: Any) -> Texts:
     return texts_of_cells(list(part))
 
 
-def _index_remarks(data: Any) -> Iterator[Problem]:
+def _index_warnings(data: Any) -> Iterator[Problem]:
     names = [repr(name) for name in data.index.names if name is not None]
     if names or data.index.nlevels > 1 or data.index.dtype.kind not in "iu":
-        yield remark(
+        yield file_warning(
             INDEX_IGNORED,
             f"the index of the DataFrame ({', '.join(names) or 'without a name'}) was not read",
             "If it is to be imported, make it a column: frame.reset_index().",
@@ -467,7 +466,7 @@ def reading_of(
         kind=kind,
         headers=spool.headers,
         header_row=FIRST_ROW - 1,
-        problems=(*problems, *option_remarks(options)),
+        problems=(*problems, *option_warnings(options)),
     )
     return Reading(info, chain((first,), batches))
 
@@ -482,9 +481,9 @@ def nothing_to_read(place: str, taken: tuple[int, int] | None) -> SourceError:
     return SourceError(f"{place}: none of its rows holds anything.", "Was it filtered or emptied?")
 
 
-def option_remarks(options: SourceOptions) -> Iterator[Problem]:
+def option_warnings(options: SourceOptions) -> Iterator[Problem]:
     """Warnings about options that have no meaning where columns have names and cells have types."""
     for name in ("sheet", "header_row", "encoding", "delimiter"):
         if getattr(options, name) is not None:
             words = name.replace("_", " ")
-            yield remark("option_ignored", f"there is no {words} here, so it was ignored")
+            yield file_warning("option_ignored", f"there is no {words} here, so it was ignored")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.model import BLANKS, Problem, Severity, as_spreadsheets_show, column_letters
+from importer.sources.source import file_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,12 +172,12 @@ def _merged_problems(
         if not covers or last <= merge.left or not names[merge.left]:
             continue
         first, end = column_letters(merge.left), column_letters(last)
-        yield _warning(
+        yield file_warning(
             "merged_header",
-            names[merge.left],
             f'the header "{names[merge.left]}" is merged over columns {first} to {end}; it names'
             f" column {first} only",
             "Give each column a header of its own, if the others are to be imported.",
+            column=names[merge.left],
         )
 
 
@@ -187,13 +188,9 @@ def _repeated_problems(names: Sequence[str]) -> Iterator[Problem]:
     for name, letters in places.items():
         if name and len(letters) > 1:
             shown = ", ".join(letters[:_SHOWN]) + (" …" if len(letters) > _SHOWN else "")
-            yield _warning(
+            yield file_warning(
                 "duplicate_header",
-                name,
                 f'the header "{name}" stands {len(letters)} times (columns {shown})',
                 "A mapping cannot tell these columns apart: rename those it is to use.",
+                column=name,
             )
-
-
-def _warning(code: str, column: str, message: str, hint: str) -> Problem:
-    return Problem(None, column, None, code, message, hint=hint, severity=Severity.WARNING)

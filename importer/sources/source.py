@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.model import Problem, Severity
 from importer.sources.grid import Merges
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ class ColumnChunk:
 
 
 Chunk = RowChunk | ColumnChunk
+
+
+def file_warning(
+    code: str, message: str, hint: str | None = None, *, column: str | None = None
+) -> Problem:
+    """A warning about the file as a whole, or about one column of it."""
+    return Problem(None, column, None, code, message, hint=hint, severity=Severity.WARNING)
 
 
 def longest_text(array: Any) -> int:

@@ -20,7 +20,7 @@ from importer.sources.brokenrows import BrokenRows, several_rows, whole_runs
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, too_long_cell, too_many_columns
 from importer.sources.header import LOOKED_AT, find_header, is_blank
 from importer.sources.merged import MergedCells
-from importer.sources.source import ColumnChunk, RowChunk, longest_text
+from importer.sources.source import ColumnChunk, RowChunk, file_warning, longest_text
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -87,15 +87,12 @@ def _merged_down(merged: MergedCells, headers: Sequence[str]) -> Iterator[Proble
         return
     names = [f'"{headers[n]}"' if headers[n] else column_letters(n) for n in columns[:_NAMED]]
     more = f" and {len(columns) - _NAMED:,} more" if len(columns) > _NAMED else ""
-    yield Problem(
-        None,
-        headers[columns[0]] if len(columns) == 1 else None,
-        None,
+    yield file_warning(
         "merged_rows",
         f"cells are merged over several rows, in {', '.join(names)}{more}: each of these rows was"
         " given what the first holds",
-        hint="Look whether the merged cells mean all of their rows; else unmerge them.",
-        severity=Severity.WARNING,
+        "Look whether the merged cells mean all of their rows; else unmerge them.",
+        column=headers[columns[0]] if len(columns) == 1 else None,
     )
 
 
@@ -229,7 +226,8 @@ class _Batches:
         columns = [array.take(pa.array(places)).to_pylist() for array in arrays]
         for at, *row in zip(places.tolist(), *columns, strict=True):
             if first + at not in reported and (count := self.broken.rows_within(row)):
-                yield _uncertain_row(first + at, *several_rows(count))
+                why, hint = several_rows(count)
+                yield Problem(first + at, None, None, "stray_quote", why, hint=hint)
 
     def _columns(self, chunk: Chunk) -> list[Any] | None:
         """The columns of a chunk that has columns, at least as many as there are headers.
@@ -253,7 +251,10 @@ class _Batches:
             problems.append(_stray_quote(number, is_read=is_certain and len(row) == width))
         if set(map(len, cells)) != {width}:
             broken = self.broken.find(rows) if self.broken is not None else {}
-            problems += (_broken_row(number, *why) for number, why in broken.items())
+            problems += (
+                Problem(number, None, None, "short_row", why, hint=hint)
+                for number, (why, hint) in broken.items()
+            )
             cells = [
                 row if len(row) == width else self._fitted(number, row, problems, broken)
                 for number, row in enumerate(cells, rows.first)
@@ -343,28 +344,6 @@ def _stray_quote(number: int, *, is_read: bool) -> Problem:
         + ("; it was taken as a part of the cell" if is_read else ", so the cells are not certain"),
         hint='Write such a quote twice (""), or save the list as .xlsx.',
         severity=Severity.WARNING if is_read else Severity.ERROR,
-    )
-
-
-def _uncertain_row(number: int, why: str, hint: str) -> Problem:
-    return Problem(
-        row=number,
-        column=None,
-        target=None,
-        code="stray_quote",
-        message=why,
-        hint=hint,
-    )
-
-
-def _broken_row(number: int, why: str, hint: str) -> Problem:
-    return Problem(
-        row=number,
-        column=None,
-        target=None,
-        code="short_row",
-        message=why,
-        hint=hint,
     )
 
 

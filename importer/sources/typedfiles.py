@@ -26,7 +26,7 @@ from importer.sources.frames import (
     gathered,
     nothing_to_read,
     of_tables,
-    option_remarks,
+    option_warnings,
     reading_of,
     spooled,
 )
@@ -73,7 +73,7 @@ def open_parquet(file: InputFile, options: SourceOptions) -> Reading:
             kind="parquet",
             headers=tuple(columns.names),
             header_row=FIRST_ROW - 1,
-            problems=tuple(option_remarks(options)),
+            problems=tuple(option_warnings(options)),
         )
         return Reading(info, chain((first,), batches), undo.pop_all().close)
     raise AssertionError(file)

@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.model import Problem, Severity
 from importer.sources.detect import FileKind
 from importer.sources.inputfile import SPOOL_LIMIT, InputFile, temporary_copy
 from importer.sources.package import MIB, Archive, check_ratio
+from importer.sources.source import file_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from importer.model import Problem
 
 _LISTS = (
     *(".csv", ".tsv", ".txt", ".tab", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),
@@ -29,18 +31,16 @@ _BESIDE = ("thumbs.db", "desktop.ini", "icon\r")
 """Files that Windows and macOS put into folders, and so into archives, by themselves."""
 _SHOWN = 10
 
-Unpacked = tuple[InputFile, tuple[Problem, ...]]
-
 
 @contextmanager
-def unpacked(file: InputFile, kind: FileKind) -> Iterator[Unpacked]:
+def unpacked(file: InputFile, kind: FileKind) -> Iterator[tuple[InputFile, list[Problem]]]:
     """The list that a gzip file or ZIP archive holds, and the warnings about the archive.
 
     Raises SourceError for damage, a bomb, and an archive that holds no list, or several.
     """
     if kind is FileKind.GZIP:
         with temporary_copy(_gunzipped(file), file.name, "what it unpacks to") as inner:
-            yield inner, ()
+            yield inner, []
         return
     with Archive(file, size_limit=SPOOL_LIMIT) as archive:
         entries = [
@@ -53,7 +53,7 @@ def unpacked(file: InputFile, kind: FileKind) -> Iterator[Unpacked]:
         with temporary_copy(
             archive.unpack(part.replace("\\", "/"), SPOOL_LIMIT), name, "it"
         ) as inner:
-            yield inner, _others(part, others)
+            yield inner, [_not_read(part, others)] if others else []
 
 
 def _gunzipped(file: InputFile) -> Iterator[bytes]:
@@ -86,7 +86,7 @@ def _only_list(file: InputFile, entries: Sequence[str]) -> tuple[str, list[str]]
     found = entries if len(entries) == 1 else lists
     if len(found) == 1:
         return found[0], [name for name in entries if name != found[0]]
-    named = _named(found or entries)
+    named = _listed(found or entries)
     if found:
         raise SourceError(
             f"{file}: this archive holds {len(found)} lists: {named}.",
@@ -98,14 +98,12 @@ def _only_list(file: InputFile, entries: Sequence[str]) -> tuple[str, list[str]]
     )
 
 
-def _others(part: str, others: Sequence[str]) -> tuple[Problem, ...]:
-    if not others:
-        return ()
-    message = f"only {_printable(part)} was read; the archive also holds: {_named(others)}"
-    return (Problem(None, None, None, "other_files", message, severity=Severity.WARNING),)
+def _not_read(part: str, others: Sequence[str]) -> Problem:
+    message = f"only {_printable(part)} was read; the archive also holds: {_listed(others)}"
+    return file_warning("other_files", message)
 
 
-def _named(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(map(_printable, names[:_SHOWN])) + more
 

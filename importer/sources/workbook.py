@@ -25,14 +25,15 @@ import numpy as np
 import python_calamine as calamine
 
 from importer.errors import SourceError
-from importer.model import Problem, Severity, SourceInfo
+from importer.model import SourceInfo
 from importer.settings import BATCH_ROWS
-from importer.sources.source import Layout, Reading, RowChunk
+from importer.sources.source import Layout, Reading, RowChunk, file_warning
 from importer.sources.table import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from importer.model import Problem
     from importer.settings import SourceOptions
     from importer.sources.detect import FileKind
     from importer.sources.grid import Hidden, Scan
@@ -124,18 +125,18 @@ def reading_of(
     scan, linked = found
     place = f"{file}: sheet {sheet.name!r}"
     layout = Layout(place, text=cell_texts, open_ended=False, merges=scan.merges)
-    remarks = tuple(_sheet_remarks(sheet, sheets, options))
+    warnings = tuple(_sheet_warnings(sheet, sheets, options))
     try:
         table = read_table(rows, layout, options)
     except SourceError as error:
         # The first sheet of many a workbook is a cover.
-        others = [_sentence(remark) for remark in remarks if _of_sheets(remark)]
+        others = [_sentence(warning) for warning in warnings if _of_sheets(warning)]
         error.hint = "\n".join(filter(None, (error.hint, *others)))
         raise
     problems = (
-        *remarks,
-        *_hidden_remarks(scan.hidden_rows, scan.hidden_columns, len(table.headers)),
-        *_link_remarks(linked),
+        *warnings,
+        *_hidden_warnings(scan.hidden_rows, scan.hidden_columns, len(table.headers)),
+        *_link_warnings(linked),
         *table.problems,
     )
     info = SourceInfo(
@@ -151,34 +152,36 @@ def reading_of(
     return Reading(info, table.batches)
 
 
-def _sheet_remarks(
+def _sheet_warnings(
     sheet: NamedSheet, sheets: Sequence[NamedSheet], options: SourceOptions
 ) -> Iterator[Problem]:
     """What the user should know of the workbook: sheets not read, options without meaning."""
     others = [other for other in sheets if other is not sheet]
     name_it = "Name the sheet that is to be read: --sheet NAME."
     if hidden := [repr(other.name) for other in others if other.hidden]:
-        yield remark(HIDDEN_SHEETS, f"hidden sheets were not read: {', '.join(hidden)}", name_it)
+        yield file_warning(
+            HIDDEN_SHEETS, f"hidden sheets were not read: {', '.join(hidden)}", name_it
+        )
     visible = [repr(other.name) for other in others if not other.hidden]
     if visible and options.sheet is None:
         message = f"only sheet {sheet.name!r} was read; there are also: {', '.join(visible)}"
-        yield remark(OTHER_SHEETS, message, name_it)
+        yield file_warning(OTHER_SHEETS, message, name_it)
     for name in ("encoding", "delimiter"):
         if getattr(options, name) is not None:
-            yield remark("option_ignored", f"a workbook has no {name}, so it was ignored")
+            yield file_warning("option_ignored", f"a workbook has no {name}, so it was ignored")
 
 
-def _sentence(remark: Problem) -> str:
-    return f"{remark.message[0].upper()}{remark.message[1:]}. {remark.hint}"
+def _sentence(warning: Problem) -> str:
+    return f"{warning.message[0].upper()}{warning.message[1:]}. {warning.hint}"
 
 
 def _of_sheets(problem: Problem) -> bool:
     return problem.code in {OTHER_SHEETS, HIDDEN_SHEETS}
 
 
-def _hidden_remarks(rows: Hidden, columns: Hidden, width: int) -> Iterator[Problem]:
+def _hidden_warnings(rows: Hidden, columns: Hidden, width: int) -> Iterator[Problem]:
     if rows.count:
-        yield remark(
+        yield file_warning(
             "hidden_rows",
             f"{rows.count:,} hidden {'row was' if rows.count == 1 else 'rows were'} read like any"
             f" other: {rows.rows()}",
@@ -187,7 +190,7 @@ def _hidden_remarks(rows: Hidden, columns: Hidden, width: int) -> Iterator[Probl
         )
     within = columns.within(width)
     if within.count:
-        yield remark(
+        yield file_warning(
             "hidden_columns",
             f"{within.count:,} hidden {'column was' if within.count == 1 else 'columns were'} read"
             f" like any other: {within.columns()}",
@@ -195,18 +198,13 @@ def _hidden_remarks(rows: Hidden, columns: Hidden, width: int) -> Iterator[Probl
         )
 
 
-def _link_remarks(linked: bool) -> Iterator[Problem]:
+def _link_warnings(linked: bool) -> Iterator[Problem]:
     if linked:
-        yield remark(
+        yield file_warning(
             "external_links",
             "formulas take values from other files; the values as last stored were read",
             "Open the workbook, update its links and save it, if those files have changed.",
         )
-
-
-def remark(code: str, message: str, hint: str | None = None) -> Problem:
-    """A warning about the file as a whole."""
-    return Problem(None, None, None, code, message, hint=hint, severity=Severity.WARNING)
 
 
 def guarded(file: InputFile, load: Callable[[], Answer]) -> Answer:

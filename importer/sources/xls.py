@@ -31,7 +31,7 @@ from importer.sources.compound import DAMAGE, ContainerError, contained, damaged
 from importer.sources.detect import FileKind
 from importer.sources.grid import TEXT_LIMIT, Merge, Scan, check_bounds, too_much_text
 from importer.sources.package import MIB
-from importer.sources.source import RowChunk
+from importer.sources.source import RowChunk, file_warning
 from importer.sources.workbook import (
     Calendar,
     DateStyles,
@@ -39,7 +39,6 @@ from importer.sources.workbook import (
     chosen_sheet,
     guarded,
     reading_of,
-    remark,
     rows_of,
 )
 from importer.sources.xlsb import ERRORS, short_number
@@ -174,7 +173,7 @@ def _by_calamine(file: InputFile, content: _Book, options: SourceOptions) -> Rea
         cells = guarded(file, lambda: book.get_sheet_by_name(sheet.name))
     rows = rows_of(cells, scan, file)
     reading = reading_of(file, FileKind.XLS, (sheet, sheets), rows, (scan, False), options)
-    simply = remark(
+    simply = file_warning(
         "damaged_workbook",
         "parts of this workbook are not as they should be; its cells were read in a simpler way, in"
         " which what is not shown as a day or a time may be read as one",
