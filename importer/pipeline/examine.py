@@ -52,9 +52,9 @@ from importer.pipeline.running import Listener, StopSwitch
 from importer.settings import PROBLEM_CAP, SourceOptions
 from importer.sources import open_source
 from importer.sources.delimited import ONE_COLUMN
-from importer.sources.dialect import joint_of_names, way_out
+from importer.sources.dialect import delimiter_between_names, delimiter_hint
 from importer.sources.frames import INDEX_IGNORED, Frame, open_frame
-from importer.sources.original import LARGEST_ORIGINAL, write_bearable
+from importer.sources.original import LARGEST_ORIGINAL, write_for_openpyxl
 from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.typed import TYPED_KINDS
@@ -80,7 +80,7 @@ class SentBefore:
 class Look:
     """How to examine a file.
 
-    `copy` is where the copy of its cells goes; a `lasting` one stays there when the command ends.
+    `copy` is where the copy of its cells goes; a `durable` one stays there when the command ends.
     All problems are kept in `log`, if one is named.
     `seen` is shared by the files of one command. `lists` are the mapping's do-not-call lists, where
     they have been loaded already. `cap` bounds the problems that are listed.
@@ -98,7 +98,7 @@ class Look:
     gate: Gate | None = None
     now: datetime | None = None
     lists: Lists | None = None
-    lasting: bool = False
+    durable: bool = False
     remarks: tuple[Problem, ...] = ()
     sent_before: tuple[SentBefore, ...] = ()
     edits: Overlay = NO_EDITS
@@ -136,9 +136,9 @@ def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
         return None
     rules = mapping.spec.placed_rules()
     names = [name for placed in rules for name in placed.rule.named_columns()]
-    joint = joint_of_names(info.headers, names)
+    joint = delimiter_between_names(info.headers, names)
     if joint is not None:
-        return way_out(joint, is_text=info.sheet is None)
+        return delimiter_hint(joint, is_text=info.sheet is None)
     return next((p.hint for p in info.problems if p.code == ONE_COLUMN), None)
 
 
@@ -154,7 +154,7 @@ class _Mapped:
 class Examination:
     """A file on its way to the gate; raises MappingError where mapping and sheet do not fit.
 
-    `cells_digest` is that of a lasting copy of its cells, once they were read; `comparison` what
+    `cells_digest` is that of a durable copy of its cells, once they were read; `comparison` what
     came of that with a project, once all rows were gone through. `facts` and `fill` are what the
     columns show, once they were read; `bound` judges cells by these, too, from then on.
     """
@@ -204,7 +204,7 @@ class Examination:
             self.fill.add(mended)
             named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0
 
-        copy = SnapshotWriter(look.copy, self.info.headers, self.info, lasting=look.lasting)
+        copy = SnapshotWriter(look.copy, self.info.headers, self.info, durable=look.durable)
         with copy as snapshot:
             works = (snapshot.write, learn)
             batches = (batch.with_noted_numbers(self.info.headers) for batch in source.batches())
@@ -369,7 +369,7 @@ def findings_of(log: Path | None, copy: Path, info: SourceInfo, edits: Overlay) 
 
     kept, original = _original_beside(log), None
     if kept.exists() and not edits:  # which has the cells as they came
-        original = OriginalWorkbook(lambda target: write_bearable(kept, target), reread)
+        original = OriginalWorkbook(lambda target: write_for_openpyxl(kept, target), reread)
     return Findings(batches, lambda: logged_problems(log), original)
 
 

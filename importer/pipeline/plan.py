@@ -160,7 +160,7 @@ def _planned(
         with _prepared(job, description) as (directory, journal):
             look = Look(directory.snapshot, control.log, seen, stop=control.stop)
             look = replace(look, listener=control.listener, lists=lists)
-            look = replace(look, lasting=True, gate=gate, now=_now(), sent_before=excepted)
+            look = replace(look, durable=True, gate=gate, now=_now(), sent_before=excepted)
             look = _mended(look, edits)
             if edits is not None and edits.overlay:
                 write_private(directory.edits, edits.content.decode())

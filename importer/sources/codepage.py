@@ -442,7 +442,7 @@ _NAMED_ONLY = {
 """Encodings that are read only when they are named, and how Unicode names their letters."""
 
 
-def named_only(text: bytes) -> list[str]:
+def likely_if_named(text: bytes) -> list[str]:
     """Those encodings of `_NAMED_ONLY` in which nearly all characters are letters of theirs.
 
     Letters that stand alone among ASCII are none: in cp932, an accent and the letter after it are

@@ -64,7 +64,7 @@ _IN_TABLE = _SECTOR // 4
 _IN_HEADER = 109
 _FREE, _END, _FAT, _DIFAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
 _SHORTEST = 4096
-"""Bytes of a stream that stands in sectors of its own, not in shares of them."""
+"""Bytes from which on a stream stands in sectors of its own, not in the mini stream."""
 _ROOT, _STREAM = 5, 2  # types of entries in the directory
 
 
@@ -80,11 +80,11 @@ def streams(file: InputFile) -> frozenset[str]:
 
 
 def workbook_stream(file: InputFile) -> tuple[bytes, bool]:
-    """The workbook's bytes, and whether they are known to be all.
+    """The bytes of the workbook's stream, and whether they are as many as the directory says.
 
-    The whole file's if it has no container, as the oldest have none. Where there are fewer than the
-    directory says, what is missing may be nothing that is needed, which its reader finds. Raises
-    ContainerError, or another of `DAMAGE`, where they cannot be found at all.
+    A file that is no container, as the oldest workbooks are, is given whole. Fewer bytes are no
+    error here: what is missing may be nothing that is needed, which the reader of the workbook
+    finds. Raises ContainerError, or another of `DAMAGE`, where there is no such stream.
     """
     with file.path.open("rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:
@@ -116,7 +116,7 @@ def read_stream(file: InputFile, name: str) -> bytes:
 def _check_chain(container: olefile.OleFileIO, name: str) -> None:
     """Raise ContainerError where a stream's sectors come back to one that was there before.
 
-    What reads a chain that long only may have read its beginning twice.
+    A reader that stops after so many bytes would give the beginning of such a chain twice.
     """
     entry = next(kid for kid in container.root.kids if kid.name.lower() == name.lower())
     small = entry.size < container.minisectorcutoff
@@ -132,12 +132,11 @@ def _check_chain(container: olefile.OleFileIO, name: str) -> None:
         sector = table[sector]
 
 
-def contained(stream: bytes) -> bytes:
-    """A container that holds nothing but this workbook, as whole as one can be.
+def as_container(stream: bytes) -> bytes:
+    """A container with this workbook's stream and nothing else, for a reader that asks for one.
 
-    Behind the header come the workbook, the directory in one sector, the table, and the further
-    places of the table. The workbook is made at least as long as streams are that stand in sectors
-    of their own.
+    Behind the header come the workbook, the directory in one sector, the FAT and the DIFAT. The
+    workbook is padded to `_SHORTEST` bytes, so that no mini stream is needed.
     """
     content = stream.ljust(_SHORTEST, b"\0")
     content += bytes(-len(content) % _SECTOR)
@@ -150,8 +149,8 @@ def contained(stream: bytes) -> bytes:
     chain = [*range(1, sectors), _END, _END, *[_FAT] * tables, *[_DIFAT] * extra]
     chain += [_FREE] * (tables * _IN_TABLE - len(chain))
     places = [*range(first_table, first_table + tables)]
-    # Versions, byte order, 2^9 bytes a sector and 2^6 a share, how many sectors the table has,
-    # where the directory is, and how long a stream in shares may be.
+    # Versions, byte order, 2^9 bytes a sector and 2^6 a mini sector, how many sectors the FAT has,
+    # where the directory is, and from how many bytes on a stream is not in the mini stream.
     header = struct.pack(
         *("<8s16xHHHHH6xIIIII", SIGNATURE, 0x3E, 3, 0xFFFE, 9, 6, 0, tables, sectors, 0, _SHORTEST),
     )
@@ -204,8 +203,8 @@ def _check_header(stream: IO[bytes]) -> None:
     stream.seek(0)
     if len(header) < 76:
         raise ContainerError("it is cut short")
-    # [MS-CFB] 2.2: the sizes of sectors and of shares as powers of two; how many sectors the table
-    # has, that of the shares, and the further places of the table.
+    # [MS-CFB] 2.2: the sizes of sectors and of mini sectors as powers of two; how many sectors the
+    # FAT has, the mini FAT and the DIFAT.
     shift, mini_shift = struct.unpack_from("<HH", header, 30)
     tables, mini_tables, extra = (struct.unpack_from("<I", header, at)[0] for at in (44, 64, 72))
     if shift not in (9, 12) or mini_shift != 6:

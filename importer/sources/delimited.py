@@ -30,14 +30,14 @@ from importer.sources.dialect import (
     SAMPLE,
     Dialect,
     cells_as_meant,
+    delimiter_hint,
     doubled_quotes,
     find_delimiter,
     find_dialect,
     is_divided,
     separator_line,
     text_within_quotes,
-    unusual_joint,
-    way_out,
+    unusual_delimiter,
 )
 from importer.sources.encoding import find_encoding, text_blocks, utf8_blocks
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS
@@ -71,8 +71,8 @@ MOST_CELLS_IN_ROW = 16_384
 _LINES_LOOKED_AT = 200
 _CHUNK_BYTES = 8 * 2**20
 """Bytes of text after which a chunk ends, though it has fewer rows than `BATCH_ROWS`."""
-_JOINT = "\x1f"
-"""The delimiter that lines in quotes as a whole are read with: it makes one cell of each."""
+_NO_DELIMITER = "\x1f"
+"""Stands in no text: read with it, a line that is in quotes as a whole is one cell."""
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
 
 
@@ -89,7 +89,7 @@ def open_delimited(file: InputFile, options: SourceOptions) -> Reading:
         blocks = utf8_blocks(stream, file, encoding)
         inner = text_within_quotes(sample, is_whole=len(sample) < SAMPLE)
         if in_quotes := is_divided(inner):
-            blocks, sample = unwrapped(blocks, file.name), inner
+            blocks, sample = without_line_quotes(blocks, file.name), inner
         delimiter = find_delimiter(sample, options.delimiter)
         sep_line = separator_line(sample) is not None
         rows = records(blocks, file.name, find_dialect(sample, delimiter), sep_line=sep_line)
@@ -159,12 +159,12 @@ def _one_column(table: Table, sample: str) -> Iterator[Problem]:
         return
     lines = sample.splitlines()
     lines = lines[table.header_row :][:_LINES_LOOKED_AT] if len(sample) < SAMPLE else lines[1:-1]
-    joint = unusual_joint(table.headers[0], lines)
-    if joint is not None:
+    delimiter = unusual_delimiter(table.headers[0], lines)
+    if delimiter is not None:
         yield file_warning(
             ONE_COLUMN,
             "there is one column, and it looks as if its cells were several",
-            way_out(joint, is_text=True),
+            delimiter_hint(delimiter, is_text=True),
             column=table.headers[0],
         )
 
@@ -193,11 +193,11 @@ def records(
     return _Records(_Pieces(blocks), place, dialect).chunks(sep_line)
 
 
-def unwrapped(blocks: Iterator[bytes], place: str) -> Iterator[bytes]:
+def without_line_quotes(blocks: Iterator[bytes], place: str) -> Iterator[bytes]:
     """The text of a file each of whose lines is in quotes as a whole, without these; UTF-8."""
-    for chunk in records(blocks, place, Dialect(_JOINT), sep_line=False):
+    for chunk in records(blocks, place, Dialect(_NO_DELIMITER), sep_line=False):
         rows = chunk.as_rows().cells
-        yield "".join(_JOINT.join(row) + "\n" for row in rows).encode()
+        yield "".join(_NO_DELIMITER.join(row) + "\n" for row in rows).encode()
 
 
 class _Records:
@@ -280,7 +280,7 @@ class _Records:
                 ended = self._parse(reader, lines)
             if not ended or len(self._cells) >= BATCH_ROWS or self._size > _CHUNK_BYTES:
                 yield self._cell_chunk()
-        self._pieces.put_back(lines.left())
+        self._pieces.put_back(lines.untaken())
 
     def _parse(self, reader: Iterator[list[str]], lines: _Lines) -> bool:
         """Parse until a chunk is full or the piece has ended; say whether it has ended."""
@@ -296,7 +296,7 @@ class _Records:
                 raise _too_wide(self._place, self._first + len(cells) - 1, len(record))
             if lines.ran_out:  # within a quote, or it would not have asked for more
                 raise _unclosed(self._place, self._first + len(cells) - 1)
-            if lines.are_enough():
+            if lines.at_end():
                 self._size += lines.taken - before
                 return True
             if len(cells) >= BATCH_ROWS or self._size + lines.taken - before > _CHUNK_BYTES:
@@ -363,12 +363,12 @@ class _Lines:
                 raise _EndlessLine
         self.ran_out = True
 
-    def are_enough(self) -> bool:
+    def at_end(self) -> bool:
         """Whether the lines of the piece have been taken; to be asked at the end of a record."""
         return self._is_beyond or self.taken == self._end
 
-    def left(self) -> bytes:
-        """What has not been taken of the text that was begun."""
+    def untaken(self) -> bytes:
+        """The end of the current text that the parser has not taken."""
         return self._text[len(self._text) - (self._end - self.taken) :].encode()
 
 
@@ -430,7 +430,7 @@ class _Pieces:
         self._rest = b""
 
     def next(self) -> bytes:
-        """The next lines, or the file's last one without an end; empty where nothing is left.
+        """The next lines, or the file's last one without an end; empty at the end of the file.
 
         Raises _EndlessLine, and whatever reading the file raises.
         """

@@ -297,28 +297,28 @@ _OTHER_MARKS = frozenset(";,\t|~^¦§¬\x1f\x1e\x1d\x1c\x01")
 """Characters that divide cells wherever they stand between names of columns."""
 
 
-def unusual_joint(header: str, lines: Sequence[str]) -> str | None:
+def unusual_delimiter(header: str, lines: Sequence[str]) -> str | None:
     """What divides the cells of a list that seems to have one column, if something may.
 
     It stands between the parts of the header, and as often in nearly all `lines` of data.
     """
     runs = set(re.findall(r"[^\w\s]+|[\x1c-\x1f\x01]+|(?<=\S)(?:\t| {2,})(?=\S)", header))
-    joints = {_bare(run) for run in runs}
-    if len(joints) != 1:
+    delimiters = {_bare(run) for run in runs}
+    if len(delimiters) != 1:
         return None
-    joint = " " if (only := joints.pop()) == "" else only
-    parts = re.split(r" {2,}", header) if joint == " " else header.split(joint)
-    if set(joint) <= _NO_MARK or not all(part.strip() for part in parts):
+    delimiter = " " if (only := delimiters.pop()) == "" else only
+    parts = re.split(r" {2,}", header) if delimiter == " " else header.split(delimiter)
+    if set(delimiter) <= _NO_MARK or not all(part.strip() for part in parts):
         return None
-    divided = re.compile(r" {2,}" if joint == " " else re.escape(joint))
+    divided = re.compile(r" {2,}" if delimiter == " " else re.escape(delimiter))
     # A line that is one cell in quotes is one cell, whatever it holds.
     bare = (re.sub(r'^"[^"]*"$', "", line.strip()) for line in lines if line.strip())
     counts = [len(divided.findall(line)) for line in bare]
     alike = sum(count == len(parts) - 1 for count in counts)
-    return joint if counts and alike >= 0.9 * len(counts) else None
+    return delimiter if counts and alike >= 0.9 * len(counts) else None
 
 
-def joint_of_names(headers: Sequence[str], names: Sequence[str]) -> str | None:
+def delimiter_between_names(headers: Sequence[str], names: Sequence[str]) -> str | None:
     """What stands between the `names` of columns in one of the headers that holds several of them.
 
     None where no header does, or where different things stand between them.
@@ -334,13 +334,13 @@ def joint_of_names(headers: Sequence[str], names: Sequence[str]) -> str | None:
             continue
         before = (re.search(r"[\W_]+$", lowered[: match.start()]) for match in found)
         after = (re.match(r"[\W_]+", lowered[match.end() :]) for match in found)
-        joints = {_bare(run[0]) for run in (*before, *after) if run is not None}
-        joints.discard('"')
-        if len(joints) != 1:
+        delimiters = {_bare(run[0]) for run in (*before, *after) if run is not None}
+        delimiters.discard('"')
+        if len(delimiters) != 1:
             continue
-        joint = joints.pop() or " "
-        if len(headers) == 1 or set(joint) <= _OTHER_MARKS:
-            return joint
+        delimiter = delimiters.pop() or " "
+        if len(headers) == 1 or set(delimiter) <= _OTHER_MARKS:
+            return delimiter
     return None
 
 
@@ -353,23 +353,23 @@ def _bare(run: str) -> str:
     return run if run == "\t" else run.strip(' "')
 
 
-def way_out(joint: str, *, is_text: bool) -> str:
-    """What to do where `joint` divides cells that were taken for one."""
+def delimiter_hint(delimiter: str, *, is_text: bool) -> str:
+    """What to do where `delimiter` divides cells that were taken for one."""
     if not is_text:
         return (
-            f'Cells of a row stand in one, divided by "{joint}". Divide them in the spreadsheet'
+            f'Cells of a row stand in one, divided by "{delimiter}". Divide them in the spreadsheet'
             " program (in Excel: Data > Text to Columns), and save the list."
         )
-    if joint == " ":
+    if delimiter == " ":
         return (
             "Only one column was found; if blanks divide the cells, open the list in a spreadsheet"
             " program as text of fixed width, and save it as .xlsx."
         )
-    if len(joint) > 1:
+    if len(delimiter) > 1:
         return (
-            f'Only one column was found; if "{joint}" divides the cells: that is more than one'
+            f'Only one column was found; if "{delimiter}" divides the cells: that is more than one'
             " character. Replace it by a tab in a text editor, and import that copy."
         )
-    name = delimiter_name(joint)
+    name = delimiter_name(delimiter)
     quoted = f"'{name}'" if name in "$`!\\" else f'"{name}"'
     return f"Only one column was found; if {name} divides the cells: --delimiter {quoted}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import SourceError
-from importer.sources.codepage import Words, choose_code_page, named_only, shown_words
+from importer.sources.codepage import Words, choose_code_page, likely_if_named, shown_words
 from importer.sources.detect import unmarked_utf16
 from importer.sources.source import file_warning
 
@@ -88,7 +88,7 @@ def find_encoding(file: InputFile, option: str | None) -> Encoding:
     choice = choose_code_page(words)
     if choice.utf8_words >= max(1, _PARTLY_UTF8 * len(words)):
         raise _partly_utf8(file)
-    others = named_only(_sample(file)) if choice.pair_cost > _DOUBTFUL_PAIR else []
+    others = likely_if_named(_sample(file)) if choice.pair_cost > _DOUBTFUL_PAIR else []
     if choice.code_page is None or others:
         raise _unknown(file, [*others, *choice.likely][:4], words)
     return Encoding(choice.code_page, tuple(_unsure(choice, len(words))))

@@ -34,7 +34,7 @@ from importer.sources.table import check_lengths
 from importer.sources.typed import (
     FIRST_ROW,
     NoTextError,
-    Texts,
+    TextColumn,
     batch_of,
     blanks,
     texts_of_array,
@@ -44,7 +44,7 @@ from importer.sources.typed import (
 KIND = "frame"
 INDEX_IGNORED = "index_ignored"
 _MOST_CELLS = 500_000
-"""Of dicts that are gathered before they become columns: wide ones are gathered in fewer rows."""
+"""Of dicts that become columns together: of wide ones there are fewer rows."""
 
 
 class ArrowTable(Protocol):
@@ -91,14 +91,13 @@ def _is_pandas(data: object) -> bool:
 
 
 def open_frame(
-    frame: Frame, options: SourceOptions, going_on: Callable[[], None] = lambda: None
+    frame: Frame, options: SourceOptions, checkpoint: Callable[[], None] = lambda: None
 ) -> Source:
     """Open a frame; use it as a context manager. All of it has been gone through when this returns.
 
-    `going_on` is called every some thousand rows; what it raises ends the reading.
-    Raises SourceError for a frame without rows or columns, whose columns have no names of their
-    own, or a cell of which has no text; and where the frame itself raises: its exception is the
-    cause.
+    `checkpoint` is called every some thousand rows; what it raises ends the reading. Raises
+    SourceError for a frame without rows or columns, whose columns have no names of their own, or a
+    cell of which has no text; and where the frame itself raises: its exception is the cause.
     """
     with ExitStack() as undo:
         data: Any = frame.data
@@ -110,10 +109,10 @@ def open_frame(
         elif hasattr(data, "__arrow_c_stream__"):
             chunks = _of_arrow(data, columns)
         else:
-            rows = _drawn(iter(data), "row", frame.name)
-            chunks = gathered(_dicts(rows, frame.name), columns)
-        spool = undo.enter_context(spooled(chunks, columns, going_on))
-        reading = reading_of(spool, KIND, options, problems)
+            rows = _items_of(iter(data), "row", frame.name)
+            chunks = columns_of_dicts(_dicts(rows, frame.name), columns)
+        spool = undo.enter_context(spooled(chunks, columns, checkpoint))
+        reading = spool_reading(spool, KIND, options, problems)
         return Source(reading, spool, undo.pop_all().close)
 
 
@@ -149,7 +148,9 @@ class Columns:
         self.names.append(name)
         return len(self.names) - 1
 
-    def texts(self, label: int, first: int, make: Callable[[Any], Texts], cells: Any) -> Texts:
+    def texts(
+        self, label: int, first: int, make: Callable[[Any], TextColumn], cells: Any
+    ) -> TextColumn:
         """What `make` gives of a column's cells, the first of which is in row `first`.
 
         Raises SourceError, which names the cell, where one has no text.
@@ -176,13 +177,13 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-Chunk = dict[int, Texts]
+TypedChunk = dict[int, TextColumn]
 """Consecutive rows by column; the columns that all of them lack are left out."""
-Chunks = Iterator[tuple[int, Chunk]]
+TypedChunks = Iterator[tuple[int, TypedChunk]]
 """The rows of a frame, in order: of each piece how many there are, and their columns."""
 
 
-def _drawn(items: Iterator[Any], what: str, place: str) -> Iterator[Any]:
+def _items_of(items: Iterator[Any], what: str, place: str) -> Iterator[Any]:
     """The items of an iterator of the caller's; SourceError where it raises."""
     for number in range(FIRST_ROW, sys.maxsize):
         try:
@@ -209,14 +210,14 @@ def _dicts(rows: Iterator[object], place: str) -> Iterator[Mapping[Any, object]]
         yield row
 
 
-def gathered(rows: Iterator[Mapping[Any, object]], columns: Columns) -> Chunks:
+def columns_of_dicts(rows: Iterator[Mapping[Any, object]], columns: Columns) -> TypedChunks:
     """Rows as columns, which are those of all keys, in the order in which they are first seen."""
     labels: dict[Any, int] = {}
     first = FIRST_ROW
     cells: dict[int, list[object]] = {}
     count = 0
 
-    def chunk() -> Chunk:
+    def chunk() -> TypedChunk:
         return {
             label: columns.texts(label, first, texts_of_cells, column)
             for label, column in cells.items()
@@ -248,7 +249,7 @@ def _fill_up(cells: Mapping[int, list[object]], count: int) -> None:
         column.extend([None] * (count - len(column)))
 
 
-def of_tables(batches: Iterator[Any], columns: Columns) -> Chunks:
+def columns_of_record_batches(batches: Iterator[Any], columns: Columns) -> TypedChunks:
     """Record batches of Arrow, in pieces of `BATCH_ROWS`; the columns are those of `columns`."""
     first = FIRST_ROW
     for batch in batches:
@@ -262,7 +263,7 @@ def of_tables(batches: Iterator[Any], columns: Columns) -> Chunks:
             first += part.num_rows
 
 
-def _of_arrow(data: Any, columns: Columns) -> Chunks:
+def _of_arrow(data: Any, columns: Columns) -> TypedChunks:
     try:
         reader = pa.RecordBatchReader.from_stream(data)
     except Exception as error:
@@ -281,10 +282,10 @@ def _of_arrow(data: Any, columns: Columns) -> Chunks:
         columns.add(name)
     if not columns.names:
         return
-    yield from of_tables(_drawn(iter(reader), "piece", columns.place), columns)
+    yield from columns_of_record_batches(_items_of(iter(reader), "piece", columns.place), columns)
 
 
-def _of_pandas(data: Any, columns: Columns) -> Chunks:
+def _of_pandas(data: Any, columns: Columns) -> TypedChunks:
     if data.columns.nlevels > 1:
         raise SourceError(
             f"{columns.place}: its columns have names of {data.columns.nlevels} levels"
@@ -310,7 +311,7 @@ def _of_pandas(data: Any, columns: Columns) -> Chunks:
         yield len(parts[0]), dict(enumerate(texts))
 
 
-def _texts_of_series(part: Any) -> Texts:
+def _texts_of_series(part: Any) -> TextColumn:
     """The texts of a pandas Series: by Arrow where it has the type, else cell by cell."""
     if part.dtype != object:
         try:
@@ -367,7 +368,7 @@ class Spool:
             with pa.ipc.open_stream(file.read(size)) as stream:
                 return stream.read_next_batch()
 
-    def _columns(self, rows: Any, start: int, stop: int) -> list[Texts]:
+    def _columns(self, rows: Any, start: int, stop: int) -> list[TextColumn]:
         arrays = dict(zip(rows.schema.names, rows.columns, strict=True))
         columns = []
         for label in range(len(self.headers)):
@@ -376,7 +377,7 @@ class Spool:
                 continue
             masks = (arrays.get(f"{kind}{label}") for kind in "fi")
             of = [m.to_numpy(zero_copy_only=False) if m is not None else None for m in masks]
-            columns.append(Texts(arrays[f"c{label}"], *of).between(start, stop))
+            columns.append(TextColumn(arrays[f"c{label}"], *of).between(start, stop))
         return columns
 
     def sha256(self) -> str:
@@ -393,7 +394,7 @@ class Spool:
 
 @contextmanager
 def spooled(
-    chunks: Chunks, columns: Columns, going_on: Callable[[], None] = lambda: None
+    chunks: TypedChunks, columns: Columns, checkpoint: Callable[[], None] = lambda: None
 ) -> Iterator[Spool]:
     """Write what a frame gives into a private temporary file, which is there for the block.
 
@@ -406,7 +407,7 @@ def spooled(
         nonlocal text
         first = FIRST_ROW
         for count, chunk in chunks:
-            going_on()
+            checkpoint()
             arrays = [chunk[label].array if label in chunk else None for label in range(width())]
             check_lengths(
                 [array if array is not None else blanks(0).array for array in arrays],
@@ -433,7 +434,7 @@ def spooled(
         yield Spool(file.path, columns, sizes, text)
 
 
-def _serialised(count: int, chunk: Chunk) -> tuple[Any, int]:
+def _serialised(count: int, chunk: TypedChunk) -> tuple[Any, int]:
     """A piece of a frame as an Arrow stream of its own, and how many bytes of text it holds."""
     arrays: dict[str, Any] = {}
     size = 0
@@ -453,7 +454,7 @@ def _serialised(count: int, chunk: Chunk) -> tuple[Any, int]:
     return sink.getvalue(), size
 
 
-def reading_of(
+def spool_reading(
     spool: Spool, kind: str, options: SourceOptions, problems: Sequence[Problem] = ()
 ) -> Reading:
     """What a spooled frame turned out to be; raises SourceError where no row holds anything."""

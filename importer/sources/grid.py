@@ -125,13 +125,15 @@ class Hidden:
 
 @dataclass(slots=True)
 class Scan:
-    """What a look through a sheet found, before its cells are read.
+    """What was found in a sheet before its cells are read.
 
-    `rows` and `columns` reach to the last cell that holds something. `special` gives texts for
-    cells by (row, column), in order. `text` is how many bytes of text the cells hold in all, where
-    that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says that
-    there are error cells that the workbook library stumbles over, `undated` that there are lengths
-    of time beyond all bounds, at which it may stop.
+    `rows` and `columns` reach to the last cell that holds something. `special` are the row, column
+    and text, in that order, of cells that the workbook library does not give so: errors, formulas
+    without a value, dates that are none. `text` is how many bytes of text the cells hold in all,
+    where that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says
+    that there are error cells that the library stumbles over, `undated` that there are lengths of
+    time beyond all bounds, at which it may stop. `linked` says that formulas of the workbook take
+    values from other files.
     """
 
     rows: int = 0
@@ -145,6 +147,7 @@ class Scan:
     hidden_rows: Hidden = field(default_factory=Hidden)
     hidden_columns: Hidden = field(default_factory=Hidden)
     merges: Merges = field(default_factory=Merges)
+    linked: bool = False
 
 
 def check_bounds(scan: Scan, file: InputFile, *, whole: bool = False) -> None:

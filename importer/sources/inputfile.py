@@ -5,7 +5,7 @@ or rewrote it in between, one content would be sent and the hash of another one 
 is opened once, and all the rest is done with a copy of what that gave.
 
 A copy stands in a folder that only its owner may enter, under a name of ours, and is removed with
-the folder. So does what is unpacked or decrypted.
+the folder; what is unpacked or decrypted stands in such a folder, too.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def piped_copy(path: Path, name: str) -> Iterator[InputFile]:
     """A copy of all that comes through a pipe; raises SourceError if that is nothing."""
     if str(path) != "-":
         with path.open("rb") as stream, temporary_copy(_pieces(stream), name, name) as file:
-            yield _something(file)
+            yield _refuse_nothing(file)
         return
     if sys.stdin is None or sys.stdin.closed:
         raise SourceError(
@@ -153,7 +153,7 @@ def piped_copy(path: Path, name: str) -> Iterator[InputFile]:
         )
     _refuse_device(sys.stdin.buffer, name)
     with temporary_copy(_pieces(sys.stdin.buffer), name, name) as file:
-        yield _something(file)
+        yield _refuse_nothing(file)
 
 
 def _refuse_device(stream: BinaryIO, name: str) -> None:
@@ -172,7 +172,7 @@ def _refuse_device(stream: BinaryIO, name: str) -> None:
         )
 
 
-def _something(file: InputFile) -> InputFile:
+def _refuse_nothing(file: InputFile) -> InputFile:
     if file.path.stat().st_size == 0:
         raise SourceError(
             f"{file}: nothing came through it.",

@@ -59,9 +59,9 @@ class MergedCells:
             table = np.unique(table, axis=0)  # by rows, then columns
             self._check_overlaps(table)
         self._table: npt.NDArray[np.int64] = table
-        self._met = 0
+        self._begun = 0
         self._active: list[_Stretch] = []
-        self._given = 0
+        self._filled_bytes = 0
 
     def __len__(self) -> int:
         return len(self._table)
@@ -95,8 +95,8 @@ class MergedCells:
         """Take in the merges that begin in a chunk, and let go of those that have ended."""
         self._active = [stretch for stretch in self._active if stretch.bottom >= chunk.first]
         end = chunk.first + len(chunk) - 1  # from 0, the row behind the chunk
-        begin, stop = self._met, int(np.searchsorted(self._table[:, 0], end))
-        self._met = stop
+        begin, stop = self._begun, int(np.searchsorted(self._table[:, 0], end))
+        self._begun = stop
         if begin == stop:
             return
         rows = chunk.as_rows().cells
@@ -149,8 +149,8 @@ class MergedCells:
         places = np.flatnonzero(number >= 0)
         number = number[places]
         sizes = np.array([len(stretch.text or "") for stretch in stretches])
-        self._given += int(sizes[number].sum())
-        if self._given > TEXT_LIMIT:
+        self._filled_bytes += int(sizes[number].sum())
+        if self._filled_bytes > TEXT_LIMIT:
             raise too_much_text(self._layout.place)
         texts = pa.array([stretch.text for stretch in stretches], pa.large_string())
         meant = texts.take(pa.array(number))

@@ -23,7 +23,7 @@ from importer.sources.detect import FileKind
 from importer.sources.grid import LONGEST_CELL, Hidden, Merge, Scan, check_bounds, too_long_cell
 from importer.sources.package import MIB, PART_LIMIT, SHEET_LIMIT, Archive
 from importer.sources.source import Reading, RowChunk
-from importer.sources.workbook import cell_text, chosen_sheet, reading_of
+from importer.sources.workbook import cell_text, chosen_sheet, sheet_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,12 +63,13 @@ def open_opendocument(file: InputFile, options: SourceOptions) -> Reading:
     archive = Archive(file)
     try:
         _refuse_encrypted(archive)
-        sheets, scans, linked = _looked_through(archive)
+        sheets, scans = _scan_sheets(archive)
         sheet = chosen_sheet(file, sheets, options.sheet)
         scan = scans[sheet.index]
+        scan.linked = any(each.linked for each in scans)
         check_bounds(scan, file, whole=True)
         rows = _rows(archive, sheet.index, scan.columns)
-        reading = reading_of(file, FileKind.ODS, (sheet, sheets), rows, (scan, linked), options)
+        reading = sheet_reading(file, FileKind.ODS, (sheet, sheets), rows, scan, options)
     except BaseException:
         archive.close()
         raise
@@ -84,24 +85,22 @@ def _refuse_encrypted(archive: Archive) -> None:
         )
 
 
-def _looked_through(archive: Archive) -> tuple[list[OdsTable], list[Scan], bool]:
-    """The sheets, what is in each, and whether any formula takes values from another file."""
+def _scan_sheets(archive: Archive) -> tuple[list[OdsTable], list[Scan]]:
+    """The sheets, and what is in each."""
     sheets: list[OdsTable] = []
     scans: list[Scan] = []
-    linked = False
     for event in _tables(archive, SHEET_LIMIT):
         match event:
             case OdsTable():
                 sheets.append(event)
-                scans.append(Scan())
-                scans[-1].hidden_columns = event.hidden_columns
+                scans.append(Scan(hidden_columns=event.hidden_columns))
             case OdsRow():
                 _add(scans[-1], event)
-                linked = linked or event.linked
-    return sheets, scans, linked
+    return sheets, scans
 
 
 def _add(scan: Scan, row: OdsRow) -> None:
+    scan.linked |= row.linked
     if not row.cells:
         return
     filled = sum(repeated for _, text, repeated in row.cells if text)

@@ -29,14 +29,15 @@ _PACKED = (FileKind.GZIP, FileKind.ZIP)
 
 
 def open_source(
-    path: Path, options: SourceOptions, going_on: Callable[[], None] = lambda: None
+    path: Path, options: SourceOptions, checkpoint: Callable[[], None] = lambda: None
 ) -> Source:
     """Open a file of any kind that can be read; use it as a context manager.
 
     ``-`` is standard input. The header and the first data row have been read when this returns.
     The path is opened once, and what is read, unpacked and hashed is a private copy, which is kept
-    until the source is closed: who replaces the file meanwhile changes nothing. `going_on` is
-    called now and then where all of a file must be gone through to open it; what it raises ends it.
+    until the source is closed: a file that is replaced meanwhile changes nothing. `checkpoint` is
+    called every some thousand rows where a file must be read whole to be opened; what it raises
+    ends that.
     Raises SourceError for a file that is missing, unreadable, empty, damaged, over a limit, or of
     a kind not read.
     """
@@ -48,7 +49,7 @@ def open_source(
             else:
                 refuse_unreadable(path)
                 file = undo.enter_context(private_copy(path, name))
-            reading = _read(file, options, undo, going_on)
+            reading = _read(file, options, undo, checkpoint)
             undo.callback(reading.close)
             info = replace(reading.info, path=name)
             # Not one that was unpacked, decrypted or piped in.
@@ -71,12 +72,12 @@ def open_source(
 
 
 def _read(
-    file: InputFile, options: SourceOptions, undo: ExitStack, going_on: Callable[[], None]
+    file: InputFile, options: SourceOptions, undo: ExitStack, checkpoint: Callable[[], None]
 ) -> Reading:
     """What a reader makes of the file, or of the list in it if it is packed."""
     file, kind = _decrypted(file, undo)
     if kind not in _PACKED:
-        return _opened(file, kind, options, going_on)
+        return _opened(file, kind, options, checkpoint)
     from importer.sources.unpacking import unpacked
 
     inner, problems = undo.enter_context(unpacked(file, kind))
@@ -86,7 +87,7 @@ def _read(
             f"{inner}: this is an archive within an archive, which is not read.",
             "Unpack it, and give the file that is in it.",
         )
-    reading = _opened(inner, inner_kind, options, going_on)
+    reading = _opened(inner, inner_kind, options, checkpoint)
     info = replace(reading.info, problems=(*problems, *reading.info.problems))
     return replace(reading, info=info)
 
@@ -103,7 +104,7 @@ def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, FileKind]:
 
 
 def _opened(
-    file: InputFile, kind: FileKind, options: SourceOptions, going_on: Callable[[], None]
+    file: InputFile, kind: FileKind, options: SourceOptions, checkpoint: Callable[[], None]
 ) -> Reading:
     match kind:
         case FileKind.TEXT:
@@ -133,6 +134,6 @@ def _opened(
         case FileKind.JSON_LINES:
             from importer.sources.typedfiles import open_json_lines
 
-            return open_json_lines(file, options, going_on)
+            return open_json_lines(file, options, checkpoint)
     what, instead = REFUSALS[kind]
     raise SourceError(f"{file}: this is {what}.", instead)

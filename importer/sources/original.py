@@ -3,8 +3,8 @@
 openpyxl reads a package whole, into objects that take hundreds of bytes each, and follows what is
 written there: one merge over a whole sheet would be 17 billion objects. So each part is unpacked
 under the limits of :mod:`importer.sources.package`, what is in it is counted, whatever part it
-claims to be, and what can be borne is written into a package of its own. What openpyxl would lose
-or stumble over is left out of that, and told.
+claims to be, and what is within the limits is written into a package of its own. What openpyxl
+would lose or stumble over is left out of that package, and reported.
 
 Counting looks at tags with regular expressions. It may count too many, such as those in a comment,
 and never too few.
@@ -105,10 +105,10 @@ _LOST_THINGS = ("picture", "shape", "chart", *_LOST_EXTENSIONS.values())
 _SHAPES = (b"sp", b"cxnSp", b"grpSp")
 
 
-def write_bearable(path: Path, target: Path) -> tuple[str, ...]:
-    """Write what openpyxl can bear and keep of a workbook to `target`, which exists.
+def write_for_openpyxl(path: Path, target: Path) -> tuple[str, ...]:
+    """Write those parts of a workbook to `target`, which exists, that openpyxl can read and keep.
 
-    Give what is left out of it, in words. Raises SourceError, whose message says why, for a
+    Returns what is left out, in words. Raises SourceError, whose message says why, for a
     workbook that is damaged, too large, or made in a way that openpyxl should not be given.
     """
     with Archive(InputFile(path, "the workbook"), size_limit=LARGEST_ORIGINAL) as archive:

@@ -31,15 +31,16 @@ class ParquetWriter:
 
     Row groups go to a temporary file beside `path` (mode 0600), which is flushed to the disk and
     renamed when the block ends, and removed when it ends with an exception. `what` names the
-    content for people. A file that is not `lasting`, which serves one command and goes with it, is
-    neither compressed nor flushed. Raises OutputError where the file cannot be written.
+    content for people. A file that is not `durable` serves one command and is removed with it: it
+    is neither compressed nor flushed, and has no checksums. Raises OutputError where the file
+    cannot be written.
     """
 
-    def __init__(self, path: Path, schema: Any, what: str, *, lasting: bool = True) -> None:
+    def __init__(self, path: Path, schema: Any, what: str, *, durable: bool = True) -> None:
         self.path = path
         self.schema = schema
         self._what = what
-        self._lasting = lasting
+        self._durable = durable
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
 
     def __enter__(self) -> Self:
@@ -55,10 +56,10 @@ class ParquetWriter:
             self._writer = pq.ParquetWriter(
                 self._file,
                 self.schema,
-                compression="lz4" if self._lasting else "none",
+                compression="lz4" if self._durable else "none",
                 use_dictionary=False,
                 write_statistics=False,
-                write_page_checksum=self._lasting,
+                write_page_checksum=self._durable,
             )
         except OSError as error:
             self._discard()
@@ -80,11 +81,11 @@ class ParquetWriter:
         try:
             self._writer.close()
             self._file.flush()
-            if self._lasting:
+            if self._durable:
                 os.fsync(self._file.fileno())
             self._file.close()
             self._temporary.replace(self.path)
-            if self._lasting:
+            if self._durable:
                 sync_folder(self.path.parent)
         except OSError as error:
             self._discard()

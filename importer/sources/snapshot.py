@@ -6,7 +6,7 @@ cells, ``problems`` what the source found wrong with a row, as JSON, null for ne
 ``fractions`` the numbers of the columns whose cells were numbers with a fraction; a row group is a
 batch, so that neither writing nor reading takes more memory for more rows.
 The headers and what the source was are JSON in the schema's metadata, under `METADATA`. Pages of
-a copy that lasts have checksums, which are verified.
+a durable copy have checksums, which are verified.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class SnapshotWriter:
 
     `info` is kept as it is but for its problems. `digest` is that of the headers, row numbers and
     cells written so far: it does not depend on batches, nor on how Parquet lays its bytes out; a
-    copy that is not `lasting` has none. Raises OutputError where the file cannot be written.
+    copy that is not `durable` has none. Raises OutputError where the file cannot be written.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SnapshotWriter:
         headers: Sequence[str],
         info: SourceInfo | None = None,
         *,
-        lasting: bool = True,
+        durable: bool = True,
     ) -> None:
         self._width = len(headers)
         about = asdict(info) if info is not None else {}
@@ -94,8 +94,8 @@ class SnapshotWriter:
         fields.append(pa.field(_PROBLEMS, pa.large_string()))
         fields.append(pa.field(_FRACTIONS, pa.list_(pa.int32())))
         schema = pa.schema(fields, {METADATA: json.dumps(content, ensure_ascii=False)})
-        self._file = ParquetWriter(path, schema, WHAT, lasting=lasting)
-        self._digest = CellsDigest(headers) if lasting else None
+        self._file = ParquetWriter(path, schema, WHAT, durable=durable)
+        self._digest = CellsDigest(headers) if durable else None
 
     def __enter__(self) -> Self:
         self._file.__enter__()
@@ -111,7 +111,7 @@ class SnapshotWriter:
 
     @property
     def digest(self) -> str:
-        """What :class:`CellsDigest` gives of what was written; blank where that does not last."""
+        """What :class:`CellsDigest` gives of the cells written; blank for a copy not durable."""
         return self._digest.hexdigest() if self._digest is not None else ""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:

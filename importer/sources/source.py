@@ -42,7 +42,7 @@ class RowChunk:
         return RowChunk(low, self.cells[start:stop], quotes)
 
     def as_rows(self) -> RowChunk:
-        """The rows as they are; :class:`ColumnChunk` has this, too."""
+        """The chunk itself; chunks of either kind can be had as rows."""
         return self
 
 
@@ -106,8 +106,8 @@ class Layout:
         return list(cells) if self.text is None else self.text(cells)
 
 
-def _nothing() -> None:
-    """Closes a reader that holds nothing open."""
+def _no_op() -> None:
+    """Close a reader that holds no file open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +116,14 @@ class Reading:
 
     info: SourceInfo
     batches: Iterator[Batch]
-    close: Callable[[], None] = _nothing
+    close: Callable[[], None] = _no_op
 
 
 class Content(Protocol):
-    """What was given to be read, as it is told from all else."""
+    """What was given to be read, as far as telling it from other content goes."""
 
     def sha256(self) -> str:
-        """The SHA-256 of it, in hexadecimal."""
+        """Its SHA-256, in hexadecimal."""
 
     def size(self) -> int:
         """How many bytes it has."""

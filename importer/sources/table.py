@@ -53,7 +53,7 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
     wanted = options.header_row
     if wanted is not None and wanted < 1:
         raise SourceError(f"header row {wanted} does not exist.", "Rows are counted from 1.")
-    chunks = _short_first(chunks)
+    chunks = _split_first(chunks)
     head, anything = _first_rows(chunks, wanted)
     filled = []
     for chunk in head:
@@ -96,7 +96,7 @@ def _merged_down(merged: MergedCells, headers: Sequence[str]) -> Iterator[Proble
     )
 
 
-def _short_first(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+def _split_first(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """The chunks, the first in two: the header is looked for row by row, which takes room."""
     for index, chunk in enumerate(chunks):
         if index == 0 and len(chunk) > 2 * LOOKED_AT:

@@ -66,7 +66,7 @@ class NoTextError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextColumn:
     """A column of typed cells as text.
 
     `array` is one of large strings, blank where nothing stands. `fractions` are the cells that are
@@ -81,21 +81,21 @@ class Texts:
     def __len__(self) -> int:
         return len(self.array)
 
-    def between(self, start: int, stop: int) -> Texts:
+    def between(self, start: int, stop: int) -> TextColumn:
         """The cells from index `start` up to `stop`."""
-        return Texts(
+        return TextColumn(
             self.array[start:stop],
             None if self.fractions is None else self.fractions[start:stop],
             None if self.inexact is None else self.inexact[start:stop],
         )
 
 
-def blanks(count: int) -> Texts:
+def blanks(count: int) -> TextColumn:
     """So many blank cells."""
-    return Texts(pa.repeat(pa.scalar("", _TEXT), count))
+    return TextColumn(pa.repeat(pa.scalar("", _TEXT), count))
 
 
-def batch_of(first: int, columns: Sequence[Texts], headers: Sequence[str]) -> Batch | None:
+def batch_of(first: int, columns: Sequence[TextColumn], headers: Sequence[str]) -> Batch | None:
     """Consecutive rows as a batch; `first` is the number of the first. None if all are blank."""
     problems: list[Problem] = []
     for header, column in zip(headers, columns, strict=True):
@@ -116,7 +116,7 @@ def batch_of(first: int, columns: Sequence[Texts], headers: Sequence[str]) -> Ba
     return Batch(numbers, dict(enumerate(arrays)), tuple(problems), fractions)
 
 
-def _inexact_problems(header: str, column: Texts, first: int) -> list[Problem]:
+def _inexact_problems(header: str, column: TextColumn, first: int) -> list[Problem]:
     places = np.flatnonzero(column.inexact).tolist() if column.inexact is not None else []
     return [
         Problem(
@@ -132,13 +132,15 @@ def _inexact_problems(header: str, column: Texts, first: int) -> list[Problem]:
     ]
 
 
-def texts_of_array(array: Any) -> Texts:
+def texts_of_array(array: Any) -> TextColumn:
     """The texts of an Arrow array. Raises NoTextError, and ArrowException for damaged contents."""
     kind = array.type
     if kinds.is_dictionary(kind):
-        return _taken(texts_of_array(array.dictionary), array.indices)
+        return _decoded(texts_of_array(array.dictionary), array.indices)
     if kinds.is_boolean(kind):
-        return _filled(pc.if_else(array, pa.scalar("TRUE", _TEXT), pa.scalar("FALSE", _TEXT)))
+        return _without_nulls(
+            pc.if_else(array, pa.scalar("TRUE", _TEXT), pa.scalar("FALSE", _TEXT))
+        )
     if kinds.is_floating(kind):
         return _floats(array, kind.bit_width)
     if kinds.is_timestamp(kind):
@@ -151,12 +153,12 @@ def texts_of_array(array: Any) -> Texts:
         return _dates(array.cast(pa.date32()))
     if any(is_plain(kind) for is_plain in _PLAIN):
         try:
-            return _filled(array.cast(_TEXT))
+            return _without_nulls(array.cast(_TEXT))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return _cells(array)  # which tells where bytes are no text
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
         # Its cells would be given as they are stored, which may mean anything.
-        return _none_known(array, f"is of type {kind.extension_name}")
+        return _refuse_unknown(array, f"is of type {kind.extension_name}")
     return _cells(array)
 
 
@@ -174,37 +176,37 @@ _PLAIN = (
 """Types whose cells Arrow gives as we do."""
 
 
-def _filled(array: Any) -> Texts:
-    return Texts(pc.fill_null(array, pa.scalar("", _TEXT)))
+def _without_nulls(array: Any) -> TextColumn:
+    return TextColumn(pc.fill_null(array, pa.scalar("", _TEXT)))
 
 
-def _taken(values: Texts, indices: Any) -> Texts:
+def _decoded(values: TextColumn, indices: Any) -> TextColumn:
     """The values by their indices; one that is null is blank."""
     places = pc.fill_null(indices, 0).to_numpy(zero_copy_only=False)
     there = pc.is_valid(indices).to_numpy(zero_copy_only=False)
 
     def of(mask: Mask | None) -> Mask | None:
-        return _any(mask[places] & there) if mask is not None else None
+        return _mask_or_none(mask[places] & there) if mask is not None else None
 
     if not len(values):
         return blanks(len(indices))
-    return Texts(
-        _filled(values.array.take(indices)).array, of(values.fractions), of(values.inexact)
+    return TextColumn(
+        _without_nulls(values.array.take(indices)).array, of(values.fractions), of(values.inexact)
     )
 
 
-def _any(mask: Mask) -> Mask | None:
+def _mask_or_none(mask: Mask) -> Mask | None:
     return mask if mask.any() else None
 
 
-def _none_known(array: Any, what: str) -> Texts:
+def _refuse_unknown(array: Any, what: str) -> TextColumn:
     there = pc.is_valid(array).to_numpy(zero_copy_only=False)
     if there.any():
         raise NoTextError(int(there.argmax()), what)
     return blanks(len(array))
 
 
-def _floats(array: Any, bits: int) -> Texts:
+def _floats(array: Any, bits: int) -> TextColumn:
     values = array.to_numpy(zero_copy_only=False)
     missing = np.isnan(values) | pc.is_null(array).to_numpy(zero_copy_only=False)
     finite = np.isfinite(values)
@@ -212,14 +214,14 @@ def _floats(array: Any, bits: int) -> Texts:
     inexact = whole & (np.abs(values) >= _EXACT[bits])
     plain = (whole & ~inexact) | missing
     wholes = np.where(plain & ~missing, values, 0).astype(np.int64)
-    texts = _filled(pa.array(wholes, mask=~plain | missing).cast(_TEXT)).array
+    texts = _without_nulls(pa.array(wholes, mask=~plain | missing).cast(_TEXT)).array
     if not plain.all():
         others = np.flatnonzero(~plain)
         # Of fewer bits the shortest digits that mean the number, not those of its double.
         doubles = [float(str(value)) for value in values[others]]
         found = [cell_text(n) if np.isfinite(n) else _NO_NUMBER for n in doubles]
         texts = pc.replace_with_mask(texts, pa.array(~plain), pa.array(found, _TEXT))
-    return Texts(texts, _any(finite & ~whole), _any(inexact))
+    return TextColumn(texts, _mask_or_none(finite & ~whole), _mask_or_none(inexact))
 
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -241,14 +243,14 @@ def _ticks(array: Any) -> tuple[Any, Any]:
     )
 
 
-def _with_faults(texts: Any, beyond: Mask) -> Texts:
-    """Texts with ``#NUM!`` in the place of those that are beyond what can be told."""
+def _with_faults(texts: Any, beyond: Mask) -> TextColumn:
+    """The texts, those that are `beyond` what can be told made ``#NUM!``."""
     if beyond.any():
         texts = pc.if_else(pa.array(beyond), pa.scalar(_NO_NUMBER, _TEXT), texts)
-    return _filled(texts)
+    return _without_nulls(texts)
 
 
-def _dates(array: Any) -> Texts:
+def _dates(array: Any) -> TextColumn:
     days, missing = _ticks(array)
     # Arrow would write an error message as the text of a date that it cannot tell.
     beyond = (days < _FIRST_DAY) | (days > _LAST_DAY)
@@ -256,7 +258,7 @@ def _dates(array: Any) -> Texts:
     return _with_faults(dates.cast(_TEXT), beyond)
 
 
-def _moments(array: Any) -> Texts:
+def _moments(array: Any) -> TextColumn:
     """Moments, rounded to seconds; those at midnight and without a zone are their dates."""
     per, zone = _PER_SECOND[array.type.unit], array.type.tz
     ticks, missing = _ticks(array)
@@ -273,7 +275,7 @@ def _moments(array: Any) -> Texts:
     return _with_faults(pc.if_else(midnight, dates, moments.cast(_TEXT)), beyond)
 
 
-def _durations(array: Any) -> Texts:
+def _durations(array: Any) -> TextColumn:
     per = _PER_SECOND[array.type.unit]
     ticks, missing = _ticks(array)
     beyond = np.abs(ticks // per) > _LONGEST
@@ -281,15 +283,15 @@ def _durations(array: Any) -> Texts:
     return _with_faults(_cells(told.cast(pa.duration("us"), safe=False)).array, beyond)
 
 
-def _cells(array: Any) -> Texts:
+def _cells(array: Any) -> TextColumn:
     return texts_of_cells(array.to_pylist())
 
 
-def texts_of_cells(cells: Sequence[object]) -> Texts:
+def texts_of_cells(cells: Sequence[object]) -> TextColumn:
     """The texts of cells of any type, one by one. Raises NoTextError."""
     try:
         # Most columns are nothing but texts, as Arrow finds on its way.
-        return _filled(pa.array(cells, _TEXT, from_pandas=True))
+        return _without_nulls(pa.array(cells, _TEXT, from_pandas=True))
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         pass
     texts: list[str] = []
@@ -312,7 +314,7 @@ def texts_of_cells(cells: Sequence[object]) -> Texts:
                 inexact[place] = whole and abs(cell) >= _EXACT[64]
             elif isinstance(cell, Decimal):
                 fractions[place] = cell.is_finite() and cell != cell.to_integral_value()
-    return Texts(_array(texts), _any(fractions), _any(inexact))
+    return TextColumn(_array(texts), _mask_or_none(fractions), _mask_or_none(inexact))
 
 
 def _missing_values() -> tuple[object, ...]:
@@ -321,14 +323,14 @@ def _missing_values() -> tuple[object, ...]:
     return (pandas.NA, pandas.NaT) if pandas is not None else ()
 
 
-def _numpy(place: int, cell: np.generic) -> Texts:
+def _numpy(place: int, cell: np.generic) -> TextColumn:
     if isinstance(cell, np.datetime64):
         if np.isnat(cell):
             return blanks(1)
         # Arrow has no minutes and no hours, and finer units hold fewer years.
         year = int(cell.astype("datetime64[Y]").astype(np.int64)) + 1970
         if not dt.MINYEAR <= year <= dt.MAXYEAR:
-            return Texts(pa.array([_NO_NUMBER], _TEXT))
+            return TextColumn(pa.array([_NO_NUMBER], _TEXT))
         cell = cell.astype("datetime64[us]")
     try:
         return texts_of_array(pa.array([cell]))

@@ -22,12 +22,12 @@ from importer.model import Batch, SourceInfo
 from importer.settings import BATCH_ROWS, SourceOptions
 from importer.sources.frames import (
     Columns,
+    columns_of_dicts,
+    columns_of_record_batches,
     first_line,
-    gathered,
     nothing_to_read,
-    of_tables,
     option_warnings,
-    reading_of,
+    spool_reading,
     spooled,
 )
 from importer.sources.grid import TEXT_LIMIT, too_much_text
@@ -44,7 +44,7 @@ _LONGEST_LINE = 16 * 2**20
 
 
 def open_parquet(file: InputFile, options: SourceOptions) -> Reading:
-    """Open a Parquet file of anybody's. Raises SourceError."""
+    """Open a Parquet file that another program wrote. Raises SourceError."""
     with ExitStack() as undo:
         try:
             # Opened here: Arrow takes no name that is not UTF-8.
@@ -96,7 +96,7 @@ def _parquet_batches(
 ) -> Iterator[Batch]:
     low, high = options.rows or (FIRST_ROW, None)
     first = FIRST_ROW
-    for count, chunk in of_tables(_record_batches(file, table), columns):
+    for count, chunk in columns_of_record_batches(_record_batches(file, table), columns):
         if high is not None and first > high:
             return
         start = max(low - first, 0)
@@ -131,13 +131,15 @@ def _damaged(file: InputFile, error: Exception) -> SourceError:
 
 
 def open_json_lines(
-    file: InputFile, options: SourceOptions, going_on: Callable[[], None] = lambda: None
+    file: InputFile, options: SourceOptions, checkpoint: Callable[[], None] = lambda: None
 ) -> Reading:
     """Open a text of which each line is a JSON object. Raises SourceError, which names the line."""
     columns = Columns(str(file))
     with ExitStack() as undo:
-        spool = undo.enter_context(spooled(gathered(_objects(file), columns), columns, going_on))
-        reading = reading_of(spool, "jsonl", options)
+        spool = undo.enter_context(
+            spooled(columns_of_dicts(_objects(file), columns), columns, checkpoint)
+        )
+        reading = spool_reading(spool, "jsonl", options)
         return Reading(reading.info, reading.batches, undo.pop_all().close)
     raise AssertionError(file)
 

@@ -109,20 +109,16 @@ def _folded(name: str) -> str:
     return _exact(name).strip().casefold()
 
 
-def reading_of(
+def sheet_reading(
     file: InputFile,
     kind: FileKind,
     chosen: tuple[NamedSheet, Sequence[NamedSheet]],
     rows: Iterator[Chunk],
-    found: tuple[Scan, bool],
+    scan: Scan,
     options: SourceOptions,
 ) -> Reading:
-    """The rows of a sheet as a table; `chosen` is the sheet and all there are.
-
-    `found` is what was seen in it, and whether there are links to other files.
-    """
+    """The rows of a sheet as batches; `chosen` is the sheet, and all sheets of the workbook."""
     sheet, sheets = chosen
-    scan, linked = found
     place = f"{file}: sheet {sheet.name!r}"
     layout = Layout(place, text=cell_texts, open_ended=False, merges=scan.merges)
     warnings = tuple(_sheet_warnings(sheet, sheets, options))
@@ -136,7 +132,7 @@ def reading_of(
     problems = (
         *warnings,
         *_hidden_warnings(scan.hidden_rows, scan.hidden_columns, len(table.headers)),
-        *_link_warnings(linked),
+        *([_links()] if scan.linked else []),
         *table.problems,
     )
     info = SourceInfo(
@@ -198,17 +194,16 @@ def _hidden_warnings(rows: Hidden, columns: Hidden, width: int) -> Iterator[Prob
         )
 
 
-def _link_warnings(linked: bool) -> Iterator[Problem]:
-    if linked:
-        yield file_warning(
-            "external_links",
-            "formulas take values from other files; the values as last stored were read",
-            "Open the workbook, update its links and save it, if those files have changed.",
-        )
+def _links() -> Problem:
+    return file_warning(
+        "external_links",
+        "formulas take values from other files; the values as last stored were read",
+        "Open the workbook, update its links and save it, if those files have changed.",
+    )
 
 
-def guarded(file: InputFile, load: Callable[[], Answer]) -> Answer:
-    """What `load` gives; whatever the workbook library stumbles over becomes a SourceError."""
+def call_calamine(file: InputFile, load: Callable[[], Answer]) -> Answer:
+    """What `load` returns, which calls calamine; what calamine raises becomes a SourceError."""
     try:
         return load()
     except calamine.PasswordError:
@@ -232,8 +227,8 @@ def _damaged(file: InputFile, why: str) -> SourceError:
     )
 
 
-def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Iterator[RowChunk]:
-    """All rows from the sheet's first, each as wide as the sheet, in parts of `BATCH_ROWS`.
+def calamine_rows(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Iterator[RowChunk]:
+    """All rows of a sheet, each as wide as the sheet, in chunks of `BATCH_ROWS`.
 
     calamine gives rows from the sheet's first, but columns only from the first that is used.
     """
@@ -244,7 +239,7 @@ def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Itera
     height = sheet.end[0] + 1 if sheet.end else 0
     rows = sheet.iter_rows() if sheet.end else iter(())
     first = 0
-    while cells := _padded(_taken(rows, first, file), left, width):
+    while cells := _padded(_next_rows(rows, first, file), left, width):
         stop = first + len(cells)
         while special and special[-1][0] < stop:
             row, column, text = special.pop()
@@ -264,8 +259,8 @@ def rows_of(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) -> Itera
         yield RowChunk(row + 1, [blank])
 
 
-def _taken(rows: Iterator[list[Any]], first: int, file: InputFile) -> list[list[Any]]:
-    """The next rows; a number that no date or length of time can be is where this stops."""
+def _next_rows(rows: Iterator[list[Any]], first: int, file: InputFile) -> list[list[Any]]:
+    """The next rows; SourceError at a number that no date or length of time can be."""
     try:
         return list(islice(rows, BATCH_ROWS))
     except BaseException as error:

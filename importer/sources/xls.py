@@ -8,8 +8,8 @@ A workbook's stream ([MS-XLS]) is made of substreams, one for the workbook as a 
 each sheet, and each of records: a type, a length, that many bytes. xlrd stumbles over what an
 import does not need (a name whose formula cannot be evaluated, drawings, conditional formats), so
 all records but those of cells and formats are first given a type that nobody knows. Where xlrd
-stumbles all the same, python-calamine reads the cells, and :func:`_scan_records` tells what it does
-not.
+stumbles all the same, python-calamine reads the cells, and :func:`_scan_records` finds what
+calamine does not tell: errors, merged and hidden cells.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from xlrd.biffh import XLRDError
 from importer.errors import SourceError
 from importer.model import BAD_DATE
 from importer.settings import BATCH_ROWS
-from importer.sources.compound import DAMAGE, ContainerError, contained, damaged, workbook_stream
+from importer.sources.compound import DAMAGE, ContainerError, as_container, damaged, workbook_stream
 from importer.sources.detect import FileKind
 from importer.sources.grid import TEXT_LIMIT, Merge, Scan, check_bounds, too_much_text
 from importer.sources.package import MIB
@@ -36,12 +36,12 @@ from importer.sources.workbook import (
     Calendar,
     DateStyles,
     NumberFormat,
+    calamine_rows,
+    call_calamine,
     chosen_sheet,
-    guarded,
-    reading_of,
-    rows_of,
+    sheet_reading,
 )
-from importer.sources.xlsb import ERRORS, short_number
+from importer.sources.xlsb import ERRORS, rk_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,7 @@ _KEPT = frozenset(
 )
 """What an import needs to know."""
 _UNKNOWN = 0x0FF0
-"""A type that no program gives to a record, so that readers pass over it."""
+"""A type that no program gives to a record: readers pass over such records."""
 _WORKSHEET = 0
 _SHEET_HIDDEN = 3  # hsState of BoundSheet8, byte 4: hidden or "very hidden"
 _ROW_HIDDEN = 0x20  # fDyZero of Row, byte 12
@@ -150,13 +150,13 @@ def _by_xlrd(file: InputFile, content: _Book, options: SourceOptions) -> Reading
         calendar = Calendar.SINCE_1904 if book.datemode else Calendar.SINCE_1900
     check_bounds(scan, file, whole=True)
     rows = _rows(page, (formats, calendar), scan.columns, file)
-    return reading_of(file, FileKind.XLS, (sheet, sheets), rows, (scan, False), options)
+    return sheet_reading(file, FileKind.XLS, (sheet, sheets), rows, scan, options)
 
 
 def _by_calamine(file: InputFile, content: _Book, options: SourceOptions) -> Reading:
     """The reading by python-calamine, which is less exact than xlrd but stumbles over less."""
-    with io.BytesIO(contained(bytes(content.stream))) as copy:
-        book = guarded(file, lambda: calamine.CalamineWorkbook.from_filelike(copy))
+    with io.BytesIO(as_container(bytes(content.stream))) as copy:
+        book = call_calamine(file, lambda: calamine.CalamineWorkbook.from_filelike(copy))
         kind = calamine.SheetTypeEnum.WorkSheet
         shown = calamine.SheetVisibleEnum.Visible
         sheets = [
@@ -170,9 +170,9 @@ def _by_calamine(file: InputFile, content: _Book, options: SourceOptions) -> Rea
             raise ContainerError("its sheets contradict each other")
         scan = _scan_records(content, content.sheets[sheet.index])
         check_bounds(scan, file, whole=True)
-        cells = guarded(file, lambda: book.get_sheet_by_name(sheet.name))
-    rows = rows_of(cells, scan, file)
-    reading = reading_of(file, FileKind.XLS, (sheet, sheets), rows, (scan, False), options)
+        cells = call_calamine(file, lambda: book.get_sheet_by_name(sheet.name))
+    rows = calamine_rows(cells, scan, file)
+    reading = sheet_reading(file, FileKind.XLS, (sheet, sheets), rows, scan, options)
     simply = file_warning(
         "damaged_workbook",
         "parts of this workbook are not as they should be; its cells were read in a simpler way, in"
@@ -286,7 +286,7 @@ class _Record(NamedTuple):
 
 @dataclass(slots=True)
 class _Book:
-    """What the workbook's own substream says, and the stream with the rest made unknown.
+    """What the workbook's own substream says, and the stream with needless records masked.
 
     `sheets` are the places of the sheets of cells in the stream, in order; `hidden` are the indices
     of those that are hidden. `formats` are the codes of number formats by their numbers, `styles`
@@ -379,7 +379,7 @@ def _records(stream: bytearray, at: int) -> Iterator[_Record]:
 
 
 def _mask(book: _Book, place: int, *, is_whole: bool) -> None:
-    """Make unknown what is not needed, charts within the sheet too."""
+    """Give each record that is not needed the type `_UNKNOWN`, and so charts within the sheet."""
     stream = book.stream
     depth, record = 0, None
     for record in _records(stream, place):
@@ -551,11 +551,11 @@ def _cells(book: _Book, record: _Record) -> Iterator[tuple[int, int, str | None]
     elif kind == _NUMBER and len(data) >= 14:
         yield row, column, _unless_date(book, style, struct.unpack_from("<d", data, 6)[0])
     elif kind == _RK and len(data) >= 10:
-        yield row, column, _unless_date(book, style, short_number(data, 6))
+        yield row, column, _unless_date(book, style, rk_number(data, 6))
     elif kind == _MULRK:
         for n in range((len(data) - 6) // 6):
             style = struct.unpack_from("<H", data, 4 + 6 * n)[0]
-            yield row, column + n, _unless_date(book, style, short_number(data, 6 + 6 * n))
+            yield row, column + n, _unless_date(book, style, rk_number(data, 6 + 6 * n))
     elif kind == _LABELSST:
         is_there = _string_of(book.stream, record) < book.strings
         yield row, column, None if is_there else "#VALUE!"

@@ -16,7 +16,13 @@ from importer.model import BAD_DATE
 from importer.sources.detect import FileKind
 from importer.sources.grid import LONGEST_TEXT, Merge, Scan, check_bounds, too_long_cell
 from importer.sources.package import PART_LIMIT, SHEET_LIMIT
-from importer.sources.workbook import DateStyles, chosen_sheet, guarded, reading_of, rows_of
+from importer.sources.workbook import (
+    DateStyles,
+    calamine_rows,
+    call_calamine,
+    chosen_sheet,
+    sheet_reading,
+)
 from importer.sources.xlsx import (
     STRINGS_LIMIT,
     STRINGS_MOST,
@@ -75,10 +81,10 @@ def open_binary_excel(file: InputFile, options: SourceOptions) -> Reading:
         sheet = chosen_sheet(file, sheets, options.sheet)
         package.check_shared()
         scan = _scan(package, sheet)
-        cells = guarded(file, lambda: load_cells(package, sheets.index(sheet), sheet, scan))
-        rows = rows_of(cells, scan, file)
-        found = scan, package.has_external_links()
-    return reading_of(file, FileKind.XLSB, (sheet, sheets), rows, found, options)
+        cells = call_calamine(file, lambda: load_cells(package, sheets.index(sheet), sheet, scan))
+        rows = calamine_rows(cells, scan, file)
+        scan.linked = package.has_external_links()
+    return sheet_reading(file, FileKind.XLSB, (sheet, sheets), rows, scan, options)
 
 
 class BinaryPackage(ExcelPackage):
@@ -117,7 +123,7 @@ class BinaryPackage(ExcelPackage):
             kind == _PROPERTIES and record[:1] and record[0] & _SINCE_1904 for kind, record in book
         )
 
-    def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
+    def _parts_of_one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
         book = self.records(self.workbook, PART_LIMIT)
         properties = b"".join(_record(kind, data) for kind, data in book if kind == _PROPERTIES)
         sheet = struct.pack("<II", 0, 1) + _with_length("worksheet") + _with_length("Sheet1")
@@ -194,14 +200,14 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
 
 def _number(kind: int, record: bytes) -> float:
     if kind == _SHORT_NUMBER:
-        return short_number(record, _VALUE_AT)
+        return rk_number(record, _VALUE_AT)
     return float(struct.unpack_from("<d", record, _VALUE_AT)[0])
 
 
-def short_number(data: bytes, at: int) -> float:
-    """A number in four bytes: its upper 30 bits, or a whole number; or a hundredth of either.
+def rk_number(data: bytes, at: int) -> float:
+    """An RkNumber ([MS-XLS] 2.5.217): a number in four bytes, in .xls and .xlsb alike.
 
-    In .xls and .xlsb alike ([MS-XLS] 2.5.217).
+    They are the upper 30 bits of a double, or a whole number; either may be stored times 100.
     """
     word = struct.unpack_from("<i", data, at)[0]
     if word & 2:  # fInt; else the upper bits of a double. fX100, the lowest bit: a hundredth

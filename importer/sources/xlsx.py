@@ -1,8 +1,8 @@
 """Excel workbooks of XML (.xlsx, .xlsm): one sheet of one, as text.
 
-python-calamine reads the cells. Before that, whatever it will read is unpacked once, piece by piece
-and thrown away, so that it is known to be bearable; :mod:`importer.sources.sheetxml` looks through
-the sheet on the way.
+python-calamine reads the cells. Before that, all parts that it will read are unpacked once, piece
+by piece and thrown away, to see that they are within the limits; :mod:`importer.sources.sheetxml`
+looks through the sheet on the way.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ from importer.sources.package import (
     workbook_part,
 )
 from importer.sources.sheetxml import scan_sheet, with_known_values
-from importer.sources.workbook import DateStyles, chosen_sheet, guarded, reading_of, rows_of
+from importer.sources.workbook import (
+    DateStyles,
+    calamine_rows,
+    call_calamine,
+    chosen_sheet,
+    sheet_reading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,10 +79,10 @@ def open_excel(file: InputFile, options: SourceOptions) -> Reading:
         package.check_shared()
         scan = scan_sheet(package.unpack(sheet.part, SHEET_LIMIT), package, package.dates)
         _check_strings(package, sheet, scan)
-        cells = guarded(file, lambda: load_cells(package, sheets.index(sheet), sheet, scan))
-        rows = rows_of(cells, scan, file)
-        found = scan, package.has_external_links()
-    return reading_of(file, FileKind.XLSX, (sheet, sheets), rows, found, options)
+        cells = call_calamine(file, lambda: load_cells(package, sheets.index(sheet), sheet, scan))
+        rows = calamine_rows(cells, scan, file)
+        scan.linked = package.has_external_links()
+    return sheet_reading(file, FileKind.XLSX, (sheet, sheets), rows, scan, options)
 
 
 def load_cells(
@@ -86,16 +92,20 @@ def load_cells(
     has_unknown = scan.unknown_errors or scan.undated
     if package.is_usual and not has_unknown:
         try:
-            return _named(calamine.CalamineWorkbook.from_path(str(package.file.path)), index, sheet)
+            return _sheet_in(
+                calamine.CalamineWorkbook.from_path(str(package.file.path)), index, sheet
+            )
         except calamine.CalamineError:
             pass  # over a part, maybe, that has nothing to do with this sheet
     change = partial(with_known_values, archive=package, dates=package.dates)
     with package.with_sheet(sheet.part, change if has_unknown else None) as copy:
-        return _named(calamine.CalamineWorkbook.from_filelike(copy), 0, sheet)
+        return _sheet_in(calamine.CalamineWorkbook.from_filelike(copy), 0, sheet)
 
 
-def _named(workbook: calamine.CalamineWorkbook, index: int, sheet: Sheet) -> calamine.CalamineSheet:
-    """The sheet by name; by place among the sheets of cells where the name was read otherwise."""
+def _sheet_in(
+    workbook: calamine.CalamineWorkbook, index: int, sheet: Sheet
+) -> calamine.CalamineSheet:
+    """The sheet by its name; by its index where calamine decodes the name differently."""
     if sheet.name in workbook.sheet_names:
         return workbook.get_sheet_by_name(sheet.name)
     kind = calamine.SheetTypeEnum.WorkSheet
@@ -263,13 +273,13 @@ class ExcelPackage(Archive):
                     if self.has(name):
                         related[kind] = f"{kind}.{self.format}"
                         _put(copy, f"xl/{related[kind]}", self.unpack(name, STRINGS_LIMIT))
-                for name, content in self._one_sheet(related).items():
+                for name, content in self._parts_of_one_sheet(related).items():
                     copy.writestr(name, content)
                 _put(copy, f"xl/{sheet}", pieces if change is None else change(pieces))
             file.seek(0)
             yield file
 
-    def _one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
+    def _parts_of_one_sheet(self, related: Mapping[str, str]) -> dict[str, bytes]:
         """A workbook with one sheet, by the names of its parts; `related` are others by kind."""
         main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
         workbook = (
@@ -285,7 +295,7 @@ class ExcelPackage(Archive):
         }
 
     def check_shared(self) -> None:
-        """Unpack what the workbook library reads beside the sheet, to see that it is bearable."""
+        """Raise SourceError where a part that calamine reads beside the sheet is over a limit."""
         for part in self._shared_parts() - {self.strings.lower()}:
             for _ in self.unpack(part, PART_LIMIT):
                 pass

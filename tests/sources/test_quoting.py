@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from importer.model import Problem, Severity, SourceInfo
 from importer.settings import SourceOptions
 from importer.sources import open_source
-from importer.sources.delimited import unwrapped
+from importer.sources.delimited import without_line_quotes
 from tests.support.sheets import cells_of
 
 Row = tuple[int, list[str]]
@@ -184,6 +184,6 @@ def test_what_the_rules_allow_is_read_by_the_rules(
 
 def test_the_lines_of_a_great_file_are_freed_of_quotes_in_pieces() -> None:
     blocks = (b'"Ann;Vac;1"\n' * 100_000 for _ in range(4))
-    sizes = [len(block) for block in unwrapped(blocks, "a.csv")]
+    sizes = [len(block) for block in without_line_quotes(blocks, "a.csv")]
     assert sum(sizes) == 4 * 100_000 * len(b"Ann;Vac;1\n")
     assert max(sizes) < 10_000_000

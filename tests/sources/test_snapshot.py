@@ -32,8 +32,8 @@ BATCHES = [
 ]
 
 
-def write(path: Path, *, lasting: bool = True) -> Path:
-    with SnapshotWriter(path, HEADERS, INFO, lasting=lasting) as writer:
+def write(path: Path, *, durable: bool = True) -> Path:
+    with SnapshotWriter(path, HEADERS, INFO, durable=durable) as writer:
         for part in BATCHES:
             writer.write(part)
     return path
@@ -44,9 +44,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "source.parquet"
 
 
-@pytest.mark.parametrize("lasting", [True, False])
-def test_what_was_written_is_read_again(file: Path, lasting: bool) -> None:
-    with Snapshot.open(write(file, lasting=lasting)) as snapshot:
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_was_written_is_read_again(file: Path, durable: bool) -> None:
+    with Snapshot.open(write(file, durable=durable)) as snapshot:
         assert (snapshot.headers, snapshot.rows, snapshot.info) == (HEADERS, 3, INFO)
         assert snapshot.row_numbers().tolist() == [4, 5, 900]
         assert snapshot.sha256() == file_sha256(file)
