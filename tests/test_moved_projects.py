@@ -13,11 +13,11 @@ from importer.model import FieldType
 from importer.pipeline.preflight import compare_again
 from importer.settings import Pace, Secret, Target
 from importer.survey.expected import (
+    Discrepancies,
     Expected,
     ExpectedDisposition,
     ExpectedField,
     ExpectedValue,
-    Moved,
 )
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -46,10 +46,10 @@ EXPECTED = replace(NAMELESS, users=("7",))
 
 
 @pytest.fixture
-def again(tmp_path: Path) -> Callable[[str], Moved]:
+def again(tmp_path: Path) -> Callable[[str], Discrepancies]:
     """Compare with a sandbox that serves this project."""
 
-    def compared(project: str) -> Moved:
+    def compared(project: str) -> Discrepancies:
         path = tmp_path / "project.yaml"
         path.write_text(project, "utf-8")
         with live_sandbox(projects=path) as live:
@@ -62,7 +62,7 @@ def target(live: LiveSandbox) -> Target:
     return Target(live.base_url, 134, live.customer, Secret(live.api_key))
 
 
-def test_a_project_that_has_all_of_it_has_not_moved(again: Callable[[str], Moved]) -> None:
+def test_a_project_that_has_all_of_it_has_not_moved(again: Callable[[str], Discrepancies]) -> None:
     assert again(PROJECT) == ([], [])
 
 
@@ -80,14 +80,14 @@ def test_a_project_that_has_all_of_it_has_not_moved(again: Callable[[str], Moved
     ],
 )
 def test_each_way_in_which_it_moved_is_named(
-    again: Callable[[str], Moved], old: str, new: str, refused: str
+    again: Callable[[str], Discrepancies], old: str, new: str, refused: str
 ) -> None:
     [refusal], notes = again(PROJECT.replace(old, new))
     assert refused in refusal
     assert notes == []
 
 
-def test_a_new_value_that_exists_by_now_is_a_note(again: Callable[[str], Moved]) -> None:
+def test_a_new_value_that_exists_by_now_is_a_note(again: Callable[[str], Discrepancies]) -> None:
     refusals, [note] = again(PROJECT.replace("Wien", "Wien, Eger"))
     assert (refusals, '"Eger" was to be created' in note) == ([], True)
 

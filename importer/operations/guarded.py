@@ -56,7 +56,7 @@ from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, StopSwitch
 from importer.pipeline.summary import Description, plan_without
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
-from importer.survey.duplicates import FirstPlaces, Seen, Sighting, row_of
+from importer.survey.duplicates import FileKeys, FirstOccurrences, Seen, row_of
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -295,11 +295,11 @@ class _Register:
         again = tuple(_as_known(past) for past in alike if past.sent or past.unfinished)
         return Admission({ENTRY_KEY: entry.own_facts()}, again if self._guard.again else None)
 
-    def planned(self, directory: RunDirectory, sighting: Sighting) -> None:
+    def planned(self, directory: RunDirectory, file_keys: FileKeys) -> None:
         """Keep the keys of the run's rows, where later runs look back at them."""
         rules = self._job.mapping.spec.rows
         if rules.within is not None:
-            keep_keys(directory, rules.unique or (), sighting.keys)
+            keep_keys(directory, rules.unique or (), file_keys.keys)
 
     def begins(self, run: Run, rows: int) -> None:
         """Enter the run as running, durably: its first request follows."""
@@ -667,7 +667,7 @@ ProjectAddress = tuple[str, int]
 """Where a run was sent: base URL and project."""
 
 
-def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstPlaces) -> None:
+def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstOccurrences) -> None:
     """Write the keys of a run's rows into its directory; raises OutputError.
 
     The first line is JSON with the columns of the keys; then 24 bytes for each key: two words of
@@ -709,7 +709,7 @@ def look_back(
                 seen.past.add(entry.run_id)
                 when = f"{entry.started_at.astimezone():%Y-%m-%d}"
                 name = f"{Path(entry.file).name}, imported on {when}"
-                seen.take(Sighting(name, keys, FirstPlaces()))
+                seen.take(FileKeys(name, keys, FirstOccurrences()))
 
 
 def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime) -> bool:
@@ -721,7 +721,7 @@ def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime
         return bool(json.loads(file.readline()).get("unique") == list(unique))
 
 
-def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | None:
+def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstOccurrences | None:
     """The keys of a run's created and uncertain rows; None where it has none of these columns."""
     if not directory.keys.exists():
         return None
@@ -737,9 +737,9 @@ def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstPlaces | 
 
 def _keys(
     directory: RunDirectory, unique: Sequence[str], rows: npt.NDArray[np.int64] | None = None
-) -> FirstPlaces | None:
+) -> FirstOccurrences | None:
     """The keys that a run has kept, of some rows or all; None where these columns have none."""
-    keys = FirstPlaces()
+    keys = FirstOccurrences()
     if not directory.keys.exists():
         return None
     with directory.keys.open("rb") as file:

@@ -66,7 +66,7 @@ from importer.sending.remote import Links, RemoteEngine, parts_of, sender_proces
 from importer.settings import DEFAULT_WORKERS, RunSettings, SourceOptions, Target, json_value
 from importer.sources.frames import Frame
 from importer.sources.snapshot import Snapshot
-from importer.survey.duplicates import Sighting
+from importer.survey.duplicates import FileKeys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +197,7 @@ class Register(Protocol):
     def admit(self, description: Description) -> Admission:
         """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""
 
-    def planned(self, directory: RunDirectory, sighting: Sighting) -> None:
+    def planned(self, directory: RunDirectory, file_keys: FileKeys) -> None:
         """Keep in the run's directory what later runs compare their rows with."""
 
     def begins(self, run: Run, rows: int) -> None:

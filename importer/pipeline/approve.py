@@ -145,14 +145,14 @@ def approved(
     if plan.expected is not None and settings.preflight and pending_rows and not elsewhere:
         expected = Expected.from_json(plan.expected)
         try:
-            moved = compare_again(expected, target, settings.pace)
+            found = compare_again(expected, target, settings.pace)
         except ServiceError as error:
             if not differences and not sent:
                 raise
             differences.append(f"its project could not be asked: {error.message}")
         else:
-            differences += moved.refusals
-            notes += moved.notes
+            differences += found.refusals
+            notes += found.notes
     if differences or len(sent) > 1:
         raise _refused(run, plan, differences, sent, other=bool(other))
     for refusal in sent:

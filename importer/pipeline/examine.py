@@ -59,7 +59,7 @@ from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.typed import TYPED_KINDS
 from importer.sources.workbook import OTHER_SHEETS
-from importer.survey.duplicates import Repeats, Seen
+from importer.survey.duplicates import RepeatFinder, Seen
 from importer.survey.surveyor import Decision, FillCounter, Surveyor, is_ready
 
 COPY = "source.parquet"
@@ -281,16 +281,16 @@ class Examination:
         by now.
         """
         name = f"{self.info.path}, sent by {before.run_id}"
-        repeats = Repeats(name, self._on_duplicate, self._unique, Seen())
+        finder = RepeatFinder(name, self._on_duplicate, self._unique, Seen())
         with Snapshot.open(self.look.copy) as snapshot:
             for batch in map(self.look.edits.over, snapshot.batches(self.bound.used)):
                 raise_if_stopped(self.look.stop)
                 sent = np.isin(batch.rows, before.rows)
                 if sent.any():
                     checked = self.bound.evaluate(batch).checked
-                    repeats.rows(checked, sent)
-                    repeats.numbers(checked, sent, {})
-        self._seen.take(repeats.own)
+                    finder.duplicates(checked, sent)
+                    finder.repeated_phones(checked, sent, {})
+        self._seen.take(finder.own)
 
     def _evaluated(self, batch: Batch) -> Evaluated:
         evaluated = self.bound.evaluate(batch)

@@ -87,7 +87,7 @@ def check(
         deque(examination.survey(), maxlen=0)  # which keeps none of it
         checkup = examination.finish()
         if look.seen is not None and not checkup.refused:
-            look.seen.take(examination.surveyor.sighting)
+            look.seen.take(examination.surveyor.file_keys)
         return checkup
 
 
@@ -179,7 +179,7 @@ def _planned(
             new = checkup.new_values
             description = description.but(new_values=None if new is None else len(new))
             if register is not None:
-                register.planned(directory, examination.surveyor.sighting)
+                register.planned(directory, examination.surveyor.file_keys)
             digests = {"cells": examination.cells_digest, "ready": records.digest}
             if look.edits:
                 digests[EDITS] = look.edits.digest
@@ -202,7 +202,7 @@ def _planned(
                 }
             )
     if seen is not None and not seen.one_file:
-        seen.take(examination.surveyor.sighting)
+        seen.take(examination.surveyor.file_keys)
     return Line(job, Run(description, clock, directory, journal), plan), checkup
 
 

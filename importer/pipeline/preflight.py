@@ -21,8 +21,8 @@ from importer.model import Checkup, NewValue, Problem, Project, Severity, Users
 from importer.reports.content import new_value
 from importer.sending.loop import run_loop
 from importer.settings import Pace, RunSettings, Target
-from importer.survey.expected import Expected, Moved, moved
-from importer.survey.live import Comparison, Filled, Needs
+from importer.survey.expected import Discrepancies, Expected, compare_expected
+from importer.survey.live import FilledField, ProjectComparison, ProjectNeeds
 from importer.survey.surveyor import Decision, is_ready, past_callbacks
 
 CALLDATE = "%Y-%m-%d %H:%M:%S"
@@ -66,9 +66,9 @@ class Preflight:
             number: parts["phone"].header for number, parts in bound.contacts.numbered.items()
         }
         headers = {name: program.header for name, (program, _) in bound.disposition.items()}
-        self._comparison = Comparison(
+        self._comparison = ProjectComparison(
             gate.project,
-            Needs(
+            ProjectNeeds(
                 form=tuple(_filled(mapping.spec, bound, name) for name in bound.form),
                 stamp=mapping.spec.stamp,
                 disposition=headers or None,
@@ -130,12 +130,12 @@ def fetch_gate(mapping: LoadedMapping, target: Target, settings: RunSettings) ->
     return Gate(project, settings.allow_new_values, users)
 
 
-def compare_again(expected: Expected, target: Target, pace: Pace) -> Moved:
+def compare_again(expected: Expected, target: Target, pace: Pace) -> Discrepancies:
     """Ask for the project anew, and tell what has changed of what a plan expects.
 
     Users are asked for only where the plan names some. Raises as :func:`fetch_project` does.
     """
-    return moved(expected, *_fetch(target, pace, users=bool(expected.users)))
+    return compare_expected(expected, *_fetch(target, pace, users=bool(expected.users)))
 
 
 def _fetch(target: Target, pace: Pace, *, users: bool) -> tuple[Project, Users | None]:
@@ -169,9 +169,9 @@ def with_past_callbacks(evaluated: Evaluated, bound: BoundMapping, now: datetime
     return replace(evaluated, checked=replace(checked, problems=(*checked.problems, *late)))
 
 
-def _filled(spec: MappingSpec, bound: BoundMapping, name: str) -> Filled:
+def _filled(spec: MappingSpec, bound: BoundMapping, name: str) -> FilledField:
     program, type_ = bound.form[name]
-    return Filled(
+    return FilledField(
         name,
         program.header,
         multiple=program.rule.multiple,

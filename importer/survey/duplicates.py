@@ -1,12 +1,12 @@
-"""Rows and phones that were there before: duplicates by ``rows.unique``, and repeated numbers.
+"""Rows that repeat an earlier one by ``rows.unique``, and phones that stand twice.
 
-The keys of ``rows.unique`` and the phones of all ready rows are remembered with the place where
-each stood first (:class:`FirstPlaces`), over all files of a command (:class:`Seen`).
+The keys of ``rows.unique`` and the phones of all ready rows are kept, each with the location of its
+first occurrence (:class:`FirstOccurrences`), over all files of a command (:class:`Seen`).
 
 A key is 8 or 16 bytes: a number as it is, a text as its 128-bit digest by BLAKE2b. That is a
 cryptographic hash: to choose two texts that share a digest takes some 2**64 trials, and two of a
 billion texts share one by accident with a chance of about 1 in 10**20. So digests are compared as
-if they were the texts. With its place a key takes 16 bytes of memory (phones) or 24 (keys of
+if they were the texts. With its location a key takes 16 bytes of memory (phones) or 24 (keys of
 ``rows.unique``). The indexes of pandas and Arrow would be built anew, of all keys, for each batch.
 """
 
@@ -26,26 +26,31 @@ from importer.model import Checked, Phones, Problem, Severity
 
 OnDuplicate = Literal["skip", "reject", "allow"]
 Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+"""Positions of rows in a batch, or of phones among the phones of a batch."""
 ByPosition = dict[int, list[Problem]]
 """Problems by their row's position in the batch."""
 
 _HINT = "make sure that the number is right in both; rows.unique can leave such rows out"
 
 
-class Repeats:
-    """Finds what stood before in one file, or in those whose sightings `seen` has taken."""
+class RepeatFinder:
+    """Finds keys and phones that occurred before, in one file or in those that `seen` has.
+
+    `own` are the keys and phones of the file at hand.
+    """
 
     def __init__(
         self, source: str, on_duplicate: OnDuplicate, unique: Mapping[str, str], seen: Seen
     ) -> None:
-        self.own = Sighting(source, FirstPlaces(), FirstPlaces())
+        self.own = FileKeys(source, FirstOccurrences(), FirstOccurrences())
         self._seen = seen
         self._target = ", ".join(unique)
         self._names = ", ".join(dict.fromkeys(unique.values()))
         self._unique = frozenset(unique)
         self._rejects = on_duplicate == "reject"
 
-    def rows(self, checked: Checked, ready: Mask) -> dict[int, Problem]:
+    def duplicates(self, checked: Checked, ready: Mask) -> dict[int, Problem]:
         """The duplicates among the ready rows of a batch, by position."""
         if checked.keys is None:
             return {}
@@ -53,21 +58,27 @@ class Repeats:
         has_key = pc.not_equal(keys, "").to_numpy(zero_copy_only=False)
         with_key = np.flatnonzero(ready & has_key)
         rows = checked.rows[with_key]
-        places = place(rows)
+        locations = location(rows)
         words = digests(keys.take(pa.array(with_key)))
-        first = _first(words, places, self._seen.keys, self.own.keys)
-        return {
-            int(with_key[i]): self._duplicate(int(rows[i]), keys[with_key[i]].as_py(), told)
-            for i, told in self._told(first, places)
-        }
+        first = _first(words, locations, self._seen.keys, self.own.keys)
+        found = {}
+        for i in np.flatnonzero(first != locations):
+            position, where = int(with_key[i]), self._seen.describe(int(first[i]))
+            found[position] = self._duplicate(int(rows[i]), keys[position].as_py(), where)
+        return found
 
-    def numbers(self, checked: Checked, ready: Mask, known: dict[int, Problem]) -> RepeatedPhones:
-        """The ready rows' phones that stood before; those that made a `known` duplicate untold."""
+    def repeated_phones(
+        self, checked: Checked, ready: Mask, duplicates: dict[int, Problem]
+    ) -> RepeatedPhones:
+        """The ready rows' phones that occurred before.
+
+        A phone that is part of the key has no problem of its own in a row of `duplicates`.
+        """
         phones = checked.phones
         if phones is None:
             return RepeatedPhones(0, {})
         taken = np.flatnonzero(ready[phones.places] & phones.given)
-        order = place(phones.places[taken], phones.contacts[taken])
+        order = location(phones.places[taken], phones.contacts[taken])
         taken = taken[np.argsort(order, kind="stable")]
         told: ByPosition = {}
         later, before = _twice_in_row(phones, taken)
@@ -76,9 +87,11 @@ class Repeats:
             told.setdefault(int(phones.places[i]), []).append(problem)
         once = np.delete(taken, later)
         rows = checked.rows[phones.places[once]]
-        places = place(rows, phones.contacts[once])
-        first = _first(numbers(phones.numbers[once]), places, self._seen.phones, self.own.phones)
-        again = np.flatnonzero(first != places)
+        locations = location(rows, phones.contacts[once])
+        first = _first(
+            number_keys(phones.numbers[once]), locations, self._seen.phones, self.own.phones
+        )
+        again = np.flatnonzero(first != locations)
         found = once[again]
         # As lists: of a list that was sold twice these are all phones, and numpy gives its numbers
         # one by one several times as slowly.
@@ -91,15 +104,11 @@ class Repeats:
         )
         for position, row, contact, number, at in zip(*columns, strict=True):
             target = f"contacts.{contact}.phone"
-            if position not in known or target not in self._unique:
-                where = self._seen.told(at)
+            if position not in duplicates or target not in self._unique:
+                where = self._seen.describe(at)
                 problem = _repeated(row, phones.headers.get(contact), target, number, where)
                 told.setdefault(position, []).append(problem)
         return RepeatedPhones(len(later) + len(again), told)
-
-    def _told(self, first: Places, places: Places) -> list[tuple[int, str]]:
-        """Which of the places are not the first ones, and where these are, for people."""
-        return [(int(i), self._seen.told(int(first[i]))) for i in np.flatnonzero(first != places)]
 
     def _duplicate(self, row: int, key: str, where: str) -> Problem:
         shown = key.replace("\x1f", ", ")
@@ -115,25 +124,24 @@ class Repeats:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class RepeatedPhones:
-    """How many phones of a batch stood before, and the problems that tell so, by position."""
+    """How many phones of a batch occurred before, and the problems that say so."""
 
-    __slots__ = ("count", "problems")
-
-    def __init__(self, count: int, problems: ByPosition) -> None:
-        self.count = count
-        self.problems = problems
+    count: int
+    problems: ByPosition
 
 
-def _twice_in_row(phones: Phones, taken: Places) -> tuple[Places, Places]:
-    """Where, among the `taken`, a number stands that its row has already, and where it has it.
+def _twice_in_row(phones: Phones, taken: Indices) -> tuple[Indices, Indices]:
+    """The phones whose number its row has already, and the earlier phone of each with that number.
 
-    `taken` are in the order of their rows and contacts, what is found in that of the numbers.
+    Both are positions in `taken`, which are the phones in question, sorted by row and contact; the
+    result is sorted by number.
     """
     calls, at = phones.numbers[taken], phones.places[taken]
     before = np.full(len(taken), -1, dtype=np.int64)
     apart = 1
-    # A row has few phones: each is held against the one before it, then against that before these.
+    # A row has few phones: each is compared with the one before it, then with the second before it.
     while (same_row := at[apart:] == at[:-apart]).any():
         found = np.flatnonzero(same_row & (calls[apart:] == calls[:-apart]))
         later = found[before[found + apart] < 0]
@@ -144,11 +152,13 @@ def _twice_in_row(phones: Phones, taken: Places) -> tuple[Places, Places]:
     return later, before[later]
 
 
-def _first(words: Words, places: Places, before: FirstPlaces, own: FirstPlaces) -> Places:
-    """The first place of each key: in earlier files, else in this one, where it is seen now."""
+def _first(
+    words: KeyColumns, locations: Locations, before: FirstOccurrences, own: FirstOccurrences
+) -> Locations:
+    """The first location of each key: in earlier files, else in this one, to which it is added."""
     first = before.find(words)
     fresh = first < 0
-    first[fresh] = own.add(tuple(word[fresh] for word in words), places[fresh])
+    first[fresh] = own.add(tuple(word[fresh] for word in words), locations[fresh])
     return first
 
 
@@ -181,31 +191,31 @@ def _repeated(row: int, header: str | None, target: str, number: int, where: str
     )
 
 
-Words = tuple[npt.NDArray[np.uint64], ...]
+KeyColumns = tuple[npt.NDArray[np.uint64], ...]
 """Keys as columns of words, all of a length; equal keys are equal in every word."""
-Places = npt.NDArray[np.int64]
-"""Where keys stand: source, row and contact in one number each, as :func:`place` makes them."""
+Locations = npt.NDArray[np.int64]
+"""Where keys stand: source, row and contact packed into one number, by :func:`location`."""
 
 _CONTACT_BITS, _ROW_BITS = 4, 36
 
 
-def place(rows: Places, contacts: Places | int = 0) -> Places:
-    """The places of rows, or of their contacts, in the source at hand."""
+def location(rows: Locations, contacts: Locations | int = 0) -> Locations:
+    """The locations of rows, or of their contacts, in the source at hand."""
     return (rows << _CONTACT_BITS) | contacts
 
 
 def row_and_contact(at: int) -> tuple[int, int]:
-    """The row and contact of a place; contact 0 is the row as a whole."""
+    """The row and contact of a location; contact 0 is the row as a whole."""
     return (at >> _CONTACT_BITS) & ((1 << _ROW_BITS) - 1), at & ((1 << _CONTACT_BITS) - 1)
 
 
-def row_of(places: Places) -> Places:
-    """The rows of places."""
-    return (places >> _CONTACT_BITS) & ((1 << _ROW_BITS) - 1)
+def row_of(locations: Locations) -> Locations:
+    """The rows of locations."""
+    return (locations >> _CONTACT_BITS) & ((1 << _ROW_BITS) - 1)
 
 
-def digests(texts: pa.Array | Sequence[str]) -> Words:
-    """The words of texts, of which none is blank; the same in every process and version.
+def digests(texts: pa.Array | Sequence[str]) -> KeyColumns:
+    """The keys of texts, of which none is blank; the same in every process and version.
 
     A text that is a number of at most 18 digits, as the keys of phones are, stands for itself, with
     0 as the second word; any other by its digest. No digest can be mistaken for a number: to find
@@ -224,28 +234,28 @@ def digests(texts: pa.Array | Sequence[str]) -> Words:
     return first, second
 
 
-def numbers(values: npt.NDArray[np.int64]) -> Words:
-    """The words of numbers."""
+def number_keys(values: npt.NDArray[np.int64]) -> KeyColumns:
+    """The keys of numbers."""
     return (values.astype(np.uint64),)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Keys in the order of their first words, with their places; keys may be equal.
+    """Keys in the order of their first words, with their locations; keys may be equal.
 
     The first word is a number itself, or half a digest. Two texts that share half a digest can be
     found in 2**32 trials, but a hundred that all do take nearly 2**64: so a search by the first
     word, and from there on key by key, is short whatever keys somebody has chosen.
     """
 
-    words: Words
-    places: Places
+    words: KeyColumns
+    locations: Locations
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.locations)
 
-    def find(self, words: Words, found: Places) -> None:
-        """Put the places of keys, which ascend by their first words, into `found` where it is -1.
+    def find(self, words: KeyColumns, found: Locations) -> None:
+        """Set `found` to the locations of keys, which ascend by their first words, where it is -1.
 
         Of equal keys the first one in the run counts.
         """
@@ -261,11 +271,11 @@ class _Run:
             same = np.ones(len(open_), dtype=bool)
             for ours, theirs in zip(self.words[1:], words[1:], strict=True):
                 same &= ours[at] == theirs[open_]
-            found[open_[same]] = self.places[at[same]]
+            found[open_[same]] = self.locations[at[same]]
             open_, at = open_[~same], at[~same] + 1
 
     def merged(self, later: _Run) -> _Run:
-        """Both in one; of equal keys, this run's come first.
+        """Both runs merged; of equal keys, this run's come first.
 
         One column is made after the other, since the longest merge decides how much memory all
         takes: to sort both runs anew takes half as much again.
@@ -274,16 +284,16 @@ class _Run:
         columns = zip(self.words, later.words, strict=True)
         return _Run(
             tuple(np.insert(ours, at, theirs) for ours, theirs in columns),
-            np.insert(self.places, at, later.places),
+            np.insert(self.locations, at, later.locations),
         )
 
 
-class FirstPlaces:
-    """Where each key stood first; keys of one kind only, all of as many words.
+class FirstOccurrences:
+    """An index from each key to the location where it occurred first; all keys of one kind.
 
-    They are kept in sorted runs, oldest first. Each run is more than twice as long as the next one,
-    since a shorter one is merged with it (a log-structured merge tree, in memory): so a batch is
-    looked up by a few binary searches, and a key is moved some log2(n) times in all.
+    It is a log-structured merge tree in memory: sorted runs, oldest first, each more than twice as
+    long as the next one, with which a shorter one is merged. So a batch is looked up by a few
+    binary searches, and a key is copied some log2(n) times in all.
     """
 
     def __init__(self) -> None:
@@ -292,23 +302,23 @@ class FirstPlaces:
     def __len__(self) -> int:
         return sum(map(len, self._runs))
 
-    def find(self, words: Words) -> Places:
-        """The place of each key, or -1 for one that was not seen."""
+    def find(self, words: KeyColumns) -> Locations:
+        """The location of each key, or -1 for one that is not in the index."""
         order = np.argsort(words[0])  # keys that ascend are found several times as fast
         found = np.empty(len(order), dtype=np.int64)
         found[order] = self._find(tuple(word[order] for word in words))
         return found
 
-    def _find(self, ascending: Words) -> Places:
+    def _find(self, ascending: KeyColumns) -> Locations:
         found = np.full(len(ascending[0]), -1, dtype=np.int64)
         for run in self._runs:
             run.find(ascending, found)
         return found
 
-    def add(self, words: Words, places: Places) -> Places:
-        """See keys, in order, at their places; give the first place of each, maybe its own."""
-        if not len(places):
-            return places
+    def add(self, words: KeyColumns, locations: Locations) -> Locations:
+        """Add keys, in order, at their locations; the first location of each is returned."""
+        if not len(locations):
+            return locations
         order = np.lexsort(words[::-1])  # stable, and by the first word first
         ordered = tuple(word[order] for word in words)
         new = np.zeros(len(order), dtype=bool)
@@ -318,25 +328,25 @@ class FirstPlaces:
         distinct = tuple(word[new] for word in ordered)
         firsts = self._find(distinct)
         unknown = firsts < 0
-        firsts[unknown] = places[order[new]][unknown]
+        firsts[unknown] = locations[order[new]][unknown]
         self._append(_Run(tuple(word[unknown] for word in distinct), firsts[unknown]))
-        result = np.empty_like(places)
+        result = np.empty_like(locations)
         result[order] = firsts[np.cumsum(new) - 1]
         return result
 
-    def take(self, other: FirstPlaces, source: int) -> None:
-        """See all that another saw, as what stands in the source of that number."""
+    def take(self, other: FirstOccurrences, source: int) -> None:
+        """Add the keys of another index, as those of the source of that number."""
         mark = source << (_ROW_BITS + _CONTACT_BITS)
         for run in other._runs:
-            self._append(_Run(run.words, run.places | mark))
+            self._append(_Run(run.words, run.locations | mark))
 
     def blocks(self, size: int) -> Iterator[npt.NDArray[np.uint64]]:
-        """All keys, so many at a time: the words of a key and its first place in each row."""
+        """All keys, `size` at a time: an array with a key's words and its location in each row."""
         for run in self._runs:
             for start in range(0, len(run), size):
                 part = slice(start, start + size)
                 words = (word[part] for word in run.words)
-                yield np.column_stack((*words, run.places[part].astype(np.uint64)))
+                yield np.column_stack((*words, run.locations[part].astype(np.uint64)))
 
     def _append(self, run: _Run) -> None:
         if not len(run):
@@ -348,37 +358,37 @@ class FirstPlaces:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """What one file adds to what was seen: the keys and the phones of its ready rows."""
+class FileKeys:
+    """The keys of ``rows.unique`` and the phones of one file's ready rows; `source` is its name."""
 
     source: str
-    keys: FirstPlaces
-    phones: FirstPlaces
+    keys: FirstOccurrences
+    phones: FirstOccurrences
 
 
 class Seen:
-    """Keys and phones of the ready rows of sources that were imported, over all files of a command.
+    """The keys and phones of all files of a command that were imported, and of past runs.
 
-    `sources` are their names for people, as ``a.csv``; `past` are the ids of runs of the past that
-    are among them. With `one_file` no file comes after the one at hand, so that its keys need
-    not be kept while it is sent: some 50 MiB at a million rows.
+    `sources` are their names for people, as ``a.csv``; `past` are the ids of the past runs among
+    them. With `one_file` no file follows the one at hand, so that its keys need not be kept while
+    it is sent: some 50 MiB at a million rows.
     """
 
     def __init__(self, *, one_file: bool = False) -> None:
         self.one_file = one_file
         self.sources: list[str] = []
         self.past: set[str] = set()
-        self.keys = FirstPlaces()
-        self.phones = FirstPlaces()
+        self.keys = FirstOccurrences()
+        self.phones = FirstOccurrences()
 
-    def take(self, sighting: Sighting) -> None:
-        """Add what a file has: once it is sure that its rows will be sent."""
-        self.sources.append(sighting.source)
-        self.keys.take(sighting.keys, len(self.sources))
-        self.phones.take(sighting.phones, len(self.sources))
+    def take(self, file_keys: FileKeys) -> None:
+        """Add the keys of a file, once it is certain that its rows will be sent."""
+        self.sources.append(file_keys.source)
+        self.keys.take(file_keys.keys, len(self.sources))
+        self.phones.take(file_keys.phones, len(self.sources))
 
-    def told(self, at: int) -> str:
-        """Say where a place is: ``row 5 of a.csv``, or ``row 5, contact 2`` of the file at hand."""
+    def describe(self, at: int) -> str:
+        """A location in words: ``row 5 of a.csv``; ``row 5, contact 2`` in the file at hand."""
         row, contact = row_and_contact(at)
         source = at >> (_ROW_BITS + _CONTACT_BITS)
         where = f"row {row}" + (f", contact {contact}" if contact else "")

@@ -1,4 +1,4 @@
-"""What a plan expects of its project, and whether the project has moved since.
+"""What a plan expects of its project, and what of it the project no longer meets.
 
 The comparison of a file with its project (`live.py`) counts on things that the project has: fields
 of a type, values that need not be created, dispositions, users. All of them are written into the
@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from importer.model import Disposition, Field, FieldType, Project, User, Users
-from importer.survey.wording import enumerated, quoted, shown
+from importer.survey.wording import enumerated, one_line, quoted
 
+CONTACT_NUMBERS = range(1, 10)
 _MOST_DIGITS = 18
 """Longer texts are no valueids."""
 _NAMED = 100
@@ -148,25 +149,25 @@ def _optional(data: Any, read: Any) -> tuple[Any, ...] | None:
     return None if data is None else tuple(map(read, data))
 
 
-class Moved(NamedTuple):
+class Discrepancies(NamedTuple):
     """What has changed in a project since a plan was made, in sentences for people.
 
-    With `refusals` the plan cannot be applied; each says what to do. `notes` are told, and the plan
-    is applied all the same.
+    With `refusals` the plan cannot be applied; each says what to do. `notes` do not keep it from
+    being applied.
     """
 
     refusals: list[str]
     notes: list[str]
 
 
-def moved(expected: Expected, project: Project, users: Users | None) -> Moved:
+def compare_expected(expected: Expected, project: Project, users: Users | None) -> Discrepancies:
     """Compare what a plan expects with the project and the users as they are now.
 
     `users` are None where they were not asked for, which is enough for a plan that names none
     (`expected.users` blank or None).
     """
     fields = {field.name: field for field in project.fields}
-    found = Moved([], [])
+    found = Discrepancies([], [])
     for field in expected.fields:
         _compare_field(field, fields.get(field.name), found)
     _compare_contacts(expected, fields, found)
@@ -177,7 +178,7 @@ def moved(expected: Expected, project: Project, users: Users | None) -> Moved:
     return found
 
 
-def _compare_field(expected: ExpectedField, field: Field | None, found: Moved) -> None:
+def _compare_field(expected: ExpectedField, field: Field | None, found: Discrepancies) -> None:
     name = expected.name
     if field is None:
         found.refusals.append(
@@ -214,7 +215,7 @@ def _gone_values(expected: ExpectedField, field: Field) -> Iterator[str]:
         if text in names:
             continue
         change = f"{quoted(text)}, which the plan counts on, is no value of {where} any more"
-        if (valueid := _as_id(text)) in ids:
+        if (valueid := as_valueid(text)) in ids:
             known = quoted(ids[valueid])
             yield f"{change}, and would be taken for the valueid of {known}: {_PLAN_AGAIN}"
         else:
@@ -235,15 +236,20 @@ def _gone_values(expected: ExpectedField, field: Field) -> Iterator[str]:
             )
     for value in expected.new:
         text = value.text
-        if text not in names and (valueid := _as_id(text)) in ids:
+        if text not in names and (valueid := as_valueid(text)) in ids:
             yield (
                 f"{quoted(text)} was to be created in {where}, and would be taken for the valueid "
                 f"of {quoted(ids[valueid])} now: {_PLAN_AGAIN}"
             )
 
 
-def _as_id(text: str) -> int | None:
-    """The valueid that a text would be taken for where it is no value's name."""
+def phone_field(contact: int) -> str:
+    """The name of the project's field that lets records have this contact."""
+    return f"phone{contact}"
+
+
+def as_valueid(text: str) -> int | None:
+    """The valueid that a text is taken for where it is no value's name; None for any other text."""
     short = len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
     return int(text) if short else None
 
@@ -280,10 +286,12 @@ def _existing_by_now(expected: ExpectedField, field: Field) -> Iterator[str]:
         )
 
 
-def _compare_contacts(expected: Expected, fields: Mapping[str, Field], found: Moved) -> None:
-    lists_any = any(f"phone{number}" in fields for number in range(1, 10))
+def _compare_contacts(
+    expected: Expected, fields: Mapping[str, Field], found: Discrepancies
+) -> None:
+    lists_any = any(phone_field(number) in fields for number in CONTACT_NUMBERS)
     for number in expected.contacts:
-        name = f"phone{number}"
+        name = phone_field(number)
         if number == 1 or name in fields:
             continue
         if expected.phone_fields is not None and number in expected.phone_fields:
@@ -301,7 +309,7 @@ def _compare_contacts(expected: Expected, fields: Mapping[str, Field], found: Mo
 def _compare_dispositions(
     expected: tuple[ExpectedDisposition, ...],
     dispositions: tuple[Disposition, ...] | None,
-    found: Moved,
+    found: Discrepancies,
 ) -> None:
     if dispositions is None:
         if expected:
@@ -312,7 +320,7 @@ def _compare_dispositions(
         return
     known = {one.dispositionid: one for one in dispositions}
     for one in expected:
-        words = f"disposition {shown(one.dispositionid)} ({quoted(one.name)})"
+        words = f"disposition {one_line(one.dispositionid)} ({quoted(one.name)})"
         now = known.get(one.dispositionid)
         if now is None:
             found.refusals.append(
@@ -327,7 +335,7 @@ def _compare_dispositions(
             )
 
 
-def _compare_users(expected: tuple[str, ...], users: Users | None, found: Moved) -> None:
+def _compare_users(expected: tuple[str, ...], users: Users | None, found: Discrepancies) -> None:
     if users is None or users.listed is None:
         why = f" ({users.refused})" if users is not None and users.refused else ""
         found.notes.append(

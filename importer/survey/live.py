@@ -32,13 +32,16 @@ from importer.model import (
     Users,
 )
 from importer.survey.expected import (
+    CONTACT_NUMBERS,
     Expected,
     ExpectedDisposition,
     ExpectedField,
     ExpectedValue,
+    as_valueid,
+    phone_field,
 )
 from importer.survey.nearest import Nearest
-from importer.survey.wording import enumerated, quoted, shown
+from importer.survey.wording import enumerated, one_line, quoted
 
 Mask = npt.NDArray[np.bool_]
 RowNumbers = npt.NDArray[np.int64]
@@ -52,7 +55,7 @@ _LISTED_CHOICES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FilledField:
     """A form field as the mapping fills it; `listed` are the new values that it allows."""
 
     name: str
@@ -79,22 +82,22 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class ProjectNeeds:
     """What a mapping needs of a project.
 
     `disposition` has the parts that are given, with the headers of their columns. With
     `allow_new_values`, values may be created though the mapping does not list them.
     """
 
-    form: Sequence[Filled]
+    form: Sequence[FilledField]
     stamp: str | None = None
     disposition: Mapping[str, str | None] | None = None
     allow_new_values: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What a file needs and the project lacks; `new_values` stand among the problems, too.
+class ProjectDifference:
+    """What a file needs and the project lacks; the `problems` include one for each new value.
 
     `expected` is what the ready rows need and the project has, and what they will create.
     """
@@ -104,13 +107,13 @@ class Difference:
     expected: Expected
 
 
-class Comparison:
-    """Takes the rows of a file batch by batch; :meth:`finish` tells the difference.
+class ProjectComparison:
+    """Compares the rows of a file, batch by batch, with a project; :meth:`finish` gives the result.
 
-    `users` are None where they were not asked for; nothing is said of them then.
+    `users` are None where they were not asked for; then they are not compared.
     """
 
-    def __init__(self, project: Project, needs: Needs, users: Users | None = None) -> None:
+    def __init__(self, project: Project, needs: ProjectNeeds, users: Users | None = None) -> None:
         self._project, self._needs = project, needs
         self._fields = {field.name: field for field in project.fields}
         self._values = {
@@ -140,7 +143,7 @@ class Comparison:
             self._dispositions.add(rows[which], some)
 
     def wants_contact(self, number: int) -> bool:
-        """Whether :meth:`add_contact` has to be told of (more) rows with this contact."""
+        """Whether :meth:`add_contact` needs (more) rows with this contact."""
         return number in self._contacts_without_field or number not in self._contacts
 
     def add_contact(self, number: int, rows: RowNumbers, header: str | None) -> None:
@@ -149,7 +152,7 @@ class Comparison:
             _, count = self._contacts.setdefault(number, (header, Count()))
             count.add(len(rows), tuple(rows[:FIRST_ROWS].tolist()))
 
-    def finish(self) -> Difference:
+    def finish(self) -> ProjectDifference:
         """What does not fit: fields, contacts, values in the mapping's order, dispositions."""
         problems = [*self._unknown_fields(), *self._unfit_stamp(), *self._unlisted_contacts()]
         created: list[NewValue] = []
@@ -161,14 +164,14 @@ class Comparison:
             fields[name] = check.expected(new)
         if self._dispositions is not None:
             problems += self._dispositions.problems()
-        return Difference(tuple(problems), tuple(created), self._expected(fields))
+        return ProjectDifference(tuple(problems), tuple(created), self._expected(fields))
 
     def _expected(self, fields: dict[str, ExpectedField]) -> Expected:
         stamp = self._needs.stamp if self._needs.stamp in self._fields else None
         if stamp is not None and stamp not in fields:
             fields[stamp] = ExpectedField(stamp, self._fields[stamp].type)
         contacts = tuple(sorted(self._contacts))
-        listed = {n for n in _CONTACT_NUMBERS if _phone_field(n) in self._fields}
+        listed = {n for n in CONTACT_NUMBERS if phone_field(n) in self._fields}
         dispositions = self._dispositions
         return Expected(
             fields=tuple(fields[name] for name in sorted(fields)),
@@ -186,7 +189,9 @@ class Comparison:
         missing = [entry for entry in names if entry[0] not in self._fields]
         if not missing:
             return
-        nearest = Nearest(text for field in self._project.fields for text in _called(field))
+        nearest = Nearest(
+            text for field in self._project.fields for text in (field.name, field.label)
+        )
         for name, target, header in missing:
             message = f"the project has no field {quoted(name)}"
             hint = self._field_hint(name, nearest)
@@ -215,8 +220,8 @@ class Comparison:
     def _unlisted_contacts(self) -> Iterator[Problem]:
         for number in sorted(self._contacts_without_field & self._contacts.keys()):
             header, count = self._contacts[number]
-            name = f"phone{number}"
-            listed = ", ".join(n for n in map(_phone_field, _CONTACT_NUMBERS) if n in self._fields)
+            name = phone_field(number)
+            listed = ", ".join(n for n in map(phone_field, CONTACT_NUMBERS) if n in self._fields)
             message = (
                 f"the project has {listed} and no {name}: the service may not keep contact "
                 f"{number}: {_in_rows(count)}"
@@ -228,31 +233,18 @@ class Comparison:
             )
 
 
-_CONTACT_NUMBERS = range(1, 10)
-
-
-def _phone_field(number: int) -> str:
-    """The project's field that lets records have this contact."""
-    return f"phone{number}"
-
-
 def _contacts_without_field(project: Project) -> frozenset[int]:
-    """Contacts whose field lacks, of a project that lists any such field.
+    """Contacts whose field is missing in a project that has any such field.
 
-    Contact 1 can always be written. A project that lists none says nothing about contacts.
+    Contact 1 can always be written. A project without any says nothing about contacts.
     """
     names = {field.name for field in project.fields}
-    lacking = [n for n in _CONTACT_NUMBERS if _phone_field(n) not in names]
-    lists_any = len(lacking) < len(_CONTACT_NUMBERS)
+    lacking = [n for n in CONTACT_NUMBERS if phone_field(n) not in names]
+    lists_any = len(lacking) < len(CONTACT_NUMBERS)
     return frozenset(n for n in lacking if n != 1) if lists_any else frozenset()
 
 
-def _called(field: Field) -> tuple[str, str]:
-    return field.name, field.label
-
-
 _PIPE = "|"
-_MOST_DIGITS = 18
 _SEARCHED = 1_000
 """New values of a field, those in most rows first, for which a like one is searched."""
 _LISTED_BEYOND = 100
@@ -266,9 +258,9 @@ def _as_expected(value: NewValue) -> ExpectedValue:
 
 
 class _ValuesCheck:
-    """Takes the texts of one form field, of ready rows only, and tells what does not fit."""
+    """Compares the texts of one form field, of ready rows only, with the field's values."""
 
-    def __init__(self, filled: Filled, field: Field, *, allow: bool) -> None:
+    def __init__(self, filled: FilledField, field: Field, *, allow: bool) -> None:
         self._filled, self._field, self._allow = filled, field, allow
         self._names = frozenset(value.name for value in field.values)
         self._ids = {v.valueid: v.name for v in field.values if v.valueid is not None}
@@ -347,15 +339,15 @@ class _ValuesCheck:
         )
 
     def _use(self, text: str) -> bool:
-        """Whether a value has this name or id; the value is noted as one that rows count on."""
+        """Whether a value has this name or id; if so, it is recorded as one that rows need."""
         if text in self._names:
             self._used_names.add(text)
             return True
         return self._use_id(text)
 
     def _use_id(self, text: str) -> bool:
-        short = len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
-        if not short or (valueid := int(text)) not in self._ids:
+        valueid = as_valueid(text)
+        if valueid is None or valueid not in self._ids:
             return False
         # As text, 01 is looked up as a name before it is taken for a valueid.
         self._used_ids.add(str(valueid) if self._filled.valueid else text)
@@ -417,10 +409,10 @@ _ID, _USER, _DATE = "dispositionid", "userid", "next_calldate"
 
 
 class _DispositionsCheck:
-    """Takes the columns of the mapping's disposition, of ready rows that have one.
+    """Compares the dispositions and users of ready rows with those of the project.
 
-    `headers` are the columns that each part is taken from. Where the project's description does
-    not speak of dispositions, nothing is said of them; nor of users that were not asked for.
+    `headers` are the columns that each part is taken from. Dispositions are not compared where the
+    project's description does not list any, nor users where they were not asked for.
     """
 
     def __init__(
@@ -436,20 +428,25 @@ class _DispositionsCheck:
         self._used_users: set[str] = set()
         self._unknown = ValueTally(lambda text: not _use(text, self._known, self._used))
         listed = users.listed if users is not None and users.listed is not None else ()
-        self._staff: dict[str, User] = {one.userid: one for one in listed}
-        self._strangers = ValueTally(lambda t: not _use(t, self._staff, self._used_users))
-        self._inactive = ValueTally(lambda t: t in self._staff and not self._staff[t].active)
-        self._unchecked = Count()
-        self._dateless, self._needless = ValueTally(lambda _: True), ValueTally(lambda _: True)
+        self._known_users: dict[str, User] = {one.userid: one for one in listed}
+        self._unknown_users = ValueTally(lambda t: not _use(t, self._known_users, self._used_users))
+        self._inactive = ValueTally(
+            lambda t: t in self._known_users and not self._known_users[t].active
+        )
+        self._unchecked_users = Count()
+        self._without_date, self._needless_date = (
+            ValueTally(lambda _: True),
+            ValueTally(lambda _: True),
+        )
 
     def add(self, rows: RowNumbers, parts: Mapping[str, Any]) -> None:
         """Take in some rows; every column is an Arrow array as long as `rows`."""
         ids, dates = parts[_ID], parts.get(_DATE)
-        if self._staff:
-            self._strangers.add(rows, parts[_USER])
+        if self._known_users:
+            self._unknown_users.add(rows, parts[_USER])
             self._inactive.add(rows, parts[_USER])
         elif self._users is not None:
-            self._unchecked.add(len(rows), tuple(rows[:FIRST_ROWS].tolist()))
+            self._unchecked_users.add(len(rows), tuple(rows[:FIRST_ROWS].tolist()))
         if self._project.dispositions is None:
             return
         self._unknown.add(rows, ids)
@@ -457,8 +454,8 @@ class _DispositionsCheck:
         if dates is not None:
             blank = pc.equal(dates, "").to_numpy(zero_copy_only=False)
         for tally, those in (
-            (self._dateless, _among(ids, self._callbacks) & blank),
-            (self._needless, _among(ids, self._others) & ~blank),
+            (self._without_date, _among(ids, self._callbacks) & blank),
+            (self._needless_date, _among(ids, self._others) & ~blank),
         ):
             if those.any():
                 tally.add(rows[those], ids.filter(pa.array(those)))
@@ -472,7 +469,7 @@ class _DispositionsCheck:
 
     def expected_users(self) -> tuple[str, ...] | None:
         """The userids that rows count on; None where users were not compared."""
-        return tuple(sorted(self._used_users)) if self._staff else None
+        return tuple(sorted(self._used_users)) if self._known_users else None
 
     def problems(self) -> Iterator[Problem]:
         """All that does not fit."""
@@ -483,35 +480,37 @@ class _DispositionsCheck:
                 _ID, "unknown_disposition", message, self._hint(text, nearest), text
             )
         yield from self._unfit_users()
-        for text, count in self._dateless.by_count():
-            message = f"{self._told(text)} is a call-back and has no date: {_in_rows(count)}"
+        for text, count in self._without_date.by_count():
+            message = f"{self._in_words(text)} is a call-back and has no date: {_in_rows(count)}"
             hint = "fill in next_calldate, or choose a disposition that is no call-back"
             yield self._problem(_DATE, "callback_without_date", message, hint, text)
-        for text, count in self._needless.by_count():
-            message = f"{self._told(text)} is no call-back and has a date: {_in_rows(count)}"
+        for text, count in self._needless_date.by_count():
+            message = f"{self._in_words(text)} is no call-back and has a date: {_in_rows(count)}"
             hint = "nobody will be called back then: choose a call-back, or leave the date out"
             yield self._problem(
                 _DATE, "date_without_callback", message, hint, text, Severity.WARNING
             )
 
     def _unfit_users(self) -> Iterator[Problem]:
-        if self._users is not None and self._unchecked.count:
+        if self._users is not None and self._unchecked_users.count:
             message = (
                 f"users were not checked, as the service does not list them "
-                f"({self._users.refused}): {_in_rows(self._unchecked)}"
+                f"({self._users.refused}): {_in_rows(self._unchecked_users)}"
             )
             hint = "make sure of the userid in the service, or ask for a key that may list users"
             yield self._problem(_USER, "users_not_checked", message, hint, None, Severity.WARNING)
-        if not (self._strangers.counts or self._inactive.counts):
+        if not (self._unknown_users.counts or self._inactive.counts):
             return
-        active = [one for one in self._staff.values() if one.active]
+        active = [one for one in self._known_users.values() if one.active]
         nearest = Nearest(text for one in active for text in _user_texts(one))
-        for text, count in self._strangers.by_count():
+        for text, count in self._unknown_users.by_count():
             message = f"the service has no user {quoted(text)}: {_in_rows(count)}"
             hint = _user_hint(text, active, nearest)
             yield self._problem(_USER, "unknown_user", message, hint, text)
         for text, count in self._inactive.by_count():
-            message = f"the user {_user_words(self._staff[text])} is inactive: {_in_rows(count)}"
+            message = (
+                f"the user {_user_words(self._known_users[text])} is inactive: {_in_rows(count)}"
+            )
             listed = enumerated(map(_user_words, active), _LISTED_CHOICES)
             hint = "activate the user in the service, or write the userid of an active one"
             yield self._problem(
@@ -530,7 +529,7 @@ class _DispositionsCheck:
         header = self._headers.get(part)
         return Problem(None, header, f"disposition.{part}", code, message, value, hint, severity)
 
-    def _told(self, dispositionid: str) -> str:
+    def _in_words(self, dispositionid: str) -> str:
         one = self._known[dispositionid]
         return f"disposition {dispositionid} ({one.label})" if one.label else dispositionid
 
@@ -547,7 +546,7 @@ class _DispositionsCheck:
 
 
 def _use(text: str, known: Mapping[str, object], used: set[str]) -> bool:
-    """Whether a text is known; it is noted as one that rows count on."""
+    """Whether a text is known; if so, it is recorded as one that rows need."""
     if text not in known:
         return False
     used.add(text)
@@ -562,8 +561,8 @@ def _user_texts(user: User) -> tuple[str, ...]:
 def _user_words(user: User) -> str:
     """A user as people know them: ``7 "jane.doe" (Jane Doe)``, as much as the service tells."""
     username = f" {quoted(user.username)}" if user.username not in {"", user.userid} else ""
-    name = f" ({shown(user.name)})" if user.name not in {"", user.userid, user.username} else ""
-    return f"{shown(user.userid)}{username}{name}"
+    name = f" ({one_line(user.name)})" if user.name not in {"", user.userid, user.username} else ""
+    return f"{one_line(user.userid)}{username}{name}"
 
 
 def _user_hint(text: str, active: Sequence[User], nearest: Nearest) -> str:
@@ -606,7 +605,7 @@ class Count:
 
 
 class ValueTally:
-    """Counts the texts of one column that are wanted; `beyond` says that there were too many."""
+    """Counts the texts of one column that are `wanted`; `beyond` says that not all were kept."""
 
     def __init__(self, wanted: Callable[[str], bool], divide: str | None = None) -> None:
         self._wanted = wanted

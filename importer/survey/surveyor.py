@@ -36,10 +36,10 @@ from importer.model import (
     Survey,
 )
 from importer.settings import PROBLEM_CAP
-from importer.survey.duplicates import OnDuplicate, Repeats, Seen, Sighting
+from importer.survey.duplicates import FileKeys, OnDuplicate, RepeatFinder, Seen
 
 EXAMPLES = 5
-"""Problems of each code that are kept, however late in the file they come."""
+"""The first problems of each code, which are kept whatever `cap` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +53,38 @@ class Decision:
     @property
     def code(self) -> str:
         """The codes of what kept the row back, joined by ``|``; blank where nothing did."""
-        return "|".join(dict.fromkeys(problem.code for problem in self._kept_back()))
+        return "|".join(dict.fromkeys(problem.code for problem in self._decisive()))
 
     def outcome(self) -> Outcome:
-        """The row's outcome, where it will not be sent: what kept it back, told for people."""
-        # A cell that fills two targets is told once.
-        told = list({(_told(p), p.hint): p for p in self._kept_back()}.values())
+        """The outcome of a row that will not be sent: the problems that keep it back, in words."""
+        # A cell that fills two targets is named once.
+        texts = dict.fromkeys((_text(p), p.hint or "") for p in self._decisive())
         return Outcome(
             row=self.row,
             status=self.status,
             code=self.code,
-            message=_numbered([_told(problem) for problem in told]),
-            hint=_numbered([problem.hint or "" for problem in told]) or None,
+            message=_numbered([message for message, _ in texts]),
+            hint=_numbered([hint for _, hint in texts]) or None,
         )
 
-    def _kept_back(self) -> Iterator[Problem]:
+    def _decisive(self) -> Iterator[Problem]:
         for problem in self.problems:
             if self.status is Status.SKIPPED or problem.severity is Severity.ERROR:
                 yield problem
 
 
 def is_ready(rows: npt.NDArray[np.int64], decisions: Iterable[Decision]) -> npt.NDArray[np.bool_]:
-    """Which of a batch's `rows` are ready to be sent; rows of no decision are."""
+    """Which of a batch's `rows` are ready to be sent; rows without a decision are."""
     kept_back = [d.row for d in decisions if d.status is not Status.PENDING]
     return ~np.isin(rows, np.array(kept_back, dtype=np.int64))
 
 
-def _told(problem: Problem) -> str:
+def _text(problem: Problem) -> str:
     return f"{problem.column}: {problem.message}" if problem.column else problem.message
 
 
 def _numbered(texts: Sequence[str]) -> str:
-    """One text as it is, several with numbers, so that message and hint can be told together."""
+    """One text as it is, several with numbers, by which messages and hints can be matched."""
     if len(texts) == 1:
         return texts[0]
     return " ".join(f"({number}) {text}" for number, text in enumerate(texts, 1) if text)
@@ -96,8 +96,8 @@ _FATE = {"skip": Status.SKIPPED, "reject": Status.INVALID, "allow": Status.PENDI
 class Surveyor:
     """Takes checked batches in source order; :meth:`finish` gives the Survey.
 
-    `unique` has the targets of ``rows.unique``, each with its name for people. `rows` counts those
-    taken so far; `sighting` is what the file adds to what was seen.
+    `unique` has the targets of ``rows.unique``, each with its name for people. `rows` counts the
+    rows taken in so far.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Surveyor:
     ) -> None:
         self._fate = _FATE[on_duplicate]
         seen = seen if seen is not None else Seen()
-        self._repeats = Repeats(source, on_duplicate, unique or {}, seen)
+        self._repeats = RepeatFinder(source, on_duplicate, unique or {}, seen)
         self._readiness = ReadinessCounter()
         self._cap = cap
         self._of_file: list[Problem] = []
@@ -123,16 +123,16 @@ class Surveyor:
         self._left_out: Counter[tuple[Status, str]] = Counter()
 
     @property
-    def sighting(self) -> Sighting:
+    def file_keys(self) -> FileKeys:
         """The keys and phones of this file's ready rows."""
         return self._repeats.own
 
     def note(self, problems: Sequence[Problem]) -> None:
-        """Take in problems of the file as a whole."""
+        """Count problems of the file as a whole."""
         self._list(problems, self._of_file)
 
     def add(self, checked: Checked) -> list[Decision]:
-        """Take in a batch; give a decision for each row of which there is something to say."""
+        """Take in a batch; a decision is returned for each row that has any problem."""
         decisions = self._decide(checked)
         self.rows += len(checked.rows)
         self._left_out.update(
@@ -144,25 +144,25 @@ class Surveyor:
         return decisions
 
     def _decide(self, checked: Checked) -> list[Decision]:
-        said = _by_row(checked)
-        invalid = [row for row, problems in said.items() if any(map(_is_error, problems))]
+        by_row = _problems_by_row(checked)
+        invalid = [row for row, problems in by_row.items() if any(map(_is_error, problems))]
         filtered = _mask_of(checked, checked.filtered)
         ready = ~filtered & ~_mask_of(checked, invalid)
-        duplicates = self._repeats.rows(checked, ready)
+        duplicates = self._repeats.duplicates(checked, ready)
         if self._fate is not Status.PENDING:
             ready[list(duplicates)] = False
-        repeated = self._repeats.numbers(checked, ready, duplicates)
+        repeated = self._repeats.repeated_phones(checked, ready, duplicates)
         self._readiness.add(checked.phones, ready, filtered, repeated.count)
         statuses = dict.fromkeys(invalid, Status.INVALID)
         for position, duplicate in duplicates.items():
             row = int(checked.rows[position])
-            said.setdefault(row, []).append(duplicate)
+            by_row.setdefault(row, []).append(duplicate)
             statuses[row] = self._fate
         for position, problems in repeated.problems.items():
-            said.setdefault(int(checked.rows[position]), []).extend(problems)
+            by_row.setdefault(int(checked.rows[position]), []).extend(problems)
         decisions = [
             Decision(row, statuses.get(row, Status.PENDING), tuple(problems))
-            for row, problems in said.items()
+            for row, problems in by_row.items()
         ]
         decisions += (
             Decision(row, Status.SKIPPED, (why,)) for row, why in checked.filtered.items()
@@ -170,7 +170,7 @@ class Surveyor:
         return sorted(decisions, key=lambda decision: decision.row)
 
     def finish(self, fill: tuple[ColumnFill, ...] = ()) -> Survey:
-        """Freeze what was found; `fill` is part of it."""
+        """The Survey of all batches; `fill` is part of it."""
         statuses: Counter[Status] = Counter()
         for (status, _), rows in self._left_out.items():
             statuses[status] += rows
@@ -213,7 +213,7 @@ def _is_error(problem: Problem) -> bool:
     return problem.severity is Severity.ERROR
 
 
-def _by_row(checked: Checked) -> dict[int, list[Problem]]:
+def _problems_by_row(checked: Checked) -> dict[int, list[Problem]]:
     """The problems of each row that is not filtered."""
     by_row: dict[int, list[Problem]] = {}
     for problem in checked.problems:

@@ -1,4 +1,4 @@
-"""Texts from elsewhere as they stand in messages: on one line, of bearable length."""
+"""Texts from elsewhere as they stand in messages: on one line, cut where they are long."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _LONGEST = 80
 """Characters of a text in a message."""
 
 
-def shown(text: str) -> str:
-    """A text without quotes, as an id is shown."""
+def one_line(text: str) -> str:
+    """A text without quotes, as ids are shown: on one line, cut where it is long."""
     line = " ".join(text.split()) if not text.isprintable() else text
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def quoted(text: str) -> str:
     """A text in quotes."""
-    return f'"{shown(text)}"'
+    return f'"{one_line(text)}"'
 
 
 def enumerated(texts: Iterable[str], most: int) -> str:

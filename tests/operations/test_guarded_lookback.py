@@ -17,7 +17,7 @@ from importer.journal.journal import Journal
 from importer.model import Status
 from importer.operations.ledger import Ledger
 from importer.pipeline import recover as recovery
-from importer.survey.duplicates import FirstPlaces, digests, place
+from importer.survey.duplicates import FirstOccurrences, digests, location
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -210,10 +210,10 @@ def test_files_of_one_command_look_back_too(sandbox: LiveSandbox) -> None:
 
 
 def test_all_keys_are_given_block_by_block_whether_in_memory_or_in_the_file() -> None:
-    keys, texts = FirstPlaces(), [str(n) for n in range(1, 200_001)]
+    keys, texts = FirstOccurrences(), [str(n) for n in range(1, 200_001)]
     for start in range(0, len(texts), 30_000):
         part = texts[start : start + 30_000]
-        keys.add(digests(part), place(np.arange(start, start + len(part))))
+        keys.add(digests(part), location(np.arange(start, start + len(part))))
     blocks = list(keys.blocks(7_000))
     assert max(map(len, blocks)) <= 7_000
     entries = np.concatenate(blocks)

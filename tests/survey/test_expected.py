@@ -27,9 +27,9 @@ from importer.survey.expected import (
     ExpectedDisposition,
     ExpectedField,
     ExpectedValue,
-    moved,
+    compare_expected,
 )
-from importer.survey.live import MOST_TEXTS, Comparison, Filled, Needs
+from importer.survey.live import MOST_TEXTS, FilledField, ProjectComparison, ProjectNeeds
 
 TEXT, SIMPLE, MULTIPLE = FieldType.TEXT, FieldType.SIMPLE, FieldType.MULTIPLE
 
@@ -49,10 +49,10 @@ PROJECT = Project(134, (CITY, LIKES, PLAN, *TEXTS, *PHONES), (CALL_BACK, SOLD))
 ANNA, BELA = User("7", "anna", "Anna", active=True), User("12", "bela", "", active=True)
 USERS = Users((ANNA, BELA))
 FORM = (
-    Filled("name", "Name"),
-    Filled("city", "City", listed=frozenset({"Eger"})),
-    Filled("likes", "Likes", multiple=True),
-    Filled("plan", "Plan", valueid=True),
+    FilledField("name", "Name"),
+    FilledField("city", "City", listed=frozenset({"Eger"})),
+    FilledField("likes", "Likes", multiple=True),
+    FilledField("plan", "Plan", valueid=True),
 )
 
 
@@ -60,12 +60,12 @@ def expected_of(
     project: Project,
     users: Users | None,
     rows: Sequence[Sequence[str]],
-    form: Sequence[Filled] = FORM,
+    form: Sequence[FilledField] = FORM,
     contacts: Sequence[int] = (),
 ) -> Expected:
     """What a comparison expects; the rows have the form's texts, dispositionid and userid."""
-    comparison = Comparison(
-        project, Needs(form, "ref", {"dispositionid": "D", "userid": "U"}), users
+    comparison = ProjectComparison(
+        project, ProjectNeeds(form, "ref", {"dispositionid": "D", "userid": "U"}), users
     )
     numbers = np.arange(2, 2 + len(rows), dtype=np.int64)
     columns: list[Any] = [arrow_texts(list(column)) for column in zip(*rows, strict=True)]
@@ -143,7 +143,7 @@ def test_what_nobody_counts_on_may_change() -> None:
         *PHONES,
     )
     users = Users((ANNA, replace(BELA, active=False)))
-    assert moved(EXPECTED, replace(PROJECT, fields=fields), users) == ([], [])
+    assert compare_expected(EXPECTED, replace(PROJECT, fields=fields), users) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_nobody_counts_on_may_change() -> None:
     ],
 )
 def test_what_is_gone_or_of_another_kind_is_refused_and_named(project: Project, told: str) -> None:
-    [refusal], notes = moved(EXPECTED, project, USERS)
+    [refusal], notes = compare_expected(EXPECTED, project, USERS)
     assert told in refusal
     assert "make the plan again" in refusal
     assert notes == []
@@ -185,13 +185,13 @@ def test_what_is_gone_or_of_another_kind_is_refused_and_named(project: Project, 
     ],
 )
 def test_a_user_who_is_gone_or_inactive_is_refused(users: Users, told: str) -> None:
-    [refusal], notes = moved(EXPECTED, PROJECT, users)
+    [refusal], notes = compare_expected(EXPECTED, PROJECT, users)
     assert told in refusal
     assert notes == []
 
 
 def test_a_new_value_that_exists_by_now_is_told_and_gone_on_with() -> None:
-    refusals, [note] = moved(
+    refusals, [note] = compare_expected(
         EXPECTED, changed("city", values=(*CITY.values, FieldValue("Eger", 5))), USERS
     )
     assert refusals == []
@@ -201,34 +201,34 @@ def test_a_new_value_that_exists_by_now_is_told_and_gone_on_with() -> None:
 def test_a_new_value_that_a_valueid_has_by_now_would_become_that_value() -> None:
     expected = expected_of(PROJECT, USERS, [("A", "1005", "", "", "3", "7")])
     project = changed("city", values=(*CITY.values, FieldValue("Linz", 1005)))
-    [refusal], notes = moved(expected, project, USERS)
+    [refusal], notes = compare_expected(expected, project, USERS)
     assert '"1005" was to be created in "city"' in refusal
     assert notes == []
 
 
 def test_a_value_given_by_id_that_was_renamed_is_told() -> None:
     project = changed("plan", values=(FieldValue("Platinum", 3000), FieldValue("Silver", 3001)))
-    refusals, [note] = moved(EXPECTED, project, USERS)
+    refusals, [note] = compare_expected(EXPECTED, project, USERS)
     assert refusals == []
     assert '3000 from "Gold" to "Platinum"' in note
 
 
 def test_what_cannot_be_compared_any_more_is_told() -> None:
     untold = replace(PROJECT, dispositions=None)
-    refusals, notes = moved(EXPECTED, untold, Users(None, "403 no"))
+    refusals, notes = compare_expected(EXPECTED, untold, Users(None, "403 no"))
     assert refusals == []
     assert ["dispositions" in notes[0], "(403 no)" in notes[1]] == [True, True]
     assert len(notes) == 2
     never = expected_of(untold, None, ROWS)
     assert (never.dispositions, never.users) == (None, None)
-    assert moved(never, PROJECT, None) == ([], [])
+    assert compare_expected(never, PROJECT, None) == ([], [])
 
 
 def test_contacts_without_fields_are_told_once_a_project_lists_some() -> None:
     none = replace(PROJECT, fields=(CITY, LIKES, PLAN, *TEXTS))
     expected = expected_of(none, USERS, ROWS, contacts=(1, 2, 3))
     assert expected.phone_fields is None
-    refusals, [note] = moved(expected, PROJECT, USERS)
+    refusals, [note] = compare_expected(expected, PROJECT, USERS)
     assert refusals == []
     assert "none for contact 3" in note
 
@@ -237,9 +237,9 @@ def test_all_differences_are_told_and_very_many_counted() -> None:
     names = [f"Street {i}" for i in range(150)]
     project = Project(1, (Field("city", "City", SIMPLE, values(*names)), *TEXTS))
     rows = [(name, "1", "7") for name in names]
-    expected = expected_of(project, None, rows, [Filled("city", "City")])
+    expected = expected_of(project, None, rows, [FilledField("city", "City")])
     gone = Project(1, (Field("city", "City", SIMPLE),))
-    refusals, _ = moved(expected, gone, None)
+    refusals, _ = compare_expected(expected, gone, None)
     assert len(refusals) == 102
     assert refusals[0].startswith('"Street 0", which')
     assert "50 more values" in refusals[100]
@@ -249,10 +249,10 @@ def test_all_differences_are_told_and_very_many_counted() -> None:
 def test_of_more_new_values_than_are_remembered_that_is_said() -> None:
     rows = [(f"note {i}", "1", "7") for i in range(MOST_TEXTS + 1)]
     project = Project(1, (CITY, *TEXTS))
-    expected = expected_of(project, None, rows, [Filled("city", "City")])
+    expected = expected_of(project, None, rows, [FilledField("city", "City")])
     [city, _] = expected.fields
     assert (len(city.new), city.more_new) == (MOST_TEXTS, True)
-    assert moved(expected, project, None).notes == [
+    assert compare_expected(expected, project, None).notes == [
         'more values would be created in "city" than a plan remembers, so for the others nobody '
         "can say which exist by now: look at the mapping if that field holds free text"
     ]
@@ -332,9 +332,9 @@ def test_a_project_compared_with_itself_has_not_moved_nor_by_what_the_plan_creat
     valueid: bool,
     contacts: set[int],
 ) -> None:
-    form = [Filled("f", "F", multiple=multiple, valueid=valueid)]
+    form = [FilledField("f", "F", multiple=multiple, valueid=valueid)]
     expected = expected_of(project, users, rows, form, sorted(contacts))
-    refusals, notes = moved(expected, project, users)
+    refusals, notes = compare_expected(expected, project, users)
     assert refusals == []
     assert notes == []
 
@@ -345,6 +345,8 @@ def test_a_project_compared_with_itself_has_not_moved_nor_by_what_the_plan_creat
     field = project.fields[0]
     made = tuple(FieldValue(v.text, 100 + i) for i, v in enumerate(expected.fields[0].new))
     later = replace(field, values=(*field.values, *made))
-    refusals, notes = moved(read, replace(project, fields=(later, *project.fields[1:])), users)
+    refusals, notes = compare_expected(
+        read, replace(project, fields=(later, *project.fields[1:])), users
+    )
     assert refusals == []
     assert len(notes) == (1 if made else 0)

@@ -28,10 +28,10 @@ from importer.reports.content import new_value
 from importer.survey.live import (
     MOST_CHARACTERS,
     MOST_TEXTS,
-    Comparison,
-    Difference,
-    Filled,
-    Needs,
+    FilledField,
+    ProjectComparison,
+    ProjectDifference,
+    ProjectNeeds,
     ValueTally,
 )
 from importer.survey.nearest import Near, Nearest
@@ -62,23 +62,23 @@ PROJECT = Project(134, (CITY, LIKES, NOTE), DISPOSITIONS)
 
 
 def difference(
-    filled: Filled, *values: str, allow: bool = False, ready: Sequence[bool] | None = None
-) -> Difference:
-    comparison = Comparison(PROJECT, Needs([filled], allow_new_values=allow))
+    filled: FilledField, *values: str, allow: bool = False, ready: Sequence[bool] | None = None
+) -> ProjectDifference:
+    comparison = ProjectComparison(PROJECT, ProjectNeeds([filled], allow_new_values=allow))
     which = np.array(ready if ready is not None else [True] * len(values))
     comparison.add_form(numbers(len(values)), which, {filled.name: texts(*values)})
     return comparison.finish()
 
 
-def codes(found: Difference) -> list[tuple[str, Severity]]:
+def codes(found: ProjectDifference) -> list[tuple[str, Severity]]:
     return [(problem.code, problem.severity) for problem in found.problems]
 
 
 class TestFields:
     def test_every_field_that_lacks_is_named_with_the_nearest_by_name_or_label(self) -> None:
         project = Project(1, (CITY, Field("postal_code", "ZIP", FieldType.TEXT)))
-        form = [Filled("Citty", "Town"), Filled("zip", "Z"), Filled("note", None)]
-        found = Comparison(project, Needs(form, stamp="import_ref")).finish()
+        form = [FilledField("Citty", "Town"), FilledField("zip", "Z"), FilledField("note", None)]
+        found = ProjectComparison(project, ProjectNeeds(form, stamp="import_ref")).finish()
         assert [(p.target, p.column, p.hint) for p in found.problems] == [
             ("form.Citty", "Town", 'did you mean "city"?'),
             ("form.zip", "Z", 'did you mean "postal_code", labelled "ZIP"?'),
@@ -88,12 +88,12 @@ class TestFields:
         assert {p.code for p in found.problems} == {"unknown_field"}
 
     def test_a_stamp_that_would_create_a_value_in_every_row_is_refused(self) -> None:
-        [problem] = Comparison(PROJECT, Needs([], stamp="city")).finish().problems
+        [problem] = ProjectComparison(PROJECT, ProjectNeeds([], stamp="city")).finish().problems
         assert (problem.code, problem.severity) == ("stamp_not_text", Severity.ERROR)
-        assert Comparison(PROJECT, Needs([], stamp="note")).finish().problems == ()
+        assert ProjectComparison(PROJECT, ProjectNeeds([], stamp="note")).finish().problems == ()
 
     def test_a_multiple_field_mapped_single_is_an_error_where_a_pipe_would_divide(self) -> None:
-        single = Filled("likes", "Likes")
+        single = FilledField("likes", "Likes")
         assert codes(difference(single, "sports", "movies")) == [
             ("field_is_multiple", Severity.WARNING)
         ]
@@ -103,20 +103,22 @@ class TestFields:
 
     @pytest.mark.parametrize("name", ["city", "note"])
     def test_several_values_for_a_field_that_takes_one(self, name: str) -> None:
-        many = Filled(name, "C", multiple=True)
+        many = FilledField(name, "C", multiple=True)
         assert codes(difference(many, "Wien", "")) == [("field_not_multiple", Severity.WARNING)]
         assert codes(difference(many, "Wien|Budapest")) == [("field_not_multiple", Severity.ERROR)]
 
     def test_a_field_of_an_unheard_of_type_is_left_to_the_service(self) -> None:
         odd = Project(1, (Field("x", "X", FieldType.OTHER),))
-        comparison = Comparison(odd, Needs([Filled("x", None, multiple=True)]))
+        comparison = ProjectComparison(odd, ProjectNeeds([FilledField("x", None, multiple=True)]))
         comparison.add_form(numbers(1), np.array([True]), {"x": texts("a|b")})
         assert comparison.finish().problems == ()
 
 
 class TestValues:
     def test_each_new_value_has_its_count_first_rows_and_the_nearest(self) -> None:
-        found = difference(Filled("city", "City"), *["Budapset"] * 14, "Wien", "Atlantis", "wien")
+        found = difference(
+            FilledField("city", "City"), *["Budapset"] * 14, "Wien", "Atlantis", "wien"
+        )
         assert [new_value(value) for value in found.new_values] == [
             '"Budapset" → "Budapest"? 14 rows (2, 3, 4 …)',
             '"Atlantis": 1 row (17)',
@@ -128,20 +130,20 @@ class TestValues:
         assert "only in case, accents" in found.problems[2].hint
 
     def test_only_ready_rows_count_and_blanks_create_nothing(self) -> None:
-        city = Filled("city", "City")
+        city = FilledField("city", "City")
         found = difference(city, "Nix", "", "  ", "Wien", ready=[False, True, True, True])
         assert (found.problems, found.new_values) == ((), ())
 
     def test_digits_are_a_name_first_then_a_valueid_and_new_otherwise(self) -> None:
-        found = difference(Filled("city", "City"), "1000", "01001", "7", "Wien")
+        found = difference(FilledField("city", "City"), "1000", "01001", "7", "Wien")
         assert [value.text for value in found.new_values] == ["7"]
 
     def test_text_in_a_simple_field_is_compared_as_it_is_sent(self) -> None:
-        found = difference(Filled("city", "City"), "Wien ")
+        found = difference(FilledField("city", "City"), "Wien ")
         assert [new_value(v) for v in found.new_values] == ['"Wien " → "Wien"? 1 row (2)']
 
     def test_pieces_of_a_multiple_field_are_counted_once_a_row_and_trimmed(self) -> None:
-        likes = Filled("likes", "Likes", multiple=True)
+        likes = FilledField("likes", "Likes", multiple=True)
         found = difference(likes, "a|sports", " a | a ||b", "movies", "b|a")
         assert [(v.text, v.count, v.rows) for v in found.new_values] == [
             ("a", 3, (2, 3, 5)),
@@ -149,7 +151,7 @@ class TestValues:
         ]
 
     def test_what_the_mapping_lists_or_the_user_allows_is_a_warning(self) -> None:
-        listing = Filled("city", "City", listed=frozenset({"Graz"}))
+        listing = FilledField("city", "City", listed=frozenset({"Graz"}))
         assert codes(difference(listing, "Graz", "Linz")) == [
             ("new_value", Severity.WARNING),
             ("new_value", Severity.ERROR),
@@ -158,17 +160,17 @@ class TestValues:
         assert {severity for _, severity in codes(allowed)} == {Severity.WARNING}
 
     def test_valueids_that_the_field_lacks_are_named(self) -> None:
-        found = difference(Filled("city", "City", valueid=True), "1001", "999", "999")
+        found = difference(FilledField("city", "City", valueid=True), "1001", "999", "999")
         assert codes(found) == [("unknown_valueid", Severity.ERROR)]
         assert "999: 2 rows (3, 4)" in found.problems[0].message
         assert found.problems[0].hint == 'its valueids are 1000 "Budapest", 1001 "Wien"'
-        assert codes(difference(Filled("note", "N", valueid=True), "1")) == [
+        assert codes(difference(FilledField("note", "N", valueid=True), "1")) == [
             ("unknown_valueid", Severity.ERROR)
         ]
 
     def test_free_text_in_a_simple_field_is_recognised_and_bounded(self) -> None:
         values = [f"note number {i}" for i in range(MOST_TEXTS + 5)]
-        found = difference(Filled("city", "City"), *values)
+        found = difference(FilledField("city", "City"), *values)
         assert found.problems[0].code == "many_new_values"
         assert "more than 10,000 values" in found.problems[0].message
         assert "free text" in str(found.problems[0].hint)
@@ -179,7 +181,7 @@ class TestValues:
 class TestContacts:
     def problems(self, *fields: str) -> list[Problem]:
         project = Project(1, tuple(field(name, FieldType.TEXT) for name in fields))
-        comparison = Comparison(project, Needs([]))
+        comparison = ProjectComparison(project, ProjectNeeds([]))
         for number in filter(comparison.wants_contact, range(1, 10)):
             rows = numbers(0 if number == 9 else 2)
             comparison.add_contact(number, rows, f"Phone {number}")
@@ -206,8 +208,10 @@ class TestDispositions:
         project: Project = PROJECT,
         users: Users | None = None,
     ) -> list[Problem]:
-        needs = Needs([], disposition={"dispositionid": "D", "userid": "U", "next_calldate": "N"})
-        comparison = Comparison(project, needs, users)
+        needs = ProjectNeeds(
+            [], disposition={"dispositionid": "D", "userid": "U", "next_calldate": "N"}
+        )
+        comparison = ProjectComparison(project, needs, users)
         columns = list(zip(*rows, strict=True))
         parts = {
             name: texts(*column)
@@ -235,7 +239,9 @@ class TestDispositions:
         assert "(5)" in found[2].message
 
     def test_a_mapping_without_a_date_column_is_told_for_call_backs(self) -> None:
-        comparison = Comparison(PROJECT, Needs([], disposition={"dispositionid": "D"}))
+        comparison = ProjectComparison(
+            PROJECT, ProjectNeeds([], disposition={"dispositionid": "D"})
+        )
         parts = {"dispositionid": texts("1", "2"), "userid": texts("7", "7")}
         comparison.add_dispositions(numbers(2), np.array([True, True]), parts)
         assert [p.code for p in comparison.finish().problems] == ["callback_without_date"]

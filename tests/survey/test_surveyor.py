@@ -61,7 +61,7 @@ def test_files_of_one_command_share_what_was_seen_and_say_where() -> None:
     first.add(checked(["k"]))
     given_up = Surveyor("b.csv", "skip", unique=UNIQUE, seen=seen)
     assert given_up.add(checked(["l"])) == []
-    seen.take(first.sighting)
+    seen.take(first.file_keys)
     later = Surveyor("c.csv", "skip", unique=UNIQUE, seen=seen)
     assert later.add(checked(["l"])) == []
     [decision] = Surveyor("b.csv", "skip", unique=UNIQUE, seen=seen).add(checked(["k"]))
