@@ -1,8 +1,8 @@
 """A mapping bound to one sheet. It checks batches and puts records together.
 
-:func:`bind_mapping` finds all that does not fit between mapping and sheet; after that it does not
-fail, whatever the cells hold. :meth:`BoundMapping.with_facts` compiles those rules again whose
-columns, once the whole file was seen, show how their cells are meant.
+:func:`bind_mapping` finds all that does not fit between mapping and sheet; after that no cell can
+make it fail. :meth:`BoundMapping.with_facts` compiles those rules again whose columns, once the
+whole file was seen, show how their cells are meant.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from importer.errors import MappingError
 from importer.mapping.cells import Cells, Mask, distinct, not_blank
 from importer.mapping.contacts import (
-    ContactsColumns,
+    BatchContacts,
     ContactsProgram,
     DoNotCallList,
+    apply_do_not_call,
     bind_contacts,
     check_phone_field,
-    dialled_phones,
-    leave_out,
+    with_dialled_texts,
 )
-from importer.mapping.conversion import NOTHING, Finding
-from importer.mapping.facts import Facts, Watch, finding_of, phone_reading
+from importer.mapping.conversion import NO_FINDING, Finding
+from importer.mapping.facts import FactCounter, Facts, finding_of, phone_reading
 from importer.mapping.load import LoadedMapping
 from importer.mapping.program import (
     Column,
@@ -46,9 +46,9 @@ from importer.mapping.records import (
     compile_keys,
     row_keys,
 )
-from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Type
+from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Mistake, Type
 from importer.mapping.text import as_cell
-from importer.mapping.values import looked_up
+from importer.mapping.values import map_keys
 from importer.model import (
     NOTE_COLUMNS,
     Batch,
@@ -64,13 +64,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-Missing = list[tuple[tuple[str, ...], str]]
-"""What a sheet lacks: where in the mapping it is asked for, and what to tell the author."""
 TypedPrograms = Mapping[str, tuple[Program, Type]]
 """By the name of what is filled, a rule's program and the type that the rule has in its place."""
 
 _MOST_LOOKED_UP = 2**16
-"""Texts whose values are remembered while those of a field are counted."""
+"""Texts in the memo of :meth:`BoundMapping.field_values`."""
 _CONTACT_TYPES: Mapping[str, Type] = {"phone": "phone", "spread": "phone", "email": "email"}
 
 
@@ -87,10 +85,9 @@ class Filter:
 class BoundMapping:
     """A mapping bound to a sheet's headers; `used` are the columns it reads.
 
-    `remarks` are the problems of whole columns, and `phones` how phones are read, where the mapping
-    knows what the columns show; `findings`, by target, are what else it knows of them: where these
-    are equal, cells are judged alike. `original` is the column of a list of failures that has the
-    rows of the list which its rows come from.
+    Of :meth:`with_facts` come `remarks`, the problems of whole columns, `phones`, how phones are
+    read, and `findings`, by target: two mappings with equal findings judge cells alike. `original`
+    is the column of a list of failures with the row numbers of the list that its rows come from.
     """
 
     spec: MappingSpec
@@ -113,14 +110,14 @@ class BoundMapping:
         """The mapping that leaves out the rows or contacts with numbers on these lists."""
         return replace(self, do_not_call=tuple(lists))
 
-    def watch(self, columns: Collection[int] | None = None) -> Watch:
-        """What counts, in a pass over all batches, what the columns of the mapping show.
+    def fact_counter(self, columns: Collection[int] | None = None) -> FactCounter:
+        """A counter of what the columns show, to be given all batches.
 
-        With `columns`, of those rules only that read any of them.
+        With `columns`, it counts only for rules that read any of them.
         """
-        return Watch(self.reading(columns), self.spec.region)
+        return FactCounter(self.programs_reading(columns), self.spec.region)
 
-    def reading(self, columns: Collection[int] | None) -> list[tuple[Program, Type]]:
+    def programs_reading(self, columns: Collection[int] | None) -> list[tuple[Program, Type]]:
         """The `programs` that read any of these columns, or all programs."""
         wanted = None if columns is None else set(columns)
         return [
@@ -132,10 +129,44 @@ class BoundMapping:
     def with_facts(self, facts: Facts) -> BoundMapping:
         """The mapping that judges cells by what their whole columns show, too.
 
-        It is made from the one that :func:`bind_mapping` gave, not from one that has facts. Its
-        `remarks` are the problems of whole columns, its `phones` how phones are read.
+        To be called on what :func:`bind_mapping` gave, not on a mapping that has facts.
         """
-        return _with_findings(self, facts)
+        if not facts.targets:
+            return self
+        recompiler = _Recompiler(self.spec, facts)
+        types = {program.target: type_ for program, type_ in self.programs}
+        contacts, phone_field = self.contacts, self.phone_field
+        numbered = {
+            n: {part: recompiler.program(p, types[p.target]) for part, p in parts.items()}
+            for n, parts in contacts.numbered.items()
+        }
+        spread = contacts.spread
+        if spread is not None:
+            spread = recompiler.program(spread, types[spread.target])
+        form, premium, disposition = map(recompiler.programs, self._typed_programs)
+        if phone_field is not None:
+            phone_field = recompiler.program(phone_field, types[phone_field.target])
+        remarks, phones = tuple(recompiler.remarks), tuple(recompiler.phones)
+        # The programs of numbers are compiled last: their columns have been reported on by now.
+        keys = tuple(
+            part
+            if part.normal is None
+            else replace(part, normal=recompiler.program(part.normal, "phone"))
+            for part in self.keys
+        )
+        normal = {t: recompiler.program(p, "phone") for t, p in contacts.normal.items()}
+        return replace(
+            self,
+            form=form,
+            contacts=replace(contacts, numbered=numbered, spread=spread, normal=normal),
+            phone_field=phone_field,
+            premium=premium,
+            disposition=disposition,
+            keys=keys,
+            remarks=remarks,
+            phones=phones,
+            findings=recompiler.findings,
+        )
 
     @property
     def programs(self) -> Iterator[tuple[Program, Type]]:
@@ -165,7 +196,7 @@ class BoundMapping:
         """Convert and check a batch."""
         cells = Cells(batch)
         form = _run(self.form, cells)
-        called = leave_out(self.do_not_call, self.contacts.run(cells), cells)
+        called = apply_do_not_call(self.do_not_call, self.contacts.run(cells), cells)
         contacts = called.contacts
         premium, disposition = _run(self.premium, cells), _run(self.disposition, cells)
         chosen = self.phone_field.run(cells) if self.phone_field is not None else None
@@ -189,9 +220,9 @@ class BoundMapping:
         found = (p for p in batch.problems if p.column in read)
         kept = [p for p in (*found, *problems) if p.row not in filtered]
         if self.original is not None:
-            named = _Originals(batch.rows, cells.texts(self.original))
-            kept = [named.name(problem) for problem in kept]
-            filtered = {row: named.name(problem) for row, problem in filtered.items()}
+            originals = _Originals(batch.rows, cells.texts(self.original))
+            kept = [originals.cited(problem) for problem in kept]
+            filtered = {row: originals.cited(problem) for row, problem in filtered.items()}
         keys = row_keys(self.keys, cells, {n: c.column for n, c in form.items()}, contacts)
         checked = Checked(batch.rows, filtered, tuple(kept), keys, contacts.phones)
         return Evaluated(
@@ -205,24 +236,23 @@ class BoundMapping:
     def dialled(self, evaluated: Evaluated) -> Phones | None:
         """The numbers of all contacts that are sent; None where the mapping has no contacts.
 
-        Of texts that are sent though they are no valid number, their digits.
+        They include the digits of texts that are sent although they are no valid number.
         """
         contacts = evaluated.contacts
         if contacts.phones is None:
             return None
-        return dialled_phones(contacts.phones, contacts, evaluated.cells)
+        return with_dialled_texts(contacts.phones, contacts, evaluated.cells)
 
     def field_values(self, name: str) -> Callable[[Batch], Counter[str]]:
-        """What tells in how many rows of a batch each value stands that goes into a field.
+        """A function that counts in how many rows of a batch each value of a field stands.
 
-        A value is what is looked up in the ``map`` of the field's rule, and for what stands in no
-        map the same: as the rule divides cells and changes their case. Raises KeyError where there
-        is no such field.
+        A value is the text by which the rule looks into its ``map``: a cell, or a piece of it,
+        after the rule's ``split`` and ``case``. Raises KeyError where there is no such field.
         """
         program, type_ = self.form[name]
-        finding = self.findings.get(program.target, NOTHING)
-        look_up = looked_up(program.rule, type_, finding)
-        values = lru_cache(_MOST_LOOKED_UP)(lambda text: tuple(look_up(text)))
+        finding = self.findings.get(program.target, NO_FINDING)
+        keys = map_keys(program.rule, type_, finding)
+        values = lru_cache(_MOST_LOOKED_UP)(lambda text: tuple(keys(text)))
 
         def count(batch: Batch) -> Counter[str]:
             counted: Counter[str] = Counter()
@@ -255,7 +285,7 @@ class BoundMapping:
         return filtered
 
     def _check_data(
-        self, columns: Sequence[Column], contacts: ContactsColumns, cells: Cells
+        self, columns: Sequence[Column], contacts: BatchContacts, cells: Cells
     ) -> Iterator[Problem]:
         """Find rows of which the mapping takes nothing: they would become empty records."""
         programs = (program for part in self._typed_programs for program, _ in part.values())
@@ -271,11 +301,11 @@ class BoundMapping:
             yield Problem(row, None, None, "nothing_to_send", message, None, hint)
 
     def _without_contact(
-        self, contacts: ContactsColumns, problems: Sequence[Problem], cells: Cells
+        self, contacts: BatchContacts, problems: Sequence[Problem], cells: Cells
     ) -> dict[int, Problem]:
         """Find rows from which no contact comes: totals, footers and notes below a list.
 
-        Rows of which it is told already why they have none, or that they are blank, are left out.
+        Rows that have an error about their contacts already, or about being blank, are passed over.
         """
         fate, phones = self.spec.rows.without_contact, tuple(self.contacts.phone_programs)
         if fate == "send" or not phones:
@@ -283,7 +313,7 @@ class BoundMapping:
         none = np.flatnonzero(~contacts.any(cells))
         if not len(none):
             return {}
-        told = {
+        reported = {
             p.row
             for p in problems
             if p.severity is Severity.ERROR and (p.target or "contacts").startswith("contacts")
@@ -303,22 +333,22 @@ class BoundMapping:
                 severity=Severity.WARNING if skipped else Severity.ERROR,
             )
             for row in cells.batch.rows[none].tolist()
-            if row not in told
+            if row not in reported
         }
 
     def _check_disposition(
         self, parts: Mapping[str, RuledColumn], cells: Cells
     ) -> tuple[Mask, list[Problem]]:
-        """Tell the rows that have a disposition, and find those that have half of one.
+        """The rows that have a disposition, and problems of those in which it is incomplete.
 
-        A disposition with columns is left out of rows in which these are all blank.
+        A disposition that is taken from columns is absent from rows where all of them are blank.
         """
         if not parts:
-            return cells.nothing, []
+            return cells.no_rows, []
         programs = [program for program, _ in self.disposition.values()]
-        has = ~cells.nothing
+        has = ~cells.no_rows
         if not all(program.constant for program in programs):
-            has = cells.nothing
+            has = cells.no_rows
             for ruled in parts.values():
                 has = has | ruled.column.data
         problems = []
@@ -339,13 +369,13 @@ class BoundMapping:
 
 
 class _Originals:
-    """Of a list of failures, the row of the original list that each row comes from."""
+    """The rows of the original list that the rows of a list of failures come from."""
 
     def __init__(self, rows: npt.NDArray[np.int64], texts: Any) -> None:
         self._places = {row: place for place, row in enumerate(rows.tolist())}
         self._texts = texts
 
-    def name(self, problem: Problem) -> Problem:
+    def cited(self, problem: Problem) -> Problem:
         """The problem with the original row in its message, where the cell has one."""
         place = None if problem.row is None else self._places.get(problem.row)
         if place is None:
@@ -353,8 +383,8 @@ class _Originals:
         text = self._texts[place].as_py()
         if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_ROW_DIGITS):
             return problem
-        told = f"{problem.message} (row {text} of the list it comes from)"
-        return replace(problem, message=told)
+        message = f"{problem.message} (row {text} of the list it comes from)"
+        return replace(problem, message=message)
 
 
 _MOST_ROW_DIGITS = 12
@@ -370,7 +400,7 @@ def _run(programs: TypedPrograms, cells: Cells) -> dict[str, RuledColumn]:
 def bind_mapping(mapping: LoadedMapping, headers: Sequence[str]) -> BoundMapping:
     """Bind a mapping to a sheet; raise MappingError with all that the sheet lacks."""
     spec, sheet = mapping.spec, Headers(tuple(headers))
-    missing: Missing = []
+    missing: list[Mistake] = []
     bound: dict[str, dict[str, tuple[Program, Type]]] = {}
     for placed in spec.placed_rules():
         if placed.path[0] == "contacts":
@@ -412,13 +442,13 @@ def bind_mapping(mapping: LoadedMapping, headers: Sequence[str]) -> BoundMapping
     )
 
 
-def _check_constant_phone_field(constant: str, contacts: ContactsProgram) -> Missing:
+def _check_constant_phone_field(constant: str, contacts: ContactsProgram) -> list[Mistake]:
     number = int(constant[-1])
     has = number in contacts.numbered or (contacts.spread is not None and number in contacts.free)
     return [] if has else [(("phone_field",), f"the sheet has no phone for contact {number}")]
 
 
-def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list[Filter]:
+def _bind_filters(spec: MappingSpec, headers: Headers, missing: list[Mistake]) -> list[Filter]:
     filters: list[Filter] = []
     for i, rule in enumerate(spec.rows.skip_when):
         column = headers.find(rule.column)
@@ -430,12 +460,12 @@ def _bind_filters(spec: MappingSpec, headers: Headers, missing: Missing) -> list
     return filters
 
 
-def _unfit(mapping: LoadedMapping, sheet: Headers, missing: Missing) -> MappingError:
+def _unfit(mapping: LoadedMapping, sheet: Headers, missing: list[Mistake]) -> MappingError:
     hint = f"The sheet has: {sheet.listing()}. Name the columns as it does."
     named = _named_columns(mapping.spec)
     numbered = (name.replace("{n}", str(n)) for name in named for n in CONTACT_NUMBERS)
     if len(named) > 1 and not any(map(sheet.exists, numbered)):
-        # A line for each would bury what is the matter: it is another file, or another header.
+        # A line for each column would hide the cause: it is another file, or another header row.
         listed = ", ".join(f'"{printable(name)}"' for name in named[:5])
         return MappingError(
             f"{mapping.path}: the mapping does not fit the sheet: none of the {len(named)} columns "
@@ -452,46 +482,9 @@ def _named_columns(spec: MappingSpec) -> list[str]:
     return list(dict.fromkeys([*named, *(rule.column for rule in spec.rows.skip_when)]))
 
 
-def _with_findings(bound: BoundMapping, facts: Facts) -> BoundMapping:
-    """The mapping with what the facts say about its columns; itself where that is nothing."""
-    if not facts.targets:
-        return bound
-    recompiler = _Recompiler(bound.spec, facts)
-    types = {program.target: type_ for program, type_ in bound.programs}
-    contacts = _recompiled_contacts(bound.contacts, types, recompiler)
-    form, premium, disposition = map(
-        recompiler.programs, (bound.form, bound.premium, bound.disposition)
-    )
-    phone_field = bound.phone_field
-    if phone_field is not None:
-        phone_field = recompiler.program(phone_field, types[phone_field.target])
-    remarks, phones = tuple(recompiler.remarks), tuple(recompiler.phones)
-    keys = tuple(
-        part
-        if part.normal is None
-        else replace(part, normal=recompiler.program(part.normal, "phone"))
-        for part in bound.keys
-    )
-    return replace(
-        bound,
-        form=form,
-        contacts=replace(
-            contacts,
-            normal={t: recompiler.program(p, "phone") for t, p in contacts.normal.items()},
-        ),
-        phone_field=phone_field,
-        premium=premium,
-        disposition=disposition,
-        keys=keys,
-        remarks=remarks,
-        phones=phones,
-        findings=recompiler.findings,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Recompiler:
-    """Compiles programs again by their columns' findings, and gathers what is to be told."""
+    """Compiles programs again by their columns' findings, and gathers these and the remarks."""
 
     spec: MappingSpec
     facts: Facts
@@ -508,7 +501,7 @@ class _Recompiler:
         self.remarks.extend(remarks)
         if (reading := phone_reading(program, type_, region, counts)) is not None:
             self.phones.append(reading)
-        if finding == NOTHING:
+        if finding == NO_FINDING:
             return program
         self.findings[program.target] = finding
         return compiled(program, type_, self.spec, finding)
@@ -518,18 +511,3 @@ class _Recompiler:
             name: (self.program(program, type_), type_)
             for name, (program, type_) in programs.items()
         }
-
-
-def _recompiled_contacts(
-    contacts: ContactsProgram, types: Mapping[str, Type], recompiler: _Recompiler
-) -> ContactsProgram:
-    numbered = {
-        n: {
-            part: recompiler.program(program, types[program.target]) for part, program in of.items()
-        }
-        for n, of in contacts.numbered.items()
-    }
-    spread = contacts.spread
-    if spread is not None:
-        spread = recompiler.program(spread, types[spread.target])
-    return replace(contacts, numbered=numbered, spread=spread)

@@ -27,11 +27,13 @@ Mask = npt.NDArray[np.bool_]
 """Which rows of a batch, or which texts of a column."""
 Indices = npt.NDArray[np.int64]
 """Places of rows in a batch, or of texts in a column."""
-BLANK = pa.scalar("", pa.large_string())
+EMPTY = pa.scalar("", pa.large_string())
+"""The empty text, as Arrow has it."""
 _ERRORS = pa.array(ERROR_TEXTS, pa.large_string())
 _CHANGED_BY_NFC = r"[^\x{0}-\x{2FF}]"
-"""Texts of characters below U+0300 only are in Unicode NFC: combining marks come behind them."""
+"""Characters that Unicode NFC may change: from U+0300, the first combining mark, on."""
 _SHOWN = 80
+"""Characters of a formula that a message shows."""
 
 
 def mask_of(booleans: Any) -> Mask:
@@ -90,7 +92,7 @@ def _in_nfc(texts: Any) -> Any:
 
 def blanked(texts: Any, mask: Mask) -> Any:
     """Arrow texts, those of a mask made blank."""
-    return pc.if_else(pa.array(mask), BLANK, texts) if mask.any() else texts
+    return pc.if_else(pa.array(mask), EMPTY, texts) if mask.any() else texts
 
 
 def or_null(texts: Any) -> Any:
@@ -112,8 +114,8 @@ class Cells:
         return len(self.batch)
 
     @cached_property
-    def nothing(self) -> Mask:
-        """A mask of no row."""
+    def no_rows(self) -> Mask:
+        """A mask in which no row is set."""
         return np.zeros(len(self), dtype=bool)
 
     def raw_texts(self, column: int) -> Any:

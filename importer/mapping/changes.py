@@ -44,11 +44,11 @@ def with_changes(text: str, changes: Iterable[Change]) -> str:
     Raises UsageError where a part is written in a way that cannot be changed so (with anchors).
     """
     for change in changes:
-        text = _with(text, _normal(change))
+        text = _with_change(text, _in_normal_form(change))
     return text
 
 
-def _normal(change: Change) -> Change:
+def _in_normal_form(change: Change) -> Change:
     """The change in Unicode NFC, as texts of a mapping are read."""
     return Change(_in_nfc(change.path), _in_nfc(change.value), change.commented)
 
@@ -274,15 +274,15 @@ def _alternative(line: str) -> list[Any]:
         return []
 
 
-def _with(text: str, change: Change) -> str:
+def _with_change(text: str, change: Change) -> str:
     before = _data(text)
     wanted = copy.deepcopy(before)
-    path = _settled(wanted, change)
+    path = _apply_to_data(wanted, change)
     if wanted == before:
         return text
     try:
         value = change.value if change.value is None else _value_at(wanted, path)
-        after = _written(text, Change(path, value, change.commented))
+        after = _apply_to_text(text, Change(path, value, change.commented))
         if _data(after) == wanted:
             return after
     except (MappingError, _CannotError):
@@ -308,7 +308,7 @@ class _CannotError(Exception):
 # What the change is, as data.
 
 
-def _settled(data: Any, change: Change) -> KeyPath:
+def _apply_to_data(data: Any, change: Change) -> KeyPath:
     """Make the change in the data, and give the path of the outermost part that is another then."""
     path, value = change.path, change.value
     here = data
@@ -327,7 +327,7 @@ def _settled(data: Any, change: Change) -> KeyPath:
     if value is not None:
         _put(here, path[-1], value)
         return path
-    return _removed(data, path)
+    return _remove_from_data(data, path)
 
 
 def _nested(path: KeyPath, value: Any) -> dict[str, Any]:
@@ -337,7 +337,7 @@ def _nested(path: KeyPath, value: Any) -> dict[str, Any]:
     return made
 
 
-def _removed(data: Any, path: KeyPath) -> KeyPath:
+def _remove_from_data(data: Any, path: KeyPath) -> KeyPath:
     """Take a part out; what it leaves empty goes with it, but for the fields as a whole."""
     here = data
     parents = [here]
@@ -454,7 +454,7 @@ def _begin(entry: Entry) -> int:
     return entry[0] if isinstance(entry[0], int) else _start(entry[0])
 
 
-def _written(text: str, change: Change) -> str:
+def _apply_to_text(text: str, change: Change) -> str:
     here: Node = _compose(text)
     *way, last = change.path
     for key in way:
@@ -465,9 +465,9 @@ def _written(text: str, change: Change) -> str:
             raise _CannotError
         if change.commented and isinstance(here, MappingNode) and not here.flow_style:
             return _as_comment(text, entry)
-        return _without(text, here, entry)
+        return _remove(text, here, entry)
     if entry is None:
-        return _inserted(text, here, last, change.value, top=not way)
+        return _insert(text, here, last, change.value, top=not way)
     node = entry[1]
     start, end = _start(node), _end(node, text)
     if not isinstance(entry[0], int) and not _is_flow(here):
@@ -489,7 +489,7 @@ def _entry(node: Node, key: str, text: str) -> Entry:
     raise _CannotError
 
 
-def _inserted(text: str, into: Node, key: str, value: Any, *, top: bool) -> str:
+def _insert(text: str, into: Node, key: str, value: Any, *, top: bool) -> str:
     entries = _entries(into, text)
     of_list = isinstance(into, SequenceNode)
     if _is_flow(into):
@@ -519,7 +519,7 @@ def _key(key: str) -> str:
     return key if key.isascii() and key.isdigit() else scalar(key)
 
 
-def _without(text: str, parent: Node, entry: Entry) -> str:
+def _remove(text: str, parent: Node, entry: Entry) -> str:
     entries = _entries(parent, text)
     place = next(n for n, one in enumerate(entries) if one[2] == entry[2])
     begin, end = _begin(entry), _end(entry[1], text)

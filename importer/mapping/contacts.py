@@ -4,9 +4,9 @@ A numbered rule wins over ``each``, and both over ``spread``, which takes the nu
 other rule has, in order. A contact exists in a row where one of its own cells has data; it needs
 a phone, or the row is invalid (or the contact dropped, where its phone says ``on_error: blank``).
 
-Behind that: the phones of all contacts as numbers (the digits of E.164, whatever form the rules
-send), which ``rows.unique``, the search for repeated phones and do-not-call lists compare; the
-phone that a row says is called next; and what do-not-call lists leave out.
+The module also gives the phones of all contacts as numbers (the digits of E.164, whatever form the
+rules send), which ``rows.unique``, the search for repeated phones and do-not-call lists compare;
+checks the phone that a row says is called next; and applies do-not-call lists.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from importer.mapping.spec import (
     TEMPLATE_COLUMN,
     Contact,
     MappingSpec,
+    Mistake,
     PlacedRule,
     Rule,
     Type,
@@ -42,8 +43,8 @@ _PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "e
 
 
 @dataclass(frozen=True, slots=True)
-class ContactColumns:
-    """One numbered contact of a batch: its parts, and the rows in which it exists."""
+class NumberedContact:
+    """A numbered contact of a batch: its parts, the rows it exists in, and those with its data."""
 
     parts: Mapping[str, tuple[Column, Rule]]
     exists: Mask
@@ -51,10 +52,10 @@ class ContactColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class ContactsColumns:
+class BatchContacts:
     """All contacts of a batch; `spread` holds phones joined with ``|``, for the `free` numbers."""
 
-    numbered: Mapping[int, ContactColumns]
+    numbered: Mapping[int, NumberedContact]
     spread: Column | None
     free: tuple[int, ...]
     problems: tuple[Problem, ...]
@@ -65,12 +66,12 @@ class ContactsColumns:
         if number in self.numbered:
             return self.numbered[number].exists
         if self.spread is None or number not in self.free:
-            return cells.nothing
+            return cells.no_rows
         return _count_pieces(self.spread.texts) > self.free.index(number)
 
     def any(self, cells: Cells) -> Mask:
         """The rows that have a contact."""
-        found = cells.nothing
+        found = cells.no_rows
         if self.spread is not None and self.free:
             found = not_blank(self.spread.texts)
         for contact in self.numbered.values():
@@ -79,7 +80,7 @@ class ContactsColumns:
 
     def data(self, cells: Cells) -> Mask:
         """The rows in which any contact's cells have data."""
-        found = cells.nothing if self.spread is None else self.spread.data
+        found = cells.no_rows if self.spread is None else self.spread.data
         for contact in self.numbered.values():
             found = found | contact.data
         return found
@@ -117,15 +118,17 @@ class ContactsProgram:
         if self.spread is not None:
             yield self.spread
 
-    def run(self, cells: Cells) -> ContactsColumns:
+    def run(self, cells: Cells) -> BatchContacts:
         """Compute all contacts for one batch."""
         problems: list[Problem] = []
-        numbered = {n: _run_one(n, parts, cells, problems) for n, parts in self.numbered.items()}
+        numbered = {
+            n: _numbered_contact(n, parts, cells, problems) for n, parts in self.numbered.items()
+        }
         spread = self.spread.run(cells) if self.spread is not None else None
         if spread is not None and self.spread is not None:
             problems += spread.problems
             problems += _overflow(spread, self.spread, len(self.free), cells)
-        columns = ContactsColumns(numbered, spread, self.free, tuple(problems))
+        columns = BatchContacts(numbered, spread, self.free, tuple(problems))
         if not numbered and spread is None:
             return columns
         return replace(columns, phones=_batch_phones(self, columns, cells))
@@ -138,20 +141,21 @@ class ContactsProgram:
             yield self.spread
 
 
-def _run_one(
+def _numbered_contact(
     n: int, programs: Mapping[str, Program], cells: Cells, problems: list[Problem]
-) -> ContactColumns:
+) -> NumberedContact:
     columns = {part: program.run(cells) for part, program in programs.items()}
-    data = cells.nothing
+    data = cells.no_rows
     for column in columns.values():
         data = data | column.data
     phone = columns["phone"]
     without = data & ~not_blank(phone.texts)
     rows: list[int] = cells.batch.rows[without].tolist()
     dropped = programs["phone"].rule.on_error == "blank"
-    told = {p.row for p in phone.problems if p.severity is Severity.ERROR}
-    found = [_without_phone(r, n, programs["phone"].header, dropped) for r in rows if r not in told]
-    # Of a contact that is left out, only its phone matters.
+    invalid = {p.row for p in phone.problems if p.severity is Severity.ERROR}
+    header = programs["phone"].header
+    found = [_without_phone(row, n, header, dropped) for row in rows if row not in invalid]
+    # Of a contact that is left out, only the problems of its phone are reported.
     gone = {p.row for p in found if dropped}
     problems += (
         p
@@ -161,7 +165,7 @@ def _run_one(
     )
     problems += found
     parts = {part: (columns[part], programs[part].rule) for part in columns}
-    return ContactColumns(parts, data & ~without, data)
+    return NumberedContact(parts, data & ~without, data)
 
 
 def _without_phone(row: int, n: int, header: str | None, dropped: bool) -> Problem:
@@ -198,10 +202,8 @@ def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iter
         )
 
 
-def bind_contacts(
-    spec: MappingSpec, headers: Headers, missing: list[tuple[tuple[str, ...], str]]
-) -> ContactsProgram:
-    """Bind the contacts to a sheet; what the sheet lacks is added to `missing`, with its path."""
+def bind_contacts(spec: MappingSpec, headers: Headers, missing: list[Mistake]) -> ContactsProgram:
+    """Bind the contacts to a sheet; columns that the sheet lacks are added to `missing`."""
     numbered: dict[int, dict[str, Program]] = {}
     given = spec.contacts.numbered()
     for n in CONTACT_NUMBERS:
@@ -210,7 +212,7 @@ def bind_contacts(
             contact, optional = given[n], False
         elif spec.contacts.each is not None:
             path = ("contacts", "each")
-            contact, optional = _numbered(spec.contacts.each, n), True
+            contact, optional = _contact_with_number(spec.contacts.each, n), True
             if not _exists(contact.phone, headers):
                 continue
         else:
@@ -228,7 +230,8 @@ def bind_contacts(
     if spec.contacts.each is not None and not set(numbered) - set(given):
         first, last = (
             " or ".join(
-                f'"{name}"' for name in _numbered(spec.contacts.each, n).phone.named_columns()
+                f'"{name}"'
+                for name in _contact_with_number(spec.contacts.each, n).phone.named_columns()
             )
             for n in (1, 9)
         )
@@ -251,15 +254,17 @@ def bind_contacts(
     )
 
 
-def _numbered(contact: Contact, n: int) -> Contact:
-    """The contact that ``each`` describes, with its number put in for ``{n}``."""
+def _contact_with_number(contact: Contact, n: int) -> Contact:
+    """The contact that ``each`` describes, with `n` in the place of ``{n}``."""
     rules = {part: getattr(contact, part) for part in _PARTS}
     return contact.model_copy(
-        update={part: _with_number(rule, n) for part, rule in rules.items() if rule is not None}
+        update={
+            part: _rule_with_number(rule, n) for part, rule in rules.items() if rule is not None
+        }
     )
 
 
-def _with_number(rule: Rule, n: int) -> Rule:
+def _rule_with_number(rule: Rule, n: int) -> Rule:
     def put(texts: Sequence[str] | None) -> list[str] | None:
         return None if texts is None else [text.replace("{n}", str(n)) for text in texts]
 
@@ -283,8 +288,8 @@ def _exists(rule: Rule, headers: Headers) -> bool:
 _E164 = "^[1-9][0-9]{3,14}$"
 _LONG = "^[0-9]{7,15}$"
 """Digits that can be a number of any country: shorter ones are extensions, or no phone."""
-_READ_ALL_THE_SAME = frozenset({"phone_extension", "repaired", "required"})
-"""Problems of a phone's column that do not say of a text that it is no phone."""
+_HARMLESS_CODES = frozenset({"phone_extension", "repaired", "required"})
+"""Codes of problems that a phone's column may have although its text is a phone."""
 
 
 def _read_numbers(texts: Any) -> Integers:
@@ -301,9 +306,10 @@ def _normal_programs(programs: Iterator[Program], spec: MappingSpec) -> dict[str
 
 
 def normal_program(program: Program, spec: MappingSpec) -> Program | None:
-    """The program that gives the numbers of a phone's rule; None where the rule itself does.
+    """The program that gives a phone's rule as numbers; None where the rule's own values are such.
 
-    What a rule lets pass that is no phone is blank here, and so are defaults.
+    Its values are blank for texts that are no phone although the rule lets them pass, and for
+    defaults.
     """
     rule = program.rule
     sends_numbers = rule.type in {None, "phone"} and rule.format in {None, "digits", "e164"}
@@ -336,14 +342,14 @@ def _fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, 
     return fixed
 
 
-def _batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cells) -> Phones:
+def _batch_phones(program: ContactsProgram, columns: BatchContacts, cells: Cells) -> Phones:
     """Every valid number of a batch's contacts."""
     found = _PhoneCollector(len(cells))
     for n, parts in program.numbered.items():
         phone, column = parts["phone"], columns.numbered[n].parts["phone"][0]
         exists = columns.numbered[n].exists
         found.counts += exists
-        numbers, at, _ = _numbers(program, phone, column, cells)
+        numbers, at, _ = _phone_numbers(program, phone, column, cells)
         wrong = [p.row or 0 for p in column.problems if p.severity is Severity.ERROR]
         if wrong:
             numbers[np.isin(cells.batch.rows, wrong)[at]] = 0
@@ -357,14 +363,14 @@ def _batch_phones(program: ContactsProgram, columns: ContactsColumns, cells: Cel
             found.add(at, n, np.full(len(at), number), np.zeros(len(at), dtype=bool))
         found.headers[n] = phone.header
     if program.spread is not None and columns.spread is not None:
-        _spread(program, program.spread, columns.spread, cells, found)
+        _collect_spread(program, program.spread, columns.spread, cells, found)
     return found.phones()
 
 
-def dialled_phones(phones: Phones, contacts: ContactsColumns, cells: Cells) -> Phones:
-    """The phones, and after them the digits of texts that are sent though they are no valid number.
+def with_dialled_texts(phones: Phones, contacts: BatchContacts, cells: Cells) -> Phones:
+    """The phones, followed by the digits of texts that are sent although no valid number.
 
-    A text that is sent with a warning may be dialled as it stands, whatever is wrong with it.
+    A text that is sent with a warning may be dialled as it stands.
     """
     found = _PhoneCollector(len(cells))
     for n, contact in contacts.numbered.items():
@@ -395,24 +401,24 @@ def dialled_phones(phones: Phones, contacts: ContactsColumns, cells: Cells) -> P
     )
 
 
-def _spread(
+def _collect_spread(
     program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _PhoneCollector
 ) -> None:
     free = np.array(program.free, dtype=np.int64)
     found.counts += np.minimum(_count_pieces(column.texts), len(free))
     for problem in column.problems:
-        if problem.code not in _READ_ALL_THE_SAME:
+        if problem.code not in _HARMLESS_CODES:
             found.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
-    numbers, at, order = _numbers(program, spread, column, cells)
+    numbers, at, order = _phone_numbers(program, spread, column, cells)
     sent = (numbers > 0) & (order < len(free))
     found.add(at[sent], free[order[sent]], numbers[sent], column.data[at[sent]])
     found.headers |= dict.fromkeys(program.free, spread.header)
 
 
-def _numbers(
+def _phone_numbers(
     program: ContactsProgram, phone: Program, column: Column, cells: Cells
 ) -> tuple[Integers, Integers, Integers]:
-    """The numbers of a column, where in the batch they stand, and their order in their cells."""
+    """The numbers of a column, the rows' positions in the batch, and the order within the cell."""
     normal = program.normal.get(phone.target)
     texts = (column if normal is None else normal.run(cells)).texts
     at = np.arange(len(texts), dtype=np.int64)
@@ -424,7 +430,7 @@ def _numbers(
 
 
 class _PhoneCollector:
-    """The phones of a batch while they are gathered, contact by contact."""
+    """Collects the phones of a batch, contact by contact."""
 
     def __init__(self, rows: int) -> None:
         self.counts = np.zeros(rows, dtype=np.int64)
@@ -443,7 +449,7 @@ class _PhoneCollector:
         self._parts.append((at, contacts, numbers, given))
 
     def add_given(self, at: Integers, contacts: Integers, texts: Any) -> None:
-        """Add the digits of texts from cells, where they may be those of a whole number."""
+        """Add the digits of texts from cells, if they are as many as a phone's in any country."""
         digits = pc.replace_substring_regex(texts, "^[^0-9]*(?:00)?|[^0-9]", "")
         numbers = _read_numbers(pc.if_else(pc.match_substring_regex(digits, _LONG), digits, ""))
         some = numbers > 0
@@ -469,7 +475,7 @@ _PHONE_FIELD = re.compile("phone([1-9])")
 
 
 def check_phone_field(
-    chosen: Column, header: str | None, contacts: ContactsColumns, cells: Cells
+    chosen: Column, header: str | None, contacts: BatchContacts, cells: Cells
 ) -> Iterator[Problem]:
     """Find rows that choose a contact without a phone: the service refuses them."""
     listed = {(p.row, p.target) for p in contacts.problems if p.code == _LISTED}
@@ -478,7 +484,7 @@ def check_phone_field(
         if not text:
             continue
         match = _PHONE_FIELD.fullmatch(text)
-        has = contacts.has_phone(int(match[1]), cells) if match else cells.nothing
+        has = contacts.has_phone(int(match[1]), cells) if match else cells.no_rows
         for i in np.flatnonzero((codes == code) & ~has):
             row = int(cells.batch.rows[i])
             message = f'"{text}" is not one of phone1 to phone9'
@@ -521,45 +527,47 @@ class DoNotCallList:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A batch's contacts without the listed ones, and why rows are left out, by row number."""
+class AfterDoNotCall:
+    """A batch's contacts without the listed ones, and by row number why rows are left out."""
 
-    contacts: ContactsColumns
+    contacts: BatchContacts
     rows: dict[int, Problem]
 
 
-def leave_out(lists: Sequence[DoNotCallList], contacts: ContactsColumns, cells: Cells) -> LeftOut:
-    """Apply do-not-call lists to a batch; contacts left out are told by the contacts' problems."""
+def apply_do_not_call(
+    lists: Sequence[DoNotCallList], contacts: BatchContacts, cells: Cells
+) -> AfterDoNotCall:
+    """Apply do-not-call lists to a batch; a contact that is left out becomes a problem of it."""
     phones = contacts.phones
     if phones is None or not lists:
-        return LeftOut(contacts, {})
-    phones = dialled_phones(phones, contacts, cells)
+        return AfterDoNotCall(contacts, {})
+    phones = with_dialled_texts(phones, contacts, cells)
     rows: dict[int, Problem] = {}
-    told: dict[tuple[int | None, str | None], Problem] = {}
+    dropped: dict[tuple[int | None, str | None], Problem] = {}
     gone = np.zeros(len(phones.numbers), dtype=bool)
     for one in lists:
         hits = one.has(phones.numbers)
-        problems = [_problem(one, phones, int(i), cells) for i in np.flatnonzero(hits)]
+        problems = [_listed_problem(one, phones, int(i), cells) for i in np.flatnonzero(hits)]
         if one.action == "skip":
             for problem in problems:
                 rows.setdefault(int(problem.row or 0), problem)
         else:
             for problem in problems:
-                told.setdefault((problem.row, problem.target), problem)
+                dropped.setdefault((problem.row, problem.target), problem)
             gone |= hits
     if gone.any():
-        warnings = list(told.values())
-        contacts = _without(contacts, phones, gone, warnings, cells)
+        warnings = list(dropped.values())
+        contacts = _without_listed(contacts, phones, gone, warnings, cells)
         left = contacts.phones.counts if contacts.phones is not None else phones.counts
         for problem in warnings:
             row = int(problem.row or 0)
             if not left[np.searchsorted(cells.batch.rows, row)]:
                 alone = replace(problem, message=f"{problem.message}, and no other is left")
                 rows.setdefault(row, alone)
-    return LeftOut(contacts, rows)
+    return AfterDoNotCall(contacts, rows)
 
 
-def _problem(one: DoNotCallList, phones: Phones, i: int, cells: Cells) -> Problem:
+def _listed_problem(one: DoNotCallList, phones: Phones, i: int, cells: Cells) -> Problem:
     contact = int(phones.contacts[i])
     return Problem(
         int(cells.batch.rows[phones.places[i]]),
@@ -573,7 +581,7 @@ def _problem(one: DoNotCallList, phones: Phones, i: int, cells: Cells) -> Proble
     )
 
 
-def _unclear(phones: Phones, place: int, cells: Cells) -> Problem:
+def _unclear_cell(phones: Phones, place: int, cells: Cells) -> Problem:
     return Problem(
         int(cells.batch.rows[place]),
         None,
@@ -584,18 +592,18 @@ def _unclear(phones: Phones, place: int, cells: Cells) -> Problem:
     )
 
 
-def _without(
-    contacts: ContactsColumns,
+def _without_listed(
+    contacts: BatchContacts,
     phones: Phones,
     gone: Mask,
     warnings: Sequence[Problem],
     cells: Cells,
-) -> ContactsColumns:
-    """The contacts without those whose numbers are `gone`; `phones` are all that may be listed."""
+) -> BatchContacts:
+    """The contacts without those whose numbers are `gone`, a mask of `phones`."""
     numbered, spread = dict(contacts.numbered), contacts.spread
     valid = 0 if contacts.phones is None else len(contacts.phones.numbers)
     for n in numbered.keys() & set(phones.contacts[gone].tolist()):
-        out = cells.nothing.copy()
+        out = cells.no_rows.copy()
         out[phones.places[gone & (phones.contacts == n)]] = True
         one = numbered[n]
         phone, rule = one.parts["phone"]
@@ -604,8 +612,8 @@ def _without(
         numbered[n] = replace(one, parts=parts, exists=one.exists & ~out)
     if spread is not None:
         spread, gone, unclear = _without_pieces(spread, contacts.free, phones, gone, valid)
-        phones = _moved_up(phones, gone, contacts.free)
-        warnings = [*warnings, *(_unclear(phones, place, cells) for place in unclear)]
+        phones = _renumbered(phones, gone, contacts.free)
+        warnings = [*warnings, *(_unclear_cell(phones, place, cells) for place in unclear)]
     left_out = {(p.row, (p.target or "").rpartition(".")[0]) for p in warnings}
     problems = tuple(
         p for p in contacts.problems if (p.row, (p.target or "").rpartition(".")[0]) not in left_out
@@ -625,11 +633,11 @@ def _without(
         phones.refused,
         phones.headers,
     )
-    return ContactsColumns(numbered, spread, contacts.free, (*problems, *warnings), remaining)
+    return BatchContacts(numbered, spread, contacts.free, (*problems, *warnings), remaining)
 
 
-def _moved_up(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
-    """The phones, those of spread cells with the contacts that they have once some are `gone`."""
+def _renumbered(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
+    """The phones; those of spread cells get the contact numbers that `gone` ones leave free."""
     spread_out = np.isin(phones.contacts, free)
     contacts = phones.contacts.copy()
     for place in np.unique(phones.places[gone & spread_out]).tolist():
@@ -642,10 +650,11 @@ def _moved_up(phones: Phones, gone: Mask, free: tuple[int, ...]) -> Phones:
 def _without_pieces(
     spread: Column, free: tuple[int, ...], phones: Phones, gone: Mask, valid: int
 ) -> tuple[Column, Mask, list[int]]:
-    """Spread cells without their listed numbers; the numbers after these move up.
+    """Spread cells without their listed numbers, the mask of phones left out, and unclear rows.
 
-    Where texts that are no numbers are sent among them, it cannot be told which piece is listed:
-    all of that cell is left out. These places come last. The first `valid` phones are numbers.
+    In a cell from which texts are sent that are no numbers, it is not known which piece is listed:
+    all of it is left out, and its position is among the last result. The first `valid` phones are
+    valid numbers.
     """
     unclear: list[int] = []
     texts = spread.texts.to_pylist()

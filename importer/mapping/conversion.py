@@ -1,7 +1,6 @@
-"""What converters take and give: a text becomes a value, or a fault says what is wrong with it.
+"""The types of converters, which turn a text into a value or a fault.
 
-Beside its text a converter knows a :class:`Finding`, which is what the whole column says about its
-single cells.
+A converter is built with a :class:`Finding`: what the whole column shows about its single cells.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Literal, NamedTuple
 
 
 class Fault(NamedTuple):
-    """What is wrong with one value; a `warning` is sent all the same, whatever the rule says."""
+    """What is wrong with one value; a value with a `warning` is sent whatever ``on_error`` says."""
 
     code: str
     message: str
@@ -21,7 +20,7 @@ class Fault(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """A converted value; where there is a fault that is no warning, the value as it came."""
+    """A converted value; with a fault that is no warning, the text that was given."""
 
     value: str
     fault: Fault | None = None
@@ -29,13 +28,14 @@ class Converted(NamedTuple):
 
 Converter = Callable[[str], Converted]
 """A pure function of a text that is not blank."""
-Bare = Literal["plus", "national", "unclear"]
-"""The plus was lost; it is a national number; or the column does not show which."""
+BareMeaning = Literal["plus", "national", "unclear"]
+"""What a phone is that begins with its region's own code, without a plus: an international number
+whose plus was lost, a national number, or either, as the column does not show which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found out about a column; by default nothing, and each cell stands for itself.
+    """What a whole column shows about its cells; by default nothing.
 
     `day_first` says how dates such as 03/04/2024 are meant. `swapped` says that day and month of
     the real dates were read the wrong way round. `decimal_mark` says what 1,234 or 1.234 means.
@@ -45,7 +45,7 @@ class Finding:
     with its region's own code and is a valid number both with a plus before it and without one;
     `plus_expected`, that nearly all phones have a country's code, be its plus written or lost.
     `dates_are_damage` says that a phone which looks like a date is one. `width` is how many digits
-    codes had before they lost the zeros at their front.
+    codes had before they lost their leading zeros.
     """
 
     day_first: bool | None = None
@@ -53,11 +53,10 @@ class Finding:
     decimal_mark: str | None = None
     point: Literal["decimal", "unclear"] | None = None
     prefixes: tuple[str, ...] = ()
-    bare: Bare = "plus"
+    bare: BareMeaning = "plus"
     plus_expected: bool = False
     dates_are_damage: bool = False
     width: int | None = None
 
 
-NOTHING = Finding()
-"""Nothing is known of the column."""
+NO_FINDING = Finding()

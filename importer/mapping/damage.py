@@ -1,4 +1,4 @@
-"""What programs do to cells, how it is told, and what of it can be undone."""
+"""Damage that programs do to cells: how it is recognised, reported and, where possible, undone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def whole_number(text: str) -> str | None:
 
 
 def number_damage(text: str, whole: str, repair: bool) -> Fault:
-    """Say what became of a number: a warning where it can be mended and may be.
+    """The fault of a number that a program spoilt; a warning where it can be mended and may be.
 
     Scientific notation with fewer digits than the number has may have been rounded: nobody can
     tell what they were.
@@ -74,7 +74,7 @@ def serial_moment(text: str) -> datetime | None:
 
 
 def serial_date(text: str, moment: datetime, repair: bool) -> Fault:
-    """Say that a date became a number: a warning where it may be mended."""
+    """The fault of a date that became a number; a warning where it may be mended."""
     if repair:
         return repaired(text, f"{moment:%Y-%m-%d}")
     return Fault(
@@ -107,9 +107,9 @@ def phone_became_date(text: str) -> Fault:
 
 
 def swap_back(text: str, moment: datetime, repair: bool) -> tuple[datetime, Fault | None]:
-    """Mend a date whose day was taken for its month, or say that it is one.
+    """Swap day and month of a date that a program read the wrong way round, or report that.
 
-    A date whose day and month are alike, or whose day is none of the twelve, is as it was.
+    A date whose day and month are equal, or whose day is above 12, cannot have been swapped.
     """
     if moment.day > 12 or moment.day == moment.month:
         return moment, None
@@ -124,20 +124,20 @@ def swap_back(text: str, moment: datetime, repair: bool) -> tuple[datetime, Faul
 
 
 def fill_up(text: str, width: int) -> Converted:
-    """Give a code the zeros back that it lost at its front."""
+    """Give a code its lost leading zeros back."""
     if len(text) >= width or not (text.isascii() and text.isdigit()):
         return Converted(text)
     filled = text.zfill(width)
     return Converted(filled, repaired(text, filled))
 
 
-LOST = "\ufffd"
+LOST_LETTER = "\ufffd"
 """What a program puts where it could not read a letter."""
-_TWICE = ("cp1252", "cp1250", "cp1251", "mac-roman", "cp850", "cp852")
-"""The code pages as which programs read UTF-8 by mistake."""
+_MISREAD_AS = ("cp1252", "cp1250", "cp1251", "mac-roman", "cp850", "cp852")
+"""The code pages in which programs read UTF-8 by mistake, which makes mojibake of it."""
 _QUOTES = frozenset("“”„‘’‚‹›«»–—…·\xa0")
 """Signs that prose has after a letter."""
-_SIGNS_TWICE = frozenset("\xa0°§©®«»ºª£·–—‘’‚“”„…•€™")
+_SIGNS_OF_PROSE = frozenset("\xa0°§©®«»ºª£·–—‘’‚“”„…•€™")
 _PLAIN_LETTER = re.compile(
     "[\\u00c0-\\u017f\\u0218-\\u021b\\u0386-\\u03ce\\u0400-\\u045f\\u0490\\u0491]"
 )
@@ -150,7 +150,7 @@ def _misread(code_page: str) -> tuple[dict[str, int], str]:
     Bytes that the code page lacks are the control characters of ISO-8859-1, as browsers have it.
     """
     chars = [
-        char if (char := bytes([byte]).decode(code_page, "replace")) != LOST else chr(byte)
+        char if (char := bytes([byte]).decode(code_page, "replace")) != LOST_LETTER else chr(byte)
         for byte in range(256)
     ]
 
@@ -162,13 +162,13 @@ def _misread(code_page: str) -> tuple[dict[str, int], str]:
     return {char: byte for byte, char in enumerate(chars) if byte > 0x7F}, pattern
 
 
-GARBLED = "|".join([LOST, *(_misread(code_page)[1] for code_page in _TWICE)])
+GARBLED = "|".join([LOST_LETTER, *(_misread(code_page)[1] for code_page in _MISREAD_AS)])
 """A pattern (RE2) of texts that may be garbled; `garbled` looks closer."""
 
 
 def garbled(text: str) -> Fault | None:
     """The warning about a text whose letters an earlier program has spoilt."""
-    if LOST in text:
+    if LOST_LETTER in text:
         return Fault(
             "lost_letter",
             "a letter was lost when an earlier program read the list in a wrong encoding",
@@ -187,11 +187,11 @@ def garbled(text: str) -> Fault | None:
 
 
 def encoded_twice(text: str) -> str | None:
-    """What a text was before UTF-8 was read in a code page (``GyÅ‘r``); None if it was not.
+    """What mojibake was before UTF-8 was read in a code page (``GyÅ‘r``); None for other texts.
 
-    One letter that could be so by chance (``Ä“`` at the end of what is quoted) is none.
+    A single letter that may be there by chance (``Ä“`` at the end of a quotation) is no mojibake.
     """
-    for code_page in _TWICE:
+    for code_page in _MISREAD_AS:
         byte_of, pattern = _misread(code_page)
         sure = False
 
@@ -214,12 +214,14 @@ def encoded_twice(text: str) -> str | None:
 
 
 def _is_meant(letter: str) -> bool:
-    """Whether people write it: letters of Latin, Greek and Cyrillic, signs of prose."""
-    return letter in _SIGNS_TWICE or (letter.isalpha() and _PLAIN_LETTER.match(letter) is not None)
+    """Whether people write the character: a letter of Latin, Greek or Cyrillic, a sign of prose."""
+    return letter in _SIGNS_OF_PROSE or (
+        letter.isalpha() and _PLAIN_LETTER.match(letter) is not None
+    )
 
 
 def _is_odd(before: str, found: str, after: str, letters: int) -> bool:
-    """Whether the characters, between these two, are no text as they stand."""
+    """Whether `found`, between the characters `before` and `after`, cannot be meant so."""
     if letters > 2 or len(found) > 2 * letters:
         return True
     lead, last = found[0], found[-1]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from importer.mapping.conversion import NOTHING, Converted, Converter, Fault, Finding
+from importer.mapping.conversion import NO_FINDING, Converted, Converter, Fault, Finding
 from importer.mapping.damage import is_real_date, serial_date, serial_moment, swap_back
 
 _OFFSET = r"[+\-−][0-9]{2}(?::?[0-9]{2})?"
@@ -80,7 +80,7 @@ def date_converter(
     output: str,
     timezone: str | None,
     repair: bool = False,
-    finding: Finding = NOTHING,
+    finding: Finding = NO_FINDING,
 ) -> Converter:
     """A converter from the declared formats, or from common ones where none is declared.
 

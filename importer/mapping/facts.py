@@ -1,11 +1,11 @@
 """What the columns of a file show: counts of kinds of cells, and what follows from them.
 
-A :class:`Watch` sees the whole file once, batch by batch, before anything is judged. Its
+A :class:`FactCounter` is given the whole file, batch by batch, before any cell is judged. Its
 :class:`Facts` are small, and do not depend on how the file is divided into batches.
 
-Then each column is judged by its counts: they give a :class:`Finding` for its cells, and remarks
-for people. The judgement depends on the facts alone. Where they say nothing, or contradict each
-other, the finding is that nothing is known, and a cell that can mean two things stays refused.
+Then each column is judged by its counts alone: they give a :class:`Finding` for its cells, and
+remarks for people. Where the counts show nothing, or contradict each other, there is no finding,
+and a cell that can mean two things is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import Cells, Indices, not_blank, trimmed
-from importer.mapping.conversion import NOTHING, Bare, Finding
+from importer.mapping.conversion import NO_FINDING, BareMeaning, Finding
 from importer.mapping.damage import whole_number
 from importer.mapping.kinds import (
     CODES,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 _LONGEST_EXAMPLE = 80
 _MOST_DISTINCT = 64
-"""Distinct texts of a kind that are told apart: more of them make no judgement surer."""
+"""Distinct texts of a kind that are counted: more of them make no judgement surer."""
 PREFIX, TEXTS = "prefix", "texts"
 """Not kinds of cells, but counted beside them: how many texts begin with the short word and colon
 that the first text begins with, and how many texts there are. Both are missing where the first text
@@ -63,22 +63,22 @@ does not begin so."""
 FRACTIONS = "fractions"
 """Not a kind of cell: how many of a workbook's column are numbers with a fraction, not texts."""
 DIALLED = "dialled"
-"""Not a kind of cell: how many phones begin with what is dialled before a country's code, where
-that is not 00: 011 in the United States, 010 in Japan."""
+"""Not a kind of cell: how many phones begin with the region's international prefix, where that is
+not 00: 011 in the United States, 010 in Japan."""
 _PREFIXED = re.compile(r"[^\W\d_]\w{0,7}:(?=[^\s/\\])")
 """``z:9021``, and neither ``https://…`` nor ``C:\\list`` nor words with a colon behind them."""
 _LABELLED = re.compile(r"[^\W\d_]\w{0,7}:(?=\s*[^\s/\\])")
 """As `_PREFIXED`, with a blank allowed behind the colon, for columns that are not of type text: in
 these, ``No: 12`` is no value."""
 _FAXES = frozenset({"f:", "fax:", "telefax:"})
-"""Before a phone, these say that it is none to be called."""
+"""Labels of numbers that must not be called."""
 _SAMPLE = 128
-"""Distinct phones that are read both ways, of those with the region's code at their front and of
-the others: one that makes a column doubtful is rarely alone."""
+"""Distinct phones that are read both ways, of those that begin with the region's code and of the
+others: where one makes a column doubtful, there are more."""
 _HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""Of Fibonacci hashing: 2**64 by the golden ratio, odd. High bits of the product are the hash."""
+"""For Fibonacci hashing: 2**64 / golden ratio, odd. The high bits of the product are the hash."""
 _HASHED_DIGITS = 18
-"""Of each phone, the last ones are hashed: so many fit into 64 bits."""
+"""Digits of a phone that are hashed, its last ones: as many as fit into 64 bits."""
 _BEGINS_WITH_A_LETTER = r"^[A-Za-z{-\x{10FFFF}]"
 _TIME = "[T ].*$"
 """What follows a date in its cell: the same day at another time shows nothing new."""
@@ -87,8 +87,8 @@ _TIME = "[T ].*$"
 class KindCount(NamedTuple):
     """How many cells of one kind a column has; the first of them, and its row.
 
-    `distinct` says how many of them differ, up to `_MOST_DISTINCT`: a day that stands in every
-    row is no more evidence than one that stands once.
+    `distinct` counts the different texts, up to `_MOST_DISTINCT`: a day that stands in every row is
+    no more evidence than one that stands once.
     """
 
     total: int
@@ -103,35 +103,37 @@ KindCounts = Mapping[str, KindCount]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the columns show, by target (``form.signed_on``); by default nothing is known."""
+    """The counts of all columns, by target (``form.signed_on``)."""
 
     targets: Mapping[str, KindCounts] = field(default_factory=dict)
 
 
-class Watch:
-    """Gathers facts, in one pass over the file, of the columns whose rules can use them.
+class FactCounter:
+    """Gathers the facts of the columns whose rules can use them, in one pass over the file.
 
-    It looks at the shape of each cell only, and keeps of each kind a count and one example.
+    It looks at the shapes of cells only, and keeps a count and one example of each kind.
     """
 
     def __init__(self, programs: Iterable[tuple[Program, Type]], region: str | None) -> None:
-        self._watched = [
-            _watched(program, type_, region) for program, type_ in programs if program.columns
+        self._columns = [
+            _counted_column(program, type_, region)
+            for program, type_ in programs
+            if program.columns
         ]
 
     def add(self, batch: Batch) -> None:
-        """Take in the next batch of the file."""
+        """Count the next batch of the file."""
         cells = Cells(batch)
-        for watched in self._watched:
-            watched.add(cells)
+        for column in self._columns:
+            column.add(cells)
 
     def facts(self) -> Facts:
-        """What the batches so far show."""
-        return Facts({w.program.target: w.all_counts() for w in self._watched if w.counts})
+        """The facts of the batches so far."""
+        return Facts({c.program.target: c.all_counts() for c in self._columns if c.counts})
 
 
 def _kinds_for(program: Program, type_: Type) -> KindFinder | None:
-    """The kinds that tell something about a rule's column, or None where nothing would."""
+    """What finds the kinds that say something about a rule's column; None where none do."""
     rule = program.rule
     if not program.columns:
         return None
@@ -149,11 +151,11 @@ def _kinds_for(program: Program, type_: Type) -> KindFinder | None:
 
 
 @dataclass(slots=True)
-class _Watched:
+class _CountedColumn:
     """One program with the counts of its cells so far; `last` is the last code, as a number.
 
-    `dialled` is a pattern of the digits of phones that begin with what is dialled before a
-    country's code, in regions where that is not 00, which is a kind of its own.
+    `dialled` is a pattern of the digits of phones that begin with the international prefix of the
+    region, where that is not 00, which is a kind of its own.
     """
 
     program: Program
@@ -252,7 +254,7 @@ class _Watched:
         return len(distinct)
 
     def _texts(self, cells: Cells) -> tuple[Any, Indices]:
-        """The texts that the rule's type would see, without blanks, and their rows' places."""
+        """The texts that the rule's type is applied to, blank ones left out, and their places."""
         rule = self.program.rule
         plain = rule.template is None and not rule.multiple and rule.remove_prefix is None
         if len(self.program.columns) == 1 and plain:
@@ -289,7 +291,7 @@ class _Watched:
 
 
 def _unlabelled(texts: Any) -> Any:
-    """Phones without a label such as ``tel:``; next to none have one."""
+    """Phones without a label such as ``tel:``; very few have one."""
     some = pc.match_substring_regex(texts, _BEGINS_WITH_A_LETTER)
     if not pc.any(some).as_py():
         return texts
@@ -297,13 +299,13 @@ def _unlabelled(texts: Any) -> Any:
     return pc.replace_with_mask(texts, some, bare)
 
 
-def _watched(program: Program, type_: Type, region: str | None) -> _Watched:
+def _counted_column(program: Program, type_: Type, region: str | None) -> _CountedColumn:
     region, kinds = program.rule.region or region, _kinds_for(program, type_)
     if kinds is not PHONES or region is None:
-        return _Watched(program, type_, kinds)
+        return _CountedColumn(program, type_, kinds)
     prefix = international_prefix(region)
     dialled = None if prefix.startswith("00") else f"^(?:{prefix})[1-9]"
-    return _Watched(program, type_, kinds, _BarePhones(region), dialled)
+    return _CountedColumn(program, type_, kinds, _BarePhones(region), dialled)
 
 
 class _BarePhones:
@@ -363,7 +365,7 @@ class _BarePhones:
 class _Sample:
     """A bottom-k sample: of all phones the `_SAMPLE` whose digits have the smallest hashes.
 
-    So it is the same in whatever order, and in whatever batches, the phones come.
+    So it does not depend on the order of the phones, nor on their division into batches.
     """
 
     def __init__(self) -> None:
@@ -383,7 +385,7 @@ class _Sample:
         self._kept = {key: self._kept[key] for key in sorted(self._kept)[:_SAMPLE]}
 
     def counts(self, kind: Callable[[str], str]) -> dict[str, KindCount]:
-        """All texts by kind: those of the sample are told apart, and stand for the others."""
+        """The counts of all phones by kind, estimated from the sample."""
         found: dict[str, KindCount] = {}
         for text, row in sorted(self._kept.values(), key=lambda kept: kept[1]):
             known = found.get(of := kind(text), KindCount(0, text[:_LONGEST_EXAMPLE], row))
@@ -398,11 +400,11 @@ class _Sample:
 _LOW_DAYS, _HIGH_DAYS = 0.395, 0.605
 """Of the days of a year, those up to the 12th of their month, and those after it."""
 _SURE, _LIKELY = 1e-6, 1e-2
-"""How probable a column may be by chance for it to count as damaged, or as a thing to look at."""
+"""Up to this probability of coming about by chance a column counts as damaged, or as suspect."""
 _FEWEST_DATES = 6
-"""Distinct ones of each sort, before a column can count as damaged."""
+"""Distinct dates up to the 12th, and distinct texts after it, for a column to count as damaged."""
 _SHARE_OF_REAL = (0.05, 0.85)
-"""Between these lies the share of the dates that a program with the other order understood."""
+"""The bounds of the share of real dates in a damaged column."""
 _FEWEST_CODES, _ALIKE, _ALL = 10, 0.8, 0.95
 """Zeros are missed where at least ten codes, four fifths of all, are equally long: of codes that
 may begin with any digit a tenth begins with 0, of Germany's or the USA's postal codes fewer."""
@@ -471,7 +473,7 @@ def _finding_by_kinds(
         return _judge_phones(column, region)
     if kinds is CODES:
         return _judge_codes(column)
-    return NOTHING, ()
+    return NO_FINDING, ()
 
 
 def _judge_dates(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
@@ -511,10 +513,11 @@ def _order_remark(column: _JudgedColumn, day_first: bool | None) -> Problem:
 
 
 def _judge_swap(column: _JudgedColumn) -> tuple[bool, tuple[Problem, ...]]:
-    """Tell whether a spreadsheet program read the dates in an order that they do not have.
+    """Whether a spreadsheet program read the dates with day and month exchanged, and the remark.
 
     Such a program makes real dates of all texts whose day it can take for a month, and leaves the
-    others as texts: so no text is left with two small numbers, and no real date has a great one.
+    others as texts. So no text is left in which both numbers are 12 or less, and no real date has a
+    day above 12.
     """
     day_first = ("day_first", "short_day_first", "dotted_high")
     month_first = ("month_first", "short_month_first")
@@ -578,8 +581,8 @@ def _judge_numbers(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]
 def _point(column: _JudgedColumn) -> Literal["decimal", "unclear"] | None:
     """What a point means where cells of a workbook are numbers: 6.579 is not 6,579 there.
 
-    Which cells are numbers is not known, but how many: where as many texts have a point, these are
-    they.
+    How many cells are numbers with a fraction is known, not which. Where as many texts have a
+    point, these are the numbers.
     """
     fractions = column.count(FRACTIONS)
     if not fractions or column.program.rule.input == ["."]:
@@ -593,7 +596,7 @@ def _judge_phones(column: _JudgedColumn, region: str | None) -> tuple[Finding, t
     numbers = abroad + home + bare
     prefixes = {"+": abroad, "0": home if region else 0}
     if not abroad and not home and region and bare:
-        # Where the whole column was turned into numbers, no prefix is left to show.
+        # The whole column was turned into numbers: no cell shows a prefix any more.
         prefixes = {"+": bare, "0": bare}
     lost = _lost_pluses(column)
     own = column.count("own_plus", "own_either", "own_mobile") if lost == "plus" else 0
@@ -609,7 +612,7 @@ def _judge_phones(column: _JudgedColumn, region: str | None) -> tuple[Finding, t
 def phone_reading(
     program: Program, type_: Type, region: str | None, counts: KindCounts
 ) -> PhoneReading | None:
-    """How the phones of a column are read; None where it is none, or has no digits in it."""
+    """How the phones of a column are read; None for other columns, and for one without digits."""
     column = _JudgedColumn(program, counts)
     if _kinds_for(program, type_) is not PHONES:
         return None
@@ -645,12 +648,12 @@ def phone_reading(
     )
 
 
-def _lost_pluses(column: _JudgedColumn) -> Bare:
+def _lost_pluses(column: _JudgedColumn) -> BareMeaning:
     """What bare phones are that begin with the region's code and are valid with a plus and without.
 
-    Of national numbers few begin with the code, by chance; of numbers whose plus was lost all do,
-    and many of these make sense only so, or are mobile phones only so. So what decides is how many
-    others there are that can only be national.
+    Few national numbers begin with the code, by chance. All numbers that lost their plus do, and
+    many of these are valid, or mobile phones, only with a plus. So the number of phones that can
+    only be national decides.
     """
     either = column.count("own_either", "own_mobile")
     surely_plus = column.count("own_plus", "own_mobile")
@@ -662,7 +665,9 @@ def _lost_pluses(column: _JudgedColumn) -> Bare:
     return "national" if not surely_plus and either <= _BY_CHANCE * national else "unclear"
 
 
-def _prefix_remarks(column: _JudgedColumn, region: str | None, lost: Bare) -> Iterator[Problem]:
+def _prefix_remarks(
+    column: _JudgedColumn, region: str | None, lost: BareMeaning
+) -> Iterator[Problem]:
     counts = [t for kind in ("own_either", "own_mobile") if (t := column[kind]).total]
     if not counts or region is None or lost == "unclear":
         return
@@ -682,7 +687,7 @@ def _prefix_remarks(column: _JudgedColumn, region: str | None, lost: Bare) -> It
 
 
 def _judge_codes(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
-    return _judge_zeros(column) or (NOTHING, tuple(_cut_codes(column)))
+    return _judge_zeros(column) or (NO_FINDING, tuple(_cut_codes(column)))
 
 
 def _common_prefix(column: _JudgedColumn) -> Iterator[Problem]:
@@ -701,7 +706,7 @@ def _common_prefix(column: _JudgedColumn) -> Iterator[Problem]:
 
 
 def _judge_zeros(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]] | None:
-    """Tell whether codes of one length lost the zeros at their front."""
+    """The finding and remark for codes of one length that lost leading zeros; None for others."""
     lengths = {int(kind): counted for kind, counted in column.counts.items() if kind.isdigit()}
     codes = sum(counted.total for counted in lengths.values())
     if not codes or column.count("zero", "cut", "long"):
@@ -734,7 +739,7 @@ def _judge_zeros(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]] |
 
 
 def _cut_codes(column: _JudgedColumn) -> Iterator[Problem]:
-    """Find columns of long codes that a spreadsheet program cut after fifteen digits."""
+    """The remark on a column of long codes that a spreadsheet program cut after fifteen digits."""
     cut = column["cut"]
     if cut.distinct >= _FEWEST_CUT and not column.count("long"):
         yield column.remark(

@@ -1,10 +1,10 @@
-"""Fast paths: values settled by the column, exactly as their converters do it one by one.
+"""Fast paths: whole columns converted by Arrow, with the results that their converters give.
 
 phonenumbers and email-validator take 30 to 100 µs a value, a date read by strptime, a decimal
 number or a pattern 8 to 20: seconds for a list of 100,000 rows. A fast path takes about 1 µs. Its
-rule: what it settles is valid, and comes out as the converter of :mod:`importer.mapping.values`
-gives it; everything else, each faulty text included, is left to that converter. Only rules that
-ask for nothing but their type have a fast path, and texts of which only a pattern is asked.
+rule: a value that it settles is valid, and is the one that the converter of
+:mod:`importer.mapping.values` gives; all other texts, each faulty one included, are left to that
+converter. Rules have a fast path that ask for nothing but their type, and texts for a pattern.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import BLANK, Indices, Mask, mask_of, matches, trimmed
-from importer.mapping.conversion import NOTHING, Finding
+from importer.mapping.cells import EMPTY, Indices, Mask, mask_of, matches, trimmed
+from importer.mapping.conversion import NO_FINDING, Finding
 from importer.mapping.patterns import whole_pattern
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import PIPE, QUOTES_AND_BRACKETS, separators_of
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class Settled(NamedTuple):
-    """What is certain of a column of texts: `values`, an Arrow array, where `known`."""
+    """The result of a fast path: `values`, an Arrow array, certain only where `known` is set."""
 
     known: Mask
     values: Any
 
 
 FastPath = Callable[[Any], Settled]
-"""From a column of trimmed texts, an Arrow array of large strings, to what is certain of it."""
+"""From a column of trimmed texts, an Arrow array of large strings, to its settled values."""
 
 _ASKS_MORE = ["case", "map", "choices", "min", "max", "min_length", "max_length"]
 
@@ -138,7 +138,7 @@ _TYPES = (
 
 
 def fast_phones(
-    region: str | None, finding: Finding = NOTHING, *, plus: bool = False
+    region: str | None, finding: Finding = NO_FINDING, *, plus: bool = False
 ) -> FastPath | None:
     """The fast path to the digits of E.164, with their `plus` or without; None without a region.
 
@@ -172,7 +172,7 @@ class _PhoneRules:
         self._main = self._regions[0]
 
     def settle(self, texts: Any, finding: Finding, *, plus: bool) -> Settled:
-        """Settle what is certain of a column; the values of other texts are blank."""
+        """Settle the certain numbers of a column; the values of other texts are blank."""
         like = matches(texts, _LIKE_A_PHONE) & ~matches(texts, _DAMAGED)
         at = np.flatnonzero(like)
         digits = texts if like.all() else texts.take(pa.array(at))
@@ -184,13 +184,13 @@ class _PhoneRules:
         known[at[places]] = True
         code = pa.scalar("+" * plus + self._code, texts.type)
         values = pa.repeat(pa.scalar("", texts.type), len(texts))
-        in_full = pc.binary_join_element_wise(code, numbers, BLANK)
+        in_full = pc.binary_join_element_wise(code, numbers, EMPTY)
         return Settled(known, pc.replace_with_mask(values, pa.array(known), in_full))
 
     def _read(self, digits: Any, bracketed: Mask, finding: Finding) -> tuple[Indices, Any]:
-        """Which texts of digits are numbers for certain, and the national numbers that they are.
+        """Which texts of digits are certain numbers, and the national numbers of these.
 
-        Of the texts that are `bracketed` a zero stood in brackets behind a country's code.
+        `bracketed` texts had a zero in brackets behind a country's code.
         """
         behind_prefix = pc.replace_substring_regex(digits, self._dialled_abroad, "")
         abroad = _lengths(behind_prefix) < _lengths(digits)
@@ -222,7 +222,7 @@ class _PhoneRules:
         return places, numbers.take(pa.array(np.argsort(places)))
 
     def _national_for_certain(self, digits: Any, own_code: Mask) -> tuple[Indices, Any, Mask]:
-        """Of bare numbers that begin with the region's code, those that are none with a plus.
+        """Of bare numbers that begin with the region's code, those that are invalid with a plus.
 
         Mobile phones in Italy begin with 39, in Norway with 47.
         """
@@ -235,7 +235,7 @@ class _PhoneRules:
         return places, numbers, ~(with_plus | prefixed)
 
     def _valid(self, places: Indices, numbers: Any, sure: Mask) -> tuple[Indices, Any]:
-        """Those of some national numbers that are `sure` and valid."""
+        """The national numbers that are `sure` and valid, and their places."""
         good = np.flatnonzero(sure & self._are_valid(numbers))
         return places[good], numbers.take(pa.array(good))
 
@@ -283,9 +283,9 @@ class _Region:
         self.leading = f"^(?:{metadata.leading_digits})" if metadata.leading_digits else None
 
     def national(self, numbers: Any) -> tuple[Any, Mask]:
-        """Numbers without what is dialled before them within the region, and which are so for sure.
+        """Numbers without the region's national prefix, and for which of them that is certain.
 
-        A prefix stays where what is left would be no number: then nothing is sure.
+        phonenumbers keeps a prefix if the rest would be no number: that is not certain here.
         """
         sure = np.ones(len(numbers), dtype=bool)
         if self._prefix is None:
@@ -301,9 +301,9 @@ class _Region:
         return left, sure
 
     def dropped_zero(self, numbers: Any, left: Any) -> Mask:
-        """Whether a zero in brackets, of `numbers`, is part of what is `left`, or just what went.
+        """Whether the zero in brackets was all that was taken off, or is part of what is `left`.
 
-        phones.py drops such a zero first, and then whatever else is dialled before the number.
+        phones.py drops such a zero first, and then the national prefix.
         """
         dropped: Mask = _lengths(numbers) - _lengths(left) == (1 if self._trunk == "0" else -1)
         dropped &= _lengths(self.national(left)[0]) == _lengths(left)
@@ -333,9 +333,9 @@ def _lengths(texts: Any) -> Indices:
     return lengths
 
 
-# E-mails. Settled is what has ASCII letters, digits and common signs only. Left to email-validator:
-# other alphabets, quotes, punycode, reserved domains, addresses of unusual length, and those that
-# may be mailboxes of which it changes the case, such as Info@.
+# E-mails. Settled are addresses of ASCII letters, digits and common signs. Left to email-validator
+# are other alphabets, quotes, punycode, reserved domains, unusual lengths, and mailboxes whose case
+# it changes, such as Info@.
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PLAIN_EMAIL = (
@@ -357,7 +357,7 @@ def fast_emails(texts: Any) -> Settled:
     some = texts.filter(pa.array(capitals))
     local = pc.replace_substring_regex(some, "@.*$", "@")
     domain = pc.ascii_lower(pc.replace_substring_regex(some, "^[^@]*@", ""))
-    lowered = pc.binary_join_element_wise(local, domain, BLANK)
+    lowered = pc.binary_join_element_wise(local, domain, EMPTY)
     return Settled(known, pc.replace_with_mask(texts, pa.array(capitals), lowered))
 
 
@@ -376,8 +376,8 @@ def fast_texts(pattern: str) -> FastPath:
     return lambda texts: Settled(matches(texts, whole), texts)
 
 
-# Numbers. Settled is what has digits and at most one decimal mark: no plus, no groups of three, no
-# needless zeros before the number.
+# Numbers. Settled are digits with at most one decimal mark: no plus, no groups of three, no leading
+# zeros.
 
 _INTEGER = "-?[1-9][0-9]*|0"
 _TWO_NUMBERS = "^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"
@@ -409,19 +409,19 @@ def fast_decimals(declared: Sequence[str], finding: Finding) -> FastPath:
     return settle
 
 
-# Dates. Formats are plain that consist of numbers with marks between them: each number has one or
-# two digits, a year four. Settled is what only one of them fits, and is in the calendar.
+# Dates. A plain format consists of numbers with marks between them: each number has one or two
+# digits, a year four. Settled are dates of the calendar that only one format fits.
 
 _PLAIN_FORMAT = re.compile(r"%[YmdHMS](?:(?:[-./:,T]| (?=%H))%[YmdHMS])+\.?")
 _PLAIN_OUTPUT = re.compile(r"(?:%[YmdHMS]|[ -$&-~])+")
 _ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 """They are read whatever is declared."""
 _UNDECLARED = ("%Y.%m.%d", "%Y.%m.%d.", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%Y.", "%d.%m.%Y %H:%M")
-"""Of the formats that are read where none is declared, those that are found most."""
+"""The most frequent of the formats that are read where none is declared."""
 
 
 def fast_dates(
-    declared: Sequence[str] | None, output: str, finding: Finding = NOTHING
+    declared: Sequence[str] | None, output: str, finding: Finding = NO_FINDING
 ) -> FastPath | None:
     """The fast path of dates in the `declared` formats, written as `output`.
 
@@ -460,7 +460,7 @@ def _is_plain(format_: str) -> bool:
     named = re.findall("%(.)", format_)
     if _PLAIN_FORMAT.fullmatch(format_) is None or len(set(named)) < len(named):
         return False
-    # What begins as ISO 8601 does is read as that, too: both must mean the same.
+    # A text that begins as ISO 8601 does is read as ISO, too: both readings must be equal.
     return {*"Ymd"} <= {*named} and (format_ in _ISO_FORMATS or not format_.startswith("%Y-"))
 
 
@@ -494,4 +494,4 @@ def _written(parts: Any, pieces: Sequence[str]) -> Any:
     ]
     texts = [pa.scalar(piece, pa.large_string()) for piece in pieces[::2]]
     rest = (part for pair in zip(columns, texts[1:], strict=True) for part in pair)
-    return pc.binary_join_element_wise(texts[0], *rest, BLANK)
+    return pc.binary_join_element_wise(texts[0], *rest, EMPTY)

@@ -1,7 +1,7 @@
-"""Kinds of cells: what a single cell shows of the column that it stands in.
+"""Kinds of cells: what the shape of a single cell shows about its column.
 
-A kind is told for a whole batch at once, by patterns of RE2 that look at the cell's shape. They
-are rougher than the converters are, which have the last word: a shape is evidence, no more.
+The kinds of a whole batch are found at once, by patterns of RE2. These are rougher than the
+converters, which decide about each value: a kind is evidence about the column only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from importer.mapping.cells import Indices, mask_of
 
 OTHER = "other"
-"""The kind of all that shows nothing."""
+"""The kind of cells that show nothing about their column."""
 FALLS = "falls"
 """Not a kind of cell: how often a code is no greater than the one above it."""
 MOST_DIGITS = 15
@@ -33,24 +33,24 @@ _LOW = "(?:0?[1-9]|1[0-2])"
 _LONG_YEAR, _SHORT_YEAR = "[0-9]{4}(?:[^0-9]|$)", "[0-9]{2}(?:[^0-9]|$)"
 
 
-def _last(first: str, second: str, year: str, marks: str = "/-") -> str:
+def _year_last(first: str, second: str, year: str, marks: str = "/-") -> str:
     """A pattern of dates whose year stands last, with the same mark twice."""
     return "|".join(f"^{first}[{mark}]{second}[{mark}]{year}" for mark in marks)
 
 
-_SAME = "|".join(_last(f"0?{n}", f"0?{n}", _LONG_YEAR) for n in range(1, 13))
+_SAME = "|".join(_year_last(f"0?{n}", f"0?{n}", _LONG_YEAR) for n in range(1, 13))
 _DATES = (
     ("real_low", "^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-2])(?:[^0-9]|$)"),
     ("real_high", "^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[^0-9]|$)"),
-    ("day_first", _last(_HIGH, _LOW, _LONG_YEAR)),
-    ("month_first", _last(_LOW, _HIGH, _LONG_YEAR)),
+    ("day_first", _year_last(_HIGH, _LOW, _LONG_YEAR)),
+    ("month_first", _year_last(_LOW, _HIGH, _LONG_YEAR)),
     ("same", _SAME),
-    ("either", _last(_LOW, _LOW, _LONG_YEAR)),
-    ("dotted_high", _last(_HIGH, _LOW, "[0-9]", ".")),
-    ("dotted_low", _last(_LOW, _LOW, "[0-9]", ".")),
-    ("short_day_first", _last(_HIGH, _LOW, _SHORT_YEAR)),
-    ("short_month_first", _last(_LOW, _HIGH, _SHORT_YEAR)),
-    ("short_either", _last(_LOW, _LOW, _SHORT_YEAR)),
+    ("either", _year_last(_LOW, _LOW, _LONG_YEAR)),
+    ("dotted_high", _year_last(_HIGH, _LOW, "[0-9]", ".")),
+    ("dotted_low", _year_last(_LOW, _LOW, "[0-9]", ".")),
+    ("short_day_first", _year_last(_HIGH, _LOW, _SHORT_YEAR)),
+    ("short_month_first", _year_last(_LOW, _HIGH, _SHORT_YEAR)),
+    ("short_either", _year_last(_LOW, _LOW, _SHORT_YEAR)),
 )
 
 _GROUP = r"['’ \x{a0}\x{202f}\x{2009}"
@@ -85,19 +85,19 @@ KindNumbers = npt.NDArray[np.int8]
 
 
 def _by_pattern(patterns: KindPatterns) -> KindFinder:
-    """Tell kinds by patterns, of which the first that fits decides."""
+    """A function that finds kinds by patterns, of which the first that fits decides."""
 
     def kinds(texts: Any) -> Iterator[tuple[str, Indices]]:
-        """Tell the places of each kind, in the patterns' order."""
-        # A day or a price stands in many rows, and is looked at once.
+        """The places of each kind, in the patterns' order."""
+        # A day or a price stands in many rows: each distinct text is matched once.
         encoded = texts.dictionary_encode()
-        numbers = _fitting(encoded.dictionary, patterns)
+        numbers = _kind_numbers(encoded.dictionary, patterns)
         return _places(numbers[encoded.indices.to_numpy()], patterns)
 
     return kinds
 
 
-def _fitting(texts: Any, patterns: KindPatterns) -> KindNumbers:
+def _kind_numbers(texts: Any, patterns: KindPatterns) -> KindNumbers:
     left, places = texts, np.arange(len(texts))
     numbers = np.full(len(left), len(patterns), dtype=np.int8)
     for number, (_, pattern) in enumerate(patterns):
@@ -118,7 +118,7 @@ def _places(numbers: KindNumbers, patterns: KindPatterns) -> Iterator[tuple[str,
 
 
 def _codes(texts: Any) -> Iterator[tuple[str, Indices]]:
-    """Tell codes of digits by their length, those apart that begin with 0 or are too long."""
+    """Codes of digits by their length; codes that begin with 0 or are too long are of own kinds."""
     sizes = pc.binary_length(texts).to_numpy()
     is_code = mask_of(pc.ascii_is_decimal(texts))
     is_zero = is_code & mask_of(pc.starts_with(texts, "0"))

@@ -38,8 +38,8 @@ _ASCII_CLASS = re.compile(r"\\[wWdDsSbB]")
 
 
 def mistake_in(pattern: str) -> str | None:
-    """What makes a pattern unusable, for its author; None for a good one."""
-    # Here and below: a jobs file is loaded every few minutes, without Arrow.
+    """Why a pattern is unusable, in words for its author; None for a good one."""
+    # Imported late, here and below: jobs files are loaded every few minutes, and need no Arrow.
     import pyarrow as pa
 
     from importer.mapping.cells import matches
@@ -74,7 +74,7 @@ def _hint(words: str, pattern: str) -> str:
 
 
 def form_hint(pattern: str, text: str) -> str:
-    """What to do about a text that does not match."""
+    """The hint for a text that does not match."""
     if not text.isascii() and (found := _ASCII_CLASS.search(pattern)):
         return (
             f"write it in that form; or change pattern in the mapping, where {found[0]} knows the "
@@ -84,8 +84,8 @@ def form_hint(pattern: str, text: str) -> str:
     return "write it in that form; or change pattern in the mapping"
 
 
-def _found(texts: list[str], pattern: str) -> Any:
-    """Of which texts a pattern matches some part: an array of truth values."""
+def _matching(texts: list[str], pattern: str) -> Any:
+    """Which texts a pattern matches some part of: an array of truth values."""
     import pyarrow as pa
 
     from importer.mapping.cells import matches
@@ -112,7 +112,7 @@ class Pattern:
             self._asked[text] = None
             return True
         known = self._known.get(text)
-        return bool(_found([text], self._pattern)[0]) if known is None else known
+        return bool(_matching([text], self._pattern)[0]) if known is None else known
 
     def match_ahead(self, ask: Callable[[str], Any], about: Iterable[str]) -> None:
         """Match in one call all texts that `ask` will pass to :meth:`fits`; forget earlier ones.
@@ -127,7 +127,7 @@ class Pattern:
             asked = list(self._asked)
         finally:
             self._asked = None
-        found = _found(asked, self._pattern).tolist()
+        found = _matching(asked, self._pattern).tolist()
         self._known = dict(zip(asked, found, strict=True))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from importer.mapping.conversion import NOTHING, Converted, Converter, Fault, Finding
+from importer.mapping.conversion import NO_FINDING, Converted, Converter, Fault, Finding
 from importer.mapping.damage import (
     digits_lost,
     is_cut,
@@ -66,7 +66,7 @@ _ZERO_IN_BRACKETS = re.compile(
 
 
 def phone_converter(
-    region: str | None, format_: PhoneFormat, repair: bool = False, finding: Finding = NOTHING
+    region: str | None, format_: PhoneFormat, repair: bool = False, finding: Finding = NO_FINDING
 ) -> Converter:
     """A converter to the format; national numbers are taken to be at home in `region`.
 
@@ -91,7 +91,7 @@ def phone_converter(
             undamaged, fault = whole, number_damage(text, whole, repair)
             if not fault.warning:
                 return Converted(text, fault)
-        number = _read(undamaged, text, region, finding)
+        number = _read_number(undamaged, text, region, finding)
         if isinstance(number, Fault):
             if _is_damaged(undamaged):
                 return Converted(text, _damage(undamaged))
@@ -169,7 +169,9 @@ def possible_numbers(text: str, region: str | None) -> tuple[int, ...]:
     return tuple(int(f"{country}{national}") for country, national in found)
 
 
-def _read(text: str, shown: str, region: str | None, finding: Finding) -> PhoneNumber | Fault:
+def _read_number(
+    text: str, shown: str, region: str | None, finding: Finding
+) -> PhoneNumber | Fault:
     """Read a valid number, or say what is wrong with it; `shown` is the cell's whole text."""
     if (number := _without_bracketed_zero(text, region)) is not None:
         return number
@@ -387,7 +389,7 @@ def _why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
     expected = _lengths_after(country, national[:_PREFIX]) or possible
     if len(national) not in expected:
         noun = "digit" if len(national) == 1 else "digits"
-        return f"{len(national)} {noun}, expected {_either(expected)} after +{country}"
+        return f"{len(national)} {noun}, expected {_one_of(expected)} after +{country}"
     region = phonenumbers.region_code_for_country_code(country)
     where = f"after +{country}" if region == "001" else f"in {region}"
     return f"no number {where} begins like this: check the digits after +{country}"
@@ -401,7 +403,7 @@ def _why_no_number(error: NumberParseException, digits: str, region: str | None)
         return f'no country\'s code begins "{digits[:3]}"'
     expected = _possible_lengths(country_code_for_region(region)) if region else ()
     if expected:
-        return f"a number in {region} has {_either(expected)} digits after its country code"
+        return f"a number in {region} has {_one_of(expected)} digits after its country code"
     return "write it in international form, as +36301234567"
 
 
@@ -446,7 +448,7 @@ def _is_valid(country: int, national: str) -> bool:
     )
 
 
-def _either(numbers: Sequence[int]) -> str:
+def _one_of(numbers: Sequence[int]) -> str:
     if len(numbers) > 3:
         return f"{numbers[0]} to {numbers[-1]}"
     return " or ".join(map(str, numbers))

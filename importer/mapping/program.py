@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import BLANK, Cells, Mask, blanked, error_problem, not_blank, trimmed
-from importer.mapping.conversion import NOTHING, Fault, Finding
+from importer.mapping.cells import EMPTY, Cells, Mask, blanked, error_problem, not_blank, trimmed
+from importer.mapping.conversion import NO_FINDING, Fault, Finding
 from importer.mapping.damage import garbled
 from importer.mapping.fast_paths import FastPath, fast_path
 from importer.mapping.patterns import Pattern
@@ -28,13 +28,13 @@ from importer.mapping.text import squeeze, trim
 from importer.mapping.values import JOINT, Value, compile_value, longest_first
 from importer.model import Problem, Severity, column_letters
 
-REMEMBERED = 4096
-"""Distinct texts whose values are kept from batch to batch, a program."""
+MEMO_SIZE = 4096
+"""Distinct texts in a program's memo, which is kept from batch to batch."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """What a program gives: texts to send (blank where nothing is), and which rows had data.
+    """The result of a program: texts to send (blank for nothing), and which rows had data.
 
     The texts are an Arrow array of large strings. A constant or a default is no data.
     """
@@ -73,10 +73,7 @@ class Headers:
         return bool(self._places(name))
 
     def first(self, names: Sequence[str]) -> str:
-        """The first of several names that the sheet has; one written exactly so comes before all.
-
-        The first name, where it has none of them.
-        """
+        """The first of several names that the sheet has, exact matches first; else `names[0]`."""
         exact = next((name for name in names if self._exact(name)), None)
         return exact or next((name for name in names if self._places(name)), names[0])
 
@@ -122,7 +119,7 @@ class Headers:
 
 
 def _folded(name: str) -> str:
-    """A header without what people do not see or do not heed: case, white space, marks."""
+    """A header without case, white space and direction marks, which people overlook."""
     plain = squeeze(unicodedata.normalize("NFC", name))
     return unicodedata.normalize("NFC", plain.casefold())
 
@@ -146,7 +143,7 @@ class Program:
     value: Callable[[str], Value] | None = None
     fast: FastPath | None = None
     pattern: Pattern | None = None
-    remembered: dict[str, Value] = field(default_factory=dict, repr=False)
+    memo: dict[str, Value] = field(default_factory=dict, repr=False)
 
     @property
     def header(self) -> str | None:
@@ -162,18 +159,18 @@ class Program:
         """Compute the column for one batch."""
         rule = self.rule
         if rule.value is not None:
-            return Column(cells.constant(rule.value), cells.nothing)
+            return Column(cells.constant(rule.value), cells.no_rows)
         problems: list[Problem] = []
         broken = self._broken(cells, problems)
         problems.extend(self._garbled(cells))
         texts = self.fetch(cells)
         data = not_blank(texts)
         texts = blanked(texts, broken)
-        faulty = cells.nothing
+        faulty = cells.no_rows
         if self.value is not None:
             texts, faulty = self._convert(cells, texts, problems)
         if rule.default is not None:
-            # What an error has blanked stays blank.
+            # Cells that are blank because of an error get no default.
             blank = ~(not_blank(texts) | broken | faulty)
             texts = pc.if_else(pa.array(blank), pa.scalar(rule.default, texts.type), texts)
         if rule.required:
@@ -183,7 +180,7 @@ class Program:
         return Column(texts, data, tuple(problems))
 
     def _broken(self, cells: Cells, problems: list[Problem]) -> Mask:
-        broken = cells.nothing
+        broken = cells.no_rows
         for column, name in zip(self.columns, self.names, strict=True):
             errors = cells.errors(column)
             if not errors.any():
@@ -215,7 +212,7 @@ class Program:
 
     def sound_texts(self, cells: Cells) -> Any:
         """What :meth:`fetch` gives, blank where a cell holds an error."""
-        broken = cells.nothing
+        broken = cells.no_rows
         for column in self.columns:
             broken = broken | cells.errors(column)
         return blanked(self.fetch(cells), broken)
@@ -227,7 +224,7 @@ class Program:
         if self.rule.remove_prefix is not None:
             columns = [without_prefix(texts, self.rule) for texts in columns]
         if self.rule.multiple:
-            # A cell's own joint is white space to people, and divides nothing.
+            # The character of JOINT in a cell is a blank to people, and divides nothing.
             columns = [pc.replace_substring(column, JOINT, " ") for column in columns]
         if self.rule.template is not None:
             return _fill(self.rule.template, columns)
@@ -237,23 +234,23 @@ class Program:
         return _join(columns, " " if joint is None else joint)
 
     def _convert(self, cells: Cells, texts: Any, problems: list[Problem]) -> tuple[Any, Mask]:
-        """Settle what has a fast path, and take each distinct text of what is left on its own."""
+        """Convert by the fast path what it can, and each other distinct text on its own."""
         settled = None if self.fast is None else self.fast(texts)
-        open_ = ~cells.nothing if settled is None else not_blank(texts) & ~settled.known
+        open_ = ~cells.no_rows if settled is None else not_blank(texts) & ~settled.known
         left = np.flatnonzero(open_)
         if settled is not None and not len(left):
-            return settled.values, cells.nothing
+            return settled.values, cells.no_rows
         encoded = (texts if settled is None else texts.take(pa.array(left))).dictionary_encode()
         codes = encoded.indices.to_numpy()
         distinct: list[str] = encoded.dictionary.to_pylist()
         if self.pattern is not None and self.value is not None:
-            new = [text for text in distinct if text and text not in self.remembered]
+            new = [text for text in distinct if text and text not in self.memo]
             self.pattern.match_ahead(self.value, new)
         found = [self._value(text) for text in distinct]
         sent = pa.array([value.text for value in found], pa.large_string()).take(encoded.indices)
         if settled is not None:
             sent = pc.replace_with_mask(settled.values, pa.array(open_), sent)
-        faulty = cells.nothing
+        faulty = cells.no_rows
         faults = np.array([bool(value.faults) for value in found], dtype=bool)
         if faults.any():
             faulty = faulty.copy()
@@ -280,12 +277,12 @@ class Program:
     def _value(self, text: str) -> Value:
         if not text or self.value is None:
             return Value(text)
-        value = self.remembered.get(text)
+        value = self.memo.get(text)
         if value is None:
             value = self.value(text)
-            if len(self.remembered) >= REMEMBERED:
-                self.remembered.clear()
-            self.remembered[text] = value
+            if len(self.memo) >= MEMO_SIZE:
+                self.memo.clear()
+            self.memo[text] = value
         return value
 
     def _missing(self, row: int) -> Problem:
@@ -316,8 +313,8 @@ def _join(columns: Sequence[Any], joint: str) -> Any:
     joined = columns[0]
     for column in columns[1:]:
         both = pa.array(not_blank(joined) & not_blank(column))
-        between = pc.if_else(both, pa.scalar(joint, pa.large_string()), BLANK)
-        joined = pc.binary_join_element_wise(joined, between, column, BLANK)
+        between = pc.if_else(both, pa.scalar(joint, pa.large_string()), EMPTY)
+        joined = pc.binary_join_element_wise(joined, between, column, EMPTY)
     return joined
 
 
@@ -325,7 +322,7 @@ def _fill(template: str, columns: Sequence[Any]) -> Any:
     """Fill a template; it is blank where all its cells are."""
     texts = [pa.scalar(text, pa.large_string()) for text in TEMPLATE_COLUMN.split(template)[::2]]
     parts = [part for pair in zip(texts[:-1], columns, strict=True) for part in pair]
-    filled = pc.binary_join_element_wise(*parts, texts[-1], BLANK)
+    filled = pc.binary_join_element_wise(*parts, texts[-1], EMPTY)
     some = np.logical_or.reduce([not_blank(column) for column in columns])
     return trimmed(blanked(filled, ~some))
 
@@ -348,7 +345,7 @@ def bind(placed: PlacedRule, headers: Headers, spec: MappingSpec, target: str) -
 
 
 def compiled(
-    program: Program, type_: Type, spec: MappingSpec, finding: Finding = NOTHING
+    program: Program, type_: Type, spec: MappingSpec, finding: Finding = NO_FINDING
 ) -> Program:
     """The program with its rule compiled; `finding` is what the whole column says of its cells."""
     rule = program.rule
@@ -360,5 +357,5 @@ def compiled(
         value=compile_value(rule, type_, spec.region, spec.timezone, finding, pattern),
         pattern=pattern,
         fast=fast_path(rule, type_, spec.region, finding),
-        remembered={},
+        memo={},
     )

@@ -1,4 +1,4 @@
-"""What comes of an evaluated batch: records of the rows that are sent, and the key of each row.
+"""From an evaluated batch to the records that are sent, and to the key of each row.
 
 A key is the text that ``rows.unique`` says makes two rows the same. Phones are compared as numbers
 whatever form is sent, e-mails without regard to case. A row in which any part is blank has no key:
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.mapping.cells import Cells, Mask, arrow_texts, blanked, not_blank, or_null
-from importer.mapping.contacts import ContactsColumns, ContactsProgram, normal_program
+from importer.mapping.contacts import BatchContacts, ContactsProgram, normal_program
 from importer.mapping.program import Column, Program
-from importer.mapping.spec import MappingSpec, Rule, Type
+from importer.mapping.spec import MappingSpec, Mistake, Rule, Type
 from importer.mapping.values import JOINT
 from importer.model import Checked, ContactTexts, Phones, Records
 
@@ -38,11 +38,11 @@ class RuledColumn:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A batch after its mapping: its columns, computed, and what was found wrong with its rows."""
+    """A batch after its mapping: the computed columns, and the problems of its rows."""
 
     cells: Cells
     form: Mapping[str, RuledColumn]
-    contacts: ContactsColumns
+    contacts: BatchContacts
     phone_field: Column | None
     premium: Mapping[str, RuledColumn]
     disposition: Mapping[str, RuledColumn]
@@ -51,7 +51,7 @@ class Evaluated:
 
 
 def assemble(done: Evaluated, stamp: str | None, run_id: str) -> Records:
-    """The records of all rows of a batch, in order; for invalid rows they mean nothing."""
+    """The records of all rows of a batch, in order; those of invalid rows must not be sent."""
     rows = done.cells.batch.rows
     form = {name: ruled.texts() for name, ruled in done.form.items()}
     if stamp is not None:
@@ -69,7 +69,7 @@ def assemble(done: Evaluated, stamp: str | None, run_id: str) -> Records:
     )
 
 
-def _contacts(contacts: ContactsColumns) -> Iterator[tuple[str, ContactTexts]]:
+def _contacts(contacts: BatchContacts) -> Iterator[tuple[str, ContactTexts]]:
     for n, columns in contacts.numbered.items():
         parts = {
             part: RuledColumn(column, rule, "text").texts()
@@ -84,7 +84,7 @@ def _contacts(contacts: ContactsColumns) -> Iterator[tuple[str, ContactTexts]]:
 
 
 def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count: int) -> pa.Array:
-    """What the rule says, or else the lowest contact that there is."""
+    """The value of the rule, or else the lowest contact that exists."""
     field = pa.nulls(count, pa.large_string())
     for key in reversed(contacts):
         name = pa.scalar(f"phone{key}", pa.large_string())
@@ -96,8 +96,9 @@ def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count
 class KeyPart:
     """One entry of ``rows.unique``.
 
-    Where a phone is not sent as a number, `normal` gives that of a form field, and `by_number`
-    says that it is to be taken from the contacts. `header` is None where no column fills it.
+    Where a phone is sent in another form than its number, `normal` computes the number of a form
+    field, and `by_number` says that it is taken from the contacts. `header` is None where no column
+    fills the target.
     """
 
     target: str
@@ -111,18 +112,18 @@ class KeyPart:
         """The target's parts."""
         return self.target.split(".", 2) if self.target[0] == "c" else self.target.split(".", 1)
 
-    def column(self, cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns) -> Any:
+    def column(self, cells: Cells, form: Mapping[str, Column], contacts: BatchContacts) -> Any:
         """The key texts of a batch, an Arrow array."""
         texts = self._sent(form, contacts)
         if self.normal is not None:
             numbers = self.normal.run(cells).texts
-            # What is no number is compared as it is sent, and what is not sent is no key.
+            # A text that is no number is compared as it is sent; without a text there is no key.
             return pc.if_else(pa.array(not_blank(texts) & not_blank(numbers)), numbers, texts)
         if self.by_number and contacts.phones is not None:
             return _numbers(texts, contacts.phones, int(self.path[1]))
         return pc.utf8_lower(texts) if self.type == "email" else texts
 
-    def _sent(self, form: Mapping[str, Column], contacts: ContactsColumns) -> Any:
+    def _sent(self, form: Mapping[str, Column], contacts: BatchContacts) -> Any:
         match self.path:
             case ["form", name]:
                 return _with_data(form[name])
@@ -134,12 +135,12 @@ class KeyPart:
 
 
 def _with_data(column: Column) -> Any:
-    """The values that come from cells: a default is no data, and makes no two rows the same."""
+    """The values that come from cells: two rows with the same default are no duplicates."""
     return blanked(column.texts, ~column.data)
 
 
 def _numbers(texts: Any, phones: Phones, contact: int) -> Any:
-    """A contact's phones as numbers, where they stand in cells and are such."""
+    """A contact's phones, those from cells that are valid as numbers."""
     numbers = texts.to_numpy(zero_copy_only=False).copy()
     mine = phones.given & (phones.contacts == contact)
     numbers[phones.places[mine]] = phones.numbers[mine].astype(str)
@@ -147,7 +148,7 @@ def _numbers(texts: Any, phones: Phones, contact: int) -> Any:
 
 
 def row_keys(
-    parts: Sequence[KeyPart], cells: Cells, form: Mapping[str, Column], contacts: ContactsColumns
+    parts: Sequence[KeyPart], cells: Cells, form: Mapping[str, Column], contacts: BatchContacts
 ) -> Any | None:
     """The key of each row of a batch, blank where it has none; None where nothing is unique."""
     if not parts:
@@ -162,10 +163,10 @@ def row_keys(
 
 def compile_keys(
     spec: MappingSpec, form: Mapping[str, Program], contacts: ContactsProgram
-) -> tuple[list[KeyPart], list[tuple[tuple[str, ...], str]]]:
-    """Compile ``rows.unique``; the second list says which entries this sheet cannot fill."""
+) -> tuple[list[KeyPart], list[Mistake]]:
+    """Compile ``rows.unique``; the second list has the entries that this sheet cannot fill."""
     parts: list[KeyPart] = []
-    missing: list[tuple[tuple[str, ...], str]] = []
+    missing: list[Mistake] = []
     types = {".".join(placed.path): placed.type for placed in spec.placed_rules()}
     for i, target in enumerate(spec.rows.unique or ()):
         program = _program(target, form, contacts)

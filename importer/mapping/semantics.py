@@ -1,4 +1,4 @@
-"""What the parts of a mapping mean together: contradictions, and what it needs of a project."""
+"""Contradictions between the parts of a mapping, and the project that a mapping needs."""
 
 from __future__ import annotations
 

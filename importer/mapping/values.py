@@ -1,11 +1,11 @@
-"""What a rule does to one text: divide, case, map, convert, check; a pure function, compiled once.
+"""What a rule does to one text (divide, case, map, convert, check), compiled to a pure function.
 
 The order is fixed: split → trim → case → map → type → min/max → length and pattern → choices →
 pipe. Each piece of a multiple value goes through it by itself.
 
 The converters by type stand at the end: :data:`CONVERTERS` has a builder for each type but
-``text``. A converter is a pure function of one text that is not blank, so its results can be
-remembered for texts that come again.
+``text``. A converter is a pure function of one text that is not blank, so its results can be kept
+in a memo.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from importer.mapping.conversion import NOTHING, Converted, Converter, Fault, Finding
+from importer.mapping.conversion import NO_FINDING, Converted, Converter, Fault, Finding
 from importer.mapping.damage import fill_up
 from importer.mapping.dates import date_converter
 from importer.mapping.patterns import Pattern, form_hint
@@ -55,7 +55,7 @@ def compile_value(
     type_: Type,
     region: str | None,
     timezone: str | None,
-    finding: Finding = NOTHING,
+    finding: Finding = NO_FINDING,
     pattern: Pattern | None = None,
 ) -> Callable[[str], Value] | None:
     """The function of a rule, or None where it sends the trimmed text as it is.
@@ -65,14 +65,14 @@ def compile_value(
     """
     steps = list(_steps(rule, type_, ConversionContext(region, timezone, finding), pattern))
     if not rule.multiple:
-        return (lambda text: _through(text, steps, rule)) if steps else None
+        return (lambda text: _run_steps(text, steps, rule)) if steps else None
     divide = _divider(rule)
 
     def many(text: str) -> Value:
         pieces: dict[str, None] = {}
         faults: list[tuple[Fault, Severity]] = []
         for piece, fault in dict.fromkeys(divide(text)):
-            value = _through(piece, steps, rule, fault)
+            value = _run_steps(piece, steps, rule, fault)
             faults += value.faults
             if value.text:
                 pieces[value.text] = None
@@ -82,12 +82,11 @@ def compile_value(
 
 
 def translated(rule: Rule, spec: MappingSpec, sent: str, instead: str) -> Rule | None:
-    """The rule of a form field by which another text is sent `instead`; None where no map can.
+    """The rule of a form field, changed to send `instead` for `sent`; None where no map can do so.
 
-    The keys of a `map` are compared with single values after ``case`` and before they are
-    converted. So what is `sent` is itself such a key, unless the `map` makes it of others, which
-    then get the new text, or a converter makes it of texts that say it in another way. A default
-    and the choices follow.
+    A rule's ``map`` is looked up after ``case`` and before conversion. So the new map translates
+    `sent` itself, and whatever its entries turned into `sent`; it cannot where only a converter
+    makes `sent` of other spellings. The default and the choices are adapted.
     """
     if rule.value is not None:
         return None
@@ -112,19 +111,19 @@ def translated(rule: Rule, spec: MappingSpec, sent: str, instead: str) -> Rule |
 
 
 def _values_of(rule: Rule, spec: MappingSpec) -> Callable[[str], str]:
-    """What a rule of a form field makes of a single value whose case is as it is to be."""
+    """The function of a form field's rule on a single value, from its ``map`` on."""
     context = ConversionContext(spec.region, spec.timezone)
     as_it_is = rule.model_copy(update={"case": None})
     steps = list(_steps(as_it_is, rule.type or "text", context, None))
-    return lambda text: _through(key_in_map(text, rule), steps, rule).text
+    return lambda text: _run_steps(key_in_map(text, rule), steps, rule).text
 
 
-def _through(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None = None) -> Value:
-    """Take a text through the steps, until it is blank or a fault ends it.
+def _run_steps(text: str, steps: Sequence[Step], rule: Rule, found: Fault | None = None) -> Value:
+    """Run the steps on a text, until it is blank or a fault ends them.
 
-    `found` is a fault of the text from before the first step, and is treated like that of a step.
-    With ``on_error: warn`` a value that fails a check is still converted, and one that cannot be
-    converted goes on as it came, so that all that is wrong with it is told.
+    `found` is a fault of the text itself, and is treated like the fault of a step. With
+    ``on_error: warn`` all steps are run in spite of faults, on the unconverted text where a step
+    could not convert it, so that each fault is reported.
     """
     value = text
     faults: list[tuple[Fault, Severity]] = []
@@ -173,10 +172,10 @@ def key_in_map(text: str, rule: Rule) -> str:
     return as_cell(text) if rule.trim else text
 
 
-def looked_up(rule: Rule, type_: Type, finding: Finding) -> Callable[[str], Iterator[str]]:
-    """The function that gives the values of a text by which a rule looks in its map.
+def map_keys(rule: Rule, type_: Type, finding: Finding) -> Callable[[str], Iterator[str]]:
+    """A function from a cell's text to the texts by which the rule looks into its ``map``.
 
-    Those are left out that the rule refuses before that, since they could not be divided.
+    Pieces that the rule refuses because they could not be divided are left out.
     """
     steps = list(_steps_before_map(rule, type_, ConversionContext(None, None, finding)))
     divide = _divider(rule) if rule.multiple else None
@@ -197,11 +196,11 @@ def looked_up(rule: Rule, type_: Type, finding: Finding) -> Callable[[str], Iter
 
 def _bounds(rule: Rule, type_: Type, context: ConversionContext) -> Iterator[Step]:
     """A step that compares values with the rule's bounds, in a form that has an order."""
-    plain = sort_key(rule, type_, context._replace(finding=NOTHING))
+    plain = sort_key(rule, type_, context._replace(finding=NO_FINDING))
     key = sort_key(rule, type_, context)
     if plain is None or key is None:
         return
-    # The bounds are the mapping's own: what a spreadsheet program did to the column is not theirs.
+    # The bounds stand in the mapping: the column's finding does not apply to them.
     low = plain(rule.min) if rule.min is not None else None
     high = plain(rule.max) if rule.max is not None else None
 
@@ -282,7 +281,7 @@ def _choice_fault(text: str, rule: Rule) -> Fault:
 
 
 def _pipe(text: str, rule: Rule) -> Converted:
-    """Keep a stray `|` from dividing a value: the service would create one of each part."""
+    """Refuse or replace a `|` inside a value: the service would divide the value there."""
     if PIPE not in text:
         return Converted(text)
     if rule.pipe == "replace":
@@ -307,11 +306,11 @@ def separators_of(rule: Rule) -> list[str]:
 
 
 Pieces = list[tuple[str, Fault | None]]
-"""The values of a cell, and what is wrong with each before anything is done to it."""
+"""The values of a cell, each with the fault that dividing the cell has found in it."""
 
 _QUOTE = '"'
 QUOTES_AND_BRACKETS = re.compile(r'["\[\]“”„({]')
-"""A cell with one of these is divided with regard to what they hold together."""
+"""A cell with one of these needs more than a split at the marks: :func:`_divider` says what."""
 _TYPOGRAPHIC = "“”„"
 _LONGEST_LIST = 1 << 16
 
@@ -346,13 +345,15 @@ def _divider(rule: Rule) -> Callable[[str], Pieces]:
                     yield piece, fault
             return
         divided = rule.split or rule.pipe == "split" or not held_together
-        parts = _parts(cell, pattern) if held_together else pattern.split(cell)
+        parts = _split_outside_quotes(cell, pattern) if held_together else pattern.split(cell)
         bares = [trim(part) for part in (parts if divided else [cell])]
-        torn = _torn(bares)
+        torn = _within_torn_bracket(bares)
         for index, bare in enumerate(bares):
-            sound = _sound_part(bare, torn[index]) if held_together and divided else (bare, None)
+            sound = (
+                _unquoted_piece(bare, torn[index]) if held_together and divided else (bare, None)
+            )
             piece, fault = sound
-            # A prefix at the cell's own front is off already: once is enough.
+            # A prefix at the front of the cell was taken off before, and is taken off only once.
             if index or piece != bare:
                 piece = _without_prefix(piece, prefixes)
             if piece:
@@ -371,7 +372,7 @@ def _without_prefix(text: str, prefixes: Sequence[str]) -> str:
     return text if found is None else trim(text.removeprefix(found))
 
 
-def _parts(cell: str, pattern: re.Pattern[str]) -> Iterator[str]:
+def _split_outside_quotes(cell: str, pattern: re.Pattern[str]) -> Iterator[str]:
     """Divide at the marks outside of quotes; from a quote that is never closed, all is one part.
 
     A quote after a digit opens nothing: it is the sign for inches.
@@ -393,7 +394,7 @@ _CLOSING = {")": "(", "}": "{"}
 _BRACKETS = re.compile(r"[(){}]")
 
 
-def _torn(parts: Sequence[str]) -> list[bool]:
+def _within_torn_bracket(parts: Sequence[str]) -> list[bool]:
     """Which parts of a divided cell lie within a bracket that the division has cut in two.
 
     A bracket that never closes, or was never opened, as in "a) first", shows nothing.
@@ -414,7 +415,7 @@ def _torn(parts: Sequence[str]) -> list[bool]:
     return [depth > 0 for depth in accumulate(changes[:-1])]
 
 
-def _sound_part(part: str, torn: bool) -> tuple[str, Fault | None]:
+def _unquoted_piece(part: str, torn: bool) -> tuple[str, Fault | None]:
     value, fault = _unquoted(part)
     if not torn or (fault is not None and not fault.warning):
         return value, fault
@@ -461,7 +462,7 @@ def _json_list(cell: str) -> Pieces | None:
     if not cell.startswith("[") or not cell.endswith("]") or len(cell) > _LONGEST_LIST:
         return None
     try:
-        # Numbers keep the digits they are written with.
+        # Numbers keep the digits that they are written with.
         found = json.loads(cell, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
@@ -473,7 +474,7 @@ def _json_list(cell: str) -> Pieces | None:
             hint = "write the values as one list, without others in it"
             pieces.append((inner, Fault("nested_list", f"a list holds another: {inner}", hint)))
         elif value is not None and (piece := trim(unicodedata.normalize("NFC", value))):
-            pieces.append(_sound(piece))
+            pieces.append(_without_forbidden(piece))
     return pieces
 
 
@@ -481,10 +482,10 @@ def _no_constant(name: str) -> str:
     raise ValueError(name)
 
 
-def _sound(piece: str) -> tuple[str, Fault | None]:
-    """A piece without what JSON can spell and no text may hold, and a fault that says so.
+def _without_forbidden(piece: str) -> tuple[str, Fault | None]:
+    """A piece of JSON without characters that no text may hold, with a fault if there were any.
 
-    That is half a surrogate pair, NUL, and the mark that stands between cells.
+    These are halves of surrogate pairs, NUL, and `JOINT`.
     """
     plain = re.sub(f"[\\0{JOINT}\ud800-\udfff]", "\ufffd", piece)
     if plain == piece:
@@ -524,11 +525,11 @@ _VALUEID = "write the id of the value; or leave type: valueid out to send its na
 
 
 class ConversionContext(NamedTuple):
-    """What a converter needs to know of the mapping around its rule, and of the rule's column."""
+    """What a converter needs besides its rule: the mapping's options, and the column's finding."""
 
     region: str | None
     timezone: str | None
-    finding: Finding = NOTHING
+    finding: Finding = NO_FINDING
 
 
 def converter_for(rule: Rule, type_: Type, context: ConversionContext) -> Converter | None:

@@ -1,4 +1,4 @@
-"""Writing YAML: every text so that it is read back as the same, bare where that is safe."""
+"""Writing YAML so that each text is read back as it was; without quotes where that is safe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 UNSURE = "unsure: "
-"""What a draft's remark on a guess begins with; the rest of it says why."""
+"""What a draft's remark on a guess begins with; the rest of the remark says why."""
 
 _BARE = re.compile(r"[^\W\d_](?:[\w .-]*\w)?")
 _SPECIAL = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
@@ -20,12 +20,12 @@ def scalar(value: object) -> str:
         case int():
             return str(value)
         case str() if _BARE.fullmatch(value) and value.casefold() not in _SPECIAL:
-            return value if value.isprintable() else quoted(value)
+            return value if value.isprintable() else double_quoted(value)
         case _:
-            return quoted(str(value))
+            return double_quoted(str(value))
 
 
-def quoted(text: str) -> str:
+def double_quoted(text: str) -> str:
     """A text in double quotes, with escapes for all that does not print."""
     return '"' + "".join(map(_escaped, text)) + '"'
 

@@ -193,14 +193,14 @@ class Examination:
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
-        watch, look = self.bound.watch(), self.look
+        fact_counter, look = self.bound.fact_counter(), self.look
         edits, named = look.edits, 0
 
         def learn(batch: Batch) -> None:
             """Take in what stands in the columns once they are mended, to judge them by it."""
             nonlocal named
             mended = edits.over(batch)
-            watch.add(edits.kept(mended))
+            fact_counter.add(edits.kept(mended))
             self.fill.add(mended)
             named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0
 
@@ -215,7 +215,7 @@ class Examination:
         if named < len(edits.rows):
             refuse_unknown_rows(edits, look.copy)
         self.cells_digest = snapshot.digest
-        self.facts = watch.facts()
+        self.facts = fact_counter.facts()
         self.bound = self.bound.with_facts(self.facts)
         if look.log is not None:
             _keep_original(source.original, _original_beside(look.log))

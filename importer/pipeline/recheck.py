@@ -260,15 +260,15 @@ class Recheck:
             return replace(before, edits=edits), changed
         # Rows that are left out show nothing, so all columns may show something else without them.
         concerned = None if others else touched
-        programs = self._plain.reading(concerned)
-        watch = self._plain.watch(concerned)
+        programs = self._plain.programs_reading(concerned)
+        fact_counter = self._plain.fact_counter(concerned)
         counters = {label: FillCounter([self.info.headers[label]]) for label in touched}
         columns = sorted({*touched, *(label for p, _ in programs for label in p.columns)})
         used = set(self._plain.used)
         for place, batch in enumerate(self._snapshot.batches(columns)):
             raise_if_stopped(stop)
             was, is_now = before.edits.over(batch), edits.over(batch)
-            watch.add(edits.kept(is_now))
+            fact_counter.add(edits.kept(is_now))
             for label, counter in counters.items():
                 counter.add(Batch(is_now.rows, {0: is_now.columns[label]}))
             differs = np.zeros(len(batch), np.bool_)
@@ -282,7 +282,7 @@ class Recheck:
             fill[label] = counter.columns()[0]
         watched = {program.target for program, _ in programs}
         kept = {t: counts for t, counts in before.facts.targets.items() if t not in watched}
-        facts = Facts({**kept, **watch.facts().targets})
+        facts = Facts({**kept, **fact_counter.facts().targets})
         bound, checked = self._plain.with_facts(facts), before.checked
         if bound.findings == before.bound.findings:
             # The cells are read as before, by programs that remember what they have read.

@@ -138,7 +138,7 @@ FORMS = {
 @given(st.integers(0, 2**32), st.sampled_from(sorted(FORMS)))
 def test_a_genuine_column_of_dates_is_never_taken_for_damaged(seed: int, how: str) -> None:
     chance = random.Random(seed)
-    watch = GENUINE.watch()
+    watch = GENUINE.fact_counter()
     days = some_days(seed, 500)
     watch.add(batch_of([[day.strftime(chance.choice(FORMS[how]))] for day in days]))
     remarks = GENUINE.with_facts(watch.facts()).remarks

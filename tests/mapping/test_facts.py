@@ -37,7 +37,7 @@ ROWS = st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=25)
 
 
 def facts_of(plan: BoundMapping, rows: Sequence[Sequence[str]], cuts: Sequence[int] = ()) -> Facts:
-    watch = plan.watch()
+    watch = plan.fact_counter()
     places = sorted({0, *cuts, len(rows)})
     for first, last in pairwise(places):
         watch.add(batch_of(rows[first:last], first + 2))

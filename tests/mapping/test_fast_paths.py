@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.api.request import encode
-from importer.mapping.conversion import Bare, Converter, Finding
+from importer.mapping.conversion import BareMeaning, Converter, Finding
 from importer.mapping.fast_paths import Settled, fast_emails, fast_path, fast_phones
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import CONVERTERS, JOINT, ConversionContext, Value, compile_value
@@ -200,7 +200,7 @@ def test_without_a_region_there_is_no_fast_path(region: str | None) -> None:
 
 FINDINGS = [
     Finding(bare=bare, plus_expected=expected)
-    for bare in get_args(Bare)
+    for bare in get_args(BareMeaning)
     for expected in (False, True)
 ]
 

@@ -75,7 +75,7 @@ def codes(text: str, headers: Sequence[str], *rows: Sequence[str]) -> list[str]:
 def informed(text: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> BoundMapping:
     """Compile a mapping for a sheet, and let it know what these rows show."""
     plan = plan_of(text, headers)
-    watch = plan.watch()
+    watch = plan.fact_counter()
     watch.add(batch_of(rows))
     return plan.with_facts(watch.facts())
 
