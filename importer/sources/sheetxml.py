@@ -49,7 +49,7 @@ KNOWN_ERRORS = frozenset(b"#NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A".split
 _START = re.compile(rb"<(?P<prefix>[\w.-]+:)?sheetData(?:\s[^<>]*?)?(?P<end>/?)>")
 _ROW_NUMBER = re.compile(rb'<row r="([0-9]{1,7})"')
 _CELL = re.compile(
-    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|</(?:[^\s<>/:=\"']+:)?(?P<closed>c)\s*>"
+    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|</(?:[^\s<>/:=\"']+:)?(?P<closed>c|row)\s*>"
     rb"|<(?:[^\s<>/:=\"']+:)?(?P<tag>row|c)(?P<attributes>\s[^<>]*?)?(?P<empty>/)?>",
     re.DOTALL,
 )
@@ -216,11 +216,14 @@ class _Look:
         for match in _CELL.finditer(part):
             if match["tag"] is None and match["closed"] is None:
                 continue
-            # A cell without an end ends where another begins, or each would be looked for to the
-            # end of the part.
+            # A cell without an end ends where another begins or its row ends: else each would be
+            # looked for to the end of the part.
             if cell is not None:
                 hidden = self._end_cell(cell, part[cell.begin : match.start()], hidden)
                 cell = None
+            if match["closed"] == b"row":
+                # What follows outside of a row, whose tag may be damaged, is not hidden with it.
+                column, hidden = -1, False
             if match["tag"] is None:
                 continue
             pairs = _ATTRIBUTE.findall(match["attributes"] or b"")
@@ -228,7 +231,9 @@ class _Look:
             if match["tag"] == b"row":
                 number = attributes.get(b"r", b"")
                 row, column = int(number) - 1 if number.isdigit() else row + 1, -1
-                hidden = _HIDDEN.search(match["attributes"] or b"") is not None
+                hidden = (
+                    not match["empty"] and _HIDDEN.search(match["attributes"] or b"") is not None
+                )
                 continue
             place = _place(attributes.get(b"r", b"")) or (row, column + 1)
             column = place[1]

@@ -310,6 +310,21 @@ def test_a_damaged_sheet_is_read_or_refused_in_one_way(
     assert usual == by_tags
 
 
+def test_a_cell_whose_row_has_a_damaged_tag_is_not_hidden_with_the_row_above(
+    tmp_path: Path,
+) -> None:
+    rows = (
+        '<row r="1"><c r="A1" t="str"><v>Name</v></c></row>'
+        '<row r="2" hidden="1"><c r="A2"></c></row>'
+        '<r&#0;ow r="3"><c r="A3" t="str"><v>Anna</v></c></row>'
+    )
+    content = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'
+    usual, by_tags = read_both(book(tmp_path / "s.xlsx", content.encode(), None, of_1904=False))
+    assert usual == by_tags
+    assert not isinstance(usual, str)
+    assert usual[0].problems == ()
+
+
 def both_ways(path: Path, **options: object) -> list[tuple[int, list[str]]]:
     """The rows of a sheet, whose spelling makes no difference."""
     usual, by_tags = read_both(path, **options)
