@@ -1,12 +1,12 @@
-"""The columns of a sheet as a draft sees them: a sample of each, its type, and lists in its cells.
+"""Samples of a sheet's columns, and guesses of their types and of lists in their cells.
 
 How full columns are, and which are filled where others are blank, is counted over the whole
 sheet; texts are taken from the first batch and from some rows of each that follows.
 
-Types are asked of the converters that a check uses. Where the header tells the type, most of the
-texts have to fit; where it does not, nearly all of them for types that nothing else looks like,
-and all of them for numbers and yes or no. What can be read in two ways (day and month, decimal
-mark) is never guessed: it stays text.
+A type is guessed where the converter that a check uses accepts the texts. Where the header names
+the type, most of the texts have to fit. Where it does not, nearly all must for types that nothing
+else looks like, and all for numbers and yes or no. Texts that can be read in two ways (day and
+month, decimal mark) are never guessed, and stay text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from importer.drafting.headers import Meaning, Role, words_of
-from importer.drafting.yaml import shown
+from importer.drafting.yaml import quoted
 from importer.mapping.cells import Cells, not_blank
 from importer.mapping.program import Headers
 from importer.mapping.spec import Rule, Type
@@ -33,13 +33,16 @@ from importer.mapping.writing import UNSURE, flow
 from importer.model import Batch, Severity
 
 MOST_COLUMNS = 1000
-"""Columns that are looked at: a mapping of more is none that a person reads."""
+"""Columns that are looked at: nobody reads a mapping of more."""
 
 _MOST_TEXTS = 1000
+"""Distinct texts of a column in the sample."""
 
 _ROWS_OF_A_BATCH = 64
+"""Rows of each batch but the first whose texts are sampled."""
 
 _PAIRED = 256
+"""The first columns, of which each two are compared by the rows in which they are filled."""
 
 _LONGEST_HEADER = 300
 
@@ -62,8 +65,8 @@ PERSONAL = frozenset(
 class SampledColumn:
     """One column: of `rows` rows `filled` hold something, `errors` of these a spreadsheet error.
 
-    `texts` counts the distinct texts of the sample, errors and blanks apart. `fault`
-    says why a mapping cannot name the column.
+    `texts` counts the distinct texts of the sample, without errors and blanks. `fault` says why a
+    mapping cannot name the column.
     """
 
     index: int
@@ -76,7 +79,7 @@ class SampledColumn:
 
     @property
     def constant(self) -> bool:
-        """Whether every row holds the same."""
+        """Whether every row holds the same text."""
         return len(self.texts) == 1 and self.filled == self.rows > 1 and not self.errors
 
 
@@ -86,7 +89,10 @@ ReadColumn = tuple[SampledColumn, Meaning]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sheet as a draft sees it; `columns` are the first thousand, `headers` are all."""
+    """A sampled sheet; `columns` are the first thousand, `headers` are all.
+
+    `pairs[i, j]` counts the rows in which column i is filled and column j blank.
+    """
 
     columns: tuple[SampledColumn, ...]
     headers: tuple[str, ...]
@@ -170,17 +176,18 @@ class Sampler:
         return faults
 
 
-# Of what type the texts of a column are.
+# Types of columns.
 
 
 _FIRST = 20
+"""Texts that are tried first, before a type that fits few of them is given up."""
 
 _RARELY = 10
-"""Dates that can only be read in one order decide, where those of the other are a tenth."""
+"""Dates that can only be read in one order decide it if the others are a tenth of them at most."""
 
-_TOLD = 0.8
-
-_SILENT = 0.95
+_SHARE_IF_NAMED = 0.8
+_SHARE_IF_NOT = 0.95
+"""The share of texts that must fit a type, where the header names the type and where not."""
 
 _TEXT = (PERSONAL - {Role.EMAIL, Role.BIRTH}) | {Role.CITY, Role.ZIP, Role.COUNTRY, Role.TITLE}
 
@@ -216,8 +223,8 @@ class Guess:
     type: Type | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-    choices: tuple[Mapping[str, Any], ...] = ()
-    """Options of which a person has to take one, that a check may read what means two things."""
+    alternatives: tuple[Mapping[str, Any], ...] = ()
+    """Options of which a person has to choose: each reads ambiguous texts in its own way."""
 
     def rule(self, header: str) -> dict[str, Any]:
         """The rule for a column."""
@@ -227,23 +234,23 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Some texts, and for each what a converter made of it, None where it refused it."""
+    """Some texts, and the value of a converter for each, None where it refused the text."""
 
     texts: tuple[str, ...]
     values: tuple[str | None, ...]
 
     @property
     def good(self) -> int:
-        """The texts that were taken."""
+        """How many texts were accepted."""
         return sum(value is not None for value in self.values)
 
     @property
     def share(self) -> float:
-        """Which part of the texts was taken; 0 where there are none."""
+        """The share of texts that were accepted; 0 where there are none."""
         return self.good / len(self.values) if self.values else 0.0
 
     def remark(self, what: str, cells: Mapping[str, int]) -> tuple[str, ...]:
-        """How far the guess holds, where that is not wholly so; `cells` counts those of a text."""
+        """A remark that counts the texts refused, and their `cells`; none where there are none."""
         if self.good == len(self.values):
             return ()
         # A few texts may be very many cells: "none" where there is no phone.
@@ -256,7 +263,7 @@ class Fit:
 
 
 def fit(texts: Iterable[str], type_: Type, region: str | None = None, **options: Any) -> Fit:
-    """Convert texts as a rule with these options does; gives up early on a type that is not it."""
+    """Convert texts as a rule with these options does, until it is clear that few will fit."""
     convert = _converter(type_, region, options)
     tried: list[str] = []
     values: list[str | None] = []
@@ -271,7 +278,7 @@ def fit(texts: Iterable[str], type_: Type, region: str | None = None, **options:
 def _converter(
     type_: Type, region: str | None, options: Mapping[str, Any], timezone: str | None = None
 ) -> Callable[[str], str | None]:
-    """A function that gives what a rule with these options makes of a text, None on any error."""
+    """A function from a text to the value that a rule with these options sends; None on errors."""
     rule = Rule.model_validate({"column": "any", "type": type_, **options})
     run = compile_value(rule, type_, region, timezone)
 
@@ -297,45 +304,45 @@ def guess_type(column: SampledColumn, meaning: Meaning, language: str | None) ->
     return _yes_or_no(column, language) or _number(column, role) or Guess()
 
 
-def _enough(told: bool) -> float:
-    return _TOLD if told else _SILENT
+def _share_needed(named: bool) -> float:
+    return _SHARE_IF_NAMED if named else _SHARE_IF_NOT
 
 
-def _mostly(texts: Iterable[str], looks: Callable[[str], object]) -> bool:
+def _half_look_like(texts: Iterable[str], looks: Callable[[str], object]) -> bool:
     first = list(islice(texts, _FIRST))
     return sum(bool(looks(text)) for text in first) * 2 >= len(first) > 0
 
 
 def _email(texts: Mapping[str, int], role: Role | None) -> Guess | None:
-    told = role is Role.EMAIL
-    if not _mostly(texts, lambda text: "@" in text):
+    named = role is Role.EMAIL
+    if not _half_look_like(texts, lambda text: "@" in text):
         return None
     found = fit(texts, "email")
-    if found.share < _enough(told):
+    if found.share < _share_needed(named):
         return None
     return Guess("email", {}, found.remark("e-mail addresses", texts))
 
 
 def _url(texts: Mapping[str, int], role: Role | None) -> Guess | None:
-    if not _mostly(texts, lambda text: "://" in text):
+    if not _half_look_like(texts, lambda text: "://" in text):
         return None
     found = fit(texts, "url")
-    if found.share < _enough(role is Role.URL):
+    if found.share < _share_needed(role is Role.URL):
         return None
     return Guess("url", {}, found.remark("web addresses", texts))
 
 
 def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
-    """Find the formats that together read the most; none is declared for ISO dates alone.
+    """Choose greedily the formats that together read the most; none is needed for ISO dates.
 
-    Where day and month cannot be told apart, none is declared either: a check refuses such dates
-    until a person has chosen one of the two.
+    Where day and month cannot be told apart, none is declared: a check refuses such dates until a
+    person has chosen one of the two alternatives.
     """
-    if not _mostly(texts, _DATE_LIKE.fullmatch):
+    if not _half_look_like(texts, _DATE_LIKE.fullmatch):
         return None
     tried = tuple(islice(texts, LOOKED_AT))
-    left = set(tried) - _read(tried, _ISO_ONLY)
-    reads = {format_: _read(tried, format_) & left for format_ in _FORMATS}
+    left = set(tried) - _texts_read_by(tried, _ISO_ONLY)
+    reads = {format_: _texts_read_by(tried, format_) & left for format_ in _FORMATS}
     formats: list[str] = []
     open_: list[tuple[str, str]] = []
     while left:
@@ -343,7 +350,7 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
         if not (gained := reads[best] & left):
             break
         left -= gained
-        twin = _twin(best)
+        twin = _with_day_and_month_exchanged(best)
         if twin in reads and len(reads[twin] - reads[best]) * _RARELY >= len(
             reads[best] - reads[twin]
         ):
@@ -352,7 +359,16 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
             continue
         formats.append(best)
         reads.pop(twin or "", None)
-    if len(orders := {format_[:2] for format_ in formats if _twin(format_) in _FORMATS}) == 1:
+    if (
+        len(
+            orders := {
+                format_[:2]
+                for format_ in formats
+                if _with_day_and_month_exchanged(format_) in _FORMATS
+            }
+        )
+        == 1
+    ):
         # With a time or without, a column has its dates in one order.
         [order] = orders
         formats += [format_ for pair in open_ for format_ in pair if format_[:2] == order]
@@ -361,7 +377,7 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
     found = fit(tried, "datetime", input=one or [_ISO_ONLY])
     also = fit(tried, "datetime", input=other or [_ISO_ONLY])
     better = max(found, also, key=lambda fitted: fitted.good)
-    if not better.good or better.share < _enough(role in _DATES):
+    if not better.good or better.share < _share_needed(role in _DATES):
         return _with_offset(tried, role)
     type_: Type = (
         "datetime" if any(v and not v.endswith(" 00:00:00") for v in better.values) else "date"
@@ -376,10 +392,10 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
 
 
 def _with_offset(tried: Sequence[str], role: Role | None) -> Guess | None:
-    """Times with an offset, which a mapping has to convert to a zone that no sheet tells."""
+    """A guess for times with an offset: a mapping must name the zone that they are converted to."""
     convert = _converter("datetime", None, {"input": [_ISO_ONLY]}, timezone="UTC")
     good = sum(convert(text) is not None for text in tried)
-    if good < _enough(role in _DATES) * len(tried):
+    if good < _share_needed(role in _DATES) * len(tried):
         return None
     return Guess(
         remarks=(
@@ -389,13 +405,13 @@ def _with_offset(tried: Sequence[str], role: Role | None) -> Guess | None:
     )
 
 
-def _read(texts: Iterable[str], format_: str) -> set[str]:
+def _texts_read_by(texts: Iterable[str], format_: str) -> set[str]:
     convert = _converter("datetime", None, {"input": [format_]})
     return {text for text in texts if convert(text) is not None}
 
 
-def _twin(format_: str) -> str | None:
-    """The format in which day and month have changed places, where one is written at all."""
+def _with_day_and_month_exchanged(format_: str) -> str | None:
+    """The format with day and month exchanged; None for one that people write in one order only."""
     for one, other in (("%d/%m", "%m/%d"), ("%d-%m", "%m-%d")):
         if format_.startswith(one):
             return other + format_[len(one) :]
@@ -427,26 +443,26 @@ def _yes_or_no(column: SampledColumn, language: str | None) -> Guess | None:
 
 
 def _number(column: SampledColumn, role: Role | None) -> Guess | None:
-    """A whole number or a decimal one; text, with a remark, for what only looks like a quantity.
+    """A whole number or a decimal one; text, with a remark, for digits that are no quantity.
 
-    Ids, post codes and phones are digits, too: those with a zero at the front, with nine digits or
-    more, or each another one stay text. So do numbers whose mark may be decimal or part thousands.
+    Ids, post codes and phones are digits, too: numbers with a leading zero, with nine digits or
+    more, or all different stay text. So do numbers whose mark may be decimal or part thousands.
     """
     texts = column.texts
-    if not _mostly(texts, _NUMBER_LIKE.fullmatch):
+    if not _half_look_like(texts, _NUMBER_LIKE.fullmatch):
         return None
-    told = role in _MONEY or role is Role.COUNT
+    named = role in _MONEY or role is Role.COUNT
     if any(re.fullmatch("0[0-9]+|[0-9]{9,}", text) for text in texts):
         return Guess(remarks=("digits that are no quantity are kept as text",))
     whole = fit(texts, "integer")
     if role not in _MONEY and whole.share == 1:
-        if not told and len(texts) == sum(texts.values()) >= _FIRST:
+        if not named and len(texts) == sum(texts.values()) >= _FIRST:
             return Guess(remarks=("whole numbers, each another one: kept as text, as ids are",))
-        why = () if told else (f"{UNSURE}all {len(texts):,} different values are whole numbers",)
+        why = () if named else (f"{UNSURE}all {len(texts):,} different values are whole numbers",)
         return Guess("integer", {}, why)
     point, comma, either = (fit(texts, "decimal", **mark) for mark in _DECIMAL_MARKS)
     best = max(point, comma, key=lambda found: found.good)
-    if best.share < (_TOLD if told else 1):
+    if best.share < (_SHARE_IF_NAMED if named else 1):
         return None
     if point.good == comma.good:
         if either.good < best.good:
@@ -456,7 +472,7 @@ def _number(column: SampledColumn, role: Role | None) -> Guess | None:
             return Guess(remarks=(f"{UNSURE}{remark}",))
         return Guess("decimal", {}, best.remark("numbers", texts))
     remarks = best.remark("numbers", texts)
-    if not told and not remarks:
+    if not named and not remarks:
         remarks = (f"{UNSURE}all {len(texts):,} different values are numbers",)
     return Guess("decimal", {"input": "." if best is point else ","}, remarks)
 
@@ -495,20 +511,20 @@ _DAY_AND_MONTH = re.compile(rf"\b{_MONTH} \d{{1,2}}\b|\b\d{{1,2}} {_MONTH}\b")
 def guess_list(column: SampledColumn, meaning: Meaning) -> Guess | None:
     """The marks that divide the values in a column's cells; None where each holds one value.
 
-    A mark divides values where the pieces come again in other cells, far fewer than there are
-    different cells, and in no fixed order: what stands first in one cell stands behind in others.
-    Where the header tells of a list, that is not asked. What is one thing though it has a mark in
-    it (a date, a number, a unit, a path) is never divided.
+    A mark divides values where the pieces recur in other cells, are far fewer than the different
+    cells, and have no fixed order: the first piece of one cell stands later in others. None of that
+    is required where the header names a list. A value that holds a mark itself (a date, a number, a
+    unit, a path) is never divided.
     """
     if meaning.role in _NO_LIST or not column.texts:
         return None
-    told = meaning.role is Role.INTERESTS
-    marks = [mark for mark in _SEPARATORS if _divides(mark, column.texts, told=told)]
+    named = meaning.role is Role.INTERESTS
+    marks = [mark for mark in _SEPARATORS if _divides(mark, column.texts, named=named)]
     if not marks:
         return None
     marked = sum(any(mark in text for mark in marks) for text in column.texts)
     pieces = _pieces(column.texts, marks)
-    if not told and (
+    if not named and (
         marked * 4 < len(column.texts)
         or len(pieces) > min(_MOST_PIECES, len(column.texts) // 2)
         or max(map(len, pieces)) > _LONGEST_PIECE
@@ -518,23 +534,23 @@ def guess_list(column: SampledColumn, meaning: Meaning) -> Guess | None:
     options: dict[str, Any] = {"multiple": True, "split": marks}
     figures = f"{marked:,} of {len(column.texts):,} different cells hold several values"
     why = f"{figures}; {len(pieces):,} values in all"
-    return Guess(None, options, (why if told else f"{UNSURE}{why}",))
+    return Guess(None, options, (why if named else f"{UNSURE}{why}",))
 
 
-def _divides(mark: str, texts: Iterable[str], *, told: bool) -> bool:
+def _divides(mark: str, texts: Iterable[str], *, named: bool) -> bool:
     having = [text for text in texts if mark in text]
     if mark == "|" and len(having) * 20 < len(list(texts)):
-        return False  # a stray one, which a check shall find
-    if mark == "/" and not told:
+        return False  # a stray one, which a check is to report
+    if mark == "/" and not named:
         return False  # units, dates, "and/or", parts of a firm: rarely a list
-    if sum(_one_thing(mark, text) for text in having) > _STRAY * len(having):
+    if sum(_is_one_value(mark, text) for text in having) > _STRAY * len(having):
         return False
     pieces = _pieces(having, [mark])
     again = sum(count > 1 for count in pieces.values())
-    return bool(having) and (told or again * 2 > len(pieces)) and len(pieces) > 1
+    return bool(having) and (named or again * 2 > len(pieces)) and len(pieces) > 1
 
 
-def _one_thing(mark: str, text: str) -> bool:
+def _is_one_value(mark: str, text: str) -> bool:
     """Whether a text that holds a mark is one value with a sign in it.
 
     A comma between digits is a number's; dates have commas and slashes; slashes stand between
@@ -559,7 +575,7 @@ def _has_day(text: str) -> bool:
 
 
 def _in_fixed_order(texts: Iterable[str], marks: Sequence[str]) -> bool:
-    """Whether what stands first in cells stands nowhere else, as in "Smith, John"."""
+    """Whether first pieces are hardly ever later ones, as in "Smith, John"."""
     pattern = re.compile("|".join(map(re.escape, marks)))
     first: set[str] = set()
     later: set[str] = set()
@@ -575,18 +591,18 @@ def _pieces(texts: Iterable[str], marks: Sequence[str]) -> Counter[str]:
     return Counter(p for text in texts for part in pattern.split(text) if (p := part.strip()))
 
 
-def remarks_on(column: SampledColumn, meaning: Meaning) -> tuple[str, ...]:
-    """What is worth knowing of a text column: one value throughout, a few, or none at all.
+def column_remarks(column: SampledColumn, meaning: Meaning) -> tuple[str, ...]:
+    """Remarks on a text column: whether it has no value, one, or a few.
 
-    Texts are shown only of columns that are about nobody, and only those that come again.
+    Texts are shown only of columns without personal data, and only those that recur.
     """
     if not column.filled:
         return ("blank in every row",)
-    personal = meaning.role in PERSONAL or any(map(_private, column.texts))
+    personal = meaning.role in PERSONAL or any(map(_looks_personal, column.texts))
     if column.constant:
         [text] = column.texts
-        return ("the same in every row" + ("" if personal else f": {shown(text)}"),)
-    if meaning.role is Role.CITY and (ways := _ways(column.texts)):
+        return ("the same in every row" + ("" if personal else f": {quoted(text)}"),)
+    if meaning.role is Role.CITY and (ways := _spellings(column.texts)):
         places = "1 place is" if ways == 1 else f"{ways:,} places are"
         return (f"{places} written in several ways: case: title makes them one",)
     often = [text for text, count in Counter(column.texts).most_common(_FEW) if count > 1]
@@ -598,23 +614,23 @@ def remarks_on(column: SampledColumn, meaning: Meaning) -> tuple[str, ...]:
     return (f"values: {flow([*often])}{more}; choices would allow no others",)
 
 
-def _private(text: str) -> bool:
+def _looks_personal(text: str) -> bool:
     return "@" in text or len(text) > _SHORT or sum(map(str.isdigit, text)) > 4
 
 
-def _ways(texts: Iterable[str]) -> int:
+def _spellings(texts: Iterable[str]) -> int:
     """How many texts differ from another in nothing but their case."""
     folded = Counter(text.casefold() for text in texts)
     return sum(count > 1 for count in folded.values())
 
 
 def phone_marks(texts: Sequence[str], region: str | None) -> tuple[list[str], Fit]:
-    """The marks that divide the phones in cells, none where each holds one; and what then fits."""
+    """The marks that divide the phones in cells, none where each holds one; the fit with them."""
     tried = texts[:LOOKED_AT]
     marks: list[str] = []
     best = fit(tried, "phone", region)
     if len(best.values) < len(tried):
-        # It gave up early: so many cells do not hold one phone.
+        # fit() stopped early, since many cells do not hold one phone: the others count as refused.
         best = Fit(tuple(tried), best.values + (None,) * (len(tried) - len(best.values)))
     while True:
         better = None

@@ -1,4 +1,4 @@
-"""Whom to call: which columns hold phones, and whose they are."""
+"""The contacts of a draft: which columns hold phones, and which belong to a phone."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from typing import Any
 
 from importer.drafting.columns import ReadColumn, Sample, SampledColumn, fit, phone_marks
 from importer.drafting.headers import Meaning, Role
-from importer.drafting.yaml import DraftLine, of_rule
+from importer.drafting.yaml import DraftLine, rule_text
 from importer.mapping.spec import CONTACT_NUMBERS
 from importer.mapping.writing import UNSURE, flow
 
 _PLAUSIBLE = 0.5
+"""The share of texts that must be phones under a header that names phones."""
 _SURE = 0.9
+"""The share of texts that must be phones under any other header."""
 _RARELY = 0.05
+"""The share of rows that may be exceptions."""
 _FEWEST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class DraftedContacts:
-    """What a draft says of contacts: lines below ``contacts:``, and columns used up by it.
+    """The drafted lines below ``contacts:``, and the columns that they use.
 
-    `key` is the path of the first phone, by which rows can be told apart. `no_place` are phone
-    columns beyond the nine numbers of a record.
+    `key` is the path of the first phone, for ``rows.unique``. `no_place` are phone columns beyond
+    the nine contacts of a record.
     """
 
     lines: tuple[DraftLine, ...] = ()
@@ -36,18 +39,18 @@ class DraftedContacts:
 def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[ReadColumn]:
     """The columns that hold phones: by their header and most of the texts, or by the texts alone.
 
-    Under a header that tells, numbers that are not valid are phones, too: as contacts they hold
-    their rows back, as text of the form they would be sent, and nobody called. Without such a
-    header, texts have to be in international form: any number is long.
+    Under a header that names phones, invalid numbers are phones, too: as contacts they make their
+    rows invalid; as text of the form they would be sent, and nobody would be called. Under any
+    other header the texts have to be in international form, since any long number may be a phone.
     """
     found = []
     for column, meaning in columns:
         texts = list(column.texts)
-        told = meaning.role in {Role.PHONE, Role.MOBILE}
+        named = meaning.role in {Role.PHONE, Role.MOBILE}
         if not texts:
-            if told:
+            if named:
                 found.append((column, meaning))
-        elif told:
+        elif named:
             numbers = sum(sum(map(str.isdigit, text)) >= _FEWEST_DIGITS for text in texts)
             if (
                 numbers >= _PLAUSIBLE * len(texts)
@@ -61,8 +64,8 @@ def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[Rea
     return found
 
 
-class _Numbering:
-    """Which column of phones becomes which contact.
+class _ContactNumbers:
+    """The contact number of each column of phones.
 
     A phone keeps the number in its header where that is free; the others take the lowest numbers
     that are left, in the order of the sheet. `no_place` are those beyond the last number.
@@ -110,33 +113,35 @@ def draft_contacts(
     person: tuple[Mapping[str, Any], Sequence[SampledColumn]] | None,
     region: str | None,
 ) -> DraftedContacts:
-    """Number the phones, and give each what else the sheet knows of that contact.
+    """Number the phones, and add to each the name and e-mail that belong to it.
 
     `person` is the rule that gives the record's own name, with the columns it needs. A name or
     e-mail joins a contact only if its phone is hardly ever blank beside it: a contact with data
     but no phone makes its row invalid.
     """
-    many = {column.index: marks for column, _ in phones if (marks := _many(column, region))}
+    many = {
+        column.index: marks for column, _ in phones if (marks := _phone_dividers(column, region))
+    }
     spread = [(column, many[column.index]) for column, _ in phones if column.index in many]
-    table = _Numbering([read for read in phones if read[0].index not in many])
+    table = _ContactNumbers([read for read in phones if read[0].index not in many])
     lines: list[DraftLine] = []
     used = {column.index for column, _ in spread}
     used |= {column.index for column, _ in table.numbered.values()}
     if (stem := table.stem(sample)) is not None:
         every, taken, alone = _each(sample, table, stem, columns)
         used |= taken
-        told = (*alone, *_how_good(table.numbered.values(), region))
-        lines.append(DraftLine("each", flow(every), told))
+        alone += _validity_remark(table.numbered.values(), region)
+        lines.append(DraftLine("each", flow(every), alone))
     else:
         for n, (column, meaning) in sorted(table.numbered.items()):
-            # Another phone of the row can be called, so that no row may be lost for want of this.
+            # With several phones a row can be called without this one: none may become invalid.
             most = 0 if len(phones) > 1 else _RARELY * sample.rows
-            wanted = _wanted(n, columns, person)
+            wanted = _name_and_email(n, columns, person)
             parts, remarks = _contact(sample, (n, column, meaning), wanted, most)
             used |= {c.index for c, _ in columns if parts.get("email") == {"column": c.header}}
-            written = ", ".join(f"{key}: {of_rule(rule)}" for key, rule in parts.items())
-            told = (*remarks, *_how_good([(column, meaning)], region))
-            lines.append(DraftLine(str(n), f"{{{written}}}", told))
+            written = ", ".join(f"{key}: {rule_text(rule)}" for key, rule in parts.items())
+            remarks += _validity_remark([(column, meaning)], region)
+            lines.append(DraftLine(str(n), f"{{{written}}}", remarks))
     if spread:
         marks = list(dict.fromkeys(mark for _, own in spread for mark in own))
         names = [column.header for column, _ in spread]
@@ -149,8 +154,8 @@ def draft_contacts(
     return DraftedContacts(tuple(lines), frozenset(used), key, tuple(table.no_place))
 
 
-def _many(column: SampledColumn, region: str | None) -> list[str]:
-    """What divides the phones in a column's cells, where more than a few cells hold several."""
+def _phone_dividers(column: SampledColumn, region: str | None) -> list[str]:
+    """The marks that divide the phones in a column's cells; none where few cells hold several."""
     texts = list(column.texts)
     if not texts:
         return []
@@ -163,12 +168,12 @@ _Part = tuple[str, Mapping[str, Any], Sequence[SampledColumn]]
 """A key of a contact, its rule, and the columns that the rule takes."""
 
 
-def _wanted(
+def _name_and_email(
     n: int,
     columns: Sequence[ReadColumn],
     person: tuple[Mapping[str, Any], Sequence[SampledColumn]] | None,
 ) -> list[_Part]:
-    """What the sheet knows of a contact besides its phone."""
+    """The parts with a contact's name and e-mail."""
     own = [read for read in columns if read[1].number == n]
     name = next((c for c, m in own if m.role is Role.NAME), None)
     wanted: list[_Part] = []
@@ -186,9 +191,9 @@ def _wanted(
 def _contact(
     sample: Sample, phone: tuple[int, SampledColumn, Meaning], wanted: Sequence[_Part], most: float
 ) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-    """The parts of one contact, and what to know of them.
+    """The parts of one contact, and remarks on them.
 
-    A part is left out that is filled without the phone in more than `most` rows.
+    A part that is filled without the phone in more than `most` rows is left out.
     """
     n, column, meaning = phone
     parts: dict[str, Mapping[str, Any]] = {}
@@ -213,7 +218,7 @@ def _contact(
 
 
 def _each(
-    sample: Sample, table: _Numbering, stem: str, columns: Sequence[ReadColumn]
+    sample: Sample, table: _ContactNumbers, stem: str, columns: Sequence[ReadColumn]
 ) -> tuple[dict[str, str], set[int], list[str]]:
     """The ``each`` of phones that share a header, the columns it uses besides, and remarks."""
     parts: dict[str, str] = {"phone": stem}
@@ -245,7 +250,7 @@ def _each(
     return parts, used, remarks
 
 
-def _how_good(phones: Iterable[ReadColumn], region: str | None) -> tuple[str, ...]:
+def _validity_remark(phones: Iterable[ReadColumn], region: str | None) -> tuple[str, ...]:
     """A remark that counts the phones that are not valid; none where all are."""
     cells: Counter[str] = Counter()
     for column, _ in phones:

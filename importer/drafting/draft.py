@@ -1,8 +1,8 @@
 """A first mapping for a file, drafted from its headers and its texts, for a person to finish.
 
-The whole file is read once; its project is asked for its fields where a target is given. What is
-unsure is marked so, with figures; nothing is guessed that a check would refuse. Texts of the sheet
-are personal data: remarks tell their kind and number, not the texts.
+The whole file is read once; its project is asked for its fields where a target is given. Unsure
+guesses are marked so, with figures; nothing is guessed that a check would refuse. Texts of the
+sheet are personal data: remarks count them by kind, and do not show them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from importer.drafting.columns import (
     Sample,
     SampledColumn,
     Sampler,
+    column_remarks,
     fit,
     guess_list,
     guess_type,
-    remarks_on,
 )
 from importer.drafting.contacts import (
     DraftedContacts,
@@ -33,7 +33,7 @@ from importer.drafting.contacts import (
 )
 from importer.drafting.headers import Meaning, Role, field_name, meaning_of
 from importer.drafting.region import Home, guess_region
-from importer.drafting.yaml import DraftLine, comment, of_rule, shown
+from importer.drafting.yaml import DraftLine, comment, quoted, rule_text
 from importer.mapping.writing import UNSURE, flow, scalar
 from importer.model import Field, FieldType, Project, SourceInfo, column_letters
 from importer.settings import Pace, SourceOptions, Target
@@ -44,7 +44,7 @@ _LISTED = 100
 """Columns without a field that are listed one by one."""
 
 _FEW = 40
-"""Texts that are listed as marks of do not call."""
+"""Texts of a do-not-call column that are listed in its filter."""
 
 _DATA = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 """An e-mail address, or digits as phones, dates and ids have them."""
@@ -52,7 +52,7 @@ _DATA = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 _STAMPED = re.compile(r"stamp|import|ref(?:erence)?(?![a-z])", re.IGNORECASE)
 """Names of fields that may be there for a stamp."""
 
-_NOBODY = (
+_NO_CONTACTS = (
     DraftLine(
         "1",
         "{phone: Phone}",
@@ -68,7 +68,7 @@ _CONVENTIONAL = frozenset(
 """Roles whose fields have a name of their own, whatever the header's language."""
 
 _ALIKE = 0.85
-"""How much of two names is the same, by difflib, where they are merely alike."""
+"""The ratio, by difflib, from which on two names are alike."""
 
 _VAGUE = {Role.ID, Role.DATE, Role.AMOUNT, Role.COUNT, None}
 """Meanings that many fields and columns share: two of them need not be the same thing."""
@@ -76,7 +76,7 @@ _VAGUE = {Role.ID, Role.DATE, Role.AMOUNT, Role.COUNT, None}
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What was read and how: `given` are the options that were asked for."""
+    """The sample of a sheet, its description, and the options that it was read with (`given`)."""
 
     info: SourceInfo
     given: SourceOptions
@@ -130,7 +130,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
         [
             *_head(sheet, project, home),
             *_section("form", form.lines),
-            *_section("contacts", contacts.lines or _NOBODY),
+            *_section("contacts", contacts.lines or _NO_CONTACTS),
             *_section("premium", premium),
             *_call_backs(calls, project),
             *_stamp(project, form),
@@ -145,7 +145,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
 def _head(sheet: Sheet, project: Project | None, home: Home) -> Iterator[str]:
     """What was drafted from what, then version, project, region and source."""
     info = sheet.info
-    name = shown(info.path.replace("\\", "/").rsplit("/", 1)[-1])
+    name = quoted(info.path.replace("\\", "/").rsplit("/", 1)[-1])
     yield from comment(
         f"Drafted from {name}: {_count(sheet.sample.rows, 'row')}, "
         f"{_count(len(sheet.sample.headers), 'column')}. "
@@ -180,7 +180,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _source(sheet: Sheet) -> Iterator[str]:
-    """How the sheet was read, where that had to be found out and the next file may differ."""
+    """The ``source:`` section: what was detected in the sheet and may differ in the next file."""
     info, given = sheet.info, sheet.given
     lines = []
     several = any(problem.code == "other_sheets" for problem in info.problems)
@@ -190,17 +190,17 @@ def _source(sheet: Sheet) -> Iterator[str]:
         lines.append(
             DraftLine("header_row", str(info.header_row), ("the row of the column headers",))
         )
-    for key, value, said in (
+    for key, value, option in (
         ("encoding", info.encoding, given.encoding),
         ("delimiter", info.delimiter, given.delimiter),
     ):
         if value is not None:
-            remark: tuple[str, ...] = () if said else ("found by looking",)
+            remark: tuple[str, ...] = () if option else ("found by looking",)
             if key == "delimiter":
                 remark += tuple(
                     f"{UNSURE}{p.hint}" for p in info.problems if p.code == "one_column"
                 )
-            lines.append(DraftLine(key, scalar(value), remark, active=said is not None))
+            lines.append(DraftLine(key, scalar(value), remark, active=option is not None))
     if any(line.active for line in lines):
         yield from _section("source", lines)
     elif lines:
@@ -211,7 +211,7 @@ def _source(sheet: Sheet) -> Iterator[str]:
 
 
 def _section(key: str, lines: Sequence[DraftLine]) -> Iterator[str]:
-    """A key of the mapping with what stands below it; nothing where that is nothing."""
+    """A key of the mapping with the lines below it; nothing where there are none."""
     if lines:
         yield ""
         yield f"{key}:" if any(line.active for line in lines) else f"# {key}:"
@@ -220,7 +220,7 @@ def _section(key: str, lines: Sequence[DraftLine]) -> Iterator[str]:
 
 
 def _filters(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[int]]:
-    """Leave out whom nobody may call, where a header says so; only suggest it where it may."""
+    """Filters for do-not-call columns, and suggestions for columns that may be such."""
     entries: list[dict[str, object]] = []
     used: set[int] = set()
     remarks: list[str] = []
@@ -228,11 +228,11 @@ def _filters(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[in
     for column, meaning in reads:
         words = ["yes", "x", "1", "ja", "igen"]
         if meaning.role is Role.DO_NOT_CALL:
-            marks = [t.casefold() for t in column.texts if _says(t) != "false"][:_FEW]
+            marks = [t.casefold() for t in column.texts if _as_boolean(t) != "false"][:_FEW]
             entries.append({"column": column.header, "in": list(dict.fromkeys([*words, *marks]))})
             used.add(column.index)
-            odd = sum(_says(text) is None for text in column.texts)
-            remarks.append(f"{shown(column.header)} reads as do not call: such rows are skipped")
+            odd = sum(_as_boolean(text) is None for text in column.texts)
+            remarks.append(f"{quoted(column.header)} reads as do not call: such rows are skipped")
             if odd:
                 remarks.append(
                     f"{UNSURE}{odd:,} of {len(column.texts):,} different values in it are neither "
@@ -251,12 +251,12 @@ def _filters(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[in
     return suggestions, frozenset(used)
 
 
-def _says(text: str) -> str | None:
+def _as_boolean(text: str) -> str | None:
     return fit([text], "boolean").values[0]
 
 
 def _premium(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[int]]:
-    """Lines below ``premium:`` from columns of money headed so, and the columns they take."""
+    """Lines below ``premium:`` from columns of prices and commissions, and these columns."""
     lines: list[DraftLine] = []
     used: set[int] = set()
     for role, key, what in (
@@ -264,10 +264,10 @@ def _premium(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[in
         (Role.COMMISSION, "commission", "the agent's commission"),
     ):
         for column, _ in (read for read in reads if read[1].role is role):
-            guess = money(column, role)
+            guess = _money_type(column, role)
             if guess is not None and not any(line.key == key for line in lines):
                 remarks = (*guess.remarks, f"{UNSURE}taken for {what} on the record")
-                lines.append(DraftLine(key, of_rule(guess.rule(column.header)), remarks))
+                lines.append(DraftLine(key, rule_text(guess.rule(column.header)), remarks))
                 used.add(column.index)
     return lines, frozenset(used)
 
@@ -276,8 +276,8 @@ def _is_call_back(read: ReadColumn) -> bool:
     return not read[0].texts or guess_type(*read, None).type in {"date", "datetime"}
 
 
-def money(column: SampledColumn, role: Role) -> Guess | None:
-    """The type of a price or commission; None where the texts are no numbers, or not surely so."""
+def _money_type(column: SampledColumn, role: Role) -> Guess | None:
+    """The type of a price or commission; None where it is not certain that texts are numbers."""
     if not column.texts:
         return None
     guess = guess_type(column, Meaning(role, None, None, frozenset()), None)
@@ -285,27 +285,27 @@ def money(column: SampledColumn, role: Role) -> Guess | None:
 
 
 def _call_backs(calls: Sequence[ReadColumn], project: Project | None) -> Iterator[str]:
-    """Call-backs are only mentioned: they need a disposition and a user that no sheet tells."""
+    """Call-backs as comments only: they need a disposition and a user, which no sheet names."""
     known = [d for d in (project.dispositions or () if project else ()) if d.callback]
     for column, meaning in calls:
         rule = {**guess_type(column, meaning, None).rule(column.header), "type": "datetime"}
         yield ""
         yield from comment(
-            f"{shown(column.header)} holds call-back times in {column.filled:,} rows. To have these"
-            " called back, name the project's disposition for it and the user it is for:"
+            f"{quoted(column.header)} holds call-back times in {column.filled:,} rows. To have "
+            "these called back, name the project's disposition for it and the user it is for:"
         )
         dispositionid = known[0].dispositionid if known else "1"
         for key, value in (
             ("disposition", ""),
             ("  dispositionid", flow({"value": dispositionid})),
             ("  userid", flow({"value": "7"})),
-            ("  next_calldate", of_rule(rule)),
+            ("  next_calldate", rule_text(rule)),
         ):
             yield from DraftLine(key, value, active=False).write()
 
 
 def _stamp(project: Project | None, form: DraftedForm) -> Iterator[str]:
-    """The stamp is only suggested: the project needs a text field of its own for it."""
+    """The stamp as a comment only: the project needs a text field of its own for it."""
     free = [f.name for f in project.fields if f.type is FieldType.TEXT] if project else []
     free = [name for name in free if name in form.unfilled]
     liked = [name for name in free if _STAMPED.search(name)]
@@ -336,14 +336,14 @@ def _at_least_one(
     phones: Sequence[ReadColumn],
     person: Person | None,
 ) -> DraftedForm:
-    """The form; one without a field, as a record needs, gets the name, the phone or a constant."""
+    """The form with at least one field, as a record needs: the name, the phone or a constant."""
     if form.lines:
         return form
     remark = f"{UNSURE}a record needs a field of its own, and no column is left for one"
     if person is not None:
-        line = DraftLine("name", of_rule(person[0]), (remark,))
+        line = DraftLine("name", rule_text(person[0]), (remark,))
     elif phones:
-        line = DraftLine("phone", of_rule({"column": phones[0][0].header}), (remark,))
+        line = DraftLine("phone", rule_text({"column": phones[0][0].header}), (remark,))
     else:
         line = DraftLine("imported", flow({"value": "yes"}), (remark,))
     return DraftedForm((line,), form.names, form.left, form.unfilled)
@@ -356,7 +356,7 @@ def _unmapped(columns: Sequence[tuple[SampledColumn, str | None]], sample: Sampl
     yield ""
     yield "# Columns that are not mapped:"
     for column, why in columns[:_LISTED]:
-        yield f"#   {column_letters(column.index)} {shown(column.header)}: {why}"
+        yield f"#   {column_letters(column.index)} {quoted(column.header)}: {why}"
     if rest := len(columns) - _LISTED + unlooked if len(columns) > _LISTED else unlooked:
         yield f"#   and {rest:,} more"
 
@@ -364,7 +364,7 @@ def _unmapped(columns: Sequence[tuple[SampledColumn, str | None]], sample: Sampl
 def _unfilled(form: DraftedForm) -> Iterator[str]:
     if form.unfilled:
         yield ""
-        names = ", ".join(map(shown, form.unfilled[:_LISTED]))
+        names = ", ".join(map(quoted, form.unfilled[:_LISTED]))
         yield from comment(f"Fields of the project that no column fills: {names}")
 
 
@@ -377,7 +377,10 @@ Person = tuple[Mapping[str, Any], Sequence[SampledColumn]]
 
 @dataclass(frozen=True, slots=True)
 class DraftedForm:
-    """Lines below ``form:``, the names of its fields by role, and columns no field fits."""
+    """Lines below ``form:``, the names of its fields by role, and columns that no field fits.
+
+    `unfilled` are fields of the project that no column fills.
+    """
 
     lines: tuple[DraftLine, ...]
     names: Mapping[Role, str]
@@ -386,9 +389,9 @@ class DraftedForm:
 
 
 def find_person(reads: Sequence[ReadColumn]) -> Person | None:
-    """What gives the record its name: a column, or first and last name as the sheet orders them.
+    """The rule for the record's name: a column, or first and last name in the sheet's order.
 
-    Beside a first name the column *Name* may hold the last name, as texts of one word show.
+    Beside a first name the column *Name* may hold the last name: then its texts are single words.
     """
     names = [read for read in reads if read[1].role is Role.NAME]
     whole = sorted(names, key=lambda read: read[1].number or 0)
@@ -431,13 +434,13 @@ def draft_form(
     if person is not None and (project is None or person[1][0].index in matches):
         match = matches.get(person[1][0].index)
         name = match.field.name if match else Role.NAME.value
-        lines.append(DraftLine(scalar(name), of_rule(person[0]), match.remarks if match else ()))
+        lines.append(DraftLine(scalar(name), rule_text(person[0]), match.remarks if match else ()))
         taken.add(name)
         rest = [read for read in rest if read[0] not in person[1]]
     left: list[SampledColumn] = []
     for column, meaning in rest:
         guess = guess_list(column, meaning) or guess_type(column, meaning, language)
-        rule, remarks, choices = guess.rule(column.header), guess.remarks, guess.choices
+        rule, remarks = guess.rule(column.header), guess.remarks
         if project is not None:
             match = matches.get(column.index)
             if match is None:
@@ -450,12 +453,18 @@ def draft_form(
             name = str(meaning.role) if conventional else field_name(column.header)
             name = _free_name(name or f"column_{column_letters(column.index).lower()}", taken)
         if not guess.type and "multiple" not in rule:
-            remarks = (*remarks, *_not_called(column, meaning.role), *remarks_on(column, meaning))
+            remarks = (
+                *remarks,
+                *_not_called(column, meaning.role),
+                *column_remarks(column, meaning),
+            )
         taken.add(name)
         if meaning.role is not None:
             names.setdefault(meaning.role, name)
-        instead = [of_rule({**rule, **chosen}) for chosen in choices if "type" in rule]
-        lines.append(DraftLine(scalar(name), of_rule(rule), remarks, instead=instead))
+        alternatives = [
+            rule_text({**rule, **options}) for options in guess.alternatives if "type" in rule
+        ]
+        lines.append(DraftLine(scalar(name), rule_text(rule), remarks, alternatives=alternatives))
     unfilled = tuple(f.name for f in project.fields if f.name not in taken) if project else ()
     return DraftedForm(tuple(lines), names, tuple(left), unfilled)
 
@@ -469,7 +478,7 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _not_called(column: SampledColumn, role: Role | None) -> tuple[str, ...]:
-    """Say why a column that is headed as a phone is text."""
+    """The remark on a column that is headed as a phone and drafted as text."""
     if role not in {Role.PHONE, Role.MOBILE} or not column.texts:
         return ()
     found = fit(column.texts, "phone")
@@ -484,7 +493,7 @@ def _not_called(column: SampledColumn, role: Role | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class FieldMatch:
-    """A field for a column, and what a person should know of that."""
+    """A field for a column, with remarks on the match."""
 
     field: Field
     remarks: tuple[str, ...] = ()
@@ -533,7 +542,7 @@ def _role(field: Field) -> Role | None:
 def fit_field(
     column: SampledColumn, rule: Mapping[str, Any], field: Field
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """A rule as the field wants it, and what to know: values that the project does not have."""
+    """The rule adapted to the field's type, and a remark on values that the project lacks."""
     fitted = dict(rule)
     if field.type is FieldType.MULTIPLE:
         fitted = {k: v for k, v in fitted.items() if k not in {"type", "input", "output"}}
@@ -549,5 +558,5 @@ def fit_field(
     new = len(texts - {value.name for value in field.values})
     if not new:
         return fitted, ()
-    some = f"{new:,} of {len(texts):,} different values are new to the field {shown(field.name)}"
+    some = f"{new:,} of {len(texts):,} different values are new to the field {quoted(field.name)}"
     return fitted, (f"{UNSURE}{some}: translate them with map, or let them be created",)

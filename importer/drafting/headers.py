@@ -1,4 +1,4 @@
-"""What a header means, by its words; `words.toml` says which words mean what, in 14 languages.
+"""The meaning of headers by their words; `words.toml` lists these words in 14 languages.
 
 Headers are compared without accents and case, cut into words at blanks, signs, digits and
 capitals within a word.
@@ -57,7 +57,7 @@ _NAME_LENGTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a header says: its role, the number in it, and the languages that it may be in.
+    """The meaning of a header: its role, the number in it, and the languages that it may be in.
 
     `stem` is the header with its number replaced by ``{n}``, None where it has not exactly one.
     """
@@ -83,9 +83,9 @@ _Phrases = tuple[tuple[Role, str, tuple[str, ...]], ...]
 
 @cache
 def _phrases() -> tuple[_Phrases, _Phrases]:
-    """Phrases that are a meaning as the whole header, and those anywhere in it, in their order.
+    """Phrases that must be the whole header, and phrases that may stand anywhere in it, in order.
 
-    The file is read when the first header is looked at, so that no other command waits for it.
+    The file is read when the first header is looked at, so that other commands do not wait for it.
     """
     text = files("importer.drafting").joinpath("words.toml").read_text("utf-8")
     roles: dict[str, dict[str, dict[str, list[str]]]] = tomllib.loads(text)
@@ -118,7 +118,7 @@ def _number(header: str) -> tuple[int | None, str | None]:
 
 
 def _role(words: Sequence[str]) -> tuple[Role | None, frozenset[str]]:
-    """The first role whose phrase the words hold, and the languages in which they say so."""
+    """The first role of which the words hold a phrase, and the languages of such phrases."""
     whole, anywhere = _phrases()
     found = [
         (role, language)

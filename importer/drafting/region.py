@@ -1,10 +1,10 @@
-"""Where the phones of a sheet are at home, so far as the sheet shows it.
+"""A guess of the region that the phones of a sheet are at home in.
 
 A number without a country's code is valid in many countries: 06 20 123 4567 in Hungary, Italy,
-Germany and Austria. So the phones only say which countries come into question: those in which
-about as many of them are valid as in the best. Which of these it is, is for the rest of the sheet
-to say: other phones that have a country's code, headers, addresses, towns, post codes, currencies,
-how numbers are divided. Where that says nothing, or is of two minds, no region is drafted: a
+Germany and Austria. So the phones only show which countries are candidates: those in which about as
+many of them are valid as in the best. The rest of the sheet gives weighted evidence for one of
+these: other phones that have a country's code, headers, addresses, towns, post codes, currencies,
+how numbers are divided. Where there is no evidence, or it is contradictory, no region is drafted: a
 number of the wrong country is valid, and calls a stranger. `places.toml` has the words and signs
 that show a country.
 """
@@ -35,19 +35,23 @@ _LOOKED_AT = 400
 _LONGEST = 200
 """Characters of a text that are looked at; no phone is longer."""
 _PLAUSIBLE = 0.5
+"""The share of phones that must be valid in a candidate."""
 _RARELY = 0.1
+"""Where a smaller share of the phones lacks a country's code, these are mostly no numbers."""
 _ALIKE = 0.1
-"""Countries come into question in which so much less of the phones is valid than in the best: in
-the right one hardly more is wrong than in any other, since what is no number is none anywhere."""
+"""The share of phones by which a candidate may be behind the best country: a text that is no number
+in the right country is hardly ever one in another."""
 _FEWEST_APART = 2
 _BARE = 0.8
+"""The share of phones that must begin with one country's code, for the plus to be lost."""
 _FEW = 5
-"""So many texts that tell something make a kind of evidence count in full."""
+"""Texts with evidence from which on a kind of evidence has its full weight."""
 _DECIDES, _SURE = 0.5, 1.0
-"""By how much the best must lead to be drafted, and to be drafted without a doubt."""
+"""The lead of the best candidate for it to be drafted, and to be drafted without a doubt."""
 _TELLS = 0.15
+"""Points of evidence from which on it is named in the remark."""
 _PRIOR = 0.14
-"""What speaks for countries of which lists come rather than of others: it never decides."""
+"""Points of the countries that most lists come from: too few to decide."""
 _NANP = frozenset({"US", "CA"})
 """Of the countries with the code 1, those whose numbers are looked for: the others are islands."""
 _PARTS = re.compile(r"[;,|\n]|//")
@@ -60,7 +64,9 @@ _FEWEST_DIGITS = 5
 _AREAS = range(2, 7)
 """Digits before which a number is divided, if it is divided where the area ends."""
 _DOMAIN = re.compile(r"[\w-]\.([a-z]{2})(?=$|[/:?#\s>;,])", re.IGNORECASE)
-_NOWHERE = frozenset({"io", "ai", "me", "tv", "co", "cc", "ly", "to", "eu", "fm", "gg", "ws", "am"})
+_DOMAINS_ANYBODY_TAKES = frozenset(
+    {"io", "ai", "me", "tv", "co", "cc", "ly", "to", "eu", "fm", "gg", "ws", "am"}
+)
 """Domains of countries that anybody takes."""
 _LETTERS_OR_SIGN = re.compile(r"[^\W\d_]+|[€£$]")
 _DISTRICTS = 3
@@ -70,18 +76,17 @@ _DISTRICTS = 3
 class Home:
     """Where phones without a country's code are at home.
 
-    `region` is None where it cannot be told; `remark` says how it was found, or what lacks.
-    `likely` is the best guess, by which columns of phones are told from others in any case.
+    `region` is None where the evidence does not decide; `remark` says how it was found, or what is
+    missing. `likely` is the best guess, by which columns of phones are recognised in any case.
     """
 
     region: str | None = None
     likely: str | None = None
     remark: str | None = None
-    rivals: tuple[str, ...] = ()
 
 
 def guess_region(columns: Sequence[ReadColumn]) -> Home:
-    """Tell where the phones of these columns are at home."""
+    """Guess where the phones of these columns are at home."""
     home, abroad = _phones(columns)
     codes = [code for text in abroad if (code := _country(text)) is not None]
     if not home:
@@ -91,7 +96,7 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
     regions = dict.fromkeys([*named, *_places().regions])
     few = len(home) < _RARELY * (len(home) + len(codes))
     if few:
-        # What is left of a list that has its country codes is mostly no number at all.
+        # The few phones without a country's code are mostly no numbers.
         regions = dict.fromkeys(codes)
     tried = {region: _read(home, region) for region in regions}
     good = {region: len(numbers) for region, numbers in tried.items()}
@@ -105,18 +110,19 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
         )
     apart = max(_FEWEST_APART, _ALIKE * len(home))
     alike = [r for r in good if good[r] >= most - apart and good[r] >= _PLAUSIBLE * len(home)]
-    # Damaged phones are valid nowhere that counts digits, and hide the country that all else names.
-    said = {region: sum(kind.points(region) for kind in evidence) for region in good}
-    most_said = max(said[region] for region in alike)
+    # Damaged phones are invalid in countries with numbers of fixed length: such a country stays a
+    # candidate if the other evidence is clearly for it.
+    points = {region: sum(kind.points(region) for kind in evidence) for region in good}
+    most_points = max(points[region] for region in alike)
     alike += [
         region
         for region in good
         if region not in alike
         and good[region] >= _PLAUSIBLE * len(home)
-        and said[region] >= most_said + _SURE
+        and points[region] >= most_points + _SURE
     ]
-    alike = _once(alike, tried)
-    evidence += _habits(alike, tried)
+    alike = _distinct_readings(alike, tried)
+    evidence += _evidence_of_habits(alike, tried)
     scores = {r: sum(kind.points(r) for kind in evidence) for r in alike}
     order = sorted(alike, key=lambda region: (-scores[region], -good[region]))
     best, rest = order[0], order[1:]
@@ -124,13 +130,13 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
     figures = f"{good[best]:,} of {len(home):,} phones without a country code are valid there"
     if lead < _DECIDES:
         close = [r for r in order if scores[best] - scores[r] < _DECIDES]
-        return Home(None, best, _torn(close, len(home)), tuple(close[1:4]))
+        return Home(None, best, _undecided(close, len(home)))
     if rest:
-        told: dict[str, float] = {}
+        leads: dict[str, float] = {}
         for kind in evidence:
             lead_by = kind.points(best) - kind.points(rest[0])
-            told[kind.what] = told.get(kind.what, 0.0) + lead_by
-        why = sorted((what for what in told if told[what] >= _TELLS), key=lambda w: -told[w])[:3]
+            leads[kind.what] = leads.get(kind.what, 0.0) + lead_by
+        why = sorted((what for what in leads if leads[what] >= _TELLS), key=lambda w: -leads[w])[:3]
         figures += f", as they would be in {_listed(rest[:3], 'or')}, but for {_listed(why, 'and')}"
     sure = lead >= _SURE and good[best] >= (1 - _ALIKE) * len(home)
     if not rest:
@@ -138,7 +144,7 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
     return Home(best, best, ("" if sure else UNSURE) + figures)
 
 
-def _torn(close: Sequence[str], count: int) -> str:
+def _undecided(close: Sequence[str], count: int) -> str:
     """The remark on a draft whose phones may be at home in several countries."""
     phones = "1 phone has" if count == 1 else f"{count:,} phones have"
     return (
@@ -164,11 +170,13 @@ class _Evidence:
         return self.weight * self.votes.get(region, 0.0)
 
 
-def _voted(what: str, weight: float, found: Iterable[Iterable[str]], among: int) -> _Evidence:
-    """Evidence of texts that each speak for some regions; `among` are all that were looked at.
+def _evidence_from_votes(
+    what: str, weight: float, found: Iterable[Iterable[str]], among: int
+) -> _Evidence:
+    """Evidence of texts that each vote for some regions; `among` counts all texts looked at.
 
-    A region's share is that of the telling texts that speak for it. Few of them, where there
-    could be many, count for less.
+    The votes of a region are the share of the voting texts that vote for it; less where few of the
+    texts vote at all.
     """
     votes: Counter[str] = Counter()
     telling = 0
@@ -182,7 +190,7 @@ def _voted(what: str, weight: float, found: Iterable[Iterable[str]], among: int)
 def _evidence(
     columns: Sequence[ReadColumn], home: Sequence[str], codes: Sequence[str]
 ) -> list[_Evidence]:
-    """All that the sheet says about a country, apart from how its phones are written.
+    """The evidence of the sheet for countries, without the way in which its phones are written.
 
     `codes` are the countries of the phones that have a country's code.
     """
@@ -204,7 +212,7 @@ def _evidence(
     ) -> None:
         looked = [text[:_LONGEST] for _, role, some in texts if role in roles for text in some]
         votes = [regions for text in looked if (regions := set(tell(text)))]
-        found.append(_voted(what, weight, votes, len(looked)))
+        found.append(_evidence_from_votes(what, weight, votes, len(looked)))
 
     gathered("the column of countries", 3.0, _countries, {Role.COUNTRY})
     gathered("e-mail and web addresses", 2.0, _domain, {Role.EMAIL, Role.URL})
@@ -220,7 +228,7 @@ def _evidence(
     for column, role, some in texts:
         votes = [regions for text in some if (regions := set(_towns(text)))]
         if role is None and len(votes) * 3 > len(some) and _nameless(column):
-            found.append(_voted("towns", 2.0, votes, len(some)))
+            found.append(_evidence_from_votes("towns", 2.0, votes, len(some)))
     return [kind for kind in found if kind.votes and kind.weight]
 
 
@@ -229,7 +237,7 @@ def _nameless(column: SampledColumn) -> bool:
 
 
 def _headers(columns: Sequence[ReadColumn]) -> _Evidence:
-    """The language that explains most headers: English says little, for it is so everywhere."""
+    """The language that explains most headers; English, which is used everywhere, counts little."""
     known = [meaning.languages for _, meaning in columns if meaning.languages]
     explained = Counter(language for languages in known for language in languages)
     most = max(explained.values(), default=0)
@@ -238,11 +246,11 @@ def _headers(columns: Sequence[ReadColumn]) -> _Evidence:
     if spoken == ["en"] or not foreign:
         english = _places().english if known else ()
         return _Evidence("English headers", 0.3, dict.fromkeys(english, 1.0))
-    votes = {r: 1 / len(spoken) for language in spoken for r in _spoken(language)}
+    votes = {r: 1 / len(spoken) for language in spoken for r in _regions_speaking(language)}
     return _Evidence("its headers", 1.5 * min(1.0, foreign / 2), votes)
 
 
-def _spoken(language: str) -> Sequence[str]:
+def _regions_speaking(language: str) -> Sequence[str]:
     return _places().spoken.get(language, ())
 
 
@@ -305,7 +313,7 @@ def _read(texts: Sequence[str], region: str) -> dict[str, PhoneNumber]:
     for text in texts:
         number = _valid(text, region)
         if number is None and not phonenumbers.normalize_digits_only(text).startswith("0"):
-            # A spreadsheet program takes the zero off, of which a check tells.
+            # A spreadsheet program takes the zero off; a check reports that.
             number = _valid("0" + text.lstrip("(/ "), region)
         if number is not None:
             found[text] = number
@@ -326,8 +334,10 @@ def _valid(text: str, region: str) -> PhoneNumber | None:
     return number if phonenumbers.is_valid_number(number) else None
 
 
-def _once(regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]]) -> list[str]:
-    """Leave out each region that reads all texts as the same numbers as a region before it does."""
+def _distinct_readings(
+    regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]]
+) -> list[str]:
+    """Leave out each region that reads all texts as the numbers that an earlier region reads."""
     seen: set[tuple[tuple[str, int | None, int | None], ...]] = set()
     kept = []
     for region in regions:
@@ -338,15 +348,15 @@ def _once(regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]])
     return kept
 
 
-def _habits(
+def _evidence_of_habits(
     regions: Sequence[str], read: Mapping[str, Mapping[str, PhoneNumber]]
 ) -> list[_Evidence]:
-    """What kinds of numbers they would be, and whether they are written as people there do.
+    """The kinds of numbers that they would be, and whether they are written as is usual there.
 
-    What is dialled before a number may be lost, and numbers of one town may look like mobile ones
-    elsewhere: so only how numbers are divided decides by itself.
+    A national prefix may be lost, and numbers of one town may look like mobile ones elsewhere: so
+    only the way in which numbers are divided has the weight to decide by itself.
     """
-    shares = {region: _habit(region, read[region]) for region in regions}
+    shares = {region: _habits_in(region, read[region]) for region in regions}
     return [
         _Evidence("how the numbers are divided", 1.0, {r: s.divided for r, s in shares.items()}),
         _Evidence("how the numbers are divided", 0.6, {r: s.alike for r, s in shares.items()}),
@@ -357,8 +367,8 @@ def _habits(
 
 
 @dataclass(frozen=True, slots=True)
-class _Habit:
-    """What part of a region's numbers are of a kind, of those that could be.
+class _Habits:
+    """The shares of a region's numbers that are of a kind.
 
     `dialled`: begun with the national prefix. `divided`: with a blank or sign where the area code
     or the prefix ends. `alike`: divided throughout as the library prints them. `mobile`: of a
@@ -372,7 +382,7 @@ class _Habit:
     spread: float
 
 
-def _habit(region: str, numbers: Mapping[str, PhoneNumber]) -> _Habit:
+def _habits_in(region: str, numbers: Mapping[str, PhoneNumber]) -> _Habits:
     """The habits of these texts, each with the number that it is in that region; at least one."""
     import phonenumbers
     from phonenumbers import PhoneNumberFormat, PhoneNumberType
@@ -397,7 +407,7 @@ def _habit(region: str, numbers: Mapping[str, PhoneNumber]) -> _Habit:
             alike += set(_divisions(printed)) == places_
     count = len(numbers)
     trust = min(1.0, parted / _FEW)  # one number may be divided in any way
-    return _Habit(
+    return _Habits(
         begun / count,
         trust * divided / count,
         trust * alike / count,
@@ -417,7 +427,7 @@ def _divisions(text: str) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """What shows a country: `places.toml`, turned around where a text is looked up in it.
+    """The tables of `places.toml`, inverted where texts are looked up in them.
 
     Regions are two letters in upper case; `regions` are those of which something is known, the
     only ones that are tried.
@@ -463,7 +473,7 @@ def _places() -> _Places:
 
 
 def _by_phrase(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
-    """From each phrase to all regions it stands with."""
+    """For each phrase, all regions that it is paired with."""
     found: dict[str, set[str]] = {}
     for phrase, region in pairs:
         found.setdefault(phrase, set()).add(region)
@@ -480,12 +490,12 @@ def _countries(text: str) -> frozenset[str]:
 def _domain(text: str) -> Iterator[str]:
     for match in _DOMAIN.finditer(text):
         ending = match[1].casefold()
-        if ending not in _NOWHERE:
+        if ending not in _DOMAINS_ANYBODY_TAKES:
             yield "GB" if ending == "uk" else ending.upper()
 
 
 def _towns(text: str) -> frozenset[str]:
-    """The countries of a town; what stands behind it, as a district, and post codes apart."""
+    """The countries of a town, whatever district or post code stands with it."""
     towns = _places().towns
     for part in text.split(","):
         words = [word for word in words_of(part) if not word.isdigit()]

@@ -13,18 +13,14 @@ WIDTH = 100
 _SHORT = 60
 
 
-def shown(text: str) -> str:
-    """A text for a remark: in quotes, on one line, not too long."""
+def quoted(text: str) -> str:
+    """A text for a remark: in quotes, on one line, cut where it is long."""
     plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return f'"{plain if len(plain) <= _SHORT else plain[: _SHORT - 1] + "…"}"'
 
 
-RuleOptions = Mapping[str, Any]
-"""A rule of the mapping: its options."""
-
-
-def of_rule(rule: RuleOptions) -> str:
-    """A rule, as short as it can be: a bare header where that is all."""
+def rule_text(rule: Mapping[str, Any]) -> str:
+    """A rule of the mapping as YAML, on one line; a bare header where it names only that."""
     if set(rule) == {"column"} and isinstance(rule["column"], str):
         return scalar(rule["column"])
     return flow(rule)
@@ -32,17 +28,17 @@ def of_rule(rule: RuleOptions) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """One key of a draft with what stands beside it; `remarks` say what a person should know.
+    """One key of a draft, with its value and remarks for a person.
 
-    A line that is not `active` is written as a comment, for a person to take in. `instead` are
-    other values of the key, of which a person has to choose; they stand above it as comments.
+    A line that is not `active` is written as a comment, for a person to uncomment. `alternatives`
+    are other values of the key, of which a person has to choose; they stand above it as comments.
     """
 
     key: str
     value: str
     remarks: Sequence[str] = field(default=())
     active: bool = True
-    instead: Sequence[str] = field(default=())
+    alternatives: Sequence[str] = field(default=())
 
     def write(self, indent: int = 0) -> Iterator[str]:
         """The line as YAML, a short remark behind it, longer ones above."""
@@ -50,7 +46,7 @@ class DraftLine:
         mark = "" if self.active else "# "
         line = f"{space}{mark}{self.key}:{' ' + self.value if self.value else ''}"
         if (
-            not self.instead
+            not self.alternatives
             and len(self.remarks) == 1
             and len(line) + len(self.remarks[0]) + 4 <= WIDTH
         ):
@@ -58,7 +54,7 @@ class DraftLine:
             return
         for remark in self.remarks:
             yield from comment(remark, indent)
-        for value in self.instead:
+        for value in self.alternatives:
             yield f"{space}# {self.key}: {value}"
         yield line
 
