@@ -194,6 +194,7 @@ def test_a_round_that_is_killed_while_it_sends_is_ended_by_the_next(home: Path) 
         first = start(home, "-q")
         while live.request_count() < 20:
             assert first.poll() is None, first.communicate()
+            time.sleep(0.005)  # the condition is awaited, not a time
         first.kill()
         first.communicate()
         assert names(home / "inbox") == ["leads.csv"]
@@ -218,6 +219,7 @@ def test_a_round_that_is_terminated_finishes_what_is_in_flight_and_the_next_goes
         first = start(home, "-q")
         while live.request_count() < 20:
             assert first.poll() is None, first.communicate()
+            time.sleep(0.005)  # the condition is awaited, not a time
         first.send_signal(signal.SIGTERM)
         _, err = first.communicate()
         assert first.returncode == 143, err
