@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.leads import MAPPING
-from benchmarks.measuring import ROOT, Ran, ran
+from benchmarks.measuring import ROOT, Usage, run_process
 from benchmarks.service import Service, Watcher
 
 PEERS = Path(__file__).with_name("peers")
@@ -23,7 +23,7 @@ PYTHON = sys.executable
 IMPORTER = (PYTHON, "-m", "importer")
 CREDENTIALS = {"VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"}
 
-Work = Callable[[], Ran]
+Work = Callable[[], Usage]
 
 
 def environment() -> dict[str, str]:
@@ -65,17 +65,17 @@ class Contest:
     folder: Path
     env: Mapping[str, str] = field(default_factory=environment)
 
-    def bare(self, in_flight: int = 64) -> Ran:
+    def bare(self, in_flight: int = 64) -> Usage:
         """The yardstick: `wall` is that of its loop alone, without reading the file."""
         found = self._watched((PYTHON, BARE, self.service.records_url, self.file, in_flight))
-        return replace(found, wall=float(found.said))
+        return replace(found, wall=float(found.output))
 
-    def two_bare(self) -> Ran:
+    def two_bare(self) -> Usage:
         """Two yardsticks at once, that send half of the rows each; both must be done."""
         found = self._watched((PYTHON, BARE, self.service.records_url, self.file, 32, 2))
-        return replace(found, wall=float(found.said))
+        return replace(found, wall=float(found.output))
 
-    def run(self, *options: object) -> Ran:
+    def run(self, *options: object) -> Usage:
         """``vcc-import run``, from the program's start to its end, results written."""
         out = self.folder / "run"
         shutil.rmtree(out, ignore_errors=True)
@@ -91,28 +91,28 @@ class Contest:
         shutil.rmtree(out)
         return found
 
-    def pandas(self) -> Ran:
+    def pandas(self) -> Usage:
         """A script of pandas and aiohttp."""
         results = self.folder / "results.csv"
         script = PEERS / "pandas_script.py"
         return self._watched((peers_python(), script, self.service.records_url, self.file, results))
 
-    def csv2http(self) -> Ran:
+    def csv2http(self) -> Usage:
         """csv2http, its log off, as a row's reply takes 100 bytes there."""
         url = self.service.records_url
         program = (peers_python(), "-m", "csv2http.core", self.file, url)
         return self._watched((*program, "-c", 64, "-n", "-a", "sandbox:sandbox"))
 
-    def dlt(self) -> Ran:
+    def dlt(self) -> Usage:
         """A pipeline of dlt with a destination of one's own."""
         folder = self.folder / "dlt"
         shutil.rmtree(folder, ignore_errors=True)
         script = PEERS / "dlt_script.py"
         return self._watched((peers_python(), script, self.service.records_url, self.file, folder))
 
-    def _watched(self, command: tuple[object, ...]) -> Ran:
+    def _watched(self, command: tuple[object, ...]) -> Usage:
         with Watcher(self.service) as watcher:
-            found = ran(command, folder=self.folder, env=self.env)
+            found = run_process(command, folder=self.folder, env=self.env)
         if watcher.requests != self.rows:
             raise RuntimeError(f"{command}: {watcher.requests} requests for {self.rows} rows")
-        return replace(found, sent=watcher.seconds)
+        return replace(found, sending=watcher.seconds)

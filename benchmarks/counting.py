@@ -18,8 +18,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from benchmarks.contest import PYTHON, environment
-from benchmarks.measuring import Result, ran, table
-from benchmarks.setting import Findings, Setting
+from benchmarks.measuring import Result, run_process, table
+from benchmarks.workspace import Figures, Workspace
 
 if TYPE_CHECKING:
     from importer.mapping.bound import BoundMapping
@@ -52,17 +52,16 @@ BOUNDS = {
 }
 
 
-def counting(setting: Setting) -> Findings:
+def counting(workspace: Workspace) -> Figures:
     """What a row costs on its way through the mapping and the journal."""
     command = (PYTHON, "-m", "benchmarks.counting")
-    env = {**environment(), "PYTHONPATH": str(Path(__file__).parents[1])}
-    figures = json.loads(ran(command, folder=setting.folder, env=env).said)
+    figures = json.loads(run_process(command, folder=workspace.folder, env=environment()).output)
     results = tuple(
         Result(what, f"{figures[what]:,.3g}", f"{bound:g}", figures[what] / bound, 1, at_most=True)
         for what, bound in BOUNDS.items()
     )
     lines = [(what, f"{figures[what]:,.3g}") for what in BOUNDS]
-    return Findings(results, table(("counted", "times"), lines))
+    return Figures(results, table(("counted", "times"), lines))
 
 
 def count() -> dict[str, float]:

@@ -15,28 +15,28 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """One run of a program, from its start to its end.
+class Usage:
+    """What one run of a program took, from its start to its end.
 
     `wall` and `cpu` are seconds, `peak` is MiB resident at most in any one of its processes.
-    `sent` is the time from the first request to the last as the service saw it, `said` what the
-    program printed.
+    `sending` is the time from the first request to the last as the service saw it, `output` what
+    the program printed.
     """
 
     wall: float
     cpu: float
     peak: float
-    said: str
-    sent: float = 0.0
+    output: str
+    sending: float = 0.0
 
 
-def ran(
+def run_process(
     command: Sequence[object],
     *,
     folder: Path,
     env: Mapping[str, str] | None = None,
     codes: Sequence[int] = (0,),
-) -> Ran:
+) -> Usage:
     """Run a program in a folder; raises RuntimeError where it ends otherwise than in `codes`.
 
     The system counts memory of a program from that of its parent up, so nothing large may ever be
@@ -62,16 +62,16 @@ def ran(
         raise RuntimeError(f"{' '.join(words)}: ended with {process.returncode}\n{words_of_it}")
     unit = 1 if platform.system() == "Darwin" else 1024
     peak = usage.ru_maxrss * unit / 2**20
-    return Ran(wall, usage.ru_utime + usage.ru_stime, peak, printed.read_text(errors="replace"))
+    return Usage(wall, usage.ru_utime + usage.ru_stime, peak, printed.read_text(errors="replace"))
 
 
-def in_turn(rounds: int, works: Mapping[str, Callable[[], Ran]]) -> dict[str, list[Ran]]:
+def interleaved(rounds: int, works: Mapping[str, Callable[[], Usage]]) -> dict[str, list[Usage]]:
     """Run each of them so many times, one after the other and then anew.
 
     A machine's speed drifts over minutes, so all rounds have one run of each; who comes first
     changes with every round.
     """
-    found: dict[str, list[Ran]] = {name: [] for name in works}
+    found: dict[str, list[Usage]] = {name: [] for name in works}
     names = list(works)
     for turn in range(rounds):
         first = turn % len(names)
@@ -80,12 +80,14 @@ def in_turn(rounds: int, works: Mapping[str, Callable[[], Ran]]) -> dict[str, li
     return found
 
 
-def ratio(ours: Sequence[Ran], theirs: Sequence[Ran], figure: Callable[[Ran], float]) -> float:
+def ratio(
+    ours: Sequence[Usage], theirs: Sequence[Usage], figure: Callable[[Usage], float]
+) -> float:
     """The median over the rounds of our figure divided by theirs in the same round."""
     return statistics.median(figure(a) / figure(b) for a, b in zip(ours, theirs, strict=True))
 
 
-def middle(runs: Sequence[Ran], figure: Callable[[Ran], float]) -> float:
+def median_of(runs: Sequence[Usage], figure: Callable[[Usage], float]) -> float:
     """The median of a figure."""
     return statistics.median(map(figure, runs))
 

@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlencode, urlsplit
 
 from benchmarks.leads import MAPPING, write_csv
-from benchmarks.measuring import ran, table
+from benchmarks.measuring import run_process, table
 from benchmarks.mending import FAULTS, TARGETS
 from importer.console.drafts import Drafts
 
@@ -175,7 +175,9 @@ def _measure(
             peaks["the console"] = peak
     command = [sys.executable, "-m", "importer", "check", leads, "-m", MAPPING]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    peaks["vcc-import check"] = ran(command, folder=folder, env=environment, codes=(0, 1)).peak
+    peaks["vcc-import check"] = run_process(
+        command, folder=folder, env=environment, codes=(0, 1)
+    ).peak
     return found, peaks
 
 

@@ -20,7 +20,7 @@ from benchmarks.footprint import memory, start
 from benchmarks.measuring import Result, machine, table
 from benchmarks.reading import check, xlsx
 from benchmarks.sending import cluster, latency, limits, sending
-from benchmarks.setting import Setting
+from benchmarks.workspace import Workspace
 
 BENCHMARKS = {
     "sending": sending,
@@ -48,12 +48,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vcc-bench-") as temporary:
         folder = (options.data or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        setting = Setting(folder, options.quick, options.rounds or (1 if options.quick else ROUNDS))
+        workspace = Workspace(
+            folder, options.quick, options.rounds or (1 if options.quick else ROUNDS)
+        )
         for name in options.only:
             print(f"Measuring {name} …", file=sys.stderr, flush=True)
-            findings = BENCHMARKS[name](setting)
-            results += findings.results
-            details.append(findings.details)
+            measured = BENCHMARKS[name](workspace)
+            results += measured.results
+            details.append(measured.details)
     figures = [table(_HEAD, [result.cells() for result in results])] if results else []
     text = "\n".join([setting_up, *figures, *details])
     print(text)

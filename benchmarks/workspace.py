@@ -13,7 +13,7 @@ FAULTS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Workspace:
     """Where files go, and how much is done: `quick` is for seeing that all works."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Figures:
     """Figures held against targets, and all that was measured on the way, in Markdown."""
 
     results: tuple[Result, ...]
