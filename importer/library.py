@@ -49,6 +49,7 @@ from importer.pipeline.edits import Edit, EditLog, EditRefused, Op, Overlay
 from importer.pipeline.examine import COPY, Look
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
+from importer.pipeline.glimpse import original_rows as original_rows_in
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.preflight import fetch_project
@@ -148,6 +149,7 @@ __all__ = [
     "mapping_in",
     "mark",
     "needed_project",
+    "original_rows",
     "pages_of_rows",
     "past_run",
     "plan",
@@ -298,6 +300,15 @@ def glimpse(file: File, *, reading: SourceOptions | None = None, rows: int = 20)
         return look_into(Path(file), reading or SourceOptions(), rows)
 
     return in_a_thread(work) if on_a_loop() else work()
+
+
+def original_rows(path: File, *, reading: SourceOptions | None = None) -> Mapping[int, int]:
+    """By its own row numbers, those that a list of failed rows has in its column ``_row``.
+
+    They are of the list that the rows failed in; of another list there are none. `path` is a list,
+    or the directory of a run, whose copy of it is read. Raises SourceError.
+    """
+    return original_rows_in(Path(path), reading or SourceOptions())
 
 
 def project(target: Target) -> Project:

@@ -27,6 +27,7 @@ from importer.console.downloads import disposition
 from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import parts_of
+from importer.console.row_names import RowNames, names_in_draft
 from importer.console.rule_form import (
     KINDS,
     TYPES,
@@ -295,6 +296,7 @@ async def _page(
         told=told,
         trouble=trouble if told is None or told.tone != "bad" else None,
         shown=shown,
+        row_name=await asyncio.to_thread(_row_names, request, draft) if shown else None,
         form=form,
         opened=opened,
         fields=fields,
@@ -341,6 +343,10 @@ async def _fields(
         free=tuple(one for one in project.fields if one.name not in named),
         call_backs=tuple(one for one in project.dispositions or () if one.callback),
     )
+
+
+def _row_names(request: web.Request, draft: Draft) -> RowNames:
+    return names_in_draft(request.app[DRAFTS], draft, _headers(draft))
 
 
 def _text_of(draft: Draft) -> str:

@@ -23,9 +23,10 @@ from aiohttp import web
 
 from importer import library
 from importer.console.downloads import send_file
-from importer.console.drafts import Draft, open_draft, refuse_sent
+from importer.console.drafts import DRAFTS, Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import part_name, with_part_names
+from importer.console.row_names import RowNames, names_in_draft
 from importer.console.telling import Action, Teller, Told, kind_words, why_held_back
 from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList
 from importer.errors import ImporterError, RunInterruptedError, UsageError
@@ -150,6 +151,7 @@ class Shown:
     """All that a page shows of a list."""
 
     found: Found
+    names: RowNames
     torn: tuple[Problem, ...]
     edits: tuple[Edit, ...]
     columns: tuple[int, ...]
@@ -213,7 +215,7 @@ async def _page(
             async with asyncio.timeout(patience):
                 opened = await stack.enter_async_context(request.app[OPEN_LISTS].using(draft))
                 found = await opened.found()
-            shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None)
+            shown = await _shown_of(request, draft, opened, found, view)
     except (TimeoutError, RunInterruptedError):
         # Stopped, since it was read in another way, or mapped anew, meanwhile: it begins again.
         return _render(request, draft, view, state=_WAITING)
@@ -272,6 +274,7 @@ def _values(
 ) -> dict[str, object]:
     """What the templates are given; the `marks` are those of a page that was shown before."""
     headers = shown.found.rechecked.checkup.info.headers if shown is not None else ()
+    names = shown.names if shown is not None else RowNames()
     values: dict[str, object] = {
         "draft": draft,
         "view": view,
@@ -279,7 +282,8 @@ def _values(
         "marks": marks or {},
         "is_fixed": draft.run_dir is not None,
         "name_of": lambda column: name_of(headers, column),
-        "told_edit": lambda edit: told_edit(edit, headers),
+        "row_name": names,
+        "told_edit": lambda edit: told_edit(edit, headers, names),
         "words": lambda text: with_part_names(_teller(draft).words(text)),
         "part_name": part_name,
         "mark": _mark,
@@ -316,25 +320,49 @@ def name_of(headers: tuple[str, ...], column: int) -> str:
     return visible(headers[column], 80) or f"Column {column_letters(column)}"
 
 
-def told_edit(edit: Edit, headers: tuple[str, ...]) -> str:
+def told_edit(edit: Edit, headers: tuple[str, ...], names: RowNames) -> str:
     """An edit in words."""
+    row = names(edit.row or 0)
     if edit.op is Op.LEAVE_OUT:
-        return f"Row {edit.row} left out"
+        return f"Row {row} left out"
     change = f"{_quoted(edit.old)} → {_quoted(edit.new)}"
     column = name_of(headers, edit.column)
     if edit.op is Op.REPLACE:
         return f"{column}, wherever it stands: {change}"
-    return f"Row {edit.row}, {column}: {change}"
+    return f"Row {row}, {column}: {change}"
 
 
 def _quoted(text: str) -> str:
     return f"“{visible(text, 60)}”" if text else "blank"
 
 
-def _shown(
-    opened: OpenList, found: Found, view: View, may_edit: bool, asked: Asked | None = None
+async def _shown_of(
+    request: web.Request,
+    draft: Draft,
+    opened: OpenList,
+    found: Found,
+    view: View,
+    asked: Asked | None = None,
 ) -> Shown:
-    """What a page shows; what it shows already where it was `asked` for what is another. Blocks."""
+    """What a page shows; what it shows already where it was `asked` for what is another."""
+
+    def work() -> Shown:
+        headers = found.rechecked.checkup.info.headers
+        names = names_in_draft(request.app[DRAFTS], draft, headers)
+        return _shown(opened, found, view, names, asked, may_edit=draft.run_dir is None)
+
+    return await asyncio.to_thread(work)
+
+
+def _shown(
+    opened: OpenList,
+    found: Found,
+    view: View,
+    names: RowNames,
+    asked: Asked | None,
+    *,
+    may_edit: bool,
+) -> Shown:
     info = found.rechecked.checkup.info
     listed = found.rows(view.kind)
     if asked is not None:
@@ -357,6 +385,7 @@ def _shown(
     single = view.row is not None
     return Shown(
         found=found,
+        names=names,
         torn=opened.log.remarks,
         edits=opened.log.edits[: -LAST_EDITS - 1 : -1],
         columns=columns,
@@ -547,7 +576,7 @@ async def _row(request: web.Request) -> web.Response:
         opens, shuts = (request.query.get(name, "") for name in ("open", "shut"))
         asked = Asked({f"row-{opens or shuts}": "+" if opens else ""}, columns)
         found = await opened.found()
-        shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None, asked)
+        shown = await _shown_of(request, draft, opened, found, view, asked)
     values = _values(draft, view, shown)
     return request.app[PAGES].render(request, "fix_row.html.j2", 200, **values)
 
@@ -564,7 +593,7 @@ async def _mend(request: web.Request) -> web.Response:
     label, new = int(column), form.get("text", "")
     everywhere = form.get("all", "")
 
-    def mend(opened: OpenList) -> Done:
+    def mend(opened: OpenList, names: RowNames) -> Done:
         headers = opened.recheck.info.headers
         if label >= len(headers):
             raise EditRefused("there is no such column", "Load the page again.")
@@ -576,7 +605,7 @@ async def _mend(request: web.Request) -> web.Response:
             raise EditRefused(f"the list has no row {row}")
         held = cells[0]
         text = as_typed(new, held)
-        where = f"Row {row}, {name_of(headers, label)}"
+        where = f"Row {names(row)}, {name_of(headers, label)}"
         if text == held:
             return Done(f"{where}: {_quoted(held)}, as before.")
         if key_of(held) != form.get("key"):
@@ -586,9 +615,9 @@ async def _mend(request: web.Request) -> web.Response:
             )
         if everywhere:
             edit = opened.log.replace_all(label, held, text, count=_whole(everywhere))
-            return Done(f"{told_edit(edit, headers)}.")
+            return Done(f"{told_edit(edit, headers, names)}.")
         edit = opened.log.set_cell(row, label, held, text)
-        return Done(f"{told_edit(edit, headers)}.", row)
+        return Done(f"{told_edit(edit, headers, names)}.", row)
 
     return await _edit(request, mend)
 
@@ -618,9 +647,9 @@ async def _about_row(
     if row is None:
         raise UsageError("this row is not named", "Load the page again.")
 
-    def work(opened: OpenList) -> Done:
+    def work(opened: OpenList, names: RowNames) -> Done:
         change(opened.log, row)
-        return Done(words.format(row), row)
+        return Done(words.format(names(row)), row)
 
     return await _edit(request, work)
 
@@ -631,7 +660,7 @@ async def _undo(request: web.Request) -> web.Response:
     if number is None:
         raise UsageError("this edit is not named", "Load the page again.")
 
-    def work(opened: OpenList) -> Done:
+    def work(opened: OpenList, names: RowNames) -> Done:
         headers = opened.recheck.info.headers
         made = {edit.number: edit for edit in opened.log.edits}
         if (edit := made.get(number)) is None:
@@ -639,11 +668,11 @@ async def _undo(request: web.Request) -> web.Response:
         later = [each for each in made.values() if each.number > number and each.rests_on(edit)]
         if later:
             raise EditRefused(
-                f"“{told_edit(later[-1], headers)}”, which was made later, rests on it",
+                f"“{told_edit(later[-1], headers, names)}”, which was made later, rests on it",
                 "Undo that one first.",
             )
         about = None if edit.op is Op.REPLACE else edit.row
-        return Done(f"Undone: {told_edit(opened.log.undo(number), headers)}.", about)
+        return Done(f"Undone: {told_edit(opened.log.undo(number), headers, names)}.", about)
 
     return await _edit(request, work)
 
@@ -656,7 +685,7 @@ class Done:
     row: int | None = None
 
 
-async def _edit(request: web.Request, work: Callable[[OpenList], Done]) -> web.Response:
+async def _edit(request: web.Request, work: Callable[[OpenList, RowNames], Done]) -> web.Response:
     """Make an edit, which is on the disk before anything else; then show what it comes to."""
     draft = await open_draft(request)
     refuse_sent(draft, _SENT)
@@ -664,13 +693,15 @@ async def _edit(request: web.Request, work: Callable[[OpenList], Done]) -> web.R
     try:
         async with request.app[OPEN_LISTS].using(draft) as opened:
             before = opened.last_found
-            done = await asyncio.to_thread(work, opened)
+            headers = opened.recheck.info.headers
+            names = await asyncio.to_thread(names_in_draft, request.app[DRAFTS], draft, headers)
+            done = await asyncio.to_thread(work, opened, names)
     except ImporterError as error:
         told = Told(_teller(draft).words(error.message), _teller(draft).words(error.hint))
     return await _done(request, draft, done, told, before)
 
 
-def _besides(before: Found, after: Found, edited: int | None) -> str:
+def _besides(before: Found, after: Found, edited: int | None, names: RowNames) -> str:
     """What has become of other rows since, in words: one that is the same as the mended one, say.
 
     Without an `edited` row, of all rows. Takes as long as it takes to compare the rows that are
@@ -690,7 +721,7 @@ def _besides(before: Found, after: Found, edited: int | None) -> str:
             state, _, why = _state(status, decided.code if decided is not None else "").partition(
                 ": "
             )
-            told.append(f"Row {rows[0]} is {state} now{f': {why}' if why else ''}.")
+            told.append(f"Row {names(rows[0])} is {state} now{f': {why}' if why else ''}.")
         else:
             others = "other rows" if edited is not None else "rows"
             told.append(f"{len(rows):,} {others} are {_STATES[status]} now.")
@@ -717,12 +748,12 @@ async def _done(
         raise web.HTTPSeeOther(view.address(draft) + (f"#row-{row}" if row else ""))
     async with request.app[OPEN_LISTS].using(draft) as opened:
         found = await opened.found()
-        shown = await asyncio.to_thread(_shown, opened, found, view, draft.run_dir is None, asked)
+        shown = await _shown_of(request, draft, opened, found, view, asked)
         said = done.words
         if (
             said
             and before is not None
-            and (besides := await asyncio.to_thread(_besides, before, found, done.row))
+            and (besides := await asyncio.to_thread(_besides, before, found, done.row, shown.names))
         ):
             said += f" {besides}"
     return request.app[PAGES].render(

@@ -19,6 +19,7 @@ from importer import library
 from importer.console.drafts import DRAFTS, Draft, Drafts, Place, digest_of, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import with_part_names
+from importer.console.row_names import RowNames, names_in_draft
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import Action, Teller, Told, kind_words, page_words, why_held_back
 from importer.console.under_way import GENTLE, UNDER_WAY, Planning, ingredients, watch
@@ -127,6 +128,10 @@ async def _page(
     project = await request.app[TARGETS].project(draft) if missing is not None else None
     if undecided:
         existing = await _existing(request, draft, {value.field for value in undecided})
+    names = RowNames()
+    if checkup is not None:
+        headers = checkup.info.headers
+        names = await asyncio.to_thread(names_in_draft, request.app[DRAFTS], draft, headers)
     refusals = tuple(_refusals(refused, teller)) if refused is not None else ()
     shown = undecided[:MOST_VALUES]
     return await asyncio.to_thread(
@@ -154,7 +159,8 @@ async def _page(
         as_json=json.dumps,
         is_large=sum(len(existing.get(value.field, ())) for value in shown) > MOST_CHOICES,
         most_existing=MOST_EXISTING,
-        remarks=_remarks(checkup),
+        remarks=_remarks(checkup, names),
+        row_names=names,
         left_out=_left_out(planned.plan) if planned is not None else (),
         new_values=_new_values(planned.plan) if planned is not None else (),
         pace=pace_words(planned.plan.settings) if planned is not None else "",
@@ -339,7 +345,7 @@ def _new_values(plan: PlanFile) -> tuple[tuple[str, str, int], ...]:
     return tuple((one["name"], new["text"], new["rows"]) for one in fields for new in one["new"])
 
 
-def _remarks(checkup: Checkup | None) -> tuple[Remark, ...]:
+def _remarks(checkup: Checkup | None, names: RowNames) -> tuple[Remark, ...]:
     """Warnings that keep nothing back: those of the list as a whole, then a remark for each kind.
 
     A kind may have both.
@@ -349,19 +355,23 @@ def _remarks(checkup: Checkup | None) -> tuple[Remark, ...]:
     survey = checkup.survey
     warnings = tuple(whole_file_warnings(survey))
     whole = Counter(one.code for one in warnings)
-    found = [Remark(kind_words(one.code), 1, (_remark_words(one),)) for one in warnings]
+    found = [Remark(kind_words(one.code), 1, (_remark_words(one, names),)) for one in warnings]
     for group in problem_groups(survey):
         examples = [one for one in group.examples if one.row is not None][:EXAMPLES]
         if group.severity is Severity.WARNING and examples:
             number = group.count - whole[group.code]
             found.append(
-                Remark(kind_words(group.code), number, tuple(map(_remark_words, examples)))
+                Remark(
+                    kind_words(group.code),
+                    number,
+                    tuple(_remark_words(one, names) for one in examples),
+                )
             )
     return tuple(found)
 
 
-def _remark_words(problem: Problem) -> str:
-    where = f"row {problem.row}" if problem.row is not None else ""
+def _remark_words(problem: Problem, names: RowNames) -> str:
+    where = f"row {names(problem.row)}" if problem.row is not None else ""
     place = ", ".join(filter(None, (where, visible(problem.column, 80))))
     words = with_part_names(page_words(problem.message))
     return f"{place}: {words}" if place else words

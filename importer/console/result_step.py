@@ -24,6 +24,7 @@ from importer.console.downloads import send_file
 from importer.console.drafts import DRAFTS, FAILURES, Continued, Draft, Drafts, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.records import part_name, with_part_names
+from importer.console.row_names import RowNames, names_in_draft, names_in_run
 from importer.console.target import TARGETS
 from importer.console.telling import (
     Action,
@@ -98,12 +99,16 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A run that is shown under an address; `draft` is that which has sent it, if one has."""
+    """A run that is shown under an address; `draft` is that which has sent it, if one has.
+
+    `names` are what its rows are called.
+    """
 
     address: str
     folder: Path
     name: str
     draft: Draft | None
+    names: RowNames
     view: View = View()
 
     @property
@@ -252,7 +257,9 @@ async def _of_draft(request: web.Request) -> Shown | None:
     draft = await open_draft(request)
     if draft.run_dir is None:
         return None
-    return Shown(f"/drafts/{draft.id}/result", draft.run_dir, draft.name, draft, _view(request))
+    names = await asyncio.to_thread(names_in_draft, request.app[DRAFTS], draft)
+    address = f"/drafts/{draft.id}/result"
+    return Shown(address, draft.run_dir, draft.name, draft, names, _view(request))
 
 
 async def _of_run(request: web.Request) -> Shown:
@@ -261,10 +268,10 @@ async def _of_run(request: web.Request) -> Shown:
     entry = await asyncio.to_thread(library.find_run, run_id) if _RUN_ID.fullmatch(run_id) else None
     if entry is None:
         raise web.HTTPNotFound
-    drafts = await asyncio.to_thread(request.app[DRAFTS].all)
-    draft = next((one for one in drafts if one.run_dir == entry.run_dir), None)
-    name = basename(entry.file)
-    return Shown(f"/runs/{run_id}", entry.run_dir, name, draft, _view(request))
+    drafts, folder = request.app[DRAFTS], entry.run_dir
+    draft = next((d for d in await asyncio.to_thread(drafts.all) if d.run_dir == folder), None)
+    names = await asyncio.to_thread(names_in_run, drafts, folder)
+    return Shown(f"/runs/{run_id}", folder, basename(entry.file), draft, names, _view(request))
 
 
 def _view(request: web.Request) -> View:
@@ -595,11 +602,12 @@ async def _verify(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther(shown.page)
 
 
-def _read_back(verified: Verification) -> Told:
+def _read_back(verified: Verification, shown: Shown) -> Told:
     """What came of reading created rows back, in words."""
     stopped = "it was stopped: " if verified.stopped else ""
     lines = [
-        f"row {record.row}, record {record.numberid}, {part_name(one.path)}: sent “{one.sent}”,"
+        f"row {shown.names(record.row)}, record {record.numberid}, {part_name(one.path)}:"
+        f" sent “{one.sent}”,"
         + (f" now “{one.read_back}”" if one.read_back is not None else " not there now")
         for record in verified.records
         for one in record.differences
@@ -668,7 +676,7 @@ def _ended(looking: Looking, shown: Shown) -> Told | None:
         case Searching(error=ImporterError() as error):
             return shown.told(error, shown.look("Look for them again", release=looking.release))
         case ReadingBack(result=Verification() as verified):
-            return _read_back(verified)
+            return _read_back(verified, shown)
         case ReadingBack(error=ImporterError() as error):
             return shown.told(error, Action("Read some back again", shown.at("verify"), {}))
     return None
@@ -683,11 +691,13 @@ def _looked(found: Reconciliation, shown: Shown) -> Told:
     if found.found:
         lines.append(f"found, and created: {count(len(found.found), 'row')}")
     if found.released:
-        lines.append(f"surely not there, to be sent again: {_named(found.released)}")
+        lines.append(f"surely not there, to be sent again: {_named(found.released, shown)}")
     if left:
         so_far = " so far" if found.stopped else ""
-        lines.append(f"not found{so_far}: {_named(left)}")
-    created = [f"row {one.row}: created, as record {one.numberids[0]}" for one in found.found]
+        lines.append(f"not found{so_far}: {_named(left, shown)}")
+    created = [
+        f"row {shown.names(one.row)}: created, as record {one.numberids[0]}" for one in found.found
+    ]
     looked = f"{count(found.looked, 'record')} of the service"
     if found.looked:
         looked += f" looked at, {found.first} to {found.last}"
@@ -699,10 +709,10 @@ def _looked(found: Reconciliation, shown: Shown) -> Told:
     return Told(said, hint, (*lines, *created[:MOST_NAMED]), actions, tone)
 
 
-def _named(rows: Sequence[int]) -> str:
+def _named(rows: Sequence[int], shown: Shown) -> str:
     """How many rows these are, and which, as far as a line has room for it."""
     more = " …" if len(rows) > MOST_NAMED else ""
-    return f"{count(len(rows), 'row')} ({', '.join(map(str, rows[:MOST_NAMED]))}{more})"
+    return f"{count(len(rows), 'row')} ({shown.names.several(rows[:MOST_NAMED])}{more})"
 
 
 def _next(found: Reconciliation, shown: Shown) -> tuple[str, tuple[Action, ...]]:
@@ -730,16 +740,17 @@ async def _mark(request: web.Request) -> web.Response:
     form = {name: value[:200].strip() for name, value in (await form_of(request)).items()}
     try:
         row = _number(form.get("row", ""), "the row")
+        named = shown.names(row)
         if form.get("what") == "undo":
             await asyncio.to_thread(library.unmark, shown.folder, [row])
-            told = Told(f"row {row} may have arrived, as before", tone="good")
+            told = Told(f"row {named} may have arrived, as before", tone="good")
         elif form.get("what") == _ABSENT:
             await asyncio.to_thread(library.mark, shown.folder, {row: None})
-            told = Told(f"row {row} is surely not there: it can be sent again", tone="good")
+            told = Told(f"row {named} is surely not there: it can be sent again", tone="good")
         else:
             numberid = _number(form.get("numberid", ""), "the record's id")
             await asyncio.to_thread(library.mark, shown.folder, {row: numberid})
-            told = Told(f"row {row} was created, as record {numberid}", tone="good")
+            told = Told(f"row {named} was created, as record {numberid}", tone="good")
         # What the search has told is not so any more.
         if request.app[UNDER_WAY].last(Searching, shown.key) is not None:
             request.app[UNDER_WAY].forget(shown.key)

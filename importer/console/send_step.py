@@ -16,6 +16,7 @@ from importer.console.drafts import DRAFTS, Draft, open_draft
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.plan_step import changed_since, pace_words, teller_for
 from importer.console.records import part_name
+from importer.console.row_names import names_in_draft
 from importer.console.target import TARGETS
 from importer.console.telling import Action, Teller, Told
 from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Looking, Order, Sending, watch
@@ -138,6 +139,7 @@ async def _page(request: web.Request, draft: Draft, refusal: Told | None = None)
         pace=pace_words(standing.plan.settings) if standing is not None else "",
         first_rows=FIRST_ROWS,
         rest=await _rest(request, draft),
+        row_name=await asyncio.to_thread(names_in_draft, request.app[DRAFTS], draft),
         working_folder=Path.cwd(),
     )
 

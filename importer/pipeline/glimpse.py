@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from importer.model import SourceInfo
+from importer.model import NOTE_COLUMNS, SourceInfo
+from importer.pipeline.rundir import RunDirectory
 from importer.settings import SourceOptions
 from importer.sources import open_source
+from importer.sources.snapshot import Snapshot
+
+_ROW = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,30 @@ class Glimpse:
 
     info: SourceInfo
     rows: tuple[tuple[int, tuple[str, ...]], ...]
+
+
+def original_rows(path: Path, reading: SourceOptions) -> dict[int, int]:
+    """By its own row numbers, those that a list of failed rows has in its column ``_row``.
+
+    They are of the list that the rows failed in; of another list there are none. `path` is a list,
+    or the directory of a run, whose copy of it is read. Raises SourceError.
+    """
+    with ExitStack() as opened:
+        if path.is_dir():
+            snapshot = opened.enter_context(Snapshot.open(RunDirectory(path).snapshot))
+            headers, batches = snapshot.headers, snapshot.batches()
+        else:
+            source = opened.enter_context(open_source(path, reading))
+            headers, batches = source.info.headers, source.batches()
+        if NOTE_COLUMNS[0] not in headers:
+            return {}
+        label = headers.index(NOTE_COLUMNS[0])
+        return {
+            row: int(text)
+            for batch in batches
+            for row, text in zip(batch.rows.tolist(), batch.columns[label].to_pylist(), strict=True)
+            if _ROW.fullmatch(text)
+        }
 
 
 def glimpse(path: Path, reading: SourceOptions, rows: int) -> Glimpse:

@@ -216,6 +216,37 @@ def test_rows_that_failed_after_the_others_were_mended_are_told_apart_from_them(
     assert left_to_do({"invalid": 2}, mended=1) == ["1 row to be mended"]
 
 
+def test_rows_to_be_mended_have_the_numbers_of_the_list_that_they_failed_in_too(
+    tmp_path: Path, service: LiveSandbox, browser: Browser, drafts: Drafts
+) -> None:
+    rows = "Ann,06 30 123 4510\nBea,12\n\nDan,13\n"
+    run = imported(tmp_path, service, "leads.csv", f"Name,Phone\n{rows}")
+    draft_id = browser.post(f"{address_of(run)}/mend").headers["location"].split("/")[2]
+    fix = f"/drafts/{draft_id}/fix"
+    assert "2 (3 in the whole list)" in browser.get(fix).words
+    assert "Row 3 (5 in the whole list)" in browser.get(f"{fix}?row=3").words
+    assert "Row 2 (3 in the whole list)" in browser.get(f"/drafts/{draft_id}/columns").words
+    key = re.search(
+        r'name="column" value="1"><input type="hidden" name="key" value="(\w+)"',
+        browser.get(fix).text,
+    )
+    assert key is not None
+    cell = {"row": "2", "column": "1", "key": key[1], "text": "06 30 123 4512", "marks": ""}
+    told = browser.post_part(f"{fix}/cell", cell)
+    assert "Row 2 (3 in the whole list), Phone: “12” →" in told.words
+    planned(browser, draft_id)
+    page = sent(browser, f"/drafts/{draft_id}/send", "first")
+    assert "Row 2 (3 in the whole list), record" in page.words
+    page = browser.get(f"/drafts/{draft_id}/result")
+    assert "Row 3 (5 in the whole list)" in page.words
+    # Of those that fail once more, too, and of a list that somebody else has mended.
+    again = browser.post(f"/drafts/{draft_id}/result/mend").headers["location"]
+    assert "2 (5 in the whole list)" in browser.get(again).words
+    other = browser.draft_id("mended.csv", (run.directory.path / "failures.csv").read_bytes())
+    drafts.set_mapping(other, MAPPING)
+    assert "3 (5 in the whole list)" in browser.get(f"/drafts/{other}/fix").words
+
+
 def figures(page: Page) -> dict[str, int]:
     """What became of how many rows, as a page tells it, but for what became of none."""
     found = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", page.text)
