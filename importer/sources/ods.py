@@ -6,7 +6,8 @@ gone through twice, as a stream: once to see what there is, and once for the row
 is read, which are repeated only as far as they hold something. It may declare no entities.
 
 Only what stands in a cell itself is its text: comments, drawings and charts are left out. Numbers,
-dates and times are read as they are stored, not as they are shown; errors are only shown.
+dates and times are read as they are stored, not as they are shown, but for zeros at the front of
+whole numbers; errors are only shown.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ _OTHER_YEAR = re.compile(r"-|\+?[0-9]{5,}-")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:[.,]\d+)?)?")
 _FIRST_DAY = "1899-12-31"
 """The day of the number 1; what is before it is 0 or a negative number in a date format."""
+_DIVIDERS = re.compile("[ /()\xa0-]")
+"""What may stand between the digits of a number that is a code or a phone."""
 _MOST_REPEATED = 2**24
 """What more repetitions are taken for: it is beyond all limits of a sheet."""
 
@@ -335,7 +338,8 @@ def _value(given: Mapping[str, str], shown: str, is_formula: bool) -> str:
     match kind:
         case "float" | "percentage" | "currency":
             try:
-                return cell_text(float(given[_OFFICE + "value"]))
+                number = cell_text(float(given[_OFFICE + "value"]))
+                return _with_zeros(shown, number) if kind == "float" else number
             except (KeyError, ValueError):
                 return shown
         case "date":
@@ -355,6 +359,13 @@ def _value(given: Mapping[str, str], shown: str, is_formula: bool) -> str:
             return given.get(_OFFICE + "string-value") or shown
         case _:
             return shown
+
+
+def _with_zeros(shown: str, number: str) -> str:
+    """A whole number with the zeros that its cell shows at its front, as of a post code."""
+    digits = _DIVIDERS.sub("", shown)
+    whole = digits.isascii() and digits.isdigit() and digits.startswith("0")
+    return digits if whole and number.isdigit() and int(digits) == int(number) else number
 
 
 def _time(value: str) -> str | None:

@@ -4,7 +4,8 @@ python-calamine gives a blank both for an error cell and for a formula without a
 not read a sheet with an error it does not know (``#SPILL!``), and makes room for every cell
 between the outermost ones, so that two cells far apart would take all memory. So the XML of a sheet
 (ECMA-376, part 1, 18.3.1) is looked through once before, as a stream: for the extent of its cells,
-error cells, formulas without a value, dates that are none, and what is hidden or merged.
+error cells, formulas without a value, dates that are none, numbers shown with zeros at their front,
+and what is hidden or merged.
 
 Nearly every row is spelt in the one way that spreadsheet programs have, which a regular expression
 describes (:func:`_usual_row`): it tells how far the row reaches, and whether there is anything
@@ -119,6 +120,15 @@ _MAY_BE_NO_DATE = re.compile(
 """In usual rows: numbers with a format that could be no day of a calendar, if the format is one of
 dates: below 1, over 999,999, day 60, which is a 29 February that never was, or with an exponent."""
 
+
+def _numbers_styled(styles: Iterable[int]) -> re.Pattern[bytes]:
+    """In usual rows: numbers of one of these styles, with their place and style."""
+    return re.compile(
+        rb'<c r="([A-Z]{1,3}[0-9]{1,7})" s="(%b)"(?: t="n")?+%b>(?:%b)?+<v>([^<]++)'
+        % (b"|".join(b"%d" % style for style in styles), _DYNAMIC, _USUAL_FORMULA)
+    )
+
+
 # Whether XML that is looked through with expressions can hide anything from them.
 _TAG = re.compile(rb"<\?[^<>]*\?>|<[^!?<>\"'][^<>\"']*(?:(?:\"[^\"<>]*\"|'[^'<>]*')[^<>\"']*)*>")
 _HIDING = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
@@ -147,6 +157,7 @@ class _Look:
         self.special: list[tuple[int, int, str]] = []
         self._archive = archive
         self._dates = dates
+        self._with_zeros = _numbers_styled(dates.zeros) if dates.zeros else None
         self._row = -1
         """The last row, from which those that have no number of their own are counted."""
 
@@ -200,6 +211,9 @@ class _Look:
             if self._dates.formats:
                 for cell in _MAY_BE_NO_DATE.finditer(part, begin, at):
                     self._note(cell[1], _bad_date(cell[2], cell[3], scan, self._dates))
+            if self._with_zeros is not None:
+                for cell in self._with_zeros.finditer(part, begin, at):
+                    self._note(cell[1], _with_zeros(cell[2], cell[3], self._dates))
         return at
 
     def _note(self, reference: bytes, text: str | None) -> None:
@@ -301,7 +315,8 @@ def _special_text(
     if attributes.get(b"t") == b"e":
         return _error_text(stored, scan)
     if stored and attributes.get(b"t", b"n") == b"n":
-        return _bad_date(attributes.get(b"s", b"0"), stored, scan, dates)
+        style = attributes.get(b"s", b"0")
+        return _bad_date(style, stored, scan, dates) or _with_zeros(style, stored, dates)
     if stored or not _FORMULA.search(inside):
         return None
     return None if attributes.get(b"t") == b"str" and value else EMPTY_FORMULA
@@ -323,6 +338,14 @@ def _bad_date(style: bytes, stored: bytes, scan: Scan, dates: DateStyles) -> str
         return None
     scan.undated |= dates.formats[int(style)] is NumberFormat.LENGTH
     return BAD_DATE
+
+
+def _with_zeros(style: bytes, stored: bytes, dates: DateStyles) -> str | None:
+    """A number as its format shows it, where that has zeros at its front."""
+    try:
+        return dates.with_zeros(int(style), float(stored))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _place(reference: bytes) -> tuple[int, int] | None:

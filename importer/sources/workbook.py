@@ -1,7 +1,8 @@
 """What workbooks of every kind have in common: the text of a cell, and which sheet is read.
 
 Whole numbers are written out in full and without a needless ``.0``, so that a phone number that
-Excel took for a number reads as it was typed; other numbers to 15 significant digits, which is all
+Excel took for a number reads as it was typed, and with the zeros that a format such as ``00000``
+shows at their front; other numbers to 15 significant digits, which is all
 that spreadsheet programs show: what lies beyond is how binary fractions miss decimal ones. Dates
 and times are ISO 8601 with a space between them, rounded to seconds; a length of time is
 ``[h]:mm:ss``.
@@ -14,7 +15,7 @@ import difflib
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -53,6 +54,9 @@ _LONGEST_FORMAT = 1000
 _HALF = dt.timedelta(milliseconds=500)
 _LAST_SECOND = dt.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001 -- cells have no time zone
 _LENGTH = re.compile(r"\[(?:h+|m+|s+)\]")
+_ZEROS = re.compile(r'(?:"(0+)"|\\(0))?([0#]*)')
+"""A format that shows whole numbers with zeros at their front, without what divides its digits."""
+_DIVIDERS = re.compile(r'"[ /().-]*"|\\[ /().-]|[_*].|\[[^\]]*\]|[ /()-]')
 _LITERAL = re.compile(r'"[^"]*"?|\\.|[_*].|\[[^\]]*\]?|am/pm|a/p|e[+-]')
 """What in a format is shown as it stands, fills, colours, or is no part of a date."""
 
@@ -337,10 +341,15 @@ _BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class DateStyles:
-    """The styles of a workbook's cells that make numbers dates or times, and its calendar."""
+    """The styles of a workbook's cells that make numbers dates or times, and its calendar.
+
+    `zeros` are the styles that show zeros at the front of whole numbers, such as ``00000`` of
+    German post codes: the zeros that always stand there, and the least number of digits behind.
+    """
 
     formats: Mapping[int, NumberFormat]
     calendar: Calendar
+    zeros: Mapping[int, tuple[str, int]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -349,12 +358,35 @@ class DateStyles:
         """Those of the styles, in order, whose formats' numbers are given, and formats' codes."""
         kinds = enumerate(NumberFormat.of(written.get(number), number) for number in numbers)
         formats = {style: kind for style, kind in kinds if kind is not NumberFormat.NUMBER}
-        return cls(formats, Calendar.SINCE_1904 if since_1904 else Calendar.SINCE_1900)
+        zeros = {
+            s: front for s, n in enumerate(numbers) if (front := _zeros_of(written.get(n, "")))
+        }
+        return cls(formats, Calendar.SINCE_1904 if since_1904 else Calendar.SINCE_1900, zeros)
 
     def is_no_date(self, style: int, number: float) -> bool:
         """Whether a number in a cell of this style is to be a date, and cannot be one."""
         kind = self.formats.get(style)
         return kind is not None and not kind.holds(number, self.calendar)
+
+    def with_zeros(self, style: int, number: float) -> str | None:
+        """A number as its cell shows it, where that is with zeros at its front; else None."""
+        front = self.zeros.get(style)
+        if front is None or not 0 <= number < _WHOLE or number != int(number):
+            return None
+        text = front[0] + str(int(number)).zfill(front[1])
+        return text if text.startswith("0") and text != "0" else None
+
+
+@lru_cache(maxsize=1024)
+def _zeros_of(written: str) -> tuple[str, int] | None:
+    """What a format puts in front of a number, and its least digits; None where no zeros."""
+    bare = _DIVIDERS.sub("", written[:_LONGEST_FORMAT].partition(";")[0])
+    found = _ZEROS.fullmatch(bare)
+    if found is None:
+        return None
+    always = found[1] or found[2] or ""
+    least = len(found[3].lstrip("#"))
+    return (always, least) if always or least > 1 else None
 
 
 @lru_cache(maxsize=1024)

@@ -146,10 +146,9 @@ def _by_xlrd(file: InputFile, content: _Book, options: SourceOptions) -> Reading
         sheet = chosen_sheet(file, sheets, options.sheet)
         page = book.sheet_by_index(sheet.index)
         scan = _scan_page(page)
-        formats = _formats(book)
-        calendar = Calendar.SINCE_1904 if book.datemode else Calendar.SINCE_1900
+        dates = _dates(book)
     check_bounds(scan, file, whole=True)
-    rows = _rows(page, (formats, calendar), scan.columns, file)
+    rows = _rows(page, dates, scan.columns, file)
     return sheet_reading(file, FileKind.XLS, (sheet, sheets), rows, scan, options)
 
 
@@ -188,13 +187,11 @@ def _unreadable(file: InputFile, error: Exception) -> SourceError:
     return damaged(file, why)
 
 
-def _formats(book: xlrd.Book) -> list[NumberFormat]:
+def _dates(book: xlrd.Book) -> DateStyles:
     """What each style of cells makes of a number."""
-    found = []
-    for style in book.xf_list:
-        shape = book.format_map.get(style.format_key)
-        found.append(NumberFormat.of(shape.format_str if shape else None, style.format_key))
-    return found
+    written = {key: shape.format_str or "" for key, shape in book.format_map.items()}
+    numbers = [style.format_key for style in book.xf_list]
+    return DateStyles.of(numbers, written, since_1904=bool(book.datemode))
 
 
 def _scan_page(page: xlrd.sheet.Sheet) -> Scan:
@@ -219,15 +216,12 @@ def _scan_page(page: xlrd.sheet.Sheet) -> Scan:
 
 
 def _rows(
-    page: xlrd.sheet.Sheet,
-    shown: tuple[list[NumberFormat], Calendar],
-    width: int,
-    file: InputFile,
+    page: xlrd.sheet.Sheet, dates: DateStyles, width: int, file: InputFile
 ) -> Iterator[RowChunk]:
     total = part = first = 0
     cells: list[list[Any]] = []
     for row in range(page.nrows):
-        values = [_value(cell, *shown) for cell in page.row(row)][:width]
+        values = [_value(cell, dates) for cell in page.row(row)][:width]
         size = sum(len(value) for value in values if type(value) is str)
         total, part = total + size, part + size
         if total > TEXT_LIMIT:
@@ -240,16 +234,16 @@ def _rows(
         yield RowChunk(first + 1, cells)
 
 
-def _value(cell: xlrd.sheet.Cell, formats: list[NumberFormat], calendar: Calendar) -> object:
+def _value(cell: xlrd.sheet.Cell, dates: DateStyles) -> object:
     """The value of a cell, of a type that has a text."""
     match cell.ctype:
         case xlrd.XL_CELL_TEXT:
             return str(cell.value)
         case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
-            style = cell.xf_index
-            is_known = style is not None and style < len(formats)
-            shape = formats[style] if style is not None and is_known else NumberFormat.NUMBER
-            return _number(float(cell.value), shape, calendar)
+            value = float(cell.value)
+            style = cell.xf_index if cell.xf_index is not None else -1
+            shape = dates.formats.get(style, NumberFormat.NUMBER)
+            return dates.with_zeros(style, value) or _number(value, shape, dates.calendar)
         case xlrd.XL_CELL_BOOLEAN:
             return bool(cell.value)
         case xlrd.XL_CELL_ERROR:
@@ -545,17 +539,17 @@ def _cells(book: _Book, record: _Record) -> Iterator[tuple[int, int, str | None]
     elif kind in _FORMULAS and len(data) >= 14:
         if data[12:14] != b"\xff\xff":
             number = struct.unpack_from("<d", data, 6)[0]
-            yield row, column, _unless_date(book, style, number)
+            yield row, column, _special_number(book, style, number)
         else:
             yield row, column, ERRORS.get(data[8], "#VALUE!") if data[6] == 2 else None
     elif kind == _NUMBER and len(data) >= 14:
-        yield row, column, _unless_date(book, style, struct.unpack_from("<d", data, 6)[0])
+        yield row, column, _special_number(book, style, struct.unpack_from("<d", data, 6)[0])
     elif kind == _RK and len(data) >= 10:
-        yield row, column, _unless_date(book, style, rk_number(data, 6))
+        yield row, column, _special_number(book, style, rk_number(data, 6))
     elif kind == _MULRK:
         for n in range((len(data) - 6) // 6):
             style = struct.unpack_from("<H", data, 4 + 6 * n)[0]
-            yield row, column + n, _unless_date(book, style, rk_number(data, 6 + 6 * n))
+            yield row, column + n, _special_number(book, style, rk_number(data, 6 + 6 * n))
     elif kind == _LABELSST:
         is_there = _string_of(book.stream, record) < book.strings
         yield row, column, None if is_there else "#VALUE!"
@@ -563,6 +557,7 @@ def _cells(book: _Book, record: _Record) -> Iterator[tuple[int, int, str | None]
         yield row, column, None
 
 
-def _unless_date(book: _Book, style: int, number: float) -> str | None:
-    """What stands for a number that its format makes a date which does not exist."""
-    return BAD_DATE if book.dates().is_no_date(style, number) else None
+def _special_number(book: _Book, style: int, number: float) -> str | None:
+    """What stands for a number that its format makes no day, or shows with zeros at its front."""
+    dates = book.dates()
+    return BAD_DATE if dates.is_no_date(style, number) else dates.with_zeros(style, number)

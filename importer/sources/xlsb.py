@@ -177,6 +177,8 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
                 style = int.from_bytes(record[4:7], "little")
                 if style in dates.formats and dates.is_no_date(style, _number(kind, record)):
                     special.append((row, column, BAD_DATE))
+                elif (text := dates.with_zeros(style, _number(kind, record))) is not None:
+                    special.append((row, column, text))
             elif kind in (_ERROR, _FORMULA_ERROR):
                 special.append((row, column, ERRORS.get(record[_VALUE_AT], "#VALUE!")))
             elif kind == _SHARED:

@@ -1,4 +1,7 @@
-"""Numbers in date formats that are no day of the calendar, in workbooks of every kind but .xls."""
+"""Numbers whose format says how they are read, in workbooks of every kind but .xls.
+
+Most are in date formats, and no day of the calendar.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tests.sources.test_other_workbooks import said, table, write_ods
 from tests.sources.test_workbooks import MAIN, write_raw
 from tests.support.xlsb import cell, row, write_xlsb
 
-STYLES = ("General", "yyyy\\-mm\\-dd", "h:mm", "[h]:mm", "yyyy. mm. dd.;@", "0.00")
+STYLES = ("General", "yyyy\\-mm\\-dd", "h:mm", "[h]:mm", "yyyy. mm. dd.;@", "0.00", "00000")
 VALUES = [
     ("45429", 1, "2024-05-17"),
     ("45429.5", 4, "2024-05-17 12:00:00"),
@@ -41,6 +44,10 @@ VALUES = [
     ("-5", 0, "-5"),
     ("0", 5, "0"),
     ("36301234567", 5, "36301234567"),
+    ("1067", 6, "01067"),  # zeros that the format shows
+    ("99084", 6, "99084"),
+    ("-1067", 6, "-1067"),
+    ("10.5", 6, "10.5"),
 ]
 
 
@@ -106,6 +113,15 @@ def test_a_number_of_xlsb_is_a_date_or_an_error(
 ) -> None:
     body = row(0) + cell(0, "Name") + cell(1, "Day")
     body += row(1) + cell(0, "Ann") + cell(1, float(value), style)
+    assert read(write_xlsb(tmp_path / "a.xlsb", body)) == {2: ["Ann", shown]}
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1067.0, "01067"), (99084.0, "99084")])
+def test_a_number_of_xlsb_has_the_zeros_that_its_format_shows(
+    tmp_path: Path, value: float, shown: str
+) -> None:
+    body = row(0) + cell(0, "Name") + cell(1, "Zip")
+    body += row(1) + cell(0, "Ann") + cell(1, value, 2)
     assert read(write_xlsb(tmp_path / "a.xlsb", body)) == {2: ["Ann", shown]}
 
 

@@ -234,3 +234,14 @@ def phones_as_times(book: Any, page: Any) -> None:
     """A phone in a column that shows hours and minutes."""
     rows(page, [HEADER, ("Ann", "Vác", "")])
     page.write_number(1, 2, 36301234567, book.add_format({"num_format": "[h]:mm"}))
+
+
+def zeros_in_front(book: Any, page: Any) -> None:
+    """Numbers whose formats show zeros at their front, as post codes and phones have them."""
+    page.write_row(0, 0, ["Name", "Zip", "Phone", "Code"])
+    formats = [book.add_format({"num_format": code}) for code in ("00000", '"0"0', "0##\\ ####")]
+    people = [("Ann", 1067, 301234567, 12), ("Bob", 99084, 301234568, 1234567), ("Cid", 0, 0, 0.5)]
+    for row, (name, *numbers) in enumerate(people, 1):
+        page.write_string(row, 0, name)
+        for column, (number, how) in enumerate(zip(numbers, formats, strict=True), 1):
+            page.write_number(row, column, number, how)

@@ -60,7 +60,10 @@ def write_xlsb(
     strings: Sequence[str] = (),
     since_1904: bool = False,
 ) -> Path:
-    """Write a workbook with a hidden sheet and the one of these records; style 1 is a date."""
+    """Write a workbook with a hidden sheet and the one of these records.
+
+    Style 1 is a date, style 2 a number with zeros at its front.
+    """
     book = record(131) + record(153, struct.pack("<II", since_1904, 0) + text(""))
     book += record(143)
     for number, (name, state) in enumerate((("Secret", 1), ("Leads", 0)), 1):
@@ -68,9 +71,11 @@ def write_xlsb(
     book += record(144) + record(132)
     dimension = record(148, struct.pack("<IIII", 0, 1, 0, 1))
     sheet = record(129) + dimension + before + record(145) + body + record(146) + after
-    styles = record(278) + record(617, struct.pack("<I", 2))
+    styles = record(278) + record(44, struct.pack("<H", 170) + text("00000"))
+    styles += record(617, struct.pack("<I", 3))
     styles += record(47, struct.pack("<HHHHHBBI", 0, 0, 0, 0, 0, 0, 0, 0)[:16])
     styles += record(47, struct.pack("<HHHHHBBI", 0, 14, 0, 0, 0, 0, 0, 0)[:16])
+    styles += record(47, struct.pack("<HHHHHBBI", 0, 170, 0, 0, 0, 0, 0, 0)[:16])
     styles += record(618) + record(279)
     table = record(159, struct.pack("<II", len(strings), len(strings)))
     table += b"".join(record(19, b"\0" + text(string)) for string in strings) + record(160)
