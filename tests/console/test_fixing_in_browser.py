@@ -33,16 +33,41 @@ Cid,Pecs,12
 WIDTHS = (400, 1280, 2560)
 
 
-def enter(tab: Tab, tmp_path: Path, state_dir: Path, *, scripts: bool = True) -> None:
+NAMES_MAPPING = """\
+version: 1
+form:
+  name: {template: "{Last} {First}", required: true}
+  city: {column: City, choices: [Pécs, Győr]}
+contacts:
+  1: {phone: {column: Phone, region: HU}}
+"""
+NAMES = """\
+Last,First,City,Phone
+Kis,Ann,Pecs,06 30 123 4567
+,,Pécs,06 30 123 4568
+,,Pécs,06 30 123 4569
+Nagy,Bob,Gyor,06 30 123 4570
+"""
+
+
+def enter(
+    tab: Tab,
+    tmp_path: Path,
+    state_dir: Path,
+    *,
+    scripts: bool = True,
+    text: str = LIST,
+    mapping: str = MAPPING,
+) -> None:
     """Upload the list, give it a mapping, and go to the step."""
     path = tmp_path / "leads.csv"
-    path.write_text(LIST, "utf-8")
+    path.write_text(text, "utf-8")
     tab.page.set_input_files("#file", path)
     if not scripts:
         tab.page.locator(".drop button").click()
     tab.page.wait_for_url("**/file")
     draft_id = tab.page.url.split("/")[-2]
-    Drafts(state_dir / "console" / "drafts").set_mapping(draft_id, MAPPING)
+    Drafts(state_dir / "console" / "drafts").set_mapping(draft_id, mapping)
     tab.page.goto(tab.page.url.replace("/file", "/fix"))
     tab.page.locator("table.fixing").wait_for()
 
@@ -143,6 +168,39 @@ def test_what_is_typed_while_an_answer_is_on_its_way_stays(
     assert focused(tab) == "cell-4-2"
     tab.page.keyboard.type("23 4569")
     tab.holds("#cell-4-2", "06 30 123 4569")
+
+
+def test_all_that_was_typed_into_a_row_is_kept_with_one_of_its_cells(
+    tab: Tab, tmp_path: Path, state_dir: Path
+) -> None:
+    enter(tab, tmp_path, state_dir, text=NAMES, mapping=NAMES_MAPPING)
+    tab.page.fill("#cell-3-0", "Kučera")
+    tab.page.fill("#cell-3-1", "Dušan")
+    tab.page.press("#cell-3-1", "Enter")
+    tab.says("#row-3", "ready")
+    tab.has("#row-3 .mended", 2)
+    tab.says("#row-3", "Kučera")
+    tab.says("#row-3", "Dušan")
+
+
+def test_what_was_typed_stays_in_a_row_that_another_edit_has_mended(
+    tab: Tab, tmp_path: Path, state_dir: Path
+) -> None:
+    enter(tab, tmp_path, state_dir, text=NAMES, mapping=NAMES_MAPPING)
+    second = Tab(tab.page.context.new_page())
+    second.page.goto(tab.page.url)
+    second.page.fill("#cell-3-1", "Dušan")
+    second.page.press("#cell-3-1", "Enter")
+    second.says("#row-3", "ready")
+    tab.page.fill("#cell-3-0", "Kučera")
+    tab.page.fill("#cell-2-2", "Pécs")
+    tab.page.press("#cell-2-2", "Enter")
+    tab.says("#row-3", "ready")
+    tab.holds("#cell-3-0", "Kučera")
+    tab.page.press("#cell-3-0", "Enter")
+    tab.has("#row-3 .mended", 2)
+    tab.has("#cell-3-0", 0)
+    assert (tab.faults(), second.complaints) == ([], [])
 
 
 def test_answers_that_cross_leave_the_newest_state(

@@ -5,6 +5,7 @@ const step = () => document.getElementById("step");
 const table = () => step()?.querySelector("table.fixing") ?? null;
 const isField = (element) => element instanceof Element && element.matches("form.mend [name=text]");
 const isDirty = (field) => field.value !== field.defaultValue;
+const isUnsent = (field) => isDirty(field) && field.dataset.sent !== field.value;
 
 // A request names what the page shows, so that the answer holds only what is another by now.
 document.addEventListener("htmx:configRequest", (event) => {
@@ -52,9 +53,18 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
     typing = { id: active.id, start: active.selectionStart, end: active.selectionEnd };
   }
   for (const field of target.querySelectorAll("[name=text]")) {
-    if (!isDirty(field) || field.dataset.sent === field.value) continue;
+    if (!isUnsent(field)) continue;
     const next = fragment.querySelector(`#${CSS.escape(field.id)}`);
-    if (next !== null) next.value = field.value;
+    if (next !== null) {
+      next.value = field.value;
+      continue;
+    }
+    // Nothing is wrong with the cell any more, so it comes without a field: this one goes with it.
+    const cell = field.closest("td");
+    const place = fragment.querySelector(`#${CSS.escape(cell?.id ?? "")}`);
+    if (place === null) continue;
+    place.className = "changed";
+    place.replaceChildren(field.form);
   }
   for (const details of target.querySelectorAll("details[id]")) {
     const next = fragment.querySelector(`#${CSS.escape(details.id)}`);
@@ -92,16 +102,29 @@ document.addEventListener("keydown", (event) => {
   if (!enter && !tab) return;
   event.preventDefault();
   const next = table()?.contains(field) ? nextWrong(field) : null;
-  if (isDirty(field)) {
-    field.dataset.sent = field.value;
-    field.form.requestSubmit();
-  }
+  if (isDirty(field)) field.form.requestSubmit();
   if (next !== null) {
     next.focus();
     next.select();
   } else if (table()?.contains(field)) {
     document.querySelector(`#head-${field.form.elements.row.value}`)?.focus();
   }
+});
+
+// What was typed into other cells of the row, and left by the mouse, is kept with this one. Each is
+// marked as sent before any of them is: the row that comes back may have no fields for them.
+document.addEventListener("submit", (event) => {
+  const field = event.target.elements.namedItem("text");
+  if (!isField(field) || field.dataset.sent === field.value) return;
+  const row = event.target.closest("tr");
+  const others = Array.from(row?.querySelectorAll("form.mend [name=text]") ?? []);
+  const unsent = others.filter((one) => one !== field && isUnsent(one));
+  for (const one of [field, ...unsent]) one.dataset.sent = one.value;
+  for (const one of unsent) one.form.requestSubmit();
+}, true);
+document.addEventListener("htmx:afterRequest", (event) => {
+  const field = event.detail.elt.elements?.namedItem("text");
+  if (!event.detail.successful && isField(field)) delete field.dataset.sent;
 });
 
 document.addEventListener("input", (event) => {
@@ -126,14 +149,11 @@ document.addEventListener("htmx:confirm", (event) => {
   const row = event.target.closest?.("tr");
   if (!event.detail.path.includes("&shut=") && !event.detail.path.includes("?shut=")) return;
   const fields = Array.from(row?.querySelectorAll("form.mend [name=text]") ?? []);
-  const lost = fields.some((field) => isDirty(field) && field.dataset.sent !== field.value);
-  if (lost && !window.confirm("Close the row without what was typed and not kept?")) {
+  if (fields.some(isUnsent) && !window.confirm("Close the row without what was typed and not kept?")) {
     event.preventDefault();
   }
 });
 window.addEventListener("beforeunload", (event) => {
   const fields = Array.from(document.querySelectorAll("form.mend [name=text]"));
-  if (fields.some((field) => isDirty(field) && field.dataset.sent !== field.value)) {
-    event.preventDefault();
-  }
+  if (fields.some(isUnsent)) event.preventDefault();
 });
