@@ -97,8 +97,9 @@ class View:
 class Cell:
     """A cell of a row that is shown, as mended; `key` is a digest of its text.
 
-    `is_open` says that it can be edited where it stands, and `repeated` that other cells of its
-    column hold the same text: how many is not said, or each edit would change many rows.
+    `is_wrong` says that an error is mended here, be it of several cells together. `is_open` says
+    that it can be edited where it stands, and `repeated` that other cells of its column hold the
+    same text: how many is not said, or each edit would change many rows.
     """
 
     column: int
@@ -106,6 +107,7 @@ class Cell:
     key: str
     problems: tuple[Problem, ...]
     edited: bool
+    is_wrong: bool
     is_open: bool
     repeated: bool
 
@@ -460,11 +462,10 @@ def _rows(
             for problem in decision.problems if decision is not None else ():
                 label = place.get(problem.column or "")
                 by_column.setdefault(label if label in columns else None, []).append(problem)
-            could_mend = {
-                label
-                for problem in (decision.problems if decision is not None else ())
-                for label in _columns_of(problem, place)
-            }
+            mends: dict[int, set[Severity]] = {}
+            for problem in decision.problems if decision is not None else ():
+                for label in _columns_of(problem, place):
+                    mends.setdefault(label, set()).add(problem.severity)
             is_left_out = number in hand
             opens = may_edit and not is_left_out
             status = decision.status if decision is not None else Status.PENDING
@@ -480,8 +481,9 @@ def _rows(
                         key=key_of(text),
                         problems=tuple(by_column.get(label, ())),
                         edited=label in batch.edited and bool(batch.edited[label][at]),
+                        is_wrong=Severity.ERROR in mends.get(label, ()),
                         is_open=opens
-                        and (numbers[number] or (label in could_mend and len(text) <= LONGEST)),
+                        and (numbers[number] or (label in mends and len(text) <= LONGEST)),
                         repeated=counts.get(label, {}).get(text, 0) > 1,
                     )
                     for label, text in zip(columns, cells, strict=True)

@@ -183,6 +183,30 @@ def test_all_that_was_typed_into_a_row_is_kept_with_one_of_its_cells(
     tab.says("#row-3", "Dušan")
 
 
+def test_enter_goes_on_to_a_row_whose_error_is_of_several_cells_and_not_on_from_a_wrong_value(
+    tab: Tab, tmp_path: Path, state_dir: Path
+) -> None:
+    enter(tab, tmp_path, state_dir, text=NAMES, mapping=NAMES_MAPPING)
+    tab.page.focus("#cell-2-2")
+    tab.page.keyboard.press("Control+A")
+    tab.page.keyboard.type("Pecz")
+    tab.page.keyboard.press("Enter")
+    tab.says("#row-2", "changed, and still wrong")
+    tab.focuses("#cell-2-2")
+    tab.page.keyboard.type("Pécs")
+    tab.page.keyboard.press("Enter")
+    tab.focuses("#cell-3-0")
+    tab.says("#row-2", "ready")
+    tab.focuses("#cell-3-0")
+    tab.page.keyboard.type("Kučera")
+    tab.page.keyboard.press("Enter")
+    tab.focuses("#cell-4-0")  # one of the two names is enough
+    tab.says("#row-3", "ready")
+    tab.page.keyboard.press("Enter")
+    tab.focuses("#cell-5-2")
+    assert tab.faults() == []
+
+
 def test_what_was_typed_stays_in_a_row_that_another_edit_has_mended(
     tab: Tab, tmp_path: Path, state_dir: Path
 ) -> None:

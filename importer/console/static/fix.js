@@ -83,12 +83,28 @@ document.addEventListener("htmx:oobAfterSwap", () => {
 });
 
 // Enter, and Tab out of a field that was changed, keep it, and go on to the next one that is wrong.
+// Of an error of several cells, which says so beside the row, one cell may be enough.
+const isShared = (field) => field.closest("td").querySelector(".problem.error") === null;
 function nextWrong(field) {
-  const fields = Array.from(document.querySelectorAll("table.fixing [aria-invalid=true]"));
-  const all = Array.from(document.querySelectorAll("form.mend [name=text]"));
-  const place = all.indexOf(field);
-  return all.slice(place + 1).find((one) => fields.includes(one)) ?? null;
+  const all = Array.from(table().querySelectorAll("[name=text]"));
+  const later = all.slice(all.indexOf(field) + 1).filter((one) => one.ariaInvalid === "true");
+  const isOfTheSame = (one) => one.closest("tr") === field.closest("tr") && isShared(one);
+  return later.find((one) => !(isShared(field) && isOfTheSame(one))) ?? null;
 }
+
+// Where the answer says that what was kept is wrong, too, the keyboard goes back to it, unless
+// something was typed elsewhere meanwhile.
+let left = null;
+document.addEventListener("htmx:afterSettle", () => {
+  if (left === null || underWay > 0) return;
+  const field = document.getElementById(left.id);
+  const next = document.activeElement;
+  if (field?.ariaInvalid === "true" && next.id === left.for && !isDirty(next)) {
+    field.focus();
+    field.select();
+  }
+  left = null;
+});
 
 document.addEventListener("keydown", (event) => {
   const field = event.target;
@@ -102,7 +118,10 @@ document.addEventListener("keydown", (event) => {
   if (!enter && !tab) return;
   event.preventDefault();
   const next = table()?.contains(field) ? nextWrong(field) : null;
-  if (isDirty(field)) field.form.requestSubmit();
+  if (isDirty(field)) {
+    field.form.requestSubmit();
+    left = next === null ? null : { id: field.id, for: next.id };
+  }
   if (next !== null) {
     next.focus();
     next.select();
