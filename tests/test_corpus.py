@@ -189,7 +189,7 @@ NOT_IN_THE_SAMPLE = {
         "quoted_lines",
         "one_column",
     ),
-    *("encoded_twice", "lost_letter"),
+    *("encoded_twice", "lost_letter", "no_header", "no_phone_mapped"),
     # of workbooks that the sample is not
     *("merged_cell", "merged_rows", "no_date", "damaged_workbook"),
     # of mappings that look back at past runs

@@ -184,6 +184,11 @@ class BoundMapping:
         return self.form, self.premium, self.disposition
 
     @property
+    def takes_phones(self) -> bool:
+        """Whether any rule gives a phone, be it a contact's or a field's of the form."""
+        return any(type_ == "phone" for _, type_ in self.programs)
+
+    @property
     def unused_columns(self) -> tuple[str, ...]:
         """Headers that nothing reads; blank ones and those that begin with ``_`` do not count."""
         return tuple(

@@ -60,7 +60,14 @@ from importer.sources.source import Source
 from importer.sources.typed import TYPED_KINDS
 from importer.sources.workbook import OTHER_SHEETS
 from importer.survey.duplicates import RepeatFinder, Seen
-from importer.survey.surveyor import Decision, FillCounter, Surveyor, is_ready
+from importer.survey.surveyor import (
+    Decision,
+    FillCounter,
+    Surveyor,
+    UncalledPhones,
+    is_ready,
+    without_header,
+)
 
 COPY = "source.parquet"
 SENT_BEFORE = "sent_before"
@@ -172,6 +179,7 @@ class Examination:
         self._seen = look.seen if look.seen is not None else Seen()
         self.surveyor = self.new_surveyor()
         self.fill = FillCounter(info.headers)
+        self._uncalled = None if self.bound.takes_phones else UncalledPhones(info.headers)
         self.facts = Facts()
         self._mapping = mapping
         self._rows = 0
@@ -189,7 +197,18 @@ class Examination:
 
     def remarks(self, bound: BoundMapping) -> tuple[Problem, ...]:
         """What is to be told of the list as a whole, by a mapping that knows its columns."""
-        return (*self.info.problems, *self._list_remarks, *bound.remarks, *self.look.remarks)
+        fill = self.fill.columns()
+        not_taken = (
+            without_header(fill),
+            self._uncalled.warning(fill) if self._uncalled is not None else None,
+        )
+        return (
+            *self.info.problems,
+            *filter(None, not_taken),
+            *self._list_remarks,
+            *bound.remarks,
+            *self.look.remarks,
+        )
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
@@ -202,6 +221,8 @@ class Examination:
             mended = edits.over(batch)
             fact_counter.add(edits.kept(mended))
             self.fill.add(mended)
+            if self._uncalled is not None:
+                self._uncalled.add(mended)
             named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0
 
         copy = SnapshotWriter(look.copy, self.info.headers, self.info, durable=look.durable)

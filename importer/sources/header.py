@@ -5,7 +5,8 @@ a row's width is the number of its cells that are not blank; the table's width i
 quartile of the widths of the first rows (a few overlong ones do not count). The header is the
 first row with words in more than half as many cells as the table is wide. A word has letters, no
 ``@``, and no more digits than letters. If no row is like that, the first one at least 0.6 times
-as wide as the table is taken, and a warning says so. A file with one column thus has its header in
+as wide as the table is taken, and a warning says so; so it does of one that holds a phone or an
+e-mail address. A file with one column thus has its header in
 its first row.
 
 A header merged over several rows stands in each of them: a header of two rows, where some cells
@@ -15,6 +16,7 @@ that is blank. A header merged over several columns names the first of them only
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ LOOKED_AT = 64
 
 _WIDE = 0.6
 _WORDY = 0.5
+_DATA = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|\+?\(?\d(?:[\s./()-]*\d){7,}")
+"""An e-mail address, or digits as phones have them: no name of a column."""
 _DEEPEST = 4
 """Rows that a header may have; what is merged over more is no header."""
 _SHOWN = 5
@@ -93,7 +97,7 @@ def _header_row(
     looked_at = filled[:LOOKED_AT]
     index, is_sure = _find_row([row for _, row in looked_at])
     number = looked_at[index][0]
-    if is_sure:
+    if is_sure and not any(_DATA.fullmatch(cell.strip(BLANKS)) for cell in looked_at[index][1]):
         return number, ()
     unsure = Problem(
         row=number,

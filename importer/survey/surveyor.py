@@ -4,7 +4,8 @@ A row is filtered before it is checked, and checked before it is compared: a row
 leaves out is not complained about, and an invalid row makes no other row a duplicate.
 
 Beside what becomes of each row, the Survey says how full the columns are (:class:`FillCounter`)
-and how many people the dialler will find (:class:`ReadinessCounter`). Call-back dates that have
+and how many people the dialler will find (:class:`ReadinessCounter`), and what of the list the
+mapping does not take (:class:`UncalledPhones`, :func:`without_header`). Call-back dates that have
 passed are warned of by :func:`past_callbacks`, before the rows are decided upon.
 """
 
@@ -34,6 +35,7 @@ from importer.model import (
     Severity,
     Status,
     Survey,
+    column_letters,
 )
 from importer.settings import PROBLEM_CAP
 from importer.survey.duplicates import FileKeys, OnDuplicate, RepeatFinder, Seen
@@ -281,6 +283,68 @@ class FillCounter:
     def columns(self) -> tuple[ColumnFill, ...]:
         """The counts so far, in the sheet's order."""
         return tuple(map(ColumnFill, self._headers, self._filled))
+
+
+_PHONE = r"^\D{0,20}(?:\+|0)[0-9](?:[ ()./-]{0,3}[0-9]){7,14}(?:\D|$)"
+"""A phone as lists have it, with its plus or zero, alone or with a few words around it."""
+_PHONES_LIKELY = 0.2
+"""Of the filled cells of a column: from so many phones on, it is one of phones."""
+_PHONES_LEAST = 3
+"""Fewer phones show nothing."""
+
+
+class UncalledPhones:
+    """Counts, by column, the cells that look like phones, for a mapping that takes none."""
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        self._headers = tuple(headers)
+        self._phones = [0] * len(self._headers)
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch, which has all columns of the sheet."""
+        for label in range(len(self._headers)):
+            alike = pc.match_substring_regex(batch.columns[label], _PHONE)
+            self._phones[label] += pc.sum(alike).as_py() or 0
+
+    def warning(self, fill: Sequence[ColumnFill]) -> Problem | None:
+        """A warning, where a column is one of phones; `fill` says how full each is."""
+        phones, label = max(((n, -at) for at, n in enumerate(self._phones)), default=(0, 0))
+        column = fill[-label] if fill else None
+        if column is None or phones < max(_PHONES_LEAST, _PHONES_LIKELY * column.filled):
+            return None
+        where = f'"{column.header}"' if column.header else f"column {column_letters(-label)}"
+        return Problem(
+            None,
+            column.header or None,
+            None,
+            "no_phone_mapped",
+            f"nobody can be called: the mapping takes no phones, and {phones:,} of "
+            f"{column.filled:,} cells in {where} look like phones",
+            hint="Look whether the right row was taken for the header, and name the column of the "
+            "phones in the mapping: contacts: {1: {phone: …}}",
+            severity=Severity.WARNING,
+        )
+
+
+def without_header(fill: Sequence[ColumnFill]) -> Problem | None:
+    """A warning about cells in columns that have no header, which no mapping can name."""
+    columns = {column_letters(n): c.filled for n, c in enumerate(fill) if not c.header and c.filled}
+    if not columns:
+        return None
+    names = ", ".join([*columns][:EXAMPLES]) + (" …" if len(columns) > EXAMPLES else "")
+    cells = sum(columns.values())
+    return Problem(
+        None,
+        None,
+        None,
+        "no_header",
+        f"{cells:,} {'cell was' if cells == 1 else 'cells were'} not read, since the column has no"
+        f" header (column {names})"
+        if len(columns) == 1
+        else f"{cells:,} cells were not read, since their columns have no header (columns {names})",
+        hint="Write a header above them, if they are to be imported.",
+        severity=Severity.WARNING,
+    )
 
 
 _MOST_CONTACTS = 9
