@@ -318,6 +318,49 @@ def test_a_report_is_saved_under_a_proper_name(tab: Tab, tmp_path: Path, state_d
     tab.complaints[:] = [each for each in tab.complaints if "report.csv" not in each]
 
 
+def test_reasons_row_numbers_and_headers_are_in_sight_however_wide_and_long_the_list_is(
+    tab: Tab, tmp_path: Path, state_dir: Path
+) -> None:
+    names = [f"More {n}" for n in range(20)]
+    lines = [f"Ann,{'x,' * 20}Pecs\n" for _ in range(60)]
+    rules = "".join(f"  more{n}: {name}\n" for n, name in enumerate(names))
+    enter(
+        tab,
+        tmp_path,
+        state_dir,
+        text=f"Name,{','.join(names)},City\n{''.join(lines)}",
+        mapping=f"version: 1\nform:\n{rules}  city: {{column: City, choices: [Pécs]}}\n",
+    )
+    tab.page.set_viewport_size({"width": 1280, "height": 900})
+
+    def is_in_sight(selector: str) -> bool:
+        """Whether the middle of an element is at the top of all that lies there."""
+        return bool(
+            tab.page.evaluate(
+                """selector => {
+                    const it = document.querySelector(selector);
+                    const {x, y, width, height} = it.getBoundingClientRect();
+                    return it.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+                }""",
+                selector,
+            )
+        )
+
+    tab.page.locator("table.fixing").scroll_into_view_if_needed()
+    tab.page.click("#row-40 .state a >> nth=0")
+    assert focused(tab).startswith("cell-40-")
+    assert is_in_sight(":focus")
+    tab.page.evaluate("document.querySelector('.grid').scrollLeft = 9999")
+    assert is_in_sight("#head-40")
+    assert is_in_sight("#row-40 .of-cell")
+    assert is_in_sight("table.fixing thead th:last-child")
+    assert is_in_sight("table.fixing thead .state")
+    tab.page.set_viewport_size({"width": 400, "height": 900})
+    tab.page.locator("#row-40 td.wrong").scroll_into_view_if_needed()
+    assert tab.page.locator("#row-40 td.wrong .problem").is_visible()
+    assert not tab.page.locator("#row-40 .of-cell").is_visible()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_it_fits_and_has_no_fault_of_access(
     real_browser: Browser, console: LiveConsole, tmp_path: Path, state_dir: Path, width: int

@@ -146,6 +146,16 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (!event.detail.successful && isField(field)) delete field.dataset.sent;
 });
 
+// A reason leads to its cell. As a plain link it would take the headers out of sight.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.(".of-cell a");
+  const field = link && document.getElementById(link.hash.slice(1));
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
+
 document.addEventListener("input", (event) => {
   if (isField(event.target)) event.target.classList.toggle("changed", isDirty(event.target));
 });
