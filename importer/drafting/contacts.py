@@ -22,6 +22,10 @@ _RARELY = 0.05
 _FEWEST_DIGITS = 6
 
 
+Person = tuple[Mapping[str, Any], Sequence[SampledColumn]]
+"""The rule that gives the record's own name, and the columns that it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class DraftedContacts:
     """The drafted lines below ``contacts:``, and the columns that they use.
@@ -110,12 +114,12 @@ def draft_contacts(
     sample: Sample,
     phones: Sequence[ReadColumn],
     columns: Sequence[ReadColumn],
-    person: tuple[Mapping[str, Any], Sequence[SampledColumn]] | None,
+    person: Person | None,
     region: str | None,
 ) -> DraftedContacts:
     """Number the phones, and add to each the name and e-mail that belong to it.
 
-    `person` is the rule that gives the record's own name, with the columns it needs. A name or
+    `person` gives the record's own name. A name or
     e-mail joins a contact only if its phone is hardly ever blank beside it: a contact with data
     but no phone makes its row invalid.
     """
@@ -168,11 +172,7 @@ _Part = tuple[str, Mapping[str, Any], Sequence[SampledColumn]]
 """A key of a contact, its rule, and the columns that the rule takes."""
 
 
-def _name_and_email(
-    n: int,
-    columns: Sequence[ReadColumn],
-    person: tuple[Mapping[str, Any], Sequence[SampledColumn]] | None,
-) -> list[_Part]:
+def _name_and_email(n: int, columns: Sequence[ReadColumn], person: Person | None) -> list[_Part]:
     """The parts with a contact's name and e-mail."""
     own = [read for read in columns if read[1].number == n]
     name = next((c for c, m in own if m.role is Role.NAME), None)

@@ -11,7 +11,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,7 @@ from importer.drafting.columns import (
     guess_list,
     guess_type,
 )
-from importer.drafting.contacts import (
-    DraftedContacts,
-    draft_contacts,
-    phone_columns,
-)
+from importer.drafting.contacts import DraftedContacts, Person, draft_contacts, phone_columns
 from importer.drafting.headers import Meaning, Role, field_name, meaning_of
 from importer.drafting.region import Home, guess_region
 from importer.drafting.yaml import DraftLine, comment, quoted, rule_text
@@ -83,12 +79,7 @@ class Sheet:
     sample: Sample
 
 
-def draft(
-    given: Path | Frame,
-    reading: SourceOptions,
-    target: Target | None = None,
-    pace: Pace | None = None,
-) -> str:
+def draft(given: Path | Frame, reading: SourceOptions, target: Target | None = None) -> str:
     """Draft a mapping for a file or a frame, as YAML text; with a target by its project's fields.
 
     All of it is read, batch by batch. Raises SourceError, and ServiceError where the project
@@ -98,7 +89,7 @@ def draft(
     if target is not None:
         from importer.pipeline.preflight import fetch_project
 
-        project = fetch_project(target, pace or Pace())
+        project = fetch_project(target, Pace())
     opened = open_frame(given, reading) if isinstance(given, Frame) else open_source(given, reading)
     with opened as source:
         sampler = Sampler(source.info.headers)
@@ -125,7 +116,7 @@ def draft_mapping(sheet: Sheet, project: Project | None = None) -> str:
     unmapped = [(c, c.fault) for c in sheet.sample.columns if c.fault is not None]
     unmapped += [(c, "a record has nine phones at most") for c in contacts.no_place]
     unmapped += [(c, "the project has no field like it") for c in form.left]
-    form = _at_least_one(form, contacts, phones, person)
+    form = _at_least_one(form, phones, person)
     text = "\n".join(
         [
             *_head(sheet, project, home),
@@ -331,10 +322,7 @@ def _unique(contacts: DraftedContacts, form: DraftedForm) -> list[DraftLine]:
 
 
 def _at_least_one(
-    form: DraftedForm,
-    contacts: DraftedContacts,
-    phones: Sequence[ReadColumn],
-    person: Person | None,
+    form: DraftedForm, phones: Sequence[ReadColumn], person: Person | None
 ) -> DraftedForm:
     """The form with at least one field, as a record needs: the name, the phone or a constant."""
     if form.lines:
@@ -346,7 +334,7 @@ def _at_least_one(
         line = DraftLine("phone", rule_text({"column": phones[0][0].header}), (remark,))
     else:
         line = DraftLine("imported", flow({"value": "yes"}), (remark,))
-    return DraftedForm((line,), form.names, form.left, form.unfilled)
+    return replace(form, lines=(line,))
 
 
 def _unmapped(columns: Sequence[tuple[SampledColumn, str | None]], sample: Sample) -> Iterator[str]:
@@ -369,10 +357,6 @@ def _unfilled(form: DraftedForm) -> Iterator[str]:
 
 
 # The record's own fields: what each column that is left becomes.
-
-
-Person = tuple[Mapping[str, Any], Sequence[SampledColumn]]
-"""The rule that gives the record's name, and the columns it takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -581,7 +581,7 @@ def _listed_problem(one: DoNotCallList, phones: Phones, i: int, cells: Cells) ->
     )
 
 
-def _unclear_cell(phones: Phones, place: int, cells: Cells) -> Problem:
+def _unclear_cell(place: int, cells: Cells) -> Problem:
     return Problem(
         int(cells.batch.rows[place]),
         None,
@@ -613,7 +613,7 @@ def _without_listed(
     if spread is not None:
         spread, gone, unclear = _without_pieces(spread, contacts.free, phones, gone, valid)
         phones = _renumbered(phones, gone, contacts.free)
-        warnings = [*warnings, *(_unclear_cell(phones, place, cells) for place in unclear)]
+        warnings = [*warnings, *(_unclear_cell(place, cells) for place in unclear)]
     left_out = {(p.row, (p.target or "").rpartition(".")[0]) for p in warnings}
     problems = tuple(
         p for p in contacts.problems if (p.row, (p.target or "").rpartition(".")[0]) not in left_out

@@ -419,7 +419,7 @@ def _read_declared(
     if found:
         return found.pop()
     faults += [iso] if isinstance(iso, Fault) else []
-    return faults[0] if faults else _not_of_the_form(text, formats, home)
+    return faults[0] if faults else _not_of_the_form(text, formats)
 
 
 def _iso(text: str, home: ZoneInfo | None) -> datetime | Fault | None:
@@ -452,7 +452,7 @@ def _strptime(text: str, format_: str) -> datetime | None:
         return None
 
 
-def _not_of_the_form(text: str, formats: Sequence[tuple[str, str]], home: ZoneInfo | None) -> Fault:
+def _not_of_the_form(text: str, formats: Sequence[tuple[str, str]]) -> Fault:
     for _, zoned in formats:
         if (fault := _part_that_does_not_fit(text, zoned)) is not None:
             return fault

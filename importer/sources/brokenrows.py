@@ -24,6 +24,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from importer.sources.dialect import DELIMITERS
 from importer.sources.header import is_blank
 from importer.sources.source import ColumnChunk, RowChunk
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from importer.sources.source import Chunk
 
 
-_MARKS = ";,\t|"
 _MOST_LEARNT = 500
 """Full rows that the kinds of cells are learnt from."""
 _MOST_PIECES = 20
@@ -125,7 +125,7 @@ class BrokenRows:
 
     def _divided_otherwise(self, row: Sequence[str]) -> tuple[str, str] | None:
         """Why a row is full if another character divides it, or if its quotes are taken off."""
-        for mark in _MARKS:
+        for mark in DELIMITERS:
             if mark == self._delimiter:
                 continue
             cells = [piece for cell in row for piece in cell.split(mark)]

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 SAMPLE = 2**18
 """Characters of the file that are looked at."""
 
-_CANDIDATES = (";", ",", "\t", "|")
+DELIMITERS = (";", ",", "\t", "|")
+"""The characters that are tried as delimiters."""
 _MOST_RECORDS = 500
 _LEAST = 0.3
 """The score from which on a character divides the file."""
@@ -72,7 +73,7 @@ def find_delimiter(sample: str, option: str | None) -> str:
         return mark
     if (mark_named := separator_line(sample)) is not None:
         return mark_named
-    scores = {mark: _score(sample, mark) for mark in _CANDIDATES}
+    scores = {mark: _score(sample, mark) for mark in DELIMITERS}
     best = max(scores, key=scores.__getitem__)
     if scores[best] >= _LEAST:
         return best
@@ -81,7 +82,7 @@ def find_delimiter(sample: str, option: str | None) -> str:
 
 def is_divided(sample: str) -> bool:
     """Whether one of the characters divides the text for certain."""
-    return any(_score(sample, mark) >= _LEAST for mark in _CANDIDATES)
+    return any(_score(sample, mark) >= _LEAST for mark in DELIMITERS)
 
 
 def _score(sample: str, mark: str) -> float:
@@ -118,7 +119,7 @@ def _outside(rows: list[list[str]], mark: str, weight: float) -> float:
 
 def _divided_otherwise(row: list[str], mark: str) -> bool:
     """Whether a record is no title: this character divides it, or another might."""
-    others = "".join(other for other in _CANDIDATES if other != mark)
+    others = "".join(other for other in DELIMITERS if other != mark)
     within = re.search(f"[{re.escape(others)}](?! )", row[0].rstrip(others))
     return len(row) > 1 or within is not None
 
@@ -128,7 +129,7 @@ def _is_header_of_another(above: list[str], table: list[list[str]], mark: str) -
 
     Then that record is most likely the header, and `mark` divides the values of one column.
     """
-    others = [other for other in _CANDIDATES if other != mark and other in "".join(above)]
+    others = [other for other in DELIMITERS if other != mark and other in "".join(above)]
     return any(all(any(other in cell for cell in row) for row in table) for other in others)
 
 

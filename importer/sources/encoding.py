@@ -363,9 +363,5 @@ def _line_of(file: InputFile, encoding: str, at: int) -> tuple[int, str]:
 
 def _blocks(file: InputFile) -> Iterator[bytes]:
     with file.path.open("rb") as stream:
-        yield from _blocks_of(stream)
-
-
-def _blocks_of(stream: BinaryIO) -> Iterator[bytes]:
-    while block := stream.read(BLOCK):
-        yield block
+        while block := stream.read(BLOCK):
+            yield block

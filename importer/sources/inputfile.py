@@ -29,6 +29,7 @@ from importer.files import (
     refuse_irregular,
     similar_file,
 )
+from importer.sources.package import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 STANDARD_INPUT = "standard input"
-_MIB = 2**20
-SPOOL_LIMIT = 4096 * _MIB
+SPOOL_LIMIT = 4096 * MIB
 """The most bytes that a temporary file takes: a copy, or what is unpacked or piped in."""
 
 
@@ -197,7 +197,7 @@ def temporary_copy(pieces: Iterable[bytes], name: str, content: str) -> Iterator
                 size += len(piece)
                 if size > SPOOL_LIMIT:
                     raise SourceError(
-                        f"{name}: {content} is larger than the limit of {SPOOL_LIMIT // _MIB:,}"
+                        f"{name}: {content} is larger than the limit of {SPOOL_LIMIT // MIB:,}"
                         " MiB for what is unpacked or piped in.",
                         "Save it as a file of its own, or divide it, and give that.",
                     )
@@ -223,7 +223,7 @@ def _write(target: BinaryIO, piece: bytes, folder: str) -> None:
 
 
 def _pieces(stream: BinaryIO | FileIO) -> Iterator[bytes]:
-    while piece := stream.read(_MIB):
+    while piece := stream.read(MIB):
         yield piece
 
 

@@ -22,6 +22,7 @@ from importer.sources.inputfile import InputFile
 from importer.sources.package import (
     MIB,
     PART_LIMIT,
+    RELATIONSHIP,
     Archive,
     relationships,
     tag_attributes,
@@ -59,7 +60,6 @@ _FORMAT_TAG = re.compile(rb"<(?:[^\s<>/:=\"'!?]+:)?conditionalFormatting(?=\s)([
 _AREA = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Za-z]{1,3})\$?([0-9]{1,7}))?")
 _FORMULA_TEXT = re.compile(rb"<(?:[^\s<>/:=\"'!?]+:)?f(?=[\s>])[^<>]*>([^<]*)<")
 _SHARED_FORMULA = re.compile(rb"<(?:[^\s<>/:=\"'!?]+:)?f\s[^<>]*\bt\s*=\s*[\"']shared[\"']")
-_RELATIONSHIP = re.compile(rb"<(?:[\w.-]+:)?Relationship\s([^>]*)>")
 _PIVOT_CACHES = re.compile(
     rb"<(?:[\w.-]+:)?pivotCaches[\s>].*?</(?:[\w.-]+:)?pivotCaches\s*>", re.DOTALL
 )
@@ -115,7 +115,7 @@ def write_for_openpyxl(path: Path, target: Path) -> tuple[str, ...]:
         parts = dict(_parts(archive))
         counts = {name: _counted(archive, name, content) for name, content in parts.items()}
         _check_counts(sum(counts.values(), Counter()), parts)
-        dropped = {name.lower() for name in parts if _is_lost_drawing(name, counts[name])}
+        dropped = {name.lower() for name in parts if _is_lost_drawing(counts[name])}
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
             for name, content in parts.items():
                 if name.lower() not in dropped:
@@ -201,7 +201,7 @@ def _column(letters: str) -> int:
     return number
 
 
-def _is_lost_drawing(name: str, counts: Counter[bytes]) -> bool:
+def _is_lost_drawing(counts: Counter[bytes]) -> bool:
     """Whether a part is a drawing that openpyxl may not read: with more than charts and shapes."""
     return counts[b"wsDr"] > 0 and bool(
         counts[b"pic"] or counts[b"AlternateContent"] or not counts[b"chart"]
@@ -220,7 +220,7 @@ def _without_lost(name: str, content: bytes, dropped: set[str]) -> bytes:
             lost = kind.endswith("/pivotTable") or part.lower() in dropped
             return b"" if lost else tag[0]
 
-        return _RELATIONSHIP.sub(kept, content)
+        return RELATIONSHIP.sub(kept, content)
     if b"pivotCaches" in content:
         return _PIVOT_CACHES.sub(b"", content)
     return content

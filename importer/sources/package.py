@@ -45,10 +45,10 @@ DIRECTORY_LIMIT = 4 * MIB
 _PIECE = MIB
 _HEAD = 4096
 _STORED, _DEFLATED = 0, 8  # compression methods (APPNOTE.TXT 4.4.5)
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError)
 """What reading a damaged archive may raise, and RuntimeError and NotImplementedError at opening."""
 
-_RELATIONSHIP = re.compile(rb"<(?:[\w.-]+:)?Relationship\s([^>]*)>")
+RELATIONSHIP = re.compile(rb"<(?:[\w.-]+:)?Relationship\s([^>]*)>")
 _ATTRIBUTE = re.compile(rb"([\w.:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _WORKBOOK = re.compile(rb"<(?:[\w.-]+:)?workbook[\s>]")
 
@@ -67,7 +67,7 @@ def _open_zip(file: InputFile) -> tuple[zipfile.ZipFile, io.FileIO]:
     raw = _Cautious(file.path)
     try:
         return zipfile.ZipFile(raw), raw
-    except (*DAMAGE, NotImplementedError, RuntimeError, ValueError) as error:
+    except (*_DAMAGE, NotImplementedError, RuntimeError, ValueError) as error:
         raw.close()
         raise SourceError(
             f"{file}: this workbook or archive is damaged or cut short ({error}).",
@@ -151,7 +151,7 @@ class Archive:
                     raise self.over(f"{info.filename} unpacks to more", limit)
                 check_ratio(self.file, info.filename, total, info.compress_size)
                 yield piece
-        except DAMAGE as error:
+        except _DAMAGE as error:
             raise self.damaged(f"{info.filename}: {error}") from None
         if total != info.file_size:
             raise self.damaged(f"{info.filename} has another size than it says")
@@ -239,7 +239,7 @@ def relationships(content: bytes, source: str) -> dict[str, tuple[str, str]]:
     Targets are relative to the part `source` (ECMA-376, part 2, 9.3); external ones are left out.
     """
     found = {}
-    for tag in _RELATIONSHIP.finditer(content):
+    for tag in RELATIONSHIP.finditer(content):
         given = tag_attributes(tag[1])
         if given.get("TargetMode") != "External":
             target = unquote(given.get("Target", "")).replace("\\", "/")
