@@ -29,7 +29,7 @@ from importer.sources.grid import MOST_COLUMNS, too_many_columns
 from importer.sources.header import header_text
 from importer.sources.inputfile import temporary_copy
 from importer.sources.snapshot import CellsDigest
-from importer.sources.source import Reading, Source, file_warning
+from importer.sources.source import Reading, Source, file_warning, part_within
 from importer.sources.table import check_lengths
 from importer.sources.typed import (
     FIRST_ROW,
@@ -346,14 +346,12 @@ class Spool:
 
     def batches(self, taken: tuple[int, int] | None = None) -> Iterator[Batch]:
         """The rows, or those whose numbers are in the inclusive range that is to be taken."""
-        low, high = taken or (FIRST_ROW, sys.maxsize)
         first, place = FIRST_ROW, 0
         for size in self._sizes:
-            if first > high:
+            if taken is not None and first > taken[1]:
                 return
             rows = self._piece(place, size)
-            start = max(low - first, 0)
-            stop = min(high - first + 1, rows.num_rows)
+            start, stop = part_within(first, rows.num_rows, taken)
             if start < stop:
                 batch = batch_of(first + start, self._columns(rows, start, stop), self.headers)
                 if batch is not None:

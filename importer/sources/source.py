@@ -80,6 +80,16 @@ def file_warning(
     return Problem(None, column, None, code, message, hint=hint, severity=Severity.WARNING)
 
 
+def part_within(first: int, count: int, rows: tuple[int, int] | None) -> tuple[int, int]:
+    """Which of `count` rows, from number `first` on, are in an inclusive range of row numbers.
+
+    They are given as the indices of the first and behind the last; of none, the second is no
+    greater. Without a range, all are.
+    """
+    low, high = rows or (first, first + count - 1)
+    return max(low - first, 0), min(high - first + 1, count)
+
+
 def longest_text(array: Any) -> int:
     """The bytes in UTF-8 of the longest text of an Arrow array; 0 where there is none."""
     return pc.max(pc.binary_length(array)).as_py() or 0

@@ -6,6 +6,7 @@ blank rows are left out, rows of another width are reported, and cells become co
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,16 @@ from importer.sources.brokenrows import BrokenRows, several_rows, whole_runs
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, too_long_cell, too_many_columns
 from importer.sources.header import LOOKED_AT, find_header, is_blank
 from importer.sources.merged import MergedCells
-from importer.sources.source import ColumnChunk, RowChunk, file_warning, longest_text
+from importer.sources.source import (
+    ColumnChunk,
+    RowChunk,
+    file_warning,
+    longest_text,
+    part_within,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -164,19 +171,18 @@ class _Batches:
     broken: BrokenRows | None
 
     def read(self, chunks: Iterator[Chunk]) -> Iterator[Batch]:
-        low, high = self.taken or (1, None)
-        low = max(low, self.header_row + 1)
+        low, high = self.taken or (1, sys.maxsize)
+        taken = max(low, self.header_row + 1), high
         if self.broken is not None:
             chunks = whole_runs(chunks, len(self.headers))
         for chunk in chunks:
-            if high is not None and chunk.first > high:
+            if chunk.first > high:
                 return
             self.merged.see(chunk)
-            skip = max(low - chunk.first, 0)
-            stop = len(chunk) if high is None else min(high - chunk.first + 1, len(chunk))
-            if skip >= stop:
+            start, stop = part_within(chunk.first, len(chunk), taken)
+            if start >= stop:
                 continue
-            wanted = chunk if stop - skip == len(chunk) else chunk.between(skip, stop)
+            wanted = chunk if stop - start == len(chunk) else chunk.between(start, stop)
             if self.broken is not None:
                 self.broken.learn(wanted)
             if (batch := self._batch(wanted)) is not None:
@@ -197,13 +203,7 @@ class _Batches:
             return None
         arrays = self.merged.filled(chunk.first, arrays, keep)
         check_lengths(arrays, chunk.first, self.layout.place)
-        numbers = np.arange(chunk.first, chunk.first + len(chunk), dtype=np.int64)
-        if not keep.all():
-            numbers, mask = numbers[keep], pa.array(keep)
-            arrays = [array.filter(mask) for array in arrays]
-            fractions = {label: which[keep] for label, which in fractions.items()}
-        problems.sort(key=lambda problem: problem.row or 0)
-        return Batch(numbers, dict(enumerate(arrays)), tuple(problems), fractions)
+        return batch_of_columns(chunk.first, arrays, keep, problems, fractions)
 
     def _rows_in_one(
         self, first: int, arrays: Sequence[Any], reported: Container[int | None]
@@ -299,6 +299,23 @@ def _fractions(cells: Sequence[Any]) -> npt.NDArray[np.bool_] | None:
     return which if which.any() else None
 
 
+def batch_of_columns(
+    first: int,
+    arrays: Sequence[Any],
+    keep: npt.NDArray[np.bool_],
+    problems: Iterable[Problem],
+    fractions: Mapping[int, npt.NDArray[np.bool_]],
+) -> Batch:
+    """Consecutive rows, the first of number `first`, as a batch of those that a mask keeps."""
+    numbers = np.arange(first, first + len(keep), dtype=np.int64)
+    if not keep.all():
+        numbers, mask = numbers[keep], pa.array(keep)
+        arrays = [array.filter(mask) for array in arrays]
+        fractions = {label: which[keep] for label, which in fractions.items()}
+    ordered = sorted(problems, key=lambda problem: problem.row or 0)
+    return Batch(numbers, dict(enumerate(arrays)), tuple(ordered), fractions)
+
+
 def filled_rows(columns: Sequence[Any]) -> npt.NDArray[np.bool_]:
     """Which rows have a cell that shows something; `columns` are arrays of large strings."""
     filled = np.zeros(len(columns[0]), np.bool_)
@@ -335,39 +352,27 @@ def nul_problems(header: str, array: Any, first: int) -> Iterator[Problem]:
 
 
 def _stray_quote(number: int, *, is_read: bool) -> Problem:
-    return Problem(
-        row=number,
-        column=None,
-        target=None,
-        code="stray_quote",
-        message='a quote (") within a cell in quotes is not doubled'
-        + ("; it was taken as a part of the cell" if is_read else ", so the cells are not certain"),
-        hint='Write such a quote twice (""), or save the list as .xlsx.',
-        severity=Severity.WARNING if is_read else Severity.ERROR,
-    )
+    result = "; it was taken as a part of the cell" if is_read else ", so the cells are not certain"
+    message = f'a quote (") within a cell in quotes is not doubled{result}'
+    hint = 'Write such a quote twice (""), or save the list as .xlsx.'
+    severity = Severity.WARNING if is_read else Severity.ERROR
+    return Problem(number, None, None, "stray_quote", message, None, hint, severity)
 
 
 def _short_row(number: int, cells: int, width: int) -> Problem:
-    return Problem(
-        row=number,
-        column=None,
-        target=None,
-        code="short_row",
-        message=f"the row has {cells} of {width} cells; the missing ones were taken as blank",
-        hint="Some programs leave out blank cells at the end of a row. If these were not blank,"
-        " check for a line break inside a cell that has no quotes.",
-        severity=Severity.WARNING,
+    message = f"the row has {cells} of {width} cells; the missing ones were taken as blank"
+    hint = (
+        "Some programs leave out blank cells at the end of a row. If these were not blank,"
+        " check for a line break inside a cell that has no quotes."
     )
+    return Problem(number, None, None, "short_row", message, None, hint, Severity.WARNING)
 
 
 def _ragged_row(number: int, row: Sequence[str], width: int) -> Problem:
-    return Problem(
-        row=number,
-        column=None,
-        target=None,
-        code="ragged_row",
-        message=f"the row has {len(row)} cells, but there are only {width} columns",
-        value=" | ".join(row[width:])[:_SHOWN],
-        hint="A cell holds the delimiter without being in quotes, so the cells after it have"
-        " moved. Put that cell in quotes, or save the list as .xlsx.",
+    message = f"the row has {len(row)} cells, but there are only {width} columns"
+    hint = (
+        "A cell holds the delimiter without being in quotes, so the cells after it have moved."
+        " Put that cell in quotes, or save the list as .xlsx."
     )
+    value = " | ".join(row[width:])[:_SHOWN]
+    return Problem(number, None, None, "ragged_row", message, value, hint)

@@ -32,14 +32,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as kinds
 
-from importer.model import Batch, Problem
-from importer.sources.table import filled_rows, nul_problems
+from importer.model import Problem
+from importer.sources.table import batch_of_columns, filled_rows, nul_problems
 from importer.sources.workbook import cell_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from importer.model import Batch
 
     Mask = npt.NDArray[np.bool_]
 
@@ -107,13 +109,7 @@ def batch_of(first: int, columns: Sequence[TextColumn], headers: Sequence[str]) 
     if not keep.any():
         return None
     fractions = {n: c.fractions for n, c in enumerate(columns) if c.fractions is not None}
-    numbers = np.arange(first, first + len(keep), dtype=np.int64)
-    if not keep.all():
-        numbers, mask = numbers[keep], pa.array(keep)
-        arrays = [array.filter(mask) for array in arrays]
-        fractions = {label: which[keep] for label, which in fractions.items()}
-    problems.sort(key=lambda problem: problem.row or 0)
-    return Batch(numbers, dict(enumerate(arrays)), tuple(problems), fractions)
+    return batch_of_columns(first, arrays, keep, problems, fractions)
 
 
 def _inexact_problems(header: str, column: TextColumn, first: int) -> list[Problem]:

@@ -32,7 +32,7 @@ from importer.sources.frames import (
 )
 from importer.sources.grid import TEXT_LIMIT, too_much_text
 from importer.sources.parquetfile import UNREADABLE
-from importer.sources.source import Reading
+from importer.sources.source import Reading, part_within
 from importer.sources.table import check_lengths
 from importer.sources.typed import FIRST_ROW, batch_of
 
@@ -94,13 +94,11 @@ def _check_groups(file: InputFile, metadata: Any) -> None:
 def _parquet_batches(
     file: InputFile, table: Any, columns: Columns, options: SourceOptions
 ) -> Iterator[Batch]:
-    low, high = options.rows or (FIRST_ROW, None)
     first = FIRST_ROW
     for count, chunk in columns_of_record_batches(_record_batches(file, table), columns):
-        if high is not None and first > high:
+        if options.rows is not None and first > options.rows[1]:
             return
-        start = max(low - first, 0)
-        stop = count if high is None else min(high - first + 1, count)
+        start, stop = part_within(first, count, options.rows)
         if start < stop:
             texts = [chunk[label].between(start, stop) for label in range(len(columns.names))]
             check_lengths([each.array for each in texts], first + start, str(file))
