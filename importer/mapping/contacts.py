@@ -11,7 +11,6 @@ checks the phone that a row says is called next; and applies do-not-call lists.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -26,20 +25,22 @@ from importer.mapping.phones import phone_converter
 from importer.mapping.program import Column, Headers, MissingColumn, Program, bind, compiled
 from importer.mapping.spec import (
     CONTACT_NUMBERS,
+    CONTACT_PARTS,
+    PHONE_FIELD,
     TEMPLATE_COLUMN,
     Contact,
     MappingSpec,
     Mistake,
     PlacedRule,
     Rule,
-    Type,
 )
 from importer.mapping.values import PIPE
 from importer.model import Phones, Problem, Severity
 
 Integers = npt.NDArray[np.int64]
 """Places in a batch, numbers of contacts, or phones as numbers of up to 15 digits."""
-_PARTS: dict[str, Type] = {"name": "text", "title": "text", "phone": "phone", "email": "email"}
+_PARTS = ("name", "title", "phone", "email")
+"""The keys of a contact in the order in which records have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +219,11 @@ def bind_contacts(spec: MappingSpec, headers: Headers, missing: list[Mistake]) -
         else:
             continue
         numbered[n] = {}
-        for part, type_ in _PARTS.items():
+        for part in _PARTS:
             rule = getattr(contact, part)
             if rule is None or (optional and not _exists(rule, headers)):
                 continue
-            placed = PlacedRule((*path, part), rule, type_)
+            placed = PlacedRule((*path, part), rule, CONTACT_PARTS[part])
             try:
                 numbered[n][part] = bind(placed, headers, spec, f"contacts.{n}.{part}")
             except MissingColumn as error:
@@ -471,9 +472,6 @@ def _count_pieces(texts: Any) -> Integers:
     return counts.astype(np.int64)
 
 
-_PHONE_FIELD = re.compile("phone([1-9])")
-
-
 def check_phone_field(
     chosen: Column, header: str | None, contacts: BatchContacts, cells: Cells
 ) -> Iterator[Problem]:
@@ -483,7 +481,7 @@ def check_phone_field(
     for code, text in enumerate(texts):
         if not text:
             continue
-        match = _PHONE_FIELD.fullmatch(text)
+        match = PHONE_FIELD.fullmatch(text)
         has = contacts.has_phone(int(match[1]), cells) if match else cells.no_rows
         for i in np.flatnonzero((codes == code) & ~has):
             row = int(cells.batch.rows[i])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.cells import Indices, mask_of
+from importer.mapping.cells import Indices, mask_of, matches
 
 OTHER = "other"
 """The kind of cells that show nothing about their column."""
@@ -103,11 +103,10 @@ def _kind_numbers(texts: Any, patterns: KindPatterns) -> KindNumbers:
     for number, (_, pattern) in enumerate(patterns):
         if not len(left):
             break
-        fits = pc.match_substring_regex(left, pattern)
-        found = fits.to_numpy(zero_copy_only=False)
-        if found.any():
-            numbers[places[found]] = number
-            places, left = places[~found], left.filter(pc.invert(fits))
+        fits = matches(left, pattern)
+        if fits.any():
+            numbers[places[fits]] = number
+            places, left = places[~fits], left.filter(pa.array(~fits))
     return numbers
 
 
@@ -123,7 +122,7 @@ def _codes(texts: Any) -> Iterator[tuple[str, Indices]]:
     is_code = mask_of(pc.ascii_is_decimal(texts))
     is_zero = is_code & mask_of(pc.starts_with(texts, "0"))
     is_long = is_code & (sizes > MOST_DIGITS) & ~is_zero
-    is_cut = is_long & mask_of(pc.match_substring_regex(texts, _CUT))
+    is_cut = is_long & matches(texts, _CUT)
     for kind, mask in (
         (OTHER, ~is_code),
         ("zero", is_zero),

@@ -30,7 +30,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from importer.errors import MappingError
 from importer.files import read_bounded, similar_file
 from importer.mapping.semantics import find_mistakes
-from importer.mapping.spec import CONTACT_NUMBERS, Disposition, MappingSpec, Mistake
+from importer.mapping.spec import CONTACT_NUMBERS, CONTACT_PARTS, Disposition, MappingSpec, Mistake
 
 KeyPath = tuple[str, ...]
 """The keys that lead to a part of the mapping; places in lists as their numbers."""
@@ -144,9 +144,8 @@ def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
     return spec, list(find_mistakes(spec))
 
 
-_PARTS = ("phone", "name", "title", "email")
 _STAND_IN = {"column": "any"}
-_CONTACT = {part: {"column": "any {n}"} for part in _PARTS}
+_CONTACT = {part: {"column": "any {n}"} for part in CONTACT_PARTS}
 _CONSTANTS = {"value", "default", "min", "max"}
 
 
@@ -203,7 +202,7 @@ def _replace(rest: dict[str, Any], path: KeyPath) -> None:
                 top.pop(name, None)
             elif not isinstance(contact, dict):
                 top[name] = _CONTACT
-            elif below and below[0] not in _PARTS:
+            elif below and below[0] not in CONTACT_PARTS:
                 contact.pop(below[0], None)
             else:
                 contact[below[0] if below else "phone"] = _CONTACT["phone"]

@@ -24,7 +24,7 @@ from importer.mapping.damage import garbled
 from importer.mapping.fast_paths import FastPath, fast_path
 from importer.mapping.patterns import Pattern
 from importer.mapping.spec import TEMPLATE_COLUMN, MappingSpec, PlacedRule, Rule, Type
-from importer.mapping.text import squeeze, trim
+from importer.mapping.text import as_cell, squeeze, trim
 from importer.mapping.values import JOINT, Value, compile_value, longest_first
 from importer.model import Problem, Severity, column_letters
 
@@ -78,7 +78,7 @@ class Headers:
         return exact or next((name for name in names if self._places(name)), names[0])
 
     def _exact(self, name: str) -> list[int]:
-        wanted = unicodedata.normalize("NFC", trim(name))
+        wanted = as_cell(name)
         return [i for i, header in enumerate(self.names) if header == wanted]
 
     def _places(self, name: str) -> list[int]:

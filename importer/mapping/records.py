@@ -79,8 +79,7 @@ def _contacts(contacts: BatchContacts) -> Iterator[tuple[str, ContactTexts]]:
     for n in contacts.free:
         phones = contacts.phone_texts(n)
         if phones is not None:
-            there = pc.not_equal(phones, "").to_numpy(zero_copy_only=False)
-            yield str(n), ContactTexts({"phone": phones}, there)
+            yield str(n), ContactTexts({"phone": phones}, not_blank(phones))
 
 
 def _phone_field(chosen: Column | None, contacts: dict[str, ContactTexts], count: int) -> pa.Array:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from importer.mapping.spec import CONTACT_NUMBERS, MappingSpec, Mistake, PlacedRule, Rule
+from importer.mapping.spec import (
+    CONTACT_NUMBERS,
+    CONTACT_PARTS,
+    PHONE_FIELD,
+    MappingSpec,
+    Mistake,
+    PlacedRule,
+    Rule,
+)
 from importer.mapping.values import ConversionContext, converter_for, sort_key
-
-_PHONE_FIELD = re.compile("phone[1-9]")
 
 
 def find_mistakes(spec: MappingSpec) -> list[Mistake]:
@@ -65,7 +70,7 @@ def _in_constants(spec: MappingSpec, placed: PlacedRule) -> Iterator[Mistake]:
 def _in_contacts(spec: MappingSpec) -> Iterator[Mistake]:
     each = spec.contacts.each
     if each is not None:
-        for name in ("phone", "name", "title", "email"):
+        for name in CONTACT_PARTS:
             rule = getattr(each, name)
             texts = [rule.template or "", *rule.named_columns()] if rule else []
             if rule and rule.value is None and not any("{n}" in text for text in texts):
@@ -113,8 +118,7 @@ def unique_targets(spec: MappingSpec) -> list[str]:
     for n in CONTACT_NUMBERS:
         contact = numbered.get(n, each)
         if contact is not None:
-            given = [p for p in ("phone", "name", "title", "email") if getattr(contact, p)]
-            targets += [f"contacts.{n}.{part}" for part in given]
+            targets += [f"contacts.{n}.{part}" for part in CONTACT_PARTS if getattr(contact, part)]
         elif spread is not None:
             targets.append(f"contacts.{n}.phone")
     return targets
@@ -142,12 +146,12 @@ def _in_the_rest(spec: MappingSpec) -> Iterator[Mistake]:
     if spec.stamp is not None and spec.stamp in spec.form:
         yield ("stamp",), f"form.{spec.stamp} is filled twice: stamp needs a field of its own"
     default = spec.phone_field.default if spec.phone_field else None
-    if default is not None and not _PHONE_FIELD.fullmatch(default):
+    if default is not None and not PHONE_FIELD.fullmatch(default):
         yield ("phone_field", "default"), f'"{default}" is not one of phone1 to phone9'
     constant = spec.phone_field.value if spec.phone_field else None
     if constant is not None:
         reachable = {t.split(".")[1] for t in unique_targets(spec) if t.startswith("contacts.")}
-        if not _PHONE_FIELD.fullmatch(constant):
+        if not PHONE_FIELD.fullmatch(constant):
             yield ("phone_field",), f'"{constant}" is not one of phone1 to phone9'
         elif constant.removeprefix("phone") not in reachable:
             yield ("phone_field",), f"no contact {constant[-1]} in this mapping for {constant}"

@@ -47,7 +47,18 @@ Texts = Annotated[
 Type = Literal[
     "text", "integer", "decimal", "boolean", "date", "datetime", "phone", "email", "url", "valueid"
 ]
+Region = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+"""A country's code in capital letters, ISO 3166-1 alpha-2."""
 PhoneFormat = Literal["digits", "e164", "international", "national", "raw"]
+CONTACT_PARTS: dict[str, Type] = {
+    "phone": "phone",
+    "name": "text",
+    "title": "text",
+    "email": "email",
+}
+"""The keys of a contact, each with the type that its rule has by default."""
+PHONE_FIELD = re.compile("phone([1-9])")
+"""A value of ``phone_field``, with the number of its contact."""
 
 _SOURCES = ("column", "columns", "template", "value")
 _ONLY_FOR: dict[str, tuple[Type, ...]] = {
@@ -130,9 +141,8 @@ class Rule(Strict):
         description="Dates: the strftime format to send. Booleans: the two texts for true and "
         "false.",
     )
-    region: str | None = Field(
+    region: Region | None = Field(
         None,
-        pattern="^[A-Z]{2}$",
         description="Where national phone numbers are at home, as two capital letters.",
     )
     format: PhoneFormat | None = Field(
@@ -359,9 +369,8 @@ class DoNotCall(Strict):
     column: Text | None = Field(
         None, description="The column of the numbers; a list of one column needs none."
     )
-    region: str | None = Field(
+    region: Region | None = Field(
         None,
-        pattern="^[A-Z]{2}$",
         description="Where the list's national numbers are at home; the mapping's own region where "
         "left out.",
     )
@@ -412,9 +421,6 @@ class Rows(Strict):
     )
 
 
-_PHONE_FIELD = r"^phone[1-9]$"
-
-
 def _as_phone_field(value: Any) -> Any:
     return {"value": value} if isinstance(value, str) else value
 
@@ -426,9 +432,7 @@ class MappingSpec(Strict):
     project: int | None = Field(
         None, ge=1, le=2**53, description="The project; --project beats it."
     )
-    region: str | None = Field(
-        None, pattern="^[A-Z]{2}$", description="Where national phone numbers are at home."
-    )
+    region: Region | None = Field(None, description="Where national phone numbers are at home.")
     source: Source = Field(default=Source(), description="How to read the sheet.")
     form: dict[Text, AnyRule] = Field(description="The record's own fields.")
     contacts: Contacts = Field(default=Contacts(), description="Whom to call.")
@@ -437,7 +441,7 @@ class MappingSpec(Strict):
             Rule,
             BeforeValidator(
                 _as_phone_field,
-                json_schema_input_type=Annotated[str, Field(pattern=_PHONE_FIELD)] | Rule,
+                json_schema_input_type=Annotated[str, Field(pattern=r"^phone[1-9]$")] | Rule,
             ),
         ]
         | None
@@ -497,8 +501,7 @@ class PlacedRule:
 
 
 def _contact_rules(path: tuple[str, ...], contact: Contact) -> Iterator[PlacedRule]:
-    types: dict[str, Type] = {"phone": "phone", "name": "text", "title": "text", "email": "email"}
-    for name, type_ in types.items():
+    for name, type_ in CONTACT_PARTS.items():
         if (rule := getattr(contact, name)) is not None:
             yield PlacedRule((*path, name), rule, type_)
 
