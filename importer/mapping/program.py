@@ -264,14 +264,7 @@ class Program:
 
     def _problem(self, row: int, text: str, fault: Fault, severity: Severity) -> Problem:
         return Problem(
-            row,
-            self.header,
-            self.target,
-            fault.code,
-            fault.message,
-            text,
-            fault.hint,
-            severity,
+            row, self.header, self.target, fault.code, fault.message, text, fault.hint, severity
         )
 
     def _value(self, text: str) -> Value:
