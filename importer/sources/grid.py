@@ -19,6 +19,8 @@ from importer.errors import SourceError
 from importer.model import column_letters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from importer.sources.inputfile import InputFile
@@ -45,6 +47,10 @@ _HEADER_MERGES = 10_000
 _DEEPEST_HEADER = 1_000
 """No header is below; merges that begin there are of data."""
 
+_COLUMN_BITS = 16
+"""Of a special cell's place: the columns of a sheet are fewer than 2**16."""
+_COLUMN_MASK = 2**_COLUMN_BITS - 1
+_SPECIAL_AT_ONCE = 2**16
 _STRETCHES = 12
 _DIVIDE = "Divide the list into several files, or save the sheet as CSV."
 
@@ -123,23 +129,64 @@ class Hidden:
         return ", ".join(shown) + (" …" if len(names) > _STRETCHES else "")
 
 
+class SpecialCells:
+    """Texts of cells that the workbook library does not give so, in 12 bytes a cell.
+
+    They are errors, formulas without a value, and dates that are none. A sheet of some megabytes
+    may have millions of them, with few different texts.
+    """
+
+    def __init__(self) -> None:
+        self._places = array("q")
+        self._numbers = array("i")
+        self._texts: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SpecialCells) and [*self.in_order()] == [*other.in_order()]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def add(self, row: int, column: int, text: str) -> None:
+        """Keep the text of a cell."""
+        self._places.append(row << _COLUMN_BITS | column)
+        self._numbers.append(self._texts.setdefault(text, len(self._texts)))
+
+    def width(self) -> int:
+        """How many columns they reach over."""
+        if not self._places:
+            return 0
+        return int((np.array(self._places, np.int64) & _COLUMN_MASK).max()) + 1
+
+    def in_order(self) -> Iterator[tuple[int, int, str]]:
+        """The row, column and text of each, sorted."""
+        texts = list(self._texts)
+        ranks = np.argsort(np.argsort(np.array(texts, object)))
+        places, numbers = np.array(self._places, np.int64), np.array(self._numbers, np.int64)
+        order = np.lexsort((ranks[numbers], places))
+        for start in range(0, len(order), _SPECIAL_AT_ONCE):
+            part = order[start : start + _SPECIAL_AT_ONCE]
+            for place, number in zip(places[part].tolist(), numbers[part].tolist(), strict=True):
+                yield place >> _COLUMN_BITS, place & _COLUMN_MASK, texts[number]
+
+
 @dataclass(slots=True)
 class Scan:
     """What was found in a sheet before its cells are read.
 
-    `rows` and `columns` reach to the last cell that holds something. `special` are the row, column
-    and text, in that order, of cells that the workbook library does not give so: errors, formulas
-    without a value, dates that are none. `text` is how many bytes of text the cells hold in all,
-    where that is known. `shared` counts the cells that hold a shared string. `unknown_errors` says
-    that there are error cells that the library stumbles over, `undated` that there are lengths of
-    time beyond all bounds, at which it may stop. `linked` says that formulas of the workbook take
-    values from other files.
+    `rows` and `columns` reach to the last cell that holds something. `text` is how many bytes of
+    text the cells hold in all, where that is known. `shared` counts the cells that hold a shared
+    string. `unknown_errors` says that there are error cells that the workbook library stumbles
+    over, `undated` that there are lengths of time beyond all bounds, at which it may stop. `linked`
+    says that formulas of the workbook take values from other files.
     """
 
     rows: int = 0
     columns: int = 0
     cells: int = 0
-    special: tuple[tuple[int, int, str], ...] = ()
+    special: SpecialCells = field(default_factory=SpecialCells)
     unknown_errors: bool = False
     undated: bool = False
     shared: int = 0

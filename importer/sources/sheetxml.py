@@ -144,7 +144,6 @@ def scan_sheet(pieces: Iterable[bytes], archive: Archive, dates: DateStyles) -> 
     for part in _whole_rows(pieces, archive, look.scan):
         look.see(part)
         check_bounds(look.scan, archive.file)
-    look.scan.special = tuple(sorted(look.special))
     check_bounds(look.scan, archive.file, whole=True)
     return look.scan
 
@@ -154,7 +153,6 @@ class _Look:
 
     def __init__(self, archive: Archive, dates: DateStyles) -> None:
         self.scan = Scan()
-        self.special: list[tuple[int, int, str]] = []
         self._archive = archive
         self._dates = dates
         self._with_zeros = _numbers_styled(dates.zeros) if dates.zeros else None
@@ -219,7 +217,7 @@ class _Look:
     def _note(self, reference: bytes, text: str | None) -> None:
         """Note what stands for a cell, if anything does."""
         if text is not None and (place := _place(reference)) is not None:
-            self.special.append((*place, text))
+            self.scan.special.add(*place, text)
 
     def _by_tags(self, part: bytes) -> None:
         """Take in whole rows of any spelling."""
@@ -268,7 +266,7 @@ class _Look:
             raise self._archive.damaged("the sheet has a cell whose text is none of the workbook's")
         text = _special_text(cell.attributes, inside, self.scan, self._dates)
         if text is not None:
-            self.special.append((*cell.place, text))
+            self.scan.special.add(*cell.place, text)
         if hidden and (text is not None or _HAS_VALUE.search(inside)):
             self.scan.hidden_rows.add(cell.row, cell.row)
             return False

@@ -236,30 +236,31 @@ def calamine_rows(sheet: calamine.CalamineSheet, scan: Scan, file: InputFile) ->
 
     calamine gives rows from the sheet's first, but columns only from the first that is used.
     """
-    special = list(reversed(scan.special))
+    special = scan.special.in_order()
+    ahead = next(special, None)
     left = sheet.start[1] if sheet.start else 0
     used = sheet.end[1] + 1 if sheet.end else 0
-    width = max(used, max((column for _, column, _ in special), default=-1) + 1)
+    width = max(used, scan.special.width())
     height = sheet.end[0] + 1 if sheet.end else 0
     rows = sheet.iter_rows() if sheet.end else iter(())
     first = 0
     while cells := _padded(_next_rows(rows, first, file), left, width):
         stop = first + len(cells)
-        while special and special[-1][0] < stop:
-            row, column, text = special.pop()
+        while ahead is not None and ahead[0] < stop:
+            row, column, text = ahead
             cells[row - first][column] = text
+            ahead = next(special, None)
         yield RowChunk(first + 1, cells)
         first = stop
     if first != height:
         # Row numbers rest on this: a version that gives other rows must not go unnoticed.
         raise _damaged(file, f"the sheet has {height} rows, but {first} were read")
-    while special:
+    while ahead is not None:
         # Formulas without a value are no cells to calamine, so the last rows may be missing.
-        row = special[-1][0]
-        blank: list[Any] = [""] * width
-        while special and special[-1][0] == row:
-            _, column, text = special.pop()
-            blank[column] = text
+        row, blank = ahead[0], [""] * width
+        while ahead is not None and ahead[0] == row:
+            blank[ahead[1]] = ahead[2]
+            ahead = next(special, None)
         yield RowChunk(row + 1, [blank])
 
 

@@ -493,7 +493,6 @@ class _Strings:
 def _scan_records(book: _Book, place: int) -> Scan:
     """What is in the sheet at this place of the stream, as far as calamine does not tell."""
     scan = Scan()
-    special: list[tuple[int, int, str]] = []
     hidden: set[int] = set()
     stream = book.stream
     for record in _records(stream, place):
@@ -521,9 +520,8 @@ def _scan_records(book: _Book, place: int) -> Scan:
                     hidden.discard(row)
                     scan.hidden_rows.add(row, row)
                 if text is not None:
-                    special.append((row, column, text))
+                    scan.special.add(row, column, text)
     scan.text = scan.shared * book.longest
-    scan.special = tuple(sorted(special))
     return scan
 
 

@@ -158,7 +158,6 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
     strings = list(_string_lengths(package))
     dates = package.dates
     scan = Scan()
-    special = []
     row, is_hidden = -1, False
     for count, (kind, record) in enumerate(package.records(sheet.part, SHEET_LIMIT)):
         if kind == _ROW:
@@ -176,11 +175,11 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
             if kind in _NUMBERS:
                 style = int.from_bytes(record[4:7], "little")
                 if style in dates.formats and dates.is_no_date(style, _number(kind, record)):
-                    special.append((row, column, BAD_DATE))
+                    scan.special.add(row, column, BAD_DATE)
                 elif (text := dates.with_zeros(style, _number(kind, record))) is not None:
-                    special.append((row, column, text))
+                    scan.special.add(row, column, text)
             elif kind in (_ERROR, _FORMULA_ERROR):
-                special.append((row, column, ERRORS.get(record[_VALUE_AT], "#VALUE!")))
+                scan.special.add(row, column, ERRORS.get(record[_VALUE_AT], "#VALUE!"))
             elif kind == _SHARED:
                 index = int.from_bytes(record[_VALUE_AT : _VALUE_AT + 4], "little")
                 scan.text += strings[index] if index < len(strings) else 0
@@ -196,7 +195,6 @@ def _scan(package: BinaryPackage, sheet: Sheet) -> Scan:
         if count % 4096 == 0:
             check_bounds(scan, package.file)
     check_bounds(scan, package.file, whole=True)
-    scan.special = tuple(sorted(special))
     return scan
 
 

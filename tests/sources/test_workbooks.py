@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -455,6 +456,24 @@ def test_a_plain_sheet_is_measured_as_one_read_tag_by_tag(file: Path) -> None:
     assert replace(plain, text=0) == replace(by_tags, text=0) == replace(in_pieces, text=0)
     assert (plain.rows, plain.columns, plain.cells) == (399, 26, 2 + 2 * 398)
     assert len(plain.special) == 398
+
+
+def test_what_is_kept_of_an_error_cell_is_some_bytes(file: Path) -> None:
+    """A file of a few megabytes may have millions of them."""
+    count = 20_000
+    body = "".join(
+        f'<row r="{n}"><c r="A{n}" t="e"><v>#N/A</v></c></row>' for n in range(2, count + 2)
+    )
+    write_raw(file, cells(""))
+    with xlsx.ExcelPackage(InputFile.at(file)) as opened:
+        dates = opened.dates
+        sheetxml.scan_sheet([cells(body).encode()], opened, dates)  # what is compiled once
+        tracemalloc.start()
+        scan = sheetxml.scan_sheet([cells(body).encode()], opened, dates)
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert list(scan.special.in_order())[-1] == (count, 0, "#N/A")
+    assert kept < 30 * count
 
 
 def test_a_cell_of_the_greatest_length_is_read_and_a_longer_one_is_named(file: Path) -> None:
