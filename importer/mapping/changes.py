@@ -1,7 +1,7 @@
-"""Changes to single parts of a mapping's text: all else stays as it is, byte for byte.
+"""Changes to single parts of a mapping's text; all other text stays as it is, byte for byte.
 
-A part is found by its place in the text, and that place alone is written anew. What a change has
-made is read again: it gives exactly the mapping that was to be, or nothing is changed.
+A part is found by its position in the text, and only that text is replaced. The result is parsed
+again: unless it gives exactly the mapping intended, the change is refused.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from importer.mapping.writing import UNSURE, flow, scalar
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to stand at `path`: plain data, or None, which takes the part out.
+    """A new value for the part at `path`: plain data, or None, which removes the part.
 
-    `path` are keys, and places in lists as their numbers; the place after the last one appends.
-    What is missing on the way is made. Where a rule is a bare header, and something below it is
-    changed, it becomes a rule with a ``column`` first. With `commented`, a part of a block that is
-    taken out stays there as a comment, so that remarks beside it still belong to something.
+    `path` has keys, and indices of lists as digits; the index behind the last one appends. Missing
+    parents are created. A rule that is a bare header becomes a rule with a ``column`` where
+    something below it is set. With `commented`, a removed part of a block stays as a comment, so
+    that the remarks beside it keep their meaning.
     """
 
     path: KeyPath
@@ -39,9 +39,9 @@ class Change:
 
 
 def with_changes(text: str, changes: Iterable[Change]) -> str:
-    """The text of a mapping, changed; `text` must be that of a mapping that was loaded.
+    """The text of a mapping with some changes; `text` must be a mapping that can be loaded.
 
-    Raises UsageError where a part is written in a way that cannot be changed so (with anchors).
+    Raises UsageError for a part written in a way that cannot be changed alone, as with anchors.
     """
     for change in changes:
         text = _with_change(text, _in_normal_form(change))
@@ -67,7 +67,7 @@ def _in_nfc(value: Any) -> Any:
 
 
 def lines_of(text: str, key: str) -> str:
-    """The lines of a mapping's text that a key at its top takes, with its remarks beside it."""
+    """The lines of a mapping's text that a key at its top takes, with the remarks behind them."""
     root = _compose(text)
     for start, node, _ in _entries(root, text):
         if isinstance(start, ScalarNode) and _name(start) == key:
@@ -77,9 +77,9 @@ def lines_of(text: str, key: str) -> str:
 
 
 def with_field_renamed(text: str, old: str, new: str) -> str:
-    """The text of a mapping in which a field of the form has another name, wherever it is named.
+    """The text of a mapping with a field of the form renamed, wherever it is named.
 
-    Raises UsageError where the form has a field `new` already, or `old` cannot be renamed so.
+    Raises UsageError where the form has a field `new` already, or `old` cannot be renamed alone.
     """
     before, new = _data(text), _in_nfc(new)
     if new in before["form"]:
@@ -102,10 +102,10 @@ def with_field_renamed(text: str, old: str, new: str) -> str:
         first = text.rfind("\n", 0, top - 1) + 1
         if (content := _content(text[first:top])) is None:
             break
-        told = text[first:top]
-        if content.startswith(f"{text[begin:end]}: "):  # another way to read it
-            told = told.replace(text[begin:end], _key(new), 1)
-        above, top = told + above, first
+        comment = text[first:top]
+        if content.startswith(f"{text[begin:end]}: "):  # an alternative rule of the field
+            comment = comment.replace(text[begin:end], _key(new), 1)
+        above, top = comment + above, first
     after = text[:top] + above + text[line:begin] + _key(new) + text[end:]
     if list(_data(after)["form"].items()) != list(wanted["form"].items()):
         raise UsageError(
@@ -149,22 +149,21 @@ def _listed(text: str) -> dict[str, list[str]]:
 
 
 def with_lists_of(text: str, folder: Path) -> str:
-    """The text of a mapping that was in `folder`, whose do-not-call lists are found from anywhere.
-
-    Where it names none, or all by whole paths, the text is as it was.
-    """
-    named = as_list((_data(text).get("rows") or {}).get("do_not_call") or [])
-    whole = [{**one, "file": str(folder / one["file"])} for one in named]
-    return text if whole == named else with_changes(text, [Change(("rows", "do_not_call"), whole)])
+    """The text of a mapping from `folder` with the paths of its do-not-call lists made absolute."""
+    lists = as_list((_data(text).get("rows") or {}).get("do_not_call") or [])
+    absolute = [{**entry, "file": str(folder / entry["file"])} for entry in lists]
+    if absolute == lists:
+        return text
+    return with_changes(text, [Change(("rows", "do_not_call"), absolute)])
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a mapping's text says of a key in comments, above its line or behind it.
+    """The comments on a key in a mapping's text, above its line or behind it.
 
-    `texts` are the sentences, without the mark by which they were found. `alternatives` are other
-    values of the key, as plain data: each stands there as a line that is commented out. `begin` and
-    `end` are its place in the text.
+    `texts` are the sentences, without the mark ``unsure:``. `alternatives` are other values of the
+    key, as plain data, each of which is a commented-out line. `begin` and `end` are the offsets of
+    the comments in the text.
     """
 
     path: KeyPath
@@ -175,12 +174,12 @@ class Remark:
 
 
 def remarks(text: str) -> list[Remark]:
-    """The remarks a draft left on its guesses, of keys in blocks; `text` must be a mapping's."""
+    """The remarks that a draft left on its guesses, on keys in blocks; `text` must be a mapping."""
     return list(_remarks(text, _compose(text), ()))
 
 
 def without_remark(text: str, remark: Remark) -> str:
-    """The text without a remark; raises UsageError where more than a comment would go."""
+    """The text without a remark; raises UsageError where more than comments would be removed."""
     after = text[: remark.begin] + text[remark.end :]
     if _data(after) != _data(text):
         raise UsageError("this remark cannot be taken out", "Take it out of the text by hand.")
@@ -209,7 +208,7 @@ _KEY = re.compile(r"[\w\"'-]+: \S")
 
 
 def _is_key(content: str) -> bool:
-    """Whether a comment is a key with its value, which is not in use: of prose it is not known."""
+    """Whether a comment is a commented-out key with its value, and not prose."""
     if ": " not in content:
         return False
     try:
@@ -221,7 +220,7 @@ def _is_key(content: str) -> bool:
 
 
 def _above(text: str, line: int, key: str) -> list[tuple[int, int, bool]]:
-    """The lines of comments above one, from the top: begin, end, and whether it is prose."""
+    """The lines of comments above a line, from the top: begin, end, and whether it is prose."""
     found: list[tuple[int, int, bool]] = []
     while line > 0:
         begin = text.rfind("\n", 0, line - 1) + 1
@@ -237,13 +236,13 @@ def _above(text: str, line: int, key: str) -> list[tuple[int, int, bool]]:
 
 
 def _content(line: str) -> str | None:
-    """What a line says that is a comment; None where it is none."""
+    """The text of a line that is a comment; None for any other line."""
     bare = line.strip()
     return bare.removeprefix("#").strip() if bare.startswith("#") else None
 
 
 def _is_within(line: str) -> bool:
-    """Whether a comment is a line of a part that was commented out: prose is not indented."""
+    """Whether a comment is an inner line of a part that was commented out: prose has no indent."""
     return line.lstrip().startswith(("#  ", "#\t"))
 
 
@@ -262,8 +261,8 @@ def _remark(text: str, lines: Iterable[tuple[int, int, bool]], path: KeyPath) ->
             alternatives += _alternative(content)
     if begin < 0:
         return None
-    told = " ".join(prose).split(UNSURE)
-    texts = tuple(one.strip() for one in told if one.strip())
+    sentences = " ".join(prose).split(UNSURE)
+    texts = tuple(text for sentence in sentences if (text := sentence.strip()))
     return Remark(path, texts, tuple(alternatives), begin, end)
 
 
@@ -302,14 +301,14 @@ def _data(text: str) -> Any:
 
 
 class _CannotError(Exception):
-    """The part is not where it was looked for."""
+    """The part is written in a way that cannot be changed alone, or it is not there."""
 
 
-# What the change is, as data.
+# Changes to the data.
 
 
 def _apply_to_data(data: Any, change: Change) -> KeyPath:
-    """Make the change in the data, and give the path of the outermost part that is another then."""
+    """Make the change in the data; the path of the outermost part that differs is returned."""
     path, value = change.path, change.value
     here = data
     for depth, key in enumerate(path[:-1]):
@@ -338,7 +337,7 @@ def _nested(path: KeyPath, value: Any) -> dict[str, Any]:
 
 
 def _remove_from_data(data: Any, path: KeyPath) -> KeyPath:
-    """Take a part out; what it leaves empty goes with it, but for the fields as a whole."""
+    """Remove a part, with those of its parents that become empty, but for ``form``."""
     here = data
     parents = [here]
     for key in path[:-1]:
@@ -375,7 +374,7 @@ def _value_at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-# Where it is in the text.
+# Changes to the text.
 
 
 def _compose(text: str) -> MappingNode:
@@ -408,8 +407,8 @@ _BREAK = re.compile(r"[\r\n]")
 
 
 Entry = tuple[Node | int, Node, str]
-"""Where an entry begins (the node of its key, or the place of its ``-`` or item), what it holds,
-and the key or number by which it is found."""
+"""The begin of an entry (the node of its key, or the offset of its ``-`` or item), its value, and
+the key or index by which it is found."""
 
 
 def _entries(node: Node, text: str) -> list[Entry]:
@@ -549,5 +548,5 @@ def _as_comment(text: str, entry: Entry) -> str:
         raise _CannotError
     end = _line_end(text, _end(entry[1], text))
     lines = text[line:end].splitlines(keepends=True)
-    told = "".join(f"{indent}# {one.removeprefix(indent)}" for one in lines)
-    return text[:line] + told + text[end:]
+    comment = "".join(f"{indent}# {each.removeprefix(indent)}" for each in lines)
+    return text[:line] + comment + text[end:]

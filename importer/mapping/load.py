@@ -1,10 +1,11 @@
 """Read a mapping from YAML and report every mistake in it at once, with line and column.
 
-Three steps, of which other YAML files of the project use the first two as well: :class:`YamlReader`
-turns YAML into plain data that knows where each part stands, :func:`shape_mistakes` says in words
-what pydantic finds wrong with such data, and :func:`load_mapping` does all that for a mapping.
+There are three steps, of which other YAML files of the project use the first two as well:
+:class:`YamlReader` turns YAML into plain data and the positions of its parts,
+:func:`shape_mistakes` puts pydantic's errors into words, and :func:`load_mapping` does all that for
+a mapping and searches it for contradictions.
 
-Text is composed into nodes, not objects, for two reasons: each node knows its place, and a plain
+Text is composed into nodes, not objects, for two reasons: each node has its position, and a plain
 scalar keeps the digits it was written with (``007``).
 """
 
@@ -92,8 +93,8 @@ def mapping_in(text: str, path: Path) -> LoadedMapping:
 def mapping_of(keys: Mapping[str, Any], path: Path) -> LoadedMapping:
     """The mapping that has these keys, as a mapping file has them.
 
-    It is kept as JSON, which is YAML; `path` is where it would stand: mistakes are told of it, and
-    paths in it are relative to its folder. Raises MappingError with all mistakes.
+    Its text is JSON, which is YAML. `path` is where its file would be: mistakes name it, and paths
+    in the mapping are relative to its folder. Raises MappingError with all mistakes.
     """
     try:
         text = json.dumps(keys, ensure_ascii=False, indent=2) + "\n"
@@ -135,12 +136,12 @@ def _similar_file(path: Path) -> str:
 
 
 def _validate(data: dict[str, Any]) -> tuple[MappingSpec | None, list[Mistake]]:
-    """Validate the shape of a mapping, then its sense; give all mistakes of both kinds."""
+    """Validate the shape of a mapping, then search it for contradictions; all mistakes of both."""
     try:
         spec = MappingSpec.model_validate(data)
     except ValidationError as error:
         shape = shape_mistakes(error, data, MappingSpec)
-        return None, [*shape, *_sense_of_the_rest(data, [path for path, _ in shape])]
+        return None, [*shape, *_contradictions_despite(data, [path for path, _ in shape])]
     return spec, list(find_mistakes(spec))
 
 
@@ -149,12 +150,12 @@ _CONTACT = {part: {"column": "any {n}"} for part in CONTACT_PARTS}
 _CONSTANTS = {"value", "default", "min", "max"}
 
 
-def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mistake]:
-    """Find the mistakes of sense in a mapping of which some parts are broken.
+def _contradictions_despite(data: dict[str, Any], broken: list[KeyPath]) -> list[Mistake]:
+    """Find the contradictions in a mapping of which some parts are malformed.
 
-    So that an author hears of them now, not when the shape is mended. A broken rule is replaced by
-    one that has no mistake, so that what refers to its field or contact (``rows``, ``phone_field``)
-    can be judged; other broken parts are left out. What would only follow from that is not told.
+    So an author sees all mistakes at once. A malformed rule is replaced by a valid one, so that the
+    parts that refer to its field or contact (``rows``, ``phone_field``) can be checked; other
+    malformed parts are left out. Mistakes that would only follow from that are not reported.
     """
     rest = copy.deepcopy({**data, "version": 1})
     rest.setdefault("form", {"any": _STAND_IN})
@@ -182,7 +183,7 @@ def _sense_of_the_rest(data: dict[str, Any], broken: list[KeyPath]) -> list[Mist
 
 
 def _replace(rest: dict[str, Any], path: KeyPath) -> None:
-    """Put what is well formed in the place of a broken part, or leave the part out."""
+    """Replace a malformed part by a valid one, or remove it."""
     top = rest.get(path[0])
     match path:
         case ("form",):
@@ -218,7 +219,7 @@ _YAML_HINTS = {
     "flow sequence": ": close the [ that was opened before",
     "flow mapping": ": close the { that was opened before",
 }
-"""What an author should do about a complaint of the YAML library, by words that stand in it."""
+"""Hints for an author, by words in the message of the YAML library."""
 MAX_NODES = 100_000
 """Aliases multiply nodes; a mapping that grows past this is not one a person wrote."""
 MAX_DEPTH = 20
@@ -309,12 +310,12 @@ class YamlReader:
             raise MappingError(f"{self.path}: too large or too deep for a mapping")
 
     def _check_tag(self, node: Node, path: KeyPath) -> None:
-        """Complain of a tag that asks for what is not done here: ``!include``, ``!!python/…``."""
+        """Complain of a tag that asks for more than plain data: ``!include``, ``!!python/…``."""
         tag = str(node.tag)
         if tag.removeprefix(_STANDARD) not in _TAGS:
-            told = f"!!{tag.removeprefix(_STANDARD)}" if tag.startswith(_STANDARD) else tag
+            name = f"!!{tag.removeprefix(_STANDARD)}" if tag.startswith(_STANDARD) else tag
             self._complain(
-                node, path, f"the tag {told:.60} is not known here: write the value itself"
+                node, path, f"the tag {name:.60} is not known here: write the value itself"
             )
 
     def _complain(self, node: Node, path: KeyPath, what: str) -> None:
@@ -375,7 +376,7 @@ def shape_mistakes(error: ValidationError, data: Any, model: type[BaseModel]) ->
 
 
 def _explain(detail: Any, data: Any, top: type[BaseModel]) -> Iterator[Mistake]:
-    """Say one of pydantic's errors in words."""
+    """One of pydantic's errors in words."""
     where = tuple(str(part) for part in _real_path(detail["loc"], data))
     context = detail.get("ctx", {})
     match detail["type"]:

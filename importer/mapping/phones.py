@@ -1,7 +1,7 @@
 """Phone numbers, by Google's metadata (phonenumbers), with nothing dropped and nothing guessed.
 
-A number comes out valid, or with a fault that says as precisely as the numbering plans tell what is
-wrong with it.
+The converter gives a valid number, or a fault that says what is wrong with it, as precisely as the
+numbering plans allow.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LABEL_PATTERN = (
 )
 _LABEL = re.compile(_LABEL_PATTERN, re.IGNORECASE)
 LABEL = f"(?i)^{_LABEL_PATTERN}"
-"""A pattern of RE2: what may stand before a number, and says no more than that it is one."""
+"""A pattern of RE2 for labels before a number, which say that it is a phone."""
 _MOST_DIGITS = 18
 """Fifteen of E.164 and what may stand before them to dial abroad."""
 _INTERNATIONAL = re.compile(r"\W*[+＋]")
@@ -131,7 +131,7 @@ def without_label(text: str) -> str:
 
 
 class Readings(NamedTuple):
-    """What a number without a plus or zero at its front can be; None where it is not valid so.
+    """The two readings of a number without a plus or zero at its front; None for an invalid one.
 
     `national` is the number within its region, `abroad` that with a plus before it.
     """
@@ -161,7 +161,7 @@ def bare_readings(text: str, region: str) -> Readings:
 
 
 def possible_numbers(text: str, region: str | None) -> tuple[int, ...]:
-    """The digits of E.164 of what a text can be, with a plus that may be lost and without one."""
+    """The digits of E.164 of both readings of a text, with a plus that may be lost and without."""
     text = without_label(text)
     if region is None or BARE.fullmatch(text) is None:
         return ()
@@ -172,7 +172,7 @@ def possible_numbers(text: str, region: str | None) -> tuple[int, ...]:
 def _read_number(
     text: str, shown: str, region: str | None, finding: Finding
 ) -> PhoneNumber | Fault:
-    """Read a valid number, or say what is wrong with it; `shown` is the cell's whole text."""
+    """A valid number, or a fault that says what is wrong; `shown` is the cell's whole text."""
     if (number := _without_bracketed_zero(text, region)) is not None:
         return number
     if region is None or BARE.fullmatch(text) is None:
@@ -258,7 +258,7 @@ def _trunk_prefix(country: int) -> str:
 
 
 def _parse(text: str, region: str | None, shown: str | None = None) -> PhoneNumber | Fault:
-    """Read a valid number, or say what is wrong with it; faults name it as it is `shown`."""
+    """A valid number, or a fault that says what is wrong with the text as it is `shown`."""
     import phonenumbers
 
     shown = text if shown is None else shown
@@ -306,7 +306,7 @@ def _parse(text: str, region: str | None, shown: str | None = None) -> PhoneNumb
 
 
 def _is_damaged(text: str) -> bool:
-    """Whether a text that is no number shows what a spreadsheet program did to it."""
+    """Whether a spreadsheet program made a text, which is no number, of a number."""
     return is_cut(text) or is_real_date(text) or is_likely_serial(text)
 
 
@@ -341,7 +341,7 @@ _DOUBTFUL = "phone_prefix_doubtful"
 
 
 def _doubtful(text: str, national: PhoneNumber, abroad: PhoneNumber) -> Fault:
-    """Say that a number is another one with a plus, and that nobody can tell which is meant."""
+    """The fault of a number that is another valid one with a plus: either may be meant."""
     at_home, with_plus = in_full(national), in_full(abroad)
     return Fault(
         _DOUBTFUL,
@@ -375,9 +375,9 @@ def _national_digits(digits: str, region: str | None) -> str | None:
 
 
 def _why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
-    """Say why a number that could be read is not valid: its length first, then how it begins.
+    """Why a number that could be read is not valid: its length first, then how it begins.
 
-    `typed` are the national digits, where these are known better than the number shows.
+    `typed` are the national digits where phonenumbers may have left the trunk prefix in the number.
     """
     import phonenumbers
 
@@ -396,7 +396,7 @@ def _why_not_valid(number: PhoneNumber, typed: str | None = None) -> str:
 
 
 def _why_no_number(error: NumberParseException, digits: str, region: str | None) -> str:
-    """Say why a text could not be read as a number at all; `digits` are those in it."""
+    """Why a text could not be read as a number at all; `digits` are those in it."""
     from phonenumbers import NumberParseException, country_code_for_region
 
     if error.error_type == NumberParseException.INVALID_COUNTRY_CODE and digits:
@@ -422,9 +422,9 @@ def _possible_lengths(country: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def _lengths_after(country: int, prefix: str) -> tuple[int, ...]:
-    """How many digits a number has that begins so, as trying shows; nothing where none does.
+    """The possible lengths of numbers that begin so, found by trial; none if no number does.
 
-    Numbering plans come as patterns, which cannot be asked what they might match.
+    Numbering plans are patterns, of which the lengths that they match cannot be read off.
     """
     return tuple(
         length

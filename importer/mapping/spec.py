@@ -21,18 +21,18 @@ from importer.mapping.patterns import mistake_in
 from importer.mapping.text import as_cell
 
 Mistake = tuple[tuple[str, ...], str]
-"""Where, below the object at hand, and what is wrong there and how to mend it."""
+"""The path of a mistake, below the object at hand; what is wrong there, and how to mend it."""
 
 
 def _as_text(value: Any) -> Any:
-    """Take the scalars YAML makes of unquoted text (1, true) back to the text they were."""
+    """The text of a scalar that YAML has read from text without quotes, such as 1 or true."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
 
 
 def as_list(value: Any) -> Any:
-    """Take one thing as a list of one."""
+    """A list as it is, any other value as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
