@@ -9,6 +9,7 @@ those of ASCII. How much work a character may cost is bounded here, when the map
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -93,8 +94,19 @@ def _matching(texts: list[str], pattern: str) -> Any:
     return matches(pa.array(texts, pa.large_string()), pattern)
 
 
+class _Ahead(threading.local):
+    """The texts that :meth:`Pattern.match_ahead` gathers, and the matches that it has found.
+
+    Each thread has its own: two batches are mapped at a time, by the same programs.
+    """
+
+    def __init__(self) -> None:
+        self.asked: dict[str, None] | None = None
+        self.known: dict[str, bool] = {}
+
+
 class Pattern:
-    """A pattern that a whole text must match.
+    """A pattern that a whole text must match; several threads may use it.
 
     To compile one takes RE2 much longer than to match a text, and Arrow compiles it for each call:
     :meth:`match_ahead` matches all texts of a batch in one call.
@@ -103,15 +115,14 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self.text = text
         self._pattern = whole_pattern(text)
-        self._known: dict[str, bool] = {}
-        self._asked: dict[str, None] | None = None
+        self._ahead = _Ahead()
 
     def fits(self, text: str) -> bool:
         """Whether the whole text matches."""
-        if self._asked is not None:
-            self._asked[text] = None
+        if self._ahead.asked is not None:
+            self._ahead.asked[text] = None
             return True
-        known = self._known.get(text)
+        known = self._ahead.known.get(text)
         return bool(_matching([text], self._pattern)[0]) if known is None else known
 
     def match_ahead(self, ask: Callable[[str], Any], about: Iterable[str]) -> None:
@@ -120,15 +131,14 @@ class Pattern:
         To learn which texts these are, `ask` is called for each of `about`, and told that each text
         matches; what it returns is dropped.
         """
-        self._asked = {}
+        asked = self._ahead.asked = dict[str, None]()
         try:
             for text in about:
                 ask(text)
-            asked = list(self._asked)
         finally:
-            self._asked = None
-        found = _matching(asked, self._pattern).tolist()
-        self._known = dict(zip(asked, found, strict=True))
+            self._ahead.asked = None
+        found = _matching(list(asked), self._pattern).tolist()
+        self._ahead.known = dict(zip(asked, found, strict=True))
 
 
 def whole_pattern(pattern: str) -> str:
