@@ -192,7 +192,8 @@ def temporary_copy(pieces: Iterable[bytes], name: str, content: str) -> Iterator
         file = InputFile(Path(folder) / "content", name)
         size = 0
         descriptor = os.open(file.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
+        # Without a buffer, which would fail once more as it is closed, with an error of its own.
+        with os.fdopen(descriptor, "wb", buffering=0) as target:
             for piece in pieces:
                 size += len(piece)
                 if size > SPOOL_LIMIT:
@@ -208,10 +209,11 @@ def temporary_copy(pieces: Iterable[bytes], name: str, content: str) -> Iterator
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-def _write(target: BinaryIO, piece: bytes, folder: str) -> None:
+def _write(target: FileIO, piece: bytes, folder: str) -> None:
+    rest = memoryview(piece)
     try:
-        target.write(piece)
-        target.flush()
+        while rest:
+            rest = rest[target.write(rest) :]
     except OSError as error:
         # Nothing is wrong with the file: whoever is to put it away must not take it for unreadable.
         full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG}

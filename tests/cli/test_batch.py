@@ -231,17 +231,28 @@ def test_a_round_that_is_terminated_finishes_what_is_in_flight_and_the_next_goes
 
 
 @pytest.mark.skipif(os.name != "posix", reason="resource limits as POSIX has them")
-@pytest.mark.parametrize("limit", [30_000, 60_000, 200_000])
-def test_a_full_disk_is_told_and_loses_nothing(home: Path, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "limit", "full", "sends"),
+    [
+        pytest.param(1500, 30_000, "in the variable TMPDIR", False, id="the copy of the list"),
+        pytest.param(1200, 30_000, "journal.sqlite3", False, id="the journal of a plan"),
+        pytest.param(1200, 60_000, "journal.sqlite3", True, id="the journal while rows are sent"),
+    ],
+)
+def test_a_full_disk_is_told_and_loses_nothing(
+    home: Path, rows: int, limit: int, full: str, sends: bool
+) -> None:
     with live_sandbox(log_requests=True) as live:
         write_jobs(home, live.base_url, "  - {name: later, files: later/*.csv}\n")
         (home / "later").mkdir()
-        put(home / "inbox" / "leads.csv", 3000)
-        put(home / "inbox" / "more.csv", 300, 3000)
+        put(home / "inbox" / "leads.csv", rows)
+        put(home / "inbox" / "more.csv", 100, 3000)
         put(home / "later" / "leads.csv", 3, 9000)
-        full = start(home, program=(sys.executable, "-c", LIMITED, str(limit)))
-        out, err = full.communicate()
-        assert full.returncode == 3, (out, err)
+        first = start(home, program=(sys.executable, "-c", LIMITED, str(limit)))
+        out, err = first.communicate()
+        assert first.returncode == 3, (out, err)
+        assert full in err
+        assert (live.request_count() > 0) is sends
         assert "Traceback" not in err
         assert names(home / "inbox") == ["leads.csv", "more.csv"]
         assert names(home / "done") == []
@@ -249,7 +260,7 @@ def test_a_full_disk_is_told_and_loses_nothing(home: Path, limit: int) -> None:
         out, err = roomy.communicate()
         assert roomy.returncode in {0, 4}, (out, err)
         assert set(Counter(r.stamp for r in live.requests()).values()) == {1}
-        assert 3303 - 64 <= live.request_count() <= 3303
+        assert rows + 103 - 64 <= live.request_count() <= rows + 103
     assert names(home / "inbox") == []
 
 
