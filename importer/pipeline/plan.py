@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from importer.errors import OutputError, UsageError
+from importer.errors import JournalError, OutputError, UsageError
 from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping
@@ -322,9 +322,14 @@ def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory
         else:
             undo.callback(directory.remove_files)
         write_private(directory.mapping, job.mapping.text)
-        journal = Journal.create(directory.journal, description.as_meta())
-        undo.callback(journal.close)
-        yield directory, journal
+        try:
+            journal = Journal.create(directory.journal, description.as_meta())
+            undo.callback(journal.close)
+            yield directory, journal
+        except JournalError as error:
+            # The journal's own hint is to resume the run, of which nothing is left.
+            error.hint = "Make room on its disk, or let it be written; then run the command again."
+            raise
         undo.pop_all()
 
 
