@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,16 +36,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refused(folder: Path, *words: str, stdin: str = os.devnull) -> str:
-    """What a command says that refuses something, within 2 GiB of memory."""
-    script = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-    script += "from importer.__main__ import main; main()"
-    if sys.platform != "linux":
-        script = "from importer.__main__ import main; main()"
+# Some commands, one after the other, within 2 GiB of memory: of each, what it says and its code.
+PROGRAM = """
+import json, sys
+if sys.platform == "linux":
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+from importer.cli.main import run_cli
+for words in json.loads(sys.argv[1]):
+    code = run_cli(words)
+    sys.stderr.write(f"\\x1e{code}\\x1f")
+"""
+
+
+def refused(folder: Path, *commands: tuple[str, ...], stdin: str = os.devnull) -> list[str]:
+    """What each of some commands says, which must refuse something."""
     environment = {**os.environ, "VCC_CUSTOMER": "sandbox", "VCC_API_KEY": "sandbox"}
     with Path(stdin).open("rb") as given:
         done = subprocess.run(
-            [sys.executable, "-c", script, *words],
+            [sys.executable, "-c", PROGRAM, json.dumps(commands)],
             cwd=folder,
             env=environment,
             stdin=given,
@@ -53,60 +63,65 @@ def refused(folder: Path, *words: str, stdin: str = os.devnull) -> str:
             timeout=TIMEOUT,
             check=False,
         )
-    assert done.returncode not in {0, 1}, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert "bug" not in done.stderr
-    return done.stderr
+    answers = [answer.split("\x1e") for answer in done.stderr.split("\x1f")[:-1]]
+    assert len(answers) == len(commands), done.stderr
+    for said, code in answers:
+        assert code not in {"0", "1"}, done.stdout + said
+        assert "Traceback" not in said
+        assert "bug" not in said
+    return [said for said, _ in answers]
 
 
-ENDLESS = [("/dev/zero", "a device"), ("pipe", "a named pipe")]
+ENDLESS = {"/dev/zero": "a device", "pipe": "a named pipe"}
 
 
-@pytest.mark.parametrize(("path", "what"), ENDLESS)
-def test_a_list_that_never_ends_is_refused_before_it_is_read(
-    folder: Path, path: str, what: str
-) -> None:
-    told = refused(folder, "check", path, "-m", "m.yaml")
-    assert f"{path}: it is {what}" in told
-    assert "pipe it into this command" in told
+def test_a_list_that_never_ends_is_refused_before_it_is_read(folder: Path) -> None:
+    answers = refused(folder, *(("check", path, "-m", "m.yaml") for path in ENDLESS))
+    for (path, what), told in zip(ENDLESS.items(), answers, strict=True):
+        assert f"{path}: it is {what}" in told
+        assert "pipe it into this command" in told
 
 
-@pytest.mark.parametrize(("path", "what"), ENDLESS)
-def test_a_mapping_that_never_ends_is_refused(folder: Path, path: str, what: str) -> None:
-    assert f"it is {what}" in refused(folder, "check", "list.csv", "-m", path)
+def test_a_mapping_that_never_ends_is_refused(folder: Path) -> None:
+    answers = refused(folder, *(("check", "list.csv", "-m", path) for path in ENDLESS))
+    for what, told in zip(ENDLESS.values(), answers, strict=True):
+        assert f"it is {what}" in told
 
 
-@pytest.mark.parametrize(("path", "what"), ENDLESS)
-def test_a_key_that_never_ends_is_refused(folder: Path, path: str, what: str) -> None:
-    words = ("run", "list.csv", "-m", "m.yaml", "--api-key-file", path, "--base-url")
-    told = refused(folder, *words, "http://127.0.0.1:9/v2")
-    assert f"it is {what}" in told
+def test_a_key_that_never_ends_is_refused(folder: Path) -> None:
+    words = ("run", "list.csv", "-m", "m.yaml", "--base-url", "http://127.0.0.1:9/v2")
+    answers = refused(folder, *((*words, "--api-key-file", path) for path in ENDLESS))
+    for what, told in zip(ENDLESS.values(), answers, strict=True):
+        assert f"it is {what}" in told
 
 
-@pytest.mark.parametrize(("path", "what"), ENDLESS)
-def test_a_jobs_file_that_never_ends_is_refused(folder: Path, path: str, what: str) -> None:
-    assert f"it is {what}" in refused(folder, "batch", path)
+def test_a_jobs_file_that_never_ends_is_refused(folder: Path) -> None:
+    answers = refused(folder, *(("batch", path) for path in ENDLESS))
+    for what, told in zip(ENDLESS.values(), answers, strict=True):
+        assert f"it is {what}" in told
 
 
-@pytest.mark.parametrize(("path", "what"), ENDLESS)
-def test_a_do_not_call_list_that_never_ends_is_refused(folder: Path, path: str, what: str) -> None:
-    text = MAPPING + f"rows: {{do_not_call: {{file: {path}}}}}\n"
-    (folder / "m.yaml").write_text(text, "utf-8")
-    assert f"it is {what}" in refused(folder, "check", "list.csv", "-m", "m.yaml")
+def test_a_do_not_call_list_that_never_ends_is_refused(folder: Path) -> None:
+    for number, path in enumerate(ENDLESS):
+        text = MAPPING + f"rows: {{do_not_call: {{file: {path}}}}}\n"
+        (folder / f"{number}.yaml").write_text(text, "utf-8")
+    commands = (("check", "list.csv", "-m", f"{n}.yaml") for n in range(len(ENDLESS)))
+    answers = refused(folder, *commands)
+    for what, told in zip(ENDLESS.values(), answers, strict=True):
+        assert f"it is {what}" in told
 
 
-@pytest.mark.parametrize("path", ["/dev/zero", "pipe"])
-@pytest.mark.parametrize("option", ["sandbox", "run"])
-def test_a_project_file_that_never_ends_is_refused(folder: Path, path: str, option: str) -> None:
-    words = {
-        "sandbox": ("sandbox", "--project", path),
-        "run": ("run", "list.csv", "-m", "m.yaml", "--sandbox", "--sandbox-project", path),
-    }
-    assert "not a file" in refused(folder, *words[option])
+def test_a_project_file_that_never_ends_is_refused(folder: Path) -> None:
+    run = ("run", "list.csv", "-m", "m.yaml", "--sandbox", "--sandbox-project")
+    commands = (
+        *(("sandbox", "--project", path) for path in ENDLESS),
+        *((*run, path) for path in ENDLESS),
+    )
+    assert all("not a file" in told for told in refused(folder, *commands))
 
 
 def test_standard_input_that_never_ends_is_refused(folder: Path) -> None:
-    told = refused(folder, "check", "-", "-m", "m.yaml", stdin="/dev/zero")
+    (told,) = refused(folder, ("check", "-", "-m", "m.yaml"), stdin="/dev/zero")
     assert "a device" in told
 
 
@@ -114,15 +129,13 @@ def test_standard_input_that_never_ends_is_refused(folder: Path) -> None:
 class TestTheOperatingSystem:
     """Its files have no size, or an invented one; reading some of them waits for ever."""
 
-    def test_a_pattern_is_refused(self, folder: Path) -> None:
-        assert "operating system" in refused(folder, "check", "/proc/**", "-m", "m.yaml")
-
-    def test_a_file_is_refused(self, folder: Path) -> None:
-        assert "operating system" in refused(folder, "check", "/proc/version", "-m", "m.yaml")
+    def test_a_pattern_and_a_file_are_refused(self, folder: Path) -> None:
+        commands = (("check", name, "-m", "m.yaml") for name in ("/proc/**", "/proc/version"))
+        assert all("operating system" in told for told in refused(folder, *commands))
 
     def test_a_jobs_file_that_looks_there_is_refused(self, folder: Path) -> None:
         (folder / "j.yaml").write_text(JOBS.replace("FILES", "/proc/**"), "utf-8")
-        told = refused(folder, "batch", "j.yaml")
+        (told,) = refused(folder, ("batch", "j.yaml"))
         assert "operating system" in told
         assert "j.yaml:4:" in told
 
