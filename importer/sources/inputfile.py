@@ -29,7 +29,6 @@ from importer.files import (
     refuse_irregular,
     similar_file,
 )
-from importer.sources.package import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 STANDARD_INPUT = "standard input"
-SPOOL_LIMIT = 4096 * MIB
+_MIB = 2**20
+SPOOL_LIMIT = 4096 * _MIB
 """The most bytes that a temporary file takes: a copy, or what is unpacked or piped in."""
 
 
@@ -198,7 +198,7 @@ def temporary_copy(pieces: Iterable[bytes], name: str, content: str) -> Iterator
                 size += len(piece)
                 if size > SPOOL_LIMIT:
                     raise SourceError(
-                        f"{name}: {content} is larger than the limit of {SPOOL_LIMIT // MIB:,}"
+                        f"{name}: {content} is larger than the limit of {SPOOL_LIMIT // _MIB:,}"
                         " MiB for what is unpacked or piped in.",
                         "Save it as a file of its own, or divide it, and give that.",
                     )
@@ -225,7 +225,7 @@ def _write(target: FileIO, piece: bytes, folder: str) -> None:
 
 
 def _pieces(stream: BinaryIO | FileIO) -> Iterator[bytes]:
-    while piece := stream.read(MIB):
+    while piece := stream.read(_MIB):
         yield piece
 
 
