@@ -55,6 +55,14 @@ def test_choices_are_kept_and_what_was_typed_stays(
         rules.nth(0).locator("[name=default]").fill("typed")
         assert rules.nth(0).locator(".keep").is_visible()
         assert rules.nth(1).locator(".keep").is_hidden()
+        for width in (400, 1280):
+            page.set_viewport_size({"width": width, "height": 600})
+            for option in rules.nth(0).locator("details [name]:not([type=hidden])").all():
+                option.scroll_into_view_if_needed()
+                box = rules.nth(0).locator(".keep button").bounding_box()
+                assert box is not None
+                assert 0 <= box["y"] <= 600 - box["height"], "it is in sight from every field"
+        assert tab.faults() == []
         left: list[str] = []
 
         def stay(dialog: Dialog) -> None:
