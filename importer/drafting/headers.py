@@ -69,7 +69,7 @@ class Meaning:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a header in ASCII as far as they can be, lower case, numbers apart."""
+    """The words and numbers of a header, in lower case, in ASCII where they have such a form."""
     parted = _HUMP.sub(" ", text).casefold().translate(_LETTERS)
     plain = "".join(
         c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c)
@@ -78,7 +78,7 @@ def words_of(text: str) -> list[str]:
 
 
 _Phrases = tuple[tuple[Role, str, tuple[str, ...]], ...]
-"""A role, a language, and the words of one phrase that tells that role in it."""
+"""A role, a language, and the words of a phrase for that role in it."""
 
 
 @cache
@@ -102,7 +102,7 @@ def _phrases() -> tuple[_Phrases, _Phrases]:
 
 
 def meaning_of(header: str) -> Meaning:
-    """Tell what a header means."""
+    """The meaning of a header."""
     words = words_of(header)
     number, stem = _number(header)
     role, languages = _role([word for word in words if not word.isdigit()])

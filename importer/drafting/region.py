@@ -67,7 +67,7 @@ _DOMAIN = re.compile(r"[\w-]\.([a-z]{2})(?=$|[/:?#\s>;,])", re.IGNORECASE)
 _DOMAINS_ANYBODY_TAKES = frozenset(
     {"io", "ai", "me", "tv", "co", "cc", "ly", "to", "eu", "fm", "gg", "ws", "am"}
 )
-"""Domains of countries that anybody takes."""
+"""Domains of countries that are used all over the world."""
 _LETTERS_OR_SIGN = re.compile(r"[^\W\d_]+|[€£$]")
 _DISTRICTS = 3
 

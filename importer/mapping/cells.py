@@ -1,4 +1,4 @@
-"""A batch's cells as the rules see them: trimmed once, with error cells set apart."""
+"""A batch's cells as the rules see them: trimmed once, with masks of error cells."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ class _CountedColumn:
             self.counts[TEXTS] = all_._replace(total=all_.total + len(texts))
 
     def _prefix_of(self, text: str) -> str:
-        """The prefix of a text; blank where it has none, or one that the rule knows of."""
+        """The prefix of a text; blank where it has none, or one that the rule names."""
         rule = self.program.rule
         if len(self.program.columns) != 1 or rule.template is not None:
             return ""

@@ -194,6 +194,6 @@ def _field(name: str, rule: Rule) -> dict[str, Any]:
 
 
 def _known_values(rule: Rule) -> list[str]:
-    """The texts that a rule can send, as far as the mapping tells them."""
+    """The texts that a rule can send, those that stand in the mapping."""
     texts = [*(rule.choices or ()), *(rule.map or {}).values(), rule.value, rule.default]
     return list(dict.fromkeys(text for text in texts if text))

@@ -50,7 +50,7 @@ _JOINED = "Join what belongs together and put it in quotes, or save the list as 
 
 
 class BrokenRows:
-    """Learns what full rows hold, and tells which rows are broken.
+    """Finds broken rows, by the kinds of cells that full rows have.
 
     `width` is how many cells a full row has; `delimiter` divides them.
     """

@@ -144,7 +144,7 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class CodePageChoice:
-    """Which code page the words of a file are in, and what speaks against it.
+    """The code page of a file's words, and its rivals.
 
     `code_page` is the best one; None if none makes words of them. `likely` are the best ones that
     read the words differently, in order. `rivals` would read some word otherwise, and are dearer
@@ -349,7 +349,7 @@ def _page(name: str) -> _Page:
 
 @dataclass(frozen=True)
 class _Text:
-    """Words in a row as bytes, one byte apart; `word` numbers the word of each priced pair."""
+    """Words as bytes, joined by blanks; `word` is the index of the word of each priced pair."""
 
     data: NDArray[np.uint8]
     pairs: NDArray[np.intp]

@@ -196,7 +196,7 @@ def _opened(file: InputFile) -> Iterator[olefile.OleFileIO]:
 
 
 def _check_header(stream: IO[bytes]) -> None:
-    """Raise ContainerError for a container whose header speaks of more than the file holds."""
+    """Raise ContainerError for a container whose header has larger sizes than the file."""
     size = stream.seek(0, 2)
     stream.seek(0)
     header = stream.read(76)

@@ -321,7 +321,7 @@ class _Records:
 
     @contextmanager
     def _naming_the_row(self) -> Iterator[None]:
-        """Turn whatever goes wrong into a SourceError that names the row."""
+        """Turn errors of reading and parsing into a SourceError that names the row."""
         try:
             yield
         except (csv.Error, _EndlessLine, OSError) as error:

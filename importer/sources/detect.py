@@ -149,7 +149,7 @@ _SIGNATURES = (
     (b"\x00\x01\x00\x00Standard ACE DB", FileKind.ACCESS),
     (b"L\x00\x00\x00\x01\x14\x02\x00", FileKind.SHORTCUT),  # [MS-SHLLINK]: .lnk
 )
-"""How files begin that are told by that alone; blanks and a byte-order mark may stand before."""
+"""Beginnings by which files are recognised; blanks and a byte-order mark may precede them."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 """How a ZIP archive begins: with its first part, or, where it has none, with its directory."""
 _BOF = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
@@ -285,7 +285,7 @@ def _refuse_binary(file: InputFile, head: bytes) -> None:
 _FEW = 16
 """Control characters that a short list with odd cells may have, of less than four sorts."""
 _NEVER_IN_TEXT = (*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F)
-"""Control characters; tabs, line and page breaks, Ctrl-Z and the four separators apart."""
+"""Control characters, without tabs, line and page breaks, Ctrl-Z and the four separators."""
 
 
 def unmarked_utf16(head: bytes) -> str | None:
@@ -323,7 +323,7 @@ def _is_wide(head: bytes) -> bool:
 # ── texts that are no lists ────────────────────────────────────────────────────────────────────
 
 _LINES_COMPARED = 40
-"""Lines that a format of lines is told by."""
+"""The first lines, by which formats of lines are recognised."""
 _LONGEST_STRING = 1000
 """JSON that is cut within a string is wrong where the string begins."""
 
@@ -399,7 +399,7 @@ _JSON = re.compile(r'\{\s*"(?:[^"\\\n]|\\.)*"\s*:|\[\s*(?:\{\s*["}]|\[\s*["\[\]{
 
 
 def _is_json(text: str) -> bool:
-    """An object, or a list of objects or lists, whole or as far as the text goes."""
+    """Whether a text is an object, or a list of objects or lists, whole or cut."""
     if not _JSON.match(text):
         return False
     if text[0] == "{":

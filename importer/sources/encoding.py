@@ -49,7 +49,7 @@ _FEW_CONTROLS = 16
 _FEW_WORDS = 4
 """Up to so many different words with accents, a reading has to be much better than the next."""
 _CLOSE, _CLOSE_FOR_FEW = 6.0, 15.0
-"""Nats between two readings (`Rival.margin`) below which the choice is told as unsure."""
+"""Nats between two readings (`Rival.margin`) below which the choice is reported as unsure."""
 _DOUBTFUL_PAIR = 6.8
 """Nats a pair of letters from which on a list may well be in another alphabet."""
 _PARTLY_UTF8 = 0.2

@@ -56,7 +56,7 @@ class ArrowTable(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A frame with a name, under which messages, summaries and the history know it.
+    """A frame with a name, by which messages, summaries and the history call it.
 
     `data` is a pandas DataFrame, anything with ``__arrow_c_stream__``, or an iterable of dicts.
     Without a `name`, it is called as its class is. Raises UsageError for anything else.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from importer.sources.source import Layout
 
 LOOKED_AT = 64
-"""Rows, blank ones apart, among which the header is looked for."""
+"""Rows that are not blank, among which the header is looked for."""
 
 _WIDE = 0.6
 _WORDY = 0.5

@@ -43,7 +43,7 @@ SPOOL_LIMIT = 4096 * _MIB
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """Where the bytes are, and the name that the user knows them by.
+    """The path of the bytes, and the name that messages call them by.
 
     The two differ for what was unpacked or piped in. As text, it is its name.
     """
@@ -215,7 +215,7 @@ def _write(target: FileIO, piece: bytes, folder: str) -> None:
         while rest:
             rest = rest[target.write(rest) :]
     except OSError as error:
-        # Nothing is wrong with the file: whoever is to put it away must not take it for unreadable.
+        # No SourceError: nothing is wrong with the file, and batch must not put it away.
         full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG}
         reason = "the disk is full" if full else f"cannot be written: {error.strerror}"
         raise OutputError(

@@ -32,7 +32,7 @@ _MOST_MERGED_COLUMNS = 4_000_000
 
 
 class _Stretch(NamedTuple):
-    """Rows of one column that stand for the text of a merge; None where it cannot be told."""
+    """The rows of a merge in one column, with its text; None where that is not known."""
 
     column: int
     top: int

@@ -369,7 +369,7 @@ def _with_zeros(shown: str, number: str) -> str:
 
 
 def _time(value: str) -> str | None:
-    """``PT26H05M06S`` as 26:05:06; a time of day cannot be told from a length of time."""
+    """``PT26H05M06S`` as 26:05:06; times of day and lengths of time look alike in the file."""
     found = _TIME.fullmatch(value)
     if found is None or len(value) > 40:
         return None

@@ -1,4 +1,4 @@
-"""Opening a source: the one place that knows which reader reads what."""
+"""Opening a source: the choice of the reader for each kind of file."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class ParquetWriter:
             raise
 
     def _discard(self) -> None:
-        """Leave nothing behind; what fails here has been told already."""
+        """Remove the temporary file; errors are ignored, since another one is being raised."""
         if writer := getattr(self, "_writer", None):
             with contextlib.suppress(OSError, pa.ArrowException):
                 writer.close()

@@ -41,7 +41,7 @@ _LONGEST_TAG = 4096
 _BYTES_OF_CELL = 32
 """Of XML, at least, that a cell takes besides its text."""
 _WIDEST = 26 * 27
-"""Columns, A to ZZ, that the expression for usual rows tells apart."""
+"""Columns, A to ZZ, that the expression for usual rows distinguishes."""
 
 KNOWN_ERRORS = frozenset(b"#NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A".split())
 """Errors that the workbook library understands; at others it stops."""
@@ -321,7 +321,7 @@ def _special_text(
 
 
 def _error_text(stored: bytes, scan: Scan) -> str:
-    """The text of an error cell; `scan` takes in that the library does not know it."""
+    """The text of an error cell; `scan` records whether the library knows it."""
     if stored not in KNOWN_ERRORS and stored:
         scan.unknown_errors = True
     return stored.decode("utf-8", "replace") or "#VALUE!"
@@ -452,7 +452,7 @@ def _check_end(part: bytes, archive: Archive) -> None:
 def with_known_values(
     pieces: Iterable[bytes], archive: Archive, dates: DateStyles
 ) -> Iterator[bytes]:
-    """The same cells as a sheet whose every error and date is one that the library knows."""
+    """The cells as a sheet in which unknown errors and dates are replaced by known ones."""
     yield b"<worksheet><sheetData>"
     for part in _whole_rows(pieces, archive, Scan()):
         known = _ERROR_VALUE.sub(rb"\1#N/A", part)

@@ -97,7 +97,7 @@ def longest_text(array: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a reader tells of its rows.
+    """What a reader says about its rows.
 
     `place` names the file, and the sheet if there is one, for messages. `text` turns the cells of a
     row or column into text; None where they are text already. `open_ended` says that a row has as
@@ -130,7 +130,7 @@ class Reading:
 
 
 class Content(Protocol):
-    """What was given to be read, as far as telling it from other content goes."""
+    """What was given to be read: its hash and its size."""
 
     def sha256(self) -> str:
         """Its SHA-256, in hexadecimal."""

@@ -89,7 +89,7 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
 
 
 def _merged_down(merged: MergedCells, headers: Sequence[str]) -> Iterator[Problem]:
-    """What the user should know of cells that are filled in."""
+    """The warning about merged cells that are filled in."""
     if not (columns := merged.columns_down()):
         return
     names = [f'"{headers[n]}"' if headers[n] else column_letters(n) for n in columns[:_NAMED]]

@@ -240,7 +240,7 @@ def _ticks(array: Any) -> tuple[Any, Any]:
 
 
 def _with_faults(texts: Any, beyond: Mask) -> TextColumn:
-    """The texts, those that are `beyond` what can be told made ``#NUM!``."""
+    """The texts, those `beyond` the bounds made ``#NUM!``."""
     if beyond.any():
         texts = pc.if_else(pa.array(beyond), pa.scalar(_NO_NUMBER, _TEXT), texts)
     return _without_nulls(texts)
@@ -248,7 +248,7 @@ def _with_faults(texts: Any, beyond: Mask) -> TextColumn:
 
 def _dates(array: Any) -> TextColumn:
     days, missing = _ticks(array)
-    # Arrow would write an error message as the text of a date that it cannot tell.
+    # Arrow would give an error message as the text of a date beyond its bounds.
     beyond = (days < _FIRST_DAY) | (days > _LAST_DAY)
     dates = pa.array(days.astype(np.int32), mask=missing | beyond).cast(pa.date32())
     return _with_faults(dates.cast(_TEXT), beyond)

@@ -62,7 +62,7 @@ _LITERAL = re.compile(r'"[^"]*"?|\\.|[_*].|\[[^\]]*\]?|am/pm|a/p|e[+-]')
 
 
 class NamedSheet(Protocol):
-    """A sheet as far as choosing one goes."""
+    """What a sheet needs so that one can be chosen."""
 
     @property
     def name(self) -> str:
@@ -155,7 +155,7 @@ def sheet_reading(
 def _sheet_warnings(
     sheet: NamedSheet, sheets: Sequence[NamedSheet], options: SourceOptions
 ) -> Iterator[Problem]:
-    """What the user should know of the workbook: sheets not read, options without meaning."""
+    """Warnings about the workbook: sheets not read, options that were ignored."""
     others = [other for other in sheets if other is not sheet]
     name_it = "Name the sheet that is to be read: --sheet NAME."
     if hidden := [repr(other.name) for other in others if other.hidden]:

@@ -77,7 +77,7 @@ _KEPT = frozenset(
         *(0x03, 0x04, 0x05, 0x02, 0x08, 0x44),  # cells of Excel 2
     )
 )
-"""What an import needs to know."""
+"""Records that an import needs."""
 _UNKNOWN = 0x0FF0
 """A type that no program gives to a record: readers pass over such records."""
 _WORKSHEET = 0
@@ -153,7 +153,7 @@ def _by_xlrd(file: InputFile, content: _Book, options: SourceOptions) -> Reading
 
 
 def _by_calamine(file: InputFile, content: _Book, options: SourceOptions) -> Reading:
-    """The reading by python-calamine, which is less exact than xlrd but stumbles over less."""
+    """The reading by python-calamine, which is less exact than xlrd and accepts more."""
     with io.BytesIO(as_container(bytes(content.stream))) as copy:
         book = call_calamine(file, lambda: calamine.CalamineWorkbook.from_filelike(copy))
         kind = calamine.SheetTypeEnum.WorkSheet
@@ -491,7 +491,7 @@ class _Strings:
 
 
 def _scan_records(book: _Book, place: int) -> Scan:
-    """What is in the sheet at this place of the stream, as far as calamine does not tell."""
+    """What calamine does not tell about the sheet at this place of the stream."""
     scan = Scan()
     hidden: set[int] = set()
     stream = book.stream

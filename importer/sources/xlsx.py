@@ -236,7 +236,7 @@ class ExcelPackage(Archive):
 
     @cached_property
     def dates(self) -> DateStyles:
-        """The styles of cells that make numbers dates, as far as they can be told.
+        """The styles of cells that make numbers dates.
 
         A cell's style is the place of an ``xf`` in ``cellXfs`` (ECMA-376, part 1, 18.8.10), which
         names a format by number; ``numFmt`` says how that is written (18.8.30).

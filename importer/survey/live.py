@@ -248,7 +248,7 @@ _PIPE = "|"
 _SEARCHED = 1_000
 """New values of a field, those in most rows first, for which a like one is searched."""
 _LISTED_BEYOND = 100
-"""New values that are listed where there are too many to be meant."""
+"""New values that are listed where there are too many."""
 _ALLOW = "to create it: new_values in the mapping, or --allow-new-values"
 
 
@@ -461,7 +461,7 @@ class _DispositionsCheck:
                 tally.add(rows[those], ids.filter(pa.array(those)))
 
     def expected(self) -> tuple[ExpectedDisposition, ...] | None:
-        """The dispositions that rows count on; None where the project does not tell its own."""
+        """The dispositions that rows count on; None where the project lists none."""
         if self._project.dispositions is None:
             return None
         used = (self._known[dispositionid] for dispositionid in sorted(self._used))
@@ -559,7 +559,7 @@ def _user_texts(user: User) -> tuple[str, ...]:
 
 
 def _user_words(user: User) -> str:
-    """A user as people know them: ``7 "jane.doe" (Jane Doe)``, as much as the service tells."""
+    """A user as people know them: ``7 "jane.doe" (Jane Doe)``, as much as is known."""
     username = f" {quoted(user.username)}" if user.username not in {"", user.userid} else ""
     name = f" ({one_line(user.name)})" if user.name not in {"", user.userid, user.username} else ""
     return f"{one_line(user.userid)}{username}{name}"
@@ -569,7 +569,7 @@ def _user_hint(text: str, active: Sequence[User], nearest: Nearest) -> str:
     near = nearest.find(text)
     named = [one for one in active if near is not None and near.name in _user_texts(one)]
     if named:
-        # Two users may have one name: whoever wrote the list has to say which is meant.
+        # Two users may have one name: both are named.
         listed = enumerated(map(_user_words, named), _LISTED_CHOICES)
         return f"did you mean {listed}? write the userid, or use map"
     listed = enumerated(map(_user_words, active), _LISTED_CHOICES)
