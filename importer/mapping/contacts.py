@@ -206,11 +206,11 @@ def _overflow(spread: Column, program: Program, free: int, cells: Cells) -> Iter
 def bind_contacts(spec: MappingSpec, headers: Headers, missing: list[Mistake]) -> ContactsProgram:
     """Bind the contacts to a sheet; columns that the sheet lacks are added to `missing`."""
     numbered: dict[int, dict[str, Program]] = {}
-    given = spec.contacts.numbered()
+    by_number = spec.contacts.numbered()
     for n in CONTACT_NUMBERS:
-        if n in given:
+        if n in by_number:
             path: tuple[str, ...] = ("contacts", str(n))
-            contact, optional = given[n], False
+            contact, optional = by_number[n], False
         elif spec.contacts.each is not None:
             path = ("contacts", "each")
             contact, optional = _contact_with_number(spec.contacts.each, n), True
@@ -228,7 +228,7 @@ def bind_contacts(spec: MappingSpec, headers: Headers, missing: list[Mistake]) -
                 numbered[n][part] = bind(placed, headers, spec, f"contacts.{n}.{part}")
             except MissingColumn as error:
                 missing += [(placed.path, message) for message in error.messages]
-    if spec.contacts.each is not None and not set(numbered) - set(given):
+    if spec.contacts.each is not None and not set(numbered) - set(by_number):
         first, last = (
             " or ".join(
                 f'"{name}"'
@@ -345,27 +345,27 @@ def _fixed_numbers(programs: Iterator[Program], spec: MappingSpec) -> dict[str, 
 
 def _batch_phones(program: ContactsProgram, columns: BatchContacts, cells: Cells) -> Phones:
     """Every valid number of a batch's contacts."""
-    found = _PhoneCollector(len(cells))
+    collector = _PhoneCollector(len(cells))
     for n, parts in program.numbered.items():
         phone, column = parts["phone"], columns.numbered[n].parts["phone"][0]
         exists = columns.numbered[n].exists
-        found.counts += exists
+        collector.counts += exists
         numbers, at, _ = _phone_numbers(program, phone, column, cells)
         wrong = [p.row or 0 for p in column.problems if p.severity is Severity.ERROR]
         if wrong:
             numbers[np.isin(cells.batch.rows, wrong)[at]] = 0
         sound = np.zeros(len(cells), dtype=bool)
         sound[at[numbers > 0]] = True
-        found.refused += column.data & ~sound
+        collector.refused += column.data & ~sound
         sent = exists[at] & (numbers > 0)
-        found.add(at[sent], n, numbers[sent], np.ones(int(sent.sum()), dtype=bool))
+        collector.add(at[sent], n, numbers[sent], np.ones(int(sent.sum()), dtype=bool))
         if (number := program.fixed.get(phone.target)) is not None:
             at = np.flatnonzero(exists & ~column.data)
-            found.add(at, n, np.full(len(at), number), np.zeros(len(at), dtype=bool))
-        found.headers[n] = phone.header
+            collector.add(at, n, np.full(len(at), number), np.zeros(len(at), dtype=bool))
+        collector.headers[n] = phone.header
     if program.spread is not None and columns.spread is not None:
-        _collect_spread(program, program.spread, columns.spread, cells, found)
-    return found.phones()
+        _collect_spread(program, program.spread, columns.spread, cells, collector)
+    return collector.phones()
 
 
 def with_dialled_texts(phones: Phones, contacts: BatchContacts, cells: Cells) -> Phones:
@@ -373,14 +373,14 @@ def with_dialled_texts(phones: Phones, contacts: BatchContacts, cells: Cells) ->
 
     A text that is sent with a warning may be dialled as it stands.
     """
-    found = _PhoneCollector(len(cells))
+    collector = _PhoneCollector(len(cells))
     for n, contact in contacts.numbered.items():
         phone = contact.parts["phone"][0]
         known = np.isin(np.arange(len(cells)), phones.places[phones.contacts == n])
         wrong = [p.row or 0 for p in phone.problems if p.severity is Severity.ERROR]
         at = np.flatnonzero(contact.exists & ~known & ~np.isin(cells.batch.rows, wrong))
         if len(at):
-            found.add_given(at, np.full(len(at), n), phone.texts.take(pa.array(at)))
+            collector.add_given(at, np.full(len(at), n), phone.texts.take(pa.array(at)))
     if contacts.spread is not None:
         free = np.array(contacts.free, dtype=np.int64)
         read = np.bincount(phones.places[np.isin(phones.contacts, free)], minlength=len(cells))
@@ -391,8 +391,8 @@ def with_dialled_texts(phones: Phones, contacts: BatchContacts, cells: Cells) ->
             order = np.arange(len(inner)) - np.searchsorted(inner, inner)
             some = order < len(free)
             texts = pc.list_flatten(pieces).filter(pa.array(some))
-            found.add_given(at[inner[some]], free[order[some]], texts)
-    more = found.phones()
+            collector.add_given(at[inner[some]], free[order[some]], texts)
+    more = collector.phones()
     return replace(
         phones,
         places=np.concatenate([phones.places, more.places]),
@@ -403,17 +403,21 @@ def with_dialled_texts(phones: Phones, contacts: BatchContacts, cells: Cells) ->
 
 
 def _collect_spread(
-    program: ContactsProgram, spread: Program, column: Column, cells: Cells, found: _PhoneCollector
+    program: ContactsProgram,
+    spread: Program,
+    column: Column,
+    cells: Cells,
+    collector: _PhoneCollector,
 ) -> None:
     free = np.array(program.free, dtype=np.int64)
-    found.counts += np.minimum(_count_pieces(column.texts), len(free))
+    collector.counts += np.minimum(_count_pieces(column.texts), len(free))
     for problem in column.problems:
         if problem.code not in _HARMLESS_CODES:
-            found.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
+            collector.refused[np.searchsorted(cells.batch.rows, problem.row or 0)] += 1
     numbers, at, order = _phone_numbers(program, spread, column, cells)
     sent = (numbers > 0) & (order < len(free))
-    found.add(at[sent], free[order[sent]], numbers[sent], column.data[at[sent]])
-    found.headers |= dict.fromkeys(program.free, spread.header)
+    collector.add(at[sent], free[order[sent]], numbers[sent], column.data[at[sent]])
+    collector.headers |= dict.fromkeys(program.free, spread.header)
 
 
 def _phone_numbers(

@@ -408,12 +408,12 @@ def _read_declared(
             return iso
         found.add(iso)
     if len({moment.replace(tzinfo=None) for moment in found}) > 1:
-        told = sorted({f"{m:%Y-%m-%d}" for m in found})
-        if len(told) == 1:
-            told = sorted({f"{m:%Y-%m-%d %H:%M:%S}" for m in found})
+        shown = sorted({f"{m:%Y-%m-%d}" for m in found})
+        if len(shown) == 1:
+            shown = sorted({f"{m:%Y-%m-%d %H:%M:%S}" for m in found})
         return Fault(
             "ambiguous_date",
-            f'"{text}" can mean {" or ".join(told)}',
+            f'"{text}" can mean {" or ".join(shown)}',
             "declare only the format that the column has",
         )
     if found:

@@ -38,7 +38,7 @@ class RowChunk:
     def between(self, start: int, stop: int) -> RowChunk:
         """The rows from index `start` up to `stop`."""
         low, high = self.first + start, self.first + stop
-        quotes = {row: told for row, told in self.quotes.items() if low <= row < high}
+        quotes = {row: is_certain for row, is_certain in self.quotes.items() if low <= row < high}
         return RowChunk(low, self.cells[start:stop], quotes)
 
     def as_rows(self) -> RowChunk:

@@ -275,8 +275,8 @@ def _durations(array: Any) -> TextColumn:
     per = _PER_SECOND[array.type.unit]
     ticks, missing = _ticks(array)
     beyond = np.abs(ticks // per) > _LONGEST
-    told = pc.if_else(pa.array(missing | beyond), pa.scalar(None, array.type), array)
-    return _with_faults(_cells(told.cast(pa.duration("us"), safe=False)).array, beyond)
+    within = pc.if_else(pa.array(missing | beyond), pa.scalar(None, array.type), array)
+    return _with_faults(_cells(within.cast(pa.duration("us"), safe=False)).array, beyond)
 
 
 def _cells(array: Any) -> TextColumn:

@@ -80,11 +80,11 @@ class RepeatFinder:
         taken = np.flatnonzero(ready[phones.places] & phones.given)
         order = location(phones.places[taken], phones.contacts[taken])
         taken = taken[np.argsort(order, kind="stable")]
-        told: ByPosition = {}
+        problems: ByPosition = {}
         later, before = _twice_in_row(phones, taken)
         for i, first_contact in zip(taken[later], phones.contacts[taken[before]], strict=True):
             problem = _twice(checked, phones, int(i), int(first_contact))
-            told.setdefault(int(phones.places[i]), []).append(problem)
+            problems.setdefault(int(phones.places[i]), []).append(problem)
         once = np.delete(taken, later)
         rows = checked.rows[phones.places[once]]
         locations = location(rows, phones.contacts[once])
@@ -107,8 +107,8 @@ class RepeatFinder:
             if position not in duplicates or target not in self._unique:
                 where = self._seen.describe(at)
                 problem = _repeated(row, phones.headers.get(contact), target, number, where)
-                told.setdefault(position, []).append(problem)
-        return RepeatedPhones(len(later) + len(again), told)
+                problems.setdefault(position, []).append(problem)
+        return RepeatedPhones(len(later) + len(again), problems)
 
     def _duplicate(self, row: int, key: str, where: str) -> Problem:
         shown = key.replace("\x1f", ", ")
