@@ -132,8 +132,8 @@ class Hidden:
 class SpecialCells:
     """Texts of cells that the workbook library does not give so, in 12 bytes a cell.
 
-    They are errors, formulas without a value, and dates that are none. A sheet of some megabytes
-    may have millions of them, with few different texts.
+    They are errors, formulas without a value, dates that are none, and numbers shown with leading
+    zeros. A sheet of some megabytes may have millions of them; each different text is kept once.
     """
 
     def __init__(self) -> None:
