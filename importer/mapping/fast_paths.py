@@ -476,7 +476,8 @@ def _in_calendar(parts: Any) -> Mask:
         field.name: pc.cast(parts.field(field.name), pa.int64()).to_numpy() for field in parts.type
     }
     months = ((found["Y"] - 1970) * 12 + found["m"] - 1).astype("datetime64[M]")
-    days = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    following = months + np.timedelta64(1, "M")
+    days = (following.astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
     good: Mask = (found["Y"] >= 1000) & (found["m"] >= 1) & (found["m"] <= 12)
     good &= (found["d"] >= 1) & (found["d"] <= days)
     for name, end in (("H", 24), ("M", 60), ("S", 60)):
