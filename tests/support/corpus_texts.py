@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from typing import TypeAlias
 
 from tests.support.corpus_reading import READING
 from tests.support.corpus_rows import SHEETS_OF_TEXT, lines
@@ -35,6 +36,20 @@ def zipped(members: dict[str, bytes]) -> bytes:
 def gzipped(content: bytes) -> bytes:
     """The content as gzip has it, without a time."""
     return gzip.compress(content, mtime=0)
+
+
+Unpacked: TypeAlias = "bytes | list[tuple[str, Unpacked]]"
+"""What a file holds: of an archive, its members with their names, in order."""
+
+
+def unpacked(content: bytes) -> Unpacked:
+    """What a file holds, whether it is packed or not, and packed in what is packed as well."""
+    if content.startswith(b"\x1f\x8b"):
+        return unpacked(gzip.decompress(content))
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return [(name, unpacked(archive.read(name))) for name in archive.namelist()]
+    return content
 
 
 def coded(code_page: str, *rows: str, end: str = "\r\n") -> bytes:
