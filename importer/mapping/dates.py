@@ -54,6 +54,7 @@ _SHORT_YEAR = _pattern(r"[0-9]{1,2}(?P<mark>[-./])[0-9]{1,2}(?P=mark)[0-9]{2}\.?
 _WEEK = _pattern(r"[0-9]{4}-?W[0-9]{2}(?:-?[1-7])?(?:[T ].*)?")
 _ORDINAL = _pattern(r"[0-9]{4}-[0-9]{3}(?:[T ].*)?")
 _WITHOUT_DAY = _pattern(r"[0-9]{4}(?:[-./][0-9]{1,2})?")
+_WITHOUT_YEAR = _pattern(r"[0-9]{1,2}[-./] ?[0-9]{1,2}\.?")
 _CLOCK = _pattern(r"([0-9]{1,2}):?([0-9]{2})?:?([0-9]{2})?(?:[.,]([0-9]+))?")
 
 _FIRST_YEAR = 1000
@@ -162,6 +163,8 @@ def _not_understood(text: str) -> Fault:
         what, hint = "is a day of a year, counted from its first", "write year, month and day"
     elif _WITHOUT_DAY.fullmatch(text):
         what, hint = "has no day", "write year, month and day, as 2024-05-17"
+    elif _WITHOUT_YEAR.fullmatch(text) or re.fullmatch(r"[0-9]{1,2}\.? [^\W\d_]+\.?", text):
+        what, hint = "has no year", "write year, month and day, as 2024-05-17"
     elif re.fullmatch("[0-9]{14}", text):
         hint = _DECLARE.format("%Y%m%d%H%M%S")
     elif re.fullmatch("[0-9]{10}|[0-9]{13}", text):
@@ -224,6 +227,8 @@ def _format_of(text: str) -> str | None:
             form += next(numbers, "")
         else:
             form += "%z" if token["zone"] else "%Y" if token["year"] else token["other"]
+    if not has_year(form):
+        return None
     try:
         datetime.strptime(text, form)  # noqa: DTZ007 -- only whether it can be read is asked
     except (ValueError, re.error):
@@ -360,6 +365,15 @@ _LITERAL_ZONE = re.compile(
     rf"(?<![A-Za-z])(?:{_PLACE}|(?:{_UTC})(?:{_OFFSET}|[+\-][0-9])?|{_ZONE_NAMES})"
     rf"(?![A-Za-z])|{_OFFSET}(?![0-9])"
 )
+
+
+def has_year(format_: str) -> bool:
+    """Whether a date can be read by the format: without a year strptime takes 1900.
+
+    %x and %c have one unless a day stands beside them, and that reads no date either.
+    """
+    named = {*_DIRECTIVE.findall(format_)}
+    return bool(named & {"%Y", "%y", "%G"}) or ("%d" not in named and bool(named & {"%c", "%x"}))
 
 
 def zoned_format(text: str) -> str:

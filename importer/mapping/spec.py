@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from importer.mapping.dates import zoned_format
+from importer.mapping.dates import has_year, zoned_format
 from importer.mapping.patterns import mistake_in
 from importer.mapping.text import as_cell
 
@@ -242,6 +242,11 @@ class Rule(Strict):
                 if not _is_date_format(text)
             ]
             mistakes += [
+                (("input",), f'"{text}" has no year, so no date can be read by it: add %Y')
+                for text in self.input or ()
+                if _is_date_format(text) and not has_year(text)
+            ]
+            mistakes += [
                 (("input",), f'"{text}" names the time zone twice: leave one of them out')
                 for text in self.input or ()
                 if zoned_format(text).count("%z") > 1
@@ -255,12 +260,14 @@ class Rule(Strict):
 
 def _is_date_format(text: str) -> bool:
     """Whether what the format writes can be read with it, and holds something of a date."""
+    # strptime of Python 3.13 warns of a day of the month without a year, and 3.15 may refuse it.
+    yearless = "%d" in text and not has_year(text)
+    tried = f"{text} %Y" if yearless else text
     try:
-        written = _A_MOMENT.strftime(text)
-        datetime.strptime(written, text).replace(tzinfo=UTC)
+        datetime.strptime(_A_MOMENT.strftime(tried), tried).replace(tzinfo=UTC)
     except (ValueError, re.error):
         return False
-    return "%" in text and written != text
+    return "%" in text and _A_MOMENT.strftime(text) != text
 
 
 _A_MOMENT = datetime(2024, 5, 17, 10, 26, 55, tzinfo=UTC)

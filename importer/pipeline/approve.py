@@ -19,6 +19,7 @@ import orjson
 from importer.errors import ImporterError, JournalError, ServiceError, UsageError
 from importer.files import quoted
 from importer.journal.journal import BEGUN_KEY, PLANNED_KEY, Journal
+from importer.mapping.dates import has_year
 from importer.mapping.load import LoadedMapping, load_mapping
 from importer.pipeline.apply import Run
 from importer.pipeline.do_not_call import load_lists
@@ -325,6 +326,8 @@ def _past_callbacks(mapping: LoadedMapping, pending: Pending) -> Iterator[str]:
         return
     output = placed[0].rule.output
     form = output[0] if output else CALLDATE
+    if not has_year(form):
+        return
     zone = ZoneInfo(spec.timezone) if spec.timezone else None
     now = datetime.now(UTC).astimezone(zone).replace(tzinfo=None)
     late = []

@@ -14,6 +14,7 @@ import numpy as np
 
 from importer.errors import PreflightError
 from importer.mapping.bound import BoundMapping
+from importer.mapping.dates import has_year
 from importer.mapping.load import LoadedMapping
 from importer.mapping.records import Evaluated
 from importer.mapping.spec import MappingSpec
@@ -152,9 +153,13 @@ def with_past_callbacks(evaluated: Evaluated, bound: BoundMapping, now: datetime
     """A batch with a warning of each call-back before `now`, which has an offset.
 
     Dates without an offset are in the mapping's time zone, and in local time where it has none.
+    Those written without a year are passed over.
     """
     dates = evaluated.disposition.get("next_calldate")
     if dates is None:
+        return evaluated
+    format_ = dates.rule.output[0] if dates.rule.output else CALLDATE
+    if not has_year(format_):
         return evaluated
     zone, checked = bound.spec.timezone, evaluated.checked
     unfiltered = ~np.isin(checked.rows, np.array(list(checked.filtered), dtype=np.int64))
@@ -162,7 +167,7 @@ def with_past_callbacks(evaluated: Evaluated, bound: BoundMapping, now: datetime
         checked.rows,
         dates.column.texts,
         evaluated.has_disposition & unfiltered,
-        format_=dates.rule.output[0] if dates.rule.output else CALLDATE,
+        format_=format_,
         now=now.astimezone(ZoneInfo(zone) if zone else None).replace(tzinfo=None),
         header=bound.disposition["next_calldate"][0].header,
     )

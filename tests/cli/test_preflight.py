@@ -246,6 +246,18 @@ def test_call_backs_in_the_past_are_warned_of_online_or_not(cli: Cli, write: Wri
     assert [(p["row"], p["column"], p["severity"]) for p in late] == [(2, "Call", "warning")]
 
 
+def test_call_backs_that_are_sent_without_a_year_are_not_judged(cli: Cli, write: Write) -> None:
+    mapping = write(
+        "d.yaml",
+        "version: 1\nproject: 134\nregion: HU\nform: {name: Name}\n"
+        "contacts: {1: {phone: Phone}}\n"
+        'disposition: {dispositionid: {value: "1"}, userid: {value: "7"},\n'
+        '  next_calldate: {column: Call, output: "%d.%m. %H:%M"}}\n',
+    )
+    leads = write("l.csv", "Name,Phone,Call\nA,06301231000,2020-01-01 10:00\n")
+    assert cli("check", leads, "-m", mapping) == 0
+
+
 STAFF = """\
 projectid: 134
 name: Staffed

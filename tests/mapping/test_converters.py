@@ -309,6 +309,7 @@ def test_the_format_that_is_to_be_declared_reads_the_date(text: str, format_: st
         ("1900000000000", "thousandths of a second"),
         ("17. május 2030", "write the month as a number"),
         ("17 May 2030 10:00 EST", "write the month as a number"),
+        ("17 May", "write year, month and day"),
         ("2030-05-17 10:26 Europe/London", "%Y-%m-%d %H:%M …"),
     ],
 )

@@ -186,6 +186,8 @@ def test_one_mistake_is_told_once_and_nothing_that_follows_from_it(
         ("{template: none}", "no {column} in it"),
         ("{column: A, type: date, input: DD.MM.YYYY}", "not a date format"),
         ("{column: A, type: date, input: '%d %d'}", "not a date format"),
+        ("{column: A, type: date, input: '%d.%m.'}", "has no year"),
+        ("{column: A, type: datetime, input: ['%d.%m.%Y', '%H:%M']}", '"%H:%M" has no year'),
         ("{column: A, type: date, output: '%Q'}", "not a date format"),
         ("{column: A, multiple: true, split: ''}", "divides nothing"),
         ('{value: "\\ud800"}', "surrogate"),
