@@ -176,6 +176,35 @@ class Sampler:
         return faults
 
 
+_DIALLED_BEFORE = re.compile(r"\(?(?:\+|00)?[0-9]{1,5}\)?[-/]?")
+"""A cell that is nothing but an area's or a country's code."""
+_BEGUN = re.compile(r"[\s(]*(?:\+|0)")
+"""How a phone begins that needs no code before it."""
+
+
+def dialled_before(phone: SampledColumn, columns: Sequence[ReadColumn]) -> list[SampledColumn]:
+    """The columns of area and country codes that belong before a column's phones, in order.
+
+    These stand to the left, hold nothing but codes, and most of the phones need them: without its
+    code such a phone is a valid number of somebody else.
+    """
+    begun = sum(count for text, count in phone.texts.items() if _BEGUN.match(text))
+    if begun * 2 >= sum(phone.texts.values()) or set("{}") & set(phone.header):
+        return []
+    found: dict[Role | None, SampledColumn] = {}
+    for column, meaning in columns:
+        if meaning.role not in {Role.AREA_CODE, Role.COUNTRY} or set("{}") & set(column.header):
+            continue
+        if column.texts and column.index < phone.index and is_codes(column):
+            found[meaning.role] = column
+    return sorted(found.values(), key=lambda column: column.index)
+
+
+def is_codes(column: SampledColumn) -> bool:
+    """Whether a column holds nothing but codes that are dialled before a phone."""
+    return all(_DIALLED_BEFORE.fullmatch(text.strip()) for text in column.texts)
+
+
 # Types of columns.
 
 
@@ -198,6 +227,7 @@ _DATES = (Role.DATE, Role.BIRTH, Role.CALL_BACK)
 _DAY_FORMATS = (
     *("%d.%m.%Y", "%d.%m.%Y.", "%Y.%m.%d.", "%Y.%m.%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y"),
     *("%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y"),
+    *("%y.%m.%d", "%y.%m.%d."),
 )
 
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
@@ -208,6 +238,9 @@ _ISO_ONLY = "%Y|%m|%d"
 """A format that nobody writes: with it, a converter reads ISO dates and nothing else."""
 
 _DATE_LIKE = re.compile(r"(?=.*\d.*\d)[\w.\-/:, +]{6,32}")
+
+_SERIAL = re.compile(r"[1-6][0-9]{4}(?:[.,][0-9]+)?")
+"""A date as the number that a spreadsheet program stores."""
 
 _NUMBER_LIKE = re.compile(r"[+-]?[\d.,'’\s]+")
 
@@ -299,7 +332,7 @@ def guess_type(column: SampledColumn, meaning: Meaning, language: str | None) ->
         return Guess()
     if (found := _email(texts, role)) or (found := _url(texts, role)):
         return found
-    if (found := _date(texts, role)) is not None:
+    if (found := _date(texts, role, language)) is not None:
         return found
     return _yes_or_no(column, language) or _number(column, role) or Guess()
 
@@ -332,12 +365,18 @@ def _url(texts: Mapping[str, int], role: Role | None) -> Guess | None:
     return Guess("url", {}, found.remark("web addresses", texts))
 
 
-def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
+def _date(texts: Mapping[str, int], role: Role | None, language: str | None) -> Guess | None:
     """Choose greedily the formats that together read the most; none is needed for ISO dates.
 
     Where day and month cannot be told apart, none is declared: a check refuses such dates until a
-    person has chosen one of the two alternatives.
+    person has chosen one of the two alternatives. So it is with a day and a year of two digits in
+    Hungarian lists, which write the year first. Under the header of a date, the numbers that a
+    spreadsheet program stores for dates count as dates: a check tells them.
     """
+    if role in _DATES and any(map(_SERIAL.fullmatch, texts)):
+        texts = {text: count for text, count in texts.items() if not _SERIAL.fullmatch(text)}
+        if not texts:
+            return Guess("date", {}, (f"{UNSURE}numbers that a spreadsheet stores for dates",))
     if not _half_look_like(texts, _DATE_LIKE.fullmatch):
         return None
     tried = tuple(islice(texts, LOOKED_AT))
@@ -350,7 +389,7 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
         if not (gained := reads[best] & left):
             break
         left -= gained
-        twin = _with_day_and_month_exchanged(best)
+        twin = _in_other_order(best, language)
         if twin in reads and len(reads[twin] - reads[best]) * _RARELY >= len(
             reads[best] - reads[twin]
         ):
@@ -359,16 +398,8 @@ def _date(texts: Mapping[str, int], role: Role | None) -> Guess | None:
             continue
         formats.append(best)
         reads.pop(twin or "", None)
-    if (
-        len(
-            orders := {
-                format_[:2]
-                for format_ in formats
-                if _with_day_and_month_exchanged(format_) in _FORMATS
-            }
-        )
-        == 1
-    ):
+    orders = {f[:2] for f in formats if _in_other_order(f, language) in _FORMATS}
+    if len(orders) == 1:
         # With a time or without, a column has its dates in one order.
         [order] = orders
         formats += [format_ for pair in open_ for format_ in pair if format_[:2] == order]
@@ -410,9 +441,13 @@ def _texts_read_by(texts: Iterable[str], format_: str) -> set[str]:
     return {text for text in texts if convert(text) is not None}
 
 
-def _with_day_and_month_exchanged(format_: str) -> str | None:
-    """The format with day and month exchanged; None for one that people write in one order only."""
-    for one, other in (("%d/%m", "%m/%d"), ("%d-%m", "%m-%d")):
+def _in_other_order(format_: str, language: str | None) -> str | None:
+    """The format with day and month, in Hungarian with day and a year of two digits, exchanged.
+
+    None for one that people write in one order only.
+    """
+    pairs = (("%d/%m", "%m/%d"), ("%d-%m", "%m-%d"))
+    for one, other in (*pairs, ("%d.%m.%y", "%y.%m.%d")) if language == "hu" else pairs:
         if format_.startswith(one):
             return other + format_[len(one) :]
         if format_.startswith(other):
@@ -423,8 +458,8 @@ def _with_day_and_month_exchanged(format_: str) -> str | None:
 def _ambiguous(count: int) -> str:
     dates = "1 date has" if count == 1 else f"{count:,} dates have"
     return (
-        f"{UNSURE}{dates} a day and a month that cannot be told apart: a check refuses them until"
-        " you put the right one of these lines in place of the last:"
+        f"{UNSURE}{dates} a day and a month that cannot be told apart: a check refuses them"
+        " until you put the right one of these lines in place of the last:"
     )
 
 

@@ -7,9 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from importer.drafting.columns import ReadColumn, Sample, SampledColumn, fit, phone_marks
-from importer.drafting.headers import Meaning, Role
-from importer.drafting.yaml import DraftLine, rule_text
+from importer.drafting.columns import (
+    ReadColumn,
+    Sample,
+    SampledColumn,
+    dialled_before,
+    fit,
+    is_codes,
+    phone_marks,
+)
+from importer.drafting.headers import Meaning, Role, meaning_of
+from importer.drafting.yaml import DraftLine, quoted, rule_text
 from importer.mapping.spec import CONTACT_NUMBERS
 from importer.mapping.writing import UNSURE, flow
 
@@ -50,7 +58,10 @@ def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[Rea
     found = []
     for column, meaning in columns:
         texts = list(column.texts)
-        named = meaning.role in {Role.PHONE, Role.MOBILE}
+        named = meaning.role in {Role.PHONE, Role.MOBILE} or (
+            # "Vorwahl und Rufnummer"
+            meaning.role is Role.AREA_CODE and not is_codes(column)
+        )
         if not texts:
             if named:
                 found.append((column, meaning))
@@ -142,9 +153,15 @@ def draft_contacts(
             most = 0 if len(phones) > 1 else _RARELY * sample.rows
             wanted = _name_and_email(n, columns, person)
             parts, remarks = _contact(sample, (n, column, meaning), wanted, most)
+            if codes := _filled_beside(sample, column, dialled_before(column, columns)):
+                parts["phone"] = _with_codes(codes, column)
+                used |= {code.index for code in codes}
+                before = " and ".join(quoted(code.header) for code in codes)
+                remarks.append(f"{UNSURE}{before} stands before the phones, which need it")
             used |= {c.index for c, _ in columns if parts.get("email") == {"column": c.header}}
             written = ", ".join(f"{key}: {rule_text(rule)}" for key, rule in parts.items())
-            remarks += _validity_remark([(column, meaning)], region)
+            if not codes:
+                remarks += _validity_remark([(column, meaning)], region)
             lines.append(DraftLine(str(n), f"{{{written}}}", remarks))
     if spread:
         marks = list(dict.fromkeys(mark for _, own in spread for mark in own))
@@ -156,6 +173,29 @@ def draft_contacts(
     first = min({*table.numbered, *free}, default=None)
     key = f"contacts.{first}.phone" if first else None
     return DraftedContacts(tuple(lines), frozenset(used), key, tuple(table.no_place))
+
+
+def _filled_beside(
+    sample: Sample, phone: SampledColumn, codes: Sequence[SampledColumn]
+) -> list[SampledColumn]:
+    """The columns of codes, without those that are blank beside a phone and get a plus."""
+    return [
+        code for code in codes if not _lacks_plus(code) or not sample.filled_without(phone, code)
+    ]
+
+
+def _lacks_plus(code: SampledColumn) -> bool:
+    """Whether a column has countries' codes with neither a plus nor zeros before them."""
+    is_country = meaning_of(code.header).role is Role.COUNTRY
+    return is_country and not any(text.lstrip("( ").startswith(("+", "0")) for text in code.texts)
+
+
+def _with_codes(codes: Sequence[SampledColumn], phone: SampledColumn) -> dict[str, str]:
+    """The rule of phones that have their area's or country's code in columns of their own."""
+    before = [
+        f"+{{{code.header}}}" if _lacks_plus(code) else f"{{{code.header}}}" for code in codes
+    ]
+    return {"template": " ".join([*before, f"{{{phone.header}}}"])}
 
 
 def _phone_dividers(column: SampledColumn, region: str | None) -> list[str]:
@@ -182,10 +222,16 @@ def _name_and_email(n: int, columns: Sequence[ReadColumn], person: Person | None
     elif n == 1 and person is not None:
         wanted.append(("name", *person))
     unnumbered = [read for read in columns if n == 1 and read[1].number is None]
-    email = next((c for c, m in (*own, *unnumbered) if m.role is Role.EMAIL), None)
+    emails = (c for c, m in (*own, *unnumbered) if m.role is Role.EMAIL)
+    email = next(filter(_may_be_emails, emails), None)
     if email is not None:
         wanted.append(("email", {"column": email.header}, [email]))
     return wanted
+
+
+def _may_be_emails(column: SampledColumn) -> bool:
+    """Whether a column headed so has e-mail addresses, and not their kind or label."""
+    return not column.texts or any("@" in text for text in column.texts)
 
 
 def _contact(
@@ -230,6 +276,8 @@ def _each(
             if meaning.role is role and meaning.stem and meaning.number in table.numbered:
                 stems.setdefault(meaning.stem, []).append(column)
         for other, found in stems.items():
+            if key == "email" and not any(map(_may_be_emails, found)):
+                continue
             beside = {column.header: column for column in found}
             exist = {n for n in table.numbered if _header(other, n) in sample.headers}
             pairs = [

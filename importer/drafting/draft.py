@@ -42,6 +42,12 @@ _LISTED = 100
 _FEW = 40
 """Texts of a do-not-call column that are listed in its filter."""
 
+_NO = frozenset(
+    {"non", "ne", "nu", "nee", "não", "faux", "falso", "nepravda", "fałsz", "fals"}
+) | set("-–—☐✗✘")
+_YES = frozenset("✓✔☑☒")
+"""Marks of no and yes, beside those that a column of type boolean may have."""
+
 _DATA = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]|^\s*\+?\(?\d([\s./()-]*\d){5,}\s*$")
 """An e-mail address, or digits as phones, dates and ids have them."""
 
@@ -176,7 +182,9 @@ def _source(sheet: Sheet) -> Iterator[str]:
     lines = []
     several = any(problem.code == "other_sheets" for problem in info.problems)
     if info.sheet is not None and (several or given.sheet is not None):
-        lines.append(DraftLine("sheet", scalar(info.sheet), ("one of several sheets",)))
+        others = [p.message for p in info.problems if p.code == "other_sheets"]
+        which = f"{UNSURE}{others[0]}" if others else "one of several sheets"
+        lines.append(DraftLine("sheet", scalar(info.sheet), (which,)))
     if info.header_row != 1 or given.header_row is not None:
         lines.append(
             DraftLine("header_row", str(info.header_row), ("the row of the column headers",))
@@ -243,7 +251,10 @@ def _filters(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[in
 
 
 def _as_boolean(text: str) -> str | None:
-    return fit([text], "boolean").values[0]
+    """Whether a text means yes (``true``) or no (``false``); None where it means neither."""
+    if text.casefold() in _NO:
+        return "false"
+    return "true" if text in _YES else fit([text], "boolean").values[0]
 
 
 def _premium(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[int]]:
@@ -424,7 +435,7 @@ def draft_form(
     left: list[SampledColumn] = []
     for column, meaning in rest:
         guess = guess_list(column, meaning) or guess_type(column, meaning, language)
-        rule, remarks = guess.rule(column.header), guess.remarks
+        rule, remarks, role = guess.rule(column.header), guess.remarks, meaning.role
         if project is not None:
             match = matches.get(column.index)
             if match is None:
@@ -433,8 +444,10 @@ def draft_form(
             rule, new = fit_field(column, rule, match.field)
             name, remarks = match.field.name, (*match.remarks, *remarks, *new)
         else:
-            conventional = meaning.role in _CONVENTIONAL and meaning.number is None
-            name = str(meaning.role) if conventional else field_name(column.header)
+            no_email = role is Role.EMAIL and column.texts and guess.type != "email"
+            role = None if no_email else role
+            conventional = role in _CONVENTIONAL and meaning.number is None
+            name = str(role) if conventional else field_name(column.header)
             name = _free_name(name or f"column_{column_letters(column.index).lower()}", taken)
         if not guess.type and "multiple" not in rule:
             remarks = (
@@ -443,8 +456,8 @@ def draft_form(
                 *column_remarks(column, meaning),
             )
         taken.add(name)
-        if meaning.role is not None:
-            names.setdefault(meaning.role, name)
+        if role is not None:
+            names.setdefault(role, name)
         alternatives = [
             rule_text({**rule, **options}) for options in guess.alternatives if "type" in rule
         ]

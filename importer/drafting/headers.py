@@ -26,6 +26,7 @@ class Role(StrEnum):
     FAX = "fax"
     EMAIL = "email"
     BIRTH = "birth_date"
+    AREA_CODE = "area_code"
     MOBILE = "mobile"
     PHONE = "phone"
     FIRST_NAME = "first_name"
@@ -69,8 +70,12 @@ class Meaning:
 
 
 def words_of(text: str) -> list[str]:
-    """The words and numbers of a header, in lower case, in ASCII where they have such a form."""
-    parted = _HUMP.sub(" ", text).casefold().translate(_LETTERS)
+    """The words and numbers of a header, in lower case, in ASCII where they have such a form.
+
+    Format characters within words, such as soft hyphens, are passed over: nobody sees them.
+    """
+    seen = text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Cf")
+    parted = _HUMP.sub(" ", seen).casefold().translate(_LETTERS)
     plain = "".join(
         c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c)
     )

@@ -21,8 +21,9 @@ from importlib.resources import files
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from importer.drafting.columns import ReadColumn, SampledColumn
+from importer.drafting.columns import ReadColumn, SampledColumn, dialled_before
 from importer.drafting.headers import Role, words_of
+from importer.drafting.yaml import quoted
 from importer.mapping.writing import UNSURE
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ _NANP = frozenset({"US", "CA"})
 _PARTS = re.compile(r"[;,|\n]|//")
 _SLASH = " / "
 """Stands between two phones, and as often between an area's digits and the others of one phone."""
+_CODES = 20
+"""Distinct codes, and phones behind them, that are put together."""
+_OF_OTHERS = 0.05
+"""The share of rows of another country from which on no region is right for a list."""
 _WHOLE_PHONE = 7
 """So many digits on each side of a slash are two phones."""
 _ABROAD = re.compile(r"[^\d+]*(?:\+|00)")
@@ -91,6 +96,8 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
     codes = [code for text in abroad if (code := _country(text)) is not None]
     if not home:
         return Home()
+    if (several := _of_several_countries(columns)) is not None:
+        return several
     evidence = _evidence(columns, home, codes)
     named = [region for kind in evidence for region in kind.votes]
     regions = dict.fromkeys([*named, *_places().regions])
@@ -142,6 +149,29 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
     if not rest:
         sure = sure and len(home) >= _FEW
     return Home(best, best, ("" if sure else UNSURE) + figures)
+
+
+def _of_several_countries(columns: Sequence[ReadColumn]) -> Home | None:
+    """No region, where a column says that the rows are of several countries; else None."""
+    for column, meaning in columns:
+        if meaning.role is not Role.COUNTRY:
+            continue
+        rows: Counter[str] = Counter()
+        for text, count in column.texts.items():
+            if len(regions := _countries(text)) == 1:
+                rows.update(dict.fromkeys(regions, count))
+        likely = [region for region, _ in rows.most_common()]
+        if len(likely) > 1 and rows[likely[0]] <= (1 - _OF_OTHERS) * rows.total():
+            return Home(
+                None,
+                likely[0],
+                f"{UNSURE}by {quoted(column.header)} the rows are of {_listed(likely[:4], 'and')}, "
+                "and a region is for all rows: a phone without a country code would be read as a"
+                " stranger's. Such rows are held back. Write these phones with their country's"
+                " code, or import each country by a mapping of its own, with the other countries"
+                " under rows.skip_when",
+            )
+    return None
 
 
 def _undecided(close: Sequence[str], count: int) -> str:
@@ -276,11 +306,25 @@ def _phones(columns: Sequence[ReadColumn]) -> tuple[list[str], list[str]]:
     for column, meaning in columns:
         if meaning.role not in {Role.PHONE, Role.MOBILE}:
             continue
-        for text in column.texts:
+        for text in _whole_phones(column, columns):
             for part in _parts(text):
                 if len(part) <= _LONGEST and sum(map(str.isdigit, part)) >= _FEWEST_DIGITS:
                     (abroad if _ABROAD.match(part) else home)[part.strip()] = None
     return list(home)[:_TRIED], list(abroad)[:_TRIED]
+
+
+def _whole_phones(phone: SampledColumn, columns: Sequence[ReadColumn]) -> Iterable[str]:
+    """A column's phones, behind some codes that belong before them where the sheet has these.
+
+    Which code belongs to which phone is not known here, unless each row has another of both.
+    """
+    codes = [islice(code.texts, _CODES) for code in dialled_before(phone, columns)]
+    if not codes:
+        return phone.texts
+    before = [" ".join(some) for some in zip(*codes, strict=False)]
+    if len(before) == len(phone.texts):
+        return map(" ".join, zip(before, phone.texts, strict=True))
+    return (f"{code} {text}" for text in islice(phone.texts, _CODES) for code in before)
 
 
 def _parts(text: str) -> Iterator[str]:

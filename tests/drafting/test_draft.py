@@ -374,3 +374,84 @@ def test_a_stamp_is_suggested_by_the_project_s_own_field_where_it_has_one() -> N
     assert "\n# stamp: lead_ref\n" in drafted(["Name"], [["A"]], Project(1, fields))
     text = drafted(["Name"], [["A"]], Project(1, fields[:1]))
     assert "The project has no such field yet" in " ".join(text.replace("#", "").split())
+
+
+def test_a_code_in_a_column_of_its_own_is_dialled_before_the_phone(tmp_path: Path) -> None:
+    spec = draft_of(
+        tmp_path,
+        ["Name", "Vorwahl", "Rufnummer", "Ort"],
+        ["Ann", "030", "12345678", "Berlin"],
+        ["Bob", "089", "1234567", "München"],
+    )
+    assert spec.region == "DE"
+    assert spec.contacts.numbered()[1].phone.template == "{Vorwahl} {Rufnummer}"
+    assert "vorwahl" not in spec.form
+
+
+def test_a_country_s_code_without_a_plus_gets_one(tmp_path: Path) -> None:
+    rows = [["Ann", "43", "6601234567"], ["Bob", "36", "201234568"]]
+    spec = draft_of(tmp_path, ["Name", "Country code", "Phone"], *rows)
+    assert spec.contacts.numbered()[1].phone.template == "+{Country code} {Phone}"
+    blank = draft_of(tmp_path, ["Name", "Country code", "Phone"], *rows, ["Cid", "", "6601234568"])
+    assert blank.contacts.numbered()[1].phone.template is None
+
+
+def test_phones_that_are_whole_need_no_code(tmp_path: Path) -> None:
+    rows = [["Ann", "030", "030 12345678"], ["Bob", "089", "+49 89 1234567"]]
+    spec = draft_of(tmp_path, ["Name", "Vorwahl", "Telefon"], *rows)
+    assert spec.contacts.numbered()[1].phone.template is None
+
+
+def test_rows_of_several_countries_have_no_region() -> None:
+    rows = [["0660 1234567", "Österreich"], ["0171 1234567", "Deutschland"], ["01 5123456", "AT"]]
+    text = drafted(["Telefon", "Land"], rows)
+    assert "# region: AT" in text
+    assert "the rows are of AT and DE" in " ".join(text.replace("#", "").split())
+
+
+def test_columns_beside_an_e_mail_address_are_none(tmp_path: Path) -> None:
+    spec = draft_of(
+        tmp_path,
+        ["Name", "Phone", "Phonetic name", "E-mail type", "E-mail address"],
+        ["Ann", "+36301234567", "", "SMTP", "ann@b.example"],
+        ["Bob", "+36301234568", "", "SMTP", "bob@b.example"],
+    )
+    assert spec.contacts.numbered().keys() == {1}
+    email = spec.contacts.numbered()[1].email
+    assert email is not None
+    assert email.column == ["E-mail address"]
+    assert "email" not in spec.form
+
+
+def test_in_hungarian_a_year_of_two_digits_may_stand_first(tmp_path: Path) -> None:
+    days = [["Ann", "24.11.03"], ["Bob", "24.11.04"]]
+    assert rule(draft_of(tmp_path, ["Név", "Dátum"], *days), "datum") == {
+        "column": ["Dátum"],
+        "type": "date",
+    }
+    assert rule(draft_of(tmp_path, ["Name", "Datum"], *days), "datum")["input"] == ["%d.%m.%y"]
+
+
+def test_numbers_that_a_spreadsheet_stores_are_dates_under_the_header_of_one(
+    tmp_path: Path,
+) -> None:
+    spec = draft_of(tmp_path, ["Born", "Date"], ["29358", "17.05.1981"], ["30088", "45429"])
+    assert rule(spec, "birth_date")["type"] == "date"
+    assert rule(spec, "date")["input"] == ["%d.%m.%Y"]
+
+
+def test_a_soft_hyphen_in_a_header_is_not_seen() -> None:
+    assert meaning_of("Tele\xadfon").role is Role.PHONE
+
+
+@pytest.mark.parametrize(
+    ("header", "yes", "no"),
+    [("No llamar", "Sí", "No"), ("Ne hívd", "☑", "☐"), ("Nevolat", "x", "-")],
+)
+def test_who_may_not_be_called_is_understood_in_more_languages(
+    tmp_path: Path, header: str, yes: str, no: str
+) -> None:
+    spec = draft_of(tmp_path, ["Name", header], ["Ann", yes], ["Bob", no])
+    [skip] = spec.rows.skip_when
+    assert yes.casefold() in skip.in_
+    assert no.casefold() not in skip.in_
