@@ -2,7 +2,7 @@
 
 Dask runs a task again whose worker died, and even one that has finished where its result was lost;
 a request must never be sent again. So no row is a task: Dask places one actor (an object that it
-keeps on a worker, :class:`PlacedSender`) on each worker, and leases and outcomes are frames that
+keeps on a worker, :class:`SenderActor`) on each worker, and leases and outcomes are frames that
 the actor's methods take and give. An actor is bound to its worker.
 
 Dask may call a method again whose answer was lost, and may make an actor anew whose worker is gone.
@@ -52,30 +52,29 @@ from importer.sending.remote import Link
 from importer.sending.sender import Sender, read_setup
 from importer.settings import API_KEY_VARIABLE, CUSTOMER_VARIABLE, DEFAULT_WORKERS, Secret, Target
 
-REACH = 10.0
+CONNECT_SECONDS = 10.0
 """Seconds to reach a scheduler, and for its workers to come."""
-_PLACE = 30.0
-"""Seconds in which a worker has to take its sender in: one that is busy takes nothing in."""
+_PLACE_SECONDS = 30.0
+"""Seconds in which a worker must start its actor: a busy one does not."""
 
-_POLL = 5.0
+_POLL_SECONDS = 5.0
 """Seconds that a call waits for frames before it gives none."""
-_CALL_SECONDS = _POLL + 30.0
+_CALL_SECONDS = _POLL_SECONDS + 30.0
 """Seconds after which a call that is not answered is lost."""
-_LOOK_SECONDS = 0.5
-"""How often Dask is asked whether the actor is still there."""
+_WATCH_SECONDS = 0.5
+"""Seconds between two checks whether Dask has lost the actor."""
 _CLOSE_SECONDS = 2.0
-"""How long a link that is closed waits for its sender to take the news in."""
-PATIENCE = 30.0
-"""Seconds without a call after which a sender takes its coordinator for gone, and begins nothing
-more."""
+"""Seconds in which a link that is closed tries to halt its sender."""
+ABANDONED_SECONDS = 30.0
+"""Seconds without a call of its coordinator after which a sender begins no more requests."""
 _LINGER = 0.005
 """Seconds the first frame waits for others to share its call, which costs a millisecond or more."""
 
-_NO_PAGES: dict[str, list[str]] = {
+_NO_ROUTES: dict[str, list[str]] = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
 }
-"""What dask's web servers show on this machine, where nobody looks: nothing."""
+"""The configuration by which Dask's web servers have no pages: nobody looks at them here."""
 
 Setups = Callable[[int], Sequence[bytes]]
 """The setups of so many senders, without the key."""
@@ -98,12 +97,12 @@ async def cluster_senders(
     """
     if scheduler is None:
         workers = len(setups(workers or DEFAULT_WORKERS))
-    with _quiet():
+    with _quiet_logging():
         async with _client(target, scheduler, workers) as client:
-            addresses = await _addresses(client, workers)
+            addresses = await _worker_addresses(client, workers)
             await _check_versions(client, addresses)
             parts = dict(zip(addresses, setups(len(addresses)), strict=False))
-            links = await _placed(client, parts)
+            links = await _place_actors(client, parts)
             try:
                 yield links
             finally:
@@ -111,8 +110,8 @@ async def cluster_senders(
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Dask logs what it does, and tracebacks of a worker that dies: for --verbose only."""
+def _quiet_logging() -> Iterator[None]:
+    """Silence Dask's logs, tracebacks of dying workers too, unless --verbose is given."""
     import distributed
 
     if logging.getLogger().isEnabledFor(logging.DEBUG):
@@ -137,13 +136,13 @@ async def _client(target: Target, scheduler: str | None, workers: int | None) ->
     async with contextlib.AsyncExitStack() as stack:
         place: Any = scheduler
         if scheduler is None:
-            place = await stack.enter_async_context(_local(target, workers or 1))
+            place = await stack.enter_async_context(_local_cluster(target, workers or 1))
         try:
             client = Client(
                 place,
                 asynchronous=True,
                 set_as_default=False,
-                timeout=REACH,
+                timeout=CONNECT_SECONDS,
                 # Else as the user's configuration has it: workers may be out of reach.
                 direct_to_workers=True if scheduler is None else None,
             )
@@ -157,11 +156,11 @@ async def _client(target: Target, scheduler: str | None, workers: int | None) ->
 
 
 @contextlib.asynccontextmanager
-async def _local(target: Target, workers: int) -> AsyncIterator[Any]:
+async def _local_cluster(target: Target, workers: int) -> AsyncIterator[Any]:
     """A cluster of separate processes on this machine.
 
-    A scheduler does what everybody says who can reach it, so that loopback is not enough on a
-    machine of several users: it speaks TLS, with certificates that are made for it alone.
+    A scheduler obeys everybody who can reach it. On a machine of several users loopback is not
+    enough: it speaks TLS, with certificates that are made for it alone.
     """
     import dask
     from distributed import LocalCluster
@@ -170,7 +169,7 @@ async def _local(target: Target, workers: int) -> AsyncIterator[Any]:
     with WorkingFolder() as folder:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                with _unheard_interrupts(), dask.config.set(_NO_PAGES):
+                with _sigint_blocked(), dask.config.set(_NO_ROUTES):
                     cluster = await stack.enter_async_context(
                         LocalCluster(
                             n_workers=workers,
@@ -202,12 +201,12 @@ async def _local(target: Target, workers: int) -> AsyncIterator[Any]:
 
 
 @contextlib.contextmanager
-def _unheard_interrupts() -> Iterator[None]:
-    """Processes started meanwhile never hear Ctrl-C; this one hears it when the block ends."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT in processes started within the block; this one gets it when the block ends."""
     if not hasattr(signal, "pthread_sigmask"):
         yield  # the workers' preload does it
         return
-    # A helper of the first such process: it lets the signal through again when it has started.
+    # multiprocessing starts this helper with the first process, and it unblocks the signal then.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -216,10 +215,10 @@ def _unheard_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-async def _addresses(client: Any, workers: int | None) -> list[str]:
+async def _worker_addresses(client: Any, workers: int | None) -> list[str]:
     """The workers to use."""
     with contextlib.suppress(TimeoutError):
-        await client.wait_for_workers(workers or 1, timeout=REACH)
+        await client.wait_for_workers(workers or 1, timeout=CONNECT_SECONDS)
     found = sorted(await client.nthreads())
     if len(found) < (workers or 1):
         raise ServiceError(
@@ -230,7 +229,7 @@ async def _addresses(client: Any, workers: int | None) -> list[str]:
 
 
 async def _check_versions(client: Any, addresses: Sequence[str]) -> None:
-    """Both ends are of one version: the frames are, and what a reply means."""
+    """Raise ServiceError unless all workers have our version, as frames and verdicts need."""
     found = await client.run(
         pkgutil.resolve_name, "importer:__version__", workers=list(addresses), on_error="return"
     )
@@ -247,11 +246,11 @@ async def _check_versions(client: Any, addresses: Sequence[str]) -> None:
         )
 
 
-async def _placed(client: Any, setups: dict[str, bytes]) -> list[ClusterLink]:
-    """Place a sender on each worker; all of them, or ServiceError."""
+async def _place_actors(client: Any, setups: dict[str, bytes]) -> list[ClusterLink]:
+    """Place an actor on each worker; raises ServiceError unless all of them can send."""
     futures = {
         address: client.submit(
-            PlacedSender,
+            SenderActor,
             setup,
             actor=True,
             workers=[address],
@@ -262,20 +261,20 @@ async def _placed(client: Any, setups: dict[str, bytes]) -> list[ClusterLink]:
         for address, setup in setups.items()
     }
 
-    async def met(address: str) -> tuple[Any, str, float]:
+    async def greet(address: str) -> tuple[Any, str, float]:
         with client.as_current():  # an actor speaks through the client that it finds
             actor = await futures[address]
         return actor, *await actor.hello()
 
-    meetings = [asyncio.wait_for(met(address), _PLACE) for address in setups]
-    answers = await asyncio.gather(*meetings, return_exceptions=True)
+    greetings = [asyncio.wait_for(greet(address), _PLACE_SECONDS) for address in setups]
+    answers = await asyncio.gather(*greetings, return_exceptions=True)
     wrong: dict[str, BaseException] = {
         address: answer
         for address, answer in zip(setups, answers, strict=True)
         if isinstance(answer, BaseException)
     }
     if wrong:
-        what = (f"worker {address}: {_told(error)}" for address, error in wrong.items())
+        what = (f"worker {address}: {_error_text(error)}" for address, error in wrong.items())
         hints = (error.hint for error in wrong.values() if isinstance(error, ImporterError))
         raise ServiceError("; ".join(what), next(hints, "Look at the worker's log."))
     return [
@@ -285,20 +284,20 @@ async def _placed(client: Any, setups: dict[str, bytes]) -> list[ClusterLink]:
     ]
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     match error:
         case ImporterError():
             return error.message
         case TimeoutError():
-            return f"busy, or lost: it took no sender in within {_PLACE:.0f} s"
+            return f"busy, or lost: it took no sender in within {_PLACE_SECONDS:.0f} s"
         case _:
             return f"it takes no sender in: {error!r}"
 
 
 class ClusterLink:
-    """A way to an actor; `future` is Dask's own word on whether it is there.
+    """A link to an actor; the status of `future` says whether Dask still has it.
 
-    `clock` is the sender's own, as its last answer told.
+    `clock` is the sender's own, as of its last answer.
     """
 
     def __init__(self, name: str, actor: Any, future: Any, session: str, clock: float) -> None:
@@ -317,15 +316,15 @@ class ClusterLink:
             self._outbox.put_nowait(frame)
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """What the sender says, until it is lost."""
-        had = 0
-        while (answer := await self._call("collect", had)) is not None:
+        """The sender's frames, until it has ended or is lost."""
+        received = 0
+        while (answer := await self._call("collect", received)) is not None:
             before, content, self.clock = answer
-            if before != had:
-                self._lose(f"frames {had} to {before} are gone")
+            if before != received:
+                self._lose(f"frames {received} to {before} are gone")
                 return
             for frame in split_frames(content):
-                had += 1
+                received += 1
                 self._ended = parse_frame(frame)[0] in (FrameKind.END, FrameKind.FAILED)
                 yield frame
                 if self._ended:
@@ -355,7 +354,7 @@ class ClusterLink:
     async def _watch(self) -> None:
         # Dask has no event for a future that is lost after it was done.
         while self._future.status == "finished":  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_WATCH_SECONDS)
         self._lose(f"Dask calls it {self._future.status}")
 
     async def _call(self, method: str, *arguments: object) -> Any:
@@ -365,7 +364,7 @@ class ClusterLink:
         """
         if self._lost.done():
             return None
-        call = asyncio.ensure_future(self._begun(method, *arguments))
+        call = asyncio.ensure_future(self._call_actor(method, *arguments))
         try:
             await asyncio.wait(
                 (call, self._lost), timeout=_CALL_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -378,7 +377,7 @@ class ClusterLink:
         finally:
             call.cancel()
 
-    async def _begun(self, method: str, *arguments: object) -> Any:
+    async def _call_actor(self, method: str, *arguments: object) -> Any:
         return await getattr(self._actor, method)(self._session, *arguments)
 
     def _lose(self, why: str) -> None:
@@ -391,11 +390,11 @@ class SessionError(Exception):
     """A call for another session than this actor's, or out of turn: the link is lost."""
 
 
-class PlacedSender:
-    """One run's sender on one worker: an actor, whose methods the coordinator calls through Dask.
+class SenderActor:
+    """The sender of one run on one worker: an actor, whose methods the coordinator calls by Dask.
 
-    It sends from a thread with a loop of its own, so that it and what else the worker does do not
-    hold each other up.
+    It sends from a thread with a loop of its own, so that it and the worker's other tasks do not
+    block each other.
     """
 
     def __init__(self, setup: bytes) -> None:
@@ -418,13 +417,13 @@ class PlacedSender:
         """Take frames; `number` counts these calls from 1, and a call is not taken twice."""
         return await self._in_mailbox(session, lambda mailbox: mailbox.push(number, frames))
 
-    async def collect(self, session: str, had: int) -> tuple[int, bytes, float]:
-        """The frames behind the first `had`: how many came before these, these, and the clock.
+    async def collect(self, session: str, received: int) -> tuple[int, bytes, float]:
+        """The frames after the first `received`: the number before them, the frames, the clock.
 
-        Waits for some, but no longer than `_POLL`. Frames are kept until a later call says that it
-        has them.
+        Waits for frames, at most `_POLL_SECONDS`. They are kept until a later call acknowledges
+        them by its `received`.
         """
-        return await self._in_mailbox(session, lambda mailbox: mailbox.collect(had))
+        return await self._in_mailbox(session, lambda mailbox: mailbox.collect(received))
 
     async def _in_mailbox(
         self, session: str, work: Callable[[_Mailbox], Coroutine[Any, Any, Answer]]
@@ -447,7 +446,7 @@ class PlacedSender:
             self._mailbox.set_exception(error)
 
     async def _serve(self, setup: bytes) -> None:
-        target, pace, policy = read_setup(setup, _own_key())
+        target, pace, policy = read_setup(setup, _worker_key())
         _check_customer(target)
         mailbox = _Mailbox()
         term = LeaseTerm()
@@ -459,7 +458,7 @@ class PlacedSender:
             sender = Sender(client, pace, policy, term, mailbox.write)
             mailbox.sender = sender
             self._mailbox.set_result(mailbox)
-            guard = asyncio.create_task(mailbox.guard())
+            halt_if_abandoned = asyncio.create_task(mailbox.halt_if_abandoned())
             try:
                 await sender.work()
             except Exception as error:  # noqa: BLE001  told to the coordinator
@@ -468,7 +467,7 @@ class PlacedSender:
                     make_frame(FrameKind.FAILED, f"failed: {type(error).__name__}".encode())
                 )
             finally:
-                guard.cancel()
+                halt_if_abandoned.cancel()
         await mailbox.linger()
 
 
@@ -480,54 +479,54 @@ class _Mailbox:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.closed = False
-        self._taken = 0
-        self._gone = 0
+        self._last_push = 0
+        self._acknowledged = 0
         self._outbox: deque[bytes] = deque()
         self._filled = asyncio.Event()
-        self._called = time.monotonic()
+        self._last_call = time.monotonic()
 
     def write(self, frame: bytes) -> None:
         self._outbox.append(frame)
         self._filled.set()
 
     async def push(self, number: int, frames: bytes) -> bool:
-        if number > self._taken + 1:
-            raise SessionError(f"call {number} came after {self._taken}")
-        if number == self._taken + 1:
-            self._taken = number
+        if number > self._last_push + 1:
+            raise SessionError(f"call {number} came after {self._last_push}")
+        if number == self._last_push + 1:
+            self._last_push = number
             for frame in split_frames(frames):
                 self.sender.take(frame)
         return True
 
-    async def collect(self, had: int) -> tuple[int, bytes, float]:
-        self._called = time.monotonic()
-        while self._outbox and self._gone < had:
+    async def collect(self, received: int) -> tuple[int, bytes, float]:
+        self._last_call = time.monotonic()
+        while self._outbox and self._acknowledged < received:
             self._outbox.popleft()
-            self._gone += 1
+            self._acknowledged += 1
         if not self._outbox:
             self._filled.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._filled.wait(), _POLL)
+                await asyncio.wait_for(self._filled.wait(), _POLL_SECONDS)
                 await asyncio.sleep(_LINGER)
-        self._called = time.monotonic()
-        return self._gone, b"".join(self._outbox), boot_clock()
+        self._last_call = time.monotonic()
+        return self._acknowledged, b"".join(self._outbox), boot_clock()
 
-    async def guard(self) -> None:
-        """Begin nothing more once nobody asks what became of it."""
+    async def halt_if_abandoned(self) -> None:
+        """Halt the sender once its coordinator makes no more calls."""
         await self._abandoned()
         self.sender.take(None)
 
     async def linger(self) -> None:
-        """Keep the last frames for as long as somebody may ask for them."""
+        """Keep the last frames until the coordinator makes no more calls."""
         await self._abandoned()
         self.closed = True
 
     async def _abandoned(self) -> None:
-        while (left := self._called + PATIENCE - time.monotonic()) > 0:  # noqa: ASYNC110
+        while (left := self._last_call + ABANDONED_SECONDS - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
 
 
-def _own_key() -> Secret:
+def _worker_key() -> Secret:
     key = os.environ.get(API_KEY_VARIABLE)
     if not key:
         raise UsageError(

@@ -1,14 +1,15 @@
-"""What a coordinator and its senders elsewhere say to each other: frames, and the lease's term.
+"""The protocol between a coordinator and its senders in other processes: frames, and lease terms.
 
 A frame is its length (4 bytes, big-endian, not counting themselves), its kind (1 byte) and its
-content. Leases have row numbers and bodies as they are, all else is JSON. Both ends are of the same
-version: a sender is started by the run that it serves, or asked for its version first.
+content. Leases have row numbers and bodies in binary, all else is JSON. Both ends are of the same
+version: a sender is started by the run that it serves, or its version is checked first.
 
-A sender may begin requests of its leases for a term only, which is renewed. For it may be frozen (a
-stopped process, a suspended machine, a paused container) and wake up when its coordinator is long
-gone and its rows were sent again. The term ends at a moment of the sender's own clock, worked out
-from a reading that the coordinator had of it: however long a renewal was under way, it ends at the
-same moment. Nobody releases uncertain rows of a run before the longest term is over.
+A sender may begin requests of its leases only during a term, which is renewed regularly. For it may
+be frozen (a stopped process, a suspended machine, a paused container) and wake up when its
+coordinator is long gone and its rows were sent again. The end of the term is a time of the sender's
+own clock, computed from the latest reading of it that the coordinator has: however late a renewal
+arrives, the term ends at the same time. No uncertain row is released before the longest term is
+over.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ _COUNT = struct.Struct(">I")
 _SECONDS = struct.Struct(">d")
 HEAD = _LENGTH.size
 LONGEST = 2**30
-"""Bytes of a frame; more is no frame, but something else on the same pipe."""
+"""Most bytes of a frame: a longer one is something else on the same pipe."""
 
 
 class FrameKind(bytes, Enum):
-    """What a frame is; the first five go to the sender, the others come from it."""
+    """The kind of a frame; the first five go to the sender, the others come from it."""
 
     SETUP = b"C"
     LEASE = b"L"
@@ -59,13 +60,13 @@ class FrameKind(bytes, Enum):
     OUTCOMES = b"O"
     EVENT = b"E"
     WIDTH = b"W"
-    """How many rows it can use at once from now on (`protocol.Engine.width`)."""
+    """How many rows the sender can use at once from now on (`protocol.Engine.width`)."""
     STOPPED = b"S"
-    """The verdict that stopped the sender; rows that it is granted later it returns as pending."""
+    """The verdict that stopped the sender; it reports rows granted later as pending."""
     END = b"V"
     """The last frame: all rows are reported."""
     FAILED = b"F"
-    """The last frame of a sender that met a bug of ours: what Python calls it."""
+    """The last frame of a sender that failed by a bug of ours: the exception's type."""
 
 
 def make_frame(kind: FrameKind, content: bytes = b"") -> bytes:
@@ -90,7 +91,7 @@ def parse_frame(frame: bytes) -> tuple[FrameKind, bytes]:
 
 
 def split_frames(content: bytes) -> Iterator[bytes]:
-    """The frames in a run of them, without their lengths; raises ValueError for a cut one."""
+    """Split concatenated frames, without their lengths; raises ValueError where one is cut off."""
     place = 0
     while place < len(content):
         start = place + HEAD
@@ -151,10 +152,10 @@ def _lease_head(count: int) -> struct.Struct:
 
 def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
     """What became of some rows."""
-    return make_frame(FrameKind.OUTCOMES, orjson.dumps([_packed(outcome) for outcome in outcomes]))
+    return make_frame(FrameKind.OUTCOMES, orjson.dumps([_as_list(outcome) for outcome in outcomes]))
 
 
-def _packed(o: Outcome) -> tuple[object, ...]:
+def _as_list(o: Outcome) -> tuple[object, ...]:
     if o.code is None and o.message is None and o.hint is None and o.was is None:
         return (o.row, o.status, o.numberids, o.attempts, o.http_status)
     texts = (_text(o.code), _text(o.message), _text(o.hint))
@@ -168,10 +169,10 @@ def _text(text: str | None) -> str | None:
 
 def read_outcomes(content: bytes) -> list[Outcome]:
     """The outcomes of a frame."""
-    return [_unpacked(*values) for values in orjson.loads(content)]
+    return [_from_list(*values) for values in orjson.loads(content)]
 
 
-def _unpacked(row: int, status: str, numberids: list[str], *rest: Any) -> Outcome:
+def _from_list(row: int, status: str, numberids: list[str], *rest: Any) -> Outcome:
     outcome = Outcome(row, _STATUSES[status], tuple(numberids), *rest)
     return outcome if outcome.was is None else outcome._replace(was=_STATUSES[outcome.was])
 
@@ -181,7 +182,7 @@ _EVENTS = {kind.__name__: kind for kind in (Waiting, Probing, Resumed, PaceChang
 
 
 def event_frame(event: Event) -> bytes:
-    """What a sender tells while it sends."""
+    """An event of a sender, for the coordinator's listener."""
     return make_frame(FrameKind.EVENT, orjson.dumps([type(event).__name__, asdict(event)]))
 
 
@@ -221,11 +222,11 @@ RENEW_SECONDS = 5.0
 
 
 def boot_clock() -> float:
-    """Seconds of a clock that goes on while the machine is suspended, and is never set.
+    """Seconds of a clock that counts suspension of the machine, and cannot be set.
 
-    All processes of a machine read the same.
+    It is the same for all processes of a machine.
     """
-    # Linux has a clock of its own for it; what others call monotonic counts suspension.
+    # Linux has CLOCK_BOOTTIME; the monotonic clocks of other systems count suspension.
     if (clock := getattr(time, "CLOCK_BOOTTIME", None)) is not None:
         return time.clock_gettime(clock)
     if hasattr(time, "clock_gettime"):
@@ -234,7 +235,7 @@ def boot_clock() -> float:
 
 
 class LeaseTerm:
-    """Until when a sender may begin requests; over until it is renewed for the first time."""
+    """The time until which a sender may begin requests; over until first renewed."""
 
     def __init__(self) -> None:
         self._until = -math.inf
@@ -245,5 +246,5 @@ class LeaseTerm:
 
     @property
     def lasts(self) -> bool:
-        """Whether a request may begin now; to be asked right before it is written."""
+        """Whether a request may begin now; to be read right before it is written."""
         return boot_clock() < self._until

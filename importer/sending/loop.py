@@ -1,4 +1,4 @@
-"""The event loop that everything runs on."""
+"""Running an event loop to its end, and interrupting it from a signal handler."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ Result = TypeVar("Result")
 
 
 def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine on the fastest event loop there is: uvloop's, where it is installed.
+    """Run a coroutine on a new event loop: uvloop's where it is installed, which is faster.
 
-    Raises what :func:`interrupt` was given meanwhile, once the loop is closed, in the place of
-    whatever the coroutine returned or raised.
+    If :func:`interrupt` was called meanwhile, its error is raised once the loop is closed, whatever
+    the coroutine returned or raised.
     """
-    thread, running = threading.get_ident(), _Running()
-    outer = _RUNNING.get(thread)
-    _RUNNING[thread] = running
+    thread, running = threading.get_ident(), _LoopRun()
+    outer = _LOOP_RUNS.get(thread)
+    _LOOP_RUNS[thread] = running
     try:
         with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
             return runner.run(running.follow(main))
     finally:
         main.close()  # it has not begun where the interruption came first
         if outer is None:
-            del _RUNNING[thread]
+            del _LOOP_RUNS[thread]
         else:  # asyncio refuses a loop within a loop, and the outer one goes on
-            _RUNNING[thread] = outer
+            _LOOP_RUNS[thread] = outer
         if running.error is not None:
             raise running.error from None
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes uvloop's event loop, where that is installed; None makes the standard one."""
+    """The factory of uvloop's event loop; None, for the standard one, where it is not installed."""
     try:
         import uvloop
     except ImportError:
@@ -45,18 +45,18 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def interrupt(error: BaseException) -> bool:
     """End the `run_loop` of this thread, which then raises `error`; False if there is none.
 
-    For signal handlers, which may come between any two instructions of a loop: an exception that
-    is raised there leaves the loop half closed. So its main task is cancelled.
+    For signal handlers: an exception raised by one, between any two instructions of a loop, would
+    leave the loop half closed. So its main task is cancelled instead.
     """
-    running = _RUNNING.get(threading.get_ident())
+    running = _LOOP_RUNS.get(threading.get_ident())
     if running is None:
         return False
     running.interrupt(error)
     return True
 
 
-class _Running:
-    """A loop that runs in a thread, and the error that it is to raise at its end."""
+class _LoopRun:
+    """One call of `run_loop`: its main task, and the error to raise at its end."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
@@ -73,12 +73,12 @@ class _Running:
             self._task = None
 
     def interrupt(self, error: BaseException) -> None:
-        """Cancel the main task, if it still runs, as soon as the loop gets to it."""
+        """Set the error, and cancel the main task if it still runs."""
         self.error = error
         if self._task is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended already
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
-_RUNNING: dict[int, _Running] = {}
+_LOOP_RUNS: dict[int, _LoopRun] = {}
 """By thread."""

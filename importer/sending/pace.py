@@ -1,7 +1,6 @@
 """When a request may begin: how many at once, and how many in a second.
 
-Nothing here reads a clock or sleeps: times are handed in, in seconds of any clock that only goes
-forward.
+Nothing here reads a clock or sleeps: times are arguments, in seconds of one monotonic clock.
 
 **In a second** (`Pacer`, `_TokenBucket`, `_LearnedRate`):
 
@@ -78,10 +77,10 @@ _BURST_SECONDS = 0.05
 """What the token bucket holds, in seconds of the rate."""
 _LEARNED_BURST_SECONDS = 0.01
 _EARLY_SECONDS = 0.001
-"""Event loops tell no less apart, so a request may begin so much before its time."""
+"""The resolution of event loops' timers: a request may begin so many seconds early."""
 _BELOW = 0.97
 _FEW = 5
-"""Answers that are too few to learn a rate from: they are kept for the next lesson."""
+"""Fewer answers than this are too few to learn a rate from: they count for the next 429."""
 _SLOWEST = 0.1
 """Requests a second below which no rate is learned."""
 _DOUBLING_SECONDS = (0.3, 1.5)
@@ -90,7 +89,7 @@ _TRIAL_SECONDS = 3.0
 _PATIENCE_SECONDS = (10.0, 300.0)
 
 Changed = Callable[[int, float | None], None]
-"""Takes the width and the rate that are kept from now on."""
+"""A callback that takes the new width and rate."""
 
 
 class Pacer:
@@ -113,7 +112,7 @@ class Pacer:
 
     @property
     def at_hand(self) -> int:
-        """How many rows to have at hand, so that none is waited for."""
+        """How many rows to have ready, so that no request waits for one."""
         return self._auto.at_hand if self._auto is not None else self.width
 
     @property
@@ -126,11 +125,11 @@ class Pacer:
         return self._bucket.wait(now)
 
     def begin(self, now: float) -> None:
-        """A request begins, and takes its place in the rate."""
+        """Count a request that begins against the rate."""
         self._bucket.take(now)
 
     def answered(self, now: float, began: float, in_flight: int) -> None:
-        """The service answered for a row; `in_flight` counts this request, too."""
+        """The service answered for a row; `in_flight` includes this request."""
         if self._learned.answered(now):
             self._set_rate(now)
         if (auto := self._auto) is not None:
@@ -283,13 +282,13 @@ class _Phase(Enum):
 
 
 class AutoWidth:
-    """The width of the moment; knows the clock only by what it is told, in seconds."""
+    """The number of requests in flight, found by trial (rules 5 to 10)."""
 
     def __init__(self, now: float, widest: int) -> None:
         self._widest = widest
         self.width = min(START, widest)
         self.settled = self.width
-        """The width without what is only being tried."""
+        """The width that was found; `width` may differ while another one is tried."""
         self._phase = _Phase.RAMP
         self._base = 0.0
         self._floor = math.inf
@@ -302,11 +301,11 @@ class AutoWidth:
 
     @property
     def at_hand(self) -> int:
-        """How many rows to have at hand for it (rule 9)."""
+        """How many rows to have ready (rule 9)."""
         return max(self.width, min(self._in_a_moment, self._widest))
 
     def answered(self, now: float, began: float, in_flight: int) -> None:
-        """Take note of an answer; `in_flight` counts its own request, too."""
+        """Count an answer; `in_flight` includes its own request."""
         if began < self._cut_at:
             return
         self._in_flight += in_flight

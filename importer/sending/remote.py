@@ -1,19 +1,18 @@
-"""Senders elsewhere: an engine that divides leases among them, and the processes of this machine.
+"""Senders in other processes: an engine that divides leases among them, and local processes.
 
-A row goes to one sender, once. A sender that is lost, for whatever reason, owes the outcomes of all
-rows it was given and has not reported: they are uncertain, and the other senders go on. What a
-sender does with its rows is what :mod:`importer.sending.local` does, on a loop of its own.
+A row is granted to one sender, once. If a sender is lost, for whatever reason, the rows that it was
+granted and has not reported are uncertain, and the other senders go on. A sender sends its rows by
+:mod:`importer.sending.local`, on a loop of its own.
 
-Concurrency and rate are totals: each sender gets its part of them. Where the concurrency is to be
-found, each finds its own. Failures are counted here, over all senders.
+Concurrency and rate are totals: each sender gets its part of them. Without a given concurrency,
+each sender finds its own. Failures are counted here, over all senders.
 
-Sender processes (:func:`sender_processes`) are programs of our own at the other end of two pipes.
-They are started as programs, not forked, so that it is the same on every system and in every
-caller's program. They ignore Ctrl-C, which reaches all processes of a terminal: the coordinator
-has them finish what is in flight. When the coordinator is gone, however it went, they are gone
-too, by the kernel's doing on Linux; elsewhere their standard input ends, and they begin nothing
-more. What they need to know, the key too, goes through the pipe: it stands in no command line and
-no environment of theirs.
+Sender processes (:func:`sender_processes`) are programs of ours at the other end of two pipes. They
+are started as programs, not forked, so that they behave alike on every system and in every caller's
+program. They ignore Ctrl-C, which reaches all processes of a terminal: the coordinator has them
+finish what is in flight. When the coordinator ends, in whatever way, the kernel kills them on
+Linux; elsewhere their standard input ends, and they begin no more requests. Their settings, the API
+key too, go through the pipe: the key is in no command line and no environment of theirs.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ from importer.settings import API_KEY_VARIABLE, MaxFailures, Pace
 
 
 class Link(Protocol):
-    """A way to one sender and back; frames arrive whole and in order, or the link is lost."""
+    """A connection to one sender; frames arrive whole and in order, or the link is lost."""
 
     @property
     def name(self) -> str:
@@ -70,7 +69,7 @@ class Link(Protocol):
 
     @property
     def clock(self) -> float:
-        """The sender's own clock (`frames.boot_clock`) when it was last known, never ahead."""
+        """The latest known reading of the sender's `frames.boot_clock`: never ahead of it."""
         ...
 
     def send(self, frame: bytes) -> None:
@@ -78,7 +77,7 @@ class Link(Protocol):
         ...
 
     def frames(self) -> AsyncIterator[bytes]:
-        """What comes back, without the frames' lengths; ends when the link is lost or closed."""
+        """The sender's frames, without their lengths; ends when the link is lost or closed."""
         ...
 
 
@@ -88,7 +87,7 @@ Links = Callable[[], contextlib.AbstractAsyncContextManager[Sequence[Link]]]
 
 @dataclass(frozen=True, slots=True)
 class RemoteEngine:
-    """Sends through senders elsewhere; see :class:`importer.sending.protocol.Engine`.
+    """Sends through other processes; see :class:`importer.sending.protocol.Engine`.
 
     `pace` is the total over `workers` senders.
     """
@@ -104,7 +103,7 @@ class RemoteEngine:
 
     @property
     def width(self) -> int:
-        """How many rows the senders that are left can use at once; see :class:`Engine`."""
+        """How many rows the remaining senders can use at once; see :class:`Engine`."""
         widths = [sender.width for sender in self._senders if not sender.ended]
         return max(1, sum(widths)) if widths else self.workers * START
 
@@ -122,14 +121,14 @@ class RemoteEngine:
             return await _Sending(self, senders, report).work(leases, stop)
 
     def distrust(self, row: int) -> None:
-        """A row's answer may be another's; see :class:`importer.sending.protocol.Engine`."""
+        """Doubt the answer to a row; see :class:`importer.sending.protocol.Engine`."""
         for sender in self._senders:
             if not sender.ended:
                 sender.link.send(distrust_frame(row))
 
 
 def parts_of(pace: Pace, workers: int) -> list[Pace]:
-    """A pace divided among workers, of whom there are no more than may be in flight at once."""
+    """A pace divided among workers; no more workers than requests may be in flight."""
     workers = min(workers, pace.concurrency or workers)
     rate = None if pace.rate is None else pace.rate / workers
     widths: list[int | None] = [None] * workers
@@ -175,9 +174,9 @@ class _Sending:
             asyncio.create_task(work)
             for work in (
                 self._feed(leases),
-                self._relay(stop),
-                self._end_all(),
-                self._keep_renewing(),
+                self._watch(stop),
+                self._send_halt(),
+                self._renew_regularly(),
             )
         ]
         try:
@@ -196,16 +195,16 @@ class _Sending:
             if not sender.ended:
                 sender.link.send(renewal_frame(sender.link.clock + LEASE_SECONDS))
 
-    async def _keep_renewing(self) -> None:
+    async def _renew_regularly(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             self._renew()
 
-    async def _relay(self, stop: asyncio.Event) -> None:
+    async def _watch(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._halt.set()
 
-    async def _end_all(self) -> None:
+    async def _send_halt(self) -> None:
         await self._halt.wait()
         for sender in self._senders:
             sender.link.send(make_frame(FrameKind.HALT))
@@ -256,9 +255,9 @@ class _Sending:
         """Act on a frame; True if it was the last."""
         match kind:
             case FrameKind.OUTCOMES:
-                self._take(sender, read_outcomes(content))
+                self._receive_outcomes(sender, read_outcomes(content))
             case FrameKind.EVENT:
-                self._tell(sender, read_event(content))
+                self._forward(sender, read_event(content))
             case FrameKind.WIDTH:
                 sender.width = max(1, read_width(content))
             case FrameKind.STOPPED:
@@ -275,21 +274,21 @@ class _Sending:
         self._failure = self._failure or why
         self._halt.set()
 
-    def _take(self, sender: _Sender, outcomes: list[Outcome]) -> None:
+    def _receive_outcomes(self, sender: _Sender, outcomes: list[Outcome]) -> None:
         owed = [o for o in outcomes if o.was is not None or o.row in sender.owed]
         sender.owed.difference_update(outcome.row for outcome in owed)
         self._report(owed)
         for outcome in owed:
             self._stop(self._failures.add(outcome))
 
-    def _tell(self, sender: _Sender, event: Event) -> None:
+    def _forward(self, sender: _Sender, event: Event) -> None:
         if isinstance(event, PaceChanged):
             sender.concurrency = event.width
             total = sum(other.concurrency for other in self._senders if not other.ended)
             rate = None if event.rate is None else event.rate * len(self._senders)
             event = PaceChanged(total, rate)
         if isinstance(event, StrayAnswer):
-            # All ask the same service. What the others tell once they distrust it, too, is known.
+            # The senders ask the same service: one event is forwarded, and all are told.
             if self._distrustful:
                 return
             self._distrustful = True
@@ -297,7 +296,7 @@ class _Sending:
         self._engine.on_event(event)
 
     def _sender_gone(self, sender: _Sender, why: str | None) -> None:
-        """A sender has ended, in order (`why` is None) or not: what it owes may have arrived."""
+        """A sender has ended, in order (`why` is None) or not: rows that it owes are uncertain."""
         sender.ended = True
         owed, sender.owed = sorted(sender.owed), set()
         if owed:
@@ -326,8 +325,8 @@ class _Sending:
 
 
 _COMMAND = (sys.executable, "-m", "importer.sending.sender")
-_PATIENCE = 5.0
-"""Seconds that a sender has to end by itself once its pipe is closed."""
+_END_SECONDS = 5.0
+"""Seconds in which a sender must end by itself once its pipe is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +348,7 @@ class ProcessLink:
             pipe.write(frame)
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """What the process says, until it ends."""
+        """The process's frames, until it ends."""
         pipe = self.process.stdout
         if pipe is None:
             raise RuntimeError("a sender process without a pipe")
@@ -378,15 +377,15 @@ async def sender_processes(setups: Sequence[bytes]) -> AsyncIterator[Sequence[Li
             links[-1].send(make_frame(FrameKind.SETUP, setup))
         yield links
     finally:
-        await asyncio.gather(*(_ended(link.process) for link in links))
+        await asyncio.gather(*(_end_process(link.process) for link in links))
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End a process; its standard input's end tells it to."""
+async def _end_process(process: asyncio.subprocess.Process) -> None:
+    """End a process by closing its standard input; kill it if that does not help."""
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), _PATIENCE)
+        await asyncio.wait_for(process.wait(), _END_SECONDS)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -1,11 +1,11 @@
 """A sender process: ``python -m importer.sending.sender`` sends the leases of a RemoteEngine.
 
 Frames come on standard input and go on standard output (:mod:`importer.sending.frames`); the first
-one says where to send and as whom. Two threads do the blocking reads and writes, on every system
-alike. When standard input ends before it should, the coordinator is gone: nothing more begins, and
-what is in flight is finished, since cutting it off would make no row less uncertain. A sender that
-was frozen cannot know of that in time; so it sends for a term only (`frames.LeaseTerm`) and not
-without the parent that it began with, and Linux ends it with its parent.
+one says where to send and as whom. Two threads do the blocking reads and writes, alike on every
+system. If standard input ends early, the coordinator is gone: no more requests begin, and those in
+flight are finished, since cancelling them would only make more rows uncertain. A sender that was
+frozen may not notice this in time. So it sends only during its lease's term (`frames.LeaseTerm`)
+and only while it has its first parent, and Linux kills it with its parent.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ from importer.settings import (
 )
 
 _ALLOCATIONS = 50_000
-"""Objects allocated before the cyclic garbage collector runs, as in `importer.__main__`."""
+"""Allocations before the cyclic garbage collector runs, as in `importer.__main__`."""
 
 Write = Callable[[bytes], None]
-"""Sends a frame back, without waiting."""
+"""Queues a frame for the coordinator, without waiting."""
 
 
 def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool = False) -> bytes:
-    """What a sender needs to know, as the content of its first frame.
+    """Target, pace and retries of a sender, as the content of its first frame.
 
-    It holds the API key unless `keyless`, and is for a pipe then, and for nothing else.
+    It holds the API key unless `keyless`: then it must go through a pipe only.
     """
     about = {
         "target": {
@@ -81,7 +81,7 @@ def setup_of(target: Target, pace: Pace, policy: RetryPolicy, *, keyless: bool =
 
 
 def read_setup(content: bytes, key: Secret | None = None) -> tuple[Target, Pace, RetryPolicy]:
-    """What a setup says; `key` takes the place of the API key in one that is keyless."""
+    """Read :func:`setup_of`; `key` is the API key for a setup that is keyless."""
     about: dict[str, dict[str, Any]] = orjson.loads(content)
     target, settings = about["target"], settings_of(about["settings"])
     secret = key or Secret(target["api_key"])
@@ -89,14 +89,14 @@ def read_setup(content: bytes, key: Secret | None = None) -> tuple[Target, Pace,
 
 
 _LINGER = 0.002
-"""Seconds an outcome waits at most for others to go with it in one frame."""
+"""Seconds that an outcome waits for others, to go in one frame."""
 
 
 class Sender:
-    """Sends leased rows on the loop that it is made on, and reports what becomes of them.
+    """Sends leased rows on the loop that it is made on, and reports their outcomes.
 
-    Nothing is sent once `term` is over. `write` takes frames for the coordinator and returns at
-    once. All frames from the coordinator but the setup are given to :meth:`take`.
+    No request begins once `term` is over. `write` takes frames for the coordinator and returns at
+    once. All frames from the coordinator but the setup are passed to :meth:`take`.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Sender:
         self._term = term
         self._leases: asyncio.Queue[Lease | None] = asyncio.Queue()
         self._stop = asyncio.Event()
-        self._last = asyncio.Event()
+        self._no_more_leases = asyncio.Event()
         self._reported: list[Outcome] = []
         self._linger: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -117,11 +117,11 @@ class Sender:
             pace.concurrency,
             pace.rate,
             client.probe,
-            self._tell,
+            self._send_event,
             may_begin=lambda: term.lasts,
             stop_reusing_connections=client.stop_reusing_connections,
         )
-        self._told = self._engine.width
+        self._sent_width = self._engine.width
 
     def take(self, frame: bytes | None) -> None:
         """Act on a frame of the coordinator; None says that no more will come."""
@@ -131,7 +131,7 @@ class Sender:
                 self._leases.put_nowait(Lease(read_lease(content)))
             case FrameKind.LEASE:
                 self._leases.put_nowait(None)
-                self._last.set()
+                self._no_more_leases.set()
             case FrameKind.RENEW:
                 self._term.renew(read_renewal(content))
             case FrameKind.DISTRUST:
@@ -139,24 +139,24 @@ class Sender:
             case FrameKind.HALT:
                 self._stop.set()
                 self._leases.put_nowait(None)
-                self._last.set()
+                self._no_more_leases.set()
             case _:
                 raise ValueError(f"a sender is not sent {kind}")
 
     def suspect(self, connection: int) -> None:
-        """Doubt what a connection brought lately; see :meth:`LocalEngine.suspect`."""
+        """Doubt the recent answers of a connection; see :meth:`LocalEngine.suspect`."""
         self._engine.suspect(connection)
 
     async def work(self) -> None:
-        """Send until no more will come and all is reported."""
+        """Send until no more leases will come and all rows are reported."""
         try:
-            verdict = await self._engine.send(self._granted(), self._report, self._stop)
+            verdict = await self._engine.send(self._take_leases(), self._report, self._stop)
         finally:
-            # Whatever went wrong: each answer told now is a row less uncertain.
+            # Whatever went wrong: each outcome reported now is a row less uncertain.
             self._flush()
         if verdict is not None:
             self._write(stopped_frame(verdict))
-        await self._last.wait()
+        await self._no_more_leases.wait()
         while not self._leases.empty():
             if (lease := self._leases.get_nowait()) is not None:
                 self._write(
@@ -164,7 +164,7 @@ class Sender:
                 )
         self._write(make_frame(FrameKind.END))
 
-    async def _granted(self) -> AsyncIterator[Lease]:
+    async def _take_leases(self) -> AsyncIterator[Lease]:
         while (lease := await self._leases.get()) is not None:
             yield lease
 
@@ -179,15 +179,15 @@ class Sender:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        if (width := self._engine.width) != self._told:
-            # A width that is tried shows what it brings only if there are rows enough to fill it.
-            self._told = width
+        if (width := self._engine.width) != self._sent_width:
+            # A width that is tried can be measured only if there are rows enough to fill it.
+            self._sent_width = width
             self._write(width_frame(width))
         if self._reported:
             self._write(outcomes_frame(self._reported))
             self._reported = []
 
-    def _tell(self, event: Event) -> None:
+    def _send_event(self, event: Event) -> None:
         self._write(event_frame(event))
 
 
@@ -197,16 +197,16 @@ def main() -> int:
     gc.set_threshold(_ALLOCATIONS)
     if len(sys.argv) > 1 and not _is_alive(int(sys.argv[1])):
         return 0
-    # Whoever stops a service tells all of its processes, as systemd does. A sender ends when its
-    # coordinator has no more for it, or is gone: else the answers to what is in flight were lost.
+    # A service manager such as systemd signals all processes of a service. A sender ends when its
+    # coordinator ends it, or is gone: else the answers to requests in flight would be lost.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # Not buffered: a thread that waits in a buffer's lock keeps the program from ending.
     source = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     sink = sys.stdout.buffer
-    # Whatever else prints must not get among the frames.
+    # Other output, as of print, must not get among the frames.
     sys.stdout = sys.stderr
-    first = _read(source)
+    first = _read_frame(source)
     if first is None:
         return 0
     _, content = parse_frame(first)
@@ -247,7 +247,7 @@ def _is_alive(pid: int) -> bool:
 
 
 class _ParentedTerm(LeaseTerm):
-    """A term that is over, too, once the process's parent has changed, so that it is gone."""
+    """A term that is also over once the process's parent has changed: the first one is gone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ async def _serve(setup: bytes, source: RawIOBase, write: Write) -> None:
         def listen() -> None:
             frame: bytes | None = b""
             while frame is not None:
-                frame = _read(source)
+                frame = _read_frame(source)
                 with contextlib.suppress(RuntimeError):  # all is done, and the loop closed
                     loop.call_soon_threadsafe(sender.take, frame)
 
@@ -282,13 +282,13 @@ async def _serve(setup: bytes, source: RawIOBase, write: Write) -> None:
         await sender.work()
 
 
-def _read(source: RawIOBase) -> bytes | None:
+def _read_frame(source: RawIOBase) -> bytes | None:
     """The next frame; None where the other end is gone."""
-    head = _exactly(source, HEAD)
-    return None if head is None else _exactly(source, frame_length(head))
+    head = _read_exactly(source, HEAD)
+    return None if head is None else _read_exactly(source, frame_length(head))
 
 
-def _exactly(source: RawIOBase, size: int) -> bytes | None:
+def _read_exactly(source: RawIOBase, size: int) -> bytes | None:
     parts: list[bytes] = []
     while size and (part := source.read(size)):
         parts.append(part)

@@ -21,7 +21,7 @@ from importer.errors import ServiceError, UsageError
 from importer.journal.journal import Journal
 from importer.model import Outcome, Request, Status
 from importer.sending import cluster as cluster_module
-from importer.sending.cluster import PlacedSender, SessionError, cluster_senders
+from importer.sending.cluster import SenderActor, SessionError, cluster_senders
 from importer.sending.coordinator import coordinate
 from importer.sending.frames import (
     FrameKind,
@@ -121,7 +121,7 @@ def test_every_row_is_sent_once_and_the_key_is_the_workers_own(
     assert ending == Ending(End.FINISHED)
     assert sending.counts[Status.CREATED] == len(log) == 600
     assert len({request.sha256 for request in log}) == 600
-    assert any(b"PlacedSender" in spec and b"base_url" in spec for spec in graph)
+    assert any(b"SenderActor" in spec and b"base_url" in spec for spec in graph)
     for key in (KEY, target.api_key.reveal()):
         assert not any(key.encode() in spec for spec in graph)
 
@@ -237,7 +237,7 @@ def test_a_worker_of_another_version_is_refused_by_name(
 
 
 def test_too_few_workers_are_an_error(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_module, "REACH", 0.5)
+    monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.5)
     with pytest.raises(ServiceError, match="has 2 workers, and 3 are needed"):
         place(cluster.scheduler_address, 3)
 
@@ -258,7 +258,7 @@ def test_a_worker_of_another_customer_is_refused(cluster: Any) -> None:
 def test_a_scheduler_out_of_reach_stops_the_run_and_leaves_all_pending(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cluster_module, "REACH", 0.5)
+    monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.5)
     Path("leads.csv").write_text("name\nKovács János\nNagy Éva\n", "utf-8")
     Path("leads.yaml").write_text("version: 1\nform:\n  name: {column: name}\n", "utf-8")
     address = "tcp://127.0.0.1:1"
@@ -311,7 +311,7 @@ def term(clock: float) -> bytes:
     return renewal_frame(clock + 60)
 
 
-async def settled(sender: PlacedSender, session: str, rows: int) -> list[Outcome]:
+async def settled(sender: SenderActor, session: str, rows: int) -> list[Outcome]:
     """The outcomes of so many rows."""
     had, found = 0, list[Outcome]()
     while len(found) < rows:
@@ -332,10 +332,10 @@ def own_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own_key")
 def test_what_is_pushed_again_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(cluster_module, "ABANDONED_SECONDS", 0.5)
 
     async def main(setup: bytes) -> list[Outcome]:
-        sender = PlacedSender(setup)
+        sender = SenderActor(setup)
         session, clock = await sender.hello()
         for _ in range(3):
             await sender.push(session, 1, term(clock) + lease(2, 3))
@@ -362,7 +362,7 @@ def test_what_is_pushed_again_is_not_sent_again(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("own_key")
 def test_frames_are_kept_until_they_are_known_to_have_arrived() -> None:
     async def main(setup: bytes) -> None:
-        sender = PlacedSender(setup)
+        sender = SenderActor(setup)
         session, clock = await sender.hello()
         await sender.push(session, 1, term(clock) + lease(2))
         first = await sender.collect(session, 0)
@@ -380,10 +380,10 @@ def test_frames_are_kept_until_they_are_known_to_have_arrived() -> None:
 
 @pytest.mark.usefixtures("own_key")
 def test_a_sender_that_nobody_asks_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_module, "PATIENCE", 0.3)
+    monkeypatch.setattr(cluster_module, "ABANDONED_SECONDS", 0.3)
 
     async def main(setup: bytes) -> None:
-        sender = PlacedSender(setup)
+        sender = SenderActor(setup)
         session, clock = await sender.hello()
         await sender.push(session, 1, term(clock) + lease(*range(2, 102)))
         async with asyncio.timeout(20):
@@ -402,7 +402,7 @@ def test_a_sender_whose_coordinator_had_no_word_of_it_for_long_sends_nothing() -
     """As one does that was frozen, with what it was pushed meanwhile, and woke up."""
 
     async def main(setup: bytes, count: Callable[[], int]) -> list[Outcome]:
-        sender = PlacedSender(setup)
+        sender = SenderActor(setup)
         session, clock = await sender.hello()
         await sender.push(session, 1, renewal_frame(clock) + lease(2, 3))
         _, _, later = await sender.collect(session, 0)
@@ -425,4 +425,4 @@ def test_a_worker_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     setup = setup_of(target, Pace(1), POLICY, keyless=True)
     assert b'"k"' not in setup
     with pytest.raises(UsageError, match="VCC_API_KEY is not set in its environment"):
-        asyncio.run(PlacedSender(setup).hello())
+        asyncio.run(SenderActor(setup).hello())
