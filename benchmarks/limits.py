@@ -23,7 +23,7 @@ from importer.journal.journal import Journal
 from importer.mapping.bound import BoundMapping
 from importer.mapping.load import load_mapping
 from importer.model import Lease, Outcome, Request, Status, Stop
-from importer.pipeline.examine import Examination, Look, open_incoming
+from importer.pipeline.examine import Examination, ExaminationOptions, open_incoming
 from importer.sending.coordinator import coordinate
 from importer.sending.loop import run_loop
 from importer.sending.protocol import Report
@@ -39,7 +39,7 @@ def main() -> None:
     copy = folder / "limits.parquet"
     mapping = load_mapping(MAPPING)
     with open_incoming(file, mapping, SourceOptions()) as source:
-        examination = Examination(source.info, mapping, Look(copy))
+        examination = Examination(source.info, mapping, ExaminationOptions(copy))
         examination.read(source)
     prepared: list[float] = []
     recorded: dict[int, list[float]] = {width: [] for width in _WIDTHS}

@@ -24,7 +24,7 @@ from benchmarks.measuring import table
 from importer.mapping.load import load_mapping
 from importer.model import Severity
 from importer.pipeline.edits import EditLog
-from importer.pipeline.examine import Look
+from importer.pipeline.examine import ExaminationOptions
 from importer.pipeline.plan import check
 from importer.pipeline.recheck import Recheck
 from importer.settings import SourceOptions
@@ -66,7 +66,9 @@ def _measure(folder: Path, count: int, rounds: int) -> tuple[dict[str, list[floa
     leads = write_csv(folder / "leads.csv", count, FAULTS)
     mapping, path = load_mapping(MAPPING), folder / "edits.jsonl"
     found: dict[str, list[float]] = {}
-    with Recheck(leads, mapping, SourceOptions(), Look(folder / "copy.parquet")) as recheck:
+    with Recheck(
+        leads, mapping, SourceOptions(), ExaminationOptions(folder / "copy.parquet")
+    ) as recheck:
         log = EditLog(path, HEADERS, recheck.batches)
         first = recheck.check(log.overlay)
         wrong = [

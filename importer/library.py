@@ -46,7 +46,7 @@ from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, BegunByEarlierVersion, PlanDiffers
 from importer.pipeline.edits import Edit, EditLog, EditRefused, Op, Overlay
-from importer.pipeline.examine import COPY, Look
+from importer.pipeline.examine import COPY, ExaminationOptions
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
 from importer.pipeline.glimpse import original_rows as original_rows_in
@@ -80,7 +80,7 @@ from importer.pipeline.running import (
     run_until_stopped,
     start,
 )
-from importer.pipeline.summary import about_run
+from importer.pipeline.summary import run_dir_command
 from importer.pipeline.verify import SAMPLE, Verification
 from importer.pipeline.verify import verify as read_sample_back
 from importer.settings import Destination, Pace, RunSettings, SourceOptions, Target
@@ -382,7 +382,9 @@ def check(
         gate = fetch_gate(loaded, target, how) if target is not None else None
         warnings = _look_back(seen, loaded, destination, how)
         with _copy_path(log) as copy:
-            look = Look(copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate)
+            look = ExaminationOptions(
+                copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate
+            )
             look = replace(look, remarks=warnings)
             how_read = reading or SourceOptions()
             return pipeline.check(incoming, loaded, how_read, look=look, edits=_edits(edits))
@@ -409,7 +411,7 @@ def recheck(
     """
     loaded, seen = _loaded(mapping), Seen()
     warnings = _look_back(seen, loaded, destination, settings or RunSettings())
-    look = Look(copy, seen=seen, remarks=warnings, **options)
+    look = ExaminationOptions(copy, seen=seen, remarks=warnings, **options)
     return Recheck(_incoming(file), loaded, reading or SourceOptions(), look)
 
 
@@ -844,8 +846,8 @@ def _target_of(past: PastRun, command: str = "resume") -> Target:
     if past.sandbox is not None:
         raise UsageError(
             f"{past.directory.path} was a rehearsal: the sandbox it was sent to must run again",
-            f"Use {about_run(command, past.directory.path, past.description.settings)}, or name a "
-            "target.",
+            f"Use {run_dir_command(command, past.directory.path, past.description.settings)},"
+            " or name a target.",
         )
     customer, key = credentials(None, None, environment())
     return Target(past.base_url, past.project, customer, key, past.ca_file)

@@ -16,7 +16,7 @@ from importer.errors import RunInterruptedError
 from importer.mapping.load import load_mapping
 from importer.model import Checkup
 from importer.pipeline.edits import EditLog, EditRefused, Overlay
-from importer.pipeline.examine import Look
+from importer.pipeline.examine import ExaminationOptions
 from importer.pipeline.recheck import Recheck, Rechecked
 from importer.settings import SourceOptions
 from tests.support.examples import examples
@@ -55,7 +55,9 @@ def write_list(path: Path, rows: Sequence[Sequence[str]]) -> Path:
 
 def opened(leads: Path) -> Recheck:
     mapping = load_mapping(leads.with_name("m.yaml"))
-    return Recheck(leads, mapping, SourceOptions(), Look(leads.with_name("copy.parquet")))
+    return Recheck(
+        leads, mapping, SourceOptions(), ExaminationOptions(leads.with_name("copy.parquet"))
+    )
 
 
 def log_of(recheck: Recheck, leads: Path) -> EditLog:
@@ -166,7 +168,7 @@ def test_edits_of_another_list_are_refused_and_do_no_harm(leads: Path) -> None:
             other,
             load_mapping(leads.with_name("m.yaml")),
             SourceOptions(),
-            Look(leads.with_name("o.parquet")),
+            ExaminationOptions(leads.with_name("o.parquet")),
         ) as theirs:
             strange = EditLog(leads.with_name("strange.jsonl"), HEADERS, theirs.batches)
             strange.set_cell(80, NAME, "x", "y")

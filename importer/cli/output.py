@@ -38,7 +38,7 @@ from importer.model import (
     Waiting,
 )
 from importer.pipeline.rundir import log_marks
-from importer.pipeline.summary import run_like
+from importer.pipeline.summary import rerun_command
 from importer.reports.content import count
 
 if TYPE_CHECKING:
@@ -499,7 +499,7 @@ def _lines(result: RunResult, anew: Sequence[str]) -> Iterator[str]:
     if summary.counts.get(Status.UNCERTAIN):
         yield f"To settle uncertain rows: {how_to_settle(directory.path, summary.settings)}"
     if summary.counts.get(Status.INVALID) or summary.counts.get(Status.REJECTED):
-        mended = run_like(
+        mended = rerun_command(
             directory.path / "failures.xlsx",
             summary.mapping["path"],
             summary.target,

@@ -38,7 +38,7 @@ from importer.cli.signals import SIGNALS
 from importer.cli.target import past_target
 from importer.errors import ServiceError, UsageError
 from importer.model import Status
-from importer.pipeline.summary import about_run
+from importer.pipeline.summary import run_dir_command
 from importer.reports.content import count
 from importer.settings import A_YEAR, SETTINGS
 
@@ -158,7 +158,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
                 given = [*anew, *repeated_options(name, {"plan_id", "again", "limit", "canary"})]
                 if approval.max_age != Approval().max_age:
                     given += ["--max-age", f"{approval.max_age:.0f}s"]
-                again = about_run(name, run_dir, past.description.settings, *given)
+                again = run_dir_command(name, run_dir, past.description.settings, *given)
                 error.hint = "\n".join(filter(None, (error.hint, f"Then go on with: {again}")))
                 raise
         code = received() or result.summary.exit_code
@@ -278,7 +278,7 @@ def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, 
         elif findings.settles_in:
             say(f"A late request may still arrive: look again in {findings.settles_in:.0f} s.")
         else:
-            say(f"To send them: {about_run('reconcile', run_dir, settings, '--release')}")
+            say(f"To send them: {run_dir_command('reconcile', run_dir, settings, '--release')}")
             say(f"and then: {resume_command(run_dir)}")
     if findings.released:
         say(f"To send pending rows: {resume_command(run_dir)}")

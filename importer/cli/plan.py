@@ -40,7 +40,7 @@ from importer.cli.target import (
     run_target,
 )
 from importer.files import WorkingFolder
-from importer.pipeline.summary import about_run
+from importer.pipeline.summary import run_dir_command
 from importer.settings import PROBLEM_CAP
 
 if TYPE_CHECKING:
@@ -158,4 +158,4 @@ def _lines(result: PlanResult, text: str) -> Iterator[str]:
         yield "No row of it would be sent."
         return
     yield "To send it, five records first, which are read back and compared:"
-    yield f"  {about_run('apply', result.directory.path, plan.settings, *words)}"
+    yield f"  {run_dir_command('apply', result.directory.path, plan.settings, *words)}"

@@ -48,13 +48,13 @@ from importer.operations.ledger import (
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Admission, Job, Run, RunResult
-from importer.pipeline.approve import ANY_PLAN, Approval, Pending, rows_named
+from importer.pipeline.approve import ANY_PLAN, Approval, PendingRows, rows_named
 from importer.pipeline.plan import PlanResult, planned, rows_sent
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.recover import PastRun, past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, StopSwitch
-from importer.pipeline.summary import Description, plan_without
+from importer.pipeline.summary import Description, plan_command_without
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.survey.duplicates import FileKeys, FirstOccurrences, Seen, row_of
 
@@ -152,8 +152,8 @@ def plan(
         register = None
         if job.settings.sandbox is None:
             register = open_.enter_context(_Register(job, guard, control.stop, seen, sends=False))
-        with planned(job, control, seen=seen, register=register) as (line, checkup):
-            return PlanResult(line.plan, line.run.directory, checkup)
+        with planned(job, control, seen=seen, register=register) as (ready_run, checkup):
+            return PlanResult(ready_run.plan, ready_run.run.directory, checkup)
 
 
 def apply(
@@ -390,7 +390,7 @@ def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinis
         way = f"Go on with: {resume_command(past.run_dir)}"
         if run is not None and canary is not None and canary.state is CanaryState.STOPPED:
             # Whoever has mended the mapping would send the rest as it was before.
-            without = plan_without(run.description, [past.run_dir])
+            without = plan_command_without(run.description, [past.run_dir])
             way = (
                 "Its first rows are not in the service as they were sent, or failed. To leave out"
                 f" those that are there: {without}\nTo send its rest as it was planned: "
@@ -553,7 +553,7 @@ def _leads_sent_since(
             for block in own.blocks(_AT_ONCE)
         ]
         with Journal.read(directory.journal) as journal:
-            rows = Pending(directory, journal).among(np.concatenate(shared))
+            rows = PendingRows(directory, journal).among(np.concatenate(shared))
         if rows:
             found.append((other, rows_named(rows)))
     if not found:

@@ -43,11 +43,11 @@ from importer.model import (
 from importer.pipeline.canary import (
     Canary,
     CanaryResult,
-    Created,
+    ComparisonState,
+    CreatedRecord,
     ReadBack,
-    State,
     choose,
-    created_rows,
+    created_records,
     read_back,
 )
 from importer.pipeline.edits import mended_batches
@@ -57,7 +57,13 @@ from importer.pipeline.result_rows import ResultRow, frame_of_rows, result_rows
 from importer.pipeline.results import write_results
 from importer.pipeline.rundir import CANARY, RunDirectory
 from importer.pipeline.running import Control, Listener
-from importer.pipeline.summary import Clock, Description, about_run, plan_without, summarise
+from importer.pipeline.summary import (
+    Clock,
+    Description,
+    plan_command_without,
+    run_dir_command,
+    summarise,
+)
 from importer.sending.coordinator import coordinate
 from importer.sending.local import LocalEngine
 from importer.sending.loop import run_loop
@@ -156,7 +162,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReadyRun:
     """A run that is ready to send: its journal is open, and its plan names its ready records."""
 
     job: Job
@@ -204,25 +210,25 @@ class Register(Protocol):
         """Note, durably, a run that is about to send; where this raises, nothing is sent."""
 
 
-def send_and_finish(line: Line, rows: int, control: Control) -> RunResult:
+def send_and_finish(ready_run: ReadyRun, rows: int, control: Control) -> RunResult:
     """Send what is pending and write the results of all rows.
 
     Raises JournalError or OutputError where the disk fails; both say how to go on.
     """
     try:
-        ending, canary = _Sitting(line, rows, control).send()
-        return replace(finish(line.run, rows, ending), canary=canary)
+        ending, canary = _SendingSession(ready_run, rows, control).send()
+        return replace(finish(ready_run.run, rows, ending), canary=canary)
     except (JournalError, OutputError) as error:
         # Rows were sent: the journal has them, and the files can be made again from it.
         error.exit_code = 3
-        run = line.run
-        resume = about_run("resume", run.directory.path, run.description.settings)
+        run = ready_run.run
+        resume = run_dir_command("resume", run.directory.path, run.description.settings)
         go_on = f"Then go on with: {resume}"
         error.hint = f"{error.hint} {go_on}" if error.hint else go_on
         raise
 
 
-class _Sitting:
+class _SendingSession:
     """What a run sends from one start of the program to its end: its canary, then the rest.
 
     The canary, rows that are sent first and read back, goes through this process and the local
@@ -230,10 +236,11 @@ class _Sitting:
     others send.
     """
 
-    def __init__(self, line: Line, rows: int, control: Control) -> None:
-        self._line, self._rows, self._stop = line, rows, control.stop
-        self._journal, self._ready = line.run.journal, line.run.directory.ready
-        self._limit = line.job.settings.limit
+    def __init__(self, ready_run: ReadyRun, rows: int, control: Control) -> None:
+        self._job, self._run, self._plan = ready_run.job, ready_run.run, ready_run.plan
+        self._rows, self._stop = rows, control.stop
+        self._journal, self._ready = ready_run.run.journal, ready_run.run.directory.ready
+        self._limit = ready_run.job.settings.limit
         self._counts = counts_of(self._journal, rows)
         self._listener = _until_it_fails(control.listener)
 
@@ -243,21 +250,21 @@ class _Sitting:
         ending, result = self._send_canary()
         if ending is None:
             ending = self._send_rest()
-        elapsed = self._line.run.clock.elapsed()
+        elapsed = self._run.clock.elapsed()
         self._journal.set_meta({ENDED_KEY: str(time.time()), "elapsed": str(elapsed)})
         return ending, result
 
     def _send_rest(self) -> Ending:
-        if self._line.job.settings.engine != "local":
-            self._journal.set_meta({LEASED_KEY: self._line.job.settings.engine})
+        if self._job.settings.engine != "local":
+            self._journal.set_meta({LEASED_KEY: self._job.settings.engine})
         with ReadyFile(self._ready) as ready:
             requests = itertools.islice(ready.requests(self._settled()), self._limit)
-            return self._sent(requests, self._line.job)
+            return self._send_requests(requests, self._job)
 
     def _settled(self) -> RowNumbers:
         return np.fromiter(self._journal.settled_rows(), dtype=np.int64)
 
-    def _sent(self, requests: Iterator[Request], job: Job) -> Ending:
+    def _send_requests(self, requests: Iterator[Request], job: Job) -> Ending:
         """Send some records, by the engine that the job's settings ask for."""
 
         def tell(outcomes: Sequence[Outcome]) -> None:
@@ -300,7 +307,7 @@ class _Sitting:
         Gives how the sitting ends with that; None where the rest is to be sent. The result is None
         where there is no canary, or it was not read back.
         """
-        canary = self._canary()
+        canary = self._canary_to_send()
         if canary is None or not canary.chosen:
             return None, None
         if self._stop.reason is not None:
@@ -312,19 +319,19 @@ class _Sitting:
         if most:
             with ReadyFile(self._ready) as ready:
                 chosen = (one for one in ready.requests(self._settled()) if one.row in rows)
-                ending = self._sent(itertools.islice(chosen, most), _locally(self._line.job))
+                ending = self._send_requests(itertools.islice(chosen, most), _locally(self._job))
             if ending.end is not End.FINISHED:
                 return ending, None
         if most < pending:
             return Ending(End.FINISHED), None  # the limit is reached; the next sitting goes on
         if self._limit is not None:
             self._limit -= most
-        return self._read_back(canary)
+        return self._compare_canary(canary)
 
-    def _canary(self) -> Canary | None:
+    def _canary_to_send(self) -> Canary | None:
         """The rows to send first: those of a canary that is not verified yet, or chosen now."""
         noted = Canary.from_meta(self._journal.meta())
-        count = self._line.job.settings.canary
+        count = self._job.settings.canary
         if noted is not None and noted.state is CanaryState.OPEN:
             canary = noted
         elif count is not None:
@@ -336,7 +343,7 @@ class _Sitting:
         if canary.chosen:
             return canary
         count = count or canary.count
-        form = self._line.job.mapping.spec.form
+        form = self._job.mapping.spec.form
         multiple = {name for name, rule in form.items() if rule.multiple}
         with ReadyFile(self._ready) as ready:
             asked = itertools.takewhile(
@@ -349,17 +356,17 @@ class _Sitting:
             self._journal.set_meta(canary.as_meta())
         return canary
 
-    def _read_back(self, canary: Canary) -> tuple[Ending | None, CanaryResult | None]:
+    def _compare_canary(self, canary: Canary) -> tuple[Ending | None, CanaryResult | None]:
         """Compare the canary with what the service has, and write down what came of it."""
         outcomes = sorted(self._journal.entries(choice.row for choice in canary.chosen).values())
         created = [one for one in outcomes if one.status is Status.CREATED]
         with ReadyFile(self._ready) as ready:
-            sent = created_rows(ready.requests(), created)
-        run = self._line.run
+            sent = created_records(ready.requests(), created)
+        run = self._run
         try:
-            records = run_loop(self._asked(sent)) if sent else ()
+            records = run_loop(self._read_records_back(sent)) if sent else ()
         except ServiceError as error:
-            return Ending(End.STOPPED, self._unread(error)), None
+            return Ending(End.STOPPED, self._stop_if_unread(error)), None
         if records is None:
             return Ending(End.INTERRUPTED), None
         failed = [one for one in outcomes if one.status is not Status.CREATED]
@@ -372,16 +379,21 @@ class _Sitting:
         state = CanaryState.STOPPED if faults else CanaryState.EQUAL
         self._journal.set_meta(replace(canary, state=state).as_meta())
         if faults:
-            return Ending(End.STOPPED, self._stop_for(result)), result
-        equal, unverified = result.count(State.EQUAL), result.count(State.UNVERIFIED)
+            return Ending(End.STOPPED, self._stop_if_different(result)), result
+        equal, unverified = (
+            result.count(ComparisonState.EQUAL),
+            result.count(ComparisonState.UNVERIFIED),
+        )
         self._listener(CanaryEqual(len(records), equal, unverified))
         return None, result
 
-    async def _asked(self, sent: Sequence[Created]) -> tuple[ReadBack, ...] | None:
+    async def _read_records_back(
+        self, sent: Sequence[CreatedRecord]
+    ) -> tuple[ReadBack, ...] | None:
         """Read records back; None where the run is to end before they all are."""
         from importer.api.client import Client
 
-        job = self._line.job
+        job = self._job
         pace = replace(job.settings.pace, concurrency=1)
         async with Client(job.target, pace) as client:
             stamp = job.mapping.spec.stamp
@@ -396,7 +408,7 @@ class _Sitting:
                         task.cancel()
                     await asyncio.gather(reading, halt, return_exceptions=True)
 
-    def _unread(self, error: ServiceError) -> Stop:
+    def _stop_if_unread(self, error: ServiceError) -> Stop:
         """Why nothing more is sent where the service does not let the canary be read back."""
         lines = [error.hint] if error.hint else []
         lines.append("The first rows are read back before all else when you go on.")
@@ -404,25 +416,25 @@ class _Sitting:
             lines += [
                 "If the service never lets records be read, plan the list without the rows that"
                 " are there, and apply that plan without --canary:",
-                f"  {plan_without(self._described(), self._excepted())}",
+                f"  {plan_command_without(self._description_now(), self._excepted())}",
             ]
         why = f"the first rows are sent, and could not be read back yet: {error.message}"
         return Stop(CANARY_UNREAD, why, "\n".join(lines))
 
-    def _stop_for(self, result: CanaryResult) -> Stop:
+    def _stop_if_different(self, result: CanaryResult) -> Stop:
         """Why the rest is not sent, and the commands to go on with."""
-        run = self._line.run
+        run = self._run
         stay = sum(one.status is not Status.REJECTED for one in result.failed)
         stay += len({one.row for one in result.records})
         lines = [f"All that was compared: {run.directory.path / CANARY}"]
         if stay:
             lines.append(f"Records cannot be deleted: {stay:,} stay as they are.")
         if self._counts[Status.PENDING]:
-            description = self._described()
-            anyway = about_run("apply", run.directory.path, description.settings)
+            description = self._description_now()
+            anyway = run_dir_command("apply", run.directory.path, description.settings)
             lines += [
                 "If it is the mapping: mend it, and plan the list without the rows that are there:",
-                f"  {plan_without(description, self._excepted())}",
+                f"  {plan_command_without(description, self._excepted())}",
                 "If it is right as it is, send the rest in spite of it:",
                 f"  {anyway}",
             ]
@@ -430,17 +442,17 @@ class _Sitting:
         why = f"of the first rows {', '.join(result.faults)}; {what}"
         return Stop(CANARY_STOP, why, "\n".join(lines))
 
-    def _described(self) -> Description:
+    def _description_now(self) -> Description:
         """The run, with as whom the service was spoken to last: maybe not as whom it began."""
-        target = self._line.job.target
-        return self._line.run.description.but(
+        target = self._job.target
+        return self._run.description.with_settings(
             customer=target.customer, api_key_file=json_value(target.api_key_file)
         )
 
     def _excepted(self) -> list[Path]:
         """The runs that a plan of what was not sent leaves out."""
-        before = [Path(one["run_dir"]) for one in self._line.plan.excepted]
-        return [*before, self._line.run.directory.path]
+        before = [Path(one["run_dir"]) for one in self._plan.excepted]
+        return [*before, self._run.directory.path]
 
 
 def _locally(job: Job) -> Job:

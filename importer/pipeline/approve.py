@@ -29,7 +29,7 @@ from importer.pipeline.planfile import PlanFile, content_id, intact_plan
 from importer.pipeline.preflight import CALLDATE, compare_again
 from importer.pipeline.ready import ReadyFile, RowNumbers
 from importer.pipeline.rundir import RunDirectory
-from importer.pipeline.summary import Description, describe_target, plan_without
+from importer.pipeline.summary import Description, describe_target, plan_command_without
 from importer.settings import A_YEAR, Number, RunSettings, Target, checked
 from importer.sources.snapshot import Snapshot
 from importer.survey.expected import Expected
@@ -51,7 +51,8 @@ class BegunByEarlierVersion(UsageError):  # noqa: N818 - as above
             f"{run_dir}: {description.run_id} was begun by an earlier version of vcc-importer,"
             " which kept no ready records: this version cannot send its rows",
             "Finish it with the version that began it (summary.json says which, under versions)."
-            f" Or plan the rows that were not sent: {plan_without(description, [run_dir])}\n"
+            " Or plan the rows that were not sent: "
+            f"{plan_command_without(description, [run_dir])}\n"
             "Its results can be reported, reconciled and marked with this version.",
         )
 
@@ -137,7 +138,7 @@ def approved(
         # Without its parts as they were, nothing more can be said of it.
         raise _refused(run, plan, differences, other=bool(other))
     sent = register.compare(plan) if register is not None else ()
-    mapping, pending = load_mapping(where.mapping), Pending(where, run.journal)
+    mapping, pending = load_mapping(where.mapping), PendingRows(where, run.journal)
     notes: list[str] = []
     differences += _excepted_since(plan, pending)
     differences += _listed_since(plan, mapping, pending, notes)
@@ -184,7 +185,7 @@ def _refused(
         if BEGUN_KEY in run.journal.meta():
             # Planned as it was, the list would be refused, or sent a second time.
             excepted, what = [*excepted, where], "the rows that were not sent"
-        again = plan_without(run.description, excepted)
+        again = plan_command_without(run.description, excepted)
         if plan is not None and plan.again is not None:
             again += " --again"
         hint = f"Restore what differs. Or plan {what}: {again}"
@@ -248,7 +249,7 @@ def _span(length: timedelta) -> str:
     return f"{seconds:g} seconds"
 
 
-class Pending:
+class PendingRows:
     """The rows of a plan that are still to be sent, gone through as often as they are needed."""
 
     def __init__(self, where: RunDirectory, journal: Journal) -> None:
@@ -277,7 +278,7 @@ class Pending:
             yield from ready.requests(self._settled)
 
 
-def _excepted_since(plan: PlanFile, pending: Pending) -> Iterator[str]:
+def _excepted_since(plan: PlanFile, pending: PendingRows) -> Iterator[str]:
     """Rows that a run which the plan leaves out has sent since."""
     for one in plan.excepted:
         directory = RunDirectory(Path(one["run_dir"]))
@@ -291,7 +292,7 @@ def _excepted_since(plan: PlanFile, pending: Pending) -> Iterator[str]:
 
 
 def _listed_since(
-    plan: PlanFile, mapping: LoadedMapping, pending: Pending, notes: list[str]
+    plan: PlanFile, mapping: LoadedMapping, pending: PendingRows, notes: list[str]
 ) -> Iterator[str]:
     """Rows with numbers that a do-not-call list has got since; what cannot be read is noted."""
     if not plan.do_not_call:
@@ -318,7 +319,7 @@ def _listed_since(
             )
 
 
-def _past_callbacks(mapping: LoadedMapping, pending: Pending) -> Iterator[str]:
+def _past_callbacks(mapping: LoadedMapping, pending: PendingRows) -> Iterator[str]:
     """Call-backs whose time has come and gone."""
     spec = mapping.spec
     placed = [rule for rule in spec.placed_rules() if rule.path == ("disposition", "next_calldate")]

@@ -1,11 +1,11 @@
 """Records read back from the service and compared with what was sent: the first rows, or a sample.
 
-:func:`choose` says which rows of a plan are worth sending first, :class:`Comparison` compares one
-body with the record that the service gives back, and :func:`read_back` asks the service for
-records, one after another. :class:`Canary` is what a journal notes of rows that are sent first, and
-:class:`CanaryResult` what came of them. Nothing here sends a record.
+:func:`choose` says which rows of a plan are worth sending first, :class:`RecordComparison` compares
+one body with the record that the service gives back, and :func:`read_back` asks the service for
+records, one after another. :class:`Canary` is the journal's note of the rows that are sent first,
+and :class:`CanaryResult` how they compare. Nothing here sends a record.
 
-What is compared, and how:
+The rules of comparison:
 
 - A field is *equal*, *different*, or *unverified*: the service does not give it back, or in a form
   that is not understood. Unverified is never equal.
@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds for which a record that is not found is asked for again."""
-LOOKS_PER_SECOND = 10.0
+READS_PER_SECOND = 10.0
 """How many records are asked for in a second where a run has no rate of its own."""
 
 _MOST_SHAPES = 4096
 """Bodies of so many kinds are candidates; beyond them only those that bring something new."""
-_LOOK_AGAIN = 1.0
+_RETRY_SECONDS = 1.0
 """Seconds between two looks for records that were not found."""
 _MOST_DIGITS = 18
 """Longer ids are none of the service's."""
@@ -112,7 +112,7 @@ class _Candidates:
         self._longest: dict[str, tuple[int, _Shape]] = {}
         self._first: int | None = None
         self._last: tuple[int, _Shape] | None = None
-        self._drawn = Draw(count, "canary")
+        self._sample = RowSample(count, "canary")
 
     def add(self, row: int, body: Mapping[str, Any]) -> None:
         """Take in the next row."""
@@ -142,7 +142,7 @@ class _Candidates:
             self._longest[name] = row, shape
         self._first = row if self._first is None else self._first
         self._last = row, shape
-        self._drawn.add(row)
+        self._sample.add(row)
 
     def _add_shape(self, row: int, shape: _Shape) -> None:
         paths = _paths(shape)
@@ -185,8 +185,8 @@ class _Candidates:
                 one.difference_update(new)
             chosen.add(row)
             yield Choice(row, tuple(sorted(new)))
-        drawn = [row for row in self._drawn.rows() if row not in chosen]
-        yield from (Choice(row, ()) for row in drawn[: self._count - len(chosen)])
+        sample = [row for row in self._sample.rows() if row not in chosen]
+        yield from (Choice(row, ()) for row in sample[: self._count - len(chosen)])
 
 
 _Shape = tuple[Any, ...]
@@ -209,7 +209,7 @@ def _paths(shape: _Shape) -> frozenset[str]:
     )
 
 
-class Draw:
+class RowSample:
     """A sample of rows that looks random and is the same each time; one pass, bounded memory.
 
     Those are drawn whose number, hashed with `seed`, comes first.
@@ -239,7 +239,7 @@ class Draw:
 # One record compared.
 
 
-class State(StrEnum):
+class ComparisonState(StrEnum):
     """What comparing a field has shown."""
 
     EQUAL = "equal"
@@ -259,10 +259,10 @@ class FieldComparison:
     path: str
     sent: str
     read_back: str | None
-    state: State
+    state: ComparisonState
 
 
-class Comparison:
+class RecordComparison:
     """Compares bodies with records of one project.
 
     The project must have been fetched after the bodies were sent: they may have made new values.
@@ -272,7 +272,7 @@ class Comparison:
     def __init__(self, project: Project, stamp: str | None = None) -> None:
         self._fields = {field.name: field for field in project.fields}
         self._values = {
-            field.name: _Values(field)
+            field.name: _FieldValues(field)
             for field in project.fields
             if field.type in {FieldType.SIMPLE, FieldType.MULTIPLE}
         }
@@ -293,14 +293,14 @@ class Comparison:
         for name in sorted(form, key=lambda name: name != self._stamp):  # stable: the rest as it is
             path, sent = f"form.{name}", form[name]
             if not isinstance(data, dict):
-                yield FieldComparison(path, str(sent), None, State.UNVERIFIED)
+                yield FieldComparison(path, str(sent), None, ComparisonState.UNVERIFIED)
             elif (values := self._values.get(name)) is not None:
                 yield values.compare(path, sent, data.get(name))
             else:
                 yield _text(path, sent, data.get(name))
 
 
-class _Values:
+class _FieldValues:
     """The values of a simple or multiple field, to know by name or valueid."""
 
     def __init__(self, field: Field) -> None:
@@ -318,8 +318,8 @@ class _Values:
         shown = "|".join(map(self._show, wanted)) or str(sent)
         if found is None:
             unknown = orjson.dumps(read_back).decode()
-            return FieldComparison(path, shown, unknown, State.UNVERIFIED)
-        state = State.EQUAL if set(wanted) == set(found) else State.DIFFERENT
+            return FieldComparison(path, shown, unknown, ComparisonState.UNVERIFIED)
+        state = ComparisonState.EQUAL if set(wanted) == set(found) else ComparisonState.DIFFERENT
         return FieldComparison(path, shown, "|".join(map(self._show, found)) or None, state)
 
     def _sent(self, value: Any) -> list[int | str]:
@@ -327,9 +327,9 @@ class _Values:
         if not isinstance(value, str):
             return [value]
         pieces = _pieces(value) if self._multiple else [value] if value.strip() else []
-        return list(dict.fromkeys(map(self._kept, pieces)))
+        return list(dict.fromkeys(map(self._stored_as, pieces)))
 
-    def _kept(self, text: str) -> int | str:
+    def _stored_as(self, text: str) -> int | str:
         """The value as which the service keeps a text that was sent."""
         if text in self._ids:
             return self._value(text)
@@ -386,8 +386,8 @@ def _disposition(disposition: Mapping[str, Any], events: Any) -> Iterator[FieldC
     """A disposition against the event that shows it, if any event shows one."""
     listed = events if isinstance(events, list) else []
     shown = [one for one in listed if isinstance(one, dict) and one.get("dispositionid")]
-    wanted = _plain(disposition.get("dispositionid"))
-    same = [one for one in shown if _plain(one["dispositionid"]) == wanted]
+    wanted = _plain_text(disposition.get("dispositionid"))
+    same = [one for one in shown if _plain_text(one["dispositionid"]) == wanted]
     yield from _parts(disposition, next(iter(same or shown), None), "disposition.")
 
 
@@ -397,19 +397,19 @@ def _parts(parts: Mapping[str, Any], read_back: Any, prefix: str) -> Iterator[Fi
         if isinstance(read_back, dict) and name in read_back:
             yield _text(f"{prefix}{name}", sent, read_back[name])
         else:
-            yield FieldComparison(f"{prefix}{name}", str(sent), None, State.UNVERIFIED)
+            yield FieldComparison(f"{prefix}{name}", str(sent), None, ComparisonState.UNVERIFIED)
 
 
 def _text(path: str, sent: Any, read_back: Any) -> FieldComparison:
-    found = "" if read_back is None else _plain(read_back)
+    found = "" if read_back is None else _plain_text(read_back)
     if found is None:
         unknown = orjson.dumps(read_back).decode()
-        return FieldComparison(path, str(sent), unknown, State.UNVERIFIED)
-    state = State.EQUAL if found == str(sent) else State.DIFFERENT
+        return FieldComparison(path, str(sent), unknown, ComparisonState.UNVERIFIED)
+    state = ComparisonState.EQUAL if found == str(sent) else ComparisonState.DIFFERENT
     return FieldComparison(path, str(sent), None if read_back is None else found, state)
 
 
-def _plain(value: Any) -> str | None:
+def _plain_text(value: Any) -> str | None:
     """A text, or a number as text; None where it is neither."""
     if isinstance(value, str):
         return value
@@ -431,7 +431,7 @@ def _number(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class CreatedRecord:
     """A row that the service has, by the numberid that it gave, and the body that was sent."""
 
     row: int
@@ -439,14 +439,16 @@ class Created:
     body: bytes
 
 
-def created_rows(requests: Iterable[Request], outcomes: Iterable[Outcome]) -> list[Created]:
+def created_records(
+    requests: Iterable[Request], outcomes: Iterable[Outcome]
+) -> list[CreatedRecord]:
     """The records of created rows with their bodies, in the order of `requests`; one pass.
 
     A row for which the service gave several numberids is several records.
     """
     wanted = {outcome.row: outcome.numberids for outcome in outcomes}
     return [
-        Created(row, numberid, body)
+        CreatedRecord(row, numberid, body)
         for row, body in requests
         if row in wanted
         for numberid in wanted[row]
@@ -467,16 +469,16 @@ class ReadBack:
     @property
     def differences(self) -> tuple[FieldComparison, ...]:
         """What is not as it was sent."""
-        return tuple(field for field in self.fields if field.state is State.DIFFERENT)
+        return tuple(field for field in self.fields if field.state is ComparisonState.DIFFERENT)
 
-    def count(self, state: State) -> int:
+    def count(self, state: ComparisonState) -> int:
         """How many parts are in this state."""
         return sum(field.state is state for field in self.fields)
 
 
 async def read_back(
     client: Client,
-    created: Sequence[Created],
+    created: Sequence[CreatedRecord],
     *,
     stamp: str | None = None,
     rate: float | None = None,
@@ -486,20 +488,20 @@ async def read_back(
     """Ask for the project, then for every record, and compare; in the order of `created`.
 
     The `listener` is told of each record once it was compared. One request after the other, no more
-    than `rate` begin in a second (None: :data:`LOOKS_PER_SECOND`, which is the most). Records that
+    than `rate` begin in a second (None: :data:`READS_PER_SECOND`, which is the most). Records that
     the service does not know yet are asked for again, for `patience` seconds in all. Raises
     ServiceError where the service refuses, or trouble does not pass.
     """
-    pace = _Pace(min(rate or LOOKS_PER_SECOND, LOOKS_PER_SECOND))
+    pace = _EvenPace(min(rate or READS_PER_SECOND, READS_PER_SECOND))
     await pace.next()
-    comparison = Comparison(await client.project(patient=True), stamp)
+    comparison = RecordComparison(await client.project(patient=True), stamp)
     found: dict[int, ReadBack] = {}
     missing = dict(enumerate(created))
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
     while True:
         for place, one in list(missing.items()):
-            fields = await _asked(client, one, comparison, pace)
+            fields = await _read_and_compare(client, one, comparison, pace)
             if fields is not None:
                 found[place] = ReadBack(one.row, one.numberid, fields)
                 listener(found[place])
@@ -507,27 +509,27 @@ async def read_back(
         left = until - loop.time()
         if not missing or left <= 0:
             break
-        await asyncio.sleep(min(_LOOK_AGAIN, left))
+        await asyncio.sleep(min(_RETRY_SECONDS, left))
     for place, one in missing.items():
-        lost = FieldComparison("record", one.numberid, None, State.DIFFERENT)
+        lost = FieldComparison("record", one.numberid, None, ComparisonState.DIFFERENT)
         found[place] = ReadBack(one.row, one.numberid, (lost,))
         listener(found[place])
     return tuple(found[place] for place in range(len(created)))
 
 
-async def _asked(
-    client: Client, created: Created, comparison: Comparison, pace: _Pace
+async def _read_and_compare(
+    client: Client, created: CreatedRecord, comparison: RecordComparison, pace: _EvenPace
 ) -> tuple[FieldComparison, ...] | None:
     """A record compared; None where the service has none."""
     numberid = _number(created.numberid)
     if numberid is None:  # nothing to ask for
-        return (FieldComparison("record", created.numberid, None, State.UNVERIFIED),)
+        return (FieldComparison("record", created.numberid, None, ComparisonState.UNVERIFIED),)
     await pace.next()
     record = await client.record(numberid)
     return None if record is None else comparison.compare(created.body, record)
 
 
-class _Pace:
+class _EvenPace:
     """Lets so many requests begin in a second, evenly."""
 
     def __init__(self, rate: float) -> None:
@@ -540,9 +542,9 @@ class _Pace:
         self._next = max(self._next, loop.time()) + self._between
 
 
-def described(read: Sequence[ReadBack]) -> dict[str, Any]:
+def read_back_json(read: Sequence[ReadBack]) -> dict[str, Any]:
     """What came of reading back, for JSON: counts, then every record with every part."""
-    states = {state.value: sum(one.count(state) for one in read) for state in State}
+    states = {state.value: sum(one.count(state) for one in read) for state in ComparisonState}
     return {
         "records": len(read),
         "records_with_differences": sum(bool(one.differences) for one in read),
@@ -616,7 +618,9 @@ class CanaryResult:
         """What keeps the rest from being sent, in words for people; empty where all is well."""
         different = sum(bool(one.differences) for one in self.records)
         # A record of which nothing can be compared may hold anything.
-        unread = sum(not one.differences and not one.count(State.EQUAL) for one in self.records)
+        unread = sum(
+            not one.differences and not one.count(ComparisonState.EQUAL) for one in self.records
+        )
         found = [
             (different, "is not as it was sent", "are not as they were sent"),
             (unread, "gives nothing back to compare", "give nothing back to compare"),
@@ -627,7 +631,7 @@ class CanaryResult:
         of = len(self.chosen)
         return tuple(f"{n:,} of {of:,} {is_ if n == 1 else are}" for n, is_, are in found if n)
 
-    def count(self, state: State) -> int:
+    def count(self, state: ComparisonState) -> int:
         """How many parts of all records are in this state."""
         return sum(one.count(state) for one in self.records)
 
@@ -640,5 +644,5 @@ class CanaryResult:
                 {"row": one.row, "status": one.status, "code": one.code, "message": one.message}
                 for one in self.failed
             ],
-            **described(self.records),
+            **read_back_json(self.records),
         }

@@ -35,8 +35,8 @@ EXAMPLES = 5
 """Entries that are no numbers, named by row; the others are counted."""
 
 _Identity = tuple[str, int, int, str | None, str | None]
-_REMEMBERED = 4
-_remembered: OrderedDict[_Identity, _Numbers] = OrderedDict()
+_MEMO_SIZE = 4
+_memo: OrderedDict[_Identity, _ListedNumbers] = OrderedDict()
 """Lists that were read by this command, as long as their files stay as they are."""
 
 
@@ -53,7 +53,7 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
+class _ListedNumbers:
     numbers: npt.NDArray[np.int64] = field(repr=False)
     sha256: str
     column: str
@@ -117,20 +117,20 @@ def _mistake(mapping: LoadedMapping, i: int, error: _Unusable) -> str:
     return mapping.mistake(path, str(error))
 
 
-def _read(path: Path, entry: DoNotCall, region: str | None, stop: StopSwitch) -> _Numbers:
+def _read(path: Path, entry: DoNotCall, region: str | None, stop: StopSwitch) -> _ListedNumbers:
     """Read a list, unless this command has done so; a list may serve many files."""
     try:
         stat = path.stat()
         identity = (str(path.absolute()), stat.st_size, stat.st_mtime_ns, entry.column, region)
-        found = _remembered.get(identity)
+        found = _memo.get(identity)
         if found is None:
             with open_source(path, SourceOptions()) as source:
-                found = _Reading(source.info, entry, region).through(source, stop)
+                found = _Reading(source.info, entry, region).read(source, stop)
                 found = replace(found, sha256=source.sha256)
             # Other threads use the memo, too, and may have dropped this list again by now.
-            _remembered[identity] = found
-            while len(_remembered) > _REMEMBERED:
-                _remembered.popitem(last=False)
+            _memo[identity] = found
+            while len(_memo) > _MEMO_SIZE:
+                _memo.popitem(last=False)
     except FileNotFoundError:
         raise _Unusable("file", f"there is no file {path}") from None
     except OSError as error:
@@ -151,13 +151,13 @@ class _Reading:
         self._column = _column(info, entry)
         # Damage is read where no digit was lost: a number too many harms less than one too few.
         self._convert: Converter = phone_converter(region, "digits", repair=True)
-        self._either = partial(possible_numbers, region=region)
+        self._possible_numbers = partial(possible_numbers, region=region)
         self._parts: list[npt.NDArray[np.int64]] = []
         self._examples: list[str] = []
         self._hint: str | None = None
         self._entries = self._unreadable = 0
 
-    def through(self, source: Source, stop: StopSwitch) -> _Numbers:
+    def read(self, source: Source, stop: StopSwitch) -> _ListedNumbers:
         """Read it all; raises _Unusable where no entry is a number."""
         headless = self._number(self._info.headers[self._column])
         if isinstance(headless, int):
@@ -172,17 +172,17 @@ class _Reading:
         told = [p for p in self._info.problems if p.code != "header_unsure"]
         remarks = [replace(p, message=f"{self._entry.file}: {p.message}", row=None) for p in told]
         if self._unreadable:
-            remarks.append(self._unread())
+            remarks.append(self._unreadable_remark())
         numbers = np.unique(np.concatenate(self._parts))
         header = self._info.headers[self._column]
-        return _Numbers(numbers, "", header, self._unreadable, tuple(remarks))
+        return _ListedNumbers(numbers, "", header, self._unreadable, tuple(remarks))
 
     def _add(self, batch: Batch) -> None:
         texts = Cells(batch).texts(self._column)
         codes, entries = distinct(texts)
         found = [self._number(text) if text else 0 for text in entries]
         numbers = [number for number in found if isinstance(number, int) and number]
-        numbers += [number for text in entries for number in self._either(text)]
+        numbers += [number for text in entries for number in self._possible_numbers(text)]
         if numbers:
             self._parts.append(np.array(numbers, dtype=np.int64))
         self._entries += int(not_blank(texts).sum())
@@ -210,7 +210,7 @@ class _Reading:
             f"{', '.join(self._examples)}{hint}"
         )
 
-    def _unread(self) -> Problem:
+    def _unreadable_remark(self) -> Problem:
         more = " …" if self._unreadable > len(self._examples) else ""
         return Problem(
             None,

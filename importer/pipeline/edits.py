@@ -116,7 +116,7 @@ class Edit:
         return about | {"at": self.at}
 
 
-class _Cells(NamedTuple):
+class _CellEdits(NamedTuple):
     """Edits of single cells of a column, no two of the same; in the order of their rows."""
 
     rows: RowNumbers
@@ -133,13 +133,13 @@ class _Cells(NamedTuple):
         held = texts.take(pa.array(places))
         differs = np.flatnonzero(pc.not_equal(held, self.olds.take(which)))
         if len(differs):
-            raise _NotHeld(int(rows[places[differs[0]]]), held[int(differs[0])].as_py())
+            raise _CellDiffersError(int(rows[places[differs[0]]]), held[int(differs[0])].as_py())
         mask = np.zeros(len(rows), np.bool_)
         mask[places] = True
         return pc.replace_with_mask(texts, pa.array(mask), self.news.take(which))
 
 
-class _Texts(NamedTuple):
+class _TextReplacements(NamedTuple):
     """Texts that are replaced in a whole column."""
 
     olds: Any
@@ -153,7 +153,7 @@ class _Texts(NamedTuple):
         return pc.coalesce(self.news.take(which), texts)
 
 
-class _NotHeld(Exception):  # noqa: N818 - as above
+class _CellDiffersError(Exception):
     """A cell does not hold what an edit says that it holds."""
 
     def __init__(self, row: int, text: str) -> None:
@@ -210,7 +210,7 @@ class Overlay:
             try:
                 for step in steps:
                     texts = step.over(batch.rows, texts)
-            except _NotHeld as error:
+            except _CellDiffersError as error:
                 raise self._differs(label, error) from None
             if texts is before:
                 continue
@@ -236,17 +236,17 @@ class Overlay:
             batch, columns=columns, fractions=fractions, problems=problems, edited=edited
         )
 
-    def kept(self, batch: Batch) -> Batch:
+    def without_left_out(self, batch: Batch) -> Batch:
         """A batch without the rows that are left out, nor what the source found wrong."""
         if not len(self.left_out):
             return batch
         return batch.where(~np.isin(batch.rows, self.left_out))
 
-    def _differs(self, label: int, error: _NotHeld) -> EditRefused:
+    def _differs(self, label: int, error: _CellDiffersError) -> EditRefused:
         named = _column_named(label, self._headers[label])
         return EditRefused(
-            f"row {error.row}, {named}: the cell holds {_told(error.text)}, and not what the edit "
-            "of it names: the edits are those of another list",
+            f"row {error.row}, {named}: the cell holds {_quoted(error.text)}, and not what the edit"
+            " of it names: the edits are those of another list",
             _ANOTHER,
         )
 
@@ -255,23 +255,27 @@ NO_EDITS = Overlay()
 """Leaves all as it came."""
 
 
-def _steps(edits: Iterable[Edit]) -> tuple[_Cells | _Texts, ...]:
+def _steps(edits: Iterable[Edit]) -> tuple[_CellEdits | _TextReplacements, ...]:
     """The edits of a column, put together to as few steps as their order allows."""
-    steps: list[_Cells | _Texts] = []
+    steps: list[_CellEdits | _TextReplacements] = []
     cells: dict[int, Edit] = {}
-    texts = _Replaced()
+    texts = _ChainedReplacements()
 
     def close() -> None:
         nonlocal texts
         if cells:
             listed = sorted(cells.items())
             olds, news = ([e.old for _, e in listed], [e.new for _, e in listed])
-            steps.append(_Cells(np.array([row for row, _ in listed]), _array(olds), _array(news)))
+            steps.append(
+                _CellEdits(np.array([row for row, _ in listed]), _array(olds), _array(news))
+            )
             cells.clear()
         if texts.before:
             pairs = list(texts.pairs())
-            steps.append(_Texts(_array([old for old, _ in pairs]), _array([n for _, n in pairs])))
-            texts = _Replaced()
+            steps.append(
+                _TextReplacements(_array([old for old, _ in pairs]), _array([n for _, n in pairs]))
+            )
+            texts = _ChainedReplacements()
 
     for edit in edits:
         if edit.row is None:
@@ -287,7 +291,7 @@ def _steps(edits: Iterable[Edit]) -> tuple[_Cells | _Texts, ...]:
 
 
 @dataclass(slots=True)
-class _Replaced:
+class _ChainedReplacements:
     """Replacements of texts one after the other, as one: by what stands there in the end."""
 
     before: set[str] = field(default_factory=set)
@@ -365,8 +369,8 @@ def _parsed(path: Path, content: bytes, headers: Sequence[str]) -> Edits:
         raise UsageError(f"{path}: has more than {MOST_EDITS:,} edits", _ANEW)
     for number, line in enumerate(lines, 1):
         try:
-            _take(made, number, orjson.loads(line), headers)
-        except _Unfit as error:
+            _apply_line(made, number, orjson.loads(line), headers)
+        except _BadEditError as error:
             raise UsageError(f"{path}: line {number}: {error}", _ANEW) from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(f"{path}: line {number} is no edit", _ANEW) from None
@@ -378,11 +382,11 @@ _ANOTHER = "Take the file that was mended, or begin its edits anew."
 _ANEW = "Restore the file, or mend the list anew."
 
 
-class _Unfit(Exception):  # noqa: N818 - as above
+class _BadEditError(Exception):
     """A line is no edit of the list; the text says why."""
 
 
-def _take(
+def _apply_line(
     made: dict[int, Edit], number: int, about: Mapping[str, Any], headers: Sequence[str]
 ) -> None:
     """Take in a line of a log: an edit, or the undo of one."""
@@ -400,13 +404,13 @@ def _take(
     row = _checked_integer(about["row"]) if op is Op.SET else None
     column, header = _checked_integer(about["index"], least=0), about["column"]
     if column >= len(headers) or headers[column] != header:
-        raise _Unfit(
+        raise _BadEditError(
             f"is about {_column_named(column, header)}, which the list does not have there: it is"
             " another list"
         )
     old, new = about["old"], about["new"]
-    if not isinstance(old, str) or (wrong := _unfit_text(new)) is not None:
-        raise _Unfit("is no edit" if not isinstance(new, str) else f"its text {wrong}")
+    if not isinstance(old, str) or (wrong := _fault_of_text(new)) is not None:
+        raise _BadEditError("is no edit" if not isinstance(new, str) else f"its text {wrong}")
     made[number] = Edit(number, op, at, row, column, header, old, new)
 
 
@@ -416,7 +420,7 @@ def _checked_integer(value: object, least: int = 1) -> int:
     return value
 
 
-def _unfit_text(text: object) -> str | None:
+def _fault_of_text(text: object) -> str | None:
     """Why no cell can hold a text, told for people; None where one can."""
     if not isinstance(text, str):
         return "is no text"
@@ -434,10 +438,12 @@ def _unfit_text(text: object) -> str | None:
 def _refuse_undo(made: Mapping[int, Edit], number: int) -> None:
     """Raise _Unfit where an edit was not made, is undone already, or a later one rests on it."""
     if (edit := made.get(number)) is None:
-        raise _Unfit(f"edit {number} was not made, or is undone already")
+        raise _BadEditError(f"edit {number} was not made, or is undone already")
     later = [each for each in made.values() if each.number > number and each.rests_on(edit)]
     if later:
-        raise _Unfit(f"edit {later[-1].number}, which was made later, rests on edit {number}")
+        raise _BadEditError(
+            f"edit {later[-1].number}, which was made later, rests on edit {number}"
+        )
 
 
 class EditLog:
@@ -478,11 +484,11 @@ class EditLog:
             held = self._cell(row, column)
             if held != old:
                 raise EditRefused(
-                    f"row {row}, {self._named(column)}: the cell holds {_told(held)} by now, and"
-                    f" not {_told(old)}",
+                    f"row {row}, {self._named(column)}: the cell holds {_quoted(held)} by now, and"
+                    f" not {_quoted(old)}",
                     "Look at the row again: somebody else has mended it, or another page has.",
                 )
-            return self._make(Op.SET, row=row, column=column, old=old, new=new)
+            return self._add(Op.SET, row=row, column=column, old=old, new=new)
 
     def replace_all(self, column: int, old: str, new: str, *, count: int | None = None) -> Edit:
         """Give every cell of a column that holds `old` another text.
@@ -496,11 +502,11 @@ class EditLog:
             if not found or count not in {None, found}:
                 cells = "no cell" if not found else f"{found:,} cell{'s' if found > 1 else ''}"
                 raise EditRefused(
-                    f"{self._named(column)}: {cells} hold{'' if found > 1 else 's'} {_told(old)}"
+                    f"{self._named(column)}: {cells} hold{'' if found > 1 else 's'} {_quoted(old)}"
                     + (f", and not {count:,}" if found else ""),
                     "Look at the list again: it was mended since it was shown.",
                 )
-            return self._make(Op.REPLACE, column=column, old=old, new=new)
+            return self._add(Op.REPLACE, column=column, old=old, new=new)
 
     def leave_out(self, row: int) -> Edit:
         """Have a row not sent; raises EditRefused where it is left out already, or not there."""
@@ -508,7 +514,7 @@ class EditLog:
             if self._left_out(row) is not None:
                 raise EditRefused(f"row {row} is left out already")
             self._cell(row, None)
-            return self._make(Op.LEAVE_OUT, row=row)
+            return self._add(Op.LEAVE_OUT, row=row)
 
     def take_back(self, row: int) -> Edit:
         """Undo that a row is left out; gives that edit. Raises EditRefused where it is not."""
@@ -535,13 +541,13 @@ class EditLog:
         made = {edit.number: edit for edit in self.edits}
         try:
             _refuse_undo(made, number)
-        except _Unfit as error:
+        except _BadEditError as error:
             raise EditRefused(f"{error}", "Undo later edits first.") from None
         edit = made.pop(number)
         self._append({"op": "undo", "edit": number, "at": _now()}, made.values())
         return edit
 
-    def _make(self, op: Op, **about: Any) -> Edit:
+    def _add(self, op: Op, **about: Any) -> Edit:
         header = self._headers[about["column"]] if "column" in about else ""
         edit = Edit(self._edits.lines + 1, op, _now(), header=header, **about)
         self._append(edit.as_json(), (*self.edits, edit))
@@ -598,14 +604,14 @@ class EditLog:
     def _refuse_text(self, column: int, old: str, new: str) -> None:
         if not 0 <= column < len(self._headers):
             raise EditRefused(f"the list has no column {column}")
-        if (wrong := _unfit_text(new)) is not None:
+        if (wrong := _fault_of_text(new)) is not None:
             raise EditRefused(f"{self._named(column)}: the text {wrong}")
         try:
             old.encode()
         except UnicodeEncodeError:
-            raise EditRefused(f"{self._named(column)}: no cell holds {_told(old)}") from None
+            raise EditRefused(f"{self._named(column)}: no cell holds {_quoted(old)}") from None
         if old == new:
-            raise EditRefused(f"{self._named(column)}: {_told(old)} is what stands there")
+            raise EditRefused(f"{self._named(column)}: {_quoted(old)} is what stands there")
 
     def _cell(self, row: int, column: int | None) -> str:
         """What a cell holds now; raises EditRefused where the list has no such row."""
@@ -673,10 +679,10 @@ def _overlay_of(directory: RunDirectory, headers: Sequence[str]) -> Overlay:
 
 def _column_named(column: int, header: object) -> str:
     name = header if isinstance(header, str) and header else None
-    return f"column {column_letters(column)}" if name is None else _told(name)
+    return f"column {column_letters(column)}" if name is None else _quoted(name)
 
 
-def _told(text: str) -> str:
+def _quoted(text: str) -> str:
     """A text in quotes, cut where it is long; without what is not to be printed."""
     shown = "".join(c if c.isprintable() else " " for c in text[:_SHOWN])
     return f'"{shown}{"…" if len(text) > _SHOWN else ""}"'

@@ -84,7 +84,7 @@ class SentBefore:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ExaminationOptions:
     """How to examine a file.
 
     `copy` is where the copy of its cells goes; a `durable` one stays there when the command ends.
@@ -166,7 +166,7 @@ class Examination:
     columns show, once they were read; `bound` judges cells by these, too, from then on.
     """
 
-    def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: Look) -> None:
+    def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: ExaminationOptions) -> None:
         self.info = info
         self.look = look
         self.bound = fitted_mapping(mapping, info)
@@ -219,7 +219,7 @@ class Examination:
             """Take in what stands in the columns once they are mended, to judge them by it."""
             nonlocal named
             mended = edits.over(batch)
-            fact_counter.add(edits.kept(mended))
+            fact_counter.add(edits.without_left_out(mended))
             self.fill.add(mended)
             if self._uncalled is not None:
                 self._uncalled.add(mended)

@@ -23,13 +23,13 @@ from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Status
-from importer.pipeline.apply import Admission, Job, Line, Register, Run, beginning
+from importer.pipeline.apply import Admission, Job, ReadyRun, Register, Run, beginning
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.edits import EDITS, Edits, Overlay, read_edits
 from importer.pipeline.examine import (
     COPY,
     Examination,
-    Look,
+    ExaminationOptions,
     SentBefore,
     findings_of,
     fitted_mapping,
@@ -71,7 +71,7 @@ def check(
     mapping: LoadedMapping,
     reading: SourceOptions,
     *,
-    look: Look | None = None,
+    look: ExaminationOptions | None = None,
     edits: Path | None = None,
 ) -> Checkup:
     """Read, map and check a file or a frame, with its `edits`, if any, and send nothing.
@@ -81,7 +81,7 @@ def check(
     """
     stop = look.stop if look is not None else None
     with _working_folder() as folder, open_incoming(given, mapping, reading, stop) as source:
-        look = _mended(look or Look(folder / COPY), _read_edits(edits, source))
+        look = _with_edits(look or ExaminationOptions(folder / COPY), _read_edits(edits, source))
         examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
         examination.read(source)
         deque(examination.survey(), maxlen=0)  # which keeps none of it
@@ -102,8 +102,8 @@ def preview(
     """Give every row of a list as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
         with open_incoming(given, mapping, reading) as source:
-            look = Look(folder / COPY, seen=seen, cap=0, now=_now())
-            look = _mended(look, _read_edits(edits, source))
+            look = ExaminationOptions(folder / COPY, seen=seen, cap=0, now=_now())
+            look = _with_edits(look, _read_edits(edits, source))
             examination = Examination(source.info, mapping, look)
             examination.read(source)
         for decisions, ready in examination.prepared("preview"):
@@ -126,20 +126,20 @@ def planned(
     seen: Seen | None = None,
     register: Register | None = None,
     sends: bool = False,
-) -> Iterator[tuple[Line, Checkup]]:
+) -> Iterator[tuple[ReadyRun, Checkup]]:
     """Check one file and keep a plan of it in a folder; its journal is open for the block.
 
     With `sends` the block sends it, and it is noted as begun. The `register` may refuse the plan.
     Raises ImporterError where there can be none; nothing is left of it then.
     """
-    line, checkup = _planned(job, control, seen, register, sends=sends)
-    with line.run.journal:
-        yield line, checkup
+    ready_run, checkup = _make_plan(job, control, seen, register, sends=sends)
+    with ready_run.run.journal:
+        yield ready_run, checkup
 
 
-def _planned(
+def _make_plan(
     job: Job, control: Control, seen: Seen | None, register: Register | None, *, sends: bool
-) -> tuple[Line, Checkup]:
+) -> tuple[ReadyRun, Checkup]:
     from importer.api.client import Client
 
     clock = Clock()
@@ -157,11 +157,11 @@ def _planned(
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
         admission = register.admit(description) if register is not None else Admission()
-        with _prepared(job, description) as (directory, journal):
-            look = Look(directory.snapshot, control.log, seen, stop=control.stop)
+        with _new_run_folder(job, description) as (directory, journal):
+            look = ExaminationOptions(directory.snapshot, control.log, seen, stop=control.stop)
             look = replace(look, listener=control.listener, lists=lists)
             look = replace(look, durable=True, gate=gate, now=_now(), sent_before=excepted)
-            look = _mended(look, edits)
+            look = _with_edits(look, edits)
             if edits is not None and edits.overlay:
                 write_private(directory.edits, edits.content.decode())
             examination = Examination(source.info, job.mapping, look)
@@ -175,9 +175,9 @@ def _planned(
                     journal.settle(refused)
             checkup = examination.finish()
             if checkup.refused:
-                raise Refused(_kept(checkup, control.log, directory.snapshot, look.edits))
+                raise Refused(_kept_checkup(checkup, control.log, directory.snapshot, look.edits))
             new = checkup.new_values
-            description = description.but(new_values=None if new is None else len(new))
+            description = description.with_settings(new_values=None if new is None else len(new))
             if register is not None:
                 register.planned(directory, examination.surveyor.file_keys)
             digests = {"cells": examination.cells_digest, "ready": records.digest}
@@ -203,7 +203,7 @@ def _planned(
             )
     if seen is not None and not seen.one_file:
         seen.take(examination.surveyor.file_keys)
-    return Line(job, Run(description, clock, directory, journal), plan), checkup
+    return ReadyRun(job, Run(description, clock, directory, journal), plan), checkup
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,14 +287,14 @@ def _read_edits(path: Path | None, source: Source) -> Edits | None:
     return read_edits(path, source.info.headers) if path is not None else None
 
 
-def _mended(look: Look, edits: Edits | None) -> Look:
+def _with_edits(look: ExaminationOptions, edits: Edits | None) -> ExaminationOptions:
     """The look at a list as its edits make it, of which what is wrong with them is told."""
     if edits is None:
         return look
     return replace(look, edits=edits.overlay, remarks=(*look.remarks, *edits.remarks))
 
 
-def _kept(checkup: Checkup, log: Path | None, copy: Path, edits: Overlay) -> Checkup:
+def _kept_checkup(checkup: Checkup, log: Path | None, copy: Path, edits: Overlay) -> Checkup:
     """The checkup of a run of which nothing else is kept; its copy lives on beside the log."""
     if log is None:
         return replace(checkup, findings=None)
@@ -312,7 +312,7 @@ def _now() -> datetime:
 
 
 @contextlib.contextmanager
-def _prepared(job: Job, description: Description) -> Iterator[tuple[RunDirectory, Journal]]:
+def _new_run_folder(job: Job, description: Description) -> Iterator[tuple[RunDirectory, Journal]]:
     """Make the run's directory and open its journal; where the block raises, nothing is left."""
     directory = RunDirectory(job.settings.out or job.settings.runs_dir / description.run_id)
     directory.refuse_if_used()
@@ -389,4 +389,4 @@ def _describe(job: Job, source: Source, lists: Lists) -> Description:
         settings=describe_settings(job.settings, job.target),
     )
     asked = describe_reading(job.reading)
-    return description.but(**{READING: asked}) if asked else description
+    return description.with_settings(**{READING: asked}) if asked else description

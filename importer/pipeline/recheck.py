@@ -31,7 +31,7 @@ from importer.model import Batch, Checked, Checkup, ColumnFill, Phones
 from importer.pipeline.edits import LEFT_OUT, NO_EDITS, Overlay, refuse_unknown_rows
 from importer.pipeline.examine import (
     Examination,
-    Look,
+    ExaminationOptions,
     map_ahead,
     open_incoming,
     raise_if_stopped,
@@ -109,13 +109,13 @@ class Recheck:
         given: Path | Frame,
         mapping: LoadedMapping,
         reading: SourceOptions,
-        look: Look,
+        look: ExaminationOptions,
     ) -> None:
         self._now = datetime.now(UTC)
         self._lock = threading.Lock()
         with open_incoming(given, mapping, reading) as source:
             self._examination = Examination(source.info, mapping, replace(look, now=self._now))
-            self._plain = self._examination.bound
+            self._bound_without_facts = self._examination.bound
             self._examination.read(source)
         self.info = source.info
         self._snapshot = Snapshot.open(look.copy)
@@ -159,7 +159,7 @@ class Recheck:
     @property
     def used(self) -> tuple[int, ...]:
         """The columns that the mapping reads."""
-        return self._plain.used
+        return self._bound_without_facts.used
 
     def rows(
         self,
@@ -196,7 +196,7 @@ class Recheck:
         program, _ = self._state.bound.form[name]
         counted: Counter[str] = Counter()
         for batch in map(edits.over, self.batches(program.columns)):
-            counted += count(edits.kept(batch))
+            counted += count(edits.without_left_out(batch))
             if len(counted) > most:
                 return None
         return counted
@@ -242,12 +242,12 @@ class Recheck:
             raise_if_stopped(stop)
             if len(np.setdiff1d(edits.rows, self._state.edits.rows)):
                 refuse_unknown_rows(edits, self._snapshot.path)
-            learned, changed = self._learned(edits, stop)
+            learned, changed = self._with_edits(edits, stop)
             checked = self._mapped(learned, changed, stop)
             self._state, found = self._decided(learned, checked, stop)
             return found
 
-    def _learned(self, edits: Overlay, stop: StopSwitch) -> tuple[_State, list[Mask | None]]:
+    def _with_edits(self, edits: Overlay, stop: StopSwitch) -> tuple[_State, list[Mask | None]]:
         """What the columns show with these edits, and which rows' cells are others than before.
 
         Those are given by batch; None where none is.
@@ -260,15 +260,15 @@ class Recheck:
             return replace(before, edits=edits), changed
         # Rows that are left out show nothing, so all columns may show something else without them.
         concerned = None if others else touched
-        programs = self._plain.programs_reading(concerned)
-        fact_counter = self._plain.fact_counter(concerned)
+        programs = self._bound_without_facts.programs_reading(concerned)
+        fact_counter = self._bound_without_facts.fact_counter(concerned)
         counters = {label: FillCounter([self.info.headers[label]]) for label in touched}
         columns = sorted({*touched, *(label for p, _ in programs for label in p.columns)})
-        used = set(self._plain.used)
+        used = set(self._bound_without_facts.used)
         for place, batch in enumerate(self._snapshot.batches(columns)):
             raise_if_stopped(stop)
             was, is_now = before.edits.over(batch), edits.over(batch)
-            fact_counter.add(edits.kept(is_now))
+            fact_counter.add(edits.without_left_out(is_now))
             for label, counter in counters.items():
                 counter.add(Batch(is_now.rows, {0: is_now.columns[label]}))
             differs = np.zeros(len(batch), np.bool_)
@@ -283,7 +283,7 @@ class Recheck:
         watched = {program.target for program, _ in programs}
         kept = {t: counts for t, counts in before.facts.targets.items() if t not in watched}
         facts = Facts({**kept, **fact_counter.facts().targets})
-        bound, checked = self._plain.with_facts(facts), before.checked
+        bound, checked = self._bound_without_facts.with_facts(facts), before.checked
         if bound.findings == before.bound.findings:
             # The cells are read as before, by programs that remember what they have read.
             bound = replace(before.bound, remarks=bound.remarks, phones=bound.phones)
@@ -341,7 +341,7 @@ class Recheck:
             left = without_rows(checked, state.edits.left_out, LEFT_OUT)
             decisions |= {decision.row: decision for decision in surveyor.add(left)}
         survey = surveyor.finish(state.fill)
-        unused, phones = self._plain.unused_columns, state.bound.phones
+        unused, phones = self._bound_without_facts.unused_columns, state.bound.phones
         checkup = Checkup(self.info, survey, unused, phones=phones)
         changed = None
         if (before := state.decisions) is not None:

@@ -36,7 +36,7 @@ from importer.pipeline.recover import (
 )
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, ended_unless_stopped
-from importer.pipeline.summary import mark_from_list
+from importer.pipeline.summary import mark_command
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.loop import run_loop
 from importer.settings import Pace, Target
@@ -120,11 +120,11 @@ def reconcile(
                 f"{path}: the mapping of this run has no stamp to know its records by",
                 "Look for the rows of uncertain.csv in the service by name or phone; write the "
                 "numberid, or absent, into its column _numberid, then: "
-                f"{mark_from_list(path)}\nFor the next run, add `stamp:` to the mapping.",
+                f"{mark_command(path)}\nFor the next run, add `stamp:` to the mapping.",
             )
         ended = ended_at(journal, written)
-        sought = _Sought.of(outcomes, past, spec.stamp)
-        result = run_loop(_search(target, search, sought, control or Control()))
+        searched = _SearchedRows.of(outcomes, past, spec.stamp)
+        result = run_loop(_search(target, search, searched, control or Control()))
         if LEASED_KEY in journal.meta():
             settling = max(settling, LEASE_SECONDS)
         # A clock that was set back must not make it longer.
@@ -158,7 +158,7 @@ def _refusal(result: Reconciliation) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sought:
+class _SearchedRows:
     """What is looked for: `wanted` rows by their stamps, and what is known already.
 
     `known` are the run's own records by numberid, with their stamps where these are sure.
@@ -173,7 +173,7 @@ class _Sought:
     by_hand: str
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], past: PastRun, stamp: str) -> _Sought:
+    def of(cls, outcomes: Sequence[Outcome], past: PastRun, stamp: str) -> _SearchedRows:
         wanted: dict[str, int] = {}
         known: dict[int, str | None] = {}
         hints: list[int] = []
@@ -185,7 +185,7 @@ class _Sought:
                 hints += ids
             else:
                 known |= dict.fromkeys(ids, None if outcome.code == "marked" else name)
-        return cls(stamp, wanted, known, tuple(hints), mark_from_list(past.directory.path))
+        return cls(stamp, wanted, known, tuple(hints), mark_command(past.directory.path))
 
     def stamp_of(self, record: dict[str, Any] | None) -> str | None:
         """The stamp of a record as the service gives it back."""
@@ -194,16 +194,16 @@ class _Sought:
 
 
 async def _search(
-    target: Target, search: Search, sought: _Sought, control: Control
+    target: Target, search: Search, searched: _SearchedRows, control: Control
 ) -> Reconciliation:
-    state = _SearchState(*_range(search, set(sought.known)), dict(sought.wanted))
-    known = sum(state.first <= numberid <= state.reached for numberid in sought.known)
+    state = _SearchState(*_range(search, set(searched.known)), dict(searched.wanted))
+    known = sum(state.first <= numberid <= state.reached for numberid in searched.known)
     beyond = 0 if search.last is not None else search.gap
 
     def tell() -> None:
         within = state.reached - state.first + 1 - known + beyond
         total = min(search.most, max(within, state.looked + beyond - state.missing))
-        control.listener(Looked(state.looked, total, len(state.found), len(sought.wanted)))
+        control.listener(Looked(state.looked, total, len(state.found), len(searched.wanted)))
 
     async def look() -> None:
         # A check, which reaches this module through the library, starts without the HTTP library.
@@ -211,9 +211,9 @@ async def _search(
 
         tell()
         async with Client(target, Pace(concurrency=AT_ONCE)) as client:
-            state.doubt = await _doubt(client, sought)
-            async for numberid, record in _records(client, search, sought, state, tell):
-                row = state.left.pop(sought.stamp_of(record) or "", None)
+            state.doubt = await _doubt(client, searched)
+            async for numberid, record in _records(client, search, searched, state, tell):
+                row = state.left.pop(searched.stamp_of(record) or "", None)
                 if row is not None:
                     state.found.append(created_outcome(row, str(numberid), "reconciled"))
                 if not state.left:
@@ -233,18 +233,18 @@ async def _search(
     )
 
 
-async def _doubt(client: Client, sought: _Sought) -> str | None:
+async def _doubt(client: Client, searched: _SearchedRows) -> str | None:
     """Why a stamp that is not found means nothing; None if one was found where it must be."""
-    sure = [(numberid, stamp) for numberid, stamp in sought.known.items() if stamp is not None]
-    by_hand = f"look for them in the service, then: {sought.by_hand}"
+    sure = [(numberid, stamp) for numberid, stamp in searched.known.items() if stamp is not None]
+    by_hand = f"look for them in the service, then: {searched.by_hand}"
     if not sure:
         return f"no record of this run is known to exist, so looking cannot be tried: {by_hand}"
     for numberid, stamp in sure[:: max(1, len(sure) // _CONTROLS)]:
-        if sought.stamp_of(await client.record(numberid)) == stamp:
+        if searched.stamp_of(await client.record(numberid)) == stamp:
             return None
     return (
         f"looking proves nothing: record {numberid}, which the service gave for a row of this "
-        f"run, is not given back with {stamp!r} in {sought.stamp!r}: {by_hand}"
+        f"run, is not given back with {stamp!r} in {searched.stamp!r}: {by_hand}"
     )
 
 
@@ -285,7 +285,7 @@ def _range(search: Search, known: set[int]) -> tuple[int, int]:
 async def _records(
     client: Client,
     search: Search,
-    sought: _Sought,
+    searched: _SearchedRows,
     state: _SearchState,
     tell: Callable[[], None],
 ) -> AsyncIterator[tuple[int, dict[str, Any]]]:
@@ -295,11 +295,11 @@ async def _records(
     more were looked at.
     """
     loop = asyncio.get_running_loop()
-    for numberid in sought.hints:
+    for numberid in searched.hints:
         if (record := await client.record(numberid)) is not None:
             yield numberid, record
     begun = loop.time()
-    ids = _ids(state.first, set(sought.known))
+    ids = _ids(state.first, set(searched.known))
     while state.looked < search.most:
         group = [next(ids) for _ in range(min(AT_ONCE, search.most - state.looked))]
         await asyncio.sleep(max(0.0, begun + state.looked / search.rate - loop.time()))

@@ -29,7 +29,7 @@ from importer.mapping.load import load_mapping
 from importer.model import Outcome, Status
 from importer.pipeline.apply import (
     Job,
-    Line,
+    ReadyRun,
     Run,
     RunResult,
     beginning,
@@ -45,9 +45,9 @@ from importer.pipeline.running import Control
 from importer.pipeline.summary import (
     Clock,
     Description,
-    about_run,
-    mark_from_list,
-    plan_without,
+    mark_command,
+    plan_command_without,
+    run_dir_command,
 )
 from importer.sending.frames import LEASE_SECONDS
 from importer.sending.protocol import End, Ending
@@ -168,10 +168,10 @@ def resume_command(run_dir: Path, *more: str, name: str = "resume") -> str:
         with Journal.read(RunDirectory(run_dir).journal) as journal:
             meta = journal.meta()
         if "rows" in meta and PLANNED_KEY not in meta:
-            return plan_without(Description.from_meta(meta), [run_dir])
+            return plan_command_without(Description.from_meta(meta), [run_dir])
     except (JournalError, OSError, KeyError, ValueError, TypeError):
         meta = {}
-    return about_run(name, run_dir, noted_settings(meta), *more)
+    return run_dir_command(name, run_dir, noted_settings(meta), *more)
 
 
 def has_stamp(run_dir: Path) -> bool:
@@ -185,11 +185,11 @@ def has_stamp(run_dir: Path) -> bool:
 def how_to_settle(run_dir: Path, settings: Mapping[str, Any]) -> str:
     """The command for the uncertain rows of a run, or, without a stamp, what to do by hand."""
     if has_stamp(run_dir):
-        return about_run("reconcile", run_dir, settings)
+        return run_dir_command("reconcile", run_dir, settings)
     return (
         "look for them in the service by name or phone, since they have no stamp; write the "
         "numberid, or absent, into the column _numberid of uncertain.csv, then: "
-        f"{mark_from_list(run_dir)}"
+        f"{mark_command(run_dir)}"
     )
 
 
@@ -328,7 +328,7 @@ def apply(
             journal.set_meta(beginning(clock, settings))
         if register is not None:
             register.begins(run, past.rows)
-        result = send_and_finish(Line(job, run, plan), past.rows, control)
+        result = send_and_finish(ReadyRun(job, run, plan), past.rows, control)
         return replace(result, notes=notes)
 
 
@@ -354,7 +354,7 @@ def report(path: Path) -> RunResult:
 def _finished(past: PastRun, journal: Journal) -> RunResult:
     """Write the result files of a run that is not at work; raises UsageError for a mere plan."""
     if not past.begun:
-        apply_it = about_run("apply", past.directory.path, past.description.settings)
+        apply_it = run_dir_command("apply", past.directory.path, past.description.settings)
         raise UsageError(
             f"{past.directory.path} is a plan of which nothing was sent yet: it has no results",
             f"To send it: {apply_it}",

@@ -15,7 +15,7 @@ import numpy as np
 from importer.journal.journal import Journal
 from importer.model import Batch, Outcome, Status
 from importer.pipeline.edits import mended_batches
-from importer.pipeline.results import NUMBERID_JOINT, RESULT_COLUMNS, kept_columns, merged
+from importer.pipeline.results import NUMBERID_JOINT, RESULT_COLUMNS, merge_outcomes, source_columns
 from importer.pipeline.rundir import RunDirectory
 from importer.sources.snapshot import Snapshot
 
@@ -54,7 +54,7 @@ class RowPage(NamedTuple):
 
 def result_rows(directory: RunDirectory) -> Iterator[ResultRow]:
     """Every row of a run, in order; raises JournalError and SourceError where it cannot be read."""
-    for headers, batch, outcomes in _merged_batches(directory):
+    for headers, batch, outcomes in _batches_with_outcomes(directory):
         yield from _rows(headers, batch, outcomes)
 
 
@@ -86,7 +86,7 @@ def _with_cells(
 
 
 def _rows(headers: Sequence[str], batch: Batch, outcomes: Sequence[Outcome]) -> Iterator[ResultRow]:
-    labels = kept_columns(headers)
+    labels = source_columns(headers)
     names = unique_names([headers[label] for label in labels])
     cells = batch.cells(list(range(len(batch))), labels)
     for outcome, texts in zip(outcomes, cells, strict=True):
@@ -112,8 +112,8 @@ def frame_of_rows(directory: RunDirectory) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
-    for headers, batch, outcomes in _merged_batches(directory):
-        labels = kept_columns(headers)
+    for headers, batch, outcomes in _batches_with_outcomes(directory):
+        labels = source_columns(headers)
         names = unique_names([headers[label] for label in labels], RESULT_COLUMNS)
         told: dict[str, object] = {
             "row": batch.rows,
@@ -131,13 +131,13 @@ def frame_of_rows(directory: RunDirectory) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _merged_batches(
+def _batches_with_outcomes(
     directory: RunDirectory,
 ) -> Iterator[tuple[Sequence[str], Batch, list[Outcome]]]:
     """The headers, and each batch of the run's copy with the outcomes of all its rows."""
     with Journal.read(directory.journal) as journal, Snapshot.open(directory.snapshot) as snapshot:
         batches = mended_batches(directory, snapshot)
-        for batch, outcomes in merged(batches, journal.outcomes()):
+        for batch, outcomes in merge_outcomes(batches, journal.outcomes()):
             yield snapshot.headers, batch, outcomes
 
 

@@ -74,7 +74,7 @@ def write_results(
     in the source: nothing is replaced then.
     """
     with_numbers, with_edits = NUMBERS_COLUMN in noting, EDITED_COLUMN in noting
-    kept = kept_columns(headers)
+    kept = source_columns(headers)
     notes = (*NOTE_COLUMNS, NUMBERS_COLUMN) if with_numbers else NOTE_COLUMNS
     edited = (EDITED_COLUMN,) if with_edits else ()
     original = [headers[i] for i in kept]
@@ -91,7 +91,7 @@ def write_results(
         created.write(csv_line([*original, NOTE_COLUMNS[0], NUMBERID_COLUMN, *edited]))
         failures.write(csv_line([*columns, *edited]))
         uncertain.write(csv_line([*columns, NUMBERID_COLUMN, *edited]))
-        for batch, found in merged(batches, outcomes):
+        for batch, found in merge_outcomes(batches, outcomes):
             results.writelines(map(_result_line, found))
             edits = batch.edit_notes(headers) if with_edits else None
             _write_created(created, batch, found, kept, edits)
@@ -140,13 +140,13 @@ def summary_json(summary: Summary) -> bytes:
     )
 
 
-def kept_columns(headers: Sequence[str]) -> list[int]:
+def source_columns(headers: Sequence[str]) -> list[int]:
     """The columns of a list without those that a list of failures of ours has besides."""
     ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN, EDITED_COLUMN)
     return [i for i, header in enumerate(headers) if header not in ours]
 
 
-def merged(
+def merge_outcomes(
     batches: Iterable[Batch], outcomes: Iterable[Outcome]
 ) -> Iterator[tuple[Batch, list[Outcome]]]:
     """Each batch with the outcomes of all its rows, which are pending where none is given.

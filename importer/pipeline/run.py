@@ -13,7 +13,7 @@ from importer.mapping.load import LoadedMapping, load_mapping, mapping_of
 from importer.mapping.semantics import needed_project
 from importer.mapping.spec import mapping_schema
 from importer.pipeline.apply import Job, Register, RunResult, send_and_finish
-from importer.pipeline.examine import Look
+from importer.pipeline.examine import ExaminationOptions
 from importer.pipeline.plan import check, planned, preview
 from importer.pipeline.preflight import Gate, Refused, fetch_gate
 from importer.pipeline.running import Control
@@ -22,11 +22,11 @@ from importer.survey.duplicates import Seen
 
 __all__ = [
     "ArrowTable",
+    "ExaminationOptions",
     "Frame",
     "Gate",
     "Job",
     "LoadedMapping",
-    "Look",
     "Refused",
     "RunResult",
     "Seen",
@@ -55,13 +55,13 @@ def run(
     The `register` may refuse the run, and is told that it begins to send. Raises ImporterError
     where nothing was sent; a run that stops later is a result that says so.
     """
-    with planned(job, control, seen=seen, register=register, sends=True) as (line, checkup):
+    with planned(job, control, seen=seen, register=register, sends=True) as (ready_run, checkup):
         if register is not None:
             try:
-                register.begins(line.run, checkup.survey.rows)
+                register.begins(ready_run.run, checkup.survey.rows)
             except ImporterError:
-                line.run.journal.close()
-                line.run.directory.remove_all()
+                ready_run.run.journal.close()
+                ready_run.run.directory.remove_all()
                 raise
-        result = send_and_finish(line, checkup.survey.rows, control)
+        result = send_and_finish(ready_run, checkup.survey.rows, control)
     return replace(result, checkup=checkup)

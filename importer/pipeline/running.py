@@ -108,7 +108,7 @@ async def ended_unless_stopped(work: Coroutine[Any, Any, None], stop: StopSwitch
 
 MOST_EVENTS = 256
 """Events that wait for a reader; older ones are dropped."""
-_LOOK_UP = 0.2
+_WAIT_SECONDS = 0.2
 """Seconds that a thread waits at a time: on Windows a wait without a limit hears no Ctrl-C."""
 
 
@@ -162,7 +162,7 @@ class ProgressFeed:
                 while (item := self._take()) is None:
                     if self._over:
                         return
-                    self._changed.wait(_LOOK_UP)
+                    self._changed.wait(_WAIT_SECONDS)
             yield item
 
     async def __aiter__(self) -> AsyncIterator[Progress | Event]:
@@ -236,7 +236,7 @@ class Running(Generic[Result]):
     def _wait(self) -> None:
         while not self._future.done():
             with contextlib.suppress(TimeoutError):
-                self._future.exception(_LOOK_UP)
+                self._future.exception(_WAIT_SECONDS)
 
     def __iter__(self) -> Iterator[Progress | Event]:
         return iter(self._feed)
@@ -259,7 +259,7 @@ class Running(Generic[Result]):
     def _end(self) -> None:
         self.stop()
         while self._thread.is_alive():
-            self._thread.join(_LOOK_UP)
+            self._thread.join(_WAIT_SECONDS)
 
     async def _end_async(self, ended: asyncio.Future[Result]) -> None:
         """Stop, and wait for the end, however often the waiting task is cancelled meanwhile.

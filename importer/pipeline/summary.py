@@ -73,7 +73,7 @@ class Description:
         """The description that a journal holds; raises KeyError or ValueError for another's."""
         return cls(**{name.name: json.loads(meta[name.name]) for name in fields(cls)})
 
-    def but(self, **settings: Any) -> Description:
+    def with_settings(self, **settings: Any) -> Description:
         """The description with more to say of the settings."""
         return replace(self, settings={**self.settings, **settings})
 
@@ -179,40 +179,49 @@ def versions() -> dict[str, str]:
 # summary.json), without what the environment says alike.
 
 
-def about_run(
+def run_dir_command(
     name: str, directory: Path, settings: Mapping[str, Any], *more: str | os.PathLike[str]
 ) -> str:
     """``resume`` or ``reconcile``, for a run that noted these settings; `more` beats them."""
-    return command(name, argument(directory), *more, *_as_whom(settings, set(more)))
+    return command(name, argument(directory), *more, *_credential_options(settings, set(more)))
 
 
-def mark_from_list(directory: Path) -> str:
+def mark_command(directory: Path) -> str:
     """``mark`` with the list of uncertain rows, once people have filled it in."""
     listed = argument(directory / "uncertain.csv")
     return command("mark", argument(directory), "--from", listed)
 
 
-def run_like(
+def rerun_command(
     file: Path, mapping: str, target: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> str:
     """``run`` of another file, sent where and as a run was that noted `target` and `settings`."""
     words = ["run", argument(file), "-m", nearby(mapping)]
-    return command(*words, *_where(target, settings), *_as_whom(settings), *_how(settings))
+    return command(
+        *words,
+        *_target_options(target, settings),
+        *_credential_options(settings),
+        *_setting_options(settings),
+    )
 
 
-def plan_without(description: Description, excepted: Iterable[Path]) -> str:
+def plan_command_without(description: Description, excepted: Iterable[Path]) -> str:
     """``plan`` of the list of a run, without the rows that these runs of it have created."""
     settings, file = description.settings, Path(description.source["path"])
     words = ["plan", nearby(file), "-m", nearby(description.mapping["path"])]
     for name, value in settings.get(READING, {}).items():
         words += [f"--{name.replace('_', '-')}", value]
-    words += [*_where(description.target, settings), *_as_whom(settings), *_how(settings)]
+    words += [
+        *_target_options(description.target, settings),
+        *_credential_options(settings),
+        *_setting_options(settings),
+    ]
     for run_dir in excepted:
         words += ["--except", argument(run_dir)]
     return command(*words) + (" < FILE" if file == STANDARD_INPUT else "")
 
 
-def _where(target: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+def _target_options(target: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     if settings.get("sandbox"):
         project = settings.get("sandbox_project")
         return ["--sandbox-project", nearby(project)] if project else ["--sandbox"]
@@ -231,7 +240,7 @@ def _usual_base_url(customer: object) -> str | None:
         return None
 
 
-def _as_whom(settings: Mapping[str, Any], named: Collection[object] = ()) -> list[str]:
+def _credential_options(settings: Mapping[str, Any], named: Collection[object] = ()) -> list[str]:
     """The options of credentials, but for those `named` and what the environment says."""
     if settings.get("sandbox"):
         return []  # a rehearsal takes anybody
@@ -251,7 +260,7 @@ def _environment() -> dict[str, str]:
         return {}  # of an .env that cannot be read the command itself will tell
 
 
-def _how(settings: Mapping[str, Any]) -> list[str]:
+def _setting_options(settings: Mapping[str, Any]) -> list[str]:
     """The options that differ from their defaults."""
     usual = {name: json_value(value) for name, value in flat(RunSettings()).items()}
     words = []

@@ -19,13 +19,13 @@ from importer.journal.journal import Journal
 from importer.mapping.load import load_mapping
 from importer.model import Looked, Status
 from importer.pipeline.canary import (
-    Created,
-    Draw,
+    CreatedRecord,
     FieldComparison,
     ReadBack,
-    created_rows,
-    described,
+    RowSample,
+    created_records,
     read_back,
+    read_back_json,
 )
 from importer.pipeline.planfile import intact_plan
 from importer.pipeline.ready import ReadyFile
@@ -76,28 +76,30 @@ def verify(
     """
     directory = RunDirectory(path)
     past = past_run(path)
-    _refuse_if_unknown(past, target)
-    draw = Draw(sample, past.description.run_id)
+    _refuse_if_not_comparable(past, target)
+    sample_rows = RowSample(sample, past.description.run_id)
     count = 0
     with Journal.read(directory.journal) as journal:
         for row in journal.rows_in(Status.CREATED):
-            draw.add(row)
+            sample_rows.add(row)
             count += 1
-        rows = sorted(draw.rows())
+        rows = sorted(sample_rows.rows())
         outcomes = journal.entries(rows)
     if not rows:
         return Verification(past.description.run_id, 0, ())
     with ReadyFile(directory.ready) as ready:
-        created = tuple(created_rows(ready.requests(), [outcomes[row] for row in rows]))
+        created = tuple(created_records(ready.requests(), [outcomes[row] for row in rows]))
     pace = past.settings.pace
     stamp = load_mapping(directory.mapping).spec.stamp
-    records, stopped = run_loop(_asked(target, pace, created, stamp, control or Control()))
+    records, stopped = run_loop(
+        _read_sample_back(target, pace, created, stamp, control or Control())
+    )
     verification = Verification(past.description.run_id, count, records, path / VERIFIED, stopped)
     write_private(path / VERIFIED, _json(verification, target))
     return verification
 
 
-def _refuse_if_unknown(past: PastRun, target: Target) -> None:
+def _refuse_if_not_comparable(past: PastRun, target: Target) -> None:
     """Raise UsageError where what was sent is not known, or the target is another than then."""
     folder = past.directory.path
     if past.plan_sha256 is None:
@@ -122,8 +124,12 @@ def _refuse_if_unknown(past: PastRun, target: Target) -> None:
         )
 
 
-async def _asked(
-    target: Target, pace: Pace, created: tuple[Created, ...], stamp: str | None, control: Control
+async def _read_sample_back(
+    target: Target,
+    pace: Pace,
+    created: tuple[CreatedRecord, ...],
+    stamp: str | None,
+    control: Control,
 ) -> tuple[tuple[ReadBack, ...], bool]:
     """The records that were compared, by row, and whether it was stopped before all were."""
     from importer.api.client import Client
@@ -151,6 +157,6 @@ def _json(verification: Verification, target: Target) -> str:
         "project": target.project,
         "created": verification.created,
         **({"stopped": True} if verification.stopped else {}),
-        **described(verification.records),
+        **read_back_json(verification.records),
     }
     return json.dumps(found, ensure_ascii=False, indent=2) + "\n"

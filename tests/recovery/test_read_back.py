@@ -18,15 +18,15 @@ from importer.errors import ServiceError
 from importer.model import Field, FieldType, FieldValue, Project, Request
 from importer.pipeline.canary import (
     Choice,
-    Comparison,
-    Created,
-    Draw,
+    ComparisonState,
+    CreatedRecord,
     FieldComparison,
     ReadBack,
-    State,
+    RecordComparison,
+    RowSample,
     choose,
-    described,
     read_back,
+    read_back_json,
 )
 from importer.sandbox.projects import load_projects
 from importer.settings import Pace, Secret, Target
@@ -42,7 +42,9 @@ def target(sandbox: LiveSandbox) -> Target:
     return Target(sandbox.base_url, PROJECT, CREDENTIAL, Secret(CREDENTIAL))
 
 
-def read(sandbox: LiveSandbox, created: Sequence[Created], **options: Any) -> tuple[ReadBack, ...]:
+def read(
+    sandbox: LiveSandbox, created: Sequence[CreatedRecord], **options: Any
+) -> tuple[ReadBack, ...]:
     async def ask() -> tuple[ReadBack, ...]:
         async with Client(target(sandbox), Pace(concurrency=1)) as client:
             return await read_back(client, created, **options)
@@ -50,10 +52,10 @@ def read(sandbox: LiveSandbox, created: Sequence[Created], **options: Any) -> tu
     return asyncio.run(ask())
 
 
-def sent(sandbox: LiveSandbox, body: Mapping[str, Any], row: int = 2) -> Created:
+def sent(sandbox: LiveSandbox, body: Mapping[str, Any], row: int = 2) -> CreatedRecord:
     answer = sandbox.add(PROJECT, body)
     assert answer.status == 200, answer.raw
-    return Created(row, str(answer.envelope["response"][0]), json.dumps(body).encode())
+    return CreatedRecord(row, str(answer.envelope["response"][0]), json.dumps(body).encode())
 
 
 def compared(sandbox: LiveSandbox, body: Mapping[str, Any]) -> ReadBack:
@@ -61,7 +63,7 @@ def compared(sandbox: LiveSandbox, body: Mapping[str, Any]) -> ReadBack:
     created = sent(sandbox, body)
     description = sandbox.call("GET", f"/projects/{PROJECT}").envelope["response"]
     record = sandbox.call("GET", f"/projects/{PROJECT}/records/{created.numberid}")
-    comparison = Comparison(read_project(description, PROJECT))
+    comparison = RecordComparison(read_project(description, PROJECT))
     return ReadBack(
         2, created.numberid, comparison.compare(created.body, record.envelope["response"])
     )
@@ -170,7 +172,7 @@ def expected_differences(kind: str, body: Mapping[str, Any]) -> set[str]:
 @given(bodies())
 def test_what_is_stored_as_it_was_sent_is_equal(honest: LiveSandbox, body: dict[str, Any]) -> None:
     result = compared(honest, body)
-    assert [one for one in result.fields if one.state is not State.EQUAL] == []
+    assert [one for one in result.fields if one.state is not ComparisonState.EQUAL] == []
     paths = {f"form.{name}" for name in body["form"]}
     paths |= {f"contacts.{n}.{part}" for n, c in body.get("contacts", {}).items() for part in c}
     paths |= {f"premium.{part}" for part in body["premium"]}
@@ -227,7 +229,7 @@ DESCRIBED = Project(
 def form_state(name: str, value: object, data: object) -> tuple[str, str | None, str]:
     """What is shown as sent and as read back of a form field, and its state."""
     body = json.dumps({"form": {name: value}}).encode()
-    (found,) = Comparison(DESCRIBED).compare(body, {"data": data})
+    (found,) = RecordComparison(DESCRIBED).compare(body, {"data": data})
     assert found.path == f"form.{name}"
     return found.sent, found.read_back, found.state.value
 
@@ -289,7 +291,7 @@ WHOLE: dict[str, Any] = {
 
 
 def states(record: Mapping[str, Any]) -> dict[str, str]:
-    compared = Comparison(DESCRIBED).compare(json.dumps(WHOLE).encode(), record)
+    compared = RecordComparison(DESCRIBED).compare(json.dumps(WHOLE).encode(), record)
     return {one.path: one.state.value for one in compared}
 
 
@@ -337,7 +339,7 @@ def test_the_stamp_is_compared_first(honest: LiveSandbox) -> None:
     body = {"form": {"name": "Kiss", "city": "Wien", "import_ref": "run:2"}}
     (found,) = read(honest, [sent(honest, body)], stamp="import_ref")
     assert [one.path for one in found.fields] == ["form.import_ref", "form.name", "form.city"]
-    assert found.count(State.EQUAL) == 3
+    assert found.count(ComparisonState.EQUAL) == 3
 
 
 def test_records_are_read_back_by_their_numberids_with_the_values_that_they_made() -> None:
@@ -346,7 +348,7 @@ def test_records_are_read_back_by_their_numberids_with_the_values_that_they_made
             sent(sandbox, {"form": {"name": f"n{row}", "city": f"new {row}"}}, row)
             for row in (5, 7, 9)
         ]
-        found = read(sandbox, [*reversed(created), Created(11, "none", b"{}")], rate=1000)
+        found = read(sandbox, [*reversed(created), CreatedRecord(11, "none", b"{}")], rate=1000)
     assert [(one.row, one.numberid) for one in found] == [
         (9, "3"),
         (7, "2"),
@@ -355,12 +357,12 @@ def test_records_are_read_back_by_their_numberids_with_the_values_that_they_made
     ]
     assert [one.differences for one in found] == [
         (),
-        (FieldComparison("form.city", "new 7", None, State.DIFFERENT),),
+        (FieldComparison("form.city", "new 7", None, ComparisonState.DIFFERENT),),
         (),
         (),
     ]
-    assert found[3].fields == (FieldComparison("record", "none", None, State.UNVERIFIED),)
-    story = described(found)
+    assert found[3].fields == (FieldComparison("record", "none", None, ComparisonState.UNVERIFIED),)
+    story = read_back_json(found)
     assert (story["records"], story["records_with_differences"]) == (4, 1)
     assert story["fields"] == {"equal": 5, "different": 1, "unverified": 1}
     assert story["rows"][1]["fields"][1] == {
@@ -376,12 +378,14 @@ def test_a_record_that_is_not_there_yet_is_asked_for_again() -> None:
     rules = [{"kind": "not_found", "to": "all", "from": 3, "until": 4}]
     with live_sandbox(faults=rules) as sandbox:
         (found,) = read(sandbox, [sent(sandbox, {"form": {"name": "Kiss"}})])
-    assert found.count(State.EQUAL) == 1
+    assert found.count(ComparisonState.EQUAL) == 1
 
 
 def test_a_record_that_never_turns_up_is_a_difference(honest: LiveSandbox) -> None:
-    (found,) = read(honest, [Created(2, "999999", b"{}")], patience=0.2)
-    assert found.differences == (FieldComparison("record", "999999", None, State.DIFFERENT),)
+    (found,) = read(honest, [CreatedRecord(2, "999999", b"{}")], patience=0.2)
+    assert found.differences == (
+        FieldComparison("record", "999999", None, ComparisonState.DIFFERENT),
+    )
 
 
 def test_a_service_that_refuses_is_told_and_trouble_that_passes_is_ridden_out() -> None:
@@ -391,7 +395,7 @@ def test_a_service_that_refuses_is_told_and_trouble_that_passes_is_ridden_out() 
             read(sandbox, [created])
     with live_sandbox(faults=[{"kind": "bad_gateway", "to": "all", "at": [2, 4]}]) as sandbox:
         (found,) = read(sandbox, [sent(sandbox, {"form": {"name": "Kiss"}})])
-        assert found.count(State.EQUAL) == 1
+        assert found.count(ComparisonState.EQUAL) == 1
 
 
 def test_no_more_is_asked_in_a_second_than_the_rate(honest: LiveSandbox) -> None:
@@ -477,7 +481,7 @@ def test_a_choice_has_as_many_rows_as_it_can_and_each_covers_something_first(
 
 def test_a_draw_is_stable_and_each_seed_has_its_own() -> None:
     def draw(seed: str, numbers: Sequence[int]) -> list[int]:
-        drawn = Draw(20, seed)
+        drawn = RowSample(20, seed)
         for row in numbers:
             drawn.add(row)
         return drawn.rows()
