@@ -387,7 +387,7 @@ def check(
             )
             look = replace(look, remarks=warnings)
             how_read = reading or SourceOptions()
-            return pipeline.check(incoming, loaded, how_read, look=look, edits=_edits(edits))
+            return pipeline.check(incoming, loaded, how_read, options=look, edits=_edits(edits))
 
     if on_a_loop():
         return in_a_thread(work, **options)

@@ -1,7 +1,8 @@
-"""The second half of the line: ready records → leases → replies → journal → result files.
+"""The second half of the pipeline: ready records → leases → replies → journal → result files.
 
-It maps nothing: what is sent are the bytes of ``ready.parquet``. A new run and one that goes on
-are the same here: what the journal does not know is sent.
+It maps nothing: the bytes of ``ready.parquet`` are sent. For a new run and a resumed one alike,
+every ready row without an entry in the journal is sent. :func:`importer.pipeline.recover.apply`
+opens and approves a plan for it.
 """
 
 from __future__ import annotations
@@ -80,18 +81,18 @@ if TYPE_CHECKING:
 EXAMPLES = 10
 """Failed rows that are named on the terminal; failures.csv has them all."""
 CANARY_STOP = "canary"
-"""The code of a stop after the rows that were sent first: a person must look before it goes on."""
+"""The code of a stop after the canary, which differs or failed: a person must look at it."""
 CANARY_UNREAD = "canary_unread"
-"""The code of a stop where these rows could not be read back: that comes first when it goes on."""
+"""The code of a stop since the canary could not be read back: a resumed run does that first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One list to import: what to read and how, what it means, where it goes.
+    """One list to import: source, mapping, target and settings.
 
     `source` is the path of a file, or a frame. `excepted` are the directories of runs of the same
     list: rows that these have created, or may have, are left out, and of those `mended` the rows
-    that failed, too. `edits` is a file of edits that are laid over its cells.
+    that failed, too. `edits` is a file of edits of its cells.
     """
 
     source: Path | Frame
@@ -113,11 +114,10 @@ class Job:
 class RunResult:
     """How a run ended and where its results are; `examples` are the first rows that failed.
 
-    `checkup` is what the check found, where the run was not one of the past. `stop` is why nothing
-    more was sent, where the run stopped early. `nothing_pending` says that the run was resumed
-    though it had no row to send: nothing was sent. `notes` are what has changed since it was
-    planned, and does not matter. `canary` is what came of the rows that were sent first, where they
-    were read back.
+    `checkup` is what the check found; None for a resumed run. `stop` is why the run stopped early.
+    `nothing_pending` says that a resumed run had no row to send, so that nothing was sent. `notes`
+    are changes since it was planned that do not matter. `canary` is the comparison of the rows that
+    were sent first, where they were read back.
     """
 
     summary: Summary
@@ -131,11 +131,11 @@ class RunResult:
 
     @property
     def needs_reading(self) -> bool:
-        """Whether rows that were sent first could not be read back: that is done on going on."""
+        """Whether the canary could not be read back; a resumed run does that first."""
         return self.stop is not None and self.stop.code == CANARY_UNREAD
 
     def rows(self) -> Iterator[ResultRow]:
-        """What became of every row of the list, in order, read from the run's folder.
+        """The outcome of every row of the list, in order, read from the run's folder.
 
         Some thousand rows are in memory at a time. Raises JournalError and SourceError where the
         folder cannot be read.
@@ -143,7 +143,7 @@ class RunResult:
         return result_rows(self.directory)
 
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas DataFrame with what became of every row, and its cells as text.
+        """A pandas DataFrame with the outcome of every row, and its cells as text.
 
         Its columns are those of results.csv (row, status, numberid, attempts, http_status, code,
         message), then those of the list. Raises as :meth:`rows` does.
@@ -153,7 +153,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run with a directory and an open journal, new or of the past."""
+    """A new or a past run, with its directory and its open journal."""
 
     description: Description
     clock: Clock
@@ -163,7 +163,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ReadyRun:
-    """A run that is ready to send: its journal is open, and its plan names its ready records."""
+    """A run that is ready to send: its journal is open, and it has a plan."""
 
     job: Job
     run: Run
@@ -171,10 +171,9 @@ class ReadyRun:
 
 
 def beginning(clock: Clock, settings: RunSettings) -> dict[str, str]:
-    """What a journal is to note of a run before its first request may leave.
+    """The notes that a run's journal must have before its first request may leave.
 
-    A canary that is asked for is among it: whoever goes on with a run that is killed from here on
-    sends no other row before it.
+    A requested canary is among them: if the run is killed and resumed, no other row is sent first.
     """
     canary = Canary(settings.canary).as_meta() if settings.canary is not None else {}
     return {BEGUN_KEY: clock.started_at.isoformat(), **canary}
@@ -182,12 +181,10 @@ def beginning(clock: Clock, settings: RunSettings) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a register has to say of a run that it lets begin.
+    """A register's answer for a run that it lets begin.
 
-    `noted` is what the run's own journal is to note, by key. `again` are the runs that have sent
-    the same content, or begun to, where it is asked for in spite of them; each has `run_id`,
-    `run_dir`, and in `sent` how many rows are, or may be, in the service by it. It is None where
-    that is not asked for.
+    `noted` are notes for the run's own journal, by key. `again` are the past runs in spite of which
+    it is sent, as in :class:`importer.pipeline.planfile.PlanFile`; None unless asked for.
     """
 
     noted: Mapping[str, str] = field(default_factory=dict)
@@ -195,16 +192,16 @@ class Admission:
 
 
 class Register(Protocol):
-    """What a run is told to before it begins, so that past runs can forbid it.
+    """An account of all runs, which may refuse a new one because of past ones.
 
     The pipeline knows no ledger: :mod:`importer.operations.guarded` implements this with one.
     """
 
     def admit(self, description: Description) -> Admission:
-        """Look at a run of which nothing is made yet; raises ImporterError to refuse it."""
+        """Admit a run before anything of it is written; raises ImporterError to refuse it."""
 
     def planned(self, directory: RunDirectory, file_keys: FileKeys) -> None:
-        """Keep in the run's directory what later runs compare their rows with."""
+        """Write the keys of its rows into the run's directory, for comparison by later runs."""
 
     def begins(self, run: Run, rows: int) -> None:
         """Note, durably, a run that is about to send; where this raises, nothing is sent."""
@@ -219,7 +216,7 @@ def send_and_finish(ready_run: ReadyRun, rows: int, control: Control) -> RunResu
         ending, canary = _SendingSession(ready_run, rows, control).send()
         return replace(finish(ready_run.run, rows, ending), canary=canary)
     except (JournalError, OutputError) as error:
-        # Rows were sent: the journal has them, and the files can be made again from it.
+        # Rows were sent: the journal has them, and the result files can be written from it.
         error.exit_code = 3
         run = ready_run.run
         resume = run_dir_command("resume", run.directory.path, run.description.settings)
@@ -229,11 +226,10 @@ def send_and_finish(ready_run: ReadyRun, rows: int, control: Control) -> RunResu
 
 
 class _SendingSession:
-    """What a run sends from one start of the program to its end: its canary, then the rest.
+    """Sending of one run, from one start of the program to its end: the canary, then the rest.
 
-    The canary, rows that are sent first and read back, goes through this process and the local
-    engine whatever the engine, since this process must have seen that all is well before it lets
-    others send.
+    The canary, rows that are sent first and read back, is sent by this process and the local
+    engine, whatever engine the settings name: it must be right before other processes send.
     """
 
     def __init__(self, ready_run: ReadyRun, rows: int, control: Control) -> None:
@@ -245,7 +241,7 @@ class _SendingSession:
         self._listener = _until_it_fails(control.listener)
 
     def send(self) -> tuple[Ending, CanaryResult | None]:
-        """Send what the journal does not know, and tell the listener of it."""
+        """Send every ready row without an entry in the journal, and report progress."""
         self._listener(Progress(Stage.SENDING, self._rows, dict(self._counts)))
         ending, result = self._send_canary()
         if ending is None:
@@ -265,7 +261,7 @@ class _SendingSession:
         return np.fromiter(self._journal.settled_rows(), dtype=np.int64)
 
     def _send_requests(self, requests: Iterator[Request], job: Job) -> Ending:
-        """Send some records, by the engine that the job's settings ask for."""
+        """Send requests by the engine of the job's settings."""
 
         def tell(outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:
@@ -304,8 +300,8 @@ class _SendingSession:
     def _send_canary(self) -> tuple[Ending | None, CanaryResult | None]:
         """Send the rows of the canary that are pending, and read all of them back.
 
-        Gives how the sitting ends with that; None where the rest is to be sent. The result is None
-        where there is no canary, or it was not read back.
+        Returns the ending if nothing more is to be sent, else None; and the result of the canary,
+        None where there is no canary or it was not read back.
         """
         canary = self._canary_to_send()
         if canary is None or not canary.chosen:
@@ -323,7 +319,7 @@ class _SendingSession:
             if ending.end is not End.FINISHED:
                 return ending, None
         if most < pending:
-            return Ending(End.FINISHED), None  # the limit is reached; the next sitting goes on
+            return Ending(End.FINISHED), None  # the limit is reached
         if self._limit is not None:
             self._limit -= most
         return self._compare_canary(canary)
@@ -352,12 +348,12 @@ class _SendingSession:
             most = count if self._limit is None else min(count, self._limit)
             canary = Canary(count, chosen=choose(asked, most, multiple))
         if canary.chosen and self._stop.reason is None:
-            # Durable before the first of them may leave: whoever goes on reads them back first.
+            # Durable before the first of them may leave: a resumed run reads them back first.
             self._journal.set_meta(canary.as_meta())
         return canary
 
     def _compare_canary(self, canary: Canary) -> tuple[Ending | None, CanaryResult | None]:
-        """Compare the canary with what the service has, and write down what came of it."""
+        """Read the canary back, and write the comparison to canary.json and the journal."""
         outcomes = sorted(self._journal.entries(choice.row for choice in canary.chosen).values())
         created = [one for one in outcomes if one.status is Status.CREATED]
         with ReadyFile(self._ready) as ready:
@@ -373,7 +369,7 @@ class _SendingSession:
         result = CanaryResult(canary.chosen, tuple(failed), records)
         about = {"run_id": run.description.run_id, **run.description.target}
         text = json.dumps({**about, **result.as_json()}, ensure_ascii=False, indent=2)
-        # Written before it is noted: what the journal calls shown can be looked at.
+        # The file comes before the journal's note that refers to it.
         write_private(run.directory.path / CANARY, f"{text}\n")
         faults = result.faults
         state = CanaryState.STOPPED if faults else CanaryState.EQUAL
@@ -390,7 +386,7 @@ class _SendingSession:
     async def _read_records_back(
         self, sent: Sequence[CreatedRecord]
     ) -> tuple[ReadBack, ...] | None:
-        """Read records back; None where the run is to end before they all are."""
+        """Read records back; None if the run is stopped before all are read."""
         from importer.api.client import Client
 
         job = self._job
@@ -409,7 +405,7 @@ class _SendingSession:
                     await asyncio.gather(reading, halt, return_exceptions=True)
 
     def _stop_if_unread(self, error: ServiceError) -> Stop:
-        """Why nothing more is sent where the service does not let the canary be read back."""
+        """The stop where the service does not let the canary be read back."""
         lines = [error.hint] if error.hint else []
         lines.append("The first rows are read back before all else when you go on.")
         if self._counts[Status.PENDING]:
@@ -422,7 +418,7 @@ class _SendingSession:
         return Stop(CANARY_UNREAD, why, "\n".join(lines))
 
     def _stop_if_different(self, result: CanaryResult) -> Stop:
-        """Why the rest is not sent, and the commands to go on with."""
+        """The stop where the canary differs or failed, with the commands to go on."""
         run = self._run
         stay = sum(one.status is not Status.REJECTED for one in result.failed)
         stay += len({one.row for one in result.records})
@@ -443,26 +439,26 @@ class _SendingSession:
         return Stop(CANARY_STOP, why, "\n".join(lines))
 
     def _description_now(self) -> Description:
-        """The run, with as whom the service was spoken to last: maybe not as whom it began."""
+        """The run's description with the current credentials, which may differ from the first."""
         target = self._job.target
         return self._run.description.with_settings(
             customer=target.customer, api_key_file=json_value(target.api_key_file)
         )
 
     def _excepted(self) -> list[Path]:
-        """The runs that a plan of what was not sent leaves out."""
+        """The runs that a plan of the unsent rows must leave out."""
         before = [Path(one["run_dir"]) for one in self._plan.excepted]
         return [*before, self._run.directory.path]
 
 
 def _locally(job: Job) -> Job:
-    """The job as this process sends it alone."""
+    """The job with the local engine."""
     settings = replace(job.settings, engine="local", workers=None, scheduler=None)
     return replace(job, settings=settings)
 
 
 def _until_it_fails(listener: Listener) -> Listener:
-    """A listener that is asked no more once it failed: a terminal that is gone, a full disk."""
+    """A listener that is called no more after an OSError: the terminal is gone, the disk full."""
     failed = False
 
     def tell(item: Progress | Event) -> None:
@@ -480,8 +476,8 @@ def _until_it_fails(listener: Listener) -> Listener:
 async def _engine(
     job: Job, listener: Listener, on_renewal: Callable[[], None]
 ) -> AsyncIterator[Engine]:
-    """The engine that the settings ask for."""
-    # A check, which sends nothing, starts faster without the HTTP library.
+    """The engine of the settings."""
+    # Imported here: a check, which sends nothing, starts faster without the HTTP library.
     from importer.api.client import Client
     from importer.api.exchange import ExchangeCallbacks
     from importer.sending.sender import setup_of
@@ -518,7 +514,7 @@ async def _engine(
                 parts = parts_of(pace, count)
                 return [setup_of(target, part, policy, keyless=True) for part in parts]
 
-            # Before the first row is granted: a cluster may be out of reach.
+            # Before the first row is granted, since the cluster may be out of reach.
             async with cluster_senders(target, job.settings.scheduler, workers, keyless) as placed:
                 yield RemoteEngine(
                     lambda: contextlib.nullcontext(placed),
@@ -531,7 +527,7 @@ async def _engine(
 
 
 def counts_of(journal: Journal, rows: int) -> dict[Status, int]:
-    """Every state with its rows; those that the journal does not know are pending."""
+    """The number of rows in each state; those without an entry in the journal are pending."""
     counts = {**journal.counts(), Status.PENDING: 0}
     counts[Status.PENDING] = rows - sum(counts.values())
     return counts

@@ -1,7 +1,6 @@
-"""Whether a plan may be sent: it is what was approved, and what it rests on still holds.
+"""Whether a plan may be sent: it is what was approved, and what it rests on has not changed.
 
-Everything that differs is named at once. What changes nothing about the records is told, and gone
-on with.
+All differences are named at once. Changes that do not affect the records are only notes.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class BegunByEarlierVersion(UsageError):  # noqa: N818 - as above
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What must hold of a plan that is to be sent.
+    """The conditions under which a plan may be sent.
 
     `plan_id` is the id of the plan that was looked at; None takes any. A plan of which nothing was
     sent yet may be `max_age` seconds old.
@@ -77,12 +76,12 @@ ANY_PLAN = Approval()
 
 
 class PlanRegister(Protocol):
-    """Keeps account of the runs that send plans; where it raises, nothing is sent."""
+    """An account of the runs that send plans; where it raises, nothing is sent."""
 
     def compare(self, plan: PlanFile) -> Sequence[ImporterError]:
-        """Why the plan must not be sent, for what other runs have sent; empty where it may be.
+        """The reasons, in what other runs have sent, not to send the plan; none if it may be sent.
 
-        All its parts are as they were.
+        Called only when all parts of the plan are unchanged.
         """
 
     def begins(self, run: Run, rows: int) -> None:
@@ -92,7 +91,7 @@ class PlanRegister(Protocol):
 def refuse_other_plan(
     where: RunDirectory, description: Description, meta: Mapping[str, str], approval: Approval
 ) -> None:
-    """Refuse a folder of which nothing is left to send where its plan is not the one approved.
+    """Refuse a folder with nothing left to send if its plan is not the approved one.
 
     Raises PlanDiffers; BegunByEarlierVersion where it has no plan.
     """
@@ -117,7 +116,7 @@ def approved(
     approval: Approval,
     register: PlanRegister | None = None,
 ) -> tuple[PlanFile, tuple[str, ...]]:
-    """The plan of a run that may be sent, and what to tell people about it.
+    """The plan of a run that may be sent, and notes on it for people.
 
     The `register` may refuse it. Raises PlanDiffers, which names every difference;
     BegunByEarlierVersion; ServiceError where the project cannot be asked.
@@ -135,14 +134,14 @@ def approved(
         changed = list(_forged(plan, run))
         differences += changed
     if changed:
-        # Without its parts as they were, nothing more can be said of it.
+        # The further checks need the parts unchanged.
         raise _refused(run, plan, differences, other=bool(other))
     sent = register.compare(plan) if register is not None else ()
     mapping, pending = load_mapping(where.mapping), PendingRows(where, run.journal)
     notes: list[str] = []
     differences += _excepted_since(plan, pending)
     differences += _listed_since(plan, mapping, pending, notes)
-    # Where all is sent, and only to be read back, no record counts on the project any more.
+    # Where all rows are sent, and only the canary is to be read back, the project does not matter.
     pending_rows = plan.rows - sum(run.journal.counts().values())
     if plan.expected is not None and settings.preflight and pending_rows and not elsewhere:
         expected = Expected.from_json(plan.expected)
@@ -171,7 +170,7 @@ def _refused(
     *,
     other: bool = False,
 ) -> PlanDiffers:
-    """The refusal that names everything: what differs, and what other runs have `sent`.
+    """The refusal with all differences, and all reasons in what other runs have `sent`.
 
     `other` says that the first of the differences is the id of another plan.
     """
@@ -195,10 +194,10 @@ def _refused(
 
 
 def _forged(plan: PlanFile, run: Run) -> Iterator[str]:
-    """Whether what the folder holds has another id than its plan.json says.
+    """A message if the id of the folder's content is not the one in its plan.json.
 
-    Who writes a part anew, and its hash into plan.json, and that of plan.json into the journal,
-    can leave the old id there.
+    A forger may replace a part, its hash in plan.json and the hash of plan.json in the journal, and
+    leave the old id.
     """
     where = run.directory
     mapping = load_mapping(where.mapping)
@@ -250,14 +249,14 @@ def _span(length: timedelta) -> str:
 
 
 class PendingRows:
-    """The rows of a plan that are still to be sent, gone through as often as they are needed."""
+    """The rows of a plan that are still to be sent, read from its ready records at each call."""
 
     def __init__(self, where: RunDirectory, journal: Journal) -> None:
         self._where = where
         self._settled = np.fromiter(journal.settled_rows(), dtype=np.int64)
 
     def among(self, rows: RowNumbers) -> list[int]:
-        """Those of some rows that are still to be sent, in order."""
+        """Those of `rows` that are still to be sent, in order."""
         left = np.setdiff1d(rows, self._settled)
         found: list[int] = []
         with ReadyFile(self._where.ready) as ready:
@@ -273,13 +272,13 @@ class PendingRows:
                 yield rows[left], numbers[left]
 
     def bodies(self) -> Iterator[tuple[int, bytes]]:
-        """Their bodies, in order."""
+        """Their row numbers and bodies, in order."""
         with ReadyFile(self._where.ready) as ready:
             yield from ready.requests(self._settled)
 
 
 def _excepted_since(plan: PlanFile, pending: PendingRows) -> Iterator[str]:
-    """Rows that a run which the plan leaves out has sent since."""
+    """A message for each excepted run that has sent pending rows since the plan."""
     for one in plan.excepted:
         directory = RunDirectory(Path(one["run_dir"]))
         try:
@@ -294,7 +293,10 @@ def _excepted_since(plan: PlanFile, pending: PendingRows) -> Iterator[str]:
 def _listed_since(
     plan: PlanFile, mapping: LoadedMapping, pending: PendingRows, notes: list[str]
 ) -> Iterator[str]:
-    """Rows with numbers that a do-not-call list has got since; what cannot be read is noted."""
+    """A message for each do-not-call list that has a number of a pending row since the plan.
+
+    A list that cannot be read is added to `notes`.
+    """
     if not plan.do_not_call:
         return
     beside = Path(str(plan.mapping["path"])).parent
@@ -320,7 +322,7 @@ def _listed_since(
 
 
 def _past_callbacks(mapping: LoadedMapping, pending: PendingRows) -> Iterator[str]:
-    """Call-backs whose time has come and gone."""
+    """A note on pending rows whose call-back is in the past."""
     spec = mapping.spec
     placed = [rule for rule in spec.placed_rules() if rule.path == ("disposition", "next_calldate")]
     if not placed:
@@ -344,6 +346,6 @@ def _past_callbacks(mapping: LoadedMapping, pending: PendingRows) -> Iterator[st
 
 
 def rows_named(rows: Sequence[int]) -> str:
-    """How many rows, and the first of them, for people."""
+    """The number of rows and the first row numbers, as ``2 rows (3, 5)``."""
     named = ", ".join(map(str, rows[:_NAMED])) + (" …" if len(rows) > _NAMED else "")
     return f"row {named}" if len(rows) == 1 else f"{len(rows):,} rows ({named})"

@@ -166,17 +166,19 @@ class Examination:
     columns show, once they were read; `bound` judges cells by these, too, from then on.
     """
 
-    def __init__(self, info: SourceInfo, mapping: LoadedMapping, look: ExaminationOptions) -> None:
+    def __init__(
+        self, info: SourceInfo, mapping: LoadedMapping, options: ExaminationOptions
+    ) -> None:
         self.info = info
-        self.look = look
+        self.options = options
         self.bound = fitted_mapping(mapping, info)
         self.cells_digest = ""
-        lists = look.lists if look.lists is not None else load_lists(mapping, look.stop)
+        lists = options.lists if options.lists is not None else load_lists(mapping, options.stop)
         self.bound = self.bound.with_do_not_call(lists.listed)
         self._list_remarks = lists.remarks
         self._on_duplicate = mapping.spec.rows.on_duplicate
         self._unique = {key.target: key.header or key.target for key in self.bound.keys}
-        self._seen = look.seen if look.seen is not None else Seen()
+        self._seen = options.seen if options.seen is not None else Seen()
         self.surveyor = self.new_surveyor()
         self.fill = FillCounter(info.headers)
         self._uncalled = None if self.bound.takes_phones else UncalledPhones(info.headers)
@@ -192,7 +194,7 @@ class Examination:
             self._on_duplicate,
             unique=self._unique,
             seen=self._seen,
-            cap=self.look.cap,
+            cap=self.options.cap,
         )
 
     def remarks(self, bound: BoundMapping) -> tuple[Problem, ...]:
@@ -207,13 +209,13 @@ class Examination:
             *filter(None, not_taken),
             *self._list_remarks,
             *bound.remarks,
-            *self.look.remarks,
+            *self.options.remarks,
         )
 
     def read(self, source: Source) -> None:
         """Copy the source, once, and learn what its columns show as a whole."""
-        fact_counter, look = self.bound.fact_counter(), self.look
-        edits, named = look.edits, 0
+        fact_counter, options = self.bound.fact_counter(), self.options
+        edits, named = options.edits, 0
 
         def learn(batch: Batch) -> None:
             """Take in what stands in the columns once they are mended, to judge them by it."""
@@ -225,21 +227,21 @@ class Examination:
                 self._uncalled.add(mended)
             named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0
 
-        copy = SnapshotWriter(look.copy, self.info.headers, self.info, durable=look.durable)
+        copy = SnapshotWriter(options.copy, self.info.headers, self.info, durable=options.durable)
         with copy as snapshot:
             works = (snapshot.write, learn)
             batches = (batch.with_noted_numbers(self.info.headers) for batch in source.batches())
             for batch in fan_out(batches, works):
-                raise_if_stopped(self.look.stop)
+                raise_if_stopped(self.options.stop)
                 self._rows += len(batch)
-                look.listener(Progress(Stage.READING, None, passed=self._rows))
+                options.listener(Progress(Stage.READING, None, passed=self._rows))
         if named < len(edits.rows):
-            refuse_unknown_rows(edits, look.copy)
+            refuse_unknown_rows(edits, options.copy)
         self.cells_digest = snapshot.digest
         self.facts = fact_counter.facts()
         self.bound = self.bound.with_facts(self.facts)
-        if look.log is not None:
-            _keep_original(source.original, _original_beside(look.log))
+        if options.log is not None:
+            _keep_original(source.original, _original_beside(options.log))
 
     def survey(self) -> Iterator[list[Decision]]:
         """Decide on the copy's rows; give the decisions of each batch.
@@ -267,28 +269,28 @@ class Examination:
     def _decided(
         self, work: Callable[[Batch], _Mapped]
     ) -> Iterator[tuple[_Mapped, list[Decision]]]:
-        gate = self.look.gate
+        gate = self.options.gate
         preflight = Preflight(gate, self._mapping, self.bound) if gate is not None else None
         remarks = self.remarks(self.bound)
         self.surveyor.note(remarks)
-        for before in self.look.sent_before:
+        for before in self.options.sent_before:
             self._see(before)
-        with ProblemLog(self.look.log) as log, Snapshot.open(self.look.copy) as snapshot:
+        with ProblemLog(self.options.log) as log, Snapshot.open(self.options.copy) as snapshot:
             log.add(remarks)
 
             def decide(mapped: _Mapped) -> tuple[_Mapped, list[Decision]]:
-                raise_if_stopped(self.look.stop)
+                raise_if_stopped(self.options.stop)
                 decisions = self.surveyor.add(mapped.checked)
                 for decision in decisions:
                     log.add(decision.problems)
                 if preflight is not None and mapped.evaluated is not None:
                     preflight.add(mapped.evaluated, decisions)
                 rows = self.surveyor.rows
-                self.look.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
+                self.options.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
                 return mapped, decisions
 
             # Not a loop: its variables would keep a batch while the next ones are mapped.
-            mended = map(self.look.edits.over, snapshot.batches(self.bound.used))
+            mended = map(self.options.edits.over, snapshot.batches(self.bound.used))
             yield from map(decide, map_ahead(mended, work))
             if preflight is not None:
                 self.comparison = preflight.finish()
@@ -303,9 +305,9 @@ class Examination:
         """
         name = f"{self.info.path}, sent by {before.run_id}"
         finder = RepeatFinder(name, self._on_duplicate, self._unique, Seen())
-        with Snapshot.open(self.look.copy) as snapshot:
-            for batch in map(self.look.edits.over, snapshot.batches(self.bound.used)):
-                raise_if_stopped(self.look.stop)
+        with Snapshot.open(self.options.copy) as snapshot:
+            for batch in map(self.options.edits.over, snapshot.batches(self.bound.used)):
+                raise_if_stopped(self.options.stop)
                 sent = np.isin(batch.rows, before.rows)
                 if sent.any():
                     checked = self.bound.evaluate(batch).checked
@@ -315,10 +317,10 @@ class Examination:
 
     def _evaluated(self, batch: Batch) -> Evaluated:
         evaluated = self.bound.evaluate(batch)
-        if self.look.now is not None:
-            evaluated = with_past_callbacks(evaluated, self.bound, self.look.now)
-        checked = without_rows(evaluated.checked, self.look.edits.left_out, LEFT_OUT)
-        for before in self.look.sent_before:
+        if self.options.now is not None:
+            evaluated = with_past_callbacks(evaluated, self.bound, self.options.now)
+        checked = without_rows(evaluated.checked, self.options.edits.left_out, LEFT_OUT)
+        for before in self.options.sent_before:
             message = f"left out, since {before.run_id} has sent it"
             why = Problem(None, None, None, SENT_BEFORE, message, severity=Severity.WARNING)
             checked = without_rows(checked, before.rows, why)
@@ -326,13 +328,13 @@ class Examination:
 
     def _mapped(self, evaluated: Evaluated, encoded: EncodedRecords | None = None) -> _Mapped:
         """A batch with no more than is wanted: its columns take more memory than all else."""
-        columns = evaluated if self.look.gate is not None else None
+        columns = evaluated if self.options.gate is not None else None
         return _Mapped(evaluated.checked, columns, encoded)
 
     def finish(self) -> Checkup:
         """What was found, once all was gone through."""
         survey = self.surveyor.finish(self.fill.columns())
-        findings = findings_of(self.look.log, self.look.copy, self.info, self.look.edits)
+        findings = findings_of(self.options.log, self.options.copy, self.info, self.options.edits)
         checkup = Checkup(
             self.info, survey, self.bound.unused_columns, findings, phones=self.bound.phones
         )

@@ -1,7 +1,7 @@
-"""The first half of the line: file → snapshot and Survey → gate → ready records. Nothing is sent.
+"""The first half of the pipeline: file → snapshot and Survey → gate → ready records.
 
-:func:`check` keeps nothing of it, :func:`preview` gives the records that would be sent, and
-:func:`planned` keeps all in a folder, the plan, which the second half sends
+Nothing is sent. :func:`check` keeps nothing on the disk, :func:`preview` gives the records that
+would be sent, and :func:`planned` keeps all in a folder, the plan, which the second half sends
 (:mod:`importer.pipeline.apply`). A plan that could not be applied leaves nothing behind.
 """
 
@@ -59,7 +59,7 @@ from importer.survey.duplicates import Seen
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """A plan that was kept: what it is, where it lies, and what the check found."""
+    """A plan in its folder, and what the check found."""
 
     plan: PlanFile
     directory: RunDirectory
@@ -71,23 +71,25 @@ def check(
     mapping: LoadedMapping,
     reading: SourceOptions,
     *,
-    look: ExaminationOptions | None = None,
+    options: ExaminationOptions | None = None,
     edits: Path | None = None,
 ) -> Checkup:
     """Read, map and check a file or a frame, with its `edits`, if any, and send nothing.
 
-    Raises SourceError and MappingError, and UsageError where the edits cannot be used. Without a
-    `look`, the working copy is gone afterwards.
+    `options` default to a working copy in a temporary folder. Raises SourceError and MappingError,
+    and UsageError where the edits cannot be used.
     """
-    stop = look.stop if look is not None else None
+    stop = options.stop if options is not None else None
     with _working_folder() as folder, open_incoming(given, mapping, reading, stop) as source:
-        look = _with_edits(look or ExaminationOptions(folder / COPY), _read_edits(edits, source))
-        examination = Examination(source.info, mapping, replace(look, now=look.now or _now()))
+        options = _with_edits(
+            options or ExaminationOptions(folder / COPY), _read_edits(edits, source)
+        )
+        examination = Examination(source.info, mapping, replace(options, now=options.now or _now()))
         examination.read(source)
-        deque(examination.survey(), maxlen=0)  # which keeps none of it
+        deque(examination.survey(), maxlen=0)  # consumes the iterator
         checkup = examination.finish()
-        if look.seen is not None and not checkup.refused:
-            look.seen.take(examination.surveyor.file_keys)
+        if options.seen is not None and not checkup.refused:
+            options.seen.take(examination.surveyor.file_keys)
         return checkup
 
 
@@ -102,9 +104,9 @@ def preview(
     """Give every row of a list as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
         with open_incoming(given, mapping, reading) as source:
-            look = ExaminationOptions(folder / COPY, seen=seen, cap=0, now=_now())
-            look = _with_edits(look, _read_edits(edits, source))
-            examination = Examination(source.info, mapping, look)
+            options = ExaminationOptions(folder / COPY, seen=seen, cap=0, now=_now())
+            options = _with_edits(options, _read_edits(edits, source))
+            examination = Examination(source.info, mapping, options)
             examination.read(source)
         for decisions, ready in examination.prepared("preview"):
             decided = {decision.row: decision for decision in decisions}
@@ -127,10 +129,10 @@ def planned(
     register: Register | None = None,
     sends: bool = False,
 ) -> Iterator[tuple[ReadyRun, Checkup]]:
-    """Check one file and keep a plan of it in a folder; its journal is open for the block.
+    """Check one file and keep a plan of it in a folder; its journal is open within the block.
 
-    With `sends` the block sends it, and it is noted as begun. The `register` may refuse the plan.
-    Raises ImporterError where there can be none; nothing is left of it then.
+    With `sends` the journal notes the run as begun, since the block will send it. The `register`
+    may refuse the plan. Raises ImporterError where no plan can be made, and leaves nothing then.
     """
     ready_run, checkup = _make_plan(job, control, seen, register, sends=sends)
     with ready_run.run.journal:
@@ -144,7 +146,7 @@ def _make_plan(
 
     clock = Clock()
     if job.settings.out is not None:
-        # Looked at again when it is made; but nobody should wait for the reading to hear of it.
+        # Checked again when the folder is made; here, so that nobody waits for the reading first.
         RunDirectory(job.settings.out).refuse_if_used()
     with open_incoming(job.source, job.mapping, job.reading, control.stop) as source:
         fitted_mapping(job.mapping, source.info)  # refuses a sheet that does not fit
@@ -158,13 +160,22 @@ def _make_plan(
         log_about_run(description.run_id)
         admission = register.admit(description) if register is not None else Admission()
         with _new_run_folder(job, description) as (directory, journal):
-            look = ExaminationOptions(directory.snapshot, control.log, seen, stop=control.stop)
-            look = replace(look, listener=control.listener, lists=lists)
-            look = replace(look, durable=True, gate=gate, now=_now(), sent_before=excepted)
-            look = _with_edits(look, edits)
+            options = ExaminationOptions(
+                directory.snapshot,
+                control.log,
+                seen,
+                stop=control.stop,
+                listener=control.listener,
+                gate=gate,
+                now=_now(),
+                lists=lists,
+                durable=True,
+                sent_before=excepted,
+            )
+            options = _with_edits(options, edits)
             if edits is not None and edits.overlay:
                 write_private(directory.edits, edits.content.decode())
-            examination = Examination(source.info, job.mapping, look)
+            examination = Examination(source.info, job.mapping, options)
             examination.read(source)
             stamp = job.mapping.spec.stamp
             with ReadyWriter(directory.ready, stamp, description.run_id) as records:
@@ -175,14 +186,16 @@ def _make_plan(
                     journal.settle(refused)
             checkup = examination.finish()
             if checkup.refused:
-                raise Refused(_kept_checkup(checkup, control.log, directory.snapshot, look.edits))
+                raise Refused(
+                    _kept_checkup(checkup, control.log, directory.snapshot, options.edits)
+                )
             new = checkup.new_values
             description = description.with_settings(new_values=None if new is None else len(new))
             if register is not None:
                 register.planned(directory, examination.surveyor.file_keys)
             digests = {"cells": examination.cells_digest, "ready": records.digest}
-            if look.edits:
-                digests[EDITS] = look.edits.digest
+            if options.edits:
+                digests[EDITS] = options.edits.digest
             content = _Content(
                 digests,
                 lists,
@@ -208,9 +221,9 @@ def _make_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What is in a plan: its files' digests by name, do-not-call lists, what was compared.
+    """What a plan is made of: the digests of its files' contents by name, and what it rests on.
 
-    `excepted` and `again` are runs of the past, whose rows are left out or sent again.
+    `excepted` are past runs whose rows are left out, `again` those in spite of which it is sent.
     """
 
     digests: Mapping[str, str]
@@ -273,7 +286,7 @@ def _plan_file(
 
 @contextlib.contextmanager
 def _working_folder() -> Iterator[Path]:
-    """A folder of the owner's alone for what lasts no longer than the command."""
+    """A temporary folder that only its owner may read, removed after the block."""
     with WorkingFolder() as folder:
         try:
             yield Path(folder)
@@ -287,22 +300,22 @@ def _read_edits(path: Path | None, source: Source) -> Edits | None:
     return read_edits(path, source.info.headers) if path is not None else None
 
 
-def _with_edits(look: ExaminationOptions, edits: Edits | None) -> ExaminationOptions:
-    """The look at a list as its edits make it, of which what is wrong with them is told."""
+def _with_edits(options: ExaminationOptions, edits: Edits | None) -> ExaminationOptions:
+    """The options with these edits, and with the remarks on their file."""
     if edits is None:
-        return look
-    return replace(look, edits=edits.overlay, remarks=(*look.remarks, *edits.remarks))
+        return options
+    return replace(options, edits=edits.overlay, remarks=(*options.remarks, *edits.remarks))
 
 
 def _kept_checkup(checkup: Checkup, log: Path | None, copy: Path, edits: Overlay) -> Checkup:
-    """The checkup of a run of which nothing else is kept; its copy lives on beside the log."""
+    """The checkup of a refused plan; the copy of the cells is moved beside the log."""
     if log is None:
         return replace(checkup, findings=None)
     beside = log.with_suffix(".parquet")
     try:
         shutil.move(copy, beside)
     except OSError:
-        # Why the file is refused matters more than a report of all its cells.
+        # The reasons of the refusal matter more than a report of all cells.
         return replace(checkup, findings=None)
     return replace(checkup, findings=findings_of(log, beside, checkup.info, edits))
 
@@ -334,10 +347,10 @@ def _new_run_folder(job: Job, description: Description) -> Iterator[tuple[RunDir
 
 
 def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
-    """The rows of a run of the same list that are, or may be, in the service.
+    """The rows of a past run of the same list that are, or may be, in the service.
 
     Of one whose failed rows are imported as a list of their own, with these. Raises UsageError
-    where it is a run of another list, whose rows would be others, or went elsewhere; JournalError.
+    where it is a run of another list, or went to another project; JournalError.
     """
     directory = RunDirectory(run_dir)
     with Journal.read(directory.journal) as journal:

@@ -1,14 +1,13 @@
 """``plan.json``: what a plan is made of, what it would do, and the id that it is approved by.
 
-The id is a hash of the content of all parts: the cells as they came, the mapping, the do-not-call
-lists, the records as they will be sent with their stamps left out, what was asked of the project,
-where all goes, and, where a list was mended by hand, its edits; and whether it is to be sent in
-spite of past runs of it. The same inputs give the same id,
-whenever, wherever and by whichever version of a library they were written; the run's name, times
-and paths are not in it. Beside it stands the SHA-256 of each file as it lies in the folder, which
-is what is verified before anything is sent.
+The id is a hash of the content of all parts: the cells as they came, their edits if any, the
+mapping, the do-not-call lists, the records as they will be sent but for their stamps, what they
+expect of the project, the target, and whether it is to be sent in spite of past runs. The same
+inputs give the same id at any time and place and with any version of a library; the run's name,
+times and paths are not in it. plan.json also has the SHA-256 of each file in the folder, which is
+verified before anything is sent.
 
-Whoever can write to the folder can write another plan there, with another id. So the id guards
+Whoever can write to the folder can write another plan there, with another id. So the id protects
 against that only where the person who approved the plan names it (``--plan-id``).
 """
 
@@ -35,7 +34,7 @@ _ID_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of the plan: its name in the folder, its bytes' SHA-256, and that of its content."""
+    """A file of the plan: its name in the folder, the SHA-256 of its bytes and of its content."""
 
     path: str
     sha256: str
@@ -44,16 +43,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """A plan as its plan.json has it.
+    """The content of plan.json; all values are as in JSON.
 
-    `parts` are its files by what they hold. `rows` are those read, `counts` say what would become
-    of them, `left_out` why, by status and code, and `problem_counts` what was found in them,
-    warnings too, by code. `expected` is what the records count on in the project
-    (:class:`importer.survey.expected.Expected`), and what they would create there; None where it
-    was not asked. `excepted` are runs of the same list whose rows are left out, each with `run_id`
-    and `run_dir`. `again` are runs that had sent the same content, or begun to, in spite
-    of which it is to be sent; each has in `sent`, besides, how many rows were in the service by it,
-    or may have been. It is None where that was not asked for. Everything is as JSON has it.
+    `parts` are its files by what they hold. `rows` is the number of rows read, `counts` their
+    number by status, `left_out` by status and code, and `problem_counts` the number of problems by
+    code, warnings too. `expected` is what the records rely on in the project, and what they would
+    create there (:class:`importer.survey.expected.Expected`); None without a preflight. `excepted`
+    are runs of the same list whose rows are left out, each with `run_id` and `run_dir`. `again` are
+    runs that have sent, or begun to send, the same content, in spite of which it is to be sent;
+    each also has `sent`, the number of its rows that were, or may have been, in the service. It is
+    None unless asked for.
     """
 
     id: str
@@ -115,7 +114,7 @@ class PlanFile:
         )
 
     def changed_parts(self, directory: RunDirectory) -> Iterator[str]:
-        """The files that are not those that the plan was made of, each told for people."""
+        """The files that differ from those that the plan was made of, a message for each."""
         for part in self.parts.values():
             path = directory.path / part.path
             if not path.exists():
@@ -130,14 +129,14 @@ class PlanFile:
                 yield f"{quoted(path)} was changed since it was planned"
         named = {part.path for part in self.parts.values()}
         if directory.edits.name not in named and directory.edits.exists():
-            # It would be laid over the cells that the result files show.
+            # It would change the cells in the result files.
             yield f"{quoted(directory.edits)} is no part of the plan"
 
 
 def intact_plan(where: RunDirectory, sha256: str) -> tuple[PlanFile | None, list[str]]:
-    """The plan in a folder, and the files that are not as they were planned, told for people.
+    """The plan in a folder, and a message for each file that is not as it was planned.
 
-    `sha256` is that of its plan.json by the journal; where it is another, there is no plan.
+    `sha256` is that of plan.json by the journal; the plan is None where the file has another.
     """
     try:
         same = hmac.compare_digest(file_sha256(where.plan), sha256)
@@ -160,9 +159,9 @@ def content_id(
 ) -> str:
     """The id of a plan, 32 hexadecimal digits: a SHA-256 over its content, cut.
 
-    `parts` are the digests of its files' content, by what they hold, and `expected` that of what
-    was asked of the project. In a `rehearsal` the target's address is that of a sandbox, which is
-    another at each start. `again` says that it is to be sent in spite of past runs.
+    `parts` are the digests of its files' contents by what they hold, and `expected` is that of what
+    it expects of the project. In a `rehearsal` the target's address is left out: a sandbox has
+    another one at each start. `again` says that it is to be sent in spite of past runs.
     """
     if rehearsal:
         target = {**target, "base_url": None}

@@ -1,8 +1,8 @@
 """The ready records of a plan, in Parquet: what is sent, byte for byte.
 
-Column ``row`` has the row numbers, in source order; ``body`` the JSON of each record as it is
-sent; ``phones`` the numbers of its contacts, the digits of E.164, which a do-not-call list that is
-renewed later is compared with. A row group is a batch.
+Column ``row`` has the row numbers, in source order; ``body`` the JSON of each record as it is sent;
+``phones`` the numbers of its contacts (the digits of E.164 as integers), for do-not-call lists that
+are renewed before it is sent. A row group is a batch.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReadyRecords:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRecords:
-    """All records of a batch, as in ReadyRecords; what those of invalid rows hold means nothing."""
+    """All records of a batch, as in ReadyRecords; the records of invalid rows have no meaning."""
 
     rows: RowNumbers
     bodies: Any
@@ -76,7 +76,7 @@ class EncodedRecords:
 
 
 _AT_ONCE = 128
-"""Bodies that are Python objects at a time: each has room for far more than it holds."""
+"""Bodies that are Python objects at a time: each takes far more memory than its bytes."""
 
 
 def bodies_of(records: Records) -> Any:
@@ -100,10 +100,9 @@ class _RecordsDigest:
 
     def add(self, records: Iterable[tuple[int, bytes]]) -> None:
         for row, body in records:
-            told = body
             if self._stamp:
-                told = body.replace(b'%b%d"' % (self._stamp, row), b"", 1)
-            self._hash.update(b"%d %b\n" % (row, told))
+                body = body.replace(b'%b%d"' % (self._stamp, row), b"", 1)  # noqa: PLW2901
+            self._hash.update(b"%d %b\n" % (row, body))
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()

@@ -95,7 +95,7 @@ class _State:
 class Recheck:
     """A list, opened once, with its mapping; a context manager, which closes the copy.
 
-    The `look` says where the copy of its cells goes, which is removed by whoever made its folder,
+    The `options` says where the copy of its cells goes, which is removed by whoever made its folder,
     what past runs have sent, what is to be told beside what is found, and who stops the opening or
     is told of its progress. Call-backs before the moment of opening are warned of. The list is
     compared with no project: that is the plan's. Raises SourceError, MappingError, and
@@ -109,18 +109,18 @@ class Recheck:
         given: Path | Frame,
         mapping: LoadedMapping,
         reading: SourceOptions,
-        look: ExaminationOptions,
+        options: ExaminationOptions,
     ) -> None:
         self._now = datetime.now(UTC)
         self._lock = threading.Lock()
         with open_incoming(given, mapping, reading) as source:
-            self._examination = Examination(source.info, mapping, replace(look, now=self._now))
+            self._examination = Examination(source.info, mapping, replace(options, now=self._now))
             self._bound_without_facts = self._examination.bound
             self._examination.read(source)
         self.info = source.info
-        self._snapshot = Snapshot.open(look.copy)
+        self._snapshot = Snapshot.open(options.copy)
         # Two threads must not read from one open file at a time: a page may ask for rows meanwhile.
-        self._reading = Snapshot.open(look.copy)
+        self._reading = Snapshot.open(options.copy)
         self._reading_lock = threading.Lock()
         self._bounds = [
             (int(batch.rows[0]), int(batch.rows[-1])) if len(batch) else (0, -1)

@@ -1,6 +1,6 @@
-"""The line itself, both halves: a file is planned, and the plan is sent.
+"""The whole pipeline: a file is planned, and the plan is sent.
 
-Of a run that ends before its first request nothing is kept.
+A run that ends before its first request leaves nothing behind.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from pathlib import Path
 from importer.errors import OutputError
 
 CANARY = "canary.json"
-"""What came of the rows that were sent first and read back."""
+"""The comparison of the rows that were sent first and read back."""
 VERIFIED = "verify.json"
-"""What came of reading a sample of the created rows back."""
+"""The comparison of a sample of the created rows, read back."""
 RESULT_FILES = (
     "results.csv",
     "created.csv",
@@ -37,7 +37,7 @@ class RunDirectory:
 
     @property
     def journal(self) -> Path:
-        """The truth about every row."""
+        """The journal: intents and outcomes of all rows."""
         return self.path / "journal.sqlite3"
 
     @property
@@ -57,17 +57,17 @@ class RunDirectory:
 
     @property
     def plan(self) -> Path:
-        """What the plan is made of and would do; written last of all."""
+        """The description of the plan; written last of all its files."""
         return self.path / "plan.json"
 
     @property
     def keys(self) -> Path:
-        """What ``rows.unique`` compares, of the ready rows, where later runs look back at it."""
+        """The keys of the ready rows (``rows.unique``), for later runs with ``rows.within``."""
         return self.path / "keys.bin"
 
     @property
     def edits(self) -> Path:
-        """The cells that were mended by hand, where any were, and the rows left out by hand."""
+        """The log of edits: cells mended and rows left out by hand; only where there are any."""
         return self.path / "edits.jsonl"
 
     def refuse_if_used(self) -> None:
@@ -79,7 +79,7 @@ class RunDirectory:
         _refuse_contents(self.path, _contents(self.path))
 
     def remove_files(self) -> None:
-        """Remove what a run that sent nothing has put into a folder that was there before."""
+        """Remove the files of a run that sent nothing; the folder stays."""
         beside = (f"{self.journal.name}{suffix}" for suffix in ("-wal", "-shm", ".lock", ".mark"))
         own = (self.journal, self.snapshot, self.mapping, self.edits, self.ready, self.plan)
         for path in (*own, self.keys, *map(self.path.joinpath, beside)):
@@ -87,14 +87,14 @@ class RunDirectory:
                 path.unlink(missing_ok=True)
 
     def remove_half_written(self) -> None:
-        """Remove what a killed process has left half written; for who has the journal's lock."""
+        """Remove temporary files of a killed process; the caller must have the journal's lock."""
         for pattern in (".*.tmp", ".*.part"):
             for path in self.path.glob(pattern):
                 with contextlib.suppress(OSError):
                     path.unlink()
 
     def remove_all(self) -> None:
-        """Remove what a run has made, and the folder if nothing else is in it."""
+        """Remove the files of a run, and the folder if it is empty then."""
         self.remove_files()
         for name in RESULT_FILES:
             (self.path / name).unlink(missing_ok=True)
@@ -109,7 +109,7 @@ def refuse_if_not_of_runs(path: Path) -> None:
 
 
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
-"""What file managers leave in a folder that was only looked at."""
+"""Files that file managers put into any folder that they show."""
 _MOST_NAMED = 5
 
 
@@ -142,21 +142,21 @@ def new_run_id(source: str, now: datetime | None = None) -> str:
     return f"{stem}-{moment}-{secrets.token_hex(3)}"
 
 
-# Which run and job a line of the log is about: noted where one begins, read where a line is
-# written. It follows the work into tasks and threads that are started for it.
+# The run and the job that a line of the log is about, as context variables: set where one begins,
+# read where a line is written. Tasks and threads started for the work inherit them.
 
 _RUN: ContextVar[str | None] = ContextVar("run", default=None)
 _JOB: ContextVar[str | None] = ContextVar("job", default=None)
 
 
 def log_about_run(run_id: str) -> None:
-    """Lines of the log are about this run from here on, until the next one begins."""
+    """Mark the following lines of the log as about this run."""
     _RUN.set(run_id)
 
 
 @contextlib.contextmanager
 def log_about_job(job: str | None) -> Iterator[None]:
-    """Lines of the block are about this job, and about no run as long as none begins."""
+    """Mark the lines of the log within the block as about this job, and no run yet."""
     before = _JOB.set(job), _RUN.set(None)
     try:
         yield
@@ -166,5 +166,5 @@ def log_about_job(job: str | None) -> Iterator[None]:
 
 
 def log_marks() -> dict[str, str | None]:
-    """The run and the job that a line of the log written now is about."""
+    """The run and the job that the current line of the log is about."""
     return {"run": _RUN.get(), "job": _JOB.get()}

@@ -1,9 +1,8 @@
-"""A check or a run under way: what it tells on its way, how it is stopped, how it is waited for.
+"""A check or a run under way: its progress, how it is stopped, and how it is awaited.
 
-The line runs on an event loop of its own, so it cannot be called where one is running already. A
-thread is where it can be called from anywhere. Nothing of the caller's is touched from there but
-what is made for it: the feed of progress, the future of the result, and a loop's
-`call_soon_threadsafe`.
+The pipeline runs on an event loop of its own, so it cannot be called where a loop is running. In a
+thread it can be called from anywhere. That thread touches nothing of the caller but what is made
+for it: the feed of progress, the future of the result, and a loop's `call_soon_threadsafe`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from importer.model import Event, Progress
 from importer.sending.loop import interrupt
 
 Listener = Callable[[Progress | Event], None]
-"""Is told of progress and events, from the thread of the work; at the pace of the replies."""
+"""A callback for progress and events, in the thread that works; once for each group of replies."""
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -80,9 +79,10 @@ class StopSwitch:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What stops work under way, who is told of it, and where all problems found are logged.
+    """The stop switch, the listener and the log of problems of work under way.
 
-    The `listener` is called from the thread that works. Without a `log`, a path, none is kept.
+    The `listener` is called from the thread that works. `log` is the path of a file for all
+    problems; None keeps none.
     """
 
     stop: StopSwitch = field(default_factory=StopSwitch)
@@ -113,11 +113,11 @@ _WAIT_SECONDS = 0.2
 
 
 class ProgressFeed:
-    """What work tells on its way, from its thread to another: bounded, and never waiting.
+    """A bounded queue of progress and events, from the thread that works to one reader.
 
-    One thread puts in; another, or an event loop, goes through it once. Of all progress only the
-    newest is kept, and of events the newest `MOST_EVENTS`: so a reader that is slow, or none at
-    all, neither slows the work nor fills the memory.
+    One thread puts items in and never waits; another thread, or an event loop, iterates over it
+    once. Only the newest progress and the newest `MOST_EVENTS` events are kept: a slow reader, or
+    none, neither slows the work nor fills the memory.
     """
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class ProgressFeed:
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def put(self, item: Progress | Event) -> None:
-        """Put something in; what nobody has read yet may give way to it."""
+        """Put an item in; older ones that were not read may be dropped."""
         with self._changed:
             if isinstance(item, Progress):
                 self._progress = item
@@ -150,7 +150,7 @@ class ProgressFeed:
         self._waiters.clear()
 
     def _take(self) -> Progress | Event | None:
-        """What is to be read next, events first; None where there is nothing. Needs the lock."""
+        """The next item, events first; None if there is none. The lock must be held."""
         if self._events:
             return self._events.popleft()
         progress, self._progress = self._progress, None
@@ -184,11 +184,11 @@ Work = Callable[[StopSwitch, Listener], Result]
 
 
 class Running(Generic[Result]):
-    """A check or a run that is under way.
+    """A check or a run that is under way in a thread of its own.
 
-    Go through it, with ``for`` or ``async for``, for its progress; ask :meth:`result`, or ``await``
-    it, for how it ended. Use it in ``with`` or ``async with``: a block that is left by an
-    exception stops the work, and no block is left before the work has ended.
+    Iterate over it, with ``for`` or ``async for``, for its progress; call :meth:`result`, or
+    ``await`` it, for its result. Use it in ``with`` or ``async with``: an exception in the block
+    stops the work, and the block is left only when the work has ended.
     """
 
     def __init__(self, work: Work[Result], stop: StopSwitch) -> None:
@@ -200,8 +200,8 @@ class Running(Generic[Result]):
         self._thread = threading.Thread(
             target=context.run, args=(self._work, work), name="vcc-import", daemon=True
         )
-        # A program that ends without waiting ends in order, though as after a crash: the thread
-        # pools that record outcomes are gone by then, so what is in flight stays uncertain.
+        # Where a program ends without waiting, this stops the work. Outcomes cannot be recorded any
+        # more then (thread pools are gone): rows in flight stay uncertain, as after a crash.
         atexit.register(self._end)
         self._thread.start()
 
@@ -222,14 +222,14 @@ class Running(Generic[Result]):
         return self._future.done()
 
     def stop(self, reason: str = "stopped by the caller") -> None:
-        """Ask for an end, from any thread: what is in flight is awaited and recorded.
+        """Ask for an end, from any thread, and return at once.
 
-        Nothing is waited for here; the result says what became of the rows.
+        What is in flight is awaited and recorded; the result has the outcome.
         """
         self._stop.pull(reason)
 
     def result(self) -> Result:
-        """Wait for the end and give the result; raises what the work raised."""
+        """Wait for the end and return the result; raises what the work raised."""
         self._wait()
         return self._future.result()
 
@@ -309,7 +309,7 @@ def start(
 ) -> Running[Result]:
     """Begin `check`, `run` or `resume`, called with these arguments, in a thread of its own.
 
-    Gives the work under way: to be gone through for its progress, and asked for its result.
+    Returns the work under way, for its progress and its result.
     """
     given: dict[str, Any] = dict(options)
     stop: StopSwitch = given.pop("stop", None) or StopSwitch()
@@ -328,7 +328,7 @@ def start(
 
 
 async def follow(running: Running[Result], listener: Listener | None) -> Result:
-    """Wait for work under way and give its result; its progress is told on the running loop."""
+    """Wait for work under way and return its result; `listener` is called on the running loop."""
     async with running:
         if listener is not None:
             async for item in running:
@@ -337,7 +337,7 @@ async def follow(running: Running[Result], listener: Listener | None) -> Result:
 
 
 def run_until_stopped(work: Callable[..., Result], **options: Any) -> Result:
-    """Do work that sends, and give its result: a first Ctrl-C lets it finish what is in flight."""
+    """Call work that sends, and return its result; a first Ctrl-C stops it in order."""
     if on_a_loop():
         return in_a_thread(work, **options)
     stop = options.pop("stop", None) or StopSwitch()
@@ -346,13 +346,13 @@ def run_until_stopped(work: Callable[..., Result], **options: Any) -> Result:
 
 
 def in_a_thread(work: Callable[..., Result], **options: Any) -> Result:
-    """Do work in a thread of its own, and wait for it."""
+    """Call work in a thread of its own, and return its result."""
     with start(work, **options) as running:
         return running.result()
 
 
 def on_a_loop() -> bool:
-    """Whether an event loop is running in this thread: the line cannot be called here, then."""
+    """Whether an event loop runs in this thread: then the pipeline cannot be called here."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -362,10 +362,10 @@ def on_a_loop() -> bool:
 
 @contextlib.contextmanager
 def _stopped_by_ctrl_c(stop: StopSwitch) -> Iterator[None]:
-    """Pull the switch at the first Ctrl-C and raise KeyboardInterrupt at the end.
+    """Pull the switch at the first Ctrl-C, and raise KeyboardInterrupt after the block.
 
-    At the second it is raised at once, but not within a loop, which is ended first. A handler of
-    the program's own is left in charge.
+    The second Ctrl-C raises it at once; within a loop, as soon as that is closed. Where the program
+    has a SIGINT handler of its own, nothing is done.
     """
     if (
         threading.current_thread() is not threading.main_thread()

@@ -60,7 +60,7 @@ def examine(tmp_path: Path) -> Examine:
     def examine(path: Path, mapping: Path) -> Checkup:
         name = f"work{next(count)}"
         look = pipeline.ExaminationOptions(tmp_path / f"{name}.parquet", tmp_path / f"{name}.jsonl")
-        return pipeline.check(path, pipeline.load_mapping(mapping), SourceOptions(), look=look)
+        return pipeline.check(path, pipeline.load_mapping(mapping), SourceOptions(), options=look)
 
     return examine
 
