@@ -4,12 +4,12 @@
 wherever it stands in a column, a row is left out, or an edit that was made before is undone. An
 edit's number is that of its line. An undo is a line, too, so that nothing is rewritten.
 
-What a cell holds is the outcome of the edits that were not undone, one after the other, over what
-it held as it came. An edit names the text that it takes the place of. So it is known when two pages
-mend one cell, or when the edits are those of another list.
+The text of a cell is that of the source with all edits applied in order that were not undone. An
+edit names the text that it replaces. So it is noticed when two pages mend one cell, or when the
+edits are those of another list.
 
-An edit is undone only where no later one rests on it: else a rule that was made later would find
-other cells than those that were looked at.
+An edit can be undone only if no later one depends on it: else a later replacement would match other
+cells than those that the person saw.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from importer.sources.grid import LONGEST_CELL
 from importer.sources.snapshot import Snapshot
 
 EDITS = "edits"
-"""What a plan calls this part of it."""
+"""The name of this part of a plan."""
 LEFT_OUT = Problem(
     row=None,
     column=None,
@@ -49,10 +49,10 @@ LEFT_OUT = Problem(
     message="left out in the console",
     severity=Severity.WARNING,
 )
-"""What is told of each row that an edit leaves out."""
+"""The problem of each row that an edit leaves out."""
 MOST_EDITS = 100_000
 MOST_BYTES = 64 << 20
-"""Of an ``edits.jsonl``: so many lines, and so many bytes."""
+"""The most lines and bytes of an ``edits.jsonl``."""
 _SHOWN = 40
 _LARGEST_ROW = 2**53
 
@@ -60,7 +60,7 @@ RowNumbers = npt.NDArray[np.int64]
 
 
 class EditRefused(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """An edit cannot be made, since the list is not, or no longer, as it takes it to be."""
+    """An edit cannot be made, since the list is not as the edit expects."""
 
 
 class Op(StrEnum):
@@ -92,22 +92,22 @@ class Edit:
     new: str = ""
 
     def over(self, row: int, column: int, text: str) -> str:
-        """What a cell that holds a text holds after this edit."""
+        """The text of a cell that holds `text`, after this edit."""
         here = column == self.column and self.row in {None, row}
         return self.new if here and text == self.old else text
 
     def rests_on(self, earlier: Edit) -> bool:
-        """Whether an edit that was made earlier cannot be undone before this one is."""
+        """Whether this edit depends on an earlier one, which can then not be undone first."""
         if self.op is Op.LEAVE_OUT or self.column != earlier.column:
             return False
         if self.row is not None and earlier.row is not None:
             return self.row == earlier.row
-        # One of them is about the whole column: it has to do with the other one's cells where it
-        # finds a text there that these have because of the earlier edit, or would have without it.
+        # One of them is about the whole column. This one depends on the earlier one if it replaces
+        # the text that the earlier one wrote, or, in the whole column, the text that it replaced.
         return self.old == earlier.new or (self.row is None and self.old == earlier.old)
 
     def as_json(self) -> dict[str, Any]:
-        """The edit as its line has it."""
+        """The edit as in its line."""
         about: dict[str, Any] = {"op": self.op.value}
         if self.row is not None:
             about["row"] = self.row
@@ -117,7 +117,7 @@ class Edit:
 
 
 class _CellEdits(NamedTuple):
-    """Edits of single cells of a column, no two of the same; in the order of their rows."""
+    """Edits of single cells of a column, at most one for each cell, in row order."""
 
     rows: RowNumbers
     olds: Any
@@ -162,7 +162,7 @@ class _CellDiffersError(Exception):
 
 
 class Overlay:
-    """What the edits make of the cells of a list; `left_out` are the rows left out, ascending."""
+    """The edits of a list, to apply to its batches; `left_out` are the rows left out, ascending."""
 
     def __init__(self, headers: Sequence[str] = (), edits: Iterable[Edit] = ()) -> None:
         self.edits = tuple(edits)
@@ -187,20 +187,20 @@ class Overlay:
 
     @property
     def digest(self) -> str:
-        """A SHA-256 of what is done to the list; no times, and nothing that was undone."""
+        """A SHA-256 of the edits, without their times, and without undone ones."""
         content = [[e.op.value, e.row, e.column, e.header, e.old, e.new] for e in self.edits]
         return hashlib.sha256(orjson.dumps(content)).hexdigest()
 
     def differing(self, other: Overlay) -> list[int]:
-        """The columns of which this overlay may make something else than another one does."""
+        """The columns, by index, whose edits differ from those of another overlay."""
         labels = sorted({*self._by_column, *other._by_column})
         return [n for n in labels if self._by_column.get(n) != other._by_column.get(n)]
 
     def over(self, batch: Batch) -> Batch:
-        """A batch with its cells as mended, as far as it has their columns.
+        """A batch with the edits of its columns applied.
 
-        What the source found wrong with a cell is no longer told of one that was mended. Raises
-        EditRefused where a cell does not hold what an edit names: it was made on another list.
+        The source's problems with an edited cell are dropped. Raises EditRefused where a cell does
+        not hold the text that an edit replaces: it was made on another list.
         """
         columns, edited = dict(batch.columns), dict[int, npt.NDArray[np.bool_]]()
         for label, steps in self._steps.items():
@@ -252,11 +252,11 @@ class Overlay:
 
 
 NO_EDITS = Overlay()
-"""Leaves all as it came."""
+"""The overlay without edits."""
 
 
 def _steps(edits: Iterable[Edit]) -> tuple[_CellEdits | _TextReplacements, ...]:
-    """The edits of a column, put together to as few steps as their order allows."""
+    """The edits of a column, combined into as few steps as their order allows."""
     steps: list[_CellEdits | _TextReplacements] = []
     cells: dict[int, Edit] = {}
     texts = _ChainedReplacements()
@@ -292,7 +292,7 @@ def _steps(edits: Iterable[Edit]) -> tuple[_CellEdits | _TextReplacements, ...]:
 
 @dataclass(slots=True)
 class _ChainedReplacements:
-    """Replacements of texts one after the other, as one: by what stands there in the end."""
+    """A sequence of replacements combined into one: from each first text to its last one."""
 
     before: set[str] = field(default_factory=set)
     _after: dict[str, list[str]] = field(default_factory=dict)
@@ -321,8 +321,8 @@ def _array(texts: Sequence[str]) -> Any:
 class Edits:
     """An ``edits.jsonl`` as it was read.
 
-    `content` are its whole lines, `lines` how many, `overlay` is what they come to. `torn` says
-    that there is the beginning of another line: the program ended while it was written.
+    `content` is all of its complete lines, `lines` their number, `overlay` the edits in effect.
+    `torn` says that an incomplete line follows: the program ended while it was written.
     """
 
     path: Path
@@ -333,7 +333,7 @@ class Edits:
 
     @property
     def remarks(self) -> tuple[Problem, ...]:
-        """What is to be told about the file itself."""
+        """Problems with the file itself."""
         if not self.torn:
             return ()
         message = (
@@ -389,7 +389,7 @@ class _BadEditError(Exception):
 def _apply_line(
     made: dict[int, Edit], number: int, about: Mapping[str, Any], headers: Sequence[str]
 ) -> None:
-    """Take in a line of a log: an edit, or the undo of one."""
+    """Apply a line of a log to the edits `made`: an edit, or the undo of one."""
     if about["op"] == "undo":
         undone = _checked_integer(about["edit"])
         _refuse_undo(made, undone)
@@ -421,7 +421,7 @@ def _checked_integer(value: object, least: int = 1) -> int:
 
 
 def _fault_of_text(text: object) -> str | None:
-    """Why no cell can hold a text, told for people; None where one can."""
+    """Why no cell can hold a text, for people; None where one can."""
     if not isinstance(text, str):
         return "is no text"
     if len(text) > LONGEST_CELL:
@@ -474,11 +474,11 @@ class EditLog:
 
     @property
     def overlay(self) -> Overlay:
-        """What they come to."""
+        """The edits as an overlay."""
         return self._edits.overlay
 
     def set_cell(self, row: int, column: int, old: str, new: str) -> Edit:
-        """Give a cell that holds `old` another text; raises EditRefused where it holds another."""
+        """Replace the text `old` of a cell; raises EditRefused where the cell holds another."""
         with self._lock:
             self._refuse_text(column, old, new)
             held = self._cell(row, column)
@@ -491,9 +491,9 @@ class EditLog:
             return self._add(Op.SET, row=row, column=column, old=old, new=new)
 
     def replace_all(self, column: int, old: str, new: str, *, count: int | None = None) -> Edit:
-        """Give every cell of a column that holds `old` another text.
+        """Replace the text of every cell of a column that holds `old`.
 
-        Raises EditRefused where none holds it, or other than `count` cells do.
+        Raises EditRefused where no cell holds it, or, with `count`, another number of cells does.
         """
         with self._lock:
             self._refuse_text(column, old, new)
@@ -517,7 +517,7 @@ class EditLog:
             return self._add(Op.LEAVE_OUT, row=row)
 
     def take_back(self, row: int) -> Edit:
-        """Undo that a row is left out; gives that edit. Raises EditRefused where it is not."""
+        """Undo that a row is left out; returns that edit. Raises EditRefused where it is not."""
         with self._lock:
             edit = self._left_out(row)
             if edit is None:
@@ -525,7 +525,7 @@ class EditLog:
             return self._undo(edit.number)
 
     def undo(self, number: int | None = None) -> Edit:
-        """Undo an edit, by default the last one; gives it.
+        """Undo an edit, by default the last one; returns it.
 
         Raises EditRefused where there is none, and where a later edit rests on it: one of the same
         cell, or one that replaces the text that it has put there or taken away.
@@ -614,7 +614,7 @@ class EditLog:
             raise EditRefused(f"{self._named(column)}: {_quoted(old)} is what stands there")
 
     def _cell(self, row: int, column: int | None) -> str:
-        """What a cell holds now; raises EditRefused where the list has no such row."""
+        """The text of a cell now; raises EditRefused where the list has no such row."""
         for batch in self._batches([] if column is None else [column]):
             place = int(np.searchsorted(batch.rows, row))
             if place < len(batch) and batch.rows[place] == row:
@@ -657,7 +657,7 @@ def mended_batches(
     columns: Sequence[int] | None = None,
     only: Sequence[int] | None = None,
 ) -> Iterator[Batch]:
-    """The rows of a run's own copy, with its edits laid over them; as :meth:`Snapshot.batches`.
+    """The batches of a run's own copy with its edits applied; see :meth:`Snapshot.batches`.
 
     Raises JournalError where its edits cannot be used, or are gone.
     """

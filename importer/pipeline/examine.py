@@ -87,13 +87,12 @@ class SentBefore:
 class ExaminationOptions:
     """How to examine a file.
 
-    `copy` is where the copy of its cells goes; a `durable` one stays there when the command ends.
-    All problems are kept in `log`, if one is named.
-    `seen` is shared by the files of one command. `lists` are the mapping's do-not-call lists, where
-    they have been loaded already. `cap` bounds the problems that are listed.
-    With a `gate` the ready rows are compared with a project. Call-backs before `now`, which has an
-    offset, are warned of; None warns of none. `remarks` are told with what is found in the file.
-    Rows that were `sent_before` are left out. The `edits` are laid over the copy of the cells.
+    `copy` is the path for the copy of its cells; a `durable` one stays when the command ends. `log`
+    is the path of a file for all problems. `seen` is shared by the files of one command. `cap`
+    bounds the problems that are listed. With a `gate` the ready rows are compared with a project.
+    Call-backs before `now`, which has an offset, get a warning; None gives none. `lists` are the
+    mapping's do-not-call lists, if they are loaded already. `remarks` are added to the problems of
+    the file. Rows that were `sent_before` are left out. `edits` are applied to the copied cells.
     """
 
     copy: Path
@@ -112,7 +111,7 @@ class ExaminationOptions:
 
 
 def fitted_mapping(mapping: LoadedMapping, info: SourceInfo) -> BoundMapping:
-    """Bind a mapping to a source; raise MappingError with all that the source lacks."""
+    """Bind a mapping to a source; raises MappingError with all columns that the source lacks."""
     try:
         return bind_mapping(mapping, info.headers)
     except MappingError as error:
@@ -128,7 +127,7 @@ def fitted_mapping(mapping: LoadedMapping, info: SourceInfo) -> BoundMapping:
 
 
 def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str | None:
-    """Which row the headers were taken from, and who said so; None where columns have names."""
+    """A hint on the row of the headers, and what chose it; None for typed sources."""
     if info.kind in TYPED_KINDS:
         return None
     said = mapping.spec.source.header_row
@@ -138,7 +137,7 @@ def _header_row(mapping: LoadedMapping, info: SourceInfo) -> str | None:
 
 
 def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
-    """What to do where a header is several: the cells were divided by another character."""
+    """A hint where headers hold several names: the cells are divided by another delimiter."""
     if info.kind in TYPED_KINDS:
         return None
     rules = mapping.spec.placed_rules()
@@ -151,7 +150,7 @@ def _joined(mapping: LoadedMapping, info: SourceInfo) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """A batch as it was checked; its columns and its encoded records where these are wanted."""
+    """A checked batch, with its columns and its encoded records where they are needed."""
 
     checked: Checked
     evaluated: Evaluated | None = None
@@ -159,11 +158,11 @@ class _Mapped:
 
 
 class Examination:
-    """A file on its way to the gate; raises MappingError where mapping and sheet do not fit.
+    """The examination of one file; raises MappingError where mapping and sheet do not fit.
 
-    `cells_digest` is that of a durable copy of its cells, once they were read; `comparison` what
-    came of that with a project, once all rows were gone through. `facts` and `fill` are what the
-    columns show, once they were read; `bound` judges cells by these, too, from then on.
+    After :meth:`read`, `cells_digest` is the digest of a durable copy of the cells, `facts` and
+    `fill` are what the columns show, and `bound` is the mapping that uses these facts. After all
+    rows were surveyed, `comparison` is the result of the gate, None without one.
     """
 
     def __init__(
@@ -188,7 +187,7 @@ class Examination:
         self.comparison: ComparisonResult | None = None
 
     def new_surveyor(self) -> Surveyor:
-        """What decides on all rows, from the first one on."""
+        """A surveyor, which decides on all rows from the first one on."""
         return Surveyor(
             self.info.path,
             self._on_duplicate,
@@ -289,7 +288,7 @@ class Examination:
                 self.options.listener(Progress(Stage.CHECKING, self._rows, passed=rows))
                 return mapped, decisions
 
-            # Not a loop: its variables would keep a batch while the next ones are mapped.
+            # No loop: its variables would keep a batch in memory while the next ones are mapped.
             mended = map(self.options.edits.over, snapshot.batches(self.bound.used))
             yield from map(decide, map_ahead(mended, work))
             if preflight is not None:
@@ -327,7 +326,7 @@ class Examination:
         return replace(evaluated, checked=checked)
 
     def _mapped(self, evaluated: Evaluated, encoded: EncodedRecords | None = None) -> _Mapped:
-        """A batch with no more than is wanted: its columns take more memory than all else."""
+        """The batch with its columns only if the gate needs them: they take the most memory."""
         columns = evaluated if self.options.gate is not None else None
         return _Mapped(evaluated.checked, columns, encoded)
 
@@ -344,13 +343,13 @@ class Examination:
 
 
 def raise_if_stopped(stop: StopSwitch) -> None:
-    """Raise RunInterruptedError where the switch is pulled."""
+    """Raise RunInterruptedError if the switch was pulled."""
     if stop.reason is not None:
         raise RunInterruptedError("interrupted while reading: nothing was sent")
 
 
 def without_rows(checked: Checked, rows: RowNumbers, why: Problem) -> Checked:
-    """A batch of which some rows are filtered out, as far as it has them, each told `why`."""
+    """A batch with those of `rows` that it has filtered out, each with the problem `why`."""
     found = checked.rows[np.isin(checked.rows, rows)].tolist() if len(rows) else []
     if not found:
         return checked
@@ -360,12 +359,12 @@ def without_rows(checked: Checked, rows: RowNumbers, why: Problem) -> Checked:
 
 
 def _original_beside(log: Path) -> Path:
-    """Where the workbook that was read is kept for reports, as long as the log is."""
+    """The path beside a log for a copy of the workbook that was read, for reports."""
     return log.with_suffix(".original")
 
 
 def _keep_original(workbook: Path | None, place: Path) -> None:
-    """Keep the workbook that was read, if one was, and is not far larger than those marked."""
+    """Copy the workbook that was read, if any, unless it is too large to be marked for a report."""
     place.unlink(missing_ok=True)  # of a file before that could not be read to its end
     if workbook is None or workbook.stat().st_size > LARGEST_ORIGINAL:
         return
@@ -373,12 +372,12 @@ def _keep_original(workbook: Path | None, place: Path) -> None:
         shutil.copyfile(workbook, place)
         place.chmod(0o600)
     except OSError:
-        # What is found matters more than a report in the supplier's own formats.
+        # The findings matter more than a report in the supplier's own formats.
         place.unlink(missing_ok=True)
 
 
 def findings_of(log: Path | None, copy: Path, info: SourceInfo, edits: Overlay) -> Findings | None:
-    """All cells and problems, for as long as the log and the copy last; None without a log."""
+    """All cells and problems, read from the log and the copy; None without a log."""
     if log is None:
         return None
 
@@ -407,7 +406,7 @@ def _to_the_end(source: Source) -> Iterator[Batch]:
 # would not fit, or its letters would be others.
 
 _TRACES = (*NOTE_COLUMNS, *(status.value for status in Status))
-"""What stands in a header of a list of failures, even one taken from the wrong row."""
+"""Texts in the headers of a list of failures, even where the wrong row is taken for headers."""
 
 
 def open_incoming(
@@ -416,12 +415,11 @@ def open_incoming(
     reading: SourceOptions,
     stop: StopSwitch | None = None,
 ) -> Source:
-    """Open a file or a frame; what `reading` says beats what the mapping says. Raises SourceError.
+    """Open a file or a frame; `reading` beats the mapping's ``source``. Raises SourceError.
 
-    A list of failures is read as if the mapping said nothing of the source. A list of created rows
-    is refused: it lies beside that of failures, and each of its rows would be there twice. What a
-    mapping says of files is passed over for a frame. RunInterruptedError is raised where `stop` is
-    pulled while a list is gone through to be opened.
+    For a list of failures the mapping's ``source`` is ignored, and for a frame. A list of created
+    rows is refused: it lies beside that of failures, and its rows are in the service already.
+    Raises RunInterruptedError if `stop` is pulled while a list is scanned to be opened.
     """
     stopping = stop if stop is not None else StopSwitch()
 
@@ -478,7 +476,7 @@ def _failures(path: Path, given: SourceOptions) -> Source | None:
 
 
 def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:
-    """How to read the source: what was given beats what the mapping says."""
+    """How to read the source: the given options, and the mapping's for those left out."""
     said = mapping.spec.source
     return replace(
         given,
@@ -490,7 +488,7 @@ def _reading(mapping: LoadedMapping, given: SourceOptions) -> SourceOptions:
 
 
 class ProblemLog:
-    """All problems of one check, in a file: there may be more than memory should hold.
+    """A file of all problems of one check: there may be too many for memory.
 
     They go to `path` (mode 0600), or nowhere where that is None: one JSON object a line, in the
     order in which they were found. Some of a whole column are known only when all rows were seen.
@@ -558,9 +556,9 @@ THREADS = 2
 
 
 def map_ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
-    """Give ``work(item)`` of each item, in order; raises what it raised, at its place.
+    """Yield ``work(item)`` of each item, in order, computed in threads; raises what it raised.
 
-    Items are drawn in the caller's thread, ahead of what is given by one.
+    Items are drawn in the caller's thread, one ahead of the results.
     """
     under_way: deque[Future[Result]] = deque()
     with _pool(THREADS) as pool:
@@ -573,10 +571,10 @@ def map_ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator
 
 
 def fan_out(items: Iterable[Item], works: Iterable[Callable[[Item], None]]) -> Iterator[Item]:
-    """Give each item once all of `works` are done with the one before it.
+    """Yield each item once all of `works` are done with the one before it.
 
-    Each work sees the items one after the other, in order, in a thread beside the caller's: with
-    one thread for each they wait for the interpreter as long as they gain.
+    Each work gets the items in order. All of them share one thread beside the caller's: with one
+    thread each, waiting for the interpreter's lock costs as much as is gained.
     """
     works = tuple(works)
     under_way: list[Future[None]] = []
@@ -592,7 +590,7 @@ def fan_out(items: Iterable[Item], works: Iterable[Callable[[Item], None]]) -> I
 
 @contextlib.contextmanager
 def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that begin nothing more when the block is left by an exception."""
+    """A thread pool whose queued work is cancelled when the block is left."""
     pool = ThreadPoolExecutor(threads, "vcc-import")
     try:
         yield pool

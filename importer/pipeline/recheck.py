@@ -1,11 +1,11 @@
-"""A list that is checked anew after each edit, in a fraction of the time of the first check.
+"""Incremental checking: a list is checked again after each edit, far faster than the first time.
 
-The copy of its cells and the mapping stay open, and what came of each row is remembered. After an
-edit only rows are mapped again whose cells are others than before. Columns are judged as a whole
-again where a cell of theirs is another; where that changes how their cells are read, all rows are
-mapped again. What takes the whole list (duplicates, counts, examples) is decided anew each time.
+The copy of its cells and the mapping stay open, and the checked rows are remembered. After an edit
+only rows whose cells changed are mapped again. The facts of a column are counted again if one of
+its cells changed; if that changes how its cells are read, all rows are mapped again. What needs the
+whole list (duplicates, counts, examples) is decided again each time.
 
-What is found is what :func:`importer.pipeline.plan.check` finds with these edits.
+The result is that of :func:`importer.pipeline.plan.check` with the same edits.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ from importer.sources.snapshot import Snapshot
 from importer.survey.surveyor import Decision, FillCounter
 
 MOST_REMEMBERED = 500_000
-"""Problems. Batches beyond are mapped again each time: of a list in which every cell is wrong, what
-is to be told of it takes far more memory than the list itself."""
+"""Problems. Batches beyond are mapped again each time: if every cell of a list is wrong, its
+problems take far more memory than the list itself."""
 _MANY = 0.3
-"""Of a batch in which more than this part of the rows is changed, all rows are mapped again: to put
-the new ones among the old ones would take as long."""
+"""If more than this share of a batch's rows changed, all its rows are mapped again: splicing the
+new rows into the old ones would take as long."""
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Rechecked:
-    """What was found. `decisions` has each row of which there is something to say.
+    """The result of a check; `decisions` has every row with a problem or a state but ready.
 
-    `changed` are the rows whose decision is another than after the check before, in their order;
-    None where that was not remembered: any may be another.
+    `changed` are the rows whose decision differs from the previous check, in order; None where that
+    was not remembered: any row may differ.
     """
 
     checkup: Checkup
@@ -78,10 +78,10 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is remembered of a check: what the `edits` were, and what came of the rows with them.
+    """The remembered state of a check with certain `edits`.
 
-    `checked` has the batches without what follows from rows that are left out; None for one that is
-    to be mapped again.
+    `checked` has the batches before rows were left out by hand; None for a batch that is to be
+    mapped again.
     """
 
     edits: Overlay
@@ -95,11 +95,10 @@ class _State:
 class Recheck:
     """A list, opened once, with its mapping; a context manager, which closes the copy.
 
-    The `options` says where the copy of its cells goes, which is removed by whoever made its folder,
-    what past runs have sent, what is to be told beside what is found, and who stops the opening or
-    is told of its progress. Call-backs before the moment of opening are warned of. The list is
-    compared with no project: that is the plan's. Raises SourceError, MappingError, and
-    RunInterruptedError where the opening is stopped.
+    Of `options` are used: `copy`, which is removed by whoever made its folder, `seen`, `remarks`,
+    and `stop` and `listener` for the opening. Call-backs before the time of opening get a warning.
+    The list is not compared with a project, which the plan does. Raises SourceError, MappingError,
+    and RunInterruptedError where the opening is stopped.
 
     Memory: some hundred bytes a row, most of them for its phones and key.
     """
@@ -152,7 +151,7 @@ class Recheck:
             self._reading.close()
 
     def batches(self, columns: Sequence[int] | None = None) -> Iterator[Batch]:
-        """The list as it came, with all columns or those named by index; for any thread."""
+        """The list without edits, with all columns or those named by index; thread-safe."""
         for place in range(len(self._bounds)):
             yield self._batch(place, columns)
 
@@ -167,7 +166,7 @@ class Recheck:
         edits: Overlay = NO_EDITS,
         columns: Sequence[int] | None = None,
     ) -> Iterator[Batch]:
-        """Some rows, as mended, in the order of the list; for any thread."""
+        """Some rows with the edits, in the order of the list; thread-safe."""
         wanted = np.array(sorted(rows), np.int64)
         for place, (first, last) in enumerate(self._bounds):
             start, end = np.searchsorted(wanted, (first, last + 1))
@@ -178,7 +177,7 @@ class Recheck:
     def count(
         self, column: int, texts: Collection[str], edits: Overlay = NO_EDITS
     ) -> dict[str, int]:
-        """In how many cells of a column, as mended, each of some texts stands; for any thread."""
+        """The number of cells of an edited column that hold each of `texts`; thread-safe."""
         wanted = list(dict.fromkeys(texts))
         listed, counts = pa.array(wanted, pa.large_string()), np.zeros(len(wanted), np.int64)
         for batch in map(edits.over, self.batches([column])):
@@ -204,9 +203,9 @@ class Recheck:
     def repeated(
         self, column: int, rows: Collection[int], most: int, edits: Overlay = NO_EDITS
     ) -> list[Repeated]:
-        """The texts of a column that stand in more than one of some rows; for any thread.
+        """The texts of a column that several of `rows` hold, most frequent first; thread-safe.
 
-        They are the `most` frequent, those first that stand in most of the rows.
+        At most `most` of them.
         """
         numbers, texts = [np.empty(0, np.int64)], [pa.array([], pa.large_string())]
         for batch in self.rows(rows, edits, [column]):
@@ -231,11 +230,11 @@ class Recheck:
         return batch
 
     def check(self, edits: Overlay, stop: StopSwitch | None = None) -> Rechecked:
-        """Check the whole list with these edits laid over it.
+        """Check the whole list with these edits.
 
-        One check at a time: another thread waits. Whoever has newer edits pulls the `stop` of the
-        check before; that raises RunInterruptedError, and what it had found is forgotten. Raises
-        EditRefused where the edits are those of another list.
+        One check at a time: another thread waits. To check newer edits, pull the `stop` of the
+        check before: it raises RunInterruptedError, and its results are dropped. Raises EditRefused
+        where the edits are those of another list.
         """
         stop = stop if stop is not None else StopSwitch()
         with self._lock:
@@ -248,9 +247,9 @@ class Recheck:
             return found
 
     def _with_edits(self, edits: Overlay, stop: StopSwitch) -> tuple[_State, list[Mask | None]]:
-        """What the columns show with these edits, and which rows' cells are others than before.
+        """The state with these edits, and a mask of the rows whose cells changed for each batch.
 
-        Those are given by batch; None where none is.
+        The mask is None where no row of the batch changed.
         """
         before = self._state
         touched = edits.differing(before.edits)
@@ -258,7 +257,7 @@ class Recheck:
         others = not np.array_equal(edits.left_out, before.edits.left_out)
         if not touched and not others:
             return replace(before, edits=edits), changed
-        # Rows that are left out show nothing, so all columns may show something else without them.
+        # Facts leave out rows that are left out, so those of all columns may have changed.
         concerned = None if others else touched
         programs = self._bound_without_facts.programs_reading(concerned)
         fact_counter = self._bound_without_facts.fact_counter(concerned)
@@ -285,7 +284,7 @@ class Recheck:
         facts = Facts({**kept, **fact_counter.facts().targets})
         bound, checked = self._bound_without_facts.with_facts(facts), before.checked
         if bound.findings == before.bound.findings:
-            # The cells are read as before, by programs that remember what they have read.
+            # The cells are read as before: the old programs have memos of what they have read.
             bound = replace(before.bound, remarks=bound.remarks, phones=bound.phones)
         else:
             checked = (None,) * len(checked)
@@ -294,7 +293,7 @@ class Recheck:
     def _mapped(
         self, state: _State, changed: Sequence[Mask | None], stop: StopSwitch
     ) -> tuple[Checked, ...]:
-        """All batches, of which the changed rows are mapped again."""
+        """All checked batches, with the changed rows mapped again."""
         due = [
             place
             for place, (known, differs) in enumerate(zip(state.checked, changed, strict=True))
@@ -328,7 +327,7 @@ class Recheck:
     def _decided(
         self, state: _State, batches: Sequence[Checked], stop: StopSwitch
     ) -> tuple[_State, Rechecked]:
-        """Decide on all rows; give what is to be remembered, and what was found."""
+        """Decide on all rows; the state to remember, and the result."""
         surveyor = self._examination.new_surveyor()
         surveyor.note(self._examination.remarks(state.bound))
         decisions: dict[int, Decision] = {}
@@ -353,7 +352,7 @@ class Recheck:
 
 
 def _spliced(known: Checked, part: Checked) -> Checked:
-    """A batch as it was checked, with some of its rows as they were checked since."""
+    """A checked batch with some of its rows replaced by those of `part`."""
     mask = np.isin(known.rows, part.rows)
     rows = set(part.rows.tolist())
     filtered = {row: why for row, why in known.filtered.items() if row not in rows}
@@ -373,7 +372,7 @@ def _spliced(known: Checked, part: Checked) -> Checked:
 
 
 def _spliced_phones(known: Phones, part: Phones, mask: Mask) -> Phones:
-    """The phones of a batch, with those of the rows of a mask as they are in a part of it."""
+    """The phones of a batch, with those of the masked rows replaced by those of `part`."""
     kept, where = ~mask[known.places], np.flatnonzero(mask)
     counts, refused = known.counts.copy(), known.refused.copy()
     counts[mask], refused[mask] = part.counts, part.refused
