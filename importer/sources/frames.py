@@ -344,14 +344,14 @@ class Spool:
         self.headers = tuple(columns.names)
         self._path, self._sizes, self._text = path, sizes, text
 
-    def batches(self, taken: tuple[int, int] | None = None) -> Iterator[Batch]:
-        """The rows, or those whose numbers are in the inclusive range that is to be taken."""
+    def batches(self, row_range: tuple[int, int] | None = None) -> Iterator[Batch]:
+        """The rows, or those whose numbers are in an inclusive range."""
         first, place = FIRST_ROW, 0
         for size in self._sizes:
-            if taken is not None and first > taken[1]:
+            if row_range is not None and first > row_range[1]:
                 return
             rows = self._piece(place, size)
-            start, stop = part_within(first, rows.num_rows, taken)
+            start, stop = part_within(first, rows.num_rows, row_range)
             if start < stop:
                 batch = batch_of(first + start, self._columns(rows, start, stop), self.headers)
                 if batch is not None:
@@ -470,11 +470,11 @@ def spool_reading(
     return Reading(info, chain((first,), batches))
 
 
-def nothing_to_read(place: str, taken: tuple[int, int] | None) -> SourceError:
-    """The error where no row holds anything, or none among those to be taken."""
-    if taken is not None:
+def nothing_to_read(place: str, row_range: tuple[int, int] | None) -> SourceError:
+    """The error where no row holds anything, or none in `row_range`."""
+    if row_range is not None:
         return SourceError(
-            f"{place}: there is no data in rows {taken[0]} to {taken[1]}.",
+            f"{place}: there is no data in rows {row_range[0]} to {row_range[1]}.",
             f"The first row is {FIRST_ROW}, as if the names of the columns stood in row 1.",
         )
     return SourceError(f"{place}: none of its rows holds anything.", "Was it filtered or emptied?")

@@ -49,7 +49,7 @@ def open_source(
             else:
                 refuse_unreadable(path)
                 file = undo.enter_context(private_copy(path, name))
-            reading = _read(file, options, undo, checkpoint)
+            reading = _reading_of(file, options, undo, checkpoint)
             undo.callback(reading.close)
             info = replace(reading.info, path=name)
             # Not one that was unpacked, decrypted or piped in.
@@ -71,13 +71,13 @@ def open_source(
         ) from None
 
 
-def _read(
+def _reading_of(
     file: InputFile, options: SourceOptions, undo: ExitStack, checkpoint: Callable[[], None]
 ) -> Reading:
     """What a reader makes of the file, or of the list in it if it is packed."""
     file, kind = _decrypted(file, undo)
     if kind not in _PACKED:
-        return _opened(file, kind, options, checkpoint)
+        return _reading_by_kind(file, kind, options, checkpoint)
     from importer.sources.unpacking import unpacked
 
     inner, problems = undo.enter_context(unpacked(file, kind))
@@ -87,7 +87,7 @@ def _read(
             f"{inner}: this is an archive within an archive, which is not read.",
             "Unpack it, and give the file that is in it.",
         )
-    reading = _opened(inner, inner_kind, options, checkpoint)
+    reading = _reading_by_kind(inner, inner_kind, options, checkpoint)
     info = replace(reading.info, problems=(*problems, *reading.info.problems))
     return replace(reading, info=info)
 
@@ -103,7 +103,7 @@ def _decrypted(file: InputFile, undo: ExitStack) -> tuple[InputFile, FileKind]:
     return file, detect(file)
 
 
-def _opened(
+def _reading_by_kind(
     file: InputFile, kind: FileKind, options: SourceOptions, checkpoint: Callable[[], None]
 ) -> Reading:
     match kind:

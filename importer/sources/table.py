@@ -61,7 +61,7 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
     if wanted is not None and wanted < 1:
         raise SourceError(f"header row {wanted} does not exist.", "Rows are counted from 1.")
     chunks = _split_first(chunks)
-    head, anything = _first_rows(chunks, wanted)
+    head, has_data = _first_rows(chunks, wanted)
     filled = []
     for chunk in head:
         for number, row in enumerate(chunk.cells, chunk.first):
@@ -70,7 +70,7 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
                 raise too_long_cell(layout.place, f"{column_letters(at)}{number}")
             if not all(map(is_blank, texts)):
                 filled.append((number, texts))
-    if not filled and not (anything and wanted):
+    if not filled and not (has_data and wanted):
         raise SourceError(f"{layout.place} is empty.", "Was the right file or sheet given?")
     header = find_header(filled, layout, wanted)
     header_row, headers = header.row, header.names
@@ -79,7 +79,7 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
     merged = MergedCells(layout, header_row, len(headers))
     mark = layout.delimiter
     broken = BrokenRows(len(headers), mark) if mark is not None else None
-    reader = _Batches(headers, layout, header_row, options.rows, merged, broken)
+    reader = _BatchReader(headers, layout, header_row, options.rows, merged, broken)
     batches = reader.read(chain(head, chunks))
     first = next(batches, None)
     if first is None:
@@ -128,13 +128,13 @@ def _first_rows(chunks: Iterator[Chunk], header_row: int | None) -> tuple[list[R
     Blank stretches are dropped, and so is what is above a header row that was named.
     """
     head: list[RowChunk] = []
-    filled, anything = 0, False
+    filled, has_data = 0, False
     for given in chunks:
         if isinstance(given, ColumnChunk) and not any(map(longest_text, given.arrays)):
             continue  # seen at once: a file may be blank lines for the most part
         chunk = given.as_rows()
         full = sum(any(cell != "" for cell in row) for row in chunk.cells if row and row != _BLANK)
-        anything = anything or full > 0
+        has_data = has_data or full > 0
         if header_row is not None and chunk.first + len(chunk) <= header_row:
             continue
         if full:
@@ -142,14 +142,14 @@ def _first_rows(chunks: Iterator[Chunk], header_row: int | None) -> tuple[list[R
             filled += full
         if filled > LOOKED_AT:
             break
-    return head, anything
+    return head, has_data
 
 
-def no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> SourceError:
-    """The error for a list that has no row below its header, or none among those to be taken."""
-    if taken is not None:
+def no_data(place: str, header_row: int, row_range: tuple[int, int] | None) -> SourceError:
+    """The error for a list that has no row below its header, or none in `row_range`."""
+    if row_range is not None:
         return SourceError(
-            f"{place}: there is no data in rows {taken[0]} to {taken[1]}.",
+            f"{place}: there is no data in rows {row_range[0]} to {row_range[1]}.",
             f"The header is row {header_row}; take rows below it.",
         )
     return SourceError(
@@ -160,26 +160,26 @@ def no_data(place: str, header_row: int, taken: tuple[int, int] | None) -> Sourc
 
 
 @dataclass(frozen=True, slots=True)
-class _Batches:
-    """How rows become Batches, once headers are known; `taken` are the rows that were asked for."""
+class _BatchReader:
+    """How rows become Batches, once headers are known; `row_range` bounds those wanted."""
 
     headers: tuple[str, ...]
     layout: Layout
     header_row: int
-    taken: tuple[int, int] | None
+    row_range: tuple[int, int] | None
     merged: MergedCells
     broken: BrokenRows | None
 
     def read(self, chunks: Iterator[Chunk]) -> Iterator[Batch]:
-        low, high = self.taken or (1, sys.maxsize)
-        taken = max(low, self.header_row + 1), high
+        low, high = self.row_range or (1, sys.maxsize)
+        row_range = max(low, self.header_row + 1), high
         if self.broken is not None:
             chunks = whole_runs(chunks, len(self.headers))
         for chunk in chunks:
             if chunk.first > high:
                 return
             self.merged.see(chunk)
-            start, stop = part_within(chunk.first, len(chunk), taken)
+            start, stop = part_within(chunk.first, len(chunk), row_range)
             if start >= stop:
                 continue
             wanted = chunk if stop - start == len(chunk) else chunk.between(start, stop)
