@@ -1,4 +1,4 @@
-"""What was seen before is remembered exactly, in order, in a few bytes a key."""
+"""The first occurrence of each key is kept exactly, in a few bytes a key."""
 
 from __future__ import annotations
 
