@@ -35,7 +35,7 @@ from importer.mapping.changes import (
 )
 from importer.mapping.load import LoadedMapping, mapping_in
 from importer.mapping.program import Headers
-from importer.mapping.spec import PlacedRule, Rule, SkipWhen
+from importer.mapping.spec import STAMP_FIELD, PlacedRule, Rule, SkipWhen
 from importer.mapping.values import key_in_map, translated
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
@@ -87,6 +87,7 @@ from importer.settings import Destination, Pace, RunSettings, SourceOptions, Tar
 from importer.survey.duplicates import Seen
 
 __all__ = [
+    "STAMP_FIELD",
     "AlreadyImported",
     "ApplyOptions",
     "Approval",

@@ -44,7 +44,7 @@ from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMapping
 from importer.console.target import TARGETS
 from importer.console.telling import Told, page_words
 from importer.errors import ImporterError, MappingError, UsageError
-from importer.library import Change, LoadedMapping, PlacedRule, SkipWhen
+from importer.library import STAMP_FIELD, Change, LoadedMapping, PlacedRule, SkipWhen
 from importer.model import Disposition, Field, FieldType
 from importer.reports.content import visible
 from importer.settings import SourceOptions, Target
@@ -115,12 +115,14 @@ class ProjectFields:
     """The fields of the project to which records go.
 
     `labels` are what agents call them, by their names; `free` are those that no rule fills;
-    `call_backs` the dispositions that stand for a call-back.
+    `call_backs` the dispositions that stand for a call-back; `stamp` the field that is there for
+    the number of the import and of the row, blank where there is none.
     """
 
     labels: Mapping[str, str]
     free: tuple[Field, ...]
     call_backs: tuple[Disposition, ...]
+    stamp: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class MappingForm:
     is_large: bool
     fields: tuple[RuleForm, ...]
     contacts: tuple[ContactForm, ...]
+    spread: RuleForm | None
     free_contacts: tuple[str, ...]
     more_rules: tuple[RuleForm, ...]
     region: str
@@ -338,10 +341,12 @@ async def _fields(
     if project is None:
         return None
     named = {rule.title for rule in form.fields} if form is not None else set()
+    free = {one.name for one in project.fields if one.type is FieldType.TEXT} - named
     return ProjectFields(
         labels={one.name: one.label or one.name for one in project.fields},
         free=tuple(one for one in project.fields if one.name not in named),
         call_backs=tuple(one for one in project.dispositions or () if one.callback),
+        stamp=STAMP_FIELD if STAMP_FIELD in free else "",
     )
 
 
@@ -397,12 +402,9 @@ def _mapping_form(draft: Draft) -> MappingForm | None:
         is_large=len(offered) * (len(forms) + len(spec.rows.skip_when)) > MOST_CHOICES,
         fields=tuple(form for path, form in forms if path[0] == "form"),
         contacts=numbered,
+        spread=next((form for path, form in forms if path == ("contacts", "spread")), None),
         free_contacts=tuple(str(n) for n in range(1, 10) if str(n) not in taken),
-        more_rules=tuple(
-            form
-            for path, form in forms
-            if path[0] != "form" and (path[0] != "contacts" or path[1] == "spread")
-        ),
+        more_rules=tuple(form for path, form in forms if path[0] not in {"form", "contacts"}),
         region=spec.region or "",
         unique=tuple(_unique(rules, spec.rows.unique or ())),
         on_duplicate=spec.rows.on_duplicate,

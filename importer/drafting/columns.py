@@ -228,6 +228,7 @@ _DAY_FORMATS = (
     *("%d.%m.%Y", "%d.%m.%Y.", "%Y.%m.%d.", "%Y.%m.%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y"),
     *("%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y"),
     *("%y.%m.%d", "%y.%m.%d."),
+    *("%d. %b %Y", "%d. %B %Y"),
 )
 
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
@@ -409,7 +410,7 @@ def _date(texts: Mapping[str, int], role: Role | None, language: str | None) -> 
     also = fit(tried, "datetime", input=other or [_ISO_ONLY])
     better = max(found, also, key=lambda fitted: fitted.good)
     if not better.good or better.share < _share_needed(role in _DATES):
-        return _with_offset(tried, role)
+        return _with_offset(tried, role) or _text_for_dates(better, role)
     type_: Type = (
         "datetime" if any(v and not v.endswith(" 00:00:00") for v in better.values) else "date"
     )
@@ -434,6 +435,14 @@ def _with_offset(tried: Sequence[str], role: Role | None) -> Guess | None:
             "(or another) above form convert them",
         )
     )
+
+
+def _text_for_dates(found: Fit, role: Role | None) -> Guess | None:
+    """Text for a column that is headed as dates, with a remark that too few of it are dates."""
+    if role not in _DATES:
+        return None
+    figures = f"only {found.good:,} of {len(found.values):,} different values are dates"
+    return Guess(remarks=(f"{UNSURE}{figures}, so it is kept as text",))
 
 
 def _texts_read_by(texts: Iterable[str], format_: str) -> set[str]:

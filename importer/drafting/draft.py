@@ -30,6 +30,7 @@ from importer.drafting.contacts import DraftedContacts, Person, draft_contacts, 
 from importer.drafting.headers import Meaning, Role, field_name, meaning_of
 from importer.drafting.region import Home, guess_region
 from importer.drafting.yaml import DraftLine, comment, quoted, rule_text
+from importer.mapping.spec import STAMP_FIELD
 from importer.mapping.writing import UNSURE, flow, scalar
 from importer.model import Field, FieldType, Project, SourceInfo, column_letters
 from importer.settings import Pace, SourceOptions, Target
@@ -234,8 +235,9 @@ def _filters(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[in
             remarks.append(f"{quoted(column.header)} reads as do not call: such rows are skipped")
             if odd:
                 remarks.append(
-                    f"{UNSURE}{odd:,} of {len(column.texts):,} different values in it are neither "
-                    "yes nor no" + ("; list all that mean yes" if odd > _FEW else "")
+                    f"{UNSURE}{odd:,} of {len(column.texts):,} different values in "
+                    f"{quoted(column.header)} are neither yes nor no"
+                    + ("; list all that mean yes" if odd > _FEW else "")
                 )
         elif meaning.role in {Role.MAYBE_DO_NOT_CALL, Role.MAY_CALL}:
             if meaning.role is Role.MAY_CALL:
@@ -307,19 +309,20 @@ def _call_backs(calls: Sequence[ReadColumn], project: Project | None) -> Iterato
 
 
 def _stamp(project: Project | None, form: DraftedForm) -> Iterator[str]:
-    """The stamp as a comment only: the project needs a text field of its own for it."""
+    """The stamp: in use where the project has the field for it, else as a comment."""
     free = [f.name for f in project.fields if f.type is FieldType.TEXT] if project else []
     free = [name for name in free if name in form.unfilled]
     liked = [name for name in free if _STAMPED.search(name)]
-    name = liked[0] if liked else "import_ref"
+    is_there = STAMP_FIELD in free
+    name = liked[0] if liked and not is_there else STAMP_FIELD
     yield ""
     lacks = "The project has no such field yet. " if project is not None and not liked else ""
     yield from comment(
         "A text field that gets the run and the row. With it, reconcile finds the records whose "
         f"answer was lost; without it, each has to be looked for by hand. {lacks}"
-        "Name it here:"
+        f"{'' if is_there else 'Name it here:'}"
     )
-    yield from DraftLine("stamp", scalar(name), active=False).write()
+    yield from DraftLine("stamp", scalar(name), active=is_there).write()
 
 
 def _unique(contacts: DraftedContacts, form: DraftedForm) -> list[DraftLine]:

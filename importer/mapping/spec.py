@@ -69,6 +69,9 @@ _ONLY_FOR: dict[str, tuple[Type, ...]] = {
     "region": ("phone",),
     "format": ("phone",),
 }
+STAMP_FIELD = "import_ref"
+"""The name that the field for a stamp has in the documentation: it is there for nothing else."""
+
 TEMPLATE_COLUMN = re.compile(r"\{([^{}]+)\}")
 """A column header in a template."""
 _NEEDS_MULTIPLE = {"split", "pipe"}

@@ -69,6 +69,38 @@ def test_what_is_no_mapping_is_told_with_its_place_and_not_kept(
     assert "Kept" not in verdict
 
 
+def test_numbers_of_one_column_are_contacts_and_a_remark_names_its_column(
+    browser: Browser, drafts: Drafts
+) -> None:
+    rows = "".join(
+        f"P{n},+36 30 123 45{n:02}; +36 20 123 45{n:02},{'yes' if n % 2 else 'rather not'}\n"
+        for n in range(10, 40)
+    )
+    draft_id = browser.draft_id("leads.csv", f"Name,Phones,Do not call\n{rows}".encode())
+    page = browser.get(f"/drafts/{draft_id}/columns")
+    assert "spread" in drafts.open(draft_id).mapping.read_text("utf-8")
+    assert "nobody could be called" not in page.words
+    contacts = page.words.partition("Whom to call")[2].partition("More of the record")[0]
+    assert "Many numbers in a cell" in contacts
+    told = '1 of 2 different values in "Do not call" are neither yes nor no. See it'
+    assert told in page.words
+
+
+def test_the_project_s_field_for_a_stamp_is_offered_and_filled_by_a_draft_for_it(
+    browser: Browser, drafts: Drafts
+) -> None:
+    draft_id = browser.draft_id("leads.csv", LIST.encode())
+    browser.get(f"/drafts/{draft_id}/columns")
+    drafts.change(draft_id, place=Place.SANDBOX)
+    page = browser.get(f"/drafts/{draft_id}/columns")
+    assert "The project has a field “import_ref” for the number of the import" in page.words
+    browser.post(f"/drafts/{draft_id}/columns/change", {"what": "stamp", "stamp": "import_ref"})
+    page = browser.get(f"/drafts/{draft_id}/columns")
+    assert "The project has a field “import_ref”" not in page.words
+    browser.post(f"/drafts/{draft_id}/columns/rehearse")
+    assert "\nstamp: import_ref\n" in drafts.open(draft_id).mapping.read_text("utf-8")
+
+
 def test_for_an_import_that_is_being_sent_nothing_is_drafted(
     browser: Browser, state_dir: Path, tmp_path: Path
 ) -> None:

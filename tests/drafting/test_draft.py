@@ -93,6 +93,12 @@ def test_five_hundred_columns_make_a_draft(tmp_path: Path) -> None:
         ("Kapcsolattartó neve", Role.NAME),
         ("Contact 3 name", Role.NAME),
         ("Rückruf am", Role.CALL_BACK),
+        ("Geb.-Datum", Role.BIRTH),
+        ("GebDat", Role.BIRTH),
+        ("geb.", Role.BIRTH),
+        ("geb. Name", None),
+        ("Szül. dátum", Role.BIRTH),
+        ("Datum narození", Role.BIRTH),
         ("Ne hívd", Role.DO_NOT_CALL),
         ("Product name", None),
     ],
@@ -206,6 +212,12 @@ def test_who_may_not_be_called_is_skipped_only_where_the_header_says_so(tmp_path
     assert text.count("# skip_when:") == 2
 
 
+def test_what_is_odd_in_a_do_not_call_column_names_the_column() -> None:
+    rows = [["A", "yes"], ["B", "no"], ["C", "rather not"]]
+    text = " ".join(drafted(["Name", "DNC"], rows).replace("#", "").split())
+    assert '1 of 3 different values in "DNC" are neither yes nor no' in text
+
+
 def test_a_suggestion_alone_leaves_no_empty_key(tmp_path: Path) -> None:
     assert draft_of(tmp_path, ["Consent"], [""]).rows.skip_when == []
 
@@ -247,6 +259,26 @@ def test_a_project_gives_the_names_and_says_which_values_are_new(tmp_path: Path)
     assert 'unsure: 1 of 2 different values are new to the field "town"' in text
     assert '"Egyéb": the project has no field like it' in text
     assert '"score"' in text
+
+
+def test_a_date_by_its_short_header_fills_the_project_s_field_as_a_date(tmp_path: Path) -> None:
+    project = Project(
+        134,
+        (
+            Field("name", "Name", FieldType.TEXT),
+            Field("birth_date", "Date of birth", FieldType.TEXT),
+        ),
+    )
+    rows = [["A", "02.02.1941"], ["B", "1942-03-03"], ["C", "4. April 1943"], ["D", "5.5.1944"]]
+    spec = loaded(drafted(["Name", "Geb.-Datum"], rows, project), tmp_path / "m.yaml").spec
+    assert rule(spec, "birth_date") == {
+        "column": ["Geb.-Datum"],
+        "type": "date",
+        "input": ["%d.%m.%Y", "%d. %B %Y"],
+    }
+    rows = [["A", "02.02.1941"], ["B", "03.03.1942"], ["C", "about 1943"]]
+    text = " ".join(drafted(["Name", "Geb.-Datum"], rows, project).replace("#", "").split())
+    assert "unsure: only 2 of 3 different values are dates, so it is kept as text" in text
 
 
 def problems(headers: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> list[Problem]:
@@ -372,6 +404,8 @@ def test_a_stamp_is_suggested_by_the_project_s_own_field_where_it_has_one() -> N
     assert "\n# stamp: import_ref\n" in text
     fields = (Field("name", "Name", FieldType.TEXT), Field("lead_ref", "", FieldType.TEXT))
     assert "\n# stamp: lead_ref\n" in drafted(["Name"], [["A"]], Project(1, fields))
+    named = (*fields, Field("import_ref", "", FieldType.TEXT))
+    assert "\nstamp: import_ref\n" in drafted(["Name"], [["A"]], Project(1, named))
     text = drafted(["Name"], [["A"]], Project(1, fields[:1]))
     assert "The project has no such field yet" in " ".join(text.replace("#", "").split())
 
