@@ -118,6 +118,8 @@ def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
 
 _LIKE_A_PHONE = r"^[(]?[+]?[0-9][0-9 ()/.-]{3,29}[0-9]$"
 _PUNCTUATION = " ()/.-"
+_FEW_BEHIND = r"[0-9](?:[^0-9]*[0-9]){7}[^0-9]*/[^0-9]*[0-9](?:[^0-9]*[0-9]){0,3}$"
+"""Few digits behind a slash may be a part of another number, or an extension: see phones.py."""
 _DAMAGED = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^[0-9]+[.]0+$"
 """Texts like phones that may be a date, or a number that a spreadsheet program wrote as 3630.0."""
 _ZERO_IN_BRACKETS = r"^[ (]*(?:[+]|00)?[ (]*[1-9](?: ?[0-9]){0,2}[ )./-]*[(/] *(?:0[0-9 ]*|8 *)[)/]"
@@ -173,7 +175,7 @@ class _PhoneRules:
 
     def settle(self, texts: Any, finding: Finding, *, plus: bool) -> Settled:
         """Settle the certain numbers of a column; the values of other texts are blank."""
-        like = matches(texts, _LIKE_A_PHONE) & ~matches(texts, _DAMAGED)
+        like = matches(texts, _LIKE_A_PHONE) & ~matches(texts, f"{_DAMAGED}|{_FEW_BEHIND}")
         at = np.flatnonzero(like)
         digits = texts if like.all() else texts.take(pa.array(at))
         for mark in _PUNCTUATION:

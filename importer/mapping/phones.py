@@ -52,6 +52,14 @@ _LABEL_PATTERN = (
 _LABEL = re.compile(_LABEL_PATTERN, re.IGNORECASE)
 LABEL = f"(?i)^{_LABEL_PATTERN}"
 """A pattern of RE2 for labels before a number, which say that it is a phone."""
+_DIVIDER = re.compile(r"[/\\,;&|](?=[^0-9]*[0-9])")
+"""What may stand between two numbers of a cell."""
+_FEW_BEHIND = 4
+"""Digits behind a divider that are no number of their own."""
+_FEWEST_BEFORE = 8
+"""Digits that a number has before its divider, at least, to be whole."""
+_WHOLE = 4
+"""Digits behind its area's code that a number has at least."""
 _MOST_DIGITS = 18
 """Fifteen of E.164 and what may stand before them to dial abroad."""
 _INTERNATIONAL = re.compile(r"\W*[+＋]")
@@ -302,7 +310,40 @@ def _parse(text: str, region: str | None, shown: str | None = None) -> PhoneNumb
             if len(digits) >= _COULD_BE_FOREIGN:
                 hint += _FOREIGN
         return Fault("bad_phone", f'"{shown}" is not a phone number', hint)
+    if _DIVIDER.search(bare) and _has_another_behind(bare, number):
+        return Fault(
+            "several_phones",
+            f'"{shown}" is a number with a part of another one, or an extension, behind it',
+            "delete what stands behind the first number, or write both in full",
+        )
     return number
+
+
+def _has_another_behind(text: str, number: PhoneNumber) -> bool:
+    """Whether a text read as one number is a whole one, and a few more digits behind a divider.
+
+    In ``030 1234576/77`` these are the end of another number, or an extension: both together are
+    the number of nobody, or of a stranger. An area's code before a slash is no whole number.
+    """
+    import phonenumbers
+
+    for divider in _DIVIDER.finditer(text):
+        digits_behind = sum(map(str.isdigit, text[divider.end() :]))
+        digits_before = sum(map(str.isdigit, text[: divider.start()]))
+        if digits_before < _FEWEST_BEFORE or digits_behind > _FEW_BEHIND:
+            continue
+        try:
+            before = phonenumbers.parse(
+                squeeze(text[: divider.start()]),
+                phonenumbers.region_code_for_country_code(number.country_code or 0),
+            )
+        except phonenumbers.NumberParseException:
+            continue
+        area = phonenumbers.length_of_geographical_area_code(before)
+        length = len(phonenumbers.national_significant_number(before))
+        if length - area >= _WHOLE and phonenumbers.is_valid_number(before):
+            return True
+    return False
 
 
 def _is_damaged(text: str) -> bool:
