@@ -40,7 +40,7 @@ from importer.mapping.values import key_in_map, translated
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
 from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
-from importer.operations.ledger import Ledger, LedgerEntry, ledgers_beside, newest_first
+from importer.operations.ledger import Ledger, LedgerEntry, newest_first, open_all_ledgers
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Job, RunResult
@@ -638,7 +638,7 @@ def _ledgers(runs_dir: File | None = None, *, everywhere: bool) -> Iterator[list
         own = Ledger.look(folder)
         ledgers = [] if own is None else [opened.enter_context(own)]
         if everywhere:
-            ledgers = opened.enter_context(ledgers_beside(own))
+            ledgers = opened.enter_context(open_all_ledgers(own))
         yield ledgers
 
 

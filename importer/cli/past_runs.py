@@ -479,7 +479,7 @@ def history(run: str | None, **options: Any) -> int:
     long, with their copies of the lists; only while no console runs, and not those of runs that are
     kept.
     """
-    from importer.operations.ledger import Ledger, ledgers_beside
+    from importer.operations.ledger import Ledger, open_all_ledgers
 
     runs_dir, job, everywhere = options["runs_dir"], options["job"], options["everywhere"]
     as_json = options["as_json"]
@@ -493,7 +493,7 @@ def history(run: str | None, **options: Any) -> int:
         own = Ledger.look(runs_dir)
         ledgers = [] if own is None else [opened.enter_context(own)]
         if everywhere or run is not None:
-            ledgers = opened.enter_context(ledgers_beside(own))
+            ledgers = opened.enter_context(open_all_ledgers(own))
         if run is not None:
             return _show(run, ledgers, as_json=as_json)
         if not ledgers and not as_json:
@@ -578,7 +578,7 @@ def _prune_drafts(before: datetime) -> None:
     from importer.console.instance import Instance
     from importer.console.server import console_dir
     from importer.operations.ledger import state_dir
-    from importer.operations.pruning import needed
+    from importer.operations.pruning import reason_to_keep
 
     if state_dir() is None or not (folder := console_dir()).is_dir():
         return
@@ -588,7 +588,7 @@ def _prune_drafts(before: datetime) -> None:
         say("Drafts of the console stay while it runs: stop it, then prune again.")
         return
     try:
-        pruned = drafts.prune(before, needed)
+        pruned = drafts.prune(before, reason_to_keep)
     finally:
         console.end()
     for draft in pruned.removed:

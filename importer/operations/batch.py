@@ -45,13 +45,13 @@ if TYPE_CHECKING:
 
 
 EXTRA = 'pip install "vcc-importer[watch]"'
-REGULARLY = 60.0
+ROUND_SECONDS = 60.0
 """Seconds between two looks, where nothing happens."""
 QUIET_SECONDS = 20 * 3600.0
 """For how long the same trouble is not told again."""
-_TOLD = "told"
+_NOTIFIED = "told"
 _LOCK_SECONDS = 10.0
-_GLANCE_MS = 500
+_POLL_MS = 500
 _DEBOUNCE_MS = 400
 
 
@@ -101,7 +101,7 @@ def run_batch(context: RoundContext, *, only: str | None = None) -> BatchResult:
                 results.append(result)
                 context.listeners.job(result)
                 complaints += _notify(job, result, round_)
-    complaints += _write_figures(context.jobs, results)
+    complaints += _write_metrics_of(context.jobs, results)
     return BatchResult(
         tuple(results),
         tuple(complaints),
@@ -136,23 +136,23 @@ def _notify(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
         return []
     now, mark = round_.context.now(), fingerprint(result)
     whose = f"{round_.jobs.identity}\n{job.name}"
-    told = _told_lately(round_, whose, now) if notification.event != "success" else {}
+    told = _recent_notifications(round_, whose, now) if notification.event != "success" else {}
     if mark in told:
         return []
     complaints = send_notification(rule.urls, notification)
     if notification.event != "success" and len(complaints) < len(rule.urls):
-        round_.ledger.note(_TOLD, whose, json.dumps({**told, mark: now}))
+        round_.ledger.note(_NOTIFIED, whose, json.dumps({**told, mark: now}))
     return complaints
 
 
-def _told_lately(round_: Round, job: str, now: float) -> dict[str, float]:
+def _recent_notifications(round_: Round, job: str, now: float) -> dict[str, float]:
     """The fingerprints told of a job within `QUIET_SECONDS`, and when (seconds since 1970)."""
-    noted = round_.ledger.noted(_TOLD, job)
+    noted = round_.ledger.noted(_NOTIFIED, job)
     found = json.loads(noted) if noted is not None else {}
     return {mark: at for mark, at in found.items() if 0 <= now - at < QUIET_SECONDS}
 
 
-def _write_figures(jobs: JobsFile, results: Sequence[JobResult]) -> list[str]:
+def _write_metrics_of(jobs: JobsFile, results: Sequence[JobResult]) -> list[str]:
     """Write the metrics of the jobs that were worked on; return complaints, one line each.
 
     Exit codes speak of imports: a file of metrics that cannot be written is a warning only.
@@ -192,7 +192,7 @@ def keep_watch(jobs: JobsFile, work: Callable[[], BatchResult], stop: StopSwitch
             if pulled.is_set():
                 return
             if found or time.monotonic() >= due:
-                due = time.monotonic() + _pause(jobs, work())
+                due = time.monotonic() + _seconds_to_next_round(jobs, work())
                 if _folders(jobs) != folders:
                     break  # one has come, or gone: it is to be watched, or not any more
 
@@ -210,7 +210,7 @@ class _Pulled:
 def _changes(
     folders: Sequence[Path], relevant: _Relevant, pulled: _Pulled
 ) -> Iterator[set[tuple[Change, str]]]:
-    """Yield each set of changes, and an empty set every `_GLANCE_MS` without one.
+    """Yield each set of changes, and an empty set every `_POLL_MS` without one.
 
     watchfiles collects what changes between two calls, so that nothing is missed during a round.
     """
@@ -226,7 +226,7 @@ def _changes(
             watch_filter=relevant,
             stop_event=pulled,
             debounce=_DEBOUNCE_MS,
-            rust_timeout=_GLANCE_MS,
+            rust_timeout=_POLL_MS,
             yield_on_timeout=True,
             ignore_permission_denied=True,
         )
@@ -250,7 +250,7 @@ class _Relevant:
         return not any(Path(path).is_relative_to(own) for own in self._ours)
 
 
-def _pause(jobs: JobsFile, result: BatchResult) -> float:
+def _seconds_to_next_round(jobs: JobsFile, result: BatchResult) -> float:
     """Seconds until the next regular look: sooner where files wait for their `settle` to pass."""
     settle = {job.name: job.settle for job in jobs.jobs}
     waiting = (
@@ -259,7 +259,7 @@ def _pause(jobs: JobsFile, result: BatchResult) -> float:
         for file in job.files
         if file.fate is Fate.WAITING and file.exit_code == 0
     )
-    return max(1.0, min((REGULARLY, *waiting)))
+    return max(1.0, min((ROUND_SECONDS, *waiting)))
 
 
 def _folders(jobs: JobsFile) -> tuple[Path, ...]:

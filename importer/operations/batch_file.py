@@ -42,10 +42,10 @@ from importer.operations.batch_round import (
     NOTE,
     RELEASED,
     SEEN,
+    ActiveJob,
     InboxFile,
     JobFolder,
     MoveDetails,
-    Work,
 )
 from importer.operations.drift import FEWEST, LATEST, Profile, compare, profile_of
 from importer.operations.guarded import AlreadyImported, TargetBusy, Unfinished, is_looked_back_at
@@ -57,7 +57,7 @@ from importer.operations.ledger import (
     FileEntry,
     Ledger,
     LedgerEntry,
-    ledgers_beside,
+    open_all_ledgers,
 )
 from importer.operations.moving import ReplacedError, move_away
 from importer.operations.remote import StillArrivingError
@@ -108,7 +108,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class HandledFile:
     """A file after its import, before it is put away; `sha256` is None for one never read."""
 
     judgement: Judgement
@@ -117,74 +117,76 @@ class Handled:
     counts: Mapping[Status, int] = field(default_factory=dict)
 
 
-def import_file(work: Work, file: InboxFile, mapping: LoadedMapping) -> FileOutcome | None:
+def import_file(active: ActiveJob, file: InboxFile, mapping: LoadedMapping) -> FileOutcome | None:
     """Import a file, put it away and return its outcome. Raises nothing: errors are outcomes.
 
     None for a file that stays in its inbox and whose outcome was told in an earlier round.
     """
-    if work.stop.reason is not None:
-        return outcome_of(file.shown, Handled(interrupted(work.stop)), None)
-    if (why := work.round.obstacle(work.target)) is not None:
+    if active.stop.reason is not None:
+        return outcome_of(file.shown, HandledFile(interrupted(active.stop)), None)
+    if (why := active.round.obstacle(active.target)) is not None:
         return not_tried(file.shown, why)
     try:
-        with work.inbox.taken(file) as path:
-            done = _worked_on(work, file, path, mapping)
+        with active.inbox.taken(file) as path:
+            done = _import_or_resume(active, file, path, mapping)
     except StillArrivingError as error:
-        done = Handled(Judgement(Fate.WAITING, 0, full_text(error), "is still being written"))
+        done = HandledFile(Judgement(Fate.WAITING, 0, full_text(error), "is still being written"))
     except SourceError as error:
         cause, remedy = "it could not be fetched", "The next round tries it again."
-        done = Handled(Judgement(Fate.WAITING, 3, full_text(error), cause, remedy))
+        done = HandledFile(Judgement(Fate.WAITING, 3, full_text(error), cause, remedy))
     except ImporterError as error:
-        done = Handled(of_error(error, work.stop))
+        done = HandledFile(judge_error(error, active.stop))
     except Exception:  # noqa: BLE001 - a boundary
-        done = _bug()
-    if done.judgement.fate is Fate.DUPLICATE and not _is_moved(work, done):
-        noted = _seen(work, file)
-        _note_seen(work, file, done)
+        done = _judge_bug()
+    if done.judgement.fate is Fate.DUPLICATE and not _is_moved(active, done):
+        noted = _read_seen(active, file)
+        _write_seen(active, file, done)
         if noted is not None and noted[1] == done.sha256:
             return None
     try:
-        return put_away(work, file, done)
+        return put_away(active, file, done)
     except Exception:  # noqa: BLE001 - a boundary
-        return outcome_of(file.shown, replace(done, judgement=_bug().judgement), None)
+        return outcome_of(file.shown, replace(done, judgement=_judge_bug().judgement), None)
 
 
-def _worked_on(work: Work, file: InboxFile, path: Path, mapping: LoadedMapping) -> Handled:
+def _import_or_resume(
+    active: ActiveJob, file: InboxFile, path: Path, mapping: LoadedMapping
+) -> HandledFile:
     """Compare a file with past imports, then run it, or resume its unfinished run."""
     sha256 = None
     try:
-        sha256, begun = begun_by(work, path, mapping)
+        sha256, begun = begun_by(active, path, mapping)
         if begun is not None:
-            return Handled(_sent_before(begun), sha256)
-        if (drift := _deviation_of(work, path, mapping, sha256)) is not None:
-            return Handled(_held_back(drift.rows, drift.differences, drift.told), sha256)
-        work.inbox.remember(file, sha256)
-        with work.round.context.listeners.progress(path.name) as listener:
+            return HandledFile(_beginning_was_sent(begun), sha256)
+        if (drift := _deviation_of(active, path, mapping, sha256)) is not None:
+            return HandledFile(_held_back(drift.rows, drift.differences, drift.told), sha256)
+        active.inbox.remember(file, sha256)
+        with active.round.context.listeners.progress(path.name) as listener:
             result = library.run(
                 path,
                 mapping,
-                target=work.target,
-                reading=work.job.reading,
-                settings=work.settings,
-                guard=replace(work.guard, sha256=sha256),
-                stop=work.stop,
+                target=active.target,
+                reading=active.job.reading,
+                settings=active.settings,
+                guard=replace(active.guard, sha256=sha256),
+                stop=active.stop,
                 listener=listener,
             )
     except Unfinished as unfinished:
-        if _is_own(work, unfinished.entry):
-            return resume_run(work, unfinished.run_dir)
-        return Handled(_begun_elsewhere(unfinished.entry), sha256)
+        if _is_own(active, unfinished.entry):
+            return resume_run(active, unfinished.run_dir)
+        return HandledFile(_begun_elsewhere(unfinished.entry), sha256)
     except (SourceError, MappingError) as error:
-        if not work.inbox.is_unchanged(file):
+        if not active.inbox.is_unchanged(file):
             cause = "it has changed or gone, or another program has it open"
-            return Handled(Judgement(Fate.WAITING, 0, _lines(cause, full_text(error)), cause))
-        return Handled(of_error(error, work.stop), sha256)
+            return HandledFile(Judgement(Fate.WAITING, 0, _lines(cause, full_text(error)), cause))
+        return HandledFile(judge_error(error, active.stop), sha256)
     except ImporterError as error:
-        return Handled(of_error(error, work.stop), sha256)
-    return _handled(work, result)
+        return HandledFile(judge_error(error, active.stop), sha256)
+    return _judge_run(active, result)
 
 
-def resume_run(work: Work, run_dir: Path) -> Handled:
+def resume_run(active: ActiveJob, run_dir: Path) -> HandledFile:
     """Resume a past run under the job's settings; raises JournalError for an unreadable journal."""
     past = past_run(run_dir)
     sha256 = past.description.source["sha256"]
@@ -192,19 +194,21 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
     canary = past.canary.state if past.canary is not None else None
     if canary is CanaryState.STOPPED:
         # Killed before the ledger knew of it, perhaps: whose journal says so is not gone on with.
-        work.round.ledger.note(MUST_BE_SEEN, run_id, work.job.name)
-    if work.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
+        active.round.ledger.note(MUST_BE_SEEN, run_id, active.job.name)
+    if active.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
         if past.plan_sha256 is None:
             earlier = BegunByEarlierVersion(run_dir, past.description)
-            return Handled(of_error(earlier, work.stop), sha256, run_dir)
+            return HandledFile(judge_error(earlier, active.stop), sha256, run_dir)
         told = canary in {CanaryState.STOPPED, CanaryState.PASSED}
         seen = _canary_must_be_seen(run_dir) if told else _must_be_seen(run_dir)
-        return Handled(seen, sha256, run_dir)
-    ca_file = work.target.ca_file or past.ca_file
-    target = replace(work.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
+        return HandledFile(seen, sha256, run_dir)
+    ca_file = active.target.ca_file or past.ca_file
+    target = replace(active.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
     # What the jobs file says holds; where it says nothing, the run goes on as it began.
-    settings = replace(past.settings_but(asked_for(work.settings)), runs_dir=work.settings.runs_dir)
-    with work.round.context.listeners.progress(
+    settings = replace(
+        past.settings_but(asked_for(active.settings)), runs_dir=active.settings.runs_dir
+    )
+    with active.round.context.listeners.progress(
         Path(past.description.source["path"]).name
     ) as listener:
         try:
@@ -212,48 +216,48 @@ def resume_run(work: Work, run_dir: Path) -> Handled:
                 run_dir,
                 target=target,
                 settings=settings,
-                guard=work.guard,
-                stop=work.stop,
+                guard=active.guard,
+                stop=active.stop,
                 listener=listener,
             )
         except ImporterError as error:
             if isinstance(error, BegunByEarlierVersion):
                 # Told once: no later round of this version can do more for it.
-                work.round.ledger.note(MUST_BE_SEEN, run_id, work.job.name)
-            return Handled(of_error(error, work.stop), sha256, run_dir)
-    return _handled(work, result)
+                active.round.ledger.note(MUST_BE_SEEN, run_id, active.job.name)
+            return HandledFile(judge_error(error, active.stop), sha256, run_dir)
+    return _judge_run(active, result)
 
 
-def _handled(work: Work, result: RunResult) -> Handled:
+def _judge_run(active: ActiveJob, result: RunResult) -> HandledFile:
     """The verdict on a run that ended; notes its profile, and whether somebody must look at it."""
-    run_id, ledger = result.summary.run_id, work.round.ledger
+    run_id, ledger = result.summary.run_id, active.round.ledger
     if result.stop is not None and result.stop.code in _LOOKED_AT:
-        ledger.note(MUST_BE_SEEN, run_id, work.job.name)
+        ledger.note(MUST_BE_SEEN, run_id, active.job.name)
     elif result.checkup is not None:
         ledger.set_profile(run_id, profile_of(result.checkup).as_json())
-    judgement, summary = _of_result(result, work.stop), result.summary
-    return Handled(judgement, summary.source["sha256"], result.directory.path, summary.counts)
+    judgement, summary = _judge_result(result, active.stop), result.summary
+    return HandledFile(judgement, summary.source["sha256"], result.directory.path, summary.counts)
 
 
-def _is_own(work: Work, entry: LedgerEntry) -> bool:
+def _is_own(active: ActiveJob, entry: LedgerEntry) -> bool:
     """Whether an unfinished run is this round's to resume: its jobs file's, or made by hand.
 
     Runs of other jobs files and of other runs folders are resumed there.
     """
     if entry.jobs_file is not None:
-        return entry.jobs_file == work.round.jobs.identity
-    return work.round.ledger.find(entry.run_id) is not None
+        return entry.jobs_file == active.round.jobs.identity
+    return active.round.ledger.find(entry.run_id) is not None
 
 
-def _bug() -> Handled:
+def _judge_bug() -> HandledFile:
     """The outcome of a file that shows a fault in this program; the other files go on."""
     _log.exception("This is a bug in vcc-import: please report these lines.")
-    return Handled(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
+    return HandledFile(Judgement(Fate.STOPPED, 3, "a bug in vcc-import: see the log", "a bug"))
 
 
-def is_dealt_with(work: Work, file: InboxFile) -> bool:
+def was_imported_before(active: ActiveJob, file: InboxFile) -> bool:
     """Whether a file that stayed in its inbox was imported before, by its identity alone."""
-    noted = _seen(work, file)
+    noted = _read_seen(active, file)
     return noted is not None and file.identity is not None and noted[0] == file.identity
 
 
@@ -263,7 +267,7 @@ def not_tried(shown: str, why: str) -> FileOutcome:
     return FileOutcome(shown, Fate.WAITING, 3, {}, text, why, "The next round tries it.")
 
 
-def outcome_of(shown: str, done: Handled, moved: str | None) -> FileOutcome:
+def outcome_of(shown: str, done: HandledFile, moved: str | None) -> FileOutcome:
     """The outcome told of a file: its verdict with the run's figures; `moved` is its new place."""
     judgement, folder = done.judgement, done.run_dir
     return FileOutcome(
@@ -285,19 +289,19 @@ def outcome_of(shown: str, done: Handled, moved: str | None) -> FileOutcome:
 # Putting it away, and what later rounds must know of it.
 
 
-def put_away(work: Work, file: InboxFile, done: Handled) -> FileOutcome:
+def put_away(active: ActiveJob, file: InboxFile, done: HandledFile) -> FileOutcome:
     """Move a file to the folder of its verdict, or note that it stays; return its outcome."""
     judgement, moved = done.judgement, None
-    _note_ends(work, judgement)
-    _enter(work, file, done)
+    _note_ends(active, judgement)
+    _enter_unsent(active, file, done)
     if judgement.folder is not None:
         run_id = done.run_dir.name if done.run_dir is not None else "none"
         results = done.run_dir if judgement.fate in {Fate.IMPORTED, Fate.STOPPED} else None
-        details = MoveDetails(run_id, done.sha256, results, partial(_note, work, judgement))
+        details = MoveDetails(run_id, done.sha256, results, partial(_note, active, judgement))
         try:
-            moved = work.inbox.put(file, judgement.folder, details)
+            moved = active.inbox.put(file, judgement.folder, details)
         except (ReplacedError, StillArrivingError) as error:
-            judgement = _replaced(work, file, done, error)
+            judgement = _replaced(active, file, done, error)
         except ImporterError as error:
             judgement = replace(
                 judgement,
@@ -307,43 +311,45 @@ def put_away(work: Work, file: InboxFile, done: Handled) -> FileOutcome:
                 remedy=judgement.remedy or "The log says why; the next round moves it.",
             )
             if is_disk_full(error):
-                work.round.end("the disk is full")
+                active.round.end("the disk is full")
         else:
-            _note_place(work, file, done, moved)
-            if moved is None and _has_grown(work, file, done):
-                judgement = _grown(work, file, done)
+            _note_where_it_is(active, file, done, moved)
+            if moved is None and _has_grown(active, file, done):
+                judgement = _grown(active, file, done)
         if judgement.fate is Fate.HELD:
-            remedy = _released_by(work.round.jobs.path, moved or file.key)
+            remedy = _released_by(active.round.jobs.path, moved or file.key)
             judgement = replace(judgement, remedy=remedy)
     return outcome_of(file.shown, replace(done, judgement=judgement), moved)
 
 
-def _is_moved(work: Work, done: Handled) -> bool:
+def _is_moved(active: ActiveJob, done: HandledFile) -> bool:
     """Whether the job names a folder for files with this verdict."""
     folder = done.judgement.folder
-    return folder is not None and getattr(work.job, folder) is not None
+    return folder is not None and getattr(active.job, folder) is not None
 
 
-def _replaced(work: Work, file: InboxFile, done: Handled, error: ImporterError) -> Judgement:
+def _replaced(
+    active: ActiveJob, file: InboxFile, done: HandledFile, error: ImporterError
+) -> Judgement:
     """The verdict where another file was in its place when it should be moved."""
-    if _has_grown(work, file, done):
-        return _grown(work, file, done)
+    if _has_grown(active, file, done):
+        return _grown(active, file, done)
     judgement = done.judgement
     if judgement.fate is Fate.IMPORTED and isinstance(error, StillArrivingError):
         cause = "it has changed on its server since it was fetched"
         text = f"{full_text(error)}\nWhat was imported may be its beginning only."
-        return _not_the_end(judgement, text, cause)
+        return _only_beginning_sent(judgement, text, cause)
     return replace(judgement, message=_lines(judgement.message, full_text(error)))
 
 
-def _has_grown(work: Work, file: InboxFile, done: Handled) -> bool:
+def _has_grown(active: ActiveJob, file: InboxFile, done: HandledFile) -> bool:
     if done.judgement.fate is not Fate.IMPORTED or done.sha256 is None:
         return False
-    size = work.round.ledger.noted(SIZE, done.sha256)
-    return size is not None and work.inbox.has_grown(file, done.sha256, int(size))
+    size = active.round.ledger.noted(SIZE, done.sha256)
+    return size is not None and active.inbox.has_grown(file, done.sha256, int(size))
 
 
-def _grown(work: Work, file: InboxFile, done: Handled) -> Judgement:
+def _grown(active: ActiveJob, file: InboxFile, done: HandledFile) -> Judgement:
     """The verdict on an imported file that has grown meanwhile; it is entered for the history."""
     cause = "it went on growing while it was imported: only its beginning was sent"
     text = (
@@ -351,80 +357,84 @@ def _grown(work: Work, file: InboxFile, done: Handled) -> Judgement:
         " was not sent, and the next round holds it.\nA longer settle, or a .done marker beside"
         " files that are whole, keeps half a file from being taken."
     )
-    judgement = _not_the_end(done.judgement, text, cause)
-    _enter_file(work, file, done.sha256, replace(judgement, fate=Fate.WAITING))
+    judgement = _only_beginning_sent(done.judgement, text, cause)
+    _enter_file(active, file, done.sha256, replace(judgement, fate=Fate.WAITING))
     return judgement
 
 
-def _note(work: Work, judgement: Judgement, place: str) -> str:
+def _note(active: ActiveJob, judgement: Judgement, place: str) -> str:
     """The text of the note beside a file: the log's message, and how a held file is released."""
     held = judgement.fate is Fate.HELD
-    remedy = _released_by(work.round.jobs.path, place) if held else ""
+    remedy = _released_by(active.round.jobs.path, place) if held else ""
     return _lines(judgement.message, remedy)
 
 
-def _note_ends(work: Work, judgement: Judgement) -> None:
+def _note_ends(active: ActiveJob, judgement: Judgement) -> None:
     if judgement.ends is _Ends.TARGET:
-        work.round.give_up(work.target, judgement.cause)
+        active.round.give_up(active.target, judgement.cause)
     elif judgement.ends is _Ends.ROUND:
-        work.round.end(judgement.cause)
+        active.round.end(judgement.cause)
 
 
-def _enter(work: Work, file: InboxFile, done: Handled) -> None:
+def _enter_unsent(active: ActiveJob, file: InboxFile, done: HandledFile) -> None:
     """Enter a file that became no run into the ledger, for the history."""
     judgement = done.judgement
     if done.run_dir is not None or judgement.fate in {Fate.WAITING, Fate.CLOSED}:
         return
-    _enter_file(work, file, done.sha256, judgement)
+    _enter_file(active, file, done.sha256, judgement)
 
 
-def _enter_file(work: Work, file: InboxFile, sha256: str | None, judgement: Judgement) -> None:
+def _enter_file(
+    active: ActiveJob, file: InboxFile, sha256: str | None, judgement: Judgement
+) -> None:
     entry = FileEntry(
-        jobs_file=work.round.jobs.identity,
-        job=work.job.name,
+        jobs_file=active.round.jobs.identity,
+        job=active.job.name,
         file=file.key,
         sha256=sha256 or "",
         fate=judgement.fate.value,
-        base_url=work.target.base_url,
-        project=work.target.project,
+        base_url=active.target.base_url,
+        project=active.target.project,
         exit_code=judgement.exit_code,
         cause=judgement.cause,
-        at=datetime.fromtimestamp(work.round.context.now(), UTC),
+        at=datetime.fromtimestamp(active.round.context.now(), UTC),
     )
     try:
-        work.round.ledger.enter_file(entry)
+        active.round.ledger.enter_file(entry)
     except OutputError as error:
         _log.warning("%s", error)
 
 
-def _note_place(work: Work, file: InboxFile, done: Handled, moved: str | None) -> None:
-    ledger, fate = work.round.ledger, done.judgement.fate
+def _note_where_it_is(
+    active: ActiveJob, file: InboxFile, done: HandledFile, moved: str | None
+) -> None:
+    ledger, fate = active.round.ledger, done.judgement.fate
     if fate is Fate.HELD and done.sha256 is not None:
         # Where to put it back, when somebody releases it.
-        origin = {"job": work.job.name, "file": file.key}
-        ledger.note(HELD, f"{work.round.jobs.identity}\n{done.sha256}", json.dumps(origin))
+        origin = {"job": active.job.name, "file": file.key}
+        ledger.note(HELD, f"{active.round.jobs.identity}\n{done.sha256}", json.dumps(origin))
         ledger.note(HELD, file.key, done.sha256)
     if moved is None and fate in {Fate.IMPORTED, Fate.DUPLICATE}:
-        _note_seen(work, file, done)
+        _write_seen(active, file, done)
 
 
-def _note_seen(work: Work, file: InboxFile, done: Handled) -> None:
+def _write_seen(active: ActiveJob, file: InboxFile, done: HandledFile) -> None:
     value = json.dumps([file.identity, done.sha256])
-    work.round.ledger.note(SEEN, _key(work, file), value)
+    active.round.ledger.note(SEEN, _key(active, file), value)
 
 
-def _seen(work: Work, file: InboxFile) -> tuple[str | None, str] | None:
+def _read_seen(active: ActiveJob, file: InboxFile) -> tuple[str | None, str] | None:
     """Identity and SHA-256 of the file of that name that was imported and stayed in its inbox."""
-    noted = work.round.ledger.noted(SEEN, _key(work, file))
+    noted = active.round.ledger.noted(SEEN, _key(active, file))
     if noted is None:
         return None
     identity, sha256 = json.loads(noted)
     return identity, sha256
 
 
-def _key(work: Work, file: InboxFile) -> str:
+def _key(active: ActiveJob, file: InboxFile) -> str:
     # Another project has not had it.
-    return f"{work.job.name}\n{work.target.base_url}\n{work.target.project}\n{file.key}"
+    return f"{active.job.name}\n{active.target.base_url}\n{active.target.project}\n{file.key}"
 
 
 def _lines(*texts: str, mark: str = "\n") -> str:
@@ -459,7 +469,7 @@ def interrupted(stop: StopSwitch) -> Judgement:
     return Judgement(Fate.STOPPED, code, text, text, _NEXT_ROUND)
 
 
-def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
+def judge_error(error: ImporterError, stop: StopSwitch) -> Judgement:
     """The verdict on a file whose import raised an error."""
     text = full_text(error)
     match error:
@@ -479,7 +489,7 @@ def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
             cause = "the service is out of reach, or refuses us"
             return Judgement(Fate.STOPPED, 3, text, cause, _NEXT_ROUND, ends=_Ends.TARGET)
         case OutputError() | JournalError():
-            return _of_disk(error, text)
+            return _judge_disk_error(error, text)
         case SourceError():
             cause, remedy = (
                 "the file cannot be read",
@@ -510,7 +520,7 @@ def of_error(error: ImporterError, stop: StopSwitch) -> Judgement:
             return Judgement(Fate.STOPPED, max(error.exit_code, 2), text, cause)
 
 
-def _of_disk(error: ImporterError, text: str) -> Judgement:
+def _judge_disk_error(error: ImporterError, text: str) -> Judgement:
     if is_disk_full(error):
         cause, remedy = "the disk is full", f"Make room on the disk. {_NEXT_ROUND}"
         return Judgement(Fate.STOPPED, 3, text, cause, remedy, ends=_Ends.ROUND)
@@ -521,13 +531,13 @@ def _of_disk(error: ImporterError, text: str) -> Judgement:
     return Judgement(Fate.STOPPED, 3, text, cause, "Mend the permissions.", ends=_Ends.ROUND)
 
 
-def _of_result(result: RunResult, stop: StopSwitch) -> Judgement:
+def _judge_result(result: RunResult, stop: StopSwitch) -> Judgement:
     """The verdict on a file whose run has ended in whatever way."""
     summary, folder = result.summary, result.directory.path
     if summary.status == "interrupted":
         return interrupted(stop)
     if summary.status == "stopped":
-        return _of_stop(
+        return _judge_stop(
             result.stop, "\n".join(filter(None, (summary.reason, summary.hint))), folder
         )
     cause = remedy = ""
@@ -542,7 +552,7 @@ def _of_result(result: RunResult, stop: StopSwitch) -> Judgement:
     return Judgement(Fate.IMPORTED, summary.exit_code, "", cause, remedy, JobFolder.DONE)
 
 
-def _of_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
+def _judge_stop(stop: Stop | None, text: str, folder: Path) -> Judgement:
     code = stop.code if stop is not None else ""
     if code == _TOO_MANY:
         return _must_be_seen(folder)
@@ -605,7 +615,7 @@ def _held_back(rows: int, differences: Sequence[str], told: Sequence[str]) -> Ju
     )
 
 
-def _sent_before(entry: LedgerEntry) -> Judgement:
+def _beginning_was_sent(entry: LedgerEntry) -> Judgement:
     """The verdict on a file whose beginning was sent by an earlier run."""
     cause = f"its beginning was sent before, by {entry.run_id}"
     return Judgement(
@@ -621,7 +631,7 @@ def _sent_before(entry: LedgerEntry) -> Judgement:
     )
 
 
-def _not_the_end(judgement: Judgement, message: str, cause: str) -> Judgement:
+def _only_beginning_sent(judgement: Judgement, message: str, cause: str) -> Judgement:
     """The verdict on an imported file that is not the whole of its list: a worse code, and why."""
     return replace(
         judgement,
@@ -665,7 +675,9 @@ class _Deviation:
     told: tuple[str, ...]
 
 
-def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, LedgerEntry | None]:
+def begun_by(
+    active: ActiveJob, path: Path, mapping: LoadedMapping
+) -> tuple[str, LedgerEntry | None]:
     """The SHA-256 of a file, and the newest run that has sent, or begun to send, its beginning.
 
     Files that have grown since their import are such, and lists that hold all earlier ones: to send
@@ -674,10 +686,10 @@ def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Ledge
     ``rows.within`` knows the rows. Raises SourceError where the file cannot be read.
     """
     rules = mapping.spec.rows
-    since = datetime.fromtimestamp(work.round.context.now(), UTC) - timedelta(
+    since = datetime.fromtimestamp(active.round.context.now(), UTC) - timedelta(
         days=rules.within or 0
     )
-    with ledgers_beside(work.round.ledger) as ledgers:
+    with open_all_ledgers(active.round.ledger) as ledgers:
         # What is asked of all runs must be little: there may be thousands of them, and of files.
         sha256, begins = _digests(path, {size for each in ledgers for size in each.sizes()})
         entries = [
@@ -686,52 +698,54 @@ def begun_by(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, Ledge
             if begin != sha256
             for ledger in ledgers
             if ledger.noted(SIZE, begin) == str(size)
-            for entry in ledger.runs_of(begin, work.target.base_url, work.target.project)
+            for entry in ledger.runs_of(begin, active.target.base_url, active.target.project)
             if entry.sent or entry.unfinished
         ]
     if rules.within is not None:
         unique = rules.unique or ()
         entries = [each for each in entries if not is_looked_back_at(each, unique, since)]
-    if not entries or work.round.ledger.noted(RELEASED, sha256) is not None:
+    if not entries or active.round.ledger.noted(RELEASED, sha256) is not None:
         return sha256, None
-    if _is_known(work, sha256):
+    if _is_known(active, sha256):
         return sha256, None
     return sha256, max(entries, key=lambda entry: entry.started_at)
 
 
-def _deviation_of(work: Work, path: Path, mapping: LoadedMapping, sha256: str) -> _Deviation | None:
+def _deviation_of(
+    active: ActiveJob, path: Path, mapping: LoadedMapping, sha256: str
+) -> _Deviation | None:
     """Check a file and compare it with the job's last ones; None lets it pass.
 
     Raises what :func:`importer.library.check` raises.
     """
-    bounds, ledger = work.job.drift, work.round.ledger
+    bounds, ledger = active.job.drift, active.round.ledger
     if bounds is None or ledger.noted(RELEASED, sha256) is not None:
         return None
-    past = _profiles(work)
+    past = _profiles(active)
     if len(past) < FEWEST:
         return None
-    checkup = library.check(path, mapping, reading=work.job.reading, stop=work.stop)
+    checkup = library.check(path, mapping, reading=active.job.reading, stop=active.stop)
     profile = profile_of(checkup)
     differences = compare(profile, past, bounds)
-    if not differences or _is_known(work, sha256):
+    if not differences or _is_known(active, sha256):
         return None
     return _Deviation(profile.rows, differences, compare(profile, past, bounds, naming=False))
 
 
-def _profiles(work: Work) -> list[Profile]:
+def _profiles(active: ActiveJob) -> list[Profile]:
     """The profiles of the job's last imports, newest first, at most `LATEST`."""
     # Runs of before their jobs file was entered are of whichever job has their name.
-    whose = {work.round.jobs.identity, None}
-    runs = work.round.ledger.runs(label=work.job.name, limit=10 * LATEST)
+    whose = {active.round.jobs.identity, None}
+    runs = active.round.ledger.runs(label=active.job.name, limit=10 * LATEST)
     entries = [entry for entry in runs if entry.jobs_file in whose]
     found = (Profile.from_json(entry.profile) for entry in entries if entry.profile is not None)
     return [profile for profile in found if profile is not None][:LATEST]
 
 
-def _is_known(work: Work, sha256: str) -> bool:
+def _is_known(active: ActiveJob, sha256: str) -> bool:
     """Whether a run has sent the content, or has begun to: then the guard tells of it."""
-    base_url, project = work.target.base_url, work.target.project
-    with ledgers_beside(work.round.ledger) as ledgers:
+    base_url, project = active.target.base_url, active.target.project
+    with open_all_ledgers(active.round.ledger) as ledgers:
         return any(
             entry.sent or entry.unfinished
             for ledger in ledgers
@@ -784,16 +798,16 @@ def release(jobs: JobsFile, file: str) -> str | None:
             sha256 = ledger.noted(HELD, file)
             if sha256 is None:
                 raise _not_held(jobs, file)
-            _pass(ledger, sha256)
+            _let_pass(ledger, sha256)
             return None
         path = Path(file).absolute()
         if not path.is_file():
             raise SourceError(f"{file}: there is no such file", "Name a file of a held folder.")
         sha256 = file_sha256(path)
-        home = _home(jobs, ledger, path, sha256)
+        home = _inbox_of_held(jobs, ledger, path, sha256)
         if home is None:
             raise _not_held(jobs, file)
-        _pass(ledger, sha256)
+        _let_pass(ledger, sha256)
         if home == path.parent:
             return None
         moved = move_away(path, home, results=None, run_id="released", sha256=sha256)
@@ -802,11 +816,11 @@ def release(jobs: JobsFile, file: str) -> str | None:
         return str(moved)
 
 
-def _pass(ledger: Ledger, sha256: str) -> None:
+def _let_pass(ledger: Ledger, sha256: str) -> None:
     ledger.note(RELEASED, sha256, datetime.now(UTC).isoformat())
 
 
-def _home(jobs: JobsFile, ledger: Ledger, path: Path, sha256: str) -> Path | None:
+def _inbox_of_held(jobs: JobsFile, ledger: Ledger, path: Path, sha256: str) -> Path | None:
     """The inbox that a held file came from: by the ledger, else by the jobs file."""
     noted = ledger.noted(HELD, f"{jobs.identity}\n{sha256}")
     if noted is not None:

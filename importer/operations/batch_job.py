@@ -22,18 +22,18 @@ from importer.credentials import credentials, environment, target_for
 from importer.errors import ImporterError, OutputError, UsageError, worst
 from importer.files import free_name, make_private_folder, write_private
 from importer.operations.batch_file import (
-    Handled,
+    HandledFile,
     begins_with,
     code_of_stop,
     import_file,
     interrupted,
-    is_dealt_with,
     is_disk_full,
+    judge_error,
     not_tried,
-    of_error,
     outcome_of,
     put_away,
     resume_run,
+    was_imported_before,
 )
 from importer.operations.batch_report import (
     Fate,
@@ -45,13 +45,13 @@ from importer.operations.batch_report import (
 )
 from importer.operations.batch_round import (
     NOTE,
+    ActiveJob,
     InboxContents,
     InboxFile,
     JobFolder,
     JobInbox,
     MoveDetails,
     Round,
-    Work,
 )
 from importer.operations.guarded import LOCKS, hold_lock
 from importer.operations.inbox import MARKER, find_arrivals
@@ -71,14 +71,14 @@ LOOK_BACK = timedelta(days=60)
 _INCOMING = "incoming"
 _ORIGIN = "origin"
 _WRITING = "is still being written"
-_GRAIN = 2.0
+_TIME_RESOLUTION = 2.0
 """Seconds to which the coarsest file systems keep times."""
-_GLANCE = 0.2
+_CHECK_SECONDS = 0.2
 """Seconds between two looks whether one is to stop waiting."""
 _log = logging.getLogger(__name__)
 
 
-class _Left(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
+class _LeftAlone(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
     """The job is left alone in this round; the message says why."""
 
 
@@ -89,13 +89,13 @@ def look_after(job: JobSpec, round_: Round) -> JobResult:
     troubles: list[Trouble] = []
     left = ""
     try:
-        for found in _worked(job, round_):
+        for found in _outcomes(job, round_):
             if isinstance(found, Trouble):
                 troubles.append(found)
             else:
                 outcomes.append(found)
                 round_.context.listeners.file(job.name, found)
-    except _Left as why:
+    except _LeftAlone as why:
         left = why.message
     except ImporterError as error:
         troubles.append(_trouble(error))
@@ -106,14 +106,14 @@ def look_after(job: JobSpec, round_: Round) -> JobResult:
         text = "a bug in vcc-import"
         troubles.append(Trouble(3, f"{text}: see the log", text, "Report what the log says."))
     elapsed = time.monotonic() - ticks
-    return JobResult(job.name, tuple(outcomes), started, elapsed, _one(troubles), left)
+    return JobResult(job.name, tuple(outcomes), started, elapsed, _combined(troubles), left)
 
 
-def _worked(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
+def _outcomes(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
     """Yield the outcomes of a job's files. Raises _Left where it is not to be worked on now."""
     context = round_.context
     lock = context.jobs.runs_dir / LOCKS / f"job {context.jobs.mark_of(job)}.lock"
-    busy = _Left("another round is at work on it")
+    busy = _LeftAlone("another round is at work on it")
     with hold_lock(lock, busy, wait=0.0, stop=context.stop):
         for folder in job.folders:
             try:
@@ -125,13 +125,13 @@ def _worked(job: JobSpec, round_: Round) -> Iterator[FileOutcome | Trouble]:
         closes = job.hours.closes(now)
         if closes is None:
             opens = datetime.fromtimestamp(job.hours.opens(now)).strftime("%H:%M")  # noqa: DTZ006 - by the machine's clock
-            raise _Left(f"outside its hours, which begin at {opens}")
-        with _stopped(closes, round_) as stop:
+            raise _LeftAlone(f"outside its hours, which begin at {opens}")
+        with _stopped_at_closing(closes, round_) as stop:
             yield from _within_hours(job, round_, stop)
 
 
 @contextlib.contextmanager
-def _stopped(closes: float, round_: Round) -> Iterator[StopSwitch]:
+def _stopped_at_closing(closes: float, round_: Round) -> Iterator[StopSwitch]:
     """Give a switch that is pulled with the round's, and when the job's hours end."""
     context = round_.context
     if closes == float("inf"):
@@ -152,7 +152,7 @@ def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[Fil
         customer, key = credentials(job.customer, access.api_key_file, environment())
         target = Target(entry.base_url, entry.project, customer, key, access.ca_file)
         file = inbox.of_past(entry)
-        outcome = _resumed(Work(job, target, inbox, round_, stop), entry, file)
+        outcome = _resumed(ActiveJob(job, target, inbox, round_, stop), entry, file)
         if file is not None and outcome.fate not in {Fate.IMPORTED, Fate.DUPLICATE}:
             # Its run has been tried in this round; as a new file it would be tried once more.
             left_alone.add(file.key)
@@ -168,16 +168,18 @@ def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[Fil
         api_key_file=access.api_key_file,
         ca_file=access.ca_file,
     )
-    work = Work(job, target, inbox, round_, stop)
+    active = ActiveJob(job, target, inbox, round_, stop)
     found = inbox.look()
     yield from found.troubles
     yield from found.waiting
-    files = [f for f in found.ready if f.key not in left_alone and not is_dealt_with(work, f)]
+    files = [
+        f for f in found.ready if f.key not in left_alone and not was_imported_before(active, f)
+    ]
     if files:
         # A list that cannot be used is the mapping's trouble, and no file's.
         load_lists(mapping, stop)
     for file in files:
-        told = import_file(work, file, mapping)
+        told = import_file(active, file, mapping)
         if told is not None:
             yield told
         if code_of_stop(stop):
@@ -212,25 +214,25 @@ def _unfinished(job: JobSpec, round_: Round) -> Iterator[LedgerEntry]:
             yield entry
 
 
-def _resumed(work: Work, entry: LedgerEntry, file: InboxFile | None) -> FileOutcome:
+def _resumed(active: ActiveJob, entry: LedgerEntry, file: InboxFile | None) -> FileOutcome:
     """Resume a run, and put its file away if it is still there."""
     name = (
         file.shown
         if file is not None
-        else _short_path(Path(entry.file), work.round.jobs.path.parent)
+        else _short_path(Path(entry.file), active.round.jobs.path.parent)
     )
     run_dir = entry.run_dir
-    if work.stop.reason is not None:
-        return outcome_of(name, Handled(interrupted(work.stop), None, run_dir), None)
-    if (why := work.round.obstacle(work.target)) is not None:
+    if active.stop.reason is not None:
+        return outcome_of(name, HandledFile(interrupted(active.stop), None, run_dir), None)
+    if (why := active.round.obstacle(active.target)) is not None:
         return not_tried(name, why)
     try:
-        done = resume_run(work, run_dir)
+        done = resume_run(active, run_dir)
     except ImporterError as error:
-        done = Handled(of_error(error, work.stop), None, run_dir)
+        done = HandledFile(judge_error(error, active.stop), None, run_dir)
     if file is None:
         return outcome_of(name, done, None)
-    return put_away(work, file, done)
+    return put_away(active, file, done)
 
 
 def _trouble(error: ImporterError) -> Trouble:
@@ -239,7 +241,7 @@ def _trouble(error: ImporterError) -> Trouble:
     return Trouble(code, full_text(error), error.message, advice(error))
 
 
-def _one(troubles: list[Trouble]) -> Trouble | None:
+def _combined(troubles: list[Trouble]) -> Trouble | None:
     """The worst of the troubles, with the messages of all."""
     if not troubles:
         return None
@@ -329,7 +331,7 @@ class LocalInbox:
     def _pause(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0 and self._stop.reason is None:
-            time.sleep(min(left, _GLANCE))
+            time.sleep(min(left, _CHECK_SECONDS))
 
 
 def _short_path(path: Path, home: Path) -> str:
@@ -393,7 +395,7 @@ class ServerInbox:
     def _is_still(self, file: RemoteFile, marker: RemoteFile | None) -> bool:
         if marker is not None and (
             None in (file.modified, marker.modified)
-            or (marker.modified or 0.0) >= (file.modified or 0.0) - _GRAIN
+            or (marker.modified or 0.0) >= (file.modified or 0.0) - _TIME_RESOLUTION
         ):
             return True
         quiet = file.quiet_for(self._now())

@@ -180,7 +180,7 @@ class JobInbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ActiveJob:
     """A job being worked on; `stop` is pulled when the round ends, or the job's hours do."""
 
     job: JobSpec

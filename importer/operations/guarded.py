@@ -40,8 +40,8 @@ from importer.operations.ledger import (
     SIZE,
     Ledger,
     LedgerEntry,
-    ledgers_beside,
     newest_first,
+    open_all_ledgers,
     remember,
     state_dir,
 )
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 LOCKS = "locks"
 """The folder of lock files, in a runs folder and in a user's place for state."""
-_LOCK_GLANCE = 0.5
+_LOCK_CHECK_SECONDS = 0.5
 """Seconds between two looks whether one is to stop waiting."""
 _WIDTH = 3
 """Words of an entry: two of the key, one of its place."""
@@ -176,7 +176,7 @@ def apply(
     past = past_run(run_dir)
     if past.sandbox is not None:
         return recovery.apply(run_dir, target, settings, control, approval=approval)
-    runs_dir = _home(past.description.run_id, run_dir.absolute().parent, settings.runs_dir)
+    runs_dir = _runs_dir_of(past.description.run_id, run_dir.absolute().parent, settings.runs_dir)
     with (
         target_lock(runs_dir, past.base_url, past.project, wait=guard.wait, stop=control.stop),
         Ledger.open(runs_dir) as ledger,
@@ -185,7 +185,7 @@ def apply(
         # Runs from other folders must see what is sent from here.
         remember(runs_dir)
         if past.pending:
-            with ledgers_beside(ledger) as ledgers:
+            with open_all_ledgers(ledger) as ledgers:
                 _refuse_copy(past, run_dir, ledgers)
         register = _PlanRegister(ledger, past, run_dir, again=guard.again)
         result = recovery.apply(
@@ -209,7 +209,7 @@ class _PlanRegister:
         found: list[ImporterError] = []
         if self._again or not self._past.pending:
             return found
-        with ledgers_beside(self._ledger) as ledgers:
+        with open_all_ledgers(self._ledger) as ledgers:
             try:
                 found += _sent_by_others(plan, self._past, self._run_dir, self._entry, ledgers)
             except SourceError as error:
@@ -233,7 +233,7 @@ class _PlanRegister:
             ended = _ended(self._entry, summary)
             if not RunDirectory(ended.run_dir).journal.exists():
                 ended = replace(ended, run_dir=self._run_dir.absolute())
-            _enter(self._ledger, ended)
+            _enter_or_warn(self._ledger, ended)
 
 
 class _Register:
@@ -259,7 +259,7 @@ class _Register:
         with self._open:
             if self._begun is not None and isinstance(error, ImporterError):
                 ledger, entry = self._begun
-                _enter(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
+                _enter_or_warn(ledger, replace(ledger.current(entry), exit_code=error.exit_code))
 
     def admit(self, description: Description) -> Admission:
         """Lock the project, then refuse content that was sent before, or that was not looked at.
@@ -283,16 +283,18 @@ class _Register:
         remember(runs_dir)
         entry = self._described(description, RunDirectory(Path()))
         rules = self._job.mapping.spec.rows
-        with ledgers_beside(self._ledger) as ledgers:
+        with open_all_ledgers(self._ledger) as ledgers:
             excepted = {past_run(path).description.run_id for path in self._job.excepted}
-            alike = [past for past in _alike(ledgers, entry) if past.run_id not in excepted]
+            alike = [
+                past for past in _runs_of_same_rows(ledgers, entry) if past.run_id not in excepted
+            ]
             if not self._guard.again:
                 for past in alike:
                     if (refusal := _refusal(past, entry)) is not None:
                         raise refusal
             place = (target.base_url, target.project)
             look_back(self._seen, ledgers, place, rules, entry.started_at)
-        again = tuple(_as_known(past) for past in alike if past.sent or past.unfinished)
+        again = tuple(_as_plan_note(past) for past in alike if past.sent or past.unfinished)
         return Admission({ENTRY_KEY: entry.own_facts()}, again if self._guard.again else None)
 
     def planned(self, directory: RunDirectory, file_keys: FileKeys) -> None:
@@ -311,7 +313,7 @@ class _Register:
         """Enter how the run ended."""
         if self._begun is not None:
             ledger, entry = self._begun
-            _enter(ledger, _ended(entry, summary))
+            _enter_or_warn(ledger, _ended(entry, summary))
 
     def _described(self, description: Description, directory: RunDirectory) -> LedgerEntry:
         first, last = self._job.reading.rows or (None, None)
@@ -367,13 +369,13 @@ def _enter_begun(
     return entry
 
 
-def _as_known(past: LedgerEntry) -> dict[str, Any]:
+def _as_plan_note(past: LedgerEntry) -> dict[str, Any]:
     """A run that had sent the same content, as a plan that is sent in spite of it has it."""
     sent = past.count(*_IN_SERVICE)
     return {"run_id": past.run_id, "run_dir": str(past.run_dir), "sent": sent}
 
 
-def _alike(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[LedgerEntry]:
+def _runs_of_same_rows(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[LedgerEntry]:
     """The other runs of the same rows of the same content at the same place, newest first."""
     return newest_first([past for ledger in ledgers for past in ledger.alike(entry)])
 
@@ -383,7 +385,7 @@ def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinis
     when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
     what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
     folder = quoted(past.run_dir)
-    run = _read(past.run_dir)
+    run = _past_run_or_none(past.run_dir)
     canary = run.canary if run is not None else None
     if past.unfinished and RunDirectory(past.run_dir).journal.exists():
         again = f"To send all of them again, the {past.count(Status.CREATED)} that were created too"
@@ -418,7 +420,7 @@ def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinis
     return None
 
 
-def _read(run_dir: Path) -> PastRun | None:
+def _past_run_or_none(run_dir: Path) -> PastRun | None:
     """A past run by its own journal; None where nothing can be read of it."""
     try:
         return past_run(run_dir)
@@ -426,7 +428,7 @@ def _read(run_dir: Path) -> PastRun | None:
         return None
 
 
-def _home(run_id: str, *folders: Path) -> Path:
+def _runs_dir_of(run_id: str, *folders: Path) -> Path:
     """The first folder whose ledger knows the run, of those given and those remembered.
 
     Where none knows it, the last one given that is there: what was planned goes to the ledger of
@@ -437,7 +439,7 @@ def _home(run_id: str, *folders: Path) -> Path:
             with ledger:
                 if ledger.find(run_id) is not None:
                     return folder
-    with ledgers_beside(None) as ledgers:
+    with open_all_ledgers(None) as ledgers:
         known = (each.path.parent for each in ledgers if each.find(run_id))
         there = next((folder for folder in reversed(folders) if folder.is_dir()), folders[0])
         return next(known, there)
@@ -494,7 +496,7 @@ def _sent_by_others(
     known = {one["run_id"]: one["sent"] for one in plan.again or ()}
     others = [
         other
-        for other in _alike(ledgers, entry)
+        for other in _runs_of_same_rows(ledgers, entry)
         if other.run_id not in apart and other.count(*_IN_SERVICE) > known.get(other.run_id, -1)
     ]
     refusals: Iterator[AlreadyImported | Unfinished]
@@ -534,7 +536,7 @@ def _leads_sent_since(
     """
     rules = load_mapping(directory.mapping).spec.rows
     unique = rules.unique or ()
-    if rules.within is None or (own := _keys(directory, unique)) is None:
+    if rules.within is None or (own := _stored_keys(directory, unique)) is None:
         return None
     place = (past.base_url, past.project)
     since = plan.made_at
@@ -581,7 +583,7 @@ def _ended(entry: LedgerEntry, summary: Summary) -> LedgerEntry:
     )
 
 
-def _enter(ledger: Ledger, entry: LedgerEntry) -> None:
+def _enter_or_warn(ledger: Ledger, entry: LedgerEntry) -> None:
     """Enter how a run ended; failing that is logged only, since the run's journal has its rows."""
     try:
         ledger.enter(entry)
@@ -648,9 +650,9 @@ def _acquire(lock: BaseFileLock, busy: UsageError, wait: float, stop: StopSwitch
     left = wait
     while True:
         try:
-            lock.acquire(timeout=min(left, _LOCK_GLANCE))
+            lock.acquire(timeout=min(left, _LOCK_CHECK_SECONDS))
         except Timeout:
-            left -= _LOCK_GLANCE
+            left -= _LOCK_CHECK_SECONDS
             if left <= 0 or stop.reason is not None:
                 raise busy from None
         else:
@@ -689,7 +691,7 @@ def recall(seen: Seen, rules: Rows, place: ProjectAddress, runs_dir: Path) -> No
         own = Ledger.look(runs_dir)
         if own is not None:
             opened.enter_context(own)
-        ledgers = opened.enter_context(ledgers_beside(own))
+        ledgers = opened.enter_context(open_all_ledgers(own))
         look_back(seen, ledgers, place, rules, datetime.now(UTC))
 
 
@@ -732,10 +734,10 @@ def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstOccurrenc
             f"{directory.path}: what this run sent is not known: {error.message}",
             "rows.within looks back at it: mend it, or remove its folder to leave it out.",
         ) from None
-    return _keys(directory, unique, sent)
+    return _stored_keys(directory, unique, sent)
 
 
-def _keys(
+def _stored_keys(
     directory: RunDirectory, unique: Sequence[str], rows: npt.NDArray[np.int64] | None = None
 ) -> FirstOccurrences | None:
     """The keys that a run has kept, of some rows or all; None where these columns have none."""

@@ -49,7 +49,7 @@ _LINK = "is a link, and links are not followed: put the file itself here"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingFile:
     """A file that is not taken in this round; `why` completes a sentence that begins with its name.
 
     `amiss` marks what time alone does not mend: a link, or a file that cannot be opened.
@@ -65,7 +65,7 @@ class Arrivals:
     """The files of an inbox: `ready` ones, oldest first, then by name; and `waiting` ones."""
 
     ready: tuple[Path, ...]
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[WaitingFile, ...]
 
 
 def find_arrivals(
@@ -82,20 +82,22 @@ def find_arrivals(
     out unless a pattern names the very folder. `pause` waits between two looks, at most a minute.
     Raises SourceError where the folder of a pattern is missing: its share may not be mounted.
     """
-    looks, waiting = _found(patterns, never)
+    states, waiting = _find_files(patterns, never)
     moment = now()
-    judged = [_judge(look, settle, moment) for look in looks]
+    judged = [_seconds_to_second_look(state, settle, moment) for state in states]
     waiting += [
-        Waiting(look.path, _WRITING)
-        for look, wait in zip(looks, judged, strict=True)
+        WaitingFile(state.path, _WRITING)
+        for state, wait in zip(states, judged, strict=True)
         if wait is None
     ]
-    taken = [look for look, wait in zip(looks, judged, strict=True) if wait is not None]
+    taken = [state for state, wait in zip(states, judged, strict=True) if wait is not None]
     if taken:
         pause(max(wait for wait in judged if wait is not None))
-    ready, late = _looked_at_again(taken, pause)
+    ready, late = _confirm_unchanged(taken, pause)
     return Arrivals(
-        tuple(look.path for look in sorted(ready, key=lambda look: (look.mtime, str(look.path)))),
+        tuple(
+            state.path for state in sorted(ready, key=lambda state: (state.mtime, str(state.path)))
+        ),
         tuple(sorted([*waiting, *late], key=lambda each: str(each.path))),
     )
 
@@ -129,7 +131,7 @@ def folder_of(pattern: str) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _FileState:
     """A file as it was at one moment; times are nanoseconds since 1970."""
 
     path: Path
@@ -139,37 +141,39 @@ class _Look:
     marked: bool
 
 
-def _found(patterns: Sequence[str], never: Collection[Path]) -> tuple[list[_Look], list[Waiting]]:
+def _find_files(
+    patterns: Sequence[str], never: Collection[Path]
+) -> tuple[list[_FileState], list[WaitingFile]]:
     """All files that the patterns name, each once; and those that cannot be taken."""
     roots = {pattern: fixed_part(pattern) for pattern in patterns}
-    if missing := [trouble for root in roots.values() if (trouble := _trouble(*root))]:
+    if missing := [trouble for root in roots.values() if (trouble := _fault_of_folder(*root))]:
         raise SourceError(
             "; ".join(dict.fromkeys(missing)),
             "Check the path, and that its disk or share is mounted.",
         )
-    looks: dict[str, _Look] = {}
-    waiting: dict[str, Waiting] = {}
+    states: dict[str, _FileState] = {}
+    waiting: dict[str, WaitingFile] = {}
     for pattern, (root, rest) in roots.items():
         ours = [path for path in never if not root.is_relative_to(path)]
         for path in _files(pattern, root, rest):
             key = os.path.normcase(path)
-            if key in looks or key in waiting or _is_passed_over(path, ours):
+            if key in states or key in waiting or _is_passed_over(path, ours):
                 continue
             if path.is_symlink() and not path.is_dir():
-                waiting[key] = Waiting(path, _LINK, amiss=True)
+                waiting[key] = WaitingFile(path, _LINK, amiss=True)
                 continue
             try:
-                look = _look(path)
+                state = _state_of(path)
             except OSError as error:
                 if not isinstance(error, FileNotFoundError):
-                    waiting[key] = Waiting(path, _why(error), amiss=True)
+                    waiting[key] = WaitingFile(path, _reason_of(error), amiss=True)
                 continue
-            if look is not None:
-                looks[key] = look
-    return list(looks.values()), list(waiting.values())
+            if state is not None:
+                states[key] = state
+    return list(states.values()), list(waiting.values())
 
 
-def _trouble(folder: Path, rest: str) -> str | None:
+def _fault_of_folder(folder: Path, rest: str) -> str | None:
     """Why the folder of a pattern cannot be looked into."""
     if not rest and not folder.is_dir():
         folder = folder.parent
@@ -216,12 +220,12 @@ def _is_passed_over(path: Path, ours: Collection[Path]) -> bool:
     )
 
 
-def _look(path: Path) -> _Look | None:
+def _state_of(path: Path) -> _FileState | None:
     """The file as it is now; None for a folder, a pipe or the like."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         return None
-    return _Look(path, found.st_size, found.st_mtime_ns, found.st_ino, _is_marked(path, found))
+    return _FileState(path, found.st_size, found.st_mtime_ns, found.st_ino, _is_marked(path, found))
 
 
 def _is_marked(path: Path, found: os.stat_result) -> bool:
@@ -233,10 +237,10 @@ def _is_marked(path: Path, found: os.stat_result) -> bool:
     return marker.st_mtime >= found.st_mtime - _GRAIN
 
 
-def _judge(look: _Look, settle: float, now: float) -> float | None:
+def _seconds_to_second_look(state: _FileState, settle: float, now: float) -> float | None:
     """Seconds to wait before the second look; None for a file that is still being written."""
-    age = now - look.mtime / 1e9
-    if look.marked or settle <= 0:
+    age = now - state.mtime / 1e9
+    if state.marked or settle <= 0:
         return 0.0
     if age >= settle:
         return min(settle, _SECOND_LOOK)
@@ -246,40 +250,40 @@ def _judge(look: _Look, settle: float, now: float) -> float | None:
     return None
 
 
-def _looked_at_again(
-    looks: Sequence[_Look], pause: Callable[[float], object]
-) -> tuple[list[_Look], list[Waiting]]:
+def _confirm_unchanged(
+    states: Sequence[_FileState], pause: Callable[[float], object]
+) -> tuple[list[_FileState], list[WaitingFile]]:
     """The files that are unchanged and can be opened, in up to `_TRIES` looks; and the others."""
-    ready: list[_Look] = []
-    waiting: list[Waiting] = []
+    ready: list[_FileState] = []
+    waiting: list[WaitingFile] = []
     for attempt in range(1, _TRIES + 1):
-        troubled: list[_Look] = []
-        for look in looks:
+        troubled: list[_FileState] = []
+        for state in states:
             try:
-                same = _look(look.path)
-                with look.path.open("rb"):
+                same = _state_of(state.path)
+                with state.path.open("rb"):
                     pass
             except OSError as error:
-                troubled.append(look)
+                troubled.append(state)
                 if attempt == _TRIES:
                     gone = isinstance(error, FileNotFoundError)
-                    waiting.append(Waiting(look.path, _why(error), amiss=not gone))
+                    waiting.append(WaitingFile(state.path, _reason_of(error), amiss=not gone))
                 continue
-            if same is not None and _is_same(look, same):
-                ready.append(look)
+            if same is not None and _is_same(state, same):
+                ready.append(state)
             else:
-                waiting.append(Waiting(look.path, _WRITING))
-        looks = troubled
-        if looks and attempt < _TRIES:
+                waiting.append(WaitingFile(state.path, _WRITING))
+        states = troubled
+        if states and attempt < _TRIES:
             pause(_SECOND_LOOK)
     return ready, waiting
 
 
-def _is_same(one: _Look, other: _Look) -> bool:
+def _is_same(one: _FileState, other: _FileState) -> bool:
     return (one.size, one.mtime, one.inode) == (other.size, other.mtime, other.inode)
 
 
-def _why(error: OSError) -> str:
+def _reason_of(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "was there, and has gone: perhaps somebody takes files away, or replaces it"
     if isinstance(error, PermissionError) or error.errno == errno.EBUSY:

@@ -36,7 +36,7 @@ SETTLE = 30.0
 MAX_BYTES = 1 << 20
 _ADDRESS = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*)://[^\s'",]*""")
 _CREDENTIALS = {"api_key", "apikey", "key", "password", "secret", "token", "api_key_file"}
-_AS_THEY_ARE = (
+_COPIED_KEYS = (
     *("project", "base_url", "customer", "not_before", "not_after", "settle"),
     *("sheet", "header_row", "encoding", "delimiter"),
 )
@@ -145,7 +145,7 @@ def load_jobs(path: Path, variables: Mapping[str, str] | None = None) -> JobsFil
         data = reader.read(text)
     except MappingError:
         raise JobsError(f"{path}: too large or too deep for a jobs file") from None
-    mistakes = [_hidden(line) for line in reader.mistakes]
+    mistakes = [_without_addresses(line) for line in reader.mistakes]
     if not isinstance(data, dict):
         what = "a jobs file is a set of keys: version, runs_dir, jobs …"
         raise _unusable(path, mistakes or [f"{path}:1:1: {what}"])
@@ -216,10 +216,10 @@ def _in_words(mistake: Mistake) -> Mistake:
             f'unknown key "{where[-1]}": no key or password stands here; it comes from VCC_API_KEY '
             "or --api-key-file"
         )
-    return tuple(map(_hidden, where)), _hidden(what)
+    return tuple(map(_without_addresses, where)), _without_addresses(what)
 
 
-def _hidden(text: str) -> str:
+def _without_addresses(text: str) -> str:
     """A text with its addresses cut after the scheme: they may hold passwords."""
     return _ADDRESS.sub(r"\1://…", text)
 
@@ -233,7 +233,7 @@ def _without(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
     if ("version",) in broken:
         rest["version"] = 1
     for where in broken:
-        _cut(rest, where)
+        _remove_key(rest, where)
     jobs = rest.get("jobs")
     if not isinstance(jobs, list) or not jobs:
         return None
@@ -247,7 +247,7 @@ def _without(data: dict[str, Any], broken: list[KeyPath]) -> JobsSpec | None:
         return None
 
 
-def _cut(data: Any, where: KeyPath) -> None:
+def _remove_key(data: Any, where: KeyPath) -> None:
     """Remove a key from the job, or the object, that it is in."""
     depth = {"jobs": 3, "defaults": 2}.get(where[0], 1) if where else 0
     for part in where[: depth - 1]:
@@ -356,7 +356,7 @@ def _in_remote_folders(job: MergedJob) -> Iterator[Mistake]:
     """Mistakes in the job's own keys that servers cannot fulfil; `defaults` may have such keys."""
     web = all(p.lower().startswith(("https://", "http://")) for p in job.job.files)
     for key in _PLACES:
-        if job.says(key) and job.get(key) is not None:
+        if job.has_own(key) and job.get(key) is not None:
             if key == "held":
                 yield job.place(key), "a held file stays on its server: leave this out"
             elif web:
@@ -403,10 +403,10 @@ def _built(spec: JobsSpec, path: Path, variables: Mapping[str, str]) -> JobsFile
 
 def _job(job: MergedJob, base: Path, variables: Mapping[str, str]) -> JobSpec:
     values: dict[str, Any] = {
-        key: value for key in _AS_THEY_ARE if (value := job.get(key)) is not None
+        key: value for key in _COPIED_KEYS if (value := job.get(key)) is not None
     }
     remote = any(map(is_remote, job.job.files))
-    for key in ("done", "failed", "held"):
+    for key in _PLACES:
         text = job.get(key)
         if text is not None:
             values[key] = text if remote else _absolute_path(base, text)

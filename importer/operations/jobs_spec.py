@@ -86,7 +86,7 @@ def _drift(value: Any) -> Any:
     return value
 
 
-def _like(pattern: str, otherwise: str) -> AfterValidator:
+def _matching(pattern: str, otherwise: str) -> AfterValidator:
     """A validator that requires a match of the pattern, and else says `otherwise`."""
 
     def check(value: str) -> str:
@@ -160,13 +160,13 @@ class _Destination(Strict):
 
     mapping: Text | None = Field(None, description="The mapping's path.")
     project: int | None = Field(None, ge=1, le=2**53, description="Beats the mapping's.")
-    base_url: Annotated[str, _like("^https?://[^/]", "is no address: https://…")] | None = Field(
-        None, description="Where the service is, ending in /v2."
+    base_url: Annotated[str, _matching("^https?://[^/]", "is no address: https://…")] | None = (
+        Field(None, description="Where the service is, ending in /v2.")
     )
     customer: Text | None = Field(None, description="Customer; else VCC_CUSTOMER.")
 
 
-def _written(declared: Setting) -> Any:
+def _field_type(declared: Setting) -> Any:
     """How a jobs file writes a setting, with the bounds of its declaration, or null."""
     kind = declared.kind
     form: Any = bool
@@ -201,7 +201,7 @@ else:
         "_Sending",
         __base__=_Destination,
         **{
-            name: (_written(declared), Field(None, description=declared.help))
+            name: (_field_type(declared), Field(None, description=declared.help))
             for name, declared in SETTINGS.items()
             if declared.in_jobs
         },
@@ -238,7 +238,7 @@ class Job(JobKeys):
 
     name: Annotated[
         Text,
-        _like(
+        _matching(
             r"^\w[\w .-]{0,59}$", "is no name: up to 60 letters, digits, blanks, dots and dashes"
         ),
     ] = Field(description="What the job is called: in logs, metrics and the ledger.")
@@ -252,9 +252,9 @@ class JobsSpec(Strict):
 
     version: Literal[1] = Field(description="The version of this format.")
     runs_dir: Text = Field("runs", description="Where runs and the ledger are kept.")
-    metrics: Annotated[Text, _like(r"\.prom$", "must end in .prom: others are not read")] | None = (
-        Field(None, description="A file for Prometheus; its name ends in .prom.")
-    )
+    metrics: (
+        Annotated[Text, _matching(r"\.prom$", "must end in .prom: others are not read")] | None
+    ) = Field(None, description="A file for Prometheus; its name ends in .prom.")
     defaults: JobKeys = Field(
         default=JobKeys(), description="What holds for every job that does not say otherwise."
     )
@@ -276,9 +276,9 @@ class MergedJob:
 
     def get(self, key: str) -> Any:
         """The value of a key: the job's own, else that of `defaults`; an own null means none."""
-        return getattr(self.job if self.says(key) else self.defaults, key)
+        return getattr(self.job if self.has_own(key) else self.defaults, key)
 
-    def says(self, key: str) -> bool:
+    def has_own(self, key: str) -> bool:
         """Whether the job itself has the key."""
         return key in self.job.model_fields_set
 
@@ -298,7 +298,7 @@ class MergedJob:
         own, shared = getattr(self.job, key), getattr(self.defaults, key, None)
         at: KeyPath = ("jobs", str(self.number), key)
         if part is None:
-            return at if self.says(key) or shared is None else ("defaults", key)
+            return at if self.has_own(key) or shared is None else ("defaults", key)
         for found, path in ((own, at), (shared, ("defaults", key))):
             if isinstance(found, BaseModel) and part in found.model_fields_set:
                 return (*path, part)

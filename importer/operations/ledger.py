@@ -207,7 +207,7 @@ class Ledger:
         """
         make_private_folder(runs_dir)
         path = runs_dir / FILE
-        with _translated(path):
+        with _sqlite_errors(path):
             # The file is its owner's alone from its first byte on.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
@@ -226,10 +226,10 @@ class Ledger:
         that may be no runs folder. Raises OutputError where it cannot be read.
         """
         path = runs_dir / FILE
-        with _translated(path):
+        with _sqlite_errors(path):
             if not path.is_file() or path.stat().st_size == 0:
                 # It is gone where there are runs, and what it knew is needed to read, too.
-                return cls.open(runs_dir) if again and _is_lost(runs_dir) else None
+                return cls.open(runs_dir) if again and _has_unknown_runs(runs_dir) else None
             # Not "ro": what a crash left half written could not be rolled back. What may not be
             # written is opened for reading all the same.
             connection = sqlite3.connect(
@@ -372,15 +372,15 @@ class Ledger:
 
     def _entries(self, where: str, **values: object) -> list[LedgerEntry]:
         return [
-            _entry(row)
+            _entry_of_row(row)
             for row in self._execute(f"SELECT {self._names} FROM runs {where}", values)  # noqa: S608
         ]
 
     def _execute(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        with _translated(self.path):
-            given = {name: _stored(value) for name, value in values.items()}
+        with _sqlite_errors(self.path):
+            given = {name: _to_sqlite(value) for name, value in values.items()}
             rows = self._connection.execute(sql, given).fetchall()
-            return [tuple(map(_restored, row)) for row in rows]
+            return [tuple(map(_from_sqlite, row)) for row in rows]
 
 
 # The runs folders that a user has used, wherever they are, and the ledgers in them.
@@ -410,7 +410,7 @@ def remember(runs_dir: Path) -> None:
         _log.info("This user has no place for state: %s is not remembered.", runs_dir.absolute())
         return
     folder = os.path.realpath(runs_dir)
-    path = state / _FOLDER / _name(folder)
+    path = state / _FOLDER / _note_name(folder)
     try:
         text = json.dumps({"folder": folder, "device": Path(folder).stat().st_dev})
         if not (path.is_file() and path.read_bytes() == text.encode()):
@@ -434,7 +434,7 @@ def remembered() -> list[Path]:
         _log.info("%s cannot be read: %s", state, error)
         return []
     for path in paths:
-        entry = _read(path)
+        entry = _read_folder_note(path)
         if entry is None:
             continue
         folder, device = entry
@@ -454,7 +454,7 @@ def remembered() -> list[Path]:
 
 
 @contextlib.contextmanager
-def ledgers_beside(own: Ledger | None) -> Iterator[list[Ledger]]:
+def open_all_ledgers(own: Ledger | None) -> Iterator[list[Ledger]]:
     """Open the ledgers of all of the user's runs folders for reading; `own` comes first.
 
     One that cannot be read is logged and left out: it must not keep all imports back.
@@ -462,7 +462,7 @@ def ledgers_beside(own: Ledger | None) -> Iterator[list[Ledger]]:
     with contextlib.ExitStack() as opened:
         ledgers = [] if own is None else [own]
         for folder in remembered():
-            if own is not None and _same(folder, own.path.parent):
+            if own is not None and _is_same_folder(folder, own.path.parent):
                 continue
             try:
                 ledger = Ledger.look(folder)
@@ -480,16 +480,16 @@ def newest_first(entries: list[LedgerEntry]) -> list[LedgerEntry]:
     return sorted(each.values(), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
 
 
-def _name(folder: str) -> str:
+def _note_name(folder: str) -> str:
     return f"{hashlib.sha256(os.fsencode(os.path.normcase(folder))).hexdigest()[:32]}.json"
 
 
-def _read(path: Path) -> tuple[Path, int] | None:
+def _read_folder_note(path: Path) -> tuple[Path, int] | None:
     """The folder and its device number in a file of ours; a damaged file is removed."""
     try:
         entry = json.loads(path.read_bytes())
         folder, device = entry["folder"], entry["device"]
-        if _name(folder) == path.name and isinstance(device, int):
+        if _note_name(folder) == path.name and isinstance(device, int):
             return Path(folder), device
     except OSError as error:
         _log.info("%s cannot be read: %s", path, error)
@@ -515,7 +515,7 @@ def _device_above(folder: Path) -> int | None:
     return None
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_folder(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except OSError:
@@ -525,7 +525,7 @@ def _same(one: Path, other: Path) -> bool:
 # What SQLite takes and gives.
 
 
-def _stored(value: object) -> object:
+def _to_sqlite(value: object) -> object:
     """A value as SQLite takes it: text that is no UTF-8 (a path may be) becomes its bytes."""
     if isinstance(value, str):
         try:
@@ -535,7 +535,7 @@ def _stored(value: object) -> object:
     return value
 
 
-def _restored(value: object) -> Any:
+def _from_sqlite(value: object) -> Any:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
@@ -550,7 +550,7 @@ def _insertion(entry: LedgerEntry) -> tuple[str, dict[str, Any]]:
     return f"INSERT OR REPLACE INTO runs ({names}) VALUES ({marks})", values  # noqa: S608
 
 
-def _entry(row: tuple[Any, ...]) -> LedgerEntry:
+def _entry_of_row(row: tuple[Any, ...]) -> LedgerEntry:
     values = dict(zip(LedgerEntry.__slots__, row, strict=True))
     values["run_dir"] = Path(values["run_dir"])
     values["counts"] = json.loads(values["counts"])
@@ -575,7 +575,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             connection.execute(statement)
         connection.execute(_FILES)
-        _make_again(connection, path)
+        _rebuild(connection, path)
     elif version == 1:
         for statement in _TO_VERSION_2:
             connection.execute(statement)
@@ -593,7 +593,7 @@ def _refuse_later(version: int, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _sqlite_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and of the disk into OutputError."""
     try:
         yield
@@ -616,17 +616,17 @@ def _translated(path: Path) -> Iterator[None]:
 # A ledger that is lost is made again from the runs beside it.
 
 
-class _UnknownError(Exception):
+class _DamagedRunError(Exception):
     """What a run has sent cannot be known. Raised and caught within this module."""
 
 
-def _make_again(connection: sqlite3.Connection, path: Path) -> None:
+def _rebuild(connection: sqlite3.Connection, path: Path) -> None:
     """Fill a new ledger from the run folders beside it; raises OutputError if one is damaged."""
     found, damaged = [], []
     for directory in _runs_in(path.parent):
         try:
-            past = _past(directory)
-        except _UnknownError as error:
+            past = _entry_of_run(directory)
+        except _DamagedRunError as error:
             damaged.append(f"  {directory.path}: {error}")
         else:
             if past is not None:
@@ -641,7 +641,7 @@ def _make_again(connection: sqlite3.Connection, path: Path) -> None:
         )
     for entry, size, must_be_seen in found:
         sql, values = _insertion(entry)
-        connection.execute(sql, {name: _stored(value) for name, value in values.items()})
+        connection.execute(sql, {name: _to_sqlite(value) for name, value in values.items()})
         if size is not None:
             connection.execute(_NOTE, {"kind": SIZE, "key": entry.sha256, "value": str(size)})
         if must_be_seen:
@@ -668,18 +668,18 @@ def _runs_in(runs_dir: Path) -> Iterator[RunDirectory]:
             yield directory
 
 
-def _is_lost(runs_dir: Path) -> bool:
+def _has_unknown_runs(runs_dir: Path) -> bool:
     """Whether a folder without a ledger holds runs that belong in one."""
     for directory in _runs_in(runs_dir):
         try:
-            if _past(directory) is not None:
+            if _entry_of_run(directory) is not None:
                 return True
-        except _UnknownError:
+        except _DamagedRunError:
             return True
     return False
 
 
-def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | None:
+def _entry_of_run(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | None:
     """A run by its journal, else by its summary; None for one that sent to no service.
 
     With it, the size of its content in bytes where noted, and whether somebody must look at it
@@ -738,7 +738,7 @@ def _past(directory: RunDirectory) -> tuple[LedgerEntry, int | None, bool] | Non
             jobs_file=own.get("jobs_file"),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _UnknownError(why) from None
+        raise _DamagedRunError(why) from None
     # A summary has no code of why a run stopped; these are the words for too many failures.
     failed = " rows failed, and " in str(told.get("reason") or "")
     must_be_seen = entry.unfinished and (failed or canary is CanaryState.STOPPED)

@@ -123,19 +123,19 @@ def move_away(
     except OutputError:
         if not folder.is_dir():  # else another mover made it just now
             raise
-    with _alone(folder):
+    with _folder_lock(folder):
         for intent in _intents(folder):
             # Left over from a round that could not move it.
             if intent.source == file and Identity.of(file) == intent.identity:
-                return _completed(folder, replace(intent, results=results, run_id=run_id))
-        intent = _intended(file, folder, results, run_id)
-        if sha256 is not None and not _is(file, sha256, intent.identity):
+                return _complete(folder, replace(intent, results=results, run_id=run_id))
+        intent = _new_intent(file, folder, results, run_id)
+        if sha256 is not None and not _has_content(file, sha256, intent.identity):
             raise ReplacedError(
                 f"{file}: another file has taken its place since it was read",
                 "It stays where it is, and is taken as a new file the next time.",
             )
-        _keep(folder, intent)
-        return _completed(folder, intent)
+        _write_intent(folder, intent)
+        return _complete(folder, intent)
 
 
 def finish_moves(folder: Path) -> tuple[str, ...]:
@@ -146,10 +146,10 @@ def finish_moves(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     complaints = []
-    with _alone(folder):
+    with _folder_lock(folder):
         for intent in _intents(folder):
             try:
-                _completed(folder, intent)
+                _complete(folder, intent)
             except ImporterError as error:
                 complaints.append(f"{error.message} {error.hint or ''}".strip())
         for path in folder.glob(f".{_PREFIX}*.tmp"):
@@ -159,7 +159,7 @@ def finish_moves(folder: Path) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _folder_lock(folder: Path) -> Iterator[None]:
     """Hold the folder's lock for the block; raises OutputError after `LOCK_SECONDS`."""
     from filelock import FileLock, Timeout
 
@@ -179,7 +179,7 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _intended(file: Path, folder: Path, results: Path | None, run_id: str) -> Intent:
+def _new_intent(file: Path, folder: Path, results: Path | None, run_id: str) -> Intent:
     identity = Identity.of(file)
     if identity is None or file.is_symlink() or not file.is_file():
         raise ReplacedError(
@@ -187,11 +187,11 @@ def _intended(file: Path, folder: Path, results: Path | None, run_id: str) -> In
             "If somebody else takes files from there, agree on one of you.",
         )
     marker = Identity.of(_marker(file))
-    name = _free(folder, file.name)
+    name = _free_name(folder, file.name)
     return Intent(secrets.token_hex(4), file, identity, marker, name, results, run_id)
 
 
-def _completed(folder: Path, intent: Intent) -> Path:
+def _complete(folder: Path, intent: Intent) -> Path:
     """Do the rest of a move. Each step may have been done already, wholly or in part."""
     target = folder / intent.name
     there = Identity.of(intent.source) == intent.identity
@@ -201,20 +201,20 @@ def _completed(folder: Path, intent: Intent) -> Path:
     match there, taken:
         case True, True if _same_content(intent.source, target):
             # Across drives: the copy was whole, and the original not yet removed.
-            _put_beside(folder, intent)
-            _take_away(intent.source, intent.identity)
+            _put_results_beside(folder, intent)
+            _remove_original(intent.source, intent.identity)
         case True, True:
             # Somebody has put a file of that name into the folder meanwhile.
-            intent = replace(intent, name=_free(folder, intent.source.name))
-            _keep(folder, intent)
-            return _completed(folder, intent)
+            intent = replace(intent, name=_free_name(folder, intent.source.name))
+            _write_intent(folder, intent)
+            return _complete(folder, intent)
         case False, True:
             # Moved; the power may have gone before its results and its marker followed.
-            _put_beside(folder, intent)
+            _put_results_beside(folder, intent)
         case False, False:
             # Somebody has taken it away, or put another in its place: there is nothing to move.
             _remove_claim(target)
-            _forget(folder, intent)
+            _remove_intent(folder, intent)
             raise ReplacedError(
                 f"{intent.source}: has gone, or was replaced, before it could be put away",
                 "It is taken as a new file, if it is there.",
@@ -223,35 +223,37 @@ def _completed(folder: Path, intent: Intent) -> Path:
             # The results come first: whoever sees the file in the folder finds them beside it.
             try:
                 _claim(target)
-                _put_beside(folder, intent)
-                _bring(intent.source, target, _temporary(folder, intent, ".part"), intent.identity)
+                _put_results_beside(folder, intent)
+                _move_onto_claim(
+                    intent.source, target, _temporary(folder, intent, ".part"), intent.identity
+                )
             except OutputError:
                 _remove_claim(target)
                 raise
-    return _ended(folder, intent)
+    return _finish(folder, intent)
 
 
-def _ended(folder: Path, intent: Intent) -> Path:
+def _finish(folder: Path, intent: Intent) -> Path:
     """Move the marker, too, and remove the intent."""
     target = folder / intent.name
     with contextlib.suppress(OutputError):  # it stays, and says nothing of files that come later
-        _bring_marker(folder, intent, _marker(target))
-    _forget(folder, intent)
+        _move_marker(folder, intent, _marker(target))
+    _remove_intent(folder, intent)
     return target
 
 
-def _bring_marker(folder: Path, intent: Intent, beside: Path) -> None:
+def _move_marker(folder: Path, intent: Intent, beside: Path) -> None:
     marker = _marker(intent.source)
     if intent.marker is None or Identity.of(marker) != intent.marker:
         return
     if not os.path.lexists(beside) or is_claim(beside):
         _claim(beside)
-        _bring(marker, beside, _temporary(folder, intent, ".marker"), intent.marker)
+        _move_onto_claim(marker, beside, _temporary(folder, intent, ".marker"), intent.marker)
     elif _same_content(marker, beside):
-        _take_away(marker, intent.marker)
+        _remove_original(marker, intent.marker)
 
 
-def _put_beside(folder: Path, intent: Intent) -> None:
+def _put_results_beside(folder: Path, intent: Intent) -> None:
     beside = folder / f"{intent.name}{_RESULTS}"
     if len(os.fsencode(beside.name)) > LONGEST_NAME:
         beside = folder / f"{intent.run_id}{_RESULTS}"
@@ -271,7 +273,7 @@ def _claim(target: Path) -> None:
             os.close(descriptor)
 
 
-def _free(folder: Path, name: str) -> str:
+def _free_name(folder: Path, name: str) -> str:
     """A name that neither a file nor its marker nor its results have in the folder."""
     found, number = name, 1
     while any(os.path.lexists(folder / f"{found}{end}") for end in ("", MARKER, _RESULTS)):
@@ -293,11 +295,11 @@ def _intents(folder: Path) -> list[Intent]:
     return found
 
 
-def _keep(folder: Path, intent: Intent) -> None:
+def _write_intent(folder: Path, intent: Intent) -> None:
     write_private(_temporary(folder, intent, ".json"), intent.as_json())
 
 
-def _forget(folder: Path, intent: Intent) -> None:
+def _remove_intent(folder: Path, intent: Intent) -> None:
     _temporary(folder, intent, ".json").unlink(missing_ok=True)
     sync_folder(folder)
 
@@ -310,7 +312,7 @@ def _marker(path: Path) -> Path:
     return path.with_name(path.name + MARKER)
 
 
-def _is(file: Path, sha256: str, identity: Identity) -> bool:
+def _has_content(file: Path, sha256: str, identity: Identity) -> bool:
     """Whether a file has this content, and did not change while it was read."""
     with file.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
@@ -342,7 +344,7 @@ def _remove_claim(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _bring(source: Path, target: Path, half: Path, identity: Identity) -> None:
+def _move_onto_claim(source: Path, target: Path, half: Path, identity: Identity) -> None:
     """Move a file onto its claim at `target`; across drives, it is copied to `half` first.
 
     Raises OutputError; then the claim is gone and the file is where it was.
@@ -351,14 +353,14 @@ def _bring(source: Path, target: Path, half: Path, identity: Identity) -> None:
         half.unlink(missing_ok=True)
         _refuse_another(source, identity)
         try:
-            _patiently_replaced(source, target)
+            _rename_patiently(source, target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            _copied(source, half)
+            _copy_verified(source, half)
             half.replace(target)
             sync_folder(target.parent)
-            _take_away(source, identity)
+            _remove_original(source, identity)
         else:
             sync_folder(target.parent)
             sync_folder(source.parent)
@@ -369,7 +371,7 @@ def _bring(source: Path, target: Path, half: Path, identity: Identity) -> None:
         raise _immovable(source, target.parent, error) from error
 
 
-def _take_away(source: Path, identity: Identity) -> None:
+def _remove_original(source: Path, identity: Identity) -> None:
     """Remove the original after its copy is safely on the disk; raises OutputError."""
     try:
         _refuse_another(source, identity)
@@ -405,7 +407,7 @@ def _copy_results(run: Path, half: Path, beside: Path) -> None:
     try:
         make_private_folder(half)
         for name in names:
-            _copied(run / name, half / name)
+            _copy_verified(run / name, half / name)
         sync_folder(half)
         half.rename(beside)
         sync_folder(beside.parent)
@@ -419,7 +421,7 @@ def _remove_tree(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _patiently_replaced(source: Path, target: Path) -> None:
+def _rename_patiently(source: Path, target: Path) -> None:
     """Rename, several times on Windows: a virus scanner may have the file open for a moment."""
     for attempt in range(1, _TRIES + 1):
         try:
@@ -432,7 +434,7 @@ def _patiently_replaced(source: Path, target: Path) -> None:
             return
 
 
-def _copied(source: Path, target: Path) -> None:
+def _copy_verified(source: Path, target: Path) -> None:
     """Copy a file, mode 0600, and compare the copy by reading it; raises OSError."""
     digest = hashlib.sha256()
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

@@ -145,7 +145,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
 
 
-def send_notification(urls: Sequence[Secret], word: Notification) -> list[str]:
+def send_notification(urls: Sequence[Secret], notification: Notification) -> list[str]:
     """Send to every receiver; return a line for each that was not reached.
 
     Never raises: that nobody could be told must not undo what was imported.
@@ -156,16 +156,20 @@ def send_notification(urls: Sequence[Secret], word: Notification) -> list[str]:
         # Heavy, and an extra: imported only where somebody is to be told.
         import apprise  # noqa: F401
     except ImportError:
-        return [f"{word.job}: nobody was told: notifications need Apprise. Install it: {EXTRA}"]
+        return [
+            f"{notification.job}: nobody was told: notifications need Apprise. Install it: {EXTRA}"
+        ]
     complaints = []
     for number, url in enumerate(urls, 1):
-        trouble = _told(url, word)
+        trouble = _send_to(url, notification)
         if trouble is not None:
-            complaints.append(f"{word.job}: notify.urls, number {number} ({_kind(url)}): {trouble}")
+            complaints.append(
+                f"{notification.job}: notify.urls, number {number} ({_scheme_of(url)}): {trouble}"
+            )
     return complaints
 
 
-def _told(url: Secret, word: Notification) -> str | None:
+def _send_to(url: Secret, notification: Notification) -> str | None:
     """Send to one receiver; return what went wrong, or None."""
     from apprise import NotifyFormat
 
@@ -175,9 +179,9 @@ def _told(url: Secret, word: Notification) -> str | None:
             if receiver is None:
                 return "is no address that Apprise knows: its documentation lists their forms"
             sent = receiver.notify(
-                body=escape_surrogates(word.body),
-                title=escape_surrogates(word.title),
-                notify_type=_type(word.event),
+                body=escape_surrogates(notification.body),
+                title=escape_surrogates(notification.title),
+                notify_type=_type(notification.event),
                 body_format=NotifyFormat.TEXT,
             )
     except Exception as error:  # noqa: BLE001 - a hundred plug-ins; any may raise anything
@@ -212,7 +216,7 @@ def _type(event: NotificationEvent) -> NotifyType:
             return NotifyType.WARNING
 
 
-def _kind(url: Secret) -> str:
+def _scheme_of(url: Secret) -> str:
     """The scheme of an address, the only part of it that is no secret."""
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://", url.reveal())
     return f"{match[1].lower()}://" if match is not None else "without a scheme"

@@ -44,8 +44,8 @@ def prune(runs_dir: Path, before: datetime) -> Pruned:
     reconciled), and runs at work. In a folder that holds other files, too, only the run's go.
     """
     removed, kept = [], []
-    for path in dict.fromkeys(_old(runs_dir, before)):
-        if reason := needed(path):
+    for path in dict.fromkeys(_old_run_dirs(runs_dir, before)):
+        if reason := reason_to_keep(path):
             kept.append((path, reason))
         else:
             _remove(path)
@@ -53,7 +53,7 @@ def prune(runs_dir: Path, before: datetime) -> Pruned:
     return Pruned(tuple(removed), tuple(kept))
 
 
-def _old(runs_dir: Path, before: datetime) -> Iterator[Path]:
+def _old_run_dirs(runs_dir: Path, before: datetime) -> Iterator[Path]:
     """The directories of old runs: those the ledger knows, rehearsals with their sandboxes, plans.
 
     A plan that was never applied is in no ledger: it is found here by its name, or its plan.json.
@@ -67,12 +67,12 @@ def _old(runs_dir: Path, before: datetime) -> Iterator[Path]:
     for path in sorted(runs_dir.absolute().iterdir()):
         # A run that the ledger knows began when it was applied, not when it was planned.
         if path.is_dir() and not path.is_symlink() and path.resolve() not in known:
-            began = _began(path)
+            began = _begin_time(path)
             if began is not None and began < before:
                 yield path
 
 
-def _began(path: Path) -> datetime | None:
+def _begin_time(path: Path) -> datetime | None:
     """When a folder's run or plan began; None where it has neither its name nor its plan.json."""
     if (found := _RUN_ID.search(path.name)) is not None:
         return datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -82,7 +82,7 @@ def _began(path: Path) -> datetime | None:
         return None
 
 
-def needed(path: Path) -> str | None:
+def reason_to_keep(path: Path) -> str | None:
     """The reason to keep a run's directory, or None, as of one that is gone."""
     if not path.exists():
         return None

@@ -96,14 +96,14 @@ class RemotePlace:
     def __enter__(self) -> Self:
         try:
             # Twice: to reach the server, and to prove who we are.
-            self._ask(self._origin.open(), str(self._url), 2 * self._times.connect)
+            self._answer(self._origin.open(), str(self._url), 2 * self._times.connect)
         except BaseException:
-            self._leave()
+            self._disconnect()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._leave()
+        self._disconnect()
 
     def list(self) -> list[RemoteFile]:
         """What is there now, by path; hidden and temporary names are left out.
@@ -112,7 +112,9 @@ class RemotePlace:
         """
         question = _files_of(self._origin, self._url.path, self._decoded)
         try:
-            entries: Sequence[RemoteEntry] = self._ask(question, str(self._url), self._times.answer)
+            entries: Sequence[RemoteEntry] = self._answer(
+                question, str(self._url), self._times.answer
+            )
         except IsADirectoryError:
             raise UsageError(
                 f"{self._url}: is a folder", f"Write {self._url}/* for the files in it."
@@ -130,10 +132,14 @@ class RemotePlace:
         _check_room(before.size, folder, file.url)
         target = free_name(folder, file.name)
         with replacing(target) as temporary:
-            copying = _copied(self._origin, file.path, temporary, self._times.silence, file.url)
-            fetched = self._ask(copying, file.url, self._times.fetch)
+            copying = _copy_blocks(
+                self._origin, file.path, temporary, self._times.silence, file.url
+            )
+            fetched = self._answer(copying, file.url, self._times.fetch)
             if before.size is not None and fetched != before.size:
-                self._arriving(file, f"{before.size:,} bytes were there and {fetched:,} came")
+                self._raise_still_arriving(
+                    file, f"{before.size:,} bytes were there and {fetched:,} came"
+                )
             self._unchanged(file, "was fetched")
         return target
 
@@ -152,8 +158,8 @@ class RemotePlace:
         base = posixpath.basename(file.path) if name is None else name
         if base in ("", ".", "..") or "/" in base:
             raise UsageError("a file's new name is a path", "Give the folder apart from the name.")
-        path = self._ask(self._free(where, base), self._url.at(where), self._times.answer)
-        self._ask(self._origin.move(entry, path), file.url, MOVE_SECONDS)
+        path = self._answer(self._free(where, base), self._url.at(where), self._times.answer)
+        self._answer(self._origin.move(entry, path), file.url, MOVE_SECONDS)
         return self._url.at(path)
 
     async def _free(self, folder: str, name: str) -> str:
@@ -172,7 +178,7 @@ class RemotePlace:
     def _unchanged(self, file: RemoteFile, since: str) -> RemoteEntry:
         """The file as it is now; raises StillArrivingError if it is not what it was."""
         try:
-            entry = self._ask(
+            entry = self._answer(
                 self._origin.look(file.path), file.url, self._times.answer, missing=False
             )
         except FileNotFoundError:
@@ -181,16 +187,16 @@ class RemotePlace:
                 "If somebody else takes files from there, agree on one of you.",
             ) from None
         if (entry.size, entry.modified) != (file.size, file.modified) or entry.folder:
-            self._arriving(file, f"it is not what it was when it {since}")
+            self._raise_still_arriving(file, f"it is not what it was when it {since}")
         return entry
 
-    def _arriving(self, file: RemoteFile, why: str) -> NoReturn:
+    def _raise_still_arriving(self, file: RemoteFile, why: str) -> NoReturn:
         raise StillArrivingError(
             f"{file.url}: is still being written ({why})",
             "It is left where it is, and taken the next time if it is still by then.",
         )
 
-    def _ask(
+    def _answer(
         self,
         question: Coroutine[Any, Any, Result],
         url: str,
@@ -227,10 +233,10 @@ class RemotePlace:
             what, hint = self._origin.explain(error)
             raise SourceError(f"{url}: {what}", hint) from None
 
-    def _leave(self) -> None:
+    def _disconnect(self) -> None:
         """Close the connection; what goes wrong with that does not matter any more."""
         try:
-            self._ask(self._origin.close(), str(self._url), self._times.connect)
+            self._answer(self._origin.close(), str(self._url), self._times.connect)
         except SourceError:
             pass
         finally:
@@ -317,14 +323,14 @@ async def _files_of(origin: Origin, path: str, decoded: _Decoded) -> list[Remote
     wild = next((n for n, part in enumerate(parts) if _WILD & set(part)), None)
     if wild is not None:
         folder = "/".join(parts[:wild]) or "/"
-        return await _below(origin, await origin.entries(folder), parts[wild:], decoded)
-    entry = await _looked(origin, path)
+        return await _matching(origin, await origin.entries(folder), parts[wild:], decoded)
+    entry = await _look_or_none(origin, path)
     if entry is not None and entry.folder:
         raise IsADirectoryError(path)
     return [] if entry is None else [entry]
 
 
-async def _below(
+async def _matching(
     origin: Origin, entries: list[RemoteEntry], parts: list[str], decoded: _Decoded
 ) -> list[RemoteEntry]:
     """The files that fit the parts of a path, of which the first has a wildcard."""
@@ -335,30 +341,30 @@ async def _below(
         if is_unfinished(name) or not fnmatchcase(name, pattern) or entry.folder != bool(rest):
             continue
         if rest:
-            found += await _in(origin, entry.path, rest, decoded)
+            found += await _files_below(origin, entry.path, rest, decoded)
             continue
         # Pages of links tell neither size nor time.
         told = entry.size is not None or entry.modified is not None
-        if (seen := entry if told else await _looked(origin, entry.path)) is not None:
+        if (seen := entry if told else await _look_or_none(origin, entry.path)) is not None:
             found.append(seen)
     return found
 
 
-async def _in(
+async def _files_below(
     origin: Origin, folder: str, parts: list[str], decoded: _Decoded
 ) -> list[RemoteEntry]:
     wild = next((n for n, part in enumerate(parts) if _WILD & set(part)), None)
     if wild is None:
-        entry = await _looked(origin, posixpath.join(folder, *parts))
+        entry = await _look_or_none(origin, posixpath.join(folder, *parts))
         return [] if entry is None or entry.folder else [entry]
     try:
         entries = await origin.entries(posixpath.join(folder, *parts[:wild]))
     except FileNotFoundError:
         return []
-    return await _below(origin, entries, parts[wild:], decoded)
+    return await _matching(origin, entries, parts[wild:], decoded)
 
 
-async def _looked(origin: Origin, path: str) -> RemoteEntry | None:
+async def _look_or_none(origin: Origin, path: str) -> RemoteEntry | None:
     try:
         return await origin.look(path)
     except FileNotFoundError:
@@ -368,7 +374,7 @@ async def _looked(origin: Origin, path: str) -> RemoteEntry | None:
 # A file's bytes onto the disk, within limits.
 
 
-async def _copied(origin: Origin, path: str, target: Path, silence: float, shown: str) -> int:
+async def _copy_blocks(origin: Origin, path: str, target: Path, silence: float, shown: str) -> int:
     """Write a file's bytes to `target`, block by block; return their number.
 
     Raises TimeoutError where nothing comes for `silence` seconds, SourceError for a file over

@@ -91,7 +91,7 @@ class HttpsOrigin:
     async def entries(self, folder: str) -> list[RemoteEntry]:
         """The files and folders that the folder's page links to; sizes and times are unknown."""
         folder = folder.rstrip("/") + "/"
-        async with self._asked("GET", folder) as response:
+        async with self._response("GET", folder) as response:
             kind = response.content_type
             if kind not in ("text/html", "application/xhtml+xml"):
                 raise _AnswerError(
@@ -116,7 +116,7 @@ class HttpsOrigin:
 
     async def look(self, path: str) -> RemoteEntry:
         """Size and time of a file, as far as the server tells them."""
-        async with self._asked("HEAD", path) as response:
+        async with self._response("HEAD", path) as response:
             if response.status in (405, 501):
                 return RemoteEntry(path, folder=False, size=None, modified=None)
             # Not content_length: a server that packs against our wish tells another size.
@@ -127,7 +127,7 @@ class HttpsOrigin:
 
     async def blocks(self, path: str) -> AsyncGenerator[bytes, None]:
         """The bytes of a file."""
-        async with self._asked("GET", path) as response:
+        async with self._response("GET", path) as response:
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise _AnswerError(
                     "the server packs the file though it was asked not to",
@@ -162,7 +162,7 @@ class HttpsOrigin:
         return f"cannot be reached: {type(error).__name__}", "Check host, port and network."
 
     @contextlib.asynccontextmanager
-    async def _asked(self, method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _response(self, method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, redirects within the server followed."""
         if self._session is None:
             raise RuntimeError("open() comes first")
@@ -185,7 +185,7 @@ class HttpsOrigin:
 
     def _redirected(self, target: str, location: str) -> str:
         there = urljoin(target, location)
-        if not self._is_here(there):
+        if not self._is_same_server(there):
             host = urlsplit(there).hostname or "another address"
             raise _AnswerError(
                 f"the server sends us on to {host}, where nobody said that we may go",
@@ -193,7 +193,7 @@ class HttpsOrigin:
             )
         return there
 
-    def _is_here(self, address: str) -> bool:
+    def _is_same_server(self, address: str) -> bool:
         parts, own = urlsplit(address), urlsplit(self._url.origin)
         standard = {"https": 443, "http": 80}
         return (
@@ -207,7 +207,7 @@ class HttpsOrigin:
         """The path of a link to something directly in the folder; None for any other link."""
         try:
             address = urljoin(base, link.strip())
-            if not self._is_here(address):
+            if not self._is_same_server(address):
                 return None
         except ValueError:
             return None

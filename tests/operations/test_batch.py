@@ -26,7 +26,7 @@ from importer.operations.batch_report import BatchResult, advice
 from importer.operations.batch_round import RoundContext
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import FILE, Ledger
-from importer.operations.moving import _intended, _keep
+from importer.operations.moving import _new_intent, _write_intent
 from importer.pipeline.running import StopSwitch
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
@@ -477,7 +477,7 @@ def test_a_move_that_a_crash_cut_short_is_completed_by_the_next_round(night: Nig
     leads = night.put("a/leads.csv", first=1400)
     done = night.home / "done" / "a"
     done.mkdir(parents=True)
-    _keep(done, _intended(leads, done, None, "leads-1"))
+    _write_intent(done, _new_intent(leads, done, None, "leads-1"))
     result = night.round()
     assert files(result) == []
     assert (night.tree("a"), night.tree("done/a")) == ([], ["leads.csv"])

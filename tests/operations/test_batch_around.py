@@ -21,7 +21,7 @@ from importer.operations import batch_round
 from importer.operations.batch import run_batch
 from importer.operations.batch_file import begun_by, release
 from importer.operations.batch_report import BatchResult
-from importer.operations.batch_round import RoundContext, Work
+from importer.operations.batch_round import ActiveJob, RoundContext
 from importer.operations.guarded import target_lock
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import LedgerEntry
@@ -286,10 +286,12 @@ def test_a_key_that_is_missing_is_trouble_of_the_job_and_leaves_its_files(
 def test_a_bug_that_a_file_shows_keeps_no_other_back(
     tmp_path: Path, service: LiveSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(work: Work, path: Path, mapping: LoadedMapping) -> tuple[str, LedgerEntry | None]:
+    def broken(
+        active: ActiveJob, path: Path, mapping: LoadedMapping
+    ) -> tuple[str, LedgerEntry | None]:
         if path.name == "bad.csv":
             raise ZeroDivisionError
-        return begun_by(work, path, mapping)
+        return begun_by(active, path, mapping)
 
     monkeypatch.setattr("importer.operations.batch_file.begun_by", broken)
     write_jobs(tmp_path, service.base_url, LOCAL)

@@ -146,8 +146,8 @@ def test_a_file_that_is_as_short_as_a_claim_is_no_claim(
     file = put(inbox, text=text)
     done = tmp_path / "done"
     done.mkdir()
-    intent = moving._intended(file.absolute(), done, None, "leads-1")
-    moving._keep(done, intent)
+    intent = moving._new_intent(file.absolute(), done, None, "leads-1")
+    moving._write_intent(done, intent)
     file.rename(done / "leads.csv")
     assert finish_moves(done) == ()
     assert tree(done) == {"leads.csv": text}
@@ -214,8 +214,8 @@ def test_a_new_file_under_the_old_name_is_left_to_the_next_round(
     """The crash came after the file had moved; then the supplier put the next one there."""
     file, done = put(inbox), tmp_path / "done"
     done.mkdir()
-    intent = moving._intended(file.absolute(), done, None, "leads-1")
-    moving._keep(done, intent)
+    intent = moving._new_intent(file.absolute(), done, None, "leads-1")
+    moving._write_intent(done, intent)
     file.rename(done / "leads.csv")
     put(inbox, text="the next list")
     assert finish_moves(done) == ()
@@ -228,7 +228,7 @@ def test_a_file_that_was_replaced_before_its_move_is_told_of_and_left(
 ) -> None:
     file, done = put(inbox), tmp_path / "done"
     done.mkdir()
-    moving._keep(done, moving._intended(file.absolute(), done, None, "leads-1"))
+    moving._write_intent(done, moving._new_intent(file.absolute(), done, None, "leads-1"))
     put(inbox, text="the next list")
     (complaint,) = finish_moves(done)
     assert "was replaced" in complaint
@@ -239,7 +239,7 @@ def test_a_file_that_was_replaced_before_its_move_is_told_of_and_left(
 def test_somebody_who_takes_the_name_meanwhile_keeps_it(tmp_path: Path, inbox: Path) -> None:
     file, done = put(inbox), tmp_path / "done"
     done.mkdir()
-    moving._keep(done, moving._intended(file.absolute(), done, None, "leads-1"))
+    moving._write_intent(done, moving._new_intent(file.absolute(), done, None, "leads-1"))
     put(done, text="of somebody else")
     assert finish_moves(done) == ()
     assert tree(done) == {"leads.csv": "of somebody else", "leads-2.csv": TEXT}
@@ -325,6 +325,6 @@ def test_names_that_are_no_text_survive_the_intent(tmp_path: Path, inbox: Path) 
     name = os.fsdecode(b"le\xe4ds.csv")
     file, done = put(inbox, name), tmp_path / "done"
     done.mkdir()
-    moving._keep(done, moving._intended(file.absolute(), done, None, "leads-1"))
+    moving._write_intent(done, moving._new_intent(file.absolute(), done, None, "leads-1"))
     assert finish_moves(done) == ()
     assert (done / name).read_text("utf-8") == TEXT
