@@ -371,8 +371,8 @@ def _date(texts: Mapping[str, int], role: Role | None, language: str | None) -> 
 
     Where day and month cannot be told apart, none is declared: a check refuses such dates until a
     person has chosen one of the two alternatives. So it is with a day and a year of two digits in
-    Hungarian lists, which write the year first. Under the header of a date, the numbers that a
-    spreadsheet program stores for dates count as dates: a check tells them.
+    Hungarian lists, which write the year first. Under the header of a date, serial numbers of a
+    spreadsheet program count as dates: a check reports them.
     """
     if role in _DATES and any(map(_SERIAL.fullmatch, texts)):
         texts = {text: count for text, count in texts.items() if not _SERIAL.fullmatch(text)}

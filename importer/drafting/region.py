@@ -59,7 +59,7 @@ _PARTS = re.compile(r"[;,|\n]|//")
 _SLASH = " / "
 """Stands between two phones, and as often between an area's digits and the others of one phone."""
 _CODES = 20
-"""Distinct codes, and phones behind them, that are put together."""
+"""Distinct codes, and distinct phones, that are combined."""
 _OF_OTHERS = 0.05
 """The share of rows of another country from which on no region is right for a list."""
 _WHOLE_PHONE = 7

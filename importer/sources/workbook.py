@@ -2,10 +2,9 @@
 
 Whole numbers are written out in full and without a needless ``.0``, so that a phone number that
 Excel took for a number reads as it was typed, and with the zeros that a format such as ``00000``
-shows at their front; other numbers to 15 significant digits, which is all
-that spreadsheet programs show: what lies beyond is how binary fractions miss decimal ones. Dates
-and times are ISO 8601 with a space between them, rounded to seconds; a length of time is
-``[h]:mm:ss``.
+shows at their front. Other numbers have 15 significant digits, which is all that spreadsheet
+programs show: what lies beyond is how binary fractions miss decimal ones. Dates and times are ISO
+8601 with a space between them, rounded to seconds; a length of time is ``[h]:mm:ss``.
 """
 
 from __future__ import annotations
@@ -57,6 +56,7 @@ _LENGTH = re.compile(r"\[(?:h+|m+|s+)\]")
 _ZEROS = re.compile(r'(?:"(0+)"|\\(0))?([0#]*)')
 """A format that shows whole numbers with zeros at their front, without what divides its digits."""
 _DIVIDERS = re.compile(r'"[ /().-]*"|\\[ /().-]|[_*].|\[[^\]]*\]|[ /()-]')
+"""What may stand between the zeros of a format: signs, fill characters, colours."""
 _LITERAL = re.compile(r'"[^"]*"?|\\.|[_*].|\[[^\]]*\]?|am/pm|a/p|e[+-]')
 """What in a format is shown as it stands, fills, colours, or is no part of a date."""
 

@@ -288,9 +288,9 @@ class FillCounter:
 _PHONE = r"^\D{0,20}(?:\+|0)[0-9](?:[ ()./-]{0,3}[0-9]){7,14}(?:\D|$)"
 """A phone as lists have it, with its plus or zero, alone or with a few words around it."""
 _PHONES_LIKELY = 0.2
-"""Of the filled cells of a column: from so many phones on, it is one of phones."""
+"""The share of a column's filled cells that look like phones, for it to be a column of phones."""
 _PHONES_LEAST = 3
-"""Fewer phones show nothing."""
+"""Phones in a column, at least, for it to be one of phones."""
 
 
 class UncalledPhones:
