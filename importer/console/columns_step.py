@@ -24,7 +24,7 @@ from aiohttp import web
 from importer import library
 from importer.console import field_values
 from importer.console.downloads import disposition
-from importer.console.drafts import DRAFTS, Draft, Drafts, Place, open_draft, refuse_sent
+from importer.console.drafts import DRAFTS, Draft, Drafts, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import parts_of
 from importer.console.row_names import RowNames, names_in_draft
@@ -41,7 +41,7 @@ from importer.console.rule_form import (
     told_alternative,
 )
 from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMapping
-from importer.console.target import TARGETS
+from importer.console.target import TARGETS, chosen_by
 from importer.console.telling import Told, page_words
 from importer.errors import ImporterError, MappingError, UsageError
 from importer.library import STAMP_FIELD, Change, LoadedMapping, PlacedRule, SkipWhen
@@ -303,6 +303,8 @@ async def _page(
         form=form,
         opened=opened,
         fields=fields,
+        where=await request.app[TARGETS].whereabouts(draft),
+        working_folder=Path.cwd(),
         contact_path=lambda number: json.dumps(("contacts", number)),
         kinds=KINDS,
         types=TYPES,
@@ -850,12 +852,12 @@ async def _take(request: web.Request) -> web.Response:
     return await _changed(request, draft, form, work)
 
 
-async def _rehearse(request: web.Request) -> web.Response:
-    """``POST /drafts/{id}/columns/rehearse``: into the sandbox, with columns for its fields."""
-    draft = await open_draft(request)
+async def _draft_for(request: web.Request) -> web.Response:
+    """``POST /drafts/{id}/columns/draft``: into another project, with columns for its fields."""
+    draft, form = await open_draft(request), await form_of(request)
     refuse_sent(draft)
-    draft = await asyncio.to_thread(request.app[DRAFTS].change, draft.id, place=Place.SANDBOX)
-    told = await _drafted(request, draft, await form_of(request))
+    draft = await asyncio.to_thread(request.app[DRAFTS].change, draft.id, **chosen_by(form))
+    told = await _drafted(request, draft, form)
     if told is not None:
         return await _page(request, draft, told=told)
     raise web.HTTPSeeOther(f"/drafts/{draft.id}/columns")
@@ -897,7 +899,7 @@ ROUTES = [
     web.post("/drafts/{id}/columns", _keep),
     web.post("/drafts/{id}/columns/begin", _take),
     web.post("/drafts/{id}/columns/change", _change),
-    web.post("/drafts/{id}/columns/rehearse", _rehearse),
+    web.post("/drafts/{id}/columns/draft", _draft_for),
     web.post("/drafts/{id}/columns/save", _save),
     web.get("/drafts/{id}/columns/mapping.yaml", _download),
 ]

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,7 +290,20 @@ async def _choose(request: web.Request) -> web.Response:
             "this import is being sent already: where it goes cannot be changed",
             "Upload the list once more to send it elsewhere.",
         )
-    form = {name: value[:_LONGEST] for name, value in (await form_of(request)).items()}
+    form = await form_of(request)
+    await asyncio.to_thread(request.app[DRAFTS].change, draft.id, **chosen_by(form))
+    step = form.get("step")
+    raise web.HTTPSeeOther(
+        f"/drafts/{draft.id}/{step if step in {key for key, _ in STEPS} else 'plan'}"
+    )
+
+
+def chosen_by(form: Mapping[str, str]) -> dict[str, Any]:
+    """What a form chooses of where a draft's records go, as changes of the draft.
+
+    Raises UsageError.
+    """
+    form = {name: value[:_LONGEST] for name, value in form.items()}
     changes: dict[str, Any] = {}
     if (place := form.get("place")) is not None:
         if place not in set(Place):
@@ -303,11 +316,7 @@ async def _choose(request: web.Request) -> web.Response:
         changes["base_url"] = library.checked_base_url(given) if given else None
     if changes:
         changes["again"] = False  # elsewhere it may not have been sent yet
-    await asyncio.to_thread(request.app[DRAFTS].change, draft.id, **changes)
-    step = form.get("step")
-    raise web.HTTPSeeOther(
-        f"/drafts/{draft.id}/{step if step in {key for key, _ in STEPS} else 'plan'}"
-    )
+    return changes
 
 
 def _project(text: str) -> int | None:

@@ -23,6 +23,7 @@ from importer.console.rule_form import changes_of
 from importer.errors import ImporterError
 from importer.library import Recheck
 from tests.support.live_console import Browser, Page
+from tests.support.live_sandbox import live_sandbox
 
 LIST = "Name,City,Phone\n<b>Ann</b>,Budapest,+36 30 123 4567\nBob,Vác,+36 30 123 4568\n"
 
@@ -97,7 +98,7 @@ def test_the_project_s_field_for_a_stamp_is_offered_and_filled_by_a_draft_for_it
     browser.post(f"/drafts/{draft_id}/columns/change", {"what": "stamp", "stamp": "import_ref"})
     page = browser.get(f"/drafts/{draft_id}/columns")
     assert "The project has a field “import_ref”" not in page.words
-    browser.post(f"/drafts/{draft_id}/columns/rehearse")
+    browser.post(f"/drafts/{draft_id}/columns/draft", {"place": "sandbox"})
     assert "\nstamp: import_ref\n" in drafts.open(draft_id).mapping.read_text("utf-8")
 
 
@@ -615,12 +616,37 @@ def test_without_an_account_the_columns_are_guessed_for_the_sandbox(
     draft_id = browser.draft_id("people.csv", people.encode())
     address = f"/drafts/{draft_id}/columns"
     assert "not known yet into which project" in browser.get(address).words
-    assert browser.post(f"{address}/rehearse", {}).status == 303
+    assert browser.post(f"{address}/draft", {"place": "sandbox"}).status == 303
     draft = drafts.open(draft_id)
     assert draft.place is Place.SANDBOX
     assert "not known yet" not in browser.get(address).words
     assert "The project has no field" not in browser.get(address).words
     assert "likes: " in draft.mapping.read_text("utf-8")
+
+
+def test_with_credentials_the_project_of_the_service_is_chosen_in_the_columns(
+    browser: Browser, drafts: Drafts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with live_sandbox(tmp_path / "service.db") as service:
+        monkeypatch.setenv("VCC_CUSTOMER", "sandbox")
+        monkeypatch.setenv("VCC_API_KEY", "sandbox")
+        draft_id = browser.draft_id("people.csv", PEOPLE.encode())
+        address = f"/drafts/{draft_id}/columns"
+        drafts.change(draft_id, base_url=service.base_url)
+        page = browser.get(address)
+        assert "The credentials of sandbox are set: give the number of the project" in page.words
+        assert "Without an account" not in page.words
+        chosen = {"place": "service", "project": "99"}
+        assert browser.post(f"{address}/draft", chosen).status == 303
+        page = browser.get(address)
+        assert f"The fields of project 99 are not known: {service.base_url} did not" in page.words
+        assert 'value="99"' in page.text
+        chosen = {"place": "service", "project": "134", "step": "columns"}
+        answer = browser.post(f"/drafts/{draft_id}/place", chosen)
+        assert answer.headers["location"] == address
+        page = browser.get(address)
+        assert "not known" not in page.words
+        assert "Agents see it as" in page.words or "The project has no field" in page.words
 
 
 def test_a_column_that_was_mistyped_is_told_and_not_kept(browser: Browser, drafts: Drafts) -> None:
