@@ -118,7 +118,7 @@ def _of_pieces(settle: FastPath, marks: list[str]) -> FastPath:
 
 _LIKE_A_PHONE = r"^[(]?[+]?[0-9][0-9 ()/.-]{3,29}[0-9]$"
 _PUNCTUATION = " ()/.-"
-_FEW_BEHIND = r"[0-9](?:[^0-9]*[0-9]){7}[^0-9]*/[^0-9]*[0-9](?:[^0-9]*[0-9]){0,3}$"
+_FEW_BEHIND = r"[0-9](?:[^0-9]*[0-9]){8}[^0-9]*/[^0-9]*[0-9](?:[^0-9]*[0-9]){0,2}$"
 """Few digits behind a slash may be a part of another number, or an extension: see phones.py."""
 _DAMAGED = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^[0-9]+[.]0+$"
 """Texts like phones that may be a date, or a number that a spreadsheet program wrote as 3630.0."""

@@ -54,9 +54,9 @@ LABEL = f"(?i)^{_LABEL_PATTERN}"
 """A pattern of RE2 for labels before a number, which say that it is a phone."""
 _DIVIDER = re.compile(r"[/\\,;&|](?=[^0-9]*[0-9])")
 """What may stand between two numbers of a cell."""
-_FEW_BEHIND = 4
+_FEW_BEHIND = 3
 """Digits behind a divider that are no number of their own."""
-_FEWEST_BEFORE = 8
+_FEWEST_BEFORE = 9
 """Digits that a number has before its divider, at least, to be whole."""
 _WHOLE = 4
 """Digits behind its area's code that a number has at least."""
