@@ -16,7 +16,7 @@ from importer.operations.batch_file import release
 from importer.operations.jobs import load_jobs
 from importer.operations.ledger import Ledger
 from tests.operations.test_batch import MAPPING, Night, files
-from tests.support.between import between
+from tests.support.forwarder import forwarding
 from tests.support.live_sandbox import LiveSandbox, live_sandbox
 
 
@@ -79,7 +79,7 @@ def test_what_is_hashed_is_what_was_sent_though_the_file_was_replaced_meanwhile(
     packed(kind, leads(0, 50), path)
     old = hashlib.sha256(path.read_bytes()).hexdigest()
     replace = at("GET", 1, lambda: packed(kind, leads(50, 30), path))
-    with between(service.base_url, replace) as url:
+    with forwarding(service.base_url, replace) as url:
         target = importer.Target(url, 134, "sandbox", importer.Secret("sandbox"))
         settings = importer.RunSettings(runs_dir=tmp_path / "runs")
 
@@ -102,7 +102,7 @@ def test_a_file_that_was_rewritten_while_it_was_read_is_read_as_it_was(
     path = tmp_path / "leads.csv"
     (tmp_path / "m.yaml").write_text(MAPPING, "utf-8")
     path.write_bytes(leads(0, 50))
-    with between(service.base_url, at("GET", 1, lambda: path.write_bytes(leads(50, 30)))) as url:
+    with forwarding(service.base_url, at("GET", 1, lambda: path.write_bytes(leads(50, 30)))) as url:
         target = importer.Target(url, 134, "sandbox", importer.Secret("sandbox"))
         settings = importer.RunSettings(runs_dir=tmp_path / "runs")
         result = importer.run(path, tmp_path / "m.yaml", target=target, settings=settings)
@@ -132,7 +132,9 @@ def test_a_new_file_of_the_name_waits_for_the_next_round(
     night: Night, service: LiveSandbox, when: tuple[str, int]
 ) -> None:
     path = night.home / "a" / "leads.csv"
-    with between(service.base_url, at(*when, lambda: packed("", leads(50, 30), path))) as night.url:
+    with forwarding(
+        service.base_url, at(*when, lambda: packed("", leads(50, 30), path))
+    ) as night.url:
         night.jobs("a")
         path.write_bytes(leads(0, 50))
         first = night.round()
@@ -152,7 +154,7 @@ def test_a_file_that_goes_on_growing_is_told_of_and_held(
 ) -> None:
     path = night.home / "a" / "leads.csv"
     more = leads(50, 30).partition(b"\n")[2]
-    with between(service.base_url, at(*when, lambda: grow(path, more))) as night.url:
+    with forwarding(service.base_url, at(*when, lambda: grow(path, more))) as night.url:
         night.jobs("a")
         if stays:
             jobs = night.home / "jobs.yaml"

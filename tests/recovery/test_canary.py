@@ -20,8 +20,8 @@ import importer
 from importer.journal.journal import LEASED_KEY, Journal
 from importer.model import CanaryEqual, Event, Progress, Stage, Status
 from importer.settings import Pace, RunSettings, Secret, Target
-from tests.support.between import between
 from tests.support.command import Cli
+from tests.support.forwarder import forwarding
 from tests.support.live_sandbox import CREDENTIAL, LiveSandbox, live_sandbox
 
 MAPPING = """\
@@ -230,7 +230,7 @@ def cut_off(
             done = True
             process[0].send_signal(how)
 
-    with between(sandbox.base_url, told) as url:
+    with forwarding(sandbox.base_url, told) as url:
         command = [sys.executable, "-m", "importer", *words, "--base-url", url]
         variables = {**os.environ, "VCC_CUSTOMER": CREDENTIAL, "VCC_API_KEY": CREDENTIAL}
         process.append(
@@ -244,7 +244,7 @@ def cut_off(
 @contextmanager
 def elsewhere(run: Path, sandbox: LiveSandbox) -> Iterator[None]:
     """Let a run whose forwarder is gone go on through another one."""
-    with between(sandbox.base_url, lambda *_: None) as url:
+    with forwarding(sandbox.base_url, lambda *_: None) as url:
         with Journal.open(run / "journal.sqlite3") as journal:
             journal.set_meta({"target": json.dumps({"base_url": url, "project": 134})})
         yield

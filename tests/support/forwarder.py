@@ -13,10 +13,10 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host
 
 
 @contextmanager
-def between(base_url: str, told: Callable[[str, int], None]) -> Iterator[str]:
-    """The address that forwards to `base_url`; `told` gets the method, and how many came of it.
+def forwarding(base_url: str, on_request: Callable[[str, int], None]) -> Iterator[str]:
+    """The address that forwards to `base_url`; `on_request` gets a method, and how many came of it.
 
-    A request goes on when `told` has returned, so what it does comes surely before the answer.
+    A request goes on when `on_request` has returned: what it does surely comes before the answer.
     """
     to = urlsplit(base_url)
     lock, counts = threading.Lock(), dict[str, int]()
@@ -28,7 +28,7 @@ def between(base_url: str, told: Callable[[str, int], None]) -> Iterator[str]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with lock:
                 counts[self.command] = counts.get(self.command, 0) + 1
-                told(self.command, counts[self.command])
+                on_request(self.command, counts[self.command])
             service = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
             service.request(self.command, self.path, body or None, headers)
