@@ -40,7 +40,7 @@ from importer.console.rule_form import (
     title_of,
     told_alternative,
 )
-from importer.console.saved_mappings import SAVED_MAPPINGS, SavedMapping
+from importer.console.saved_mappings import SAVED_MAPPINGS, Fault, SavedMapping, placed_words
 from importer.console.target import TARGETS, chosen_by
 from importer.console.telling import Told, page_words
 from importer.errors import ImporterError, MappingError, UsageError
@@ -77,7 +77,6 @@ _CONTACT_PARTS = {"name": "Name", "title": "Title", "email": "E-mail", "phone": 
 _ONLY_IN_TEXT = ("source", "phone_field", "timezone", "new_values")
 _LONGEST_NAME = 200
 _KEPT = Told("kept", tone="good")
-_PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +181,10 @@ async def _show(request: web.Request) -> web.Response:
     told = None
     if not draft.mapping.exists() and draft.run_dir is None:
         if fitting := await asyncio.to_thread(_fitting, request, draft):
-            return _offer(request, draft, fitting)
+            return await asyncio.to_thread(_offer, request, draft, fitting)
         told = await _drafted(request, draft, {"seen": _NONE})
+        faults = await asyncio.to_thread(request.app[SAVED_MAPPINGS].faults)
+        return await _page(request, draft, told=told, faults=faults)
     if "kept" in request.query:
         told = told or _KEPT
     return await _page(request, draft, told=told)
@@ -213,6 +214,7 @@ def _offer(request: web.Request, draft: Draft, fitting: Sequence[SavedMapping]) 
         "columns.html.j2",
         draft=draft,
         fitting=fitting,
+        faults=request.app[SAVED_MAPPINGS].faults(),
         folders=_folders(request),
         seen=_NONE,
     )
@@ -265,8 +267,12 @@ async def _page(
     text: str | None = None,
     told: Told | None = None,
     opened: str = "",
+    faults: Sequence[Fault] = (),
 ) -> web.Response:
-    """The step; `text` is one that is not kept, `opened` the rule that was changed last."""
+    """The step; `text` is one that is not kept, `opened` the rule that was changed last.
+
+    `faults` are those of saved mappings, which might have been offered in place of a draft.
+    """
     shown: tuple[Shown, ...] = ()
     form = trouble = None
     is_kept = text is None
@@ -292,6 +298,7 @@ async def _page(
         422 if told is not None and told.tone == "bad" and not part else 200,
         draft=draft,
         fitting=(),
+        faults=faults,
         folders=_folders(request),
         text=text or "",
         is_kept=is_kept,
@@ -515,10 +522,7 @@ def _told(draft: Draft, error: ImporterError) -> Told:
     mistakes = error.mistakes if isinstance(error, MappingError) else ()
 
     def words(text: str | None) -> str:
-        place = _PLACE.fullmatch((text or "").removeprefix(f"{draft.mapping}:"))
-        if place is not None:
-            text = f"Line {place[1]}, column {place[2]}: {place[3]}"
-        text = (text or "").replace(str(draft.mapping), "the text")
+        text = placed_words(text or "", draft.mapping)
         return page_words(text.replace(f"{draft.folder}{os.sep}", ""))
 
     return Told(words(error.message), words(error.hint), tuple(map(words, mistakes)))

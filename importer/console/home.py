@@ -31,6 +31,8 @@ MOST_REHEARSALS = 20
 UPLOAD_FIELD = "file"
 MOST_BYTES_OF_MAPPING = 2**20
 
+_PATIENCE = 1.0
+"""Seconds for which the page waits to learn which saved mappings have a mistake."""
 _PIECE = 2**20
 _LONGEST_TOKEN = 256
 _UPLOAD = "upload"
@@ -61,6 +63,7 @@ async def _page(
     drafts, past = await asyncio.gather(
         asyncio.to_thread(request.app[DRAFTS].all), asyncio.to_thread(_past_imports)
     )
+    saved = request.app[SAVED_MAPPINGS]
     sent = [draft for draft in drafts if draft.run_dir is not None]
     mended = {draft.mends: draft.mended_rows for draft in sent if draft.mends is not None}
     left_behind = await asyncio.to_thread(_left_behind, drafts, sent)
@@ -83,7 +86,8 @@ async def _page(
         step_of=step_of,
         left_to_do=left,
         upload_field=UPLOAD_FIELD,
-        saved=await asyncio.to_thread(request.app[SAVED_MAPPINGS].files),
+        saved=await asyncio.to_thread(saved.files),
+        faults={one.file.id: one.why for one in await asyncio.to_thread(saved.faults, _PATIENCE)},
     )
 
 

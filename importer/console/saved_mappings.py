@@ -21,10 +21,11 @@ from aiohttp import web
 
 from importer import library
 from importer.console.drafts import cleaned_name
-from importer.errors import ImporterError, OutputError, UsageError
+from importer.errors import ImporterError, MappingError, OutputError, UsageError
 from importer.files import make_private_folder, write_private
 from importer.library import LoadedMapping
 
+_PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 _ENDINGS = (".yaml", ".yml")
 _MOST = 200
 """Files that are looked at in a folder: the newest."""
@@ -78,6 +79,14 @@ class SavedMapping:
         return library.with_lists_of(self.mapping.text, self.path.parent)
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a file that is taken for a saved mapping can be offered for no list."""
+
+    file: MappingFile
+    why: str
+
+
 class SavedMappings:
     """Where mappings are saved: in the first of two folders; the other is only read."""
 
@@ -101,6 +110,17 @@ class SavedMappings:
         return sorted(
             found, key=lambda one: (not one.is_ours, -one.columns, -one.saved_at, one.name)
         )
+
+    def faults(self, seconds: float = _SECONDS) -> list[Fault]:
+        """Those that are no mapping, and why; of what can be looked into in so many seconds."""
+        found = []
+        end = time.monotonic() + seconds
+        for file in self._newest_first():
+            if (why := _fault(file.path)) is not None:
+                found.append(Fault(file, why))
+            if time.monotonic() > end:
+                break
+        return sorted(found, key=lambda one: (not one.file.is_ours, one.file.path.name))
 
     def chosen(self, id_: str, headers: Sequence[str]) -> SavedMapping:
         """One that fits, by its id; raises UsageError where it does not any more."""
@@ -187,26 +207,54 @@ def _times(folder: Path) -> Iterator[tuple[int, str]]:
 def _fitting(file: MappingFile, headers: Sequence[str]) -> SavedMapping | None:
     path = file.path
     try:
-        about = path.stat()
-        if about.st_size > _MOST_BYTES:
+        about, mapping = _look(path)
+        if isinstance(mapping, ImporterError):
             return None
-        is_kept = about.st_size <= _MOST_KEPT_BYTES
-        look = _remembered if is_kept else _looked_into
-        mapping = look(path, about.st_mtime_ns, about.st_size)
-        if mapping is None or not (used := library.used_columns(mapping, headers)):
+        if not (used := library.used_columns(mapping, headers)):
             return None
     except (ImporterError, OSError):
         return None  # it is of another list, or gone
     return SavedMapping(file.id, path.stem, path, mapping, len(used), file.is_ours, about.st_mtime)
 
 
-def _looked_into(path: Path, written_at: int, size: int) -> LoadedMapping | None:
-    """The mapping in a file, as it was written then; None where it is none."""
+def _fault(path: Path) -> str | None:
+    try:
+        _, mapping = _look(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    if not isinstance(mapping, ImporterError):
+        return None
+    mistakes = mapping.mistakes if isinstance(mapping, MappingError) else ()
+    return placed_words((mistakes or (mapping.message,))[0], path)
+
+
+def placed_words(text: str, path: Path) -> str:
+    """A mistake in a mapping, with its place in words and without the file's path."""
+    place = _PLACE.fullmatch(text.removeprefix(f"{path}:"))
+    if place is not None:
+        text = f"Line {place[1]}, column {place[2]}: {place[3]}"
+    return text.replace(str(path), "the text")
+
+
+def _look(path: Path) -> tuple[os.stat_result, LoadedMapping | ImporterError]:
+    """What a file holds: a mapping, or why it is none. Raises OSError."""
+    about = path.stat()
+    if about.st_size > _MOST_BYTES:
+        return about, UsageError(f"{about.st_size:,} bytes are too many for a mapping")
+    is_kept = about.st_size <= _MOST_KEPT_BYTES
+    look = _remembered if is_kept else _looked_into
+    return about, look(path, about.st_mtime_ns, about.st_size)
+
+
+def _looked_into(path: Path, written_at: int, size: int) -> LoadedMapping | ImporterError:
+    """The mapping in a file, as it was written then, or why it is none."""
     del written_at, size
     try:
         return library.load_mapping(path)
-    except ImporterError:
-        return None
+    except ImporterError as error:
+        return error
 
 
 _remembered = lru_cache(2 * _MOST)(_looked_into)

@@ -681,6 +681,26 @@ def test_saved_mappings_stand_on_the_first_page(
     assert "is not there any more" in browser.get(ours).words
 
 
+def test_a_saved_mapping_with_a_mistake_says_so_where_it_is_not_offered(
+    browser: Browser, state_dir: Path
+) -> None:
+    folder = state_dir / "console" / "mappings"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "fair.yaml").write_text("version: 1\nform: {name: Name}\nextra: 1\n", "utf-8")
+    why = "Line 3, column 1: extra: unknown key"
+    assert f"It is offered for no list: {why}" in browser.get("/").words
+    draft_id = browser.draft_id("leads.csv", LIST.encode())
+    page = browser.get(f"/drafts/{draft_id}/columns")
+    assert f"A saved mapping cannot be offered, for a mistake in the text: fair.yaml: {why}" in (
+        page.words
+    )
+    (folder / "good.yaml").write_text("version: 1\nform: {name: Name}\n", "utf-8")
+    draft_id = browser.draft_id("leads.csv", LIST.encode())
+    page = browser.get(f"/drafts/{draft_id}/columns")
+    assert "Take “good”" in page.words
+    assert f"fair.yaml: {why}" in page.words
+
+
 def test_odd_files_beside_saved_mappings_hide_none(
     columns: Columns, browser: Browser, tmp_path: Path
 ) -> None:
