@@ -1,13 +1,14 @@
-"""One round of unattended imports: every job looked after once, and told of; and when one is due.
+"""Rounds of unattended imports: each job is worked on once and reported; and when a round is due.
 
 Rules:
-- Whatever goes wrong with a file is that file's, and with a job that job's: the others go on. Only
-  a full disk, and a signal, end the round.
-- A file is put away when its run has ended, never before; what was cut off, a later round ends.
-- Two rounds at once do no harm: a job is worked on by one of them, and a project imported into by
-  one run at a time. All locks are the system's, and none outlives its process.
-- A watch begins a round as soon as a file arrives, when one is still, and once a minute: shares of
-  other machines tell nothing of their files, servers neither, and hours begin without a word.
+- An error with a file affects that file only, and one with a job that job. Only a full disk or a
+  signal ends the round.
+- A file is put away when its run has ended, never before; an interrupted run is ended by a later
+  round.
+- Two rounds at once do no harm: a job is worked on by one of them, and a project is imported into
+  by one run at a time. All locks are the operating system's, and end with their process.
+- A watch begins a round when a file arrives, when one has settled, and once a minute: network
+  shares and servers send no events, and neither does the beginning of a job's hours.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 
 EXTRA = 'pip install "vcc-importer[watch]"'
 ROUND_SECONDS = 60.0
-"""Seconds between two looks, where nothing happens."""
+"""Seconds between two rounds where no file arrives."""
 QUIET_SECONDS = 20 * 3600.0
-"""For how long the same trouble is not told again."""
+"""Seconds in which the same trouble is not notified again."""
 _NOTIFIED = "told"
 _LOCK_SECONDS = 10.0
 _POLL_MS = 500
@@ -129,7 +130,7 @@ def _chosen(jobs: JobsFile, only: str | None) -> tuple[JobSpec, ...]:
 def _notify(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
     """Notify the job's receivers, if its rule asks for it; return complaints, a line each.
 
-    The same trouble with the same files is told once in `QUIET_SECONDS`; a success each time.
+    The same trouble with the same files is notified once in `QUIET_SECONDS`, a success each time.
     """
     rule = job.notify
     if rule is None or (notification := notification_of(result, rule.on)) is None:
@@ -146,7 +147,7 @@ def _notify(job: JobSpec, result: JobResult, round_: Round) -> list[str]:
 
 
 def _recent_notifications(round_: Round, job: str, now: float) -> dict[str, float]:
-    """The fingerprints told of a job within `QUIET_SECONDS`, and when (seconds since 1970)."""
+    """The fingerprints notified of a job within `QUIET_SECONDS`, and when (seconds since 1970)."""
     noted = round_.ledger.noted(_NOTIFIED, job)
     found = json.loads(noted) if noted is not None else {}
     return {mark: at for mark, at in found.items() if 0 <= now - at < QUIET_SECONDS}
@@ -251,7 +252,7 @@ class _Relevant:
 
 
 def _seconds_to_next_round(jobs: JobsFile, result: BatchResult) -> float:
-    """Seconds until the next regular look: sooner where files wait for their `settle` to pass."""
+    """Seconds until the next regular round: sooner where files wait for their `settle` to pass."""
     settle = {job.name: job.settle for job in jobs.jobs}
     waiting = (
         settle[job.name]

@@ -1,7 +1,7 @@
 """One file in a round: compared with past imports, imported, judged, and put away.
 
-`message` of a judgement is for the log and may quote the file. `cause` and `remedy` go to
-mailboxes: they are texts of ours, and quote nothing but paths.
+The `message` of a judgement is for the log and may quote the file. `cause` and `remedy` go into
+notifications: they are texts of ours, and quote nothing but paths.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Ends(Enum):
-    """What ends with this file: work on its target's other files, or the whole round."""
+    """What a file's failure ends: work on its target's other files, or the whole round."""
 
     TARGET = 1
     ROUND = 2
@@ -90,10 +90,10 @@ class _Ends(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on a file: its fate, its exit code, and what people are told.
+    """The verdict on a file: its fate, its exit code, and the texts for people.
 
-    `folder` is None where the file stays, `ends` where the others go on. The remaining fields are
-    those of :class:`FileOutcome`.
+    `folder` is None where the file stays in its inbox, `ends` where the other files are not
+    affected. The remaining fields are those of :class:`FileOutcome`.
     """
 
     fate: Fate
@@ -120,7 +120,7 @@ class HandledFile:
 def import_file(active: ActiveJob, file: InboxFile, mapping: LoadedMapping) -> FileOutcome | None:
     """Import a file, put it away and return its outcome. Raises nothing: errors are outcomes.
 
-    None for a file that stays in its inbox and whose outcome was told in an earlier round.
+    None for a file that stays in its inbox and whose outcome an earlier round has reported.
     """
     if active.stop.reason is not None:
         return outcome_of(file.shown, HandledFile(interrupted(active.stop)), None)
@@ -193,7 +193,7 @@ def resume_run(active: ActiveJob, run_dir: Path) -> HandledFile:
     run_id = past.description.run_id
     canary = past.canary.state if past.canary is not None else None
     if canary is CanaryState.STOPPED:
-        # Killed before the ledger knew of it, perhaps: whose journal says so is not gone on with.
+        # It may have been killed before the ledger had this note: then only the journal says it.
         active.round.ledger.note(MUST_BE_SEEN, run_id, active.job.name)
     if active.round.ledger.noted(MUST_BE_SEEN, run_id) is not None:
         if past.plan_sha256 is None:
@@ -204,7 +204,7 @@ def resume_run(active: ActiveJob, run_dir: Path) -> HandledFile:
         return HandledFile(seen, sha256, run_dir)
     ca_file = active.target.ca_file or past.ca_file
     target = replace(active.target, base_url=past.base_url, project=past.project, ca_file=ca_file)
-    # What the jobs file says holds; where it says nothing, the run goes on as it began.
+    # Settings of the jobs file beat those that the run began with.
     settings = replace(
         past.settings_but(asked_for(active.settings)), runs_dir=active.settings.runs_dir
     )
@@ -222,14 +222,14 @@ def resume_run(active: ActiveJob, run_dir: Path) -> HandledFile:
             )
         except ImporterError as error:
             if isinstance(error, BegunByEarlierVersion):
-                # Told once: no later round of this version can do more for it.
+                # Noted, so that it is reported once: later rounds of this version cannot resume it.
                 active.round.ledger.note(MUST_BE_SEEN, run_id, active.job.name)
             return HandledFile(judge_error(error, active.stop), sha256, run_dir)
     return _judge_run(active, result)
 
 
 def _judge_run(active: ActiveJob, result: RunResult) -> HandledFile:
-    """The verdict on a run that ended; notes its profile, and whether somebody must look at it."""
+    """The verdict on a run that ended; notes its profile, or that somebody must look at it."""
     run_id, ledger = result.summary.run_id, active.round.ledger
     if result.stop is not None and result.stop.code in _LOOKED_AT:
         ledger.note(MUST_BE_SEEN, run_id, active.job.name)
@@ -256,7 +256,7 @@ def _judge_bug() -> HandledFile:
 
 
 def was_imported_before(active: ActiveJob, file: InboxFile) -> bool:
-    """Whether a file that stayed in its inbox was imported before, by its identity alone."""
+    """Whether a file in the inbox has the identity of one that was imported and stayed."""
     noted = _read_seen(active, file)
     return noted is not None and file.identity is not None and noted[0] == file.identity
 
@@ -268,7 +268,7 @@ def not_tried(shown: str, why: str) -> FileOutcome:
 
 
 def outcome_of(shown: str, done: HandledFile, moved: str | None) -> FileOutcome:
-    """The outcome told of a file: its verdict with the run's figures; `moved` is its new place."""
+    """The outcome of a file: its verdict with the run's figures; `moved` is its new path."""
     judgement, folder = done.judgement, done.run_dir
     return FileOutcome(
         shown,
@@ -286,7 +286,7 @@ def outcome_of(shown: str, done: HandledFile, moved: str | None) -> FileOutcome:
     )
 
 
-# Putting it away, and what later rounds must know of it.
+# Putting a file away, and notes for later rounds.
 
 
 def put_away(active: ActiveJob, file: InboxFile, done: HandledFile) -> FileOutcome:
@@ -331,7 +331,7 @@ def _is_moved(active: ActiveJob, done: HandledFile) -> bool:
 def _replaced(
     active: ActiveJob, file: InboxFile, done: HandledFile, error: ImporterError
 ) -> Judgement:
-    """The verdict where another file was in its place when it should be moved."""
+    """The verdict where the file was replaced by another before it was moved."""
     if _has_grown(active, file, done):
         return _grown(active, file, done)
     judgement = done.judgement
@@ -350,7 +350,7 @@ def _has_grown(active: ActiveJob, file: InboxFile, done: HandledFile) -> bool:
 
 
 def _grown(active: ActiveJob, file: InboxFile, done: HandledFile) -> Judgement:
-    """The verdict on an imported file that has grown meanwhile; it is entered for the history."""
+    """The verdict on an imported file that has grown meanwhile; enters it into the ledger."""
     cause = "it went on growing while it was imported: only its beginning was sent"
     text = (
         f"{cause}\nIts last row may have been cut. The file stays where it is; what has come since"
@@ -433,7 +433,7 @@ def _read_seen(active: ActiveJob, file: InboxFile) -> tuple[str | None, str] | N
 
 
 def _key(active: ActiveJob, file: InboxFile) -> str:
-    # Another project has not had it.
+    # With the target: the same file may still be imported into another project.
     return f"{active.job.name}\n{active.target.base_url}\n{active.target.project}\n{file.key}"
 
 
@@ -509,11 +509,11 @@ def judge_error(error: ImporterError, stop: StopSwitch) -> Judgement:
             cause = "its run was begun by an earlier version, which has to finish it"
             return Judgement(Fate.STOPPED, 3, text, cause, advice(error), JobFolder.FAILED)
         case PlanDiffers():
-            # What differs is this run's own: the job's other files are not kept back by it.
+            # The differences concern this run only, so the job's other files are still imported.
             cause = "what its run was checked against has changed since"
             return Judgement(Fate.STOPPED, 3, text, cause, advice(error))
         case UsageError():
-            # Nothing of the file's: it stays, and the job waits for somebody.
+            # The file is not at fault: it stays, and the job waits until somebody mends the cause.
             return Judgement(Fate.WAITING, 2, text, error.message, advice(error), ends=_Ends.TARGET)
         case _:
             cause = "it ended with an error that the log tells"
@@ -532,7 +532,7 @@ def _judge_disk_error(error: ImporterError, text: str) -> Judgement:
 
 
 def _judge_result(result: RunResult, stop: StopSwitch) -> Judgement:
-    """The verdict on a file whose run has ended in whatever way."""
+    """The verdict on a file whose run has ended, finished or not."""
     summary, folder = result.summary, result.directory.path
     if summary.status == "interrupted":
         return interrupted(stop)
@@ -632,7 +632,7 @@ def _beginning_was_sent(entry: LedgerEntry) -> Judgement:
 
 
 def _only_beginning_sent(judgement: Judgement, message: str, cause: str) -> Judgement:
-    """The verdict on an imported file that is not the whole of its list: a worse code, and why."""
+    """The verdict on an imported file that may be only the beginning of its list."""
     return replace(
         judgement,
         exit_code=worst([judgement.exit_code, 1]),
@@ -649,7 +649,7 @@ def _released_by(jobs: Path, file: str) -> str:
 
 
 def _begun_elsewhere(entry: LedgerEntry) -> Judgement:
-    """The verdict on a file that somebody else's run has begun to send."""
+    """The verdict on a file that a run of another jobs file, or of a person, has begun to send."""
     whose = f"the job {entry.label} of {entry.jobs_file}" if entry.jobs_file else "somebody"
     cause = f"{whose} has begun to send its content, and has not finished"
     remedy = f"Go on with that run: {resume_command(entry.run_dir)}"
@@ -667,7 +667,7 @@ def _rows(count: int) -> str:
 class _Deviation:
     """How a file differs from the job's last ones, a line for each difference.
 
-    `differences` are for the log; `told` are fit for mailboxes and quote nothing new of the file.
+    `differences` are for the log; `told` are for notifications, and quote no new headers.
     """
 
     rows: int
@@ -680,17 +680,17 @@ def begun_by(
 ) -> tuple[str, LedgerEntry | None]:
     """The SHA-256 of a file, and the newest run that has sent, or begun to send, its beginning.
 
-    Files that have grown since their import are such, and lists that hold all earlier ones: to send
-    them would send those rows twice. The run is None where there is none, where somebody has
-    released the file, where the whole content was sent (the guard tells of that), and where
-    ``rows.within`` knows the rows. Raises SourceError where the file cannot be read.
+    That finds files that have grown since their import, and lists that begin with an earlier one:
+    sending them would send those rows twice. The run is None if there is none, if somebody has
+    released the file, if the whole content was sent (the guard reports that), or if
+    ``rows.within`` recognises the rows. Raises SourceError where the file cannot be read.
     """
     rules = mapping.spec.rows
     since = datetime.fromtimestamp(active.round.context.now(), UTC) - timedelta(
         days=rules.within or 0
     )
     with open_all_ledgers(active.round.ledger) as ledgers:
-        # What is asked of all runs must be little: there may be thousands of them, and of files.
+        # Cheap queries first: there may be thousands of runs and of files.
         sha256, begins = _digests(path, {size for each in ledgers for size in each.sizes()})
         entries = [
             entry
@@ -734,7 +734,7 @@ def _deviation_of(
 
 def _profiles(active: ActiveJob) -> list[Profile]:
     """The profiles of the job's last imports, newest first, at most `LATEST`."""
-    # Runs of before their jobs file was entered are of whichever job has their name.
+    # Runs of older versions have no jobs file in the ledger: the job's name decides.
     whose = {active.round.jobs.identity, None}
     runs = active.round.ledger.runs(label=active.job.name, limit=10 * LATEST)
     entries = [entry for entry in runs if entry.jobs_file in whose]
@@ -743,7 +743,7 @@ def _profiles(active: ActiveJob) -> list[Profile]:
 
 
 def _is_known(active: ActiveJob, sha256: str) -> bool:
-    """Whether a run has sent the content, or has begun to: then the guard tells of it."""
+    """Whether a run has sent the content, or has begun to: then the guard reports it."""
     base_url, project = active.target.base_url, active.target.project
     with open_all_ledgers(active.round.ledger) as ledgers:
         return any(
@@ -783,11 +783,11 @@ def _digests(path: Path, sizes: Collection[int]) -> tuple[str, set[tuple[int, st
     return digest.hexdigest(), begins
 
 
-# A held file let through: its content may pass the comparison, and it goes back to its inbox.
+# Releasing a held file: its content passes the comparison, and it is moved back to its inbox.
 
 
 def release(jobs: JobsFile, file: str) -> str | None:
-    """Let a held file pass, and return the path it was moved back to; None where it has not moved.
+    """Release a held file; returns the path it was moved back to, None where it has not moved.
 
     `file` is its path, or its address as the log names it. Raises UsageError for a file that no
     job holds, SourceError and OutputError.

@@ -1,7 +1,7 @@
-"""One job in a round: its hours, what was left, what has arrived in its inbox, and each file.
+"""One job in a round: its hours, its unfinished runs, and the files that have arrived in its inbox.
 
-Files come from folders of this machine, or from servers: these are fetched for the time of their
-import, and put away over there.
+Files come from folders of this machine, or from servers: those are fetched for the time of their
+import, and moved on their server afterwards.
 """
 
 from __future__ import annotations
@@ -67,23 +67,23 @@ from importer.pipeline.running import StopSwitch
 from importer.settings import Target
 
 LOOK_BACK = timedelta(days=60)
-"""How long an unfinished run is gone on with."""
+"""How long after its beginning an unfinished run is resumed."""
 _INCOMING = "incoming"
 _ORIGIN = "origin"
 _WRITING = "is still being written"
 _TIME_RESOLUTION = 2.0
 """Seconds to which the coarsest file systems keep times."""
 _CHECK_SECONDS = 0.2
-"""Seconds between two looks whether one is to stop waiting."""
+"""Seconds between two checks of the stop switch while waiting."""
 _log = logging.getLogger(__name__)
 
 
 class _LeftAlone(UsageError):  # noqa: N818 - it says what is the case, and is caught as such
-    """The job is left alone in this round; the message says why."""
+    """The job is not worked on in this round; the message says why."""
 
 
 def look_after(job: JobSpec, round_: Round) -> JobResult:
-    """Work on a job now; whatever goes wrong with it is in its result. Raises nothing."""
+    """Work on a job now; all its errors are in its result. Raises nothing."""
     started, ticks = round_.context.now(), time.monotonic()
     outcomes: list[FileOutcome] = []
     troubles: list[Trouble] = []
@@ -146,15 +146,15 @@ def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[Fil
     access = round_.context.access
     inbox = _inbox_of(job, round_, stop)
     left_alone: set[str] = set()
-    # What was cut off is ended first, at the place where it began: neither a mapping that is broken
-    # by now nor another project in the jobs file keeps it back.
+    # Unfinished runs are resumed first, at the target where they began, whatever has become of the
+    # mapping and of the project in the jobs file since.
     for entry in _unfinished(job, round_):
         customer, key = credentials(job.customer, access.api_key_file, environment())
         target = Target(entry.base_url, entry.project, customer, key, access.ca_file)
         file = inbox.of_past(entry)
         outcome = _resumed(ActiveJob(job, target, inbox, round_, stop), entry, file)
         if file is not None and outcome.fate not in {Fate.IMPORTED, Fate.DUPLICATE}:
-            # Its run has been tried in this round; as a new file it would be tried once more.
+            # Its run was tried in this round; as a new file it would be tried again.
             left_alone.add(file.key)
         yield outcome
         if code_of_stop(stop):
@@ -176,7 +176,7 @@ def _within_hours(job: JobSpec, round_: Round, stop: StopSwitch) -> Iterator[Fil
         f for f in found.ready if f.key not in left_alone and not was_imported_before(active, f)
     ]
     if files:
-        # A list that cannot be used is the mapping's trouble, and no file's.
+        # An unusable do-not-call list is the mapping's fault, and fails the job before any file.
         load_lists(mapping, stop)
     for file in files:
         told = import_file(active, file, mapping)
@@ -197,7 +197,8 @@ def _inbox_of(job: JobSpec, round_: Round, stop: StopSwitch) -> JobInbox:
 def _unfinished(job: JobSpec, round_: Round) -> Iterator[LedgerEntry]:
     """The job's runs of the last `LOOK_BACK` with rows to send or results to write, newest first.
 
-    Left out are runs that somebody must look at first, and those whose content a later run took.
+    Left out are runs that somebody must look at first, and those whose content a later run has
+    sent or begun to send.
     """
     ledger = round_.ledger
     since = datetime.fromtimestamp(round_.context.now(), UTC) - LOOK_BACK
@@ -236,13 +237,13 @@ def _resumed(active: ActiveJob, entry: LedgerEntry, file: InboxFile | None) -> F
 
 
 def _trouble(error: ImporterError) -> Trouble:
-    # What the disk does not do today, it may do in the next round.
+    # Code 3, resumable, since trouble with the disk may be over in the next round.
     code = 3 if isinstance(error, OutputError) else error.exit_code
     return Trouble(code, full_text(error), error.message, advice(error))
 
 
 def _combined(troubles: list[Trouble]) -> Trouble | None:
-    """The worst of the troubles, with the messages of all."""
+    """The worst of the troubles, with the messages of all; None if there are none."""
     if not troubles:
         return None
     code = worst(each.exit_code for each in troubles)
@@ -297,13 +298,13 @@ class LocalInbox:
             sha256=details.sha256,
         )
         if note := details.note(str(moved)):
-            # The file is where it should be, and the log says the same.
+            # A missing note does not matter: the file was moved, and the log has the message.
             with contextlib.suppress(OutputError):
                 write_private(free_name(folder, moved.name + NOTE), f"{note}\n")
         return str(moved)
 
     def remember(self, file: InboxFile, sha256: str) -> None:
-        """Do nothing: the ledger has the paths of what was read."""
+        """Do nothing: the ledger has the paths of the files that were read."""
 
     def of_past(self, entry: LedgerEntry) -> InboxFile | None:
         """The file that is now at the path which the run read."""
@@ -318,7 +319,7 @@ class LocalInbox:
             return False
 
     def has_grown(self, file: InboxFile, sha256: str, size: int) -> bool:
-        """Whether the file at that path begins so, and goes on."""
+        """Whether the file at that path begins with the content and is longer."""
         return begins_with(Path(file.key), sha256, size)
 
     def _arrived(self, path: Path) -> InboxFile | None:
@@ -347,8 +348,8 @@ def _identity(path: Path) -> str | None:
 class ServerInbox:
     """The files that the addresses of a job name.
 
-    `folder` receives what is fetched and is emptied before and after. A connection is opened for
-    each question: an import takes longer than servers keep an idle one.
+    `folder` is for fetched files; it is emptied before and after. Each operation opens a connection
+    of its own: an import takes longer than servers keep idle ones.
     """
 
     def __init__(
@@ -375,7 +376,7 @@ class ServerInbox:
                 with remote_place(pattern) as place:
                     files = place.list()
             except ImporterError as error:
-                # What a server does not do today, it may do in the next round.
+                # Code 3, resumable, since trouble with a server may be over in the next round.
                 code = error.exit_code if isinstance(error, UsageError) else 3
                 troubles.append(Trouble(code, full_text(error), error.message, advice(error)))
                 continue
@@ -415,7 +416,7 @@ class ServerInbox:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def remember(self, file: InboxFile, sha256: str) -> None:
-        """Note which file a content came from: when a resumed run ends, it is put away."""
+        """Note which file a content came from, so that a later round can put it away."""
         self._ledger.note(_ORIGIN, self._key(sha256), file.details)
 
     def put(self, file: InboxFile, key: JobFolder, details: MoveDetails) -> str | None:
@@ -431,18 +432,18 @@ class ServerInbox:
         return moved
 
     def of_past(self, entry: LedgerEntry) -> InboxFile | None:
-        """The file that the run's content came from, as it was listed then."""
+        """The file that a past run's content came from, as it was listed then."""
         noted = self._ledger.noted(_ORIGIN, self._key(entry.sha256))
         if noted is None or json.loads(noted)["address"] not in map(_digest, self._job.files):
             return None
         return _arrived(*self._details(noted))
 
     def is_unchanged(self, file: InboxFile) -> bool:
-        """True: the copy is whole, whatever became of the file since."""
+        """True: the fetched copy is whole, whatever has happened to the file since."""
         return True
 
     def has_grown(self, file: InboxFile, sha256: str, size: int) -> bool:
-        """False: to know it, the file would have to be fetched once more."""
+        """False: to find out, the file would have to be fetched again."""
         return False
 
     def _details(self, text: str) -> tuple[str, RemoteFile, RemoteFile | None]:
@@ -459,7 +460,7 @@ class ServerInbox:
 
 
 def _move_marker(place: RemotePlace, marker: RemoteFile, folder: str) -> None:
-    # It says nothing of files that come later, so it may stay.
+    # A marker that stays does no harm: it is older than any later file.
     with contextlib.suppress(ImporterError):
         place.move(marker, folder)
 
@@ -477,5 +478,5 @@ def _arrived(pattern: str, file: RemoteFile, marker: RemoteFile | None) -> Inbox
 
 
 def _digest(address: str) -> str:
-    # What is asked of a web server may hold a token, which the ledger need not keep.
+    # Hashed, since the query of an address may hold a token.
     return hashlib.sha256(address.encode()).hexdigest()

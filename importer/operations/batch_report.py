@@ -1,6 +1,6 @@
-"""What became of the files of a round, job by job, and what an error says to a jobs file's user.
+"""The results of a round by job and file, error texts in terms of a jobs file, and metrics.
 
-What is told to people, exited with, and written as figures for Prometheus comes from here.
+The log, notifications, exit codes and the metrics for Prometheus are made from these results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from importer.model import Status
 from importer.operations.guarded import AlreadyImported
 from importer.settings import SETTINGS
 
-_EXTRA = 'pip install "vcc-importer[notify]"'
+EXTRA = 'pip install "vcc-importer[notify]"'
+"""Installs what metrics and notifications need."""
 
 
 class Fate(StrEnum):
@@ -44,12 +45,12 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file.
+    """The outcome of one file.
 
-    `message` is for the person at the log, and may quote the file. `cause`, `differences` and
-    `remedy`, what it was and what to do next, quote nothing but paths, and headers of past files.
-    `moved` is where the file is now, if it was put elsewhere; `results` is the folder of its
-    results, where it has one. `rows` are those of a file that was read and not sent.
+    `message` is for the log, and may quote the file. `cause`, `differences` and `remedy` (what to
+    do next) quote nothing but paths, and headers of past files. `moved` is its new path, if it was
+    moved; `results` is the folder of its results, if it has one. `rows` is the number of rows of a
+    file that was read and not sent.
     """
 
     file: str
@@ -83,7 +84,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a round did for one job; `left` is the reason where it was left alone.
+    """The result of one job in a round; `left` is the reason if it was not worked on.
 
     `started_at` is in seconds since 1970.
     """
@@ -116,7 +117,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The results of a round's jobs, and complaints that are no job's."""
+    """The results of a round's jobs, and complaints about the round itself."""
 
     jobs: tuple[JobResult, ...]
     complaints: tuple[str, ...] = ()
@@ -135,7 +136,7 @@ def figures(counts: Mapping[Status, int]) -> str:
     )
 
 
-# What an error says, as the user of a jobs file can act on it.
+# Errors in terms of the jobs file, so that its user can act on them.
 
 _KEYS = {
     name.replace("_", "-"): name
@@ -256,7 +257,7 @@ def write_metrics(
     except ImportError as error:
         raise UsageError(
             f"{path}: metrics need prometheus-client, which is not installed",
-            f"Install it: {_EXTRA}",
+            f"Install it: {EXTRA}",
         ) from error
     values = {
         key: value

@@ -1,9 +1,9 @@
-"""Whether a file is like the job's last ones: headers, rows, how full columns are, valid phones.
+"""Drift: whether a file differs from the job's last ones in headers, rows, fill or valid phones.
 
 Rules:
 - A profile holds figures and headers only: no cell, so no personal data.
-- A file is compared with the median of the last files, so that one odd file moves nothing.
-- What the last files say too little about is not compared.
+- A file is compared with the median of the last files, so that one odd file has no effect.
+- A figure that fewer than `FEWEST` of the last files have is not compared.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Self
 from importer.model import Checkup, Survey
 
 FEWEST = 3
-"""Past files from which on there is something to compare with."""
+"""The fewest past files to compare with."""
 LATEST = 10
-"""Past files that are looked at."""
+"""The most past files to compare with."""
 
 _VERSION = 1
 _DUPLICATE = "duplicate"

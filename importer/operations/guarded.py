@@ -1,15 +1,15 @@
-"""A run with its guards: what was imported before is not imported again, and all is entered.
+"""Runs, plans and applies with the guard against importing the same content twice.
 
-A run is compared with the ledgers of all runs folders of its user once its source is open and
-before anything is made; it is alone at its project from then on, by a lock of the system that no
-crash leaves behind; and it is entered in the ledger of its own folder before its first request. A
-run of which no row is, or may be, in the service guards nothing. Rehearsals go their own way, and
-are not entered.
+Once its source is open and before anything is written, a run is compared with the ledgers of all
+runs folders of its user. From then on it holds the lock of its project, which the operating system
+releases after a crash. It is entered in the ledger of its own folder before its first request. A
+past run without a created or uncertain row forbids nothing. Rehearsals are neither compared nor
+entered.
 
-For ``rows.within`` a run keeps the keys of its ready rows (those of ``rows.unique``) beside its
-journal, and later runs look back at them. Whether a row is in the service says the journal, at the
-time of asking. A run whose directory was pruned is not looked back at. What is only checked or
-shown is compared with the runs of the past as a run would be.
+For ``rows.within`` a run keeps the keys of its ready rows (``rows.unique``) beside its journal, and
+later runs compare theirs with them. Which of these rows are in the service is read from the journal
+at that time. A run whose directory was pruned is not compared. Checks and previews are compared
+with past runs as a run would be.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ if TYPE_CHECKING:
 LOCKS = "locks"
 """The folder of lock files, in a runs folder and in a user's place for state."""
 _LOCK_CHECK_SECONDS = 0.5
-"""Seconds between two looks whether one is to stop waiting."""
+"""Seconds between two checks of the stop switch while waiting for a lock."""
 _WIDTH = 3
 """Words of an entry: two of the key, one of its place."""
 _AT_ONCE = 1 << 16
 _IN_SERVICE = (Status.CREATED, Status.UNCERTAIN)
-"""What became of rows that are, or may be, in the service."""
+"""The states of rows that are, or may be, in the service."""
 _NAMED = 5
 """Runs that one message names."""
 _log = logging.getLogger(__name__)
@@ -99,11 +99,11 @@ class Unfinished(UsageError):  # noqa: N818 - it says what is the case, and is c
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How a run is guarded.
+    """The options of the guard.
 
     `again` sends in spite of past runs. `label` is the job's name in the ledger, `jobs_file` the
     path of its jobs file. `wait` is how many seconds to wait for another run to the same project.
-    `sha256` is the hash of the content that was looked at before: any other is refused.
+    `sha256` is the hash of the content that the caller has checked: any other is refused.
     """
 
     again: bool = False
@@ -205,7 +205,7 @@ class _PlanRegister:
         self._entered = known is not None
 
     def compare(self, plan: PlanFile) -> list[ImporterError]:
-        """What others have sent or begun to, and the plan holds, too; or that it is not known."""
+        """The reasons in other runs not to send the plan, or that they cannot be read."""
         found: list[ImporterError] = []
         if self._again or not self._past.pending:
             return found
@@ -226,8 +226,8 @@ class _PlanRegister:
     def ends(self, summary: Summary) -> None:
         """Enter how the run ended, and where it lies now, if it was moved.
 
-        A copy of which nothing was left to send takes nobody's place: what later runs compare
-        themselves with would be gone with it.
+        The entry's directory is replaced only if it is gone: else it would point to a copy, and
+        later runs could not compare their rows once that is removed.
         """
         if self._entered:
             ended = _ended(self._entry, summary)
@@ -264,8 +264,8 @@ class _Register:
     def admit(self, description: Description) -> Admission:
         """Lock the project, then refuse content that was sent before, or that was not looked at.
 
-        What the run's journal notes is for a lost ledger. Raises TargetBusy, AlreadyImported,
-        Unfinished, or SourceError.
+        The note for the run's journal serves to rebuild a lost ledger. Raises TargetBusy,
+        AlreadyImported, Unfinished, or SourceError.
         """
         if self._guard.sha256 not in {None, description.source["sha256"]}:
             raise SourceError(
@@ -275,8 +275,7 @@ class _Register:
             )
         runs_dir, target = self._job.settings.runs_dir, self._job.target
         if self._sends:
-            # The lock comes before the comparison: what another run sends until its end must be
-            # seen.
+            # The lock comes before the comparison, which must see all that another run sends.
             wait, place = self._guard.wait, (target.base_url, target.project)
             self._open.enter_context(target_lock(runs_dir, *place, wait=wait, stop=self._stop))
         self._ledger = self._open.enter_context(Ledger.open(runs_dir))
@@ -381,7 +380,7 @@ def _runs_of_same_rows(ledgers: Sequence[Ledger], entry: LedgerEntry) -> list[Le
 
 
 def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinished | None:
-    """Why what a past run has sent, or begun to send, is not sent; None where it has not."""
+    """Why the content of a past run is not sent again; None if that has sent nothing of it."""
     when = past.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
     what = f"{entry.file}: its content was sent to project {entry.project} on {when}"
     folder = quoted(past.run_dir)
@@ -421,7 +420,7 @@ def _refusal(past: LedgerEntry, entry: LedgerEntry) -> AlreadyImported | Unfinis
 
 
 def _past_run_or_none(run_dir: Path) -> PastRun | None:
-    """A past run by its own journal; None where nothing can be read of it."""
+    """A past run by its own journal; None where that cannot be read."""
     try:
         return past_run(run_dir)
     except (JournalError, OSError):  # the ledger has the last word then
@@ -429,10 +428,10 @@ def _past_run_or_none(run_dir: Path) -> PastRun | None:
 
 
 def _runs_dir_of(run_id: str, *folders: Path) -> Path:
-    """The first folder whose ledger knows the run, of those given and those remembered.
+    """The first of `folders`, then of the remembered ones, whose ledger knows the run.
 
-    Where none knows it, the last one given that is there: what was planned goes to the ledger of
-    its runs folder, but on another machine to that of the folder it lies in.
+    If none knows it, the last of `folders` that exists: a plan is entered in the ledger of its runs
+    folder, but on another machine in that of the folder it lies in.
     """
     for folder in folders:
         if (ledger := Ledger.look(folder, again=False)) is not None:
@@ -446,10 +445,10 @@ def _runs_dir_of(run_id: str, *folders: Path) -> Path:
 
 
 def _refuse_copy(past: PastRun, run_dir: Path, ledgers: Sequence[Ledger]) -> None:
-    """Refuse to send from a folder that does not know all rows that its run has sent.
+    """Refuse to send from a folder whose journal lacks rows that its run has sent.
 
-    It is a copy of one that has begun since, or was put back from one. A folder that was moved has
-    its own journal with it, and may go on.
+    It is a copy of a folder that has begun to send, or was restored from one. A folder that was
+    moved has its journal with it, and may send.
     """
     run_id = past.description.run_id
     for known in (entry for ledger in ledgers if (entry := ledger.find(run_id)) is not None):
@@ -487,9 +486,10 @@ def _sent_by_others(
     entry: LedgerEntry,
     ledgers: Sequence[Ledger],
 ) -> Iterator[AlreadyImported | Unfinished]:
-    """What other runs have sent, or begun to, of a plan; of a run that has begun, since.
+    """Refusals because other runs have sent, or begun to send, content or leads of a plan.
 
-    That is the same content, of which the newest run speaks for all, and then the same leads.
+    One for the newest run of the same content, then one for the same leads. For a run that has
+    begun, only runs since its beginning count.
     """
     apart = {past.description.run_id, *(one["run_id"] for one in plan.excepted)}
     # Of those in spite of which it was planned, what they have sent by then was known.
@@ -529,10 +529,10 @@ def _leads_sent_since(
     apart: Collection[str],
     ledgers: Sequence[Ledger],
 ) -> AlreadyImported | None:
-    """That pending rows have keys (``rows.within``) which other runs have sent since the plan.
+    """The refusal if other runs have sent keys (``rows.within``) of pending rows since the plan.
 
-    Such a run may have begun before: what it had sent by then, the plan left out. Runs with an id
-    of `apart` are none of these.
+    Such a run may have begun before the plan, which left out what it had sent by then. Runs with an
+    id of `apart` are ignored.
     """
     rules = load_mapping(directory.mapping).spec.rows
     unique = rules.unique or ()
@@ -682,10 +682,10 @@ def keep_keys(directory: RunDirectory, unique: Sequence[str], keys: FirstOccurre
 
 
 def recall(seen: Seen, rules: Rows, place: ProjectAddress, runs_dir: Path) -> None:
-    """Let `seen` know what past runs have sent, as a run in `runs_dir` would.
+    """Add the keys that past runs have sent to `seen`, as a run in `runs_dir` would.
 
-    Nothing is written, but a ledger that was lost. Raises OutputError where the ledger of that
-    folder cannot be read, SourceError where a run's journal cannot.
+    Nothing is written, except that a lost ledger is rebuilt. Raises OutputError where the ledger of
+    that folder cannot be read, SourceError where a run's journal cannot.
     """
     with contextlib.ExitStack() as opened:
         own = Ledger.look(runs_dir)
@@ -698,7 +698,7 @@ def recall(seen: Seen, rules: Rows, place: ProjectAddress, runs_dir: Path) -> No
 def look_back(
     seen: Seen, ledgers: Sequence[Ledger], place: ProjectAddress, rules: Rows, now: datetime
 ) -> None:
-    """Let `seen` know what runs to that place have sent within ``rows.within``, oldest first."""
+    """Add the keys that runs to `place` sent within ``rows.within`` to `seen`, oldest first."""
     if rules.within is None:
         return
     unique, since = rules.unique or (), now - timedelta(days=rules.within)

@@ -1,13 +1,13 @@
-"""Which files of an inbox are whole, so that they can be taken.
+"""Which files of an inbox have arrived whole, so that they can be imported.
 
 Rules:
-- A file is taken when its size and time have been still for a while, and were the same at a second
-  look; or at once when its marker (``leads.csv.done`` beside ``leads.csv``) is no older than it.
-- A file's time may lie in the future, where clocks differ: such a file is watched instead.
-- Names of temporary files, hidden files and markers are passed over, and so is what is ours.
-- Links are not followed out of the inbox: whoever may write into it could else have any file of
-  this machine sent. A link to a file is never taken, and is told of; a folder that a wildcard
-  finds is looked into if it is below the folder that the pattern names. That one may be a link.
+- A file is taken when its size and modification time have not changed for `settle` seconds, nor at
+  a second look; or at once if its marker (``leads.csv.done`` beside ``leads.csv``) is no older.
+- A modification time may lie in the future, where clocks differ: such a file is watched instead.
+- Temporary and hidden files, markers and files of this program are ignored.
+- Links are not followed out of the inbox: else whoever may write into it could have any file of
+  this machine sent. A link to a file is never taken, and is reported; a folder that a wildcard
+  matches is searched if it is below the folder that the pattern names, which may itself be a link.
 """
 
 from __future__ import annotations

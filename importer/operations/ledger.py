@@ -1,13 +1,13 @@
 """The ledger: every run of a runs folder, with what it read, where it sent, and how it ended.
 
-A run is entered before its first request, so that a run that is cut off is known; how it ended is
-added afterwards. Each run's own journal stays the truth about its rows, and a ledger that is
-missing or empty beside run folders is made again from them: it must not forget what was sent.
+A run is entered before its first request, so that an interrupted run is known; how it ended is
+added afterwards. Each run's own journal stays the truth about its rows. A ledger that is missing or
+empty beside run folders is rebuilt from them: it must not forget what was sent.
 
 The guard against sending a list twice must not depend on the folder one stands in. So each runs
 folder in which a run is entered is remembered in the platform's place for a user's state: a small
-file for each, named by a hash of the folder's path. Two processes at once never write the same file
-differently, and a damaged file is the loss of one folder, until a run is entered there again.
+file for each, named by a hash of the folder's path. Two processes never write different content to
+the same file, and a damaged file loses one folder, until a run is entered there again.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from importer.settings import STATE_DIR_VARIABLE
 
 FILE = "history.sqlite3"
 ENTRY_KEY = "ledger"
-"""Under which a run's journal keeps what else only the ledger would have."""
+"""The meta key of a run's journal for those fields of its entry that nothing else has."""
 MUST_BE_SEEN = "must be seen"
-"""The kind of the notes of runs that no round goes on with before somebody looks, by their ids."""
+"""The kind of the notes, by run id, of runs that no round resumes before somebody looks at them."""
 SIZE = "size"
-"""The kind of the notes that say how many bytes a content has, by its hash."""
+"""The kind of the notes, by SHA-256, of the size in bytes of a content."""
 RUNNING = "running"
-"""The status of a run whose end was never entered: it is at work, or was cut off."""
+"""The status of a run whose end was not entered: it is at work, or was interrupted."""
 UNFINISHED = "unfinished"
-"""How a run that was cut off is shown."""
+"""The state shown for an interrupted run."""
 _VERSION = 2
 _PATIENCE = 30.0
 """Seconds to wait for another command that writes."""
@@ -228,10 +228,10 @@ class Ledger:
         path = runs_dir / FILE
         with _sqlite_errors(path):
             if not path.is_file() or path.stat().st_size == 0:
-                # It is gone where there are runs, and what it knew is needed to read, too.
+                # A ledger that is gone beside runs is rebuilt even for reading.
                 return cls.open(runs_dir) if again and _has_unknown_runs(runs_dir) else None
-            # Not "ro": what a crash left half written could not be rolled back. What may not be
-            # written is opened for reading all the same.
+            # Not "ro": a hot journal, left by a crash, could not be rolled back. SQLite opens files
+            # without write permission for reading all the same.
             connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=rw",
                 uri=True,

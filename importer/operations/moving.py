@@ -1,15 +1,14 @@
-"""Files put away, with their results beside them, whatever happens on the way.
+"""Moving files and their results into a folder, by a write-ahead log of intents.
 
 Rules:
-- What is to be done is on the disk before anything is done (an intent, a hidden file in the folder
-  that the file goes to). What a crash cuts short, :func:`finish_moves` completes.
-- Nothing is overwritten: a name is claimed by making a file that was not there, then the claim is
+- An intent, a hidden file in the target folder, is on the disk before anything is done. A move that
+  a crash interrupts is completed by :func:`finish_moves`.
+- Nothing is overwritten: a name is claimed by creating a file exclusively, then the claim is
   replaced in one step. A name that is taken gets a number.
-- Nothing is lost: where a file must be copied, the original goes only after the copy is on the disk
-  and has been read back.
-- A file is moved only if it is still the one that was meant. Whoever has put another in its place
-  finds it where it was put.
-- One mover at a time works in a folder: an intent that is found there is one of a crash.
+- Nothing is lost: where a file must be copied (to another drive), the original is removed only
+  after the copy is on the disk and has been read back.
+- A file is moved only if it is still the one that was meant. One that was put in its place stays.
+- One mover at a time works in a folder, by a lock: an intent found there is left by a crash.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from importer.pipeline.rundir import RESULT_FILES
 LOCK_SECONDS = 60.0
 """How long a mover waits for another one in the same folder."""
 CLAIM = b"vcc-import: a file is being moved here\n"
-"""What stands under a name until its file comes; half of it, too, where the power went."""
+"""The content of a claim; a power cut may leave only its beginning."""
 _PREFIX = ".moving-"
 _RESULTS = ".results"
 _TRIES = 4
@@ -192,7 +191,7 @@ def _new_intent(file: Path, folder: Path, results: Path | None, run_id: str) -> 
 
 
 def _complete(folder: Path, intent: Intent) -> Path:
-    """Do the rest of a move. Each step may have been done already, wholly or in part."""
+    """Complete a move; each step may have been done already, wholly or in part."""
     target = folder / intent.name
     there = Identity.of(intent.source) == intent.identity
     taken = os.path.lexists(target) and (

@@ -1,11 +1,10 @@
-"""What people are told of a job, and how it reaches them: e-mail, chats, webhooks, by Apprise.
+"""Notifications of a job's result, sent by Apprise to e-mail, chats and webhooks.
 
-A notification goes to mailboxes and chats of others, so it quotes nothing of a file: no cell, no
-header but those that past files had, and no message that may hold one. Those stand in the log and
-in the results.
+A notification leaves this machine, so it quotes nothing of a file: no cell, no header but those
+that past files had, and no message that may hold one. Those are in the log and in the results.
 
-The addresses hold passwords and tokens, some of them in the place of a host. So of an address
-nothing is ever told but its number and its scheme, and what the libraries log of it is dropped.
+The addresses hold passwords and tokens, some of them in the place of a host. So messages name an
+address by its number and scheme only, and the log lines of the libraries are dropped.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from importer.errors import WORST_FIRST
 from importer.files import escape_surrogates
 from importer.operations.batch_report import (
+    EXTRA,
     Fate,
     FileOutcome,
     JobResult,
@@ -33,11 +33,10 @@ if TYPE_CHECKING:
     from apprise import Apprise, NotifyType
 
 
-EXTRA = 'pip install "vcc-importer[notify]"'
 SECONDS = 20.0
 """How long a receiver may take to connect, and again for each answer: mail servers are slow."""
 MOST_FILES = 20
-"""Files that are told of one by one; of the others, only how many they are."""
+"""Files that are listed one by one; of the others only the number is given."""
 NotificationEvent = Literal["success", "failure", "held"]
 _WORDY = ("apprise", "urllib3", "requests")
 """Loggers of libraries that put addresses into what they say."""

@@ -1,6 +1,6 @@
-"""Run directories hold personal data: the old ones are removed, but for what is still needed.
+"""Removing old run directories, which hold personal data, unless they are still needed.
 
-The ledger keeps its lines, so that the same content is refused even after its run is gone.
+The ledger keeps its entries, so that the same content is refused even after its run is gone.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _begin_time(path: Path) -> datetime | None:
 
 
 def reason_to_keep(path: Path) -> str | None:
-    """The reason to keep a run's directory, or None, as of one that is gone."""
+    """The reason to keep a run's directory; None if it may be removed, or is gone."""
     if not path.exists():
         return None
     if path.name.startswith(_SANDBOX) or never_began(RunDirectory(path)):

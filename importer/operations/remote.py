@@ -1,12 +1,12 @@
-"""Files that lie elsewhere: found, fetched whole, and put aside where they came from.
+"""Files on servers: listed, fetched, and moved on their server.
 
 Rules:
-- A file is here whole or not at all, its owner's alone, under a name that is safe here.
+- A fetched file is whole or absent, readable by its owner only, under a name that is safe here.
 - A file that changes while it is fetched is still being written: it is left for later.
-- Nothing elsewhere is ever deleted or overwritten, and a file is moved only if it is still the
-  one that was fetched.
-- Every question has a time limit, so that a server that hangs does not hold the night.
-- What is said of an address has neither its password nor its query.
+- Nothing on a server is deleted or overwritten, and a file is moved only if it is still the one
+  that was fetched.
+- Every request has a time limit, so that a server that hangs does not block the round.
+- Messages show addresses without password and query.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The time of day in which a job may work, and a run that stops when it is over.
+"""The hours in which a job may work, and a stop switch that is pulled when they are over.
 
-A window is a span between two instants, reckoned anew for each night. So on the nights on which
-clocks change it opens once and closes once, and lasts an hour more or less.
+A window is a span between two instants, computed for each night. So on the nights on which clocks
+change it opens once and closes once, and lasts an hour more or less.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from importer.pipeline.running import StopSwitch
 
 WINDOW_CLOSED = "not_after"
-"""Why a run was stopped whose time was over."""
+"""The reason of a stop at the end of a job's hours."""
 
 _LOOK_UP = 20.0
-"""Seconds between looks at the clock on the wall, which may be set, or sleep with its machine."""
+"""Seconds between two readings of the wall clock: it may be set, or the machine suspended."""
 
 
 @dataclass(frozen=True, slots=True)
