@@ -52,9 +52,9 @@ READS_PER_SECOND = 10.0
 """How many records are asked for in a second where a run has no rate of its own."""
 
 _MOST_SHAPES = 4096
-"""Bodies of so many kinds are candidates; beyond them only those that bring something new."""
+"""The most shapes of bodies that are candidates; beyond, only those with a new path."""
 _RETRY_SECONDS = 1.0
-"""Seconds between two looks for records that were not found."""
+"""Seconds between two requests for a record that was not found."""
 _MOST_DIGITS = 18
 """Longer ids are none of the service's."""
 
@@ -66,9 +66,9 @@ _MOST_DIGITS = 18
 class Choice:
     """A row that is sent first, and what it covers that no row chosen before it does.
 
-    `covers` has paths as ``form.city``, ``contacts.2.phone``, ``phone_field: phone2``, and words as
+    `covers` has paths as ``form.city``, ``contacts.2.phone``, ``phone_field: phone2``, and texts as
     ``form.likes: several values``, ``first row``, ``longest form.note``; none for a row that was
-    drawn only to make up the number.
+    sampled to make up the number.
     """
 
     row: int
@@ -115,7 +115,7 @@ class _Candidates:
         self._sample = RowSample(count, "canary")
 
     def add(self, row: int, body: Mapping[str, Any]) -> None:
-        """Take in the next row."""
+        """Add the next row."""
         names, several, longer = [], [], []
         lengths, multiple = self._lengths, self._multiple
         for name, value in body["form"].items():
@@ -156,7 +156,7 @@ class _Candidates:
         self._most = max(self._most, len(paths))
 
     def choose(self) -> Iterator[Choice]:
-        """Give the chosen rows, those that cover most first."""
+        """Yield the chosen rows, those that cover most first."""
         if self._first is None or self._last is None:
             return
         covers = {row: set(paths) for row, paths in self._rows.items()}
@@ -195,7 +195,7 @@ _BOTH_ENDS_FROM = 3
 
 
 def _paths(shape: _Shape) -> frozenset[str]:
-    """What a row of this shape covers, in words."""
+    """What a row of this shape covers, as :attr:`Choice.covers`."""
     form, several, contacts, phone_field, premium, disposition = shape
     return frozenset(
         (
@@ -210,9 +210,9 @@ def _paths(shape: _Shape) -> frozenset[str]:
 
 
 class RowSample:
-    """A sample of rows that looks random and is the same each time; one pass, bounded memory.
+    """A deterministic sample of rows: those with the smallest hashes of their number and `seed`.
 
-    Those are drawn whose number, hashed with `seed`, comes first.
+    One pass, bounded memory.
     """
 
     def __init__(self, count: int, seed: str) -> None:
@@ -225,14 +225,14 @@ class RowSample:
         """Take in a row, each once."""
         hashed = blake2b(b"%d" % row, digest_size=8, salt=self._salt).digest()
         if len(self._heap) < self._count or (self._heap and hashed < self._worst):
-            # heapq keeps the smallest on top, and the one to go is that with the largest hash.
+            # heapq keeps the smallest on top; the row to drop is that with the largest hash.
             entry = -int.from_bytes(hashed), row
             keep = heapq.heappush if len(self._heap) < self._count else heapq.heapreplace
             keep(self._heap, entry)
             self._worst = (-self._heap[0][0]).to_bytes(8)
 
     def rows(self) -> list[int]:
-        """The rows drawn, in the order in which they were drawn."""
+        """The rows of the sample, by ascending hash."""
         return [row for _, row in sorted(self._heap, reverse=True)]
 
 
@@ -240,7 +240,7 @@ class RowSample:
 
 
 class ComparisonState(StrEnum):
-    """What comparing a field has shown."""
+    """The result of comparing a field."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -301,7 +301,7 @@ class RecordComparison:
 
 
 class _FieldValues:
-    """The values of a simple or multiple field, to know by name or valueid."""
+    """The values of a simple or multiple field, by name and by valueid."""
 
     def __init__(self, field: Field) -> None:
         self._multiple = field.type is FieldType.MULTIPLE
@@ -330,7 +330,7 @@ class _FieldValues:
         return list(dict.fromkeys(map(self._stored_as, pieces)))
 
     def _stored_as(self, text: str) -> int | str:
-        """The value as which the service keeps a text that was sent."""
+        """The value as which the service stores a text that was sent."""
         if text in self._ids:
             return self._value(text)
         if (valueid := _number(text)) is not None and valueid in self._names:
@@ -383,7 +383,7 @@ def _contacts(contacts: Mapping[str, Any], read_back: Any) -> Iterator[FieldComp
 
 
 def _disposition(disposition: Mapping[str, Any], events: Any) -> Iterator[FieldComparison]:
-    """A disposition against the event that shows it, if any event shows one."""
+    """Compare a disposition with the event that has it, if any has one."""
     listed = events if isinstance(events, list) else []
     shown = [one for one in listed if isinstance(one, dict) and one.get("dispositionid")]
     wanted = _plain_text(disposition.get("dispositionid"))
@@ -392,7 +392,7 @@ def _disposition(disposition: Mapping[str, Any], events: Any) -> Iterator[FieldC
 
 
 def _parts(parts: Mapping[str, Any], read_back: Any, prefix: str) -> Iterator[FieldComparison]:
-    """Texts by name against an object that has them by the same names."""
+    """Compare texts by name with an object that has them by the same names."""
     for name, sent in parts.items():
         if isinstance(read_back, dict) and name in read_back:
             yield _text(f"{prefix}{name}", sent, read_back[name])
@@ -432,7 +432,7 @@ def _number(text: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class CreatedRecord:
-    """A row that the service has, by the numberid that it gave, and the body that was sent."""
+    """A created row: the numberid that the service gave it, and the body that was sent."""
 
     row: int
     numberid: str
@@ -457,7 +457,7 @@ def created_records(
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """A record that was asked for, and how each part of it compares.
+    """A record that was read back, with the comparison of each part.
 
     Where the service has no such record, `fields` is one difference of the path ``record``.
     """
@@ -530,7 +530,7 @@ async def _read_and_compare(
 
 
 class _EvenPace:
-    """Lets so many requests begin in a second, evenly."""
+    """Spaces requests evenly, at most `rate` in a second."""
 
     def __init__(self, rate: float) -> None:
         self._between, self._next = 1 / rate, 0.0
@@ -543,7 +543,7 @@ class _EvenPace:
 
 
 def read_back_json(read: Sequence[ReadBack]) -> dict[str, Any]:
-    """What came of reading back, for JSON: counts, then every record with every part."""
+    """Records that were read back, for JSON: counts, then every record with every part."""
     states = {state.value: sum(one.count(state) for one in read) for state in ComparisonState}
     return {
         "records": len(read),
@@ -573,9 +573,9 @@ def read_back_json(read: Sequence[ReadBack]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """The rows of a run that are sent first and read back, as its journal notes them.
+    """The rows of a run that are sent first and read back, as noted in its journal.
 
-    `count` is how many were asked for. None is `chosen` as long as nothing of them was sent.
+    `count` is how many were asked for; `chosen` is empty until the first of them may be sent.
     """
 
     count: int
@@ -584,7 +584,7 @@ class Canary:
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, str]) -> Canary | None:
-        """What a journal's `meta` notes; None where none was asked for."""
+        """Read a journal's `meta`; None where no canary was asked for."""
         if CANARY_KEY not in meta:
             return None
         noted = orjson.loads(meta[CANARY_KEY])
@@ -592,7 +592,7 @@ class Canary:
         return cls(noted["count"], CanaryState(noted["state"]), chosen)
 
     def as_meta(self) -> dict[str, str]:
-        """What a journal notes."""
+        """The canary as meta of a journal."""
         return {CANARY_KEY: orjson.dumps(self).decode()}
 
     @property
@@ -603,10 +603,9 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class CanaryResult:
-    """What came of the rows that were sent first.
+    """The result of a canary.
 
-    `failed` are those of them that are rejected or uncertain; `records` has those that are created,
-    as they were read back.
+    `failed` are its rejected and uncertain rows; `records` are its created rows, read back.
     """
 
     chosen: tuple[Choice, ...]
@@ -615,7 +614,7 @@ class CanaryResult:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What keeps the rest from being sent, in words for people; empty where all is well."""
+        """Why the rest is not sent, for people; empty if all records are as they were sent."""
         different = sum(bool(one.differences) for one in self.records)
         # A record of which nothing can be compared may hold anything.
         unread = sum(

@@ -1,7 +1,7 @@
 """Do-not-call lists: the files that a mapping names, as sorted numbers.
 
-A list that matches nothing because it was not understood is worse than none. So what cannot be
-read stops the run before anything is sent, and entries that are no valid numbers are told.
+A list that matches nothing because it was misread is worse than none. So a list that cannot be read
+stops the run before anything is sent, and entries that are no valid numbers are reported.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EXAMPLES = 5
 _Identity = tuple[str, int, int, str | None, str | None]
 _MEMO_SIZE = 4
 _memo: OrderedDict[_Identity, _ListedNumbers] = OrderedDict()
-"""Lists that were read by this command, as long as their files stay as they are."""
+"""A memo of the lists read by this process, by path, size, modification time, column and region."""
 
 
 @dataclass(frozen=True, slots=True)

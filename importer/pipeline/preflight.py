@@ -103,7 +103,7 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """What came of a comparison; `refused` says in lines for people what keeps the file back.
+    """The result of a comparison; `refused` are the reasons for people not to send the file.
 
     `new_values` are those that would be created, field by field, those in most rows first.
     `expected` is what the rows count on, to be compared again before they are sent

@@ -1,15 +1,15 @@
-"""Look for uncertain rows in the service, by their stamps.
+"""Search the service for uncertain rows, by their stamps.
 
-The service can only be asked for a record by its numberid, so records are looked at one by one:
-those between the numberids that the run got and were not its own, some before, and those after
-until many in a row are missing. A stamp is compared exactly, so a record that is found is proof.
-One that is not found proves nothing by itself: it is *not found, if ids grow*, and only after a
-settling time, since a request that timed out may be worked off late, and a sender elsewhere may
-outlive the run for as long as its lease does. Nor does it mean anything where looking does not
-work: a service that answers 404 to every look, or gives the stamp's field back in another form. So
-records that surely exist are looked up first, and unless the stamp of one of them is found as it
-was sent, no row is released. A row for which the service gave a numberid together with an error is
-never released: it may exist without its stamp.
+A record can only be read by its numberid, so they are read one by one: the gaps between the
+numberids of the run's own records, some ids before them, and those after them until many in a row
+do not exist. Stamps are compared exactly, so a match is proof.
+
+No match is evidence only if ids grow, and after a settling time: a request that timed out may be
+processed late, and a sender in another process may send until its lease ends. Nor is it evidence
+where reading does not work: a service may answer 404 to every GET, or give the stamp's field back
+in another form. So records that surely exist are read first, and unless one of them has its stamp
+as it was sent, no row is released. A row for which the service gave a numberid together with an
+error is never released: it may exist without its stamp.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 SETTLING_SECONDS = 120.0
-"""How long after the run a request that timed out may still be worked off: twice a long timeout."""
+"""How long after the run a request that timed out may still be processed: twice a long timeout."""
 
 _CONTROLS = 5
-"""Records that surely exist, and are looked up to see whether looking works."""
+"""Records that surely exist, read to test whether reading and stamps work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What came of a search; `complete` says that the whole range was looked at.
+    """The result of a search; `complete` says that the whole range was read.
 
-    It was `stopped` where somebody asked for an end: what was found until then is kept.
-    `settles_in` is how many seconds are left of the settling time. `released` rows are pending.
-    `doubt` says why *not found* means nothing here, where that is so.
+    If it was `stopped` early, what was found until then is recorded. `settles_in` is the seconds
+    left of the settling time. `released` rows are pending again. `doubt` is why *not found* is no
+    evidence, if so.
     """
 
     found: tuple[Outcome, ...]
@@ -159,7 +159,7 @@ def _refusal(result: Reconciliation) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _SearchedRows:
-    """What is looked for: `wanted` rows by their stamps, and what is known already.
+    """The rows to search for: `wanted` rows by their stamps, and what is known already.
 
     `known` are the run's own records by numberid, with their stamps where these are sure.
     `hints` are numberids that came with errors. `by_hand` is the command for rows that cannot be
@@ -234,7 +234,7 @@ async def _search(
 
 
 async def _doubt(client: Client, searched: _SearchedRows) -> str | None:
-    """Why a stamp that is not found means nothing; None if one was found where it must be."""
+    """Why *not found* is no evidence; None if the stamp of a known record was read as sent."""
     sure = [(numberid, stamp) for numberid, stamp in searched.known.items() if stamp is not None]
     by_hand = f"look for them in the service, then: {searched.by_hand}"
     if not sure:

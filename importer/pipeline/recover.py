@@ -1,7 +1,7 @@
-"""What comes after a run that did not end well: resume it, report it, settle its uncertain rows.
+"""Work on a plan or a past run: apply or resume it, report it, settle its uncertain rows.
 
-All of it rests on the run's own directory: the journal, the copy of the cells and the copy of
-the mapping. The source file is not needed any more, and nothing that became of it matters.
+All of it needs only the run's own directory: the journal, the copy of the cells and the copy of the
+mapping. The source file is not needed any more, and may have changed.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ class PastRun:
 
     @property
     def needs_service(self) -> bool:
-        """Whether the service is still to be asked: for rows to create, or to read back."""
+        """Whether there are rows to send, or a canary to read back."""
         return bool(self.pending) or (self.canary is not None and self.canary.under_way)
 
     @property
     def plan_sha256(self) -> str | None:
-        """That of its plan.json; None where a version began it that kept no ready records."""
+        """The SHA-256 of plan.json; None for a run of an earlier version without ready records."""
         return self.meta.get(PLANNED_KEY)
 
     @property
@@ -120,7 +120,7 @@ class PastRun:
     def settings(self) -> RunSettings:
         """The settings that a resumed run keeps: those it began with, without its limit.
 
-        Raises SettingError where they are none.
+        Raises SettingError where they are invalid.
         """
         return self.settings_but({})
 
@@ -133,9 +133,9 @@ class PastRun:
 
 
 def past_run(path: Path) -> PastRun:
-    """Read what a run's directory says of it; raises JournalError where it says nothing usable.
+    """Read a run's directory; raises JournalError where its journal is unusable.
 
-    That is a HalfMadeError where it was cut off before there was a plan.
+    That is a HalfMadeError where planning was interrupted before there was a plan.
     """
     directory = RunDirectory(path)
     try:
@@ -150,7 +150,7 @@ def past_run(path: Path) -> PastRun:
 
 
 def noted_settings(meta: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that a journal's `meta` holds; empty where it is not that of a run."""
+    """The settings in a journal's `meta`; empty where it is not that of a run."""
     try:
         found = json.loads(meta["settings"])
     except (KeyError, ValueError):
@@ -159,10 +159,10 @@ def noted_settings(meta: Mapping[str, str]) -> dict[str, Any]:
 
 
 def resume_command(run_dir: Path, *more: str, name: str = "resume") -> str:
-    """The command that sends what a run of the past has left; `name` is one of its two names.
+    """The command that sends the pending rows of a past run; `name` is ``resume`` or ``apply``.
 
-    Of a run that a version began which kept no ready records, `resume` would be refused: it is the
-    plan of the list without its rows. `more` are options to be given again.
+    For a run of an earlier version without ready records, which `resume` refuses, it is the plan of
+    the list without its rows. `more` are options to repeat.
     """
     try:
         with Journal.read(RunDirectory(run_dir).journal) as journal:
@@ -194,9 +194,9 @@ def how_to_settle(run_dir: Path, settings: Mapping[str, Any]) -> str:
 
 
 def never_began(directory: RunDirectory) -> bool:
-    """Whether a run was killed here before it could promise a row: nothing can be resumed.
+    """Whether a run was killed here before it wrote any intent, so that nothing can be resumed.
 
-    The journal comes before the whole copy of the rows, and that before the first request.
+    The journal is created before the copy of the rows is whole, and that before the first request.
     """
     made = (directory.snapshot, directory.ready, directory.plan)
     later = (*made, *map(directory.path.joinpath, RESULT_FILES))
@@ -204,9 +204,9 @@ def never_began(directory: RunDirectory) -> bool:
 
 
 def _refuse_half_made(directory: RunDirectory, error: JournalError) -> None:
-    """Raise HalfMadeError where a journal has an `error` since there is no journal yet.
+    """Raise HalfMadeError if `error` comes from a journal that was never completely created.
 
-    Raises JournalError, too, where it is being made now. Whoever calls raises the error otherwise.
+    Raises JournalError if it is being created now. Otherwise returns; the caller raises `error`.
     """
     if isinstance(error, NoJournalError) or not never_began(directory):
         return
@@ -271,9 +271,9 @@ def left_behind(path: Path, later: Iterable[Path]) -> tuple[int, ...]:
 
 
 def restore(path: Path) -> int:
-    """Make a run usable whose journal has lost its end; how many rows it has no word of.
+    """Make a run usable whose journal has lost its end; the number of rows without an entry.
 
-    Those become uncertain: their requests may have left. 0 where the journal is whole.
+    Those become uncertain, since their requests may have left. 0 where the journal is whole.
     """
     directory = RunDirectory(path)
     try:
@@ -322,8 +322,8 @@ def apply(
         # After that: a mapping that was changed is named with all else that was.
         mapping = load_mapping(directory.mapping)
         job = Job(Path(past.description.source["path"]), mapping, target, settings=settings)
-        # In this order: a plan that a ledger knows, and not its own journal, is taken for an
-        # earlier state of a run, and refused.
+        # In this order: a plan that has begun by the ledger, and not by its own journal, is taken
+        # for an earlier state of a run, and refused.
         if not past.begun:
             journal.set_meta(beginning(clock, settings))
         if register is not None:
@@ -395,14 +395,14 @@ def mark(path: Path, found: Mapping[int, str | int | None]) -> RunResult:
 
 
 def last_written(journal: Path) -> float:
-    """When a run last gave a sign of life, by the calendar; to be asked before it is opened."""
+    """When a run last wrote to its journal or mark, as Unix time; call it before opening these."""
     files = (journal, wal_path(journal), mark_path(journal))
     times = [p.stat().st_mtime for p in files if p.exists()]
     return max(times, default=0.0)
 
 
 def ended_at(journal: Journal, written: float) -> float:
-    """When sending ended, by the calendar; where it was killed, when it was last `written` to."""
+    """When sending ended, as Unix time; for a killed run, `written` (:func:`last_written`)."""
     if ENDED_KEY not in journal.meta():
         # Noted, since opening the journal has changed the times of its files.
         journal.set_meta({ENDED_KEY: str(written)})
@@ -410,7 +410,7 @@ def ended_at(journal: Journal, written: float) -> float:
 
 
 def _refuse_leased(journal: Journal, ended: float) -> None:
-    """Refuse to call rows absent that a sender elsewhere, which was lost, may still send."""
+    """Refuse to mark rows absent while a lost sender's lease may still let it send them."""
     left = min(LEASE_SECONDS, ended + LEASE_SECONDS - time.time())
     if LEASED_KEY in journal.meta() and left > 0:
         raise UsageError(
@@ -420,7 +420,7 @@ def _refuse_leased(journal: Journal, ended: float) -> None:
 
 
 def unmark(path: Path, rows: Iterable[int]) -> RunResult:
-    """Take back what :func:`mark` said of rows: they are uncertain again, as they were.
+    """Undo :func:`mark` for rows: they are uncertain again, as before.
 
     All of them, or none: UsageError is raised, and names them, where rows were not marked, or were
     marked absent and sent since.
@@ -448,9 +448,9 @@ def unmark(path: Path, rows: Iterable[int]) -> RunResult:
 
 
 def marks_in(file: Path) -> dict[int, str | None]:
-    """What people wrote into the column _numberid of a list of uncertain rows, by row.
+    """The column _numberid of a list of uncertain rows as filled in by people, by row.
 
-    Blank cells say nothing. Raises UsageError, with every mistake, for cells that are neither
+    Blank cells are left out. Raises UsageError, with every mistake, for cells that are neither
     digits nor ``absent``, and for a file without the columns; SourceError where it cannot be read.
     """
     found: dict[int, str | None] = {}

@@ -1,8 +1,7 @@
-"""What became of each row of a run, for programs: row by row, or as a pandas DataFrame.
+"""The outcomes of a run for programs: row by row, or as a pandas DataFrame.
 
-The journal says what became of a row, the run's own copy what its cells are, so a run of the past
-is told like one that has just ended. Both are read while the rows are gone through, a batch at a
-time.
+Outcomes come from the journal and cells from the run's own copy, so it works for a past run as for
+one that has just ended. Both are read lazily, a batch at a time.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class ResultRow(NamedTuple):
-    """What became of one row of a list.
+    """The outcome of one row of a list.
 
-    `row` is its number in the list, `numberids` what the service calls it, if it was created; of
-    the reply, or of what was wrong with the row, there are `http_status`, `code`, `message` and
-    `hint`. `attempts` counts the requests that left or tried to. `cells` are the row's own, as
+    `row` is its number in the list, `numberids` are those of its records, if it was created.
+    `http_status`, `code`, `message` and `hint` are of the reply, or of the row's problem.
+    `attempts` counts the attempted requests. `cells` are the row's own, as
     text, by their headers; of headers that stand twice the second is called ``Phone.1``, and a
     blank one of the third column ``Unnamed: 2``, as pandas has it.
     """
@@ -45,7 +44,7 @@ class ResultRow(NamedTuple):
 
 
 class RowPage(NamedTuple):
-    """Some rows of a run, and the row numbers that the pages before and after begin at."""
+    """Rows of a run in order, and the row numbers at which the pages before and after begin."""
 
     rows: list[ResultRow]
     previous: int | None

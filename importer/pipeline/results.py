@@ -1,7 +1,7 @@
 """The result files: projections of the journal and the run's own copy of the source.
 
-One pass merges rows and outcomes, both by row number, so memory is flat however long the file.
-Every file is complete or absent, and none takes its name before all are complete.
+One pass merges rows and outcomes, both in row order, so memory does not grow with the file. Every
+file is complete or absent, and none is renamed into place before all are complete.
 
 CSV files are UTF-8 with commas, line feeds and no byte-order mark. Cells of the source are written
 untouched, formulas and all: they are the customer's data, to be mended and run again. Texts of
@@ -227,9 +227,9 @@ def _result_line(outcome: Outcome) -> str:
 
 
 class _Failures:
-    """failures.xlsx, which has a heading only where nothing failed: that is made once and copied.
+    """failures.xlsx; where no row failed, its bytes with the heading alone come from a memo.
 
-    To write a workbook, however small, takes longer than all else that a small file takes here.
+    Writing a workbook, even an empty one, takes longer than all else for a small file.
     """
 
     def __init__(self, path: Path, original: Sequence[str], notes: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""A run described: as its journal notes it, in its summary, and by commands to go on with it."""
+"""The description of a run in its journal and summary, and the commands that messages suggest."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from importer.settings import (
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When a run began by the calendar, and how long it has been at work by a monotonic clock.
+    """When a run began, in UTC, and how long it has been at work, by a monotonic clock.
 
-    `before` are the seconds of earlier sittings of a run that is resumed. Without `ticks` the run
-    is not at work: it is only reported.
+    `before` are the seconds of work before the run was resumed. `ticks` is the clock's reading when
+    this work began; None for a run that is only reported.
     """
 
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -54,13 +54,13 @@ class Clock:
         )
 
     def elapsed(self) -> float:
-        """Seconds of work, in all sittings."""
+        """Seconds of work, those before it was resumed included."""
         return self.before + (time.monotonic() - self.ticks if self.ticks is not None else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a run is about, fixed when it begins; the journal keeps it. Holds no secret."""
+    """What a run is about, fixed when it begins and kept in the journal. Holds no secret."""
 
     run_id: str
     source: Mapping[str, Any]
@@ -70,11 +70,11 @@ class Description:
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, str]) -> Description:
-        """The description that a journal holds; raises KeyError or ValueError for another's."""
+        """Read a journal's `meta`; raises KeyError or ValueError where it is not that of a run."""
         return cls(**{name.name: json.loads(meta[name.name]) for name in fields(cls)})
 
     def with_settings(self, **settings: Any) -> Description:
-        """The description with more to say of the settings."""
+        """The description with further or changed settings."""
         return replace(self, settings={**self.settings, **settings})
 
     def as_meta(self) -> dict[str, str]:
@@ -160,7 +160,7 @@ def summarise(
 
 
 def versions() -> dict[str, str]:
-    """The versions of what took part, for a report of a fault."""
+    """The versions of the program, Python and libraries, for bug reports."""
     import aiohttp
     import phonenumbers
     import pyarrow as pa
@@ -241,7 +241,7 @@ def _usual_base_url(customer: object) -> str | None:
 
 
 def _credential_options(settings: Mapping[str, Any], named: Collection[object] = ()) -> list[str]:
-    """The options of credentials, but for those `named` and what the environment says."""
+    """The options of credentials, without those `named`, and those that the environment has."""
     if settings.get("sandbox"):
         return []  # a rehearsal takes anybody
     words = []

@@ -1,8 +1,8 @@
 """A sample of a run's created rows read back from the service, and compared with what was sent.
 
-The bodies are those of ``ready.parquet``, byte for byte what was sent. Which rows are asked for is
-drawn by a hash of their numbers with the run's name, so the same run gives the same sample. Agents
-may have worked on a record since: a difference says that it is not as it was sent, not why.
+The bodies are those of ``ready.parquet``, byte for byte what was sent. The sample is chosen by a
+hash of the row number and the run's name, so it is the same each time. Agents may have worked on a
+record since: a difference says that it is not as it was sent, not why.
 """
 
 from __future__ import annotations
