@@ -39,7 +39,14 @@ from importer.mapping.spec import STAMP_FIELD, PlacedRule, Rule, SkipWhen
 from importer.mapping.values import key_in_map, translated
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
 from importer.operations import guarded
-from importer.operations.guarded import AlreadyImported, Guard, TargetBusy, Unfinished, recall
+from importer.operations.guarded import (
+    AlreadyImported,
+    Guard,
+    PastRunsAt,
+    TargetBusy,
+    Unfinished,
+    recall,
+)
 from importer.operations.ledger import Ledger, LedgerEntry, newest_first, open_all_ledgers
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
@@ -50,6 +57,7 @@ from importer.pipeline.examine import COPY, ExaminationOptions
 from importer.pipeline.glimpse import Glimpse
 from importer.pipeline.glimpse import glimpse as look_into
 from importer.pipeline.glimpse import original_rows as original_rows_in
+from importer.pipeline.origins import PastRuns, RunsIn
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.preflight import fetch_project
@@ -342,8 +350,14 @@ def preview(
     loaded, seen = _loaded(mapping), Seen()
     for problem in _look_back(seen, loaded, destination, settings or RunSettings()):
         _log.warning("%s. %s", problem.message, problem.hint)
+    past = _past_runs(loaded, destination, settings or RunSettings())
     return pipeline.preview(
-        _incoming(file), loaded, reading or SourceOptions(), seen=seen, edits=_edits(edits)
+        _incoming(file),
+        loaded,
+        reading or SourceOptions(),
+        seen=seen,
+        past=past,
+        edits=_edits(edits),
     )
 
 
@@ -386,7 +400,7 @@ def check(
             look = ExaminationOptions(
                 copy, log, seen, stop=stop or StopSwitch(), listener=listener, gate=gate
             )
-            look = replace(look, remarks=warnings)
+            look = replace(look, remarks=warnings, past=_past_runs(loaded, destination, how))
             how_read = reading or SourceOptions()
             return pipeline.check(incoming, loaded, how_read, options=look, edits=_edits(edits))
 
@@ -412,7 +426,8 @@ def recheck(
     """
     loaded, seen = _loaded(mapping), Seen()
     warnings = _look_back(seen, loaded, destination, settings or RunSettings())
-    look = ExaminationOptions(copy, seen=seen, remarks=warnings, **options)
+    past = _past_runs(loaded, destination, settings or RunSettings())
+    look = ExaminationOptions(copy, seen=seen, remarks=warnings, past=past, **options)
     return Recheck(_incoming(file), loaded, reading or SourceOptions(), look)
 
 
@@ -794,6 +809,19 @@ def _copy_path(log: Path | None) -> Iterator[Path]:
         return
     with WorkingFolder() as folder:
         yield Path(folder) / COPY
+
+
+def _past_runs(
+    mapping: LoadedMapping, destination: Destination | None, settings: RunSettings
+) -> PastRuns:
+    """Where the imports are found that the rows of a list of failures come from."""
+    if settings.sandbox is not None:
+        return RunsIn(settings.runs_dir)
+    try:
+        place = whereabouts(mapping, destination or Destination())
+    except UsageError:
+        return PastRunsAt(settings.runs_dir, None)
+    return PastRunsAt(settings.runs_dir, place)
 
 
 def _look_back(

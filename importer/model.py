@@ -36,6 +36,11 @@ numbers with a fraction: a JSON object of a row's numbers by their headers. So 6
 EDITED_COLUMN = "_edited"
 """The last column of our result lists where cells were mended in the console: the headers of a
 row's mended cells, joined by a comma and a blank."""
+ORIGIN_COLUMN = "_origin"
+"""The column of our lists of failed and uncertain rows for the run and row that each first came
+from, as ``RUN_ID:ROW``: a row keeps it from one list of failures to the next."""
+_ORIGIN = re.compile(r"'?([\w.-]+:[0-9]{1,12})")
+"""In CSV files one that begins with ``-`` has an apostrophe before it."""
 EMPTY_FORMULA = "#FORMULA!"
 """What stands in a cell whose formula has no stored value."""
 BAD_DATE = "#DATE!"
@@ -202,6 +207,14 @@ class Batch:
             for place in which.nonzero()[0].tolist():
                 noted.setdefault(place, {})[headers[label]] = self.columns[label][place].as_py()
         return {place: json.dumps(row, ensure_ascii=False) for place, row in noted.items()}
+
+    def origin_notes(self, headers: Sequence[str], run_id: str) -> list[str]:
+        """The cells of `ORIGIN_COLUMN` of all rows: as they came, or else of the run's own rows."""
+        own = [f"{run_id}:{row}" for row in self.rows.tolist()]
+        if ORIGIN_COLUMN not in headers:
+            return own
+        came = map(_ORIGIN.fullmatch, self.columns[headers.index(ORIGIN_COLUMN)].to_pylist())
+        return [new if old is None else old[1] for old, new in zip(came, own, strict=True)]
 
     def edit_notes(self, headers: Sequence[str]) -> dict[int, str]:
         """The cells of `EDITED_COLUMN` that are not blank, by their rows' places in the batch."""

@@ -122,6 +122,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "sources",
         "mapping",
         "pipeline.edits",
+        "pipeline.origins",
         "pipeline.ready",
         "pipeline.recheck",
         "pipeline.summary",

@@ -20,15 +20,16 @@ from python_calamine import CalamineWorkbook
 
 import importer.pipeline.results
 from importer.errors import JournalError, OutputError
-from importer.model import NOTE_COLUMNS, Batch, Outcome, Status, Summary
+from importer.model import NOTE_COLUMNS, ORIGIN_COLUMN, Batch, Outcome, Status, Summary
 from importer.pipeline.results import summary_json, write_results
 from tests.support.sheets import batch_of
 
 HEADERS = ("Name", "Phone")
 NAMES = {"results.csv", "created.csv", "failures.csv", "failures.xlsx", "uncertain.csv"}
 
+ID = "leads-20260101T000000Z-abc123"
 SUMMARY = Summary(
-    run_id="leads-20260101T000000Z-abc123",
+    run_id=ID,
     status="finished",
     rows=4,
     counts={Status.CREATED: 3, Status.INVALID: 1},
@@ -75,7 +76,7 @@ def test_every_row_of_the_source_has_a_line_in_source_order(tmp_path: Path) -> N
         Outcome(8, Status.INVALID, code="required", message="no name\nat all"),
         Outcome(9, Status.SKIPPED, code="duplicate", message="as row 2"),
     ]
-    write_results(tmp_path, headers=HEADERS, batches=batches, outcomes=outcomes)
+    write_results(tmp_path, headers=HEADERS, batches=batches, outcomes=outcomes, summary=SUMMARY)
     assert lines(tmp_path / "results.csv") == [
         ["row", "status", "numberid", "attempts", "http_status", "code", "message"],
         ["2", "created", "6|7", "1", "200", "", ""],
@@ -90,17 +91,17 @@ def test_every_row_of_the_source_has_a_line_in_source_order(tmp_path: Path) -> N
         ["Ann", "1", "2", "6|7"],
     ]
     failures = [
-        ["Name", "Phone", "_row", "_status", "_code", "_message", "_hint"],
-        ["Cid", "3", "4", "rejected", "error.x", '417 error.x "a", b', "mend"],
-        ["Eve", "5", "8", "invalid", "required", "no name\nat all", ""],
+        ["Name", "Phone", "_row", "_status", "_code", "_message", "_hint", "_origin"],
+        ["Cid", "3", "4", "rejected", "error.x", '417 error.x "a", b', "mend", f"{ID}:4"],
+        ["Eve", "5", "8", "invalid", "required", "no name\nat all", "", f"{ID}:8"],
     ]
     assert lines(tmp_path / "failures.csv") == failures
     assert sheet(tmp_path / "failures.xlsx") == [[c or None for c in row] for row in failures]
     assert lines(tmp_path / "uncertain.csv") == [
         [*failures[0], "_numberid"],
-        ["Dan", "4", "7", "uncertain", "lost", "sent", "", ""],
+        ["Dan", "4", "7", "uncertain", "lost", "sent", "", f"{ID}:7", ""],
     ]
-    assert {p.name for p in tmp_path.iterdir()} == NAMES
+    assert {p.name for p in tmp_path.iterdir()} == {*NAMES, "summary.json"}
 
 
 def test_a_batch_of_which_all_rows_were_created_stands_in_created_whole(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_a_batch_of_which_all_rows_were_created_stands_in_created_whole(tmp_path
         batch(9, ["Dan", "4"]),
     ]
     outcomes = [Outcome(row, Status.CREATED, (str(row * 10),), 1, 200) for row in (3, 4, 9)]
-    write_results(tmp_path, headers=HEADERS, batches=batches, outcomes=outcomes)
+    write_results(tmp_path, headers=HEADERS, batches=batches, outcomes=outcomes, summary=SUMMARY)
     assert lines(tmp_path / "created.csv")[1:] == [
         ["Bea", "2", "3", "30"],
         ["Cid", "3", "4", "40"],
@@ -120,14 +121,22 @@ def test_a_batch_of_which_all_rows_were_created_stands_in_created_whole(tmp_path
 
 def test_when_nothing_failed_the_files_have_a_header_only(tmp_path: Path) -> None:
     outcomes = [Outcome(2, Status.CREATED, ("6",), 1, 200)]
-    write_results(tmp_path, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=outcomes)
+    write_results(
+        tmp_path,
+        headers=HEADERS,
+        batches=[batch(2, ["Ann", "1"])],
+        outcomes=outcomes,
+        summary=SUMMARY,
+    )
     for name, more in (("failures.csv", []), ("uncertain.csv", ["_numberid"])):
-        assert lines(tmp_path / name) == [[*HEADERS, *NOTE_COLUMNS, *more]]
-    assert sheet(tmp_path / "failures.xlsx") == [[*HEADERS, *NOTE_COLUMNS]]
+        assert lines(tmp_path / name) == [[*HEADERS, *NOTE_COLUMNS, ORIGIN_COLUMN, *more]]
+    assert sheet(tmp_path / "failures.xlsx") == [[*HEADERS, *NOTE_COLUMNS, ORIGIN_COLUMN]]
 
 
 def test_when_nothing_was_created_its_file_has_a_header_only(tmp_path: Path) -> None:
-    write_results(tmp_path, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=[])
+    write_results(
+        tmp_path, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=[], summary=SUMMARY
+    )
     assert lines(tmp_path / "created.csv") == [[*HEADERS, "_row", "_numberid"]]
 
 
@@ -137,17 +146,22 @@ def test_the_notes_of_a_failures_file_run_again_are_replaced_and_other_columns_k
     headers = ("Name", "_own", "_row", "_status", "_code", "_message", "_hint")
     rows = batch(2, ["Ann", "x", "77", "invalid", "c", "m", "h"])
     write_results(
-        tmp_path, headers=headers, batches=[rows], outcomes=[Outcome(2, Status.INVALID, code="new")]
+        tmp_path,
+        headers=headers,
+        batches=[rows],
+        outcomes=[Outcome(2, Status.INVALID, code="new")],
+        summary=SUMMARY,
     )
     assert lines(tmp_path / "failures.csv") == [
-        ["Name", "_own", "_row", "_status", "_code", "_message", "_hint"],
-        ["Ann", "x", "2", "invalid", "new", "", ""],
+        ["Name", "_own", "_row", "_status", "_code", "_message", "_hint", "_origin"],
+        ["Ann", "x", "2", "invalid", "new", "", "", f"{ID}:2"],
     ]
     write_results(
         tmp_path,
         headers=(*headers, "_numberid"),
         batches=[batch(2, ["Ann", "x", "77", "uncertain", "c", "m", "h", "5"])],
         outcomes=[Outcome(2, Status.CREATED, ("6",), 1, 200)],
+        summary=SUMMARY,
     )
     assert lines(tmp_path / "created.csv") == [
         ["Name", "_own", "_row", "_numberid"],
@@ -162,16 +176,25 @@ def test_formulas_are_defused_in_messages_but_cells_stay_untouched(
     text = f"{start}HYPERLINK(1)"
     outcome = Outcome(2, Status.REJECTED, (), 1, 417, text, text, text)
     write_results(
-        tmp_path, headers=HEADERS, batches=[batch(2, [text, "+36 1"])], outcomes=[outcome]
+        tmp_path,
+        headers=HEADERS,
+        batches=[batch(2, [text, "+36 1"])],
+        outcomes=[outcome],
+        summary=SUMMARY,
     )
     assert lines(tmp_path / "failures.csv")[1] == [
         *(text, "+36 1", "2", "rejected"),
         *[f"'{text}"] * 3,
+        f"{ID}:2",
     ]
     assert lines(tmp_path / "results.csv")[1][5:] == [f"'{text}"] * 2
     created = Outcome(2, Status.CREATED, ("6",), 1, 200)
     write_results(
-        tmp_path, headers=HEADERS, batches=[batch(2, [text, "+36 1"])], outcomes=[created]
+        tmp_path,
+        headers=HEADERS,
+        batches=[batch(2, [text, "+36 1"])],
+        outcomes=[created],
+        summary=SUMMARY,
     )
     assert lines(tmp_path / "created.csv")[1] == [text, "+36 1", "2", "6"]
 
@@ -180,7 +203,13 @@ def test_every_cell_of_the_workbook_is_text_and_stays_what_it_was(tmp_path: Path
     texts = ["=1+1", "#N/A", "0630", "36301234567", "2026-01-01", "TRUE", "1.50", " a "]
     rows = batch(2, texts)
     outcomes = [Outcome(2, Status.INVALID, message="=2+2")]
-    write_results(tmp_path, headers=[f"h{i}" for i in range(8)], batches=[rows], outcomes=outcomes)
+    write_results(
+        tmp_path,
+        headers=[f"h{i}" for i in range(8)],
+        batches=[rows],
+        outcomes=outcomes,
+        summary=SUMMARY,
+    )
     cells = cells_of(tmp_path / "failures.xlsx")[1]
     assert [c.value for c in cells][:8] == texts
     assert cells[11].value == "=2+2"
@@ -194,7 +223,13 @@ def test_every_cell_of_the_workbook_is_text_and_stays_what_it_was(tmp_path: Path
 def test_a_cell_too_long_for_a_workbook_is_cut_there_and_whole_in_the_csv(tmp_path: Path) -> None:
     texts = ["a\x00b\x1fc", "x" * 40_000]
     rows = batch(2, texts)
-    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=[Outcome(2, Status.INVALID)])
+    write_results(
+        tmp_path,
+        headers=HEADERS,
+        batches=[rows],
+        outcomes=[Outcome(2, Status.INVALID)],
+        summary=SUMMARY,
+    )
     assert lines(tmp_path / "failures.csv")[1][:2] == texts
     [_, row] = (
         CalamineWorkbook.from_path(tmp_path / "failures.xlsx").get_sheet_by_index(0).to_python()
@@ -205,9 +240,9 @@ def test_a_cell_too_long_for_a_workbook_is_cut_there_and_whole_in_the_csv(tmp_pa
 def test_the_workbook_is_easy_to_read(tmp_path: Path) -> None:
     rows = batch(2, ["Ann", "1"], ["Bea", "2"])
     outcomes = [Outcome(2, Status.INVALID), Outcome(3, Status.REJECTED)]
-    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=outcomes)
+    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=outcomes, summary=SUMMARY)
     found = openpyxl.load_workbook(tmp_path / "failures.xlsx")["failures"]
-    assert (found.freeze_panes, found.auto_filter.ref) == ("A2", "A1:G3")
+    assert (found.freeze_panes, found.auto_filter.ref) == ("A2", "A1:H3")
     [invalid, rejected] = [found.cell(row, 4).fill.fgColor.rgb for row in (2, 3)]
     assert invalid != rejected
     assert found["A2"].fill.fill_type is None
@@ -220,6 +255,7 @@ def test_a_cell_with_the_marks_of_a_formatted_text_is_text_as_well(tmp_path: Pat
         headers=HEADERS,
         batches=[batch(2, [text, ""])],
         outcomes=[Outcome(2, Status.INVALID)],
+        summary=SUMMARY,
     )
     assert sheet(tmp_path / "failures.xlsx")[1][0] == text
 
@@ -230,7 +266,7 @@ def test_rows_beyond_the_end_of_a_sheet_are_counted_in_its_last_row(
     monkeypatch.setattr(importer.pipeline.results, "SHEET_ROWS", 5)
     rows = batch(2, *[[f"n{i}", ""] for i in range(10)])
     outcomes = [Outcome(row, Status.INVALID) for row in range(2, 12)]
-    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=outcomes)
+    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=outcomes, summary=SUMMARY)
     found = sheet(tmp_path / "failures.xlsx")
     assert len(found) == 5
     assert [row[0] for row in found[1:4]] == ["n0", "n1", "n2"]
@@ -241,20 +277,29 @@ def test_rows_beyond_the_end_of_a_sheet_are_counted_in_its_last_row(
 def test_columns_beyond_the_edge_of_a_sheet_give_way_to_the_notes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer.pipeline.results, "SHEET_COLUMNS", 6)
+    monkeypatch.setattr(importer.pipeline.results, "SHEET_COLUMNS", 7)
     rows = batch(2, ["a", "b", "c"])
     outcomes = [Outcome(2, Status.INVALID, code="x")]
-    write_results(tmp_path, headers=["A", "B", "C"], batches=[rows], outcomes=outcomes)
+    write_results(
+        tmp_path, headers=["A", "B", "C"], batches=[rows], outcomes=outcomes, summary=SUMMARY
+    )
     assert sheet(tmp_path / "failures.xlsx")[1][:4] == ["a", "2", "invalid", "x"]
     assert lines(tmp_path / "failures.csv")[1][:4] == ["a", "b", "c", "2"]
 
 
 def test_text_files_are_utf_8_with_line_feeds_and_no_byte_order_mark(tmp_path: Path) -> None:
     rows = batch(2, ["Őze", "1"])
-    write_results(tmp_path, headers=HEADERS, batches=[rows], outcomes=[Outcome(2, Status.INVALID)])
+    write_results(
+        tmp_path,
+        headers=HEADERS,
+        batches=[rows],
+        outcomes=[Outcome(2, Status.INVALID)],
+        summary=SUMMARY,
+    )
     content = (tmp_path / "failures.csv").read_bytes()
     assert content == (
-        "Name,Phone,_row,_status,_code,_message,_hint\nŐze,1,2,invalid,,,\n".encode()
+        "Name,Phone,_row,_status,_code,_message,_hint,_origin\n"
+        f"Őze,1,2,invalid,,,,{ID}:2\n".encode()
     )
 
 
@@ -306,7 +351,11 @@ class TestNothingHalfWritten:
         outcomes = [Outcome(2, Status.INVALID), Outcome(9, Status.CREATED, ("6",), 1, 200)]
         with pytest.raises(JournalError, match="row 9"):
             write_results(
-                folder, headers=HEADERS, batches=[batch(2, ["Ann", "1"])], outcomes=outcomes
+                folder,
+                headers=HEADERS,
+                batches=[batch(2, ["Ann", "1"])],
+                outcomes=outcomes,
+                summary=SUMMARY,
             )
         assert self.unchanged(folder)
 
@@ -322,7 +371,9 @@ class TestNothingHalfWritten:
 
     def test_if_the_folder_is_gone(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError) as caught:
-            write_results(tmp_path / "gone", headers=HEADERS, batches=[], outcomes=[])
+            write_results(
+                tmp_path / "gone", headers=HEADERS, batches=[], outcomes=[], summary=SUMMARY
+            )
         assert caught.value.hint
         assert not (tmp_path / "gone").exists()
 
@@ -353,9 +404,7 @@ class TestSummary:
             "versions": {"python": "3.12"},
         }
 
-    def test_it_is_written_with_the_other_files_or_left_alone(self, tmp_path: Path) -> None:
-        write_results(tmp_path, headers=HEADERS, batches=[], outcomes=[])
-        assert not (tmp_path / "summary.json").exists()
+    def test_it_is_written_with_the_other_files(self, tmp_path: Path) -> None:
         write_results(tmp_path, headers=HEADERS, batches=[], outcomes=[], summary=SUMMARY)
         assert (tmp_path / "summary.json").read_bytes() == summary_json(SUMMARY)
 
@@ -375,7 +424,9 @@ def test_any_cell_comes_back_from_the_csv_as_it_was(
     ]
     headers = (f"h{header}", "Phone")
     twice = [row for row in rows for _ in range(2)]
-    write_results(folder, headers=headers, batches=[batch(2, *twice)], outcomes=outcomes)
+    write_results(
+        folder, headers=headers, batches=[batch(2, *twice)], outcomes=outcomes, summary=SUMMARY
+    )
     for name in ("failures.csv", "created.csv"):
         found = lines(folder / name)
         assert found[0][:2] == list(headers)

@@ -273,7 +273,6 @@ class OpenLists:
         folder = WorkingFolder()
         try:
             mapping = library.load_mapping(draft.mapping)
-            entry.looks_back = mapping.spec.rows.within is not None
             compared = self._compared(where)
             recheck = library.recheck(
                 draft.file,
@@ -285,6 +284,7 @@ class OpenLists:
                 stop=entry.stop,
                 listener=entry.listen,
             )
+            entry.looks_back = recheck.looks_back
             log = EditLog(draft.edits, recheck.info.headers, recheck.batches)
         except BaseException:
             folder.cleanup()

@@ -502,7 +502,7 @@ class _Recompiler:
         if not counts:
             return program
         region = program.rule.region or self.spec.region
-        finding, remarks = finding_of(program, type_, region, counts)
+        finding, remarks = finding_of(program, type_, region, counts, known=self.facts.known)
         self.remarks.extend(remarks)
         if (reading := phone_reading(program, type_, region, counts)) is not None:
             self.phones.append(reading)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -103,9 +103,26 @@ KindCounts = Mapping[str, KindCount]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The counts of all columns, by target (``form.signed_on``)."""
+    """The counts of all columns, by target (``form.signed_on``).
+
+    They are not `known` where cells come from a list that cannot be seen: what they show by
+    themselves does not say then which of two things one of them means.
+    """
 
     targets: Mapping[str, KindCounts] = field(default_factory=dict)
+    known: bool = True
+
+    def plus(self, more: Facts) -> Facts:
+        """The counts of these cells and more of the same columns; the examples are of these."""
+        targets = dict(self.targets)
+        for target, counts in more.targets.items():
+            both = dict(targets.get(target, {}))
+            for kind, count in counts.items():
+                ours = both.get(kind, KindCount(0, count.example, count.row))
+                distinct = max(ours.distinct, count.distinct)
+                both[kind] = ours._replace(total=ours.total + count.total, distinct=distinct)
+            targets[target] = both
+        return Facts(targets, self.known and more.known)
 
 
 class FactCounter:
@@ -454,11 +471,17 @@ class _JudgedColumn:
 
 
 def finding_of(
-    program: Program, type_: Type, region: str | None, counts: KindCounts
+    program: Program, type_: Type, region: str | None, counts: KindCounts, *, known: bool = True
 ) -> tuple[Finding, tuple[Problem, ...]]:
-    """What a column's counts say about its cells, and the remarks to make about the column."""
+    """What a column's counts say about its cells, and the remarks to make about the column.
+
+    Where they are not `known` (:class:`Facts`), nothing that can mean two things is decided.
+    """
     column = _JudgedColumn(program, counts)
     finding, remarks = _finding_by_kinds(column, _kinds_for(program, type_), region)
+    if not known:
+        finding = replace(finding, day_first=None, decimal_mark=None, bare="unclear")
+        remarks = ()
     return finding, (*remarks, *_common_prefix(column))
 
 

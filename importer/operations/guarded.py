@@ -49,7 +49,8 @@ from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Admission, Job, Run, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, PendingRows, rows_named
-from importer.pipeline.plan import PlanResult, planned, rows_sent
+from importer.pipeline.origins import RunsIn, origins_in, rows_sent, sent_since
+from importer.pipeline.plan import PlanResult, planned
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.recover import PastRun, past_run, resume_command
 from importer.pipeline.rundir import RunDirectory
@@ -294,13 +295,16 @@ class _Register:
             place = (target.base_url, target.project)
             look_back(self._seen, ledgers, place, rules, entry.started_at)
         again = tuple(_as_plan_note(past) for past in alike if past.sent or past.unfinished)
-        return Admission({ENTRY_KEY: entry.own_facts()}, again if self._guard.again else None)
+        return Admission(
+            {ENTRY_KEY: entry.own_facts()},
+            again if self._guard.again else None,
+            PastRunsAt(runs_dir, None if self._guard.again else place),
+        )
 
     def planned(self, directory: RunDirectory, file_keys: FileKeys) -> None:
         """Keep the keys of the run's rows, where later runs look back at them."""
-        rules = self._job.mapping.spec.rows
-        if rules.within is not None:
-            keep_keys(directory, rules.unique or (), file_keys.keys)
+        if (unique := self._job.mapping.spec.rows.unique) is not None:
+            keep_keys(directory, unique, file_keys.keys)
 
     def begins(self, run: Run, rows: int) -> None:
         """Enter the run as running, durably: its first request follows."""
@@ -517,9 +521,45 @@ def _sent_by_others(
     if (refusal := next(refusals, None)) is not None:
         yield refusal
         apart.update(other.run_id for other in others)
-    leads = _leads_sent_since(plan, past, RunDirectory(run_dir), apart, ledgers)
+    directory = RunDirectory(run_dir)
+    leads = _leads_sent_since(plan, past, directory, apart, ledgers)
     if leads is not None:
         yield leads
+    if (rows := _failures_sent_since(plan, past, directory, apart, ledgers)) is not None:
+        yield rows
+
+
+def _failures_sent_since(
+    plan: PlanFile,
+    past: PastRun,
+    directory: RunDirectory,
+    apart: Collection[str],
+    ledgers: Sequence[Ledger],
+) -> AlreadyImported | None:
+    """That pending rows, of a list of failures, are ones which other runs have sent by now.
+
+    Runs with an id of `apart` are none of these, nor are those in spite of which it was planned.
+    """
+    origins = origins_in(directory.snapshot)
+    if origins is None:
+        return None
+    runs = PastRunsAt(ledgers[0].path.parent, (past.base_url, past.project))
+    for before in sent_since(origins, runs):
+        entry = next((e for ledger in ledgers if (e := ledger.find(before.run_id))), None)
+        known = plan.again is not None and entry is not None and entry.started_at < plan.made_at
+        if entry is None or known or before.run_id in apart:
+            continue
+        with Journal.read(directory.journal) as journal:
+            rows = PendingRows(directory, journal).among(before.rows)
+        if rows:
+            return AlreadyImported(
+                f"{directory.path}: {rows_named(rows)} of this list of failures, sent to project"
+                f" {past.project} since it was planned: by {before.run_id}",
+                f"Look at its results: {quoted(before.run_dir)}\nPlan again: such rows are left out"
+                " then. To send them in spite of it: --again.",
+                entry,
+            )
+    return None
 
 
 def _leads_sent_since(
@@ -709,9 +749,7 @@ def look_back(
             keys = _sent_keys(RunDirectory(entry.run_dir), unique)
             if keys is not None:
                 seen.past.add(entry.run_id)
-                when = f"{entry.started_at.astimezone():%Y-%m-%d}"
-                name = f"{Path(entry.file).name}, imported on {when}"
-                seen.take(FileKeys(name, keys, FirstOccurrences()))
+                seen.take(FileKeys(_named(entry), keys, FirstOccurrences()))
 
 
 def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime) -> bool:
@@ -721,6 +759,67 @@ def is_looked_back_at(entry: LedgerEntry, unique: Sequence[str], since: datetime
         return False
     with directory.keys.open("rb") as file:
         return bool(json.loads(file.readline()).get("unique") == list(unique))
+
+
+class PastRunsAt(RunsIn):
+    """The runs that a user's ledgers know, first of all those of one runs folder.
+
+    `place` is where the list goes: None for one that is sent in spite of what was sent before, or
+    nowhere yet; then no run has sent any of it. Each ledger is opened when it is asked, and not
+    kept open. Raises OutputError where the ledger of that folder cannot be read, and what
+    :func:`_sent_keys` raises.
+    """
+
+    def __init__(self, runs_dir: Path, place: ProjectAddress | None) -> None:
+        super().__init__(runs_dir)
+        self._folder, self._place = runs_dir, place
+
+    def find(self, run_id: str) -> Path | None:
+        """The directory of a run; None where it is not known, or gone."""
+        if (found := super().find(run_id)) is not None:
+            return found
+        with self._ledgers() as ledgers:
+            entries = (ledger.find(run_id) for ledger in ledgers)
+            known = (RunDirectory(entry.run_dir) for entry in entries if entry is not None)
+            return next((each.path for each in known if each.snapshot.exists()), None)
+
+    def sent_since(self, run_ids: Sequence[str]) -> Sequence[tuple[str, Path]]:
+        """The runs to the same place since the first of these, oldest first, and these."""
+        if self._place is None or not run_ids:
+            return ()
+        with self._ledgers() as ledgers:
+            named = [entry for each in ledgers for run in run_ids if (entry := each.find(run))]
+            since = min((entry.started_at for entry in named), default=None)
+            runs = newest_first([entry for each in ledgers for entry in each.runs(since=since)])
+            return [
+                (entry.run_id, entry.run_dir)
+                for entry in reversed(runs)
+                if (entry.base_url, entry.project) == self._place
+                and RunDirectory(entry.run_dir).journal.exists()
+            ]
+
+    def sent_keys(
+        self, run_id: str, run_dir: Path, unique: Sequence[str]
+    ) -> tuple[str, FirstOccurrences] | None:
+        """A name for people, and the keys of what a run has sent; None where it has none."""
+        keys = _sent_keys(RunDirectory(run_dir), unique)
+        if keys is None:
+            return None
+        with self._ledgers() as ledgers:
+            entry = next((e for each in ledgers if (e := each.find(run_id))), None)
+        return (run_id if entry is None else _named(entry)), keys
+
+    @contextlib.contextmanager
+    def _ledgers(self) -> Iterator[list[Ledger]]:
+        with contextlib.ExitStack() as opened:
+            if (own := Ledger.look(self._folder)) is not None:
+                opened.enter_context(own)
+            yield opened.enter_context(open_all_ledgers(own))
+
+
+def _named(entry: LedgerEntry) -> str:
+    """What people know an import by."""
+    return f"{Path(entry.file).name}, imported on {entry.started_at.astimezone():%Y-%m-%d}"
 
 
 def _sent_keys(directory: RunDirectory, unique: Sequence[str]) -> FirstOccurrences | None:

@@ -52,6 +52,7 @@ from importer.pipeline.canary import (
     read_back,
 )
 from importer.pipeline.edits import mended_batches
+from importer.pipeline.origins import PastRuns
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.ready import ReadyFile, RowNumbers
 from importer.pipeline.result_rows import ResultRow, frame_of_rows, result_rows
@@ -185,10 +186,13 @@ class Admission:
 
     `noted` are notes for the run's own journal, by key. `again` are the past runs in spite of which
     it is sent, as in :class:`importer.pipeline.planfile.PlanFile`; None unless asked for.
+    `past` finds the runs that rows of a list of failures come from; None where only the run's own
+    folder is known.
     """
 
     noted: Mapping[str, str] = field(default_factory=dict)
     again: tuple[Mapping[str, Any], ...] | None = None
+    past: PastRuns | None = None
 
 
 class Register(Protocol):

@@ -23,7 +23,7 @@ from importer.mapping.load import LoadedMapping, load_mapping
 from importer.pipeline.apply import Run
 from importer.pipeline.do_not_call import load_lists
 from importer.pipeline.edits import EDITS, read_edits
-from importer.pipeline.plan import rows_sent
+from importer.pipeline.origins import rows_sent
 from importer.pipeline.planfile import PlanFile, content_id, intact_plan
 from importer.pipeline.preflight import CALLDATE, compare_again
 from importer.pipeline.ready import ReadyFile, RowNumbers

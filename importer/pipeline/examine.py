@@ -46,6 +46,14 @@ from importer.model import (
 )
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.edits import LEFT_OUT, NO_EDITS, Overlay, refuse_unknown_rows
+from importer.pipeline.origins import (
+    PastRuns,
+    RunsIn,
+    SentBefore,
+    cells_of_origins,
+    origins_in,
+    sent_since,
+)
 from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
 from importer.pipeline.ready import EncodedRecords, ReadyRecords, RowNumbers, bodies_of
 from importer.pipeline.running import Listener, StopSwitch
@@ -59,7 +67,7 @@ from importer.sources.snapshot import Snapshot, SnapshotWriter
 from importer.sources.source import Source
 from importer.sources.typed import TYPED_KINDS
 from importer.sources.workbook import OTHER_SHEETS
-from importer.survey.duplicates import RepeatFinder, Seen
+from importer.survey.duplicates import FileKeys, FirstOccurrences, RepeatFinder, Seen
 from importer.survey.surveyor import (
     Decision,
     FillCounter,
@@ -75,15 +83,6 @@ SENT_BEFORE = "sent_before"
 
 
 @dataclass(frozen=True, slots=True)
-class SentBefore:
-    """The `rows` of a run of the same list that are, or may be, in the service: int64."""
-
-    run_id: str
-    run_dir: Path
-    rows: RowNumbers
-
-
-@dataclass(frozen=True, slots=True)
 class ExaminationOptions:
     """How to examine a file.
 
@@ -93,6 +92,7 @@ class ExaminationOptions:
     Call-backs before `now`, which has an offset, get a warning; None gives none. `lists` are the
     mapping's do-not-call lists, if they are loaded already. `remarks` are added to the problems of
     the file. Rows that were `sent_before` are left out. `edits` are applied to the copied cells.
+    `past` is where the runs are found that the rows of a list of failures come from.
     """
 
     copy: Path
@@ -108,6 +108,7 @@ class ExaminationOptions:
     remarks: tuple[Problem, ...] = ()
     sent_before: tuple[SentBefore, ...] = ()
     edits: Overlay = NO_EDITS
+    past: PastRuns = field(default_factory=RunsIn)
 
 
 def fitted_mapping(mapping: LoadedMapping, info: SourceInfo) -> BoundMapping:
@@ -163,6 +164,7 @@ class Examination:
     After :meth:`read`, `cells_digest` is the digest of a durable copy of the cells, `facts` and
     `fill` are what the columns show, and `bound` is the mapping that uses these facts. After all
     rows were surveyed, `comparison` is the result of the gate, None without one.
+    `origin_facts` are the facts of the lists that the rows of a list of failures come from.
     """
 
     def __init__(
@@ -181,10 +183,11 @@ class Examination:
         self.surveyor = self.new_surveyor()
         self.fill = FillCounter(info.headers)
         self._uncalled = None if self.bound.takes_phones else UncalledPhones(info.headers)
-        self.facts = Facts()
+        self.facts = self.origin_facts = Facts()
         self._mapping = mapping
         self._rows = 0
         self.comparison: ComparisonResult | None = None
+        self._sent_before = options.sent_before
 
     def new_surveyor(self) -> Surveyor:
         """A surveyor, which decides on all rows from the first one on."""
@@ -237,10 +240,34 @@ class Examination:
         if named < len(edits.rows):
             refuse_unknown_rows(edits, options.copy)
         self.cells_digest = snapshot.digest
-        self.facts = fact_counter.facts()
+        if self.bound.original is not None:
+            self._look_for_origins()
+        self.facts = self.origin_facts.plus(fact_counter.facts())
         self.bound = self.bound.with_facts(self.facts)
         if options.log is not None:
             _keep_original(source.original, _original_beside(options.log))
+
+    def _look_for_origins(self) -> None:
+        """Find what the rows of a list of failures come from, and what was sent of them since."""
+        past = self.options.past
+        origins = origins_in(self.options.copy)
+        self.origin_facts = Facts(known=False)
+        if (batches := cells_of_origins(origins, self.info.headers, past)) is not None:
+            fact_counter = self.bound.fact_counter()
+            for batch in batches:
+                raise_if_stopped(self.options.stop)
+                fact_counter.add(batch)
+            self.origin_facts = fact_counter.facts()
+        if origins is None:
+            return
+        self._sent_before += tuple(sent_since(origins, past))
+        # What these lists have sent beside makes rows of this one duplicates, whenever it was.
+        unique = self._mapping.spec.rows.unique or ()
+        for run_id, run_dir in past.sent_since(origins.run_ids) if unique else ():
+            found = past.sent_keys(run_id, run_dir, unique)
+            if found is not None and run_id not in self._seen.past:
+                self._seen.past.add(run_id)
+                self._seen.take(FileKeys(*found, FirstOccurrences()))
 
     def survey(self) -> Iterator[list[Decision]]:
         """Decide on the copy's rows; give the decisions of each batch.
@@ -272,8 +299,7 @@ class Examination:
         preflight = Preflight(gate, self._mapping, self.bound) if gate is not None else None
         remarks = self.remarks(self.bound)
         self.surveyor.note(remarks)
-        for before in self.options.sent_before:
-            self._see(before)
+        self.see_sent_before()
         with ProblemLog(self.options.log) as log, Snapshot.open(self.options.copy) as snapshot:
             log.add(remarks)
 
@@ -295,6 +321,19 @@ class Examination:
                 self.comparison = preflight.finish()
                 self.surveyor.note(self.comparison.problems)
                 log.add(self.comparison.problems)
+
+    def see_sent_before(self) -> None:
+        """Let all rows that other runs have sent make others duplicates; once, before deciding."""
+        for before in self._sent_before:
+            self._see(before)
+
+    def without_sent(self, checked: Checked) -> Checked:
+        """A batch without the rows that other runs have sent, or may have."""
+        for before in self._sent_before:
+            message = f"left out, since {before.run_id} has sent it"
+            why = Problem(None, None, None, SENT_BEFORE, message, severity=Severity.WARNING)
+            checked = without_rows(checked, before.rows, why)
+        return checked
 
     def _see(self, before: SentBefore) -> None:
         """Let rows that were sent make others duplicates, whichever stand first in the list.
@@ -319,11 +358,7 @@ class Examination:
         if self.options.now is not None:
             evaluated = with_past_callbacks(evaluated, self.bound, self.options.now)
         checked = without_rows(evaluated.checked, self.options.edits.left_out, LEFT_OUT)
-        for before in self.options.sent_before:
-            message = f"left out, since {before.run_id} has sent it"
-            why = Problem(None, None, None, SENT_BEFORE, message, severity=Severity.WARNING)
-            checked = without_rows(checked, before.rows, why)
-        return replace(evaluated, checked=checked)
+        return replace(evaluated, checked=self.without_sent(checked))
 
     def _mapped(self, evaluated: Evaluated, encoded: EncodedRecords | None = None) -> _Mapped:
         """The batch with its columns only if the gate needs them: they take the most memory."""

@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from importer.errors import JournalError, OutputError, UsageError
 from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import PLANNED_KEY, Journal
@@ -30,14 +28,14 @@ from importer.pipeline.examine import (
     COPY,
     Examination,
     ExaminationOptions,
-    SentBefore,
     findings_of,
     fitted_mapping,
     open_incoming,
 )
+from importer.pipeline.origins import PastRuns, RunsIn, SentBefore, rows_sent
 from importer.pipeline.planfile import Part, PlanFile, content_id
 from importer.pipeline.preflight import ComparisonResult, Refused, fetch_gate
-from importer.pipeline.ready import ReadyWriter, RowNumbers
+from importer.pipeline.ready import ReadyWriter
 from importer.pipeline.rundir import RunDirectory, log_about_run, new_run_id
 from importer.pipeline.running import Control
 from importer.pipeline.summary import (
@@ -99,12 +97,15 @@ def preview(
     reading: SourceOptions,
     *,
     seen: Seen | None = None,
+    past: PastRuns | None = None,
     edits: Path | None = None,
 ) -> Iterator[Preview]:
     """Give every row of a list as it would be sent, in order. Raises as :func:`check` does."""
     with _working_folder() as folder:
         with open_incoming(given, mapping, reading) as source:
-            options = ExaminationOptions(folder / COPY, seen=seen, cap=0, now=_now())
+            options = ExaminationOptions(
+                folder / COPY, seen=seen, cap=0, now=_now(), past=past or RunsIn()
+            )
             options = _with_edits(options, _read_edits(edits, source))
             examination = Examination(source.info, mapping, options)
             examination.read(source)
@@ -171,6 +172,7 @@ def _make_plan(
                 lists=lists,
                 durable=True,
                 sent_before=excepted,
+                past=admission.past or RunsIn(job.settings.runs_dir),
             )
             options = _with_edits(options, edits)
             if edits is not None and edits.overlay:
@@ -378,16 +380,6 @@ def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
         )
     failed = (Status.REJECTED, Status.INVALID) if run_dir in job.mended else ()
     return SentBefore(description.run_id, run_dir.absolute(), rows_sent(directory, *failed))
-
-
-def rows_sent(directory: RunDirectory, *more: Status) -> RowNumbers:
-    """The rows of a run that are, or may be, in the service, and those in `more` states.
-
-    Raises JournalError.
-    """
-    states = (Status.CREATED, Status.UNCERTAIN, *more)
-    with Journal.read(directory.journal) as journal:
-        return np.fromiter(journal.rows_in(*states), dtype=np.int64)
 
 
 def _describe(job: Job, source: Source, lists: Lists) -> Description:

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from importer.mapping.bound import BoundMapping
 from importer.mapping.facts import Facts
 from importer.mapping.load import LoadedMapping
-from importer.model import Batch, Checked, Checkup, ColumnFill, Phones
+from importer.model import ORIGIN_COLUMN, Batch, Checked, Checkup, ColumnFill, Phones
 from importer.pipeline.edits import LEFT_OUT, NO_EDITS, Overlay, refuse_unknown_rows
 from importer.pipeline.examine import (
     Examination,
@@ -96,9 +96,10 @@ class Recheck:
     """A list, opened once, with its mapping; a context manager, which closes the copy.
 
     Of `options` are used: `copy`, which is removed by whoever made its folder, `seen`, `remarks`,
-    and `stop` and `listener` for the opening. Call-backs before the time of opening get a warning.
-    The list is not compared with a project, which the plan does. Raises SourceError, MappingError,
-    and RunInterruptedError where the opening is stopped.
+    `past`, and `stop` and `listener` for the opening. What is found depends on past runs if it
+    `looks_back`. Call-backs before the time of opening get a warning. The list is not compared with
+    a project, which the plan does. Raises SourceError, MappingError, and RunInterruptedError where
+    the opening is stopped.
 
     Memory: some hundred bytes a row, most of them for its phones and key.
     """
@@ -116,7 +117,11 @@ class Recheck:
             self._examination = Examination(source.info, mapping, replace(options, now=self._now))
             self._bound_without_facts = self._examination.bound
             self._examination.read(source)
+        self._examination.see_sent_before()
         self.info = source.info
+        self.looks_back = (
+            mapping.spec.rows.within is not None or ORIGIN_COLUMN in source.info.headers
+        )
         self._snapshot = Snapshot.open(options.copy)
         # Two threads must not read from one open file at a time: a page may ask for rows meanwhile.
         self._reading = Snapshot.open(options.copy)
@@ -281,7 +286,9 @@ class Recheck:
             fill[label] = counter.columns()[0]
         watched = {program.target for program, _ in programs}
         kept = {t: counts for t, counts in before.facts.targets.items() if t not in watched}
-        facts = Facts({**kept, **fact_counter.facts().targets})
+        learned = self._examination.origin_facts.plus(fact_counter.facts())
+        news = {target: learned.targets[target] for target in watched & learned.targets.keys()}
+        facts = replace(learned, targets={**kept, **news})
         bound, checked = self._bound_without_facts.with_facts(facts), before.checked
         if bound.findings == before.bound.findings:
             # The cells are read as before: the old programs have memos of what they have read.
@@ -338,6 +345,7 @@ class Recheck:
             problems += len(checked.problems) + len(checked.filtered)
             remembered.append(checked if problems <= MOST_REMEMBERED else None)
             left = without_rows(checked, state.edits.left_out, LEFT_OUT)
+            left = self._examination.without_sent(left)
             decisions |= {decision.row: decision for decision in surveyor.add(left)}
         survey = surveyor.finish(state.fill)
         unused, phones = self._bound_without_facts.unused_columns, state.bound.phones

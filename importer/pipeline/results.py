@@ -27,6 +27,7 @@ from importer.model import (
     NOTE_COLUMNS,
     NUMBERID_COLUMN,
     NUMBERS_COLUMN,
+    ORIGIN_COLUMN,
     Batch,
     Outcome,
     Status,
@@ -61,21 +62,20 @@ def write_results(
     headers: Sequence[str],
     batches: Iterable[Batch],
     outcomes: Iterable[Outcome],
-    summary: Summary | None = None,
+    summary: Summary,
     noting: Collection[str] = (),
 ) -> None:
     """Write all result files into a directory that exists, over those that are there.
 
-    `outcomes` are in row order like the rows of `batches`; rows without one are pending. Without
-    a `summary`, summary.json stays as it is. What is to be noted beside NOTE_COLUMNS is `noting`:
-    NUMBERS_COLUMN, for sources that have numbers with a fraction, in the lists of failed and of
-    uncertain rows; EDITED_COLUMN, for those that were mended by hand, in all lists of rows.
-    Raises OutputError if the files cannot be written, and JournalError if an outcome's row is not
-    in the source: nothing is replaced then.
+    `outcomes` are in row order like the rows of `batches`; rows without one are pending. What is to
+    be noted beside NOTE_COLUMNS is `noting`: NUMBERS_COLUMN, for sources that have numbers with a
+    fraction, in the lists of failed and of uncertain rows; EDITED_COLUMN, for those that were
+    mended by hand, in all lists of rows. Raises OutputError if the files cannot be written, and
+    JournalError if an outcome's row is not in the source: nothing is replaced then.
     """
     with_numbers, with_edits = NUMBERS_COLUMN in noting, EDITED_COLUMN in noting
     kept = source_columns(headers)
-    notes = (*NOTE_COLUMNS, NUMBERS_COLUMN) if with_numbers else NOTE_COLUMNS
+    notes = (*NOTE_COLUMNS, ORIGIN_COLUMN, *((NUMBERS_COLUMN,) if with_numbers else ()))
     edited = (EDITED_COLUMN,) if with_edits else ()
     original = [headers[i] for i in kept]
     columns = [*original, *notes]
@@ -96,8 +96,10 @@ def write_results(
             edits = batch.edit_notes(headers) if with_edits else None
             _write_created(created, batch, found, kept, edits)
             numbers = batch.number_notes(headers) if with_numbers else None
-            for at, outcome, cells in _noted(batch, found, kept):
-                said = _notes(outcome)
+            noted = _noted(batch, found, kept)
+            origins = batch.origin_notes(headers, summary.run_id) if noted else []
+            for at, outcome, cells in noted:
+                said = [*_notes(outcome), origins[at]]
                 line = [*cells, *map(harmless, said)]
                 if numbers is not None:
                     said.append(numbers.get(at, ""))
@@ -109,9 +111,8 @@ def write_results(
                     failures.write(csv_line([*line, *map(harmless, mended)]))
                     workbook.add([*cells, *said, *mended])
         workbook.save()
-        if summary is not None:
-            place = files.enter_context(replacing(directory / SUMMARY))
-            place.write_bytes(summary_json(summary))
+        place = files.enter_context(replacing(directory / SUMMARY))
+        place.write_bytes(summary_json(summary))
 
 
 def summary_json(summary: Summary) -> bytes:
@@ -142,7 +143,7 @@ def summary_json(summary: Summary) -> bytes:
 
 def source_columns(headers: Sequence[str]) -> list[int]:
     """The columns of a list without those that a list of failures of ours has besides."""
-    ours = (*NOTE_COLUMNS, NUMBERS_COLUMN, NUMBERID_COLUMN, EDITED_COLUMN)
+    ours = (*NOTE_COLUMNS, ORIGIN_COLUMN, NUMBERS_COLUMN, NUMBERID_COLUMN, EDITED_COLUMN)
     return [i for i, header in enumerate(headers) if header not in ours]
 
 
@@ -196,13 +197,12 @@ def _write_created(
 
 def _noted(
     batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
-) -> Iterator[tuple[int, Outcome, list[str]]]:
+) -> list[tuple[int, Outcome, list[str]]]:
     """The outcomes that people look at, with their places and the rows' original cells."""
     noted = (Status.REJECTED, Status.INVALID, Status.UNCERTAIN)
     places = [i for i, outcome in enumerate(found) if outcome.status in noted]
-    if places:
-        outcomes = (found[i] for i in places)
-        yield from zip(places, outcomes, batch.cells(places, kept), strict=True)
+    outcomes = [found[i] for i in places]
+    return list(zip(places, outcomes, batch.cells(places, kept), strict=True)) if places else []
 
 
 def _notes(outcome: Outcome) -> list[str]:
@@ -318,4 +318,4 @@ class _Workbook:
         return [*cells[: self._kept], *cells[-self._notes :]]
 
 
-_NOTE_WIDTHS = {"_row": 8, "_status": 11, "_code": 20, "_message": 60, "_hint": 60}
+_NOTE_WIDTHS = {"_row": 8, "_status": 11, "_code": 20, "_message": 60, "_hint": 60, "_origin": 9}

@@ -135,6 +135,10 @@ def _refuse_contents(path: Path, found: Sequence[Path]) -> None:
         )
 
 
+RUN_ID = re.compile(r"[\w.-]{1,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+"""What the names of runs look like; :func:`new_run_id` makes them."""
+
+
 def new_run_id(source: str, now: datetime | None = None) -> str:
     """A name for a run: the file's stem, the time in UTC, and six random hex digits."""
     stem = re.sub(r"[^\w.-]+", "_", Path(source).stem).strip("._")[:60] or "run"

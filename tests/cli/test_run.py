@@ -122,7 +122,7 @@ def test_failures_keep_their_cells_and_can_be_mended_and_run_again(
     [failure] = rows_of(tmp_path / "first" / "failures.csv")
     assert list(failure) == [
         *("Name", "City", "Phone", "Extra"),
-        *("_row", "_status", "_code", "_message", "_hint"),
+        *("_row", "_status", "_code", "_message", "_hint", "_origin"),
     ]
     assert (failure["Name"], failure["Phone"], failure["_row"]) == ("Cili", "12", "4")
     sheet = openpyxl.load_workbook(tmp_path / "first" / "failures.xlsx").active
