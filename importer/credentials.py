@@ -83,7 +83,7 @@ def credentials(
             "without an account, there is run --sandbox.",
         )
     key = _key_from_file(api_key_file, warn) if api_key_file is not None else None
-    key = key or variables.get(API_KEY_VARIABLE) or _key_from_keyring(customer)
+    key = key or variables.get(API_KEY_VARIABLE) or _key_from_keyring(customer, warn)
     if not key:
         raise UsageError(
             f"no API key for {customer}",
@@ -189,15 +189,18 @@ def _warn_of_readers(path: Path, warn: Warn) -> None:
         warn(f"Warning: others can read {path}: run chmod 600 {quoted(path)}")
 
 
-def _key_from_keyring(customer: str) -> str | None:
-    """The key that the system's keyring has, where the extra is installed."""
+def _key_from_keyring(customer: str, warn: Warn) -> str | None:
+    """The key that the system's keyring has, where the extra is installed and there is one."""
     try:
         import keyring
-        from keyring.errors import KeyringError
+        from keyring.errors import KeyringError, NoKeyringError
     except ImportError:
         return None
     try:
         key: str | None = keyring.get_password(KEYRING_SERVICE, customer)
-    except KeyringError:
+    except NoKeyringError:
+        return None
+    except KeyringError as error:
+        warn(f"Warning: the system's keyring cannot be asked for the key: {error}")
         return None
     return key

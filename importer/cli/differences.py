@@ -23,10 +23,10 @@ _BEFORE = 12
 """Characters of what two long texts have in common that are shown before they differ."""
 
 
-def first_rows(result: RunResult) -> str:
-    """What the rows that a run has sent first have shown, where it stopped there; lines of text.
+def canary_differences(result: RunResult) -> str:
+    """The differences of a canary at which a run stopped, as lines of text; else an empty text.
 
-    That all is well was told when it was seen, before the rest was sent.
+    A canary without any was told of before the rest was sent.
     """
     if result.canary is None or not result.canary.faults:
         return ""

@@ -388,9 +388,9 @@ class _EventTeller:
                     say("Going on.", err=True)
                 self._untold, self._told = 0.0, False
             case CanaryBegins(rows, pending):
-                say(_first_rows(rows, pending), err=True)
+                say(_canary_begins(rows, pending), err=True)
             case CanaryEqual(records, equal, unverified):
-                say(_as_they_were(records, equal, unverified), err=True)
+                say(_canary_equal(records, equal, unverified), err=True)
             case StrayAnswer(reason):
                 say(
                     f"Warning: {reason}. Rows that such an answer may have been taken for are "
@@ -399,8 +399,8 @@ class _EventTeller:
                 )
 
 
-def _first_rows(rows: int, pending: int) -> str:
-    """What happens to the canary, before its first request."""
+def _canary_begins(rows: int, pending: int) -> str:
+    """The line before the first request of a canary, or before it is read back."""
     if not pending:
         return f"Reading back {count(rows, 'row')}, sent before all others …"
     how = f"{pending:,} of {count(rows, 'row')}" if pending < rows else count(rows, "row")
@@ -410,8 +410,8 @@ def _first_rows(rows: int, pending: int) -> str:
     )
 
 
-def _as_they_were(records: int, equal: int, unverified: int) -> str:
-    """That the canary is well, and how far that was seen."""
+def _canary_equal(records: int, equal: int, unverified: int) -> str:
+    """The line that says that a canary is as it was sent, and how much of it was compared."""
     seen = f"{count(records, 'record')} read back, as sent: {count(equal, 'part')} equal"
     more = ", which the service does not give back" if unverified else ""
     return f"{seen}, {unverified:,} unverified{more} (canary.json has each)."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.differences import differences, first_rows
+from importer.cli.differences import canary_differences, differences
 from importer.cli.options import (
     FILE,
     SENDING,
@@ -110,7 +110,7 @@ def apply(plan_dir: Path, plan_id: str | None, max_age: float, **options: Any) -
     """
     from importer.library import Approval
 
-    return _applied("apply", plan_dir, Approval(plan_id, max_age), options)
+    return _apply("apply", plan_dir, Approval(plan_id, max_age), options)
 
 
 @click.command(
@@ -126,10 +126,10 @@ def resume(run_dir: Path, **options: Any) -> int:
     """Send the pending rows of a run, and no others: apply, under its old name."""
     from importer.library import Approval
 
-    return _applied("resume", run_dir, Approval(), options)
+    return _apply("resume", run_dir, Approval(), options)
 
 
-def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str, Any]) -> int:
+def _apply(name: str, run_dir: Path, approval: Approval, options: Mapping[str, Any]) -> int:
     """Send what is pending in a folder, and tell what became of it; `name` is the command's."""
     from importer import library
     from importer.library import Approval
@@ -165,7 +165,7 @@ def _applied(name: str, run_dir: Path, approval: Approval, options: Mapping[str,
         if as_json():
             log_result(result, code)
         if not options["quiet"]:
-            say(first_rows(result) + describe_run(result, anew))
+            say(canary_differences(result) + describe_run(result, anew))
         return code
 
 
@@ -254,11 +254,11 @@ def reconcile(run_dir: Path, release: bool, **options: Any) -> int:
             settling=options["settling"],
         )
     if not options["quiet"]:
-        _tell_found(run_dir, findings, past.description.settings)
+        _tell_reconciled(run_dir, findings, past.description.settings)
     return 4 if set(findings.not_found) - set(findings.released) else 0
 
 
-def _tell_found(run_dir: Path, findings: Reconciliation, settings: Mapping[str, Any]) -> None:
+def _tell_reconciled(run_dir: Path, findings: Reconciliation, settings: Mapping[str, Any]) -> None:
     from importer.pipeline.recover import resume_command
 
     if not findings.looked and not findings.not_found:
@@ -400,13 +400,13 @@ def mark(run_dir: Path, rows: tuple[int, ...], quiet: bool, **options: Any) -> i
         found = marks_in(options["listed"])
     result = library.unmark(run_dir, rows) if way == "undo" else library.mark(run_dir, found)
     if not quiet:
-        say(_told(way, found))
+        say(_describe_marks(way, found))
         if result.summary.counts[Status.PENDING]:
             say(f"To send pending rows: {resume_command(run_dir)}")
     return 0
 
 
-def _told(way: str, found: Mapping[int, str | None]) -> str:
+def _describe_marks(way: str, found: Mapping[int, str | None]) -> str:
     """What was changed, a line for each state."""
     from importer.pipeline.recover import row_ranges
 
@@ -495,15 +495,15 @@ def history(run: str | None, **options: Any) -> int:
         if everywhere or run is not None:
             ledgers = opened.enter_context(open_all_ledgers(own))
         if run is not None:
-            return _show(run, ledgers, as_json=as_json)
+            return _show_run(run, ledgers, as_json=as_json)
         if not ledgers and not as_json:
-            return _none(runs_dir, everywhere=everywhere)
+            return _tell_empty(runs_dir, everywhere=everywhere)
         began = datetime.now(UTC) - options["since"]
         runs = _current([run for each in ledgers for run in each.runs(label=job, since=began)])
         files = [file for each in ledgers for file in each.files(job=job, since=began)]
         # A run that is refused has made the ledger, and is not entered.
         if not as_json and not any(each.runs(limit=1) or each.files() for each in ledgers):
-            return _none(runs_dir, everywhere=everywhere)
+            return _tell_empty(runs_dir, everywhere=everywhere)
     listed: list[_Listed] = [
         *((run.started_at, run, _run_cells(run, everywhere=everywhere)) for run in runs),
         *((file.at, file, _file_cells(file)) for file in files),
@@ -527,7 +527,7 @@ def _current(runs: list[LedgerEntry]) -> list[LedgerEntry]:
     return [Ledger.current(run) for run in newest_first(runs)]
 
 
-def _show(name: str, ledgers: Sequence[Ledger], *, as_json: bool) -> int:
+def _show_run(name: str, ledgers: Sequence[Ledger], *, as_json: bool) -> int:
     """Print everything about the runs of that name."""
     runs = _current([run for each in ledgers for run in each.named(Path(name).name)])
     if as_json:
@@ -539,7 +539,7 @@ def _show(name: str, ledgers: Sequence[Ledger], *, as_json: bool) -> int:
     return 0
 
 
-def _none(runs_dir: Path, *, everywhere: bool) -> int:
+def _tell_empty(runs_dir: Path, *, everywhere: bool) -> int:
     """Say why there is nothing to show: that nothing was sent yet is no mistake."""
     if everywhere:
         say("No run so far in any folder that you have used. Rehearsals are not entered.")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from importer.cli.check import CheckReport, check_files
-from importer.cli.differences import first_rows
+from importer.cli.differences import canary_differences
 from importer.cli.options import (
     again_option,
     all_problems_option,
@@ -144,7 +144,7 @@ def run(files: tuple[Path, ...], mapping_path: Path | None, **options: Any) -> i
             if as_json():
                 log_result(result, code)
             if not options["quiet"]:
-                say(first_rows(result) + describe_run(result))
+                say(canary_differences(result) + describe_run(result))
             return code
 
         code = each_file(files, run_one)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote
 
 import pytest
@@ -128,6 +129,34 @@ def test_a_key_given_for_its_file_is_not_repeated(
     missing = leads.parent / "no-such-key"
     assert cli("run", *given, missing) == 2
     assert str(missing) in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("raised", "told"), [("KeyringLocked", True), ("NoKeyringError", False)])
+def test_a_keyring_that_is_locked_is_told_and_one_that_is_not_there_is_none(
+    cli: Cli,
+    capfd: pytest.CaptureFixture[str],
+    mapping: Path,
+    leads: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: str,
+    told: bool,
+) -> None:
+    errors, keyring = ModuleType("keyring.errors"), ModuleType("keyring")
+    error = type("KeyringError", (Exception,), {})
+    kinds = {name: type(name, (error,), {}) for name in ("KeyringLocked", "NoKeyringError")}
+    vars(errors).update(kinds, KeyringError=error)
+
+    def get_password(service: str, name: str) -> None:
+        raise kinds[raised](f"{service} of {name}: not now")
+
+    vars(keyring)["get_password"] = get_password
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    monkeypatch.delenv("VCC_API_KEY")
+    assert cli("run", leads, "-m", mapping, "--base-url", "http://127.0.0.1:9/v2") == 2
+    error_text = capfd.readouterr().err
+    assert "no API key for sandbox" in error_text
+    assert ("keyring cannot be asked for the key: vcc-importer" in error_text) is told
 
 
 def test_what_a_service_repeats_of_the_key_is_neither_shown_nor_kept(
