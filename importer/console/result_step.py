@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -698,15 +699,17 @@ def _looked(found: Reconciliation, shown: Shown) -> Told:
     created = [
         f"row {shown.names(one.row)}: created, as record {one.numberids[0]}" for one in found.found
     ]
-    looked = f"{count(found.looked, 'record')} of the service"
+    looked = f"{count(found.looked, 'id')} of the service asked for"
     if found.looked:
-        looked += f" looked at, {found.first} to {found.last}"
+        looked += f", {found.first} to {found.last}"
     said = f"it was stopped: {looked}" if found.stopped else looked
     hint, actions = _next(found, shown) if left else ("", ())
+    settles = found.complete and found.doubt is None and not found.stopped
+    wait = math.ceil(found.settles_in) if left and settles else 0
     if shown.draft is not None and found.released:
         actions = (Action("Go on with the sending", f"/drafts/{shown.draft.id}/send"),)
     tone = "doubtful" if left else "good"
-    return Told(said, hint, (*lines, *created[:MOST_NAMED]), actions, tone)
+    return Told(said, hint, (*lines, *created[:MOST_NAMED]), actions, tone, wait)
 
 
 def _named(rows: Sequence[int], shown: Shown) -> str:
@@ -728,7 +731,7 @@ def _next(found: Reconciliation, shown: Shown) -> tuple[str, tuple[Action, ...]]
     if not found.complete:
         return "Not all records could be looked at: look for the rows in the call centre.", ()
     if found.settles_in:
-        hint = f"A late request may still arrive. Look again in {found.settles_in:.0f} seconds."
+        hint = "A late request may still arrive: then they can be looked for, and sent, again."
         return hint, (again,)
     release = shown.look("Look once more, and let them be sent again", release=True)
     return "They are surely not there: they can be sent again now.", (release,)

@@ -162,11 +162,19 @@ def gates(access: Access, uploads: frozenset[str]) -> Middleware:
         if route in {OPEN_ROUTE, LINK_ROUTE, STATIC_ROUTE}:
             return await handler(request)
         if access.session(request) is None:
+            # The cookie of a console that has ended: the browser keeps it until it is closed.
+            had = access.cookie in request.cookies
             raise RefusedError(
                 403,
-                "this browser has not opened the console's link",
-                "Run vcc-import console again, or ask whoever started it: that gives a new link to"
-                " the console that runs. A link is good for one browser, until that is closed.",
+                "the console was started anew since this page was opened"
+                if had
+                else "this browser has not opened the console's link",
+                "Open the link that it printed when it was started, if it opened no page by itself."
+                " Where the link is spent, run vcc-import console once more: that gives a new one."
+                if had
+                else "Run vcc-import console again, or ask whoever started it: that gives a new"
+                " link to the console that runs. A link is good for one browser, until that is"
+                " closed.",
             )
         if request.method not in _READS:
             _check_origin(request, access)

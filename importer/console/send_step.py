@@ -22,7 +22,7 @@ from importer.console.telling import Action, Teller, Told
 from importer.console.under_way import FIRST_ROWS, UNDER_WAY, Looking, Order, Sending, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import PastRun, PlanFile
-from importer.model import CanaryState
+from importer.model import CanaryState, Status
 
 MOST_SHOWN = 20
 """Records that are shown side by side."""
@@ -66,6 +66,14 @@ class Standing:
     def canary(self) -> CanaryState | None:
         """How far the rows are that are sent first; None where there are none."""
         return self.past.canary.state if self.past.canary is not None else None
+
+    @property
+    def only_first(self) -> bool:
+        """Whether nothing but the rows that are sent first was sent of it."""
+        canary = self.past.canary
+        counts = self.past.counts
+        sent = counts[Status.CREATED] + counts[Status.REJECTED] + counts[Status.UNCERTAIN]
+        return canary is not None and sent <= len(canary.chosen)
 
     @property
     def finished(self) -> bool:

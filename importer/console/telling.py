@@ -233,13 +233,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a page says of trouble; `lines` are the details, `tone` how bad it is."""
+    """What a page says of trouble; `lines` are the details, `tone` how bad it is.
+
+    `wait` is in how many seconds the first of the `actions` is worth it; 0 where that is now.
+    """
 
     message: str
     hint: str = ""
     lines: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
     tone: str = "bad"
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)

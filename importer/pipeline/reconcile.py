@@ -142,7 +142,8 @@ def reconcile(
             result = replace(result, released=absent)
     report(path)
     if refusal is not None:
-        raise UsageError(f"{len(absent)} rows are not released: {refusal}")
+        rows = "1 row stays" if len(absent) == 1 else f"{len(absent):,} rows stay"
+        raise UsageError(f"{rows} uncertain, and cannot be sent again: {refusal}")
     return result
 
 

@@ -415,8 +415,14 @@ def look(browser: Browser, run: library.RunResult, **form: str) -> Page:
 
 
 def test_uncertain_rows_are_found_in_the_service(
-    run: library.RunResult, browser: Browser, service: LiveSandbox
+    run: library.RunResult, browser: Browser, service: LiveSandbox, state_dir: Path
 ) -> None:
+    draft_id = browser.draft_id("again.csv", b"Name\nA\n")
+    Drafts(state_dir / "console" / "drafts").change(
+        draft_id, plan_dir=run.directory.path, run_dir=run.directory.path
+    )
+    page = browser.get(f"/drafts/{draft_id}/send")
+    assert "All was sent, but of 2 rows it is not known whether they arrived." in page.words
     page = browser.get(address_of(run))
     assert "Rows that may have arrived (2)" in page.words
     page = look(browser, run)
@@ -438,7 +444,7 @@ def test_rows_are_not_sent_again_where_looking_for_them_proves_nothing(
     assert "not found: 2 rows" in answer.words
     assert "Not found means nothing here" in answer.words
     release = look(browser, run, release="yes")
-    assert "2 rows are not released" in release.words
+    assert "2 rows stay uncertain, and cannot be sent again" in release.words
     assert "Look for them again" in release.words
     for page in (answer, release):
         assert "vcc-import" not in page.words

@@ -150,6 +150,17 @@ def test_an_old_link_opens_nothing() -> None:
     assert access.enter(third) is None
 
 
+def test_a_browser_of_the_console_before_is_told_that_there_is_a_new_link(
+    console: LiveConsole,
+) -> None:
+    before = Browser(console, {f"vcc_console_{console.port}": "of-the-one-before"})
+    page = before.get("/")
+    assert page.status == 403
+    assert "The console was started anew since this page was opened." in page.words
+    assert "Open the link that it printed" in page.words
+    assert "has not opened" not in page.words
+
+
 def test_sessions_of_one_console_are_none_of_the_next(browser: Browser) -> None:
     known = dict(browser.cookies)
     with pytest.MonkeyPatch.context() as patch:

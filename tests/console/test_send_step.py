@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,16 @@ def test_the_first_rows_are_shown_side_by_side_then_the_rest_is_sent(
         draft = drafts.open(draft_id)
         assert draft.run_dir == draft.plan_dir
         assert "Send the rest 7 rows" in page.words
+        # The rest is begun, and cut off: the page is not that of the first rows any more.
+        assert draft.run_dir is not None
+        past = library.past_run(draft.run_dir)
+        target = Target(service.base_url, PROJECT, "acme", Secret(KEY))
+        settings = replace(past.settings_but({}), limit=2)
+        library.apply(draft.run_dir, target=target, settings=settings)
+        page = browser.get(address)
+        assert "5 rows are not sent yet. It was stopped or cut off." in page.words
+        assert "in the service as they were sent" not in page.words
+        assert "Go on 5 rows" in page.words
         assert KEY not in browser.get(address.replace("/send", "/plan")).text
         page = sent(browser, address, "all")
         assert "All is sent" in page.words

@@ -44,7 +44,7 @@ function say(words) {
 
 // htmx exchanges what it can; where the console does not answer at all, the page says so.
 document.addEventListener("htmx:sendError", () => {
-  say("The console does not answer. Does it still run? Start vcc-import console again, then load this page.");
+  say("The console does not answer. Does it still run? If not, start vcc-import console again: it opens a new page, or prints a link to it.");
 });
 document.addEventListener("htmx:beforeRequest", () => {
   document.getElementById("notice").replaceChildren();

@@ -2,6 +2,7 @@
 // the page is exchanged when it has ended. Without this, loading the page again does the same.
 
 let source = null;
+const AGAIN = 3000; // milliseconds until a console that was ended is asked again
 
 const STAGES = { reading: "Reading the list", checking: "Checking the rows", sending: "Sending" };
 const PHASES = {
@@ -82,10 +83,29 @@ function watch() {
     exchange();
   });
   source.addEventListener("error", () => {
-    // The browser tries again by itself, unless it was refused: then the console is another one.
     show("trouble", "The console does not answer. If it was ended, start it again: what was sent is known, and it can go on.");
+    // The browser tries again by itself, unless it was refused: then the console is another one, and
+    // this page is shown again once the new link was opened in this browser.
+    if (source.readyState === EventSource.CLOSED) whenItAnswers();
   });
 }
+
+function whenItAnswers() {
+  setTimeout(async () => {
+    const answer = await fetch(location.href, { method: "HEAD" }).catch(() => null);
+    if (answer?.ok) location.reload();
+    else whenItAnswers();
+  }, AGAIN);
+}
+
+// Seconds that are to pass are counted down; then it is said that they have.
+setInterval(() => {
+  for (const place of document.querySelectorAll("[data-wait]")) {
+    place.dataset.wait -= 1;
+    if (place.dataset.wait > 0) place.textContent = number.format(place.dataset.wait);
+    else place.parentElement.textContent = "The time has passed: now.";
+  }
+}, 1000);
 
 // A button that is disabled while its form is sent loses the focus: the part that comes takes it.
 let ordered = false;
