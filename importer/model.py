@@ -70,6 +70,28 @@ hyphens, and Ctrl-Z, which old programs put at the end of a text file."""
 BLANKS = "".join(map(chr, _SPACES)) + INVISIBLE
 """White space of every kind, and `INVISIBLE`: what trimming takes off both ends."""
 
+PLACEHOLDERS = frozenset(
+    {
+        *(
+            "NULL",
+            "null",
+            "(null)",
+            "(NULL)",
+            "<null>",
+            "<NULL>",
+            "[NULL]",
+            "\\N",
+            "nil",
+            "undefined",
+        ),
+        *("NaN", "nan", "NaT", "<NA>", "N/A", "n/a", "N.A.", "n.a.", "None", "(None)", "(none)"),
+        *("(No value)", "(no value)", "(blank)", "(empty)", "(leer)", "(üres)", "k.A.", "k. A."),
+        *("-", "--", "---", "–", "—", "0000-00-00", "0000-00-00 00:00:00"),
+        *("00.00.0000", "0/0/00", "00/00/0000"),
+    }
+)
+"""Texts that databases, programs and people write for a blank cell."""
+
 _TEXT_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*)"', re.DOTALL)
 _NUMBER_FORMULA = re.compile(r"='?([+-]?[0-9][0-9.,]*)'?")
 _TEXT_MARK = re.compile(r"'([+=@-][^']*|[0-9][0-9 ./:()-]{2,})", re.DOTALL)

@@ -192,7 +192,7 @@ NOT_IN_THE_SAMPLE = {
         "quoted_lines",
         "one_column",
     ),
-    *("encoded_twice", "lost_letter", "no_header", "no_phone_mapped"),
+    *("encoded_twice", "lost_letter", "no_header", "no_phone_mapped", "placeholder"),
     # of workbooks that the sample is not
     *("merged_cell", "merged_rows", "no_date", "damaged_workbook"),
     # of mappings that look back at past runs

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -30,7 +30,7 @@ from importer.mapping.program import Headers
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import compile_value
 from importer.mapping.writing import UNSURE, flow
-from importer.model import Batch, Severity
+from importer.model import PLACEHOLDERS, Batch, Severity
 
 MOST_COLUMNS = 1000
 """Columns that are looked at: nobody reads a mapping of more."""
@@ -65,8 +65,8 @@ PERSONAL = frozenset(
 class SampledColumn:
     """One column: of `rows` rows `filled` hold something, `errors` of these a spreadsheet error.
 
-    `texts` counts the distinct texts of the sample, without errors and blanks. `fault` says why a
-    mapping cannot name the column.
+    `texts` counts the distinct texts of the sample, without errors, blanks, and `placeholders`,
+    which programs write for a blank. `fault` says why a mapping cannot name the column.
     """
 
     index: int
@@ -76,11 +76,24 @@ class SampledColumn:
     errors: int
     texts: Mapping[str, int]
     fault: str | None = None
+    placeholders: tuple[str, ...] = ()
 
     @property
     def constant(self) -> bool:
         """Whether every row holds the same text."""
-        return len(self.texts) == 1 and self.filled == self.rows > 1 and not self.errors
+        odd = self.errors or self.placeholders
+        return len(self.texts) == 1 and self.filled == self.rows > 1 and not odd
+
+    def rule(self) -> dict[str, Any]:
+        """The rule for the column, in which placeholders are blank."""
+        blank = {"map": dict.fromkeys(self.placeholders, "")} if self.placeholders else {}
+        return {"column": self.header, **blank}
+
+    def without(self, placeholders: Collection[str]) -> SampledColumn:
+        """The column with more placeholders, as only columns of its kind have them."""
+        found = tuple(text for text in self.texts if text in placeholders)
+        texts = {text: count for text, count in self.texts.items() if text not in found}
+        return replace(self, texts=texts, placeholders=(*self.placeholders, *found))
 
 
 ReadColumn = tuple[SampledColumn, Meaning]
@@ -149,7 +162,7 @@ class Sampler:
                 int(self._errors[i]),
                 texts,
                 faults[i],
-            )
+            ).without(PLACEHOLDERS)
             for i, texts in enumerate(self._texts)
         )
         return Sample(columns, self._headers, self._rows, self._pairs)
@@ -260,10 +273,17 @@ class Guess:
     alternatives: tuple[Mapping[str, Any], ...] = ()
     """Options of which a person has to choose: each reads ambiguous texts in its own way."""
 
-    def rule(self, header: str) -> dict[str, Any]:
+    def rule(self, column: SampledColumn) -> dict[str, Any]:
         """The rule for a column."""
         type_ = {"type": self.type} if self.type else {}
-        return {"column": header, **type_, **self.options}
+        return {**column.rule(), **type_, **self.options}
+
+
+def placeholder_remark(column: SampledColumn) -> tuple[str, ...]:
+    """A remark on what is read as blank in a column, where anything is."""
+    if not column.placeholders:
+        return ()
+    return (f"{UNSURE}{' and '.join(map(quoted, column.placeholders))}: taken for a blank cell",)
 
 
 @dataclass(frozen=True, slots=True)

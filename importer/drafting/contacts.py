@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from importer.drafting.columns import (
     fit,
     is_codes,
     phone_marks,
+    placeholder_remark,
 )
 from importer.drafting.headers import Meaning, Role, meaning_of
 from importer.drafting.yaml import DraftLine, quoted, rule_text
@@ -27,6 +29,15 @@ _SURE = 0.9
 """The share of texts that must be phones under any other header."""
 _RARELY = 0.05
 """The share of rows that may be exceptions."""
+_NONE = frozenset(
+    {
+        *("none", "no", "unknown", "x", "nincs", "nincs telefon", "nem", "nem ismert"),
+        *("ismeretlen", "kein", "keine", "keines", "ohne", "unbekannt", "aucun", "ninguno"),
+        *("nessuno", "brak", "nema", "není", "nie má"),
+    }
+)
+"""What people write where there is no phone."""
+_ZEROS = re.compile(r"[0 ./-]*0[0 ./-]*")
 _FEWEST_DIGITS = 6
 
 
@@ -56,7 +67,8 @@ def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[Rea
     other header the texts have to be in international form, since any long number may be a phone.
     """
     found = []
-    for column, meaning in columns:
+    for read in columns:
+        column, meaning = read[0].without(_no_phones(read)), read[1]
         texts = list(column.texts)
         named = meaning.role in {Role.PHONE, Role.MOBILE} or (
             # "Vorwahl und Rufnummer"
@@ -77,6 +89,14 @@ def phone_columns(columns: Sequence[ReadColumn], region: str | None) -> list[Rea
             if abroad > _SURE * len(texts) and fit(texts, "phone", region).share >= _SURE:
                 found.append((column, meaning))
     return found
+
+
+def _no_phones(read: ReadColumn) -> list[str]:
+    """What people write into a column of phones where there is none: zeros, or "none"."""
+    column, meaning = read
+    if meaning.role not in {Role.PHONE, Role.MOBILE}:
+        return []
+    return [t for t in column.texts if t.casefold() in _NONE or _ZEROS.fullmatch(t)]
 
 
 class _ContactNumbers:
@@ -158,7 +178,7 @@ def draft_contacts(
                 used |= {code.index for code in codes}
                 before = " and ".join(quoted(code.header) for code in codes)
                 remarks.append(f"{UNSURE}{before} stands before the phones, which need it")
-            used |= {c.index for c, _ in columns if parts.get("email") == {"column": c.header}}
+            used |= {c.index for c, _ in columns if parts.get("email") == c.rule()}
             written = ", ".join(f"{key}: {rule_text(rule)}" for key, rule in parts.items())
             if not codes:
                 remarks += _validity_remark([(column, meaning)], region)
@@ -184,10 +204,10 @@ def _filled_beside(
     ]
 
 
-def _lacks_plus(code: SampledColumn) -> bool:
+def _lacks_plus(column: SampledColumn) -> bool:
     """Whether a column has countries' codes with neither a plus nor zeros before them."""
-    is_country = meaning_of(code.header).role is Role.COUNTRY
-    return is_country and not any(text.lstrip("( ").startswith(("+", "0")) for text in code.texts)
+    is_country = meaning_of(column.header).role is Role.COUNTRY
+    return is_country and not any(text.lstrip("( ").startswith(("+", "0")) for text in column.texts)
 
 
 def _with_codes(codes: Sequence[SampledColumn], phone: SampledColumn) -> dict[str, str]:
@@ -218,14 +238,14 @@ def _name_and_email(n: int, columns: Sequence[ReadColumn], person: Person | None
     name = next((c for c, m in own if m.role is Role.NAME), None)
     wanted: list[_Part] = []
     if name is not None:
-        wanted.append(("name", {"column": name.header}, [name]))
+        wanted.append(("name", name.rule(), [name]))
     elif n == 1 and person is not None:
         wanted.append(("name", *person))
     unnumbered = [read for read in columns if n == 1 and read[1].number is None]
     emails = (c for c, m in (*own, *unnumbered) if m.role is Role.EMAIL)
     email = next(filter(_may_be_emails, emails), None)
     if email is not None:
-        wanted.append(("email", {"column": email.header}, [email]))
+        wanted.append(("email", email.rule(), [email]))
     return wanted
 
 
@@ -260,7 +280,8 @@ def _contact(
                 )
     if n > 1 and meaning.number is None:
         parts["title"] = {"value": column.header}
-    return {**parts, "phone": {"column": column.header}}, remarks
+    remarks += placeholder_remark(column)
+    return {**parts, "phone": column.rule()}, remarks
 
 
 def _each(

@@ -25,6 +25,7 @@ from importer.drafting.columns import (
     fit,
     guess_list,
     guess_type,
+    placeholder_remark,
 )
 from importer.drafting.contacts import DraftedContacts, Person, draft_contacts, phone_columns
 from importer.drafting.headers import Meaning, Role, field_name, meaning_of
@@ -271,7 +272,7 @@ def _premium(reads: Sequence[ReadColumn]) -> tuple[list[DraftLine], frozenset[in
             guess = _money_type(column, role)
             if guess is not None and not any(line.key == key for line in lines):
                 remarks = (*guess.remarks, f"{UNSURE}taken for {what} on the record")
-                lines.append(DraftLine(key, rule_text(guess.rule(column.header)), remarks))
+                lines.append(DraftLine(key, rule_text(guess.rule(column)), remarks))
                 used.add(column.index)
     return lines, frozenset(used)
 
@@ -292,7 +293,7 @@ def _call_backs(calls: Sequence[ReadColumn], project: Project | None) -> Iterato
     """Call-backs as comments only: they need a disposition and a user, which no sheet names."""
     known = [d for d in (project.dispositions or () if project else ()) if d.callback]
     for column, meaning in calls:
-        rule = {**guess_type(column, meaning, None).rule(column.header), "type": "datetime"}
+        rule = {**guess_type(column, meaning, None).rule(column), "type": "datetime"}
         yield ""
         yield from comment(
             f"{quoted(column.header)} holds call-back times in {column.filled:,} rows. To have "
@@ -401,12 +402,12 @@ def find_person(reads: Sequence[ReadColumn]) -> Person | None:
         column = whole[0][0]
         single = sum(len(text.split()) == 1 for text in column.texts)
         if len(parts) != 1 or single * 2 <= len(column.texts):
-            return {"column": column.header}, [column]
+            return column.rule(), [column]
         parts[Role.NAME] = column
     columns = sorted(parts.values(), key=lambda column: column.index)
     if len(columns) == 2:
         return {"columns": [column.header for column in columns]}, columns
-    return ({"column": columns[0].header}, columns) if columns else None
+    return (columns[0].rule(), columns) if columns else None
 
 
 def draft_form(
@@ -438,7 +439,8 @@ def draft_form(
     left: list[SampledColumn] = []
     for column, meaning in rest:
         guess = guess_list(column, meaning) or guess_type(column, meaning, language)
-        rule, remarks, role = guess.rule(column.header), guess.remarks, meaning.role
+        rule, remarks, role = guess.rule(column), guess.remarks, meaning.role
+        remarks += placeholder_remark(column)
         if project is not None:
             match = matches.get(column.index)
             if match is None:

@@ -183,6 +183,16 @@ class BoundMapping:
     def _typed_programs(self) -> tuple[TypedPrograms, ...]:
         return self.form, self.premium, self.disposition
 
+    def texts_known(self) -> dict[int, set[str]]:
+        """The columns that are sent as text, each with the texts that its rules mention."""
+        found: dict[int, set[str]] = {}
+        for program, type_ in self.programs:
+            if type_ == "text":
+                rule = program.rule
+                for label in program.columns:
+                    found.setdefault(label, set()).update(rule.map or (), rule.choices or ())
+        return found
+
     @property
     def takes_phones(self) -> bool:
         """Whether any rule gives a phone, be it a contact's or a field's of the form."""

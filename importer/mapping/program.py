@@ -169,6 +169,9 @@ class Program:
         faulty = cells.no_rows
         if self.value is not None:
             texts, faulty = self._convert(cells, texts, problems)
+            if rule.map is not None and "" in rule.map.values() and rule.default is None:
+                # A text that means a blank, such as NULL, is no data.
+                data = data & (not_blank(texts) | broken | faulty)
         if rule.default is not None:
             # Cells that are blank because of an error get no default.
             blank = ~(not_blank(texts) | broken | faulty)

@@ -71,6 +71,7 @@ from importer.survey.duplicates import FileKeys, FirstOccurrences, RepeatFinder,
 from importer.survey.surveyor import (
     Decision,
     FillCounter,
+    PlaceholderCounter,
     Surveyor,
     UncalledPhones,
     is_ready,
@@ -182,6 +183,7 @@ class Examination:
         self._seen = options.seen if options.seen is not None else Seen()
         self.surveyor = self.new_surveyor()
         self.fill = FillCounter(info.headers)
+        self._placeholders = PlaceholderCounter(info.headers, self.bound.texts_known())
         self._uncalled = None if self.bound.takes_phones else UncalledPhones(info.headers)
         self.facts = self.origin_facts = Facts()
         self._mapping = mapping
@@ -209,6 +211,7 @@ class Examination:
         return (
             *self.info.problems,
             *filter(None, not_taken),
+            *self._placeholders.warnings(),
             *self._list_remarks,
             *bound.remarks,
             *self.options.remarks,
@@ -225,6 +228,7 @@ class Examination:
             mended = edits.over(batch)
             fact_counter.add(edits.without_left_out(mended))
             self.fill.add(mended)
+            self._placeholders.add(mended)
             if self._uncalled is not None:
                 self._uncalled.add(mended)
             named += int(np.isin(edits.rows, batch.rows).sum()) if edits else 0

@@ -5,14 +5,15 @@ leaves out is not complained about, and an invalid row makes no other row a dupl
 
 Beside what becomes of each row, the Survey says how full the columns are (:class:`FillCounter`)
 and how many people the dialler will find (:class:`ReadinessCounter`), and what of the list the
-mapping does not take (:class:`UncalledPhones`, :func:`without_header`). Call-back dates that have
+mapping does not take (:class:`UncalledPhones`, :func:`without_header`) or takes for a text
+(:class:`PlaceholderCounter`). Call-back dates that have
 passed are warned of by :func:`past_callbacks`, before the rows are decided upon.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -25,6 +26,7 @@ import pyarrow.compute as pc
 
 from importer.model import (
     BLANKS,
+    PLACEHOLDERS,
     Batch,
     Checked,
     ColumnFill,
@@ -324,6 +326,47 @@ class UncalledPhones:
             "phones in the mapping: contacts: {1: {phone: …}}",
             severity=Severity.WARNING,
         )
+
+
+class PlaceholderCounter:
+    """Counts, by column, the texts that programs write for a blank (``NULL``).
+
+    `columns` are those that are sent as text, each with the texts that its rules know.
+    """
+
+    def __init__(self, headers: Sequence[str], columns: Mapping[int, Collection[str]]) -> None:
+        self._headers = tuple(headers)
+        self._watched = {
+            label: pa.array(sorted(PLACEHOLDERS.difference(known)), pa.large_string())
+            for label, known in columns.items()
+        }
+        self._found: dict[int, Counter[str]] = {label: Counter() for label in columns}
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch, which has all columns of the sheet."""
+        for label, texts in self._watched.items():
+            column = pc.utf8_trim(batch.columns[label], BLANKS)
+            found = column.filter(pc.is_in(column, texts))
+            self._found[label].update(found.to_pylist())
+
+    def warnings(self) -> Iterator[Problem]:
+        """A warning for each column that has any."""
+        for label, found in self._found.items():
+            if not found:
+                continue
+            texts = [text for text, _ in found.most_common(EXAMPLES)]
+            shown = ", ".join(f'"{text}"' for text in texts)
+            number = f"{found.total():,} {'cell holds' if found.total() == 1 else 'cells hold'}"
+            blank = ", ".join(f'"{text}": ""' for text in texts)
+            yield Problem(
+                None,
+                self._headers[label],
+                None,
+                "placeholder",
+                f"{number} {shown}, which programs write for a blank; sent as text",
+                hint=f"If that means a blank cell, say so in the mapping: map: {{{blank}}}",
+                severity=Severity.WARNING,
+            )
 
 
 def without_header(fill: Sequence[ColumnFill]) -> Problem | None:

@@ -184,7 +184,7 @@ def test_no_row_with_a_phone_is_lost_for_want_of_another(tmp_path: Path) -> None
 
 
 def test_texts_that_fit_no_type_are_counted_by_their_cells() -> None:
-    rows = [[f"P{n}", "none" if n % 2 else f"+36 30 123 45{n:02}"] for n in range(20)]
+    rows = [[f"P{n}", "by post" if n % 2 else f"+36 30 123 45{n:02}"] for n in range(20)]
     told = "10 of 11 different values are valid phones; the others stand in 10 of 20 cells"
     assert told in " ".join(drafted(["Name", "Phone"], rows).replace("#", "").split())
 
@@ -489,3 +489,22 @@ def test_who_may_not_be_called_is_understood_in_more_languages(
     [skip] = spec.rows.skip_when
     assert yes.casefold() in skip.in_
     assert no.casefold() not in skip.in_
+
+
+def test_what_programs_write_for_a_blank_is_drafted_as_blank(tmp_path: Path) -> None:
+    rows = [
+        ["Ann", "+36301234567", "NULL", "Vác", "2024-05-17"],
+        ["Bob", "+36301234568", "nincs", "-", "0000-00-00"],
+        ["Cid", "+36301234569", "000000", "NULL", "2024-05-18"],
+        ["Dan", "+36301234570", "+36201234570", "Eger", "-"],
+    ]
+    headers = ["Name", "Phone", "Mobile", "City", "Date"]
+    spec = draft_of(tmp_path, headers, *rows)
+    assert rule(spec, "city")["map"] == {"-": "", "NULL": ""}
+    assert rule(spec, "date") == {
+        "column": ["Date"],
+        "type": "date",
+        "map": {"0000-00-00": "", "-": ""},
+    }
+    assert spec.contacts.numbered()[2].phone.map == {"NULL": "", "nincs": "", "000000": ""}
+    assert problems(headers, rows, tmp_path / "m.yaml") == []
