@@ -22,6 +22,7 @@ demo: $(VENV)/.demo
 	  echo; \
 	  echo "The exit code is 1, since some rows of the sample are wrong on purpose: the lines above"; \
 	  echo "say what to mend. Open failures.csv, or failures.xlsx, in the results folder."; \
+	  echo "Before you paste a command from above: source $(VENV)/bin/activate"; \
 	else exit $$code; fi
 
 test: lint types

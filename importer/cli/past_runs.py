@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 _MOST_SAMPLED = 10_000
 """Rows that are read back at most: the vendor asks not to synchronise by reading records."""
 
+_ROWS_TOLD = 20
+"""Rows of each kind that are told one by one."""
+
 run_argument = click.argument(
     "run_dir", type=click.Path(path_type=Path, file_okay=False), metavar="RUN_DIR"
 )
@@ -265,11 +268,20 @@ def _tell_reconciled(run_dir: Path, findings: Reconciliation, settings: Mapping[
         say("No row of this run is uncertain.")
         return
     say(f"Looked at {findings.looked:,} records, numberids {findings.first} to {findings.last}.")
-    for outcome in findings.found:
-        say(f"  row {outcome.row}: created, numberid {outcome.numberids[0]}")
-    for row in findings.not_found:
-        state = "pending now" if row in findings.released else "still uncertain"
-        say(f"  row {row}: not found, if ids grow ({state})")
+    released = set(findings.released)
+    waiting = [row for row in findings.not_found if row not in released]
+    _tell_rows(
+        "found: created",
+        [f"row {o.row}: created, numberid {o.numberids[0]}" for o in findings.found],
+    )
+    _tell_rows(
+        "not found, if ids grow: pending now",
+        [f"row {row}: not found, if ids grow (pending now)" for row in findings.released],
+    )
+    _tell_rows(
+        "not found, if ids grow: still uncertain",
+        [f"row {row}: not found, if ids grow (still uncertain)" for row in waiting],
+    )
     if findings.not_found and not findings.released:
         if findings.doubt is not None:
             say(f"Not found means nothing here: {findings.doubt}")
@@ -282,6 +294,16 @@ def _tell_reconciled(run_dir: Path, findings: Reconciliation, settings: Mapping[
             say(f"and then: {resume_command(run_dir)}")
     if findings.released:
         say(f"To send pending rows: {resume_command(run_dir)}")
+
+
+def _tell_rows(what: str, lines: Sequence[str]) -> None:
+    """Say of some rows what they came to, of the first ones by number; result files have all."""
+    for line in lines[:_ROWS_TOLD]:
+        say(f"  {line}")
+    if len(lines) > _ROWS_TOLD:
+        say(f"  … and {len(lines) - _ROWS_TOLD:,} more: results.csv has all")
+    if len(lines) > 1:
+        say(f"  {len(lines):,} rows {what}")
 
 
 @click.command(
