@@ -52,7 +52,7 @@ def test_a_damaged_wal_doubles_no_row_and_reconcile_saves_the_run(
         process = start(tmp_path, "run", str(leads), "-m", str(mapping), "--out", "out", *url)
         assert killed(process, sandbox, 200)
         process.communicate()
-        sent = sandbox.request_count()
+        sent = sandbox.settled_count()
         wal = run / "journal.sqlite3-wal"
         wal.write_bytes(damage(wal.read_bytes()))
 

@@ -7,6 +7,7 @@ import base64
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -148,6 +149,14 @@ class LiveSandbox:
     def request_count(self) -> int:
         """How many of :meth:`requests` there are."""
         return int(self._select("SELECT count(*) FROM request")[0][0])
+
+    def settled_count(self) -> int:
+        """How many requests there are, once those that a killed client had sent are stored."""
+        before, count = -1, self.request_count()
+        while count != before:
+            time.sleep(0.2)
+            before, count = count, self.request_count()
+        return count
 
     def values(self, project: int, field: str) -> dict[str, int]:
         """The values of a simple or multiple field: their names and valueids."""
