@@ -47,11 +47,21 @@ BAD_DATE = "#DATE!"
 """What stands in a cell that is formatted as a date, whose number is none in the calendar."""
 MERGED_AWAY = "#MERGED!"
 """What stands in a cell that a merge with others hides, where it is not known what it would be."""
+_ERRORS_IN_OTHER_LANGUAGES = (
+    "#NV #WERT! #BEZUG! #ZAHL! #HIÁNYZIK #ÉRTÉK! #HIV! #NÉV? #SZÁM! #ZÉRÓOSZTÓ! #NULLA! "
+    "#VALEUR! #NOM? #NOMBRE! #¡VALOR! #¡REF! #¿NOMBRE? #¡NUM! #¡DIV/0! #¡NULO! #N/D #VALORE! #RIF! "
+    "#NOME? #N/D! #ARG! #ADR! #NAZWA? #LICZBA! #DZIEL/0! #NENÍ_K_DISPOZICI #HODNOTA! #ODKAZ! "
+    "#NÁZEV? #ČÍSLO! #DĚLENÍ_NULOU!"
+)
+"""As Excel writes them into text files in German, Hungarian, French, Spanish, Italian, Polish and
+Czech; workbooks have them in English."""
+_TOO_NARROW = ("#" * count for count in range(3, 81))
+"""What a cell shows whose column is too narrow for its number: lists saved as shown have it."""
 ERROR_TEXTS = frozenset(
     f"{EMPTY_FORMULA} {BAD_DATE} {MERGED_AWAY} #NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #N/A "
     "#GETTING_DATA #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #BUSY! #UNKNOWN! #EXTERNAL! #PYTHON! "
-    "#TIMEOUT! #ERROR!".split()
-).union(f"Err:{number}" for number in range(501, 541))
+    f"#TIMEOUT! #ERROR! {_ERRORS_IN_OTHER_LANGUAGES}".split()
+).union((f"Err:{number}" for number in range(501, 541)), _TOO_NARROW)
 """What Excel, Google Sheets and LibreOffice show for a calculation that failed."""
 
 _SPACES = (

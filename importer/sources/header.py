@@ -6,7 +6,9 @@ quartile of the widths of the first rows (a few overlong ones do not count). The
 first row with words in more than half as many cells as the table is wide. A word has letters, no
 ``@``, and no more digits than letters. If no row is like that, the first one at least 0.6 times
 as wide as the table is taken, and a warning says so; so it does of one that holds a phone or an
-e-mail address. A file with one column thus has its header in
+e-mail address. Rows with labels and their values (``Date:``) are passed over, and so are titles of
+groups of columns, where the row below has a word for each column and phones or e-mail addresses
+stand below it. A file with one column thus has its header in
 its first row.
 
 A header merged over several rows stands in each of them: a header of two rows, where some cells
@@ -20,6 +22,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
@@ -120,9 +123,33 @@ def _find_row(rows: Sequence[Sequence[str]]) -> tuple[int, bool]:
     filled = sorted(width for width in widths if width)
     table = filled[-(-3 * (len(filled) - 1) // 4)]
     for index, row in enumerate(rows):
-        if sum(map(_is_word, row)) > _WORDY * table:
-            return index, True
+        if sum(map(_is_word, row)) > _WORDY * table and not _has_labels(row):
+            return _below_titles(rows, index), True
     return next(i for i, width in enumerate(widths) if width >= _WIDE * table), False
+
+
+def _has_labels(row: Sequence[str]) -> bool:
+    """Whether a row has a label and its value beside it, as forms have them: Date: 29.11.2026."""
+    return any(
+        label.rstrip(BLANKS).endswith(":") and not is_blank(value) and not value.endswith(":")
+        for label, value in pairwise(cell.rstrip(BLANKS) for cell in row)
+    )
+
+
+def _below_titles(rows: Sequence[Sequence[str]], index: int) -> int:
+    """The header, where the row that looks like one has the titles of groups of columns.
+
+    The row below it is the header if it has a word wherever that has one, and more besides, which
+    data below a header never have: there is more than words in them.
+    """
+    if index + 2 >= len(rows):
+        return index
+    upper, lower, data = rows[index : index + 3]
+    titles = {at for at, cell in enumerate(upper) if not is_blank(cell)}
+    words = {at for at, cell in enumerate(lower) if _is_word(cell)}
+    filled = {at for at, cell in enumerate(lower) if not is_blank(cell)}
+    is_data = any(at < len(data) and _DATA.fullmatch(data[at].strip(BLANKS)) for at in words)
+    return index + 1 if titles < words == filled and is_data else index
 
 
 def _is_word(cell: str) -> bool:
