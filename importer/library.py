@@ -50,7 +50,7 @@ from importer.operations.guarded import (
 from importer.operations.ledger import Ledger, LedgerEntry, newest_first, open_all_ledgers
 from importer.pipeline import recover as recovery
 from importer.pipeline import run as pipeline
-from importer.pipeline.apply import Job, RunResult
+from importer.pipeline.apply import Excepted, Job, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, BegunByEarlierVersion, PlanDiffers
 from importer.pipeline.edits import Edit, EditLog, EditRefused, Op, Overlay
 from importer.pipeline.examine import COPY, ExaminationOptions
@@ -230,14 +230,27 @@ class RunOptions(CheckOptions, total=False):
     guard: Guard
 
 
-class PlanOptions(RunOptions, total=False):
-    """What may go along with a plan.
+class ExceptedOptions(TypedDict, total=False):
+    """Which rows are left out, since another run of the list has them.
 
-    `mended` are those of the runs that it leaves out whose failed rows are imported as a list of
-    their own: they are left out, too.
+    Those that the `excepted` runs have created, or may have; of those `mended` among them the rows
+    that failed, too, which are imported as a list of their own.
     """
 
+    excepted: Iterable[File]
     mended: Iterable[File]
+
+
+class RestOptions(CheckOptions, ExceptedOptions, total=False):
+    """What may go along with a check of what other runs of the list have not sent."""
+
+
+class RecheckOptions(WatchOptions, ExceptedOptions, total=False):
+    """What may go along with the opening of a list that is to be checked again and again."""
+
+
+class PlanOptions(RunOptions, ExceptedOptions, total=False):
+    """What may go along with a plan."""
 
 
 class ApplyOptions(TypedDict, total=False):
@@ -369,7 +382,7 @@ def check(
     destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
-    **options: Unpack[CheckOptions],
+    **options: Unpack[RestOptions],
 ) -> Checkup:
     """Read, map and check a file or a frame as :func:`run` does, and send nothing.
 
@@ -392,6 +405,7 @@ def check(
         seen: Seen | None = None,
         log: Path | None = None,
         edits: File | None = None,
+        **others: Iterable[File],
     ) -> Checkup:
         how, seen = settings or RunSettings(), seen if seen is not None else Seen()
         gate = fetch_gate(loaded, target, how) if target is not None else None
@@ -402,7 +416,14 @@ def check(
             )
             look = replace(look, remarks=warnings, past=_past_runs(loaded, destination, how))
             how_read = reading or SourceOptions()
-            return pipeline.check(incoming, loaded, how_read, options=look, edits=_edits(edits))
+            return pipeline.check(
+                incoming,
+                loaded,
+                how_read,
+                options=look,
+                edits=_edits(edits),
+                excepted=_excepted(**others),
+            )
 
     if on_a_loop():
         return in_a_thread(work, **options)
@@ -417,18 +438,26 @@ def recheck(
     destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
-    **options: Unpack[WatchOptions],
+    **options: Unpack[RecheckOptions],
 ) -> Recheck:
     """Open a list to be checked again and again, as :func:`check` does, while its cells are mended.
 
-    A copy of its cells is written to `copy`, and stays. The options are about the opening. It
-    blocks; raises as :func:`check` does.
+    A copy of its cells is written to `copy`, and stays. `listener` and `stop` are about the
+    opening. It blocks; raises as :func:`check` does.
     """
     loaded, seen = _loaded(mapping), Seen()
     warnings = _look_back(seen, loaded, destination, settings or RunSettings())
     past = _past_runs(loaded, destination, settings or RunSettings())
-    look = ExaminationOptions(copy, seen=seen, remarks=warnings, past=past, **options)
-    return Recheck(_incoming(file), loaded, reading or SourceOptions(), look)
+    look = ExaminationOptions(
+        copy,
+        seen=seen,
+        remarks=warnings,
+        past=past,
+        stop=options.get("stop") or StopSwitch(),
+        listener=options.get("listener", lambda _: None),
+    )
+    excepted = _excepted(options.get("excepted", ()), options.get("mended", ()))
+    return Recheck(_incoming(file), loaded, reading or SourceOptions(), look, excepted)
 
 
 def run(
@@ -471,7 +500,6 @@ def plan(
     target: Target | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
-    excepted: Iterable[File] = (),
     **options: Unpack[PlanOptions],
 ) -> PlanResult:
     """Do all of :func:`run` up to the first request, and keep it in a folder for :func:`apply`.
@@ -487,8 +515,7 @@ def plan(
         target or target_for(loaded),
         reading or SourceOptions(),
         settings or RunSettings(),
-        tuple(map(Path, excepted)),
-        tuple(map(Path, options.pop("mended", ()))),
+        _excepted(options.pop("excepted", ()), options.pop("mended", ())),
         _edits(options.pop("edits", None)),
     )
 
@@ -707,7 +734,7 @@ async def check_async(
     destination: Destination | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
-    **options: Unpack[CheckOptions],
+    **options: Unpack[RestOptions],
 ) -> Checkup:
     """As :func:`check`, without blocking the running event loop; cancelling it ends the check.
 
@@ -755,7 +782,6 @@ async def plan_async(
     target: Target | None = None,
     reading: SourceOptions | None = None,
     settings: RunSettings | None = None,
-    excepted: Iterable[File] = (),
     **options: Unpack[PlanOptions],
 ) -> PlanResult:
     """As :func:`plan`, without blocking the running event loop; cancelling it ends the planning.
@@ -770,7 +796,6 @@ async def plan_async(
         target=target,
         reading=reading,
         settings=settings,
-        excepted=excepted,
         **options,
     )
     return await follow(running, listener)
@@ -854,6 +879,10 @@ def _run_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], Control]:
     """Divide the options of a run into its own and those that stop and watch it."""
     watch = {name: options[name] for name in ("stop", "listener", "log") if name in options}
     return {name: options[name] for name in options if name not in watch}, Control(**watch)
+
+
+def _excepted(excepted: Iterable[File] = (), mended: Iterable[File] = ()) -> Excepted:
+    return Excepted(tuple(map(Path, excepted)), tuple(map(Path, mended)))
 
 
 def _incoming(file: Incoming) -> Path | Frame:

@@ -36,8 +36,9 @@ from typing import Any, BinaryIO, Self
 from aiohttp import web
 
 from importer import library
-from importer.errors import OutputError, UsageError
+from importer.errors import ImporterError, OutputError, UsageError
 from importer.files import make_private_folder, sync_folder, write_private
+from importer.model import Status
 from importer.settings import SourceOptions
 
 MAPPING = "mapping.yaml"
@@ -120,6 +121,13 @@ class Draft:
         sent = ("result",) if self.run_dir is not None else ()
         return ("file", "columns", *mapped, *planned, *sent)
 
+    def sent_before(self) -> str:
+        """How many rows the runs that are left out have sent, or may have; blocks.
+
+        A text, by which it shows that it has changed: such rows are settled later.
+        """
+        return " ".join(str(_sent(run_dir)) for run_dir in self.excepted)
+
     def changed_at(self) -> datetime:
         """When anything of it was last chosen, mapped or mended; blocks."""
         times = [self.created_at]
@@ -183,6 +191,14 @@ class Draft:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise _no_draft()
+
+
+def _sent(run_dir: Path) -> int | None:
+    try:
+        counts = library.past_run(run_dir).counts
+    except ImporterError:
+        return None
+    return counts[Status.CREATED] + counts[Status.UNCERTAIN]
 
 
 def _reading(about: dict[str, Any]) -> SourceOptions:
@@ -250,6 +266,11 @@ class Drafts:
     def continued(self, run_dir: Path) -> Continued:
         """The drafts in which a run is gone on with."""
         return Continued.among(self.all(), run_dir)
+
+    def mended_apart(self, draft: Draft) -> list[Path]:
+        """Of the runs that a draft leaves out, those whose failed rows have another draft."""
+        drafts = self.all() if draft.excepted else []
+        return [run_dir for run_dir in draft.excepted if any(d.mends == run_dir for d in drafts)]
 
     def all(self) -> list[Draft]:
         """The drafts that can be used, newest first."""

@@ -28,7 +28,7 @@ from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import part_name, with_part_names
 from importer.console.row_names import RowNames, names_in_draft
 from importer.console.telling import Action, Teller, Told, kind_words, why_held_back
-from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList
+from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList, OtherRunError
 from importer.errors import ImporterError, RunInterruptedError, UsageError
 from importer.files import WorkingFolder
 from importer.library import Edit, EditLog, EditRefused, Op, StopSwitch
@@ -221,6 +221,8 @@ async def _page(
     except (TimeoutError, RunInterruptedError):
         # Stopped, since it was read in another way, or mapped anew, meanwhile: it begins again.
         return _render(request, draft, view, state=_WAITING)
+    except OtherRunError as error:
+        return _render(request, draft, view, _of_another_run(draft, error))
     except UsageError as error:
         return _render(request, draft, view, _of_another_list(draft, error))
     except ImporterError as error:
@@ -231,6 +233,16 @@ async def _page(
 def _teller(draft: Draft) -> Teller:
     again = Action("Try again", f"/drafts/{draft.id}/fix")
     return Teller(draft, again, again)
+
+
+def _of_another_run(draft: Draft, error: ImporterError) -> Told:
+    """The rows that were sent cannot be left out: the list is read in another way than then."""
+    return Told(
+        "the list is read in another way than in the import whose rest this is",
+        "Read the file as it was read then: else nobody knows which of its rows were sent.",
+        (_teller(draft).words(error.message),),
+        (Action("To the file", f"/drafts/{draft.id}/file"),),
+    )
 
 
 def _of_another_list(draft: Draft, error: ImporterError) -> Told:
@@ -807,7 +819,10 @@ async def _report(request: web.Request) -> web.StreamResponse:
     async with lists.reporting, _stopped(stop):
         with WorkingFolder() as folder:
             compared = await lists.compared(draft)
-            path = await asyncio.to_thread(_write_report, draft, compared, Path(folder), kind, stop)
+            mended = await asyncio.to_thread(request.app[DRAFTS].mended_apart, draft)
+            path = await asyncio.to_thread(
+                _write_report, draft, compared, mended, Path(folder) / f"report.{kind}", stop
+            )
             name = f"{Path(draft.name).stem}-check.{kind}"
             return await send_file(request, path, name, _REPORTS[kind])
 
@@ -822,7 +837,7 @@ async def _stopped(stop: StopSwitch) -> AsyncIterator[None]:
 
 
 def _write_report(
-    draft: Draft, compared: Compared, folder: Path, kind: str, stop: StopSwitch
+    draft: Draft, compared: Compared, mended: list[Path], report: Path, stop: StopSwitch
 ) -> Path:
     checkup = library.check(
         draft.file,
@@ -831,11 +846,12 @@ def _write_report(
         settings=compared.settings,
         reading=draft.reading,
         edits=draft.edits if draft.edits.exists() else None,
-        log=folder / "problems.jsonl",
+        excepted=draft.excepted,
+        mended=mended,
+        log=report.with_name("problems.jsonl"),
         stop=stop,
     )
     checkup = replace(checkup, info=replace(checkup.info, path=draft.name))
-    report = folder / f"report.{kind}"
     write_reports([report], [Reported(checkup)])
     return report
 

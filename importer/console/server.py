@@ -166,7 +166,7 @@ def build_app(
     app[SAVED_MAPPINGS] = SavedMappings(folder / "mappings", Path.cwd() / "mappings")
     targets = app[TARGETS] = Targets(folder)
     app[UNDER_WAY] = UnderWay(drafts)
-    app[OPEN_LISTS] = OpenLists(targets, app[RUNS_DIR])
+    app[OPEN_LISTS] = OpenLists(drafts, targets, app[RUNS_DIR])
     app.on_response_prepare.append(add_headers)
     # In this order: what is in flight may be on its way to the sandbox, and pages may watch.
     app.on_shutdown.extend([_end_work, _end_streams])

@@ -178,7 +178,7 @@ class Planning(Work):
             settings=self.settings,
             edits=draft.edits if made_of["edits"] else None,
             excepted=draft.excepted,
-            mended=await asyncio.to_thread(_mended_apart, drafts, draft),
+            mended=await asyncio.to_thread(drafts.mended_apart, draft),
             guard=Guard(again=draft.again),
             listener=self._listen,
             stop=self.stop,
@@ -551,11 +551,6 @@ def _discard(plan_dir: Path) -> None:
             shutil.rmtree(plan_dir, ignore_errors=True)
 
 
-def _mended_apart(drafts: Drafts, draft: Draft) -> list[Path]:
-    """Of the runs that a draft leaves out, those whose failed rows have an import of their own."""
-    return [path for path in draft.excepted if drafts.continued(path).mended is not None]
-
-
 def ingredients(draft: Draft, where: Whereabouts) -> dict[str, str]:
     """What a plan is made of, by name, so that it shows when one of them is another; blocks."""
     has_edits = draft.edits.exists() and draft.edits.stat().st_size > 0
@@ -565,14 +560,5 @@ def ingredients(draft: Draft, where: Whereabouts) -> dict[str, str]:
         "edits": digest_of(draft.edits) if has_edits else "",
         "reading": reading,
         "place": where.key,
-        "excepted": " ".join(str(_sent(path)) for path in draft.excepted),
+        "excepted": draft.sent_before(),
     }
-
-
-def _sent(run_dir: Path) -> int | None:
-    """How many rows of a run are, or may be, in the service; None where it cannot be read."""
-    try:
-        counts = library.past_run(run_dir).counts
-    except ImporterError:
-        return None
-    return counts[Status.CREATED] + counts[Status.UNCERTAIN]

@@ -20,9 +20,9 @@ from pathlib import Path
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import Draft, Place, digest_of
+from importer.console.drafts import Draft, Drafts, Place, digest_of
 from importer.console.target import Targets, Whereabouts
-from importer.errors import RunInterruptedError
+from importer.errors import RunInterruptedError, UsageError
 from importer.files import WorkingFolder
 from importer.library import EditLog, Overlay, Recheck, Rechecked, StopSwitch
 from importer.model import Event, Progress, Status
@@ -66,6 +66,10 @@ class Found:
 
 TO_MEND = ""
 """All rows that are not sent unless they are mended."""
+
+
+class OtherRunError(UsageError):
+    """The runs whose rows are to be left out are of another list, or of one that was read so."""
 
 
 class OpenList:
@@ -148,6 +152,7 @@ class _Kept:
 
     reading: SourceOptions
     mapping: str
+    sent_before: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,7 @@ class OpenLists:
 
     def __init__(
         self,
+        drafts: Drafts,
         targets: Targets,
         runs_dir: Path,
         *,
@@ -196,6 +202,7 @@ class OpenLists:
         most_rows: int = MOST_ROWS,
         idle: float = IDLE_SECONDS,
     ) -> None:
+        self._drafts = drafts
         self._targets = targets
         self._runs_dir = runs_dir
         self._most = most
@@ -238,7 +245,9 @@ class OpenLists:
             self._released(draft.id, entry)
 
     async def _entry(self, draft: Draft) -> _Entry:
-        kept = _Kept(draft.reading, await asyncio.to_thread(digest_of, draft.mapping))
+        kept = await asyncio.to_thread(
+            lambda: _Kept(draft.reading, digest_of(draft.mapping), draft.sent_before())
+        )
         entry = self._entries.get(draft.id)
         if entry is not None and entry.looks_back:
             where = await self._targets.whereabouts(draft)
@@ -274,16 +283,23 @@ class OpenLists:
         try:
             mapping = library.load_mapping(draft.mapping)
             compared = self._compared(where)
-            recheck = library.recheck(
-                draft.file,
-                mapping,
-                Path(folder.name) / _COPY,
-                destination=compared.destination,
-                reading=draft.reading,
-                settings=compared.settings,
-                stop=entry.stop,
-                listener=entry.listen,
-            )
+            try:
+                recheck = library.recheck(
+                    draft.file,
+                    mapping,
+                    Path(folder.name) / _COPY,
+                    destination=compared.destination,
+                    reading=draft.reading,
+                    settings=compared.settings,
+                    stop=entry.stop,
+                    listener=entry.listen,
+                    excepted=draft.excepted,
+                    mended=self._drafts.mended_apart(draft),
+                )
+            except UsageError as error:
+                if draft.excepted:
+                    raise OtherRunError(error.message, error.hint) from None
+                raise
             entry.looks_back = recheck.looks_back
             log = EditLog(draft.edits, recheck.info.headers, recheck.batches)
         except BaseException:

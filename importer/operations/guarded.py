@@ -284,7 +284,7 @@ class _Register:
         entry = self._described(description, RunDirectory(Path()))
         rules = self._job.mapping.spec.rows
         with open_all_ledgers(self._ledger) as ledgers:
-            excepted = {past_run(path).description.run_id for path in self._job.excepted}
+            excepted = {past_run(path).description.run_id for path in self._job.excepted.runs}
             alike = [
                 past for past in _runs_of_same_rows(ledgers, entry) if past.run_id not in excepted
             ]

@@ -88,12 +88,24 @@ CANARY_UNREAD = "canary_unread"
 
 
 @dataclass(frozen=True, slots=True)
+class Excepted:
+    """Runs of a list whose rows are left out, by their directories: what these have sent, or may.
+
+    Of those `mended` among them the rows that failed, too: they have a list of their own.
+    """
+
+    runs: tuple[Path, ...] = ()
+    mended: tuple[Path, ...] = ()
+
+
+NONE_EXCEPTED = Excepted()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One list to import: source, mapping, target and settings.
 
-    `source` is the path of a file, or a frame. `excepted` are the directories of runs of the same
-    list: rows that these have created, or may have, are left out, and of those `mended` the rows
-    that failed, too. `edits` is a file of edits of its cells.
+    `source` is the path of a file, or a frame. `edits` is a file of edits of its cells.
     """
 
     source: Path | Frame
@@ -101,8 +113,7 @@ class Job:
     target: Target
     reading: SourceOptions = field(default_factory=SourceOptions)
     settings: RunSettings = field(default_factory=RunSettings)
-    excepted: tuple[Path, ...] = ()
-    mended: tuple[Path, ...] = ()
+    excepted: Excepted = Excepted()
     edits: Path | None = None
 
     @property

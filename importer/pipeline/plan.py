@@ -21,7 +21,16 @@ from importer.files import WorkingFolder, make_private_folder, write_private
 from importer.journal.journal import PLANNED_KEY, Journal
 from importer.mapping.load import LoadedMapping
 from importer.model import Checkup, Preview, Status
-from importer.pipeline.apply import Admission, Job, ReadyRun, Register, Run, beginning
+from importer.pipeline.apply import (
+    NONE_EXCEPTED,
+    Admission,
+    Excepted,
+    Job,
+    ReadyRun,
+    Register,
+    Run,
+    beginning,
+)
 from importer.pipeline.do_not_call import Lists, load_lists
 from importer.pipeline.edits import EDITS, Edits, Overlay, read_edits
 from importer.pipeline.examine import (
@@ -64,6 +73,17 @@ class PlanResult:
     checkup: Checkup
 
 
+def sent_before(excepted: Excepted, source: Source) -> tuple[SentBefore, ...]:
+    """The rows of runs that are to be left out; raises UsageError, and JournalError."""
+    found = []
+    for run_dir in excepted.runs:
+        failed = (Status.REJECTED, Status.INVALID) if run_dir in excepted.mended else ()
+        run_id = _described_run(run_dir, source).run_id
+        rows = rows_sent(RunDirectory(run_dir), *failed)
+        found.append(SentBefore(run_id, run_dir.absolute(), rows))
+    return tuple(found)
+
+
 def check(
     given: Path | Frame,
     mapping: LoadedMapping,
@@ -71,18 +91,23 @@ def check(
     *,
     options: ExaminationOptions | None = None,
     edits: Path | None = None,
+    excepted: Excepted = NONE_EXCEPTED,
 ) -> Checkup:
     """Read, map and check a file or a frame, with its `edits`, if any, and send nothing.
 
-    `options` default to a working copy in a temporary folder. Raises SourceError and MappingError,
-    and UsageError where the edits cannot be used.
+    Rows of the `excepted` runs are left out. `options` default to a working copy in a temporary
+    folder. Raises SourceError and MappingError, and UsageError where the edits cannot be used, or a
+    run is of another list.
     """
     stop = options.stop if options is not None else None
     with _working_folder() as folder, open_incoming(given, mapping, reading, stop) as source:
         options = _with_edits(
             options or ExaminationOptions(folder / COPY), _read_edits(edits, source)
         )
-        examination = Examination(source.info, mapping, replace(options, now=options.now or _now()))
+        options = replace(
+            options, now=options.now or _now(), sent_before=sent_before(excepted, source)
+        )
+        examination = Examination(source.info, mapping, options)
         examination.read(source)
         deque(examination.survey(), maxlen=0)  # consumes the iterator
         checkup = examination.finish()
@@ -155,7 +180,9 @@ def _make_plan(
         asks = job.settings.preflight
         gate = fetch_gate(job.mapping, job.target, job.settings) if asks else None
         lists = load_lists(job.mapping, control.stop)
-        excepted = tuple(_sent_before(path, job, source) for path in job.excepted)
+        excepted = sent_before(job.excepted, source)
+        for run_dir in job.excepted.runs:
+            _refuse_elsewhere(run_dir, job, _described_run(run_dir, source))
         edits = _read_edits(job.edits, source)
         description = _describe(job, source, lists)
         log_about_run(description.run_id)
@@ -348,14 +375,9 @@ def _new_run_folder(job: Job, description: Description) -> Iterator[tuple[RunDir
         undo.pop_all()
 
 
-def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
-    """The rows of a past run of the same list that are, or may be, in the service.
-
-    Of one whose failed rows are imported as a list of their own, with these. Raises UsageError
-    where it is a run of another list, or went to another project; JournalError.
-    """
-    directory = RunDirectory(run_dir)
-    with Journal.read(directory.journal) as journal:
+def _described_run(run_dir: Path, source: Source) -> Description:
+    """What a run was about; raises UsageError unless it is one of this list, JournalError."""
+    with Journal.read(RunDirectory(run_dir).journal) as journal:
         try:
             description = Description.from_meta(journal.meta())
         except (KeyError, ValueError, TypeError):
@@ -369,6 +391,11 @@ def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
             "--except takes a run of the same file, as it was then. Of another file, rows.within"
             " with rows.unique leaves out what was sent before.",
         )
+    return description
+
+
+def _refuse_elsewhere(run_dir: Path, job: Job, description: Description) -> None:
+    """Raise UsageError where a run whose rows are left out went elsewhere."""
     went, goes = description.target, describe_target(job.target)
     rehearsed = description.settings.get("sandbox") is not None
     if rehearsed is not (job.settings.sandbox is not None) or (went != goes and not rehearsed):
@@ -378,8 +405,6 @@ def _sent_before(run_dir: Path, job: Job, source: Source) -> SentBefore:
             "--except takes a run that went to the same project. Leave it out, or name that"
             " project.",
         )
-    failed = (Status.REJECTED, Status.INVALID) if run_dir in job.mended else ()
-    return SentBefore(description.run_id, run_dir.absolute(), rows_sent(directory, *failed))
 
 
 def _describe(job: Job, source: Source, lists: Lists) -> Description:

@@ -28,6 +28,7 @@ from importer.mapping.bound import BoundMapping
 from importer.mapping.facts import Facts
 from importer.mapping.load import LoadedMapping
 from importer.model import ORIGIN_COLUMN, Batch, Checked, Checkup, ColumnFill, Phones
+from importer.pipeline.apply import NONE_EXCEPTED, Excepted
 from importer.pipeline.edits import LEFT_OUT, NO_EDITS, Overlay, refuse_unknown_rows
 from importer.pipeline.examine import (
     Examination,
@@ -37,6 +38,7 @@ from importer.pipeline.examine import (
     raise_if_stopped,
     without_rows,
 )
+from importer.pipeline.plan import sent_before
 from importer.pipeline.preflight import with_past_callbacks
 from importer.pipeline.running import StopSwitch
 from importer.settings import SourceOptions
@@ -96,10 +98,11 @@ class Recheck:
     """A list, opened once, with its mapping; a context manager, which closes the copy.
 
     Of `options` are used: `copy`, which is removed by whoever made its folder, `seen`, `remarks`,
-    `past`, and `stop` and `listener` for the opening. What is found depends on past runs if it
-    `looks_back`. Call-backs before the time of opening get a warning. The list is not compared with
-    a project, which the plan does. Raises SourceError, MappingError, and RunInterruptedError where
-    the opening is stopped.
+    `past`, and `stop` and `listener` for the opening. Rows of the `excepted` runs are left out.
+    What is found depends on past runs if it `looks_back`. Call-backs before the time of opening get
+    a warning. The list is not compared with a project, which the plan does. Raises SourceError,
+    MappingError, UsageError for a run of another list, and RunInterruptedError where the opening is
+    stopped.
 
     Memory: some hundred bytes a row, most of them for its phones and key.
     """
@@ -110,11 +113,14 @@ class Recheck:
         mapping: LoadedMapping,
         reading: SourceOptions,
         options: ExaminationOptions,
+        excepted: Excepted = NONE_EXCEPTED,
     ) -> None:
         self._now = datetime.now(UTC)
         self._lock = threading.Lock()
         with open_incoming(given, mapping, reading) as source:
-            self._examination = Examination(source.info, mapping, replace(options, now=self._now))
+            before = sent_before(excepted, source)
+            options = replace(options, now=self._now, sent_before=before)
+            self._examination = Examination(source.info, mapping, options)
             self._bound_without_facts = self._examination.bound
             self._examination.read(source)
         self._examination.see_sent_before()

@@ -632,7 +632,8 @@ def made(drafts: Drafts, text: str = LIST) -> Draft:
 
 
 def lists_in(folder: Path, **bounds: float) -> OpenLists:
-    return OpenLists(Targets(folder), folder / "runs", **bounds)  # type: ignore[arg-type]
+    drafts = Drafts(folder / "drafts")
+    return OpenLists(drafts, Targets(folder), folder / "runs", **bounds)  # type: ignore[arg-type]
 
 
 def test_a_newer_edit_overtakes_a_check_that_is_under_way(draft: Draft, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from importer.console.drafts import Drafts, Place
 from importer.console.home import left_to_do
 from importer.journal.journal import Journal
 from importer.model import Status
-from importer.settings import RunSettings, Secret, Target
+from importer.settings import RunSettings, Secret, SourceOptions, Target
 from tests.support.console_import import KEY, order, planned, sent, settled, shown, stream
 from tests.support.live_browser import chromium, open_tab
 from tests.support.live_console import Browser, LiveConsole, Page, live_console
@@ -304,9 +304,20 @@ def test_a_row_that_the_rest_has_left_out_is_sent_once_by_a_button(
     assert answer.headers["location"] == f"/drafts/{new}/plan"
     assert "1 row not sent yet" not in browser.get("/").words.partition("Imports so far")[2]
     assert "and no import has it" not in browser.get(address).words
+    # The check says in the words of the plan what is left out, before there is one.
+    page = browser.get(f"/drafts/{new}/fix")
+    told = figures(page)
+    assert (told["Ready to be sent"], told["Rows of the list"]) == (1, 9)
+    assert "sent by an earlier import" in page.words
+    report = browser.get(f"/drafts/{new}/fix/report.csv").text
+    assert report.count("sent_before") == told["Left out"] == (8 if failed_are_mended else 7)
+    drafts.change(new, reading=SourceOptions(header_row=2))
+    assert "Read the file as it was read then" in browser.get(f"/drafts/{new}/fix").words
+    drafts.change(new, reading=SourceOptions())
     assert "To be created 1 " in planned(browser, new).words
     # What is settled before it is sent goes with it, and what is taken back does not.
     browser.post(f"{address}/mark", {"row": str(second), "what": "absent"})
+    assert figures(browser.get(f"/drafts/{new}/fix"))["Ready to be sent"] == 2
     assert "rows that may have arrived were settled" in browser.get(f"/drafts/{new}/plan").words
     page = planned(browser, new)
     assert "To be created 2 " in page.words
