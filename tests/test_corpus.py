@@ -198,7 +198,7 @@ NOT_IN_THE_SAMPLE = {
     # of mappings that look back at past runs
     "past_not_compared",
     # of columns that show something else than those of the sample
-    *("date_order_found", "dates_maybe_swapped", "contact_without_phone"),
+    *("date_order_found", "century_assumed", "dates_maybe_swapped", "contact_without_phone"),
     *(
         "phone_without_region",
         "phone_prefix_doubtful",

@@ -137,6 +137,7 @@ def _shown_box(value: Any) -> str:
     return "yes" if value else ""
 
 
+_WITH_AN_ORDER = frozenset({"date", "datetime", "integer", "decimal"})
 OPTIONS = (
     Option("required", "A row without it is held back", "box", _shown_box, _box),
     Option("default", "If it is blank, send", "text", str, _text),
@@ -185,8 +186,18 @@ OPTIONS = (
         _lines_or_none,
         "Dates, one way a line: %d.%m.%Y is 31.12.2025, %m/%d/%Y is 12/31/2025. Numbers: the"
         " decimal mark",
-        types=frozenset({"date", "datetime", "integer", "decimal"}),
+        types=_WITH_AN_ORDER,
     ),
+    Option(
+        "min",
+        "Smallest or earliest",
+        "text",
+        str,
+        _text,
+        "A number, or a date as 1927-01-01: any other is wrong",
+        types=_WITH_AN_ORDER,
+    ),
+    Option("max", "Largest or latest", "text", str, _text, types=_WITH_AN_ORDER),
     Option(
         "on_error",
         "If it is wrong",

@@ -36,14 +36,19 @@ _IN_THE_PAGE = tuple(
             "choose “Mend what a spreadsheet program has spoilt” in the columns",
         ),
         (
-            r"(?:declare (?:the \w+ ?\w*|it) in the mapping(?:, as|:)|say which mark is decimal:)"
-            r' input: \[?"([^"]+)"\]?'
+            r"(?:declare (?:the \w+ ?\w*|it|all forms) in the mapping(?:, as|:)"
+            r"|say which mark is decimal:)"
+            r' input: \[?"([^"]+(?:", "[^"]+)*)"\]?'
             r'(?: or input: \[?"([^"]+)"\]?)?',
             lambda found: (
                 "say under “How they are written” in the columns: "
-                + " or ".join(filter(None, found.groups()))
+                + " or ".join(filter(None, found.groups())).replace('", "', " and ")
             ),
         ),
+        (r'\bmin: "([0-9-]+)"', r"“Smallest or earliest” \1"),
+        (r'\bmax: "([0-9-]+)"', r"“Largest or latest” \1"),
+        (r"\bby min and max\b", "by “Smallest or earliest” and “Largest or latest”"),
+        (r"change min and max in", "change “Smallest or earliest” and “Largest or latest” in"),
         (
             r"declare its own form in the mapping as well",
             "add its own form under “How they are written” in the columns",
@@ -158,6 +163,7 @@ KINDS = {
     "ambiguous_number": "Decimal mark is not clear",
     "bad_date": "Not a date",
     "callback_in_past": "Call-back in the past",
+    "century_assumed": "Century of years of two digits",
     "date_order_found": "Order of day and month told by the column",
     "date_order_unknown": "Order of day and month is not known",
     "decimal_mark_found": "Decimal mark told by the column",

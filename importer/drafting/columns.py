@@ -26,6 +26,7 @@ import pyarrow as pa
 from importer.drafting.headers import Meaning, Role, words_of
 from importer.drafting.yaml import quoted
 from importer.mapping.cells import Cells, not_blank
+from importer.mapping.dates import today
 from importer.mapping.program import Headers
 from importer.mapping.spec import Rule, Type
 from importer.mapping.values import compile_value
@@ -435,12 +436,23 @@ def _date(texts: Mapping[str, int], role: Role | None, language: str | None) -> 
         "datetime" if any(v and not v.endswith(" 00:00:00") for v in better.values) else "date"
     )
     remarks = () if open_ else found.remark("dates", texts)
+    bounds: dict[str, str] = {}
     if any("%y" in format_ for format_ in one):
-        remarks += (f"{UNSURE}years have two digits: 69 to 99 are read as 1969 to 1999",)
+        told = "69 to 99 are read as 1969 to 1999"
+        if role is Role.BIRTH:
+            now = today()
+            bounds = {"min": f"{now.year - 99}-01-01", "max": str(now)}
+            told = "they are read so that the date lies between min and max"
+        remarks += (f"{UNSURE}years have two digits: {told}",)
     if not open_:
-        return Guess(type_, {"input": formats} if formats else {}, remarks)
+        return Guess(type_, {"input": formats, **bounds} if formats else {}, remarks)
     count = len({text for text in tried if any(text in reads[best] for best, _ in open_)})
-    return Guess(type_, {}, (*remarks, _ambiguous(count)), ({"input": one}, {"input": other}))
+    return Guess(
+        type_,
+        {},
+        (*remarks, _ambiguous(count)),
+        tuple({"input": each, **bounds} for each in (one, other)),
+    )
 
 
 def _with_offset(tried: Sequence[str], role: Role | None) -> Guess | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, NamedTuple
 
 
@@ -40,7 +41,8 @@ class Finding:
     `day_first` says how dates such as 03/04/2024 are meant. `swapped` says that day and month of
     the real dates were read the wrong way round. `decimal_mark` says what 1,234 or 1.234 means.
     `point` says what a point in a number means where cells of a workbook are numbers, whatever mark
-    is declared: it is decimal, or unclear, since texts have points, too.
+    is declared: it is decimal, or unclear, since texts have points, too. `latest` is the day after
+    which no date with a year of two digits is read: its century is in doubt.
     `prefixes` are what phones may have lost: ``+``, ``0``. `bare` says what a phone is that begins
     with its region's own code and is a valid number both with a plus before it and without one;
     `plus_expected`, that nearly all phones have a country's code, be its plus written or lost.
@@ -57,6 +59,7 @@ class Finding:
     plus_expected: bool = False
     dates_are_damage: bool = False
     width: int | None = None
+    latest: date | None = None
 
 
 NO_FINDING = Finding()

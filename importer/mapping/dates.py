@@ -15,7 +15,8 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from importer.mapping.conversion import NO_FINDING, Converted, Converter, Fault, Finding
@@ -50,7 +51,7 @@ _EXTENDED = _pattern(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})[Tt]" + _S
 _YEAR_LAST = _pattern(
     r"(?P<a>[0-9]{1,2})(?P<mark>[-./])(?P<b>[0-9]{1,2})(?P=mark)(?P<y>[0-9]{4})\.?" + _TIME
 )
-_SHORT_YEAR = _pattern(r"[0-9]{1,2}(?P<mark>[-./])[0-9]{1,2}(?P=mark)[0-9]{2}\.?" + _TIME)
+_SHORT_YEAR = _pattern(r"[0-9]{1,2}(?P<mark>[-./])[0-9]{1,2}(?P=mark)(?P<y>[0-9]{2})\.?" + _TIME)
 _WEEK = _pattern(r"[0-9]{4}-?W[0-9]{2}(?:-?[1-7])?(?:[T ].*)?")
 _ORDINAL = _pattern(r"[0-9]{4}-[0-9]{3}(?:[T ].*)?")
 _WITHOUT_DAY = _pattern(r"[0-9]{4}(?:[-./][0-9]{1,2})?")
@@ -76,18 +77,45 @@ _ZONE_NAMES = (
 """Names that people write for zones, most of them of several: CST is in Chicago and in Shanghai."""
 
 
+class Period(NamedTuple):
+    """Between which days, both included, the dates of a rule lie: its ``min`` and ``max``."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+ALWAYS = Period()
+
+
+def period_of(min_: str | None, max_: str | None, input_: Sequence[str] | None) -> Period:
+    """The period between two dates of a mapping; a text that is no date bounds nothing."""
+    convert = date_converter(input_, "%Y-%m-%d", None)
+
+    def day(text: str | None) -> date | None:
+        if text is None:
+            return None
+        value, fault = convert(text)
+        return None if fault is not None else date.fromisoformat(value)
+
+    return Period(day(min_), day(max_))
+
+
 def date_converter(
     input_: Sequence[str] | None,
     output: str,
     timezone: str | None,
     repair: bool = False,
     finding: Finding = NO_FINDING,
+    period: Period = ALWAYS,
 ) -> Converter:
     """A converter from the declared formats, or from common ones where none is declared.
 
     With `repair`, a date that a spreadsheet program left as its serial number (45429 for
     2024-05-17) is read, with a warning, and so is one of whose day the program made the month,
     where the column was found to have such dates.
+
+    Of the two centuries that a year of two digits may be of, the one whose date lies in the
+    `period` is taken, if just one does and the period has a beginning.
     """
     home = ZoneInfo(timezone) if timezone else None
     formats = [(text, zoned_format(text)) for text in input_ or ()]
@@ -96,6 +124,7 @@ def date_converter(
         if input_ is None
         else lambda text: _read_declared(text, formats, home)
     )
+    short = any(has_short_year(zoned) for _, zoned in formats)
 
     def convert(text: str) -> Converted:
         plain = re.sub(r"\s+", " ", text)
@@ -119,6 +148,11 @@ def date_converter(
                 return Converted(
                     text, Fault("bad_date", f'"{text}" is not a date in our time', _YEAR)
                 )
+        if short and _read_by_short_year(plain, formats, home):
+            readings = _in_period(moment, period)
+            moment, latest = readings[-1], finding.latest
+            if len(readings) > 1 and latest is not None and moment.date() > latest:
+                return Converted(text, _century_in_doubt(text, readings, latest))
         if moment.year < _FIRST_YEAR:
             return Converted(text, Fault("bad_date", f'"{text}" is not a date in our time', _YEAR))
         fault = None
@@ -129,6 +163,107 @@ def date_converter(
         return Converted(moment.strftime(output), fault)
 
     return convert
+
+
+class ShortYear(NamedTuple):
+    """A date that was read by declared formats; `other` is its other reading, a century earlier.
+
+    There is none where the year was written in full, or the period of the rule decides.
+    """
+
+    day: date
+    other: date | None
+
+
+def short_years(input_: Sequence[str] | None, period: Period) -> ShortYearReader | None:
+    """A function that reads dates and says which of them are of a doubtful century.
+
+    None where no format has a year of two digits. The function gives None for what is no date.
+    """
+    formats = [(text, zoned_format(text)) for text in input_ or ()]
+    if not any(has_short_year(zoned) for _, zoned in formats):
+        return None
+
+    def read(text: str) -> ShortYear | None:
+        plain = re.sub(r"\s+", " ", text)
+        moment = _read_declared(plain, formats, None)
+        if isinstance(moment, Fault):
+            plain = _SPACED.sub("", plain)
+            moment = _read_declared(plain, formats, None)
+        if isinstance(moment, Fault):
+            return None
+        if not _read_by_short_year(plain, formats, None):
+            return ShortYear(moment.date(), None)
+        readings = _in_period(moment, period)
+        return ShortYear(readings[-1].date(), readings[0].date() if len(readings) > 1 else None)
+
+    return read
+
+
+ShortYearReader = Callable[[str], ShortYear | None]
+
+
+def _read_by_short_year(
+    text: str, formats: Sequence[tuple[str, str]], home: ZoneInfo | None
+) -> bool:
+    """Whether a text that is a date is one by the formats with a year of two digits only."""
+    if isinstance(_iso(text, home), datetime):
+        return False
+    moments = (
+        moment
+        for _, zoned in formats
+        if not has_short_year(zoned)
+        for moment in _by_format(text, zoned, home)
+    )
+    return not any(isinstance(moment, datetime) for moment in moments)
+
+
+def _in_period(moment: datetime, period: Period) -> list[datetime]:
+    """The readings of a date of two digits for its year that the period leaves, earliest first.
+
+    strptime takes 69 to 99 as 1969 to 1999, and 00 to 68 as 2000 to 2068. A period without a
+    beginning leaves both: a slip of a day past its end would become a date of a century ago.
+    """
+    try:
+        earlier = moment.replace(year=moment.year - 100)
+    except ValueError:  # 29 February 1900
+        return [moment]
+    both = [earlier, moment]
+    if period.first is None:
+        return both
+    last = period.last or date.max
+    return [one for one in both if period.first <= one.date() <= last] or [moment]
+
+
+def _century_in_doubt(text: str, readings: Sequence[datetime], latest: date) -> Fault:
+    first, second = (f"{one:%Y-%m-%d}" for one in readings)
+    return Fault(
+        "two_digit_year",
+        f'the year of "{text}" has two digits: it can be {first} or {second}, in the future',
+        f"write the year with four digits, or {bounds_advice(latest)}",
+    )
+
+
+def today() -> date:
+    """The day after which a date lies in the future."""
+    return datetime.now(UTC).date()
+
+
+def _meaning(year: str) -> str:
+    """What a declared format with %y makes of a year of two digits."""
+    read = int(year) + (1900 if int(year) >= 69 else 2000)
+    if read > today().year:
+        return f"and by min and max whether {year} is {read - 100} or {read}"
+    return f"which reads {year} as {read}"
+
+
+def bounds_advice(latest: date) -> str:
+    """How a mapping says of which century short years are; `latest` is the last past day."""
+    return (
+        "say in the mapping between which days all dates lie: "
+        f'min: "{latest.year - 99}-01-01" and max: "{latest}" for dates of birth, '
+        'min: "2000-01-01" for dates to come'
+    )
 
 
 def _read_common(text: str, day_first: bool | None, home: ZoneInfo | None) -> datetime | Fault:
@@ -155,7 +290,9 @@ def _not_understood(text: str) -> Fault:
     if short := _SHORT_YEAR.fullmatch(text):
         mark = short["mark"]
         message = f'the year of "{text}" has two digits'
-        return Fault("two_digit_year", message, _declare(text, f"%d{mark}%m{mark}%y"))
+        end = "." if short["time"] is None and text.endswith(".") else ""
+        hint = _declare(text, f"%d{mark}%m{mark}%Y{end}", f"%d{mark}%m{mark}%y{end}")
+        return Fault("two_digit_year", message, f"write four, or {hint}, {_meaning(short['y'])}")
     what, hint = "is not a date that is understood", _declare(text, _DAY_MONTH)
     if _WEEK.fullmatch(text):
         what, hint = "is a week of a year, as ISO 8601 counts them", "write year, month and day"
@@ -236,17 +373,17 @@ def _format_of(text: str) -> str | None:
     return form
 
 
-def _declare(text: str, date: str) -> str:
-    """How to declare the format of a date like `text`, whose days and months stand as in `date`."""
+def _declare(text: str, *dates: str) -> str:
+    """How to declare formats for a date like `text`, with days and months as in `dates`."""
     if first := re.match("[0-9]{4}([-./])[0-9]", text):
-        date = f"%Y{first[1]}%m{first[1]}%d"
+        dates = (f"%Y{first[1]}%m{first[1]}%d",)
     time = ""
     if clock := re.search(r"[0-9]:[0-9]{2}(:[0-9]{2})?", text):
         half = re.search(r"[ap]\.?m\b", text, re.IGNORECASE)
         time = f" {'%I' if half else '%H'}:%M{':%S' if clock[1] else ''}{' %p' if half else ''}"
         if not half and re.search("[A-Za-z]", text[clock.end() :]):
             time += " …"
-    return _DECLARE.format(date + time)
+    return _DECLARE.format('", "'.join(date + time for date in dates))
 
 
 def _moment(
@@ -367,6 +504,11 @@ _LITERAL_ZONE = re.compile(
 )
 
 
+def has_short_year(format_: str) -> bool:
+    """Whether the year has two digits in a format; in that of %x it has."""
+    return not {"%y", "%x"}.isdisjoint(_DIRECTIVE.findall(format_))
+
+
 def has_year(format_: str) -> bool:
     """Whether a date can be read by the format: without a year strptime takes 1900.
 
@@ -479,11 +621,37 @@ def _not_of_the_form(text: str, formats: Sequence[tuple[str, str]]) -> Fault:
                 hint = f'declare it in the mapping: input: ["{declared}{blank}%z"]'
                 return Fault("bad_date", message, hint)
     listed = " or ".join(declared for declared, _ in formats)
+    if (own := _undeclared_format(text)) is not None:
+        told = '", "'.join((*(declared for declared, _ in formats), own))
+        return Fault(
+            "bad_date",
+            f'"{text}" is not a date of the form {listed}, and where forms are declared, '
+            "no other is read",
+            f'declare all forms in the mapping: input: ["{told}"]',
+        )
     return Fault(
         "bad_date",
         f'"{text}" is not a date of the form {listed}',
         "write it in that form, or declare its own form in the mapping as well",
     )
+
+
+def _undeclared_format(text: str) -> str | None:
+    """The format of a date that would be read for certain where none is declared."""
+    if isinstance(_read_common(text, None, None), Fault):
+        return None
+    if first := re.match(r"[0-9]{4}([-./])", text):
+        form = f"%Y{first[1]}%m{first[1]}%d"
+    elif last := _YEAR_LAST.fullmatch(text):
+        mark = last["mark"]
+        day_first = mark == "." or int(last["a"]) > 12
+        form = f"%d{mark}%m{mark}%Y" if day_first else f"%m{mark}%d{mark}%Y"
+    else:
+        return None
+    clock = re.search(r"[0-9]:[0-9]{2}(:[0-9]{2})?$", text)
+    form += "." if text.endswith(".") else ""
+    form += f" %H:%M{':%S' if clock[1] else ''}" if clock is not None else ""
+    return form if _strptime(text, form) is not None else None
 
 
 _NUMBERS = {"%Y": "[0-9]{4}", **dict.fromkeys(["%m", "%d", "%H", "%I", "%M", "%S"], "[0-9]{1,2}")}

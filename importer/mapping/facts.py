@@ -22,6 +22,13 @@ import pyarrow.compute as pc
 from importer.mapping.cells import Cells, Indices, not_blank, trimmed
 from importer.mapping.conversion import NO_FINDING, BareMeaning, Finding
 from importer.mapping.damage import whole_number
+from importer.mapping.dates import (
+    ShortYearReader,
+    bounds_advice,
+    period_of,
+    short_years,
+    today,
+)
 from importer.mapping.kinds import (
     CODES,
     DATES,
@@ -180,6 +187,7 @@ class _CountedColumn:
     kinds: KindFinder | None
     bare: _BarePhones | None = None
     dialled: str | None = None
+    short_years: _ShortYears | None = None
     counts: dict[str, KindCount] = field(default_factory=dict)
     last: int | None = None
     _distinct: dict[str, set[str]] = field(default_factory=dict)
@@ -206,6 +214,8 @@ class _CountedColumn:
                 self.bare.add(texts.take(pa.array(found)), cells.batch.rows[places[found]])
             if self.dialled is not None and kind in {"double_zero", "zero", "bare"}:
                 self._count_dialled(texts.take(pa.array(found)))
+        if self.short_years is not None:
+            self.short_years.add(texts, cells.batch.rows[places])
         if self.kinds is CODES:
             self._compare(texts)
         if self.kinds is NUMBERS:
@@ -256,7 +266,8 @@ class _CountedColumn:
             self.counts[DIALLED] = known._replace(total=known.total + found)
 
     def all_counts(self) -> dict[str, KindCount]:
-        return self.counts | (self.bare.counts() if self.bare is not None else {})
+        counts = self.counts | (self.bare.counts() if self.bare is not None else {})
+        return counts | (self.short_years.counts if self.short_years is not None else {})
 
     def _count_distinct(self, kind: str, texts: Any, found: Indices) -> int:
         distinct = self._distinct.setdefault(kind, set())
@@ -318,11 +329,62 @@ def _unlabelled(texts: Any) -> Any:
 
 def _counted_column(program: Program, type_: Type, region: str | None) -> _CountedColumn:
     region, kinds = program.rule.region or region, _kinds_for(program, type_)
+    if kinds is DATES:
+        rule = program.rule
+        read = short_years(rule.input, period_of(rule.min, rule.max, rule.input))
+        years = _ShortYears(read) if read is not None else None
+        return _CountedColumn(program, type_, kinds, short_years=years)
     if kinds is not PHONES or region is None:
         return _CountedColumn(program, type_, kinds)
     prefix = international_prefix(region)
     dialled = None if prefix.startswith("00") else f"^(?:{prefix})[1-9]"
     return _CountedColumn(program, type_, kinds, _BarePhones(region), dialled)
+
+
+class _ShortYears:
+    """Dates of a column for which years of two digits are declared.
+
+    ``past`` and ``long_past`` are dates whatever their years. Those whose year has two digits, and
+    that may as well be a century earlier, are ``ahead`` if they lie in the future, ``far_ahead`` if
+    no appointment is made so long before, ``recent`` if they are of the last 18 years: these are
+    births of children, or of people of more than 100 years.
+    """
+
+    def __init__(self, read: ShortYearReader) -> None:
+        self._read = read
+        self._today = today()
+        self.counts: dict[str, KindCount] = {}
+
+    def add(self, texts: Any, rows: npt.NDArray[np.int64]) -> None:
+        """Take in dates and the numbers of their rows."""
+        encoded = texts.dictionary_encode()
+        places = encoded.indices.to_numpy()
+        totals = np.bincount(places)
+        _, first = np.unique(places, return_index=True)
+        for text, total, place in zip(
+            encoded.dictionary.to_pylist(), totals.tolist(), first.tolist(), strict=True
+        ):
+            for kind in self._kinds(text):
+                known = self.counts.get(kind) or KindCount(
+                    0, text[:_LONGEST_EXAMPLE], int(rows[place])
+                )
+                self.counts[kind] = known._replace(total=known.total + total)
+
+    def _kinds(self, text: str) -> Iterator[str]:
+        found = self._read(text)
+        if found is None:
+            return
+        years = self._today.year - found.day.year
+        if found.day <= self._today:
+            yield "past"
+            if years >= _LONG_AGO:
+                yield "long_past"
+            if found.other is not None and years < _CHILD:
+                yield "recent"
+        elif found.other is not None:
+            yield "ahead"
+            if -years > _FURTHEST_AHEAD:
+                yield "far_ahead"
 
 
 class _BarePhones:
@@ -438,6 +500,10 @@ plus, a third as many national ones are strays; else a tenth."""
 _BY_CHANCE = 0.05
 """Of a region's national numbers, fewer begin with its own code, all over the country."""
 
+_LONG_AGO, _CHILD, _FURTHEST_AHEAD = 40, 18, 10
+"""Years. Dates of 40 years ago and of the last 18 in one column may be births; appointments and
+ends of contracts are seldom more than ten years ahead."""
+
 _NONE = KindCount(0)
 
 
@@ -508,7 +574,33 @@ def _judge_dates(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
             day_first = bool(days)
         if column.count("either"):
             remarks = (*remarks, _order_remark(column, day_first))
-    return Finding(day_first=day_first, swapped=swapped), remarks
+    latest = None
+    if column.count("ahead") and not _is_for_the_future(column):
+        if column.count("past", "far_ahead"):
+            latest = today()
+        else:
+            remarks = (*remarks, _century_remark(column, "ahead"))
+    if column.count("recent") and column.count("long_past"):
+        remarks = (*remarks, _century_remark(column, "recent"))
+    return Finding(day_first=day_first, swapped=swapped, latest=latest), remarks
+
+
+def _is_for_the_future(column: _JudgedColumn) -> bool:
+    return column.program.target == "disposition.next_calldate"
+
+
+def _century_remark(column: _JudgedColumn, kind: str) -> Problem:
+    """The remark on dates that are read in one century, and are seldom of the other."""
+    counted, rule = column[kind], column.program.rule
+    read = short_years(rule.input, period_of(rule.min, rule.max, rule.input))
+    found = read(counted.example) if read is not None else None
+    told = f"{found.day}, and not as {found.other}" if found is not None else "of this century"
+    return column.remark(
+        "century_assumed",
+        f"{_number(counted.total, 'date')} such as {_quoted(counted)} "
+        f"{'has a year' if counted.total == 1 else 'have years'} of two digits: read as {told}",
+        f"if that is wrong, write years with four digits; or {bounds_advice(today())}",
+    )
 
 
 def _order_remark(column: _JudgedColumn, day_first: bool | None) -> Problem:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from importer.mapping.conversion import NO_FINDING, Converted, Converter, Fault, Finding
 from importer.mapping.damage import fill_up
-from importer.mapping.dates import date_converter
+from importer.mapping.dates import date_converter, period_of
 from importer.mapping.patterns import Pattern, form_hint
 from importer.mapping.phones import phone_converter
 from importer.mapping.spec import MappingSpec, Rule, Type
@@ -544,7 +544,10 @@ def _phone(rule: Rule, context: ConversionContext) -> Converter:
 
 def _date(rule: Rule, context: ConversionContext, output: str = "%Y-%m-%d") -> Converter:
     output = rule.output[0] if rule.output else output
-    return date_converter(rule.input, output, context.timezone, rule.repair, context.finding)
+    period = period_of(rule.min, rule.max, rule.input)
+    return date_converter(
+        rule.input, output, context.timezone, rule.repair, context.finding, period
+    )
 
 
 def _datetime(rule: Rule, context: ConversionContext) -> Converter:

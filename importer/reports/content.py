@@ -304,6 +304,7 @@ _AS_TEXT = "write it out in full, in a column formatted as text"
 _SUPPLIER_HINTS = {
     "ambiguous_date": _ISO,
     "ambiguous_number": "write it so that it can mean one number only: 1234, or 1.2340",
+    "century_assumed": f"if that is wrong, {_ALL_ISO}",
     "common_prefix": "if that is no part of the value, take it off",
     "damaged_number": _AS_TEXT,
     "date_order_found": f"if that is wrong, {_ALL_ISO}",

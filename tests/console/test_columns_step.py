@@ -273,6 +273,13 @@ def test_a_form_changes_its_rule_and_no_other_byte(columns: Columns) -> None:
         assert columns.text == MAPPING.replace(old, new, 1), form
 
 
+def test_bounds_of_dates_are_typed_as_they_are(columns: Columns) -> None:
+    columns.rule("form", "city", type="date")
+    columns.rule("form", "city", input="%d.%m.%Y\n%d.%m.%y", min="1927-01-01")
+    assert 'min: "1927-01-01"' in columns.text
+    assert rule_form_of(columns.show(), ("form", "city"))["min"] == "1927-01-01"
+
+
 def test_what_was_ticked_is_unticked(columns: Columns) -> None:
     columns.rule("form", "city", required="yes", multiple="yes", split=",")
     form = rule_form_of(columns.show(), ("form", "city"))

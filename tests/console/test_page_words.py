@@ -63,6 +63,17 @@ def test_no_hint_about_a_row_names_what_only_a_mapping_has(tmp_path: Path) -> No
             "say under “How they are written” in the columns: %d.%m.%Y",
         ),
         (
+            'declare the format in the mapping, as input: ["%d.%m.%Y", "%d.%m.%y"], and by min'
+            " and max whether 42 is 1942 or 2042",
+            "say under “How they are written” in the columns: %d.%m.%Y and %d.%m.%y, and by "
+            "“Smallest or earliest” and “Largest or latest” whether 42 is 1942 or 2042",
+        ),
+        (
+            'say in the mapping between which days all dates lie: min: "1927-01-01"',
+            "say in the columns between which days all dates lie: "
+            "“Smallest or earliest” 1927-01-01",
+        ),
+        (
             'declare the order in the mapping: input: ["%d/%m/%Y"] or input: ["%m/%d/%Y"]',
             "say under “How they are written” in the columns: %d/%m/%Y or %m/%d/%Y",
         ),

@@ -436,6 +436,19 @@ def test_phones_that_are_whole_need_no_code(tmp_path: Path) -> None:
     assert spec.contacts.numbered()[1].phone.template is None
 
 
+@pytest.mark.parametrize("header", ["Geb.-Datum", "Born"])
+def test_births_of_short_years_lie_in_the_past_hundred_years(tmp_path: Path, header: str) -> None:
+    rows = [[f"P{n}", f"{n % 12 + 13}.03.{n:02}"] for n in range(20, 60)]
+    text = drafted(["Name", header], rows)
+    drafted_rule = rule(loaded(text, tmp_path / "m.yaml").spec, "birth_date")
+    assert drafted_rule["input"] == ["%d.%m.%y"]
+    plan = bind_mapping(loaded(text, tmp_path / "m.yaml"), ["Name", header])
+    evaluated = plan.evaluate(batch_of([["A", "13.03.42"], ["B", "13.03.24"]]))
+    assert list(evaluated.checked.problems) == []
+    values = evaluated.form["birth_date"].column.texts.to_pylist()
+    assert values == ["1942-03-13", "2024-03-13"]
+
+
 def test_rows_of_several_countries_have_no_region() -> None:
     rows = [["0660 1234567", "Österreich"], ["0171 1234567", "Deutschland"], ["01 5123456", "AT"]]
     text = drafted(["Telefon", "Land"], rows)

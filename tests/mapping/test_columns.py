@@ -72,6 +72,91 @@ def test_years_of_two_digits_are_refused_unless_declared() -> None:
     assert (sent, codes) == (["2024-04-13"], [])
 
 
+def short(*options: str) -> str:
+    return f"{{column: A, type: date, input: ['%d.%m.%Y', '%d.%m.%y']{', '.join(('', *options))}}}"
+
+
+def ahead(years: int) -> str:
+    """A date so many years ahead, its year of two digits."""
+    return f"03.03.{(date.today().year + years) % 100:02}"  # noqa: DTZ011 -- only the year matters
+
+
+@pytest.mark.parametrize("past", ["03.03.1941", "3.3.71", "2024-05-17"])
+def test_a_short_year_of_the_future_is_refused_among_past_dates(past: str) -> None:
+    """Read by strptime, births of 1942 would be of 2042."""
+    texts = ["3.3.42", past, "3.3.71"]
+    plan = informed(f"form: {{x: {short()}}}", ["A"], [[text] for text in texts])
+    [problem] = plan.evaluate(batch_of([[text] for text in texts])).checked.problems
+    assert (problem.row, problem.code) == (2, "two_digit_year")
+    assert "1942-03-03 or 2042-03-03" in problem.message
+    assert problem.hint is not None
+    assert 'max: "' in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("bounds", "read"),
+    [
+        (['min: "1927-01-01"', 'max: "2026-11-29"'], ["1942-03-03", "1971-03-03", "2024-03-03"]),
+        (['min: "1971-03-03"'], ["2042-03-03", "1971-03-03", "2024-03-03"]),
+    ],
+)
+def test_bounds_say_of_which_century_short_years_are(bounds: list[str], read: list[str]) -> None:
+    assert outcome(short(*bounds), ["3.3.42", "3.3.71", "3.3.24"]) == (read, [], [])
+
+
+def test_a_bound_at_the_end_alone_moves_no_date_by_a_century() -> None:
+    codes = outcome(short('max: "2026-11-29"'), ["3.12.26", "3.3.71"])[2]
+    assert codes in (["too_large"], ["two_digit_year"])
+
+
+def test_dates_to_come_are_read_with_one_remark_where_none_is_past() -> None:
+    texts = [ahead(1), ahead(2), ahead(2)]
+    sent, [remark], codes = outcome(short(), texts)
+    assert (codes, remark.code) == ([], "century_assumed")
+    assert all(str(text).startswith("20") for text in sent)
+    assert "3 dates" in remark.message
+    assert outcome(short(), [ahead(1), ahead(12)])[2] == ["two_digit_year"] * 2
+
+
+def test_short_years_of_children_among_births_are_told_once() -> None:
+    sent, [remark], codes = outcome(short(), ["3.3.24", "4.4.24", "03.03.1951"])
+    assert (sent[0], codes, remark.code) == ("2024-03-03", [], "century_assumed")
+    assert "2024-03-03, and not as 1924-03-03" in remark.message
+    assert outcome(short(), ["3.3.24", "4.4.24", "03.03.2021"])[1] == []
+
+
+def test_call_backs_of_short_years_are_to_come() -> None:
+    text = (
+        'form: {x: {value: "1"}}\n'
+        'disposition: {dispositionid: {value: "1"}, userid: {value: "7"},\n'
+        '  next_calldate: {column: A, type: datetime, input: "%d.%m.%y %H:%M"}}'
+    )
+    rows = [[f"{day} 10:00"] for day in ("03.03.24", ahead(1))]
+    assert list(informed(text, ["A"], rows).evaluate(batch_of(rows)).checked.problems) == []
+
+
+def test_the_advice_for_a_short_year_reads_the_dates_that_were_read_without_it() -> None:
+    texts = ["3.3.71", "02.02.1941"]
+    plan = informed(f"form: {{x: {DATE}}}", ["A"], [[text] for text in texts])
+    [problem] = plan.evaluate(batch_of([[text] for text in texts])).checked.problems
+    assert problem.hint is not None
+    advised = problem.hint[problem.hint.index("input: ") : problem.hint.index("]") + 1]
+    assert "reads 71 as 1971" in problem.hint
+    rule = f"{{column: A, type: date, {advised}}}"
+    assert outcome(rule, texts) == (["1971-03-03", "1941-02-02"], [], [])
+
+
+@pytest.mark.parametrize("text", ["02.02.1941", "1941.02.02.", "02.02.1941 8:30", "2/13/1941"])
+def test_a_date_that_a_declared_format_made_wrong_is_told_so(text: str) -> None:
+    rule = "{column: A, type: date, input: ['%d-%m-%Y']}"
+    plan = informed(f"form: {{x: {rule}}}", ["A"], [[text]])
+    [problem] = plan.evaluate(batch_of([[text]])).checked.problems
+    assert "no other is read" in problem.message
+    assert problem.hint is not None
+    advised = problem.hint[problem.hint.index("input: ") :]
+    assert outcome(f"{{column: A, type: date, {advised}}}", [text])[2] == []
+
+
 def damaged(days: list[date], written: str = "%d/%m/%Y") -> list[str]:
     """What a program with the other order makes of dates: real ones where it can."""
     return [f"{d:%Y-%d-%m}" if d.day <= 12 else d.strftime(written) for d in days]

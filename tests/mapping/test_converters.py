@@ -323,7 +323,7 @@ def test_no_format_is_advised_that_would_not_read_the_date(text: str, advice: st
         ("31/04/2030", "%d/%m/%Y", "April has no day 31"),
         ("05/13/2030", "%d/%m/%Y", "other way round"),
         ("17.05.2030 24:00", "%d.%m.%Y %H:%M", "hour 24"),
-        ("17.05.2030", "%d/%m/%Y", "declare its own form"),
+        ("17.05.2030", "%d/%m/%Y", 'input: ["%d/%m/%Y", "%d.%m.%Y"]'),
     ],
 )
 def test_what_is_wrong_with_a_declared_date_is_named(text: str, format_: str, wrong: str) -> None:

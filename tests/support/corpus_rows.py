@@ -15,6 +15,13 @@ _DATES_BY_COLUMN = lines(
     "Cid,06301234569,05/05/2024",
     "Dan,06301234570,11/12/2024",
 )
+_BIRTHS = lines(
+    "Name,Phone,Born",
+    "Ann,06301234567,3.3.42",
+    "Bob,06301234568,02.02.1941",
+    "Cid,06301234569,3.3.71",
+    "Dan,06301234570,3.3.24",
+)
 _SWAPPED = [
     *(f"{day:02}/{5 + day % 3:02}/2024" for day in range(13, 27)),
     *(f"2024-{day:02}-{5 + day % 3:02}" for day in range(1, 13)),
@@ -143,6 +150,8 @@ SHEETS_OF_TEXT: dict[str, bytes] = {
         "Hal,06301234574,",
     ),
     "types/dates_by_column.csv": _DATES_BY_COLUMN,
+    "types/births_of_short_years.csv": _BIRTHS,
+    "types/births_within_bounds.csv": _BIRTHS,
     "types/dates_ambiguous.csv": lines(
         "Name,Phone,Signed",
         "Ann,06301234567,03/04/2024",
