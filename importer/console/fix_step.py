@@ -14,6 +14,7 @@ import asyncio
 import bisect
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -496,7 +497,7 @@ def _rows(
                         is_wrong=Severity.ERROR in mends.get(label, ()),
                         is_open=opens
                         and (numbers[number] or (label in mends and len(text) <= LONGEST)),
-                        repeated=counts.get(label, {}).get(text, 0) > 1,
+                        repeated=bool(text) and counts.get(label, {}).get(text, 0) > 1,
                     )
                     for label, text in zip(columns, cells, strict=True)
                 ),
@@ -519,7 +520,10 @@ def _wrong(
     columns: tuple[int, ...],
     place: Mapping[str, int],
 ) -> Iterator[Wrong]:
-    """Values that are wrong in several of the rows of a kind, the most frequent first."""
+    """Values that are wrong in several of the rows of a kind, the most frequent first.
+
+    Blank is none: what lacks in one row, a phone say, is not what lacks in another.
+    """
     decisions = found.rechecked.decisions
     rows: dict[int, list[int]] = {}
     for number in found.rows(view.kind):
@@ -536,7 +540,7 @@ def _wrong(
         for label, those in rows.items()
         if label in columns and len(those) > 1
         for one in opened.recheck.repeated(label, those, MOST_REPEATED, found.edits)
-        if len(one.text) <= LONGEST
+        if one.text and len(one.text) <= LONGEST
     ]
     repeated.sort(key=lambda pair: -pair[1].rows)
     top = repeated[:MOST_REPEATED]
@@ -567,14 +571,22 @@ def _is_of(problem: Problem, kind: str) -> bool:
 def _kinds(found: Found) -> Iterator[Kind]:
     survey = found.rechecked.checkup.survey
     yield Kind(TO_MEND, "All to be mended", survey.invalid, "bad" if survey.invalid else "good")
+    errors = Counter(
+        problem.code
+        for decision in found.rechecked.decisions.values()
+        for problem in decision.problems
+        if problem.severity is Severity.ERROR
+    )
     for group in problem_groups(survey):
         if all(problem.row is None for problem in group.examples):
             continue
+        title, wrong = kind_words(group.code), errors[group.code]
         if group.code == LEFT_OUT:
-            yield Kind(LEFT_OUT, kind_words(LEFT_OUT), group.count, "")
+            yield Kind(LEFT_OUT, title, group.count, "")
+        elif 0 < wrong < group.count:
+            yield Kind(group.code, f"{title} ({wrong:,} to be mended)", group.count, "bad")
         else:
-            tone = "bad" if group.severity is Severity.ERROR else "doubtful"
-            yield Kind(group.code, kind_words(group.code), group.count, tone)
+            yield Kind(group.code, title, group.count, "bad" if wrong else "doubtful")
 
 
 async def _state_now(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import unicodedata
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path, PurePath
@@ -74,7 +75,7 @@ class Pages:
             bytes=_bytes,
             moment=_moment,
             basename=basename,
-            folded=_folded,
+            folded=folded,
         )
         self._environment.globals.update(
             csrf_field=CSRF_FIELD,
@@ -146,9 +147,10 @@ def _bytes(number: int) -> str:
     return f"{number / 1e9:,.1f} GB"
 
 
-def _folded(text: str) -> str:
-    """A name without what people do not hear: its case, and marks between words."""
-    return "".join(char for char in text.casefold() if char.isalnum())
+def folded(text: str) -> str:
+    """A name without what people do not hear: its case, accents, and marks between words."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in plain if char.isalnum())
 
 
 def _moment(moment: datetime) -> str:

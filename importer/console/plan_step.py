@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -17,11 +17,19 @@ from aiohttp import web
 
 from importer import library
 from importer.console.drafts import DRAFTS, Draft, Drafts, Place, digest_of, open_draft, refuse_sent
-from importer.console.pages import PAGES, form_of, is_part
+from importer.console.pages import PAGES, folded, form_of, is_part
 from importer.console.records import with_part_names
 from importer.console.row_names import RowNames, names_in_draft
 from importer.console.target import TARGETS, Whereabouts
-from importer.console.telling import Action, Teller, Told, kind_words, page_words, why_held_back
+from importer.console.telling import (
+    KINDS_LEFT_OUT,
+    Action,
+    Teller,
+    Told,
+    kind_words,
+    page_words,
+    why_held_back,
+)
 from importer.console.under_way import GENTLE, UNDER_WAY, Planning, ingredients, watch
 from importer.errors import ImporterError, UsageError
 from importer.library import Change, LoadedMapping, PlanFile, Refused, Rule
@@ -126,8 +134,13 @@ async def _page(
     existing: dict[str, list[str]] = {}
     undecided = _undecided(refused)
     project = await request.app[TARGETS].project(draft) if missing is not None else None
+    new_values = refused.new_values or () if refused is not None else ()
     if undecided:
         existing = await _existing(request, draft, {value.field for value in undecided})
+        existing = {
+            field: list(dict.fromkeys([*names, *(v.text for v in new_values if v.field == field)]))
+            for field, names in existing.items()
+        }
     names = RowNames()
     if checkup is not None:
         headers = checkup.info.headers
@@ -153,7 +166,7 @@ async def _page(
         project=project,
         lacking=_lacks_fields(refused),
         undecided=shown,
-        decided=[decided.get(value) or _proposed(value) for value in shown],
+        decided=[decided.get(value) or _proposed(value, new_values) for value in shown],
         more_undecided=max(0, len(undecided) - MOST_VALUES),
         existing=existing,
         as_json=json.dumps,
@@ -252,9 +265,18 @@ def _undecided(checkup: Checkup | None) -> list[NewValue]:
     return [value for value in new or () if not value.allowed]
 
 
-def _proposed(value: NewValue) -> Decision:
-    """What is chosen of a value at first: the same in another spelling is meant, others wait."""
-    return Decision("mean" if value.same else "", value.nearest or "")
+def _proposed(value: NewValue, among: Iterable[NewValue]) -> Decision:
+    """What is chosen of a value at first: the same in another spelling is meant, others wait.
+
+    Where no value that exists is near, one may be `among` the new ones: of spellings that differ
+    in case, accents or white space, that of the most rows.
+    """
+    if value.nearest:
+        return Decision("mean" if value.same else "", value.nearest)
+    spellings = (one for one in among if one.field == value.field)
+    alike = [one for one in spellings if folded(one.text) == folded(value.text)]
+    best = max(alike, key=lambda one: one.count, default=value)
+    return Decision("", best.text if best.text != value.text else "")
 
 
 def _refusals(checkup: Checkup, teller: Teller) -> Iterator[Told]:
@@ -355,11 +377,17 @@ def _remarks(checkup: Checkup | None, names: RowNames) -> tuple[Remark, ...]:
     survey = checkup.survey
     warnings = tuple(whole_file_warnings(survey))
     whole = Counter(one.code for one in warnings)
+    held_back: Counter[str] = Counter()
+    for (status, codes), rows in survey.left_out.items():
+        if status is Status.SKIPPED:
+            held_back.update(dict.fromkeys(set(codes.split("|")) & KINDS_LEFT_OUT, rows))
     found = [Remark(kind_words(one.code), 1, (_remark_words(one, names),)) for one in warnings]
     for group in problem_groups(survey):
         examples = [one for one in group.examples if one.row is not None][:EXAMPLES]
         if group.severity is Severity.WARNING and examples:
-            number = group.count - whole[group.code]
+            number = group.count - whole[group.code] - held_back[group.code]
+            if number <= 0:
+                continue
             found.append(
                 Remark(
                     kind_words(group.code),

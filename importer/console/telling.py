@@ -213,7 +213,7 @@ KINDS = {
     "error.unknown_value": "Unknown value",
 }
 """What pages call a kind of problem of rows, by its code."""
-_REASONS = frozenset(
+KINDS_LEFT_OUT = frozenset(
     {"do_not_call", "duplicate", "filtered", "left_out_by_hand", "no_contact", "sent_before"}
 )
 """Kinds for which rows are left out; what else is said of such a row has no part in that."""
@@ -395,7 +395,7 @@ def kind_words(kind: str) -> str:
 
 def why_held_back(codes: Sequence[str], status: Status) -> str:
     """What has kept a row back, in the words of pages; of one left out, the reason alone."""
-    reasons = [code for code in codes if code in _REASONS]
+    reasons = [code for code in codes if code in KINDS_LEFT_OUT]
     told = reasons[:1] if status is Status.SKIPPED and reasons else codes
     words = [kind_words(code) for code in told]
     return " and ".join(word[:1].lower() + word[1:] for word in words)

@@ -158,7 +158,7 @@ def approved(
         raise _refused(run, plan, differences, sent, other=bool(other))
     for refusal in sent:
         raise refusal
-    notes += _past_callbacks(mapping, pending)
+    notes += _past_callbacks(plan, mapping, pending)
     return plan, tuple(notes)
 
 
@@ -321,8 +321,11 @@ def _listed_since(
             )
 
 
-def _past_callbacks(mapping: LoadedMapping, pending: PendingRows) -> Iterator[str]:
-    """A note on pending rows whose call-back is in the past."""
+def _past_callbacks(plan: PlanFile, mapping: LoadedMapping, pending: PendingRows) -> Iterator[str]:
+    """A note on pending rows whose call-back is past by now, and was not when it was planned.
+
+    Of those that were past then, the check has told.
+    """
     spec = mapping.spec
     placed = [rule for rule in spec.placed_rules() if rule.path == ("disposition", "next_calldate")]
     if not placed:
@@ -332,17 +335,19 @@ def _past_callbacks(mapping: LoadedMapping, pending: PendingRows) -> Iterator[st
     if not has_year(form):
         return
     zone = ZoneInfo(spec.timezone) if spec.timezone else None
-    now = datetime.now(UTC).astimezone(zone).replace(tzinfo=None)
+    then, now = (
+        moment.astimezone(zone).replace(tzinfo=None) for moment in (plan.made_at, datetime.now(UTC))
+    )
     late = []
     for row, body in pending.bodies():
         date = orjson.loads(body).get("disposition", {}).get("next_calldate")
         try:
-            if date and datetime.strptime(date, form) < now:  # noqa: DTZ007 - the service's own time
+            if date and then <= datetime.strptime(date, form) < now:  # noqa: DTZ007 - the service's own time
                 late.append(row)
         except ValueError:
             continue  # a text of another form is the service's to judge
     if late:
-        yield f"the call-backs of {rows_named(late)} are in the past"
+        yield f"the call-backs of {rows_named(late)} are in the past by now"
 
 
 def rows_named(rows: Sequence[int]) -> str:

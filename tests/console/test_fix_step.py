@@ -809,3 +809,23 @@ def test_any_edits_give_the_verdict_of_a_check_with_them(
     page, survey = fixing.page(), fixing.checked().survey
     assert figures(page) == (survey.ready, survey.invalid, survey.skipped, survey.rows)
     assert sum(kinds_of(page).values()) == sum(survey.problem_counts.values()) + survey.invalid
+
+
+def test_a_kind_says_how_many_of_it_are_to_be_mended_and_blank_is_no_value_for_all_rows(
+    browser: Browser, drafts: Drafts
+) -> None:
+    mapping = """\
+version: 1
+form: {name: {column: Name, required: true}}
+contacts:
+  1: {phone: {column: Phone, region: HU}}
+  2: {phone: {column: Mobile, region: HU, on_error: blank}}
+"""
+    rows = "Name,Phone,Mobile\nAnn,12,\nBob,06 30 123 4567,13\n,06 30 123 4568,\n,06 30 123 4569,\n"
+    draft_id = browser.draft_id("leads.csv", rows.encode())
+    drafts.set_mapping(draft_id, mapping)
+    page = browser.get(f"/drafts/{draft_id}/fix")
+    assert "Not a phone number (1 to be mended) 2" in page.words
+    assert "Blank, and must not be 2" in page.words
+    assert "Mend all" not in page.words
+    assert "In all" not in page.words

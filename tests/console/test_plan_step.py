@@ -155,6 +155,27 @@ def test_each_new_value_is_decided_and_the_mapping_keeps_its_comments(
     assert draft.mapping.read_text("utf-8") == MAPPING
 
 
+def test_a_new_value_in_another_spelling_may_mean_a_new_one_and_left_out_rows_are_no_remark(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    mapping = f"{MAPPING}rows:\n  skip_when: [{{column: Name, in: [Out]}}]\n"
+    rows = "Ann,Köln,06 30 123 4567\nBob,Köln,06 30 123 4568\nCid,KÖLN,06 30 123 4569\n"
+    rows += "Out,Pécs,06 30 123 4570\n"
+    draft_id = draft_of(browser, drafts, "Name,City,Phone\n" + rows, mapping)
+    goes_to(browser, draft_id, service)
+    page = planned(browser, draft_id)
+    assert page.words.count("Choose … perhaps Köln") == 1
+    values = f"/drafts/{draft_id}/plan/values"
+    decided = {**decisions(page, "allow"), "what_1": "mean", "meant_1": "Köln"}
+    assert browser.post(values, decided).status == 303
+    page = settled(browser, f"/drafts/{draft_id}/plan")
+    assert "To be created 3" in page.words
+    assert "Newly made in the project city: “Köln”, 3 rows" in page.words
+    assert "1: left out by a rule of the columns" in page.words
+    remarks = page.words.partition("Remarks that keep nothing back")[2]
+    assert "Left out by a rule" not in remarks
+
+
 @pytest.mark.parametrize(
     ("rule", "cell", "translated"),
     [
