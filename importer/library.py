@@ -33,8 +33,10 @@ from importer.mapping.changes import (
     without_new_value,
     without_remark,
 )
-from importer.mapping.load import LoadedMapping, mapping_in
+from importer.mapping.load import LoadedMapping, mapping_in, mapping_of
+from importer.mapping.load import load_mapping as load_mapping_file
 from importer.mapping.program import Headers
+from importer.mapping.semantics import needed_project
 from importer.mapping.spec import STAMP_FIELD, PlacedRule, Rule, SkipWhen
 from importer.mapping.values import key_in_map, translated
 from importer.model import Checkup, Preview, Problem, Project, Severity, Status
@@ -48,8 +50,8 @@ from importer.operations.guarded import (
     recall,
 )
 from importer.operations.ledger import Ledger, LedgerEntry, newest_first, open_all_ledgers
+from importer.pipeline import plan as first_half
 from importer.pipeline import recover as recovery
-from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Excepted, Job, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, BegunByEarlierVersion, PlanDiffers
 from importer.pipeline.edits import Edit, EditLog, EditRefused, Op, Overlay
@@ -60,7 +62,7 @@ from importer.pipeline.glimpse import original_rows as original_rows_in
 from importer.pipeline.origins import PastRuns, RunsIn
 from importer.pipeline.plan import PlanResult
 from importer.pipeline.planfile import PlanFile
-from importer.pipeline.preflight import fetch_project
+from importer.pipeline.preflight import Refused, fetch_gate, fetch_project
 from importer.pipeline.recheck import Recheck, Rechecked, Repeated
 from importer.pipeline.reconcile import SETTLING_SECONDS, Reconciliation, Search
 from importer.pipeline.reconcile import reconcile as search_for
@@ -70,11 +72,8 @@ from importer.pipeline.result_rows import pages_of_rows as pages_in
 from importer.pipeline.run import (
     ArrowTable,
     Frame,
-    Refused,
     base_url_for,
     checked_base_url,
-    fetch_gate,
-    needed_project,
 )
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import (
@@ -268,8 +267,8 @@ def load_mapping(given: File | Mapping[str, Any]) -> LoadedMapping:
     where it is unusable.
     """
     if isinstance(given, Mapping):
-        return pipeline.mapping_of(given, Path("mapping"))
-    return pipeline.load_mapping(Path(given))
+        return mapping_of(given, Path("mapping"))
+    return load_mapping_file(Path(given))
 
 
 def used_columns(mapping: LoadedMapping, headers: Sequence[str]) -> tuple[int, ...]:
@@ -364,7 +363,7 @@ def preview(
     for problem in _look_back(seen, loaded, destination, settings or RunSettings()):
         _log.warning("%s. %s", problem.message, problem.hint)
     past = _past_runs(loaded, destination, settings or RunSettings())
-    return pipeline.preview(
+    return first_half.preview(
         _incoming(file),
         loaded,
         reading or SourceOptions(),
@@ -416,7 +415,7 @@ def check(
             )
             look = replace(look, remarks=warnings, past=_past_runs(loaded, destination, how))
             how_read = reading or SourceOptions()
-            return pipeline.check(
+            return first_half.check(
                 incoming,
                 loaded,
                 how_read,

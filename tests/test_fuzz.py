@@ -27,7 +27,7 @@ from importer.mapping.conversion import Finding
 from importer.mapping.load import load_mapping
 from importer.mapping.spec import Rule
 from importer.mapping.values import CONVERTERS, ConversionContext, converter_for
-from importer.pipeline import run as pipeline
+from importer.pipeline import plan as first_half
 from importer.settings import Destination, RunSettings, SourceOptions
 from importer.sources import open_source
 from importer.sources.header import is_blank
@@ -232,10 +232,10 @@ def test_counts_add_up_and_every_ready_row_has_a_body(
     path, mapping = tmp_path / "any.csv", mapping_of(MAPPING)
     write_csv(path, rows)
     reading = SourceOptions(encoding="utf-8", delimiter=",", header_row=1)
-    survey = pipeline.check(path, mapping, reading).survey
+    survey = first_half.check(path, mapping, reading).survey
     assert survey.rows == len(rows) == survey.ready + survey.invalid + survey.skipped
     assert sum(survey.problem_counts.values()) == survey.errors + survey.warnings
-    shown = list(pipeline.preview(path, mapping, reading))
+    shown = list(first_half.preview(path, mapping, reading))
     assert [preview.row for preview in shown] == list(range(2, len(rows) + 2))
     counts = Counter(preview.status for preview in shown)
     expected = {"ready": survey.ready, "invalid": survey.invalid, "skipped": survey.skipped}

@@ -43,7 +43,7 @@ from importer.reports.content import count
 
 if TYPE_CHECKING:
     from importer.model import Checkup, Event
-    from importer.pipeline.run import RunResult
+    from importer.pipeline.apply import RunResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Level = Literal["info", "warning", "error"]

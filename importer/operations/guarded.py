@@ -46,13 +46,13 @@ from importer.operations.ledger import (
     state_dir,
 )
 from importer.pipeline import recover as recovery
-from importer.pipeline import run as pipeline
 from importer.pipeline.apply import Admission, Job, Run, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, PendingRows, rows_named
 from importer.pipeline.origins import RunsIn, origins_in, rows_sent, sent_since
 from importer.pipeline.plan import PlanResult, planned
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.recover import PastRun, past_run, resume_command
+from importer.pipeline.run import run as run_pipeline
 from importer.pipeline.rundir import RunDirectory
 from importer.pipeline.running import Control, StopSwitch
 from importer.pipeline.summary import Description, plan_command_without
@@ -129,10 +129,10 @@ def run(
     Raises AlreadyImported, Unfinished and TargetBusy besides.
     """
     if job.settings.sandbox is not None:
-        return pipeline.run(job, control, seen=seen)
+        return run_pipeline(job, control, seen=seen)
     seen = seen if seen is not None else Seen(one_file=True)
     with _Register(job, guard, control.stop, seen) as register:
-        result = pipeline.run(job, control, seen=seen, register=register)
+        result = run_pipeline(job, control, seen=seen, register=register)
         register.ends(result.summary)
         return result
 

@@ -9,38 +9,15 @@ from dataclasses import replace
 
 from importer.api.request import base_url_for, checked_base_url
 from importer.errors import ImporterError
-from importer.mapping.load import LoadedMapping, load_mapping, mapping_of
-from importer.mapping.semantics import needed_project
 from importer.mapping.spec import mapping_schema
 from importer.pipeline.apply import Job, Register, RunResult, send_and_finish
-from importer.pipeline.examine import ExaminationOptions
-from importer.pipeline.plan import check, planned, preview
-from importer.pipeline.preflight import Gate, Refused, fetch_gate
+from importer.pipeline.plan import planned
 from importer.pipeline.running import Control
 from importer.sources.frames import ArrowTable, Frame
 from importer.survey.duplicates import Seen
 
-__all__ = [
-    "ArrowTable",
-    "ExaminationOptions",
-    "Frame",
-    "Gate",
-    "Job",
-    "LoadedMapping",
-    "Refused",
-    "RunResult",
-    "Seen",
-    "base_url_for",
-    "check",
-    "checked_base_url",
-    "fetch_gate",
-    "load_mapping",
-    "mapping_of",
-    "mapping_schema",
-    "needed_project",
-    "preview",
-    "run",
-]
+# The library and the command line import no stages: what they need of these is handed out here.
+__all__ = ["ArrowTable", "Frame", "base_url_for", "checked_base_url", "mapping_schema", "run"]
 
 
 def run(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from importer.mapping.load import load_mapping
 from importer.model import Severity
-from importer.pipeline.run import check, load_mapping
+from importer.pipeline.plan import check
 from importer.settings import SourceOptions
 from tests.support.command import Cli
 from tests.support.live_sandbox import LiveSandbox

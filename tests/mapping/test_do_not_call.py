@@ -15,7 +15,7 @@ import pytest
 from importer.errors import MappingError
 from importer.mapping.load import load_mapping
 from importer.model import Checkup, Preview
-from importer.pipeline import run as pipeline
+from importer.pipeline import plan as first_half
 from importer.pipeline.do_not_call import load_lists
 from importer.settings import SourceOptions
 
@@ -44,11 +44,11 @@ def listing(folder: Path, *lines: str, name: str = "robinson.csv") -> Path:
 
 
 def checked(leads: Path, mapping: Path) -> Checkup:
-    return pipeline.check(leads, load_mapping(mapping), SourceOptions())
+    return first_half.check(leads, load_mapping(mapping), SourceOptions())
 
 
 def previews(leads: Path, mapping: Path) -> list[Preview]:
-    return list(pipeline.preview(leads, load_mapping(mapping), SourceOptions()))
+    return list(first_half.preview(leads, load_mapping(mapping), SourceOptions()))
 
 
 def refusal(mapping: Path) -> list[str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from importer.mapping.load import load_mapping
 from importer.model import Checkup
-from importer.pipeline import run as pipeline
+from importer.pipeline.examine import ExaminationOptions
+from importer.pipeline.plan import check
 from importer.settings import SourceOptions
 
 Examine = Callable[[Path, Path], Checkup]
@@ -59,8 +61,8 @@ def examine(tmp_path: Path) -> Examine:
 
     def examine(path: Path, mapping: Path) -> Checkup:
         name = f"work{next(count)}"
-        look = pipeline.ExaminationOptions(tmp_path / f"{name}.parquet", tmp_path / f"{name}.jsonl")
-        return pipeline.check(path, pipeline.load_mapping(mapping), SourceOptions(), options=look)
+        look = ExaminationOptions(tmp_path / f"{name}.parquet", tmp_path / f"{name}.jsonl")
+        return check(path, load_mapping(mapping), SourceOptions(), options=look)
 
     return examine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from importer.mapping.load import load_mapping
 from importer.model import Checkup, Problem, Readiness
-from importer.pipeline import run as pipeline
+from importer.pipeline import plan as first_half
 from importer.settings import SourceOptions
 
 A, B, C = "06301234567", "06301234568", "06301234569"
@@ -25,7 +25,7 @@ def check(tmp_path: Path, *rows: str, more: str = "") -> Checkup:
     (tmp_path / "m.yaml").write_text(MAPPING + more, "utf-8")
     leads = tmp_path / "leads.csv"
     leads.write_text("\n".join(["Name,Phone,Mobile,More", *rows, ""]), "utf-8")
-    return pipeline.check(leads, load_mapping(tmp_path / "m.yaml"), SourceOptions())
+    return first_half.check(leads, load_mapping(tmp_path / "m.yaml"), SourceOptions())
 
 
 def told(problems: tuple[Problem, ...]) -> list[tuple[int | None, str | None, str, str]]:
