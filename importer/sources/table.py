@@ -21,6 +21,8 @@ from importer.sources.brokenrows import BrokenRows, several_rows, whole_runs
 from importer.sources.grid import LONGEST_CELL, MOST_COLUMNS, too_long_cell, too_many_columns
 from importer.sources.header import LOOKED_AT, find_header, is_blank
 from importer.sources.merged import MergedCells
+from importer.sources.other_quotes import quotes_around, without_quotes
+from importer.sources.repeated_header import with_repeated_headers
 from importer.sources.source import (
     ColumnChunk,
     RowChunk,
@@ -81,10 +83,16 @@ def read_table(chunks: Iterator[Chunk], layout: Layout, options: SourceOptions) 
     broken = BrokenRows(len(headers), mark) if mark is not None else None
     reader = _BatchReader(headers, layout, header_row, options.rows, merged, broken)
     batches = reader.read(chain(head, chunks))
+    quotes = quotes_around(headers) if mark is not None else None
+    if quotes is not None:
+        headers = tuple(map(quotes.within, headers))
+        batches = without_quotes(batches, quotes)
+    batches = with_repeated_headers(batches, headers)
     first = next(batches, None)
     if first is None:
         raise no_data(layout.place, header_row, options.rows)
-    problems = (*header.problems, *_merged_down(merged, headers))
+    told = () if quotes is None else (quotes.warning(),)
+    problems = (*told, *header.problems, *_merged_down(merged, headers))
     return Table(headers, header_row, problems, chain((first,), batches))
 
 
