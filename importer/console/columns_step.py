@@ -24,7 +24,15 @@ from aiohttp import web
 from importer import library
 from importer.console import field_values
 from importer.console.downloads import disposition
-from importer.console.drafts import DRAFTS, Draft, Drafts, open_draft, refuse_sent
+from importer.console.drafts import (
+    DRAFTS,
+    Draft,
+    Drafts,
+    loaded_mapping,
+    mapping_in,
+    open_draft,
+    refuse_sent,
+)
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import parts_of
 from importer.console.row_names import RowNames, names_in_draft
@@ -59,6 +67,8 @@ MOST_CHOICES = 10_000
 """Columns in all choices of a page together; where there would be more, they stand there once."""
 MOST_TEXT = 200_000
 """Characters of a mapping that is shown as a form: to look at each part of a larger one is slow."""
+MOST_KEPT_TEXT = 500_000
+"""Characters of a mapping that is changed here: to load one of these takes some seconds."""
 _LONGEST_HEADER = 60
 
 DUPLICATES = {
@@ -377,7 +387,7 @@ def _as_yaml(options: Mapping[str, Any]) -> str:
 
 def _mapping_form(draft: Draft) -> MappingForm | None:
     """The mapping as a form; None where it has too many rules for one. Raises as loading does."""
-    mapping = library.load_mapping(draft.mapping)
+    mapping = loaded_mapping(draft)
     headers = _headers(draft)
     rules = list(mapping.spec.placed_rules())
     if len(rules) > MOST_RULES or len(mapping.text) > MOST_TEXT:
@@ -555,7 +565,14 @@ async def _changed(
         refuse_sent(draft)
         _refuse_stale(draft, form)
         made = work(draft)
-        library.mapping_in(made, draft.mapping)
+        if len(made) > MOST_KEPT_TEXT:
+            raise UsageError(
+                f"the columns have {len(made):,} characters as text, and at most"
+                f" {MOST_KEPT_TEXT:,} are kept here",
+                "Values that become others take most of it: keep those that occur. Or import"
+                " with the command, which takes twice as much.",
+            )
+        mapping_in(made, draft.mapping)
         return made
 
     try:
@@ -585,7 +602,7 @@ async def _change(request: web.Request) -> web.Response:
             return await _page(request, draft, told=_told(draft, error))
 
     def work(draft: Draft) -> str:
-        mapping = library.load_mapping(draft.mapping)
+        mapping = loaded_mapping(draft)
         if form.get("what") == "settle":
             return _settled(form, mapping.text)
         if form.get("what") == "rename":
@@ -629,7 +646,7 @@ def _settled(form: Mapping[str, str], text: str) -> str:
 @lru_cache(maxsize=16)
 def _guessed(file: Path, reading: SourceOptions) -> Mapping[str, Mapping[str, Any]]:
     """What kind of value each column of a list holds, by its header, as a draft guesses it."""
-    drafted = library.mapping_in(library.init(file, reading=reading), file)
+    drafted = mapping_in(library.init(file, reading=reading), file)
     return {
         placed.rule.column[0]: placed.rule.model_dump(
             include={"type", "input", "multiple", "split"}, exclude_defaults=True

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, open_draft, refuse_sent
+from importer.console.drafts import (
+    DRAFTS,
+    Draft,
+    loaded_mapping,
+    mapping_in,
+    open_draft,
+    refuse_sent,
+)
 from importer.console.pages import PAGES, form_of
 from importer.console.rule_form import as_typed, key_of
 from importer.console.target import TARGETS
@@ -76,7 +83,7 @@ async def _page(
     listed: tuple[ListedValue, ...] = ()
     waiting, more, can_limit = False, 0, False
     try:
-        rule = _rule(await asyncio.to_thread(library.load_mapping, draft.mapping), name)
+        rule = _rule(await asyncio.to_thread(loaded_mapping, draft), name)
         async with contextlib.AsyncExitStack() as stack:
             async with asyncio.timeout(PATIENCE):
                 # What is opened meanwhile stays open. To count takes a moment only, and would begin
@@ -188,7 +195,7 @@ async def _keep(request: web.Request) -> web.Response:
 
     def work(draft: Draft) -> str:
         refuse_sent(draft)
-        mapping = library.load_mapping(draft.mapping)
+        mapping = loaded_mapping(draft)
         rule = _rule(mapping, name)
         before = dict(rule.map or {})
         changes = [Change(("form", name, "map"), _chosen(form, before, rule) or None)]
@@ -200,7 +207,7 @@ async def _keep(request: web.Request) -> web.Response:
                 )
             changes.append(Change(("form", name, "choices"), _allowed(field, rule)))
         made = library.with_changes(mapping.text, changes)
-        library.mapping_in(made, draft.mapping)
+        mapping_in(made, draft.mapping)
         return made
 
     try:

@@ -16,7 +16,17 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Drafts, Place, digest_of, open_draft, refuse_sent
+from importer.console.drafts import (
+    DRAFTS,
+    Draft,
+    Drafts,
+    Place,
+    digest_of,
+    loaded_mapping,
+    mapping_in,
+    open_draft,
+    refuse_sent,
+)
 from importer.console.pages import PAGES, folded, form_of, is_part
 from importer.console.records import with_part_names
 from importer.console.row_names import RowNames, names_in_draft
@@ -338,7 +348,7 @@ async def _existing(request: web.Request, draft: Draft, names: set[str]) -> dict
     if project is None:
         return {}
     try:
-        mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
+        mapping = await asyncio.to_thread(loaded_mapping, draft)
     except ImporterError:
         return {}
     allowed = mapping.spec.new_values
@@ -542,7 +552,7 @@ async def _decide(request: web.Request) -> web.Response:
 
     def work(draft: Draft) -> str:
         refuse_sent(draft)
-        return _with_decisions(library.load_mapping(draft.mapping), decided, existing)
+        return _with_decisions(loaded_mapping(draft), decided, existing)
 
     try:
         pace = await _pace(request, draft, form)
@@ -646,7 +656,7 @@ def _with_decisions(
     text = library.with_changes(mapping.text, changes)
     if allowed:
         text = library.with_new_values(text, allowed)
-    library.mapping_in(text, mapping.path)
+    mapping_in(text, mapping.path)
     return text
 
 
@@ -656,7 +666,7 @@ async def _forbid(request: web.Request) -> web.Response:
 
     def work(draft: Draft) -> str:
         refuse_sent(draft)
-        text = library.load_mapping(draft.mapping).text
+        text = loaded_mapping(draft).text
         return library.without_new_value(text, form.get("field", ""), form.get("text", ""))
 
     await asyncio.to_thread(request.app[DRAFTS].change_mapping, draft.id, work)
@@ -664,7 +674,7 @@ async def _forbid(request: web.Request) -> web.Response:
 
 
 async def _fit_sandbox(request: web.Request, draft: Draft) -> None:
-    mapping = await asyncio.to_thread(library.load_mapping, draft.mapping)
+    mapping = await asyncio.to_thread(loaded_mapping, draft)
     await request.app[TARGETS].fit_sandbox(mapping)
 
 

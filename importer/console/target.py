@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import DRAFTS, Draft, Place, open_draft
+from importer.console.drafts import DRAFTS, Draft, Place, loaded_mapping, open_draft
 from importer.console.pages import STEPS, form_of
 from importer.credentials import credentials, environment
 from importer.errors import ImporterError, MappingError, ServiceError, UsageError
@@ -235,7 +235,7 @@ def project_of(draft: Draft) -> int | None:
     if draft.project is not None:
         return draft.project
     try:
-        return library.load_mapping(draft.mapping).spec.project if draft.mapping.exists() else None
+        return loaded_mapping(draft).spec.project if draft.mapping.exists() else None
     except (MappingError, UsageError):
         return None  # its mistakes are shown where it is made
 

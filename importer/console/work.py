@@ -20,7 +20,7 @@ from pathlib import Path
 from aiohttp import web
 
 from importer import library
-from importer.console.drafts import Draft, Drafts, Place, digest_of
+from importer.console.drafts import Draft, Drafts, Place, digest_of, loaded_mapping
 from importer.console.target import Targets, Whereabouts
 from importer.errors import RunInterruptedError, UsageError
 from importer.files import WorkingFolder
@@ -281,7 +281,7 @@ class OpenLists:
     def _opened(self, draft: Draft, entry: _Entry, where: Whereabouts) -> OpenList:
         folder = WorkingFolder()
         try:
-            mapping = library.load_mapping(draft.mapping)
+            mapping = loaded_mapping(draft)
             compared = self._compared(where)
             try:
                 recheck = library.recheck(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from importer import library
 from importer.console import columns_step, field_values, saved_mappings
-from importer.console.drafts import Drafts, Place
+from importer.console.drafts import Drafts, Place, mapping_in
 from importer.console.rule_form import changes_of
 from importer.errors import ImporterError
 from importer.library import Recheck
@@ -972,3 +972,26 @@ def test_after_a_round_of_forms_the_text_loads_and_other_rules_are_as_they_were(
     }
     for comment in ("# Leads of the fair.", "# at home"):
         assert comment in text
+
+
+def test_a_text_is_loaded_once_for_a_change_and_one_that_is_too_large_is_refused(
+    browser: Browser, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft_id = browser.draft_id("leads.csv", b"Name,Phone\nAnn,06 30 123 4567\n")
+    pairs = ", ".join(f"v{n}: value {n}" for n in range(500))
+    rule = f"{{column: Name, map: {{{pairs}}}}}"
+    text = f"version: 1\nform:\n  name: {rule}\ncontacts:\n  1: {{phone: Phone}}\n"
+    drafts.set_mapping(draft_id, text)
+    address = f"/drafts/{draft_id}/columns"
+    seen = re.search(r'name="seen" value="(\w+)"', browser.get(address).text)
+    assert seen is not None
+    mapping_in.cache_clear()
+    change = {"what": "region", "region": "hu", "seen": seen[1]}
+    assert "Kept" in browser.post_part(f"{address}/change", change).words
+    browser.get(address)
+    assert mapping_in.cache_info().misses == 2, "as it was, and as it is"
+    monkeypatch.setattr("importer.console.columns_step.MOST_KEPT_TEXT", 5000)
+    answer = browser.post(address, {"text": text})
+    assert answer.status == 422
+    assert "at most 5,000 are kept here" in answer.words
+    assert "region: HU" in drafts.open(draft_id).mapping.read_text("utf-8")
