@@ -96,7 +96,7 @@ class Merges:
 
 @dataclass(slots=True)
 class Hidden:
-    """How many rows or columns are hidden; only the first stretches of them are kept."""
+    """How many rows or columns are hidden, or struck out; only the first stretches are kept."""
 
     count: int = 0
     stretches: list[tuple[int, int]] = field(default_factory=list)
@@ -192,6 +192,7 @@ class Scan:
     shared: int = 0
     text: int = 0
     hidden_rows: Hidden = field(default_factory=Hidden)
+    struck_rows: Hidden = field(default_factory=Hidden)
     hidden_columns: Hidden = field(default_factory=Hidden)
     merges: Merges = field(default_factory=Merges)
     linked: bool = False

@@ -121,6 +121,14 @@ _MAY_BE_NO_DATE = re.compile(
 dates: below 1, over 999,999, day 60, which is a 29 February that never was, or with an exponent."""
 
 
+def _filled_cells_styled(styles: Iterable[int]) -> re.Pattern[bytes]:
+    """In usual rows: cells of one of these styles that hold something, with their row's number."""
+    return re.compile(
+        rb'<c r="[A-Z]{1,3}([0-9]{1,7})" s="(?:%b)"[^<>]*+(?<!/)>'
+        % b"|".join(b"%d" % style for style in styles)
+    )
+
+
 def _numbers_styled(styles: Iterable[int]) -> re.Pattern[bytes]:
     """In usual rows: numbers of one of these styles, with their place and style."""
     return re.compile(
@@ -156,6 +164,8 @@ class _Look:
         self._archive = archive
         self._dates = dates
         self._with_zeros = _numbers_styled(dates.zeros) if dates.zeros else None
+        self._struck = _filled_cells_styled(dates.struck) if dates.struck else None
+        self._last_struck = -1
         self._row = -1
         """The last row, from which those that have no number of their own are counted."""
 
@@ -209,10 +219,19 @@ class _Look:
             if self._dates.formats:
                 for cell in _MAY_BE_NO_DATE.finditer(part, begin, at):
                     self._note(cell[1], _bad_date(cell[2], cell[3], scan, self._dates))
+            if self._struck is not None:
+                for cell in self._struck.finditer(part, begin, at):
+                    self._strike(int(cell[1]) - 1)
             if self._with_zeros is not None:
                 for cell in self._with_zeros.finditer(part, begin, at):
                     self._note(cell[1], _with_zeros(cell[2], cell[3], self._dates))
         return at
+
+    def _strike(self, row: int) -> None:
+        """Note a row in which a cell that holds something is struck out."""
+        if row > self._last_struck:
+            self.scan.struck_rows.add(row, row)
+            self._last_struck = row
 
     def _note(self, reference: bytes, text: str | None) -> None:
         """Note what stands for a cell, if anything does."""
@@ -267,6 +286,9 @@ class _Look:
         text = _special_text(cell.attributes, inside, self.scan, self._dates)
         if text is not None:
             self.scan.special.add(*cell.place, text)
+        style = cell.attributes.get(b"s", b"0")
+        if self._struck is not None and style.isdigit() and int(style) in self._dates.struck:
+            self._strike(cell.row)
         if hidden and (text is not None or _HAS_VALUE.search(inside)):
             self.scan.hidden_rows.add(cell.row, cell.row)
             return False

@@ -135,6 +135,7 @@ def sheet_reading(
         raise
     problems = (
         *warnings,
+        *_struck_warning(scan.struck_rows),
         *_hidden_warnings(scan.hidden_rows, scan.hidden_columns, len(table.headers)),
         *([_links()] if scan.linked else []),
         *table.problems,
@@ -177,6 +178,17 @@ def _sentence(warning: Problem) -> str:
 
 def _of_sheets(problem: Problem) -> bool:
     return problem.code in {OTHER_SHEETS, HIDDEN_SHEETS}
+
+
+def _struck_warning(rows: Hidden) -> Iterator[Problem]:
+    if rows.count:
+        yield file_warning(
+            "struck_rows",
+            f"{rows.count:,} {'row has' if rows.count == 1 else 'rows have'} cells that are struck"
+            f" out, and were read like any other: {rows.rows()}",
+            "People strike out what no longer holds. Delete these rows, or leave them out by --rows"
+            " or in the console.",
+        )
 
 
 def _hidden_warnings(rows: Hidden, columns: Hidden, width: int) -> Iterator[Problem]:
@@ -346,11 +358,13 @@ class DateStyles:
 
     `zeros` are the styles that show zeros at the front of whole numbers, such as ``00000`` of
     German post codes: the zeros that always stand there, and the least number of digits behind.
+    `struck` are those of cells that are struck out, as far as their reader looks for them.
     """
 
     formats: Mapping[int, NumberFormat]
     calendar: Calendar
     zeros: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    struck: frozenset[int] = frozenset()
 
     @classmethod
     def of(

@@ -11,7 +11,7 @@ import re
 import tempfile
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING
 
@@ -59,6 +59,9 @@ _TAG = re.compile(rb"<(?:[\w.-]+:)?(?P<name>sheet|workbookPr)\s(?P<rest>[^>]*)>"
 _NUMBER_FORMAT = re.compile(rb"<(?:[\w.-]+:)?numFmt\s([^<>]*)>")
 _CELL_STYLES = re.compile(rb"<(?:[\w.-]+:)?cellXfs[\s>](.*?)</(?:[\w.-]+:)?cellXfs", re.DOTALL)
 _STYLE = re.compile(rb"<(?:[\w.-]+:)?xf[\s/]([^<>]*)>")
+_FONTS = re.compile(rb"<(?:[\w.-]+:)?fonts[\s>](.*?)</(?:[\w.-]+:)?fonts", re.DOTALL)
+_FONT = re.compile(rb"<(?:[\w.-]+:)?font(?:\s*/>|\s*>(.*?)</(?:[\w.-]+:)?font\s*>)", re.DOTALL)
+_STRUCK = re.compile(rb"<(?:[\w.-]+:)?strike\s*(?:val\s*=\s*[\"'](?:1|true|on)[\"']\s*)?/>")
 _SHARED = re.compile(
     rb"<(?:[\w.-]+:)?c\s(?>[^<>]*?\bt\s*=\s*[\"']s[\"'])[^<>]*>\s*"
     rb"<(?:[\w.-]+:)?v(?:\s[^<>]*)?>\s*([0-9]{1,9})"
@@ -248,8 +251,14 @@ class ExcelPackage(Archive):
             written[_number(given.get("numFmtId"))] = given.get("formatCode", "")
         cells = _CELL_STYLES.search(styles)
         tags = _STYLE.finditer(styles, *cells.span(1)) if cells else ()
-        numbers = [_number(tag_attributes(tag[1]).get("numFmtId")) for tag in tags]
-        return DateStyles.of(numbers, written, since_1904=self.is_since_1904())
+        about = [tag_attributes(tag[1]) for tag in tags]
+        numbers = [_number(given.get("numFmtId")) for given in about]
+        fonts = _FONTS.search(styles)
+        written_fonts = _FONT.findall(fonts[1]) if fonts else []
+        struck = {number for number, font in enumerate(written_fonts) if _STRUCK.search(font)}
+        found = DateStyles.of(numbers, written, since_1904=self.is_since_1904())
+        of_cells = (style for style, g in enumerate(about) if _number(g.get("fontId")) in struck)
+        return replace(found, struck=frozenset(of_cells))
 
     def is_since_1904(self) -> bool:
         """Whether days are counted from 1904."""

@@ -173,6 +173,7 @@ BOOKS: dict[str, Build] = {
     "sheets/zeros_in_front.xlsx": by_xlsxwriter(pages.zeros_in_front),
     "sheets/zeros_in_front_of_xls.xls": by_libreoffice(by_xlsxwriter(pages.zeros_in_front)),
     "sheets/zeros_in_front_of_ods.ods": by_libreoffice(by_xlsxwriter(pages.zeros_in_front)),
+    "sheets/struck_out.xlsx": by_xlsxwriter(pages.struck_out),
     "sheets/title_and_blank_line.xlsx": by_xlsxwriter(pages.title),
     "sheets/merged_header.xlsx": by_xlsxwriter(pages.merged_header),
     "sheets/header_merged_over_two_columns.xlsx": by_xlsxwriter(pages.merged_over_two),

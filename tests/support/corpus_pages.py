@@ -245,3 +245,12 @@ def zeros_in_front(book: Any, page: Any) -> None:
         page.write_string(row, 0, name)
         for column, (number, how) in enumerate(zip(numbers, formats, strict=True), 1):
             page.write_number(row, column, number, how)
+
+
+def struck_out(book: Any, page: Any) -> None:
+    """Three people; the second is struck out, and so are blank cells below the list."""
+    struck = book.add_format({"font_strikeout": True})
+    people = [("Name", "Phone"), ("Ann", "+36301234567"), ("Bob", "+36301234568")]
+    for row, cells in enumerate([*people, ("Cid", "+36301234569")]):
+        page.write_row(row, 0, cells, struck if row == 2 else None)
+    page.write_blank(4, 0, None, struck)
