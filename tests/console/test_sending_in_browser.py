@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -95,8 +96,17 @@ def test_a_list_is_planned_and_sent_and_the_pages_change_by_themselves(
         tab.has("nav.steps a", 6)
         tab.has("tr.different", 1)
         look(tab)
+        page.set_viewport_size({"width": 400, "height": 900})
+        hidden = page.evaluate(
+            "[...document.querySelectorAll('details[open] .scroll')]"
+            ".map(each => each.scrollWidth - each.clientWidth)"
+        )
+        assert not any(hidden), "whether they are alike is seen without scrolling"
+        page.set_viewport_size({"width": 1280, "height": 900})
         page.get_by_role("button", name="Send the rest in spite of it").click()
         tab.has("#step[data-events]", 1)
+        tab.says(".figures", "Refused by the service")
+        assert page.locator(".figures .bad").count() == 0, "nothing was refused"
         other = page.context.new_page()  # a second tab watches the same run
         other.goto(page.url)
         for each in (page, other):
@@ -108,3 +118,34 @@ def test_a_list_is_planned_and_sent_and_the_pages_change_by_themselves(
         assert tab.complaints == []
     names = [record["form"]["name"] for record in service.records(134)]
     assert sorted(names) == sorted(f"Person {n}" for n in range(ROWS))
+
+
+def test_a_page_that_watches_comes_back_once_the_link_of_the_next_console_was_opened(
+    service: LiveSandbox, state_dir: Path, tmp_path: Path
+) -> None:
+    people = "".join(f"Person {n},Note {n},Pécs,06 30 1{n:06}\n" for n in range(400))
+    leads = tmp_path / "leads.csv"
+    leads.write_text("Name,Note,City,Phone\n" + people, "utf-8")
+    with chromium() as browser, ExitStack() as first:
+        console = first.enter_context(live_console(runs_dir=tmp_path / "runs"))
+        with open_tab(browser, console) as tab:
+            page = tab.page
+            page.set_input_files("#file", leads)
+            page.wait_for_url("**/file")
+            draft_id = page.url.split("/")[-2]
+            drafts = Drafts(state_dir / "console" / "drafts")
+            drafts.set_mapping(draft_id, f"project: 134\n{MAPPING}")
+            drafts.change(draft_id, base_url=service.base_url)
+            page.goto(f"{console.origin}/drafts/{draft_id}/plan")
+            page.get_by_label("records a second, at most").fill("5")
+            page.get_by_role("button", name="Make the plan").click()
+            page.get_by_role("link", name="Go on to sending").click()
+            page.get_by_role("button", name="Send all at once").click()
+            tab.has("#step[data-events]", 1)
+            first.close()
+            tab.says("body", "The console does not answer")
+            with live_console(port=console.port, runs_dir=tmp_path / "runs") as second:
+                other = page.context.new_page()
+                other.goto(second.link.file.as_uri())
+                other.wait_for_url(f"{second.origin}/")
+                tab.says("#verdict", "rows are not sent yet")

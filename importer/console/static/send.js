@@ -59,6 +59,7 @@ function showState(state) {
   if (state.counts === undefined) return;
   show("phase", PHASES[state.phase]);
   for (const [name, count] of Object.entries(state.counts)) show(name, number.format(count));
+  step().querySelector('[data-show="rejected"]')?.parentElement.classList.toggle("bad", state.counts.rejected > 0);
   show("rate", state.rate === null ? "–" : `${number.format(Math.round(state.rate))} a second`);
   show("left", state.left === null ? "–" : duration(state.left));
   show("trouble", state.trouble);
@@ -90,13 +91,16 @@ function watch() {
   });
 }
 
+let asking = null;
 function whenItAnswers() {
-  setTimeout(async () => {
+  asking ??= setInterval(async () => {
     const answer = await fetch(location.href, { method: "HEAD" }).catch(() => null);
     if (answer?.ok) location.reload();
-    else whenItAnswers();
   }, AGAIN);
 }
+document.addEventListener("htmx:sendError", () => {
+  if (source !== null) whenItAnswers();
+});
 
 // Seconds that are to pass are counted down; then it is said that they have.
 setInterval(() => {
