@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
+
+from importer.library import StopSwitch
 
 _PIECE = 2**18
 _MARK = b"\xef\xbb\xbf"
@@ -45,6 +49,15 @@ async def send_file(
         return response
     finally:
         file.close()
+
+
+@contextlib.asynccontextmanager
+async def stopped_at_end(stop: StopSwitch) -> AsyncIterator[None]:
+    """Stop what is made for a download when the block ends: who asked for it may be gone."""
+    try:
+        yield
+    finally:
+        stop.pull("nobody waits for it")
 
 
 def disposition(name: str) -> str:

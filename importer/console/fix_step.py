@@ -15,7 +15,7 @@ import bisect
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from importer import library
-from importer.console.downloads import send_file
+from importer.console.downloads import send_file, stopped_at_end
 from importer.console.drafts import DRAFTS, Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import part_name, with_part_names
@@ -828,7 +828,7 @@ async def _report(request: web.Request) -> web.StreamResponse:
     stop = StopSwitch()
     # One at a time: each is a check from the beginning, and takes the memory of one.
     lists = request.app[OPEN_LISTS]
-    async with lists.reporting, _stopped(stop):
+    async with lists.reporting, stopped_at_end(stop):
         with WorkingFolder() as folder:
             compared = await lists.compared(draft)
             mended = await asyncio.to_thread(request.app[DRAFTS].mended_apart, draft)
@@ -837,15 +837,6 @@ async def _report(request: web.Request) -> web.StreamResponse:
             )
             name = f"{Path(draft.name).stem}-check.{kind}"
             return await send_file(request, path, name, _REPORTS[kind])
-
-
-@contextlib.asynccontextmanager
-async def _stopped(stop: StopSwitch) -> AsyncIterator[None]:
-    """Whoever asked may be gone before it ends."""
-    try:
-        yield
-    finally:
-        stop.pull("nobody waits for it")
 
 
 def _write_report(

@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from importer import library
-from importer.console.downloads import send_file
+from importer.console.downloads import send_file, stopped_at_end
 from importer.console.drafts import DRAFTS, FAILURES, Continued, Draft, Drafts, Place, open_draft
 from importer.console.pages import PAGES, basename, form_of, is_part
 from importer.console.records import part_name, with_part_names
@@ -45,18 +45,27 @@ from importer.console.under_way import (
     Sending,
     watch,
 )
+from importer.console.work import OPEN_LISTS
 from importer.errors import CutJournalError, ImporterError, NoJournalError, UsageError
-from importer.library import PastRun, Reconciliation, ResultRow, RowPage, Verification
+from importer.files import WorkingFolder
+from importer.library import (
+    PastRun,
+    Reconciliation,
+    ResultRow,
+    RowPage,
+    StopSwitch,
+    Verification,
+)
 from importer.model import Status
 from importer.reports.content import count, visible
 from importer.settings import Target
 
+CREATED, CREATED_WORKBOOK = "created.csv", "created.xlsx"
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FILES = {
-    "failures.xlsx": (
-        "The rows to be mended, as a workbook",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ),
-    "created.csv": ("The created rows, with their ids", "text/csv; charset=utf-8"),
+    "failures.xlsx": ("The rows to be mended, as a workbook", _WORKBOOK),
+    CREATED_WORKBOOK: ("The created rows, with their ids, as a workbook", _WORKBOOK),
+    CREATED: ("The created rows, with their ids, as text", "text/csv; charset=utf-8"),
     "uncertain.csv": ("The rows that may have arrived", "text/csv; charset=utf-8"),
     "results.csv": ("What became of every row", "text/csv; charset=utf-8"),
     "failures.csv": ("The rows to be mended, as text", "text/csv; charset=utf-8"),
@@ -65,10 +74,14 @@ FILES = {
     "summary.json": ("All figures", "application/json"),
     "mapping.yaml": ("The columns, as they were sent", "application/yaml"),
 }
-"""The files of a run that can be downloaded: what each is, and its type."""
+"""The files of a run that can be downloaded: what each is, and its type.
+
+The workbook of created rows is made when it is asked for: of 100,000 rows it takes some twenty
+seconds, for which nobody should wait who has no use for it.
+"""
 _FIRST_FILES: Mapping[str, tuple[Status, ...]] = {
     "failures.xlsx": (Status.REJECTED, Status.INVALID),
-    "created.csv": (Status.CREATED,),
+    CREATED_WORKBOOK: (Status.CREATED,),
     "uncertain.csv": (Status.UNCERTAIN,),
     "results.csv": tuple(Status),
 }
@@ -386,7 +399,7 @@ def _read(drafts: Drafts, shown: Shown, *, busy: bool) -> Result:
     return Result(
         past,
         _summary(folder),
-        tuple(name for name in FILES if (folder / name).is_file()),
+        tuple(name for name in FILES if (folder / _made_from(name)).is_file()),
         failed,
         uncertain,
         library.has_stamp(folder),
@@ -395,6 +408,11 @@ def _read(drafts: Drafts, shown: Shown, *, busy: bool) -> Result:
         _mended(continued.mended),
         continued.left_behind(folder),
     )
+
+
+def _made_from(name: str) -> str:
+    """The file of a run that a download is, or is made from."""
+    return CREATED if name == CREATED_WORKBOOK else name
 
 
 def _plan_id(folder: Path) -> str | None:
@@ -418,10 +436,20 @@ def _summary(folder: Path) -> Mapping[str, Any]:
 async def _download(request: web.Request) -> web.StreamResponse:
     """``GET …/files/{name}``: one of the run's files, to be saved."""
     shown, name = await _shown(request), request.match_info["name"]
-    path = shown.folder / name
+    path = shown.folder / _made_from(name)
     if name not in FILES or not await asyncio.to_thread(path.is_file):
         raise web.HTTPNotFound
-    return await send_file(request, path, f"{shown.stem} {name}", FILES[name][1])
+    title, kind = f"{shown.stem} {name}", FILES[name][1]
+    if name != CREATED_WORKBOOK:
+        return await send_file(request, path, title, kind)
+    stop = StopSwitch()
+    async with request.app[OPEN_LISTS].reporting, stopped_at_end(stop):
+        with WorkingFolder() as folder:
+            workbook = Path(folder) / name
+            await asyncio.to_thread(
+                lambda: library.created_workbook(shown.folder, workbook, stop=stop)
+            )
+            return await send_file(request, workbook, title, kind)
 
 
 async def _mend(request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ one that has just ended. Both are read lazily, a batch at a time.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,8 +15,16 @@ import numpy as np
 from importer.journal.journal import Journal
 from importer.model import Batch, Outcome, Status
 from importer.pipeline.edits import mended_batches
-from importer.pipeline.results import NUMBERID_JOINT, RESULT_COLUMNS, merge_outcomes, source_columns
+from importer.pipeline.examine import raise_if_stopped
+from importer.pipeline.results import (
+    NUMBERID_JOINT,
+    RESULT_COLUMNS,
+    merge_outcomes,
+    source_columns,
+    write_created_workbook,
+)
 from importer.pipeline.rundir import RunDirectory
+from importer.pipeline.running import StopSwitch
 from importer.sources.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -100,6 +109,19 @@ def _rows(headers: Sequence[str], batch: Batch, outcomes: Sequence[Outcome]) -> 
             outcome.hint,
             dict(zip(names, texts, strict=True)),
         )
+
+
+def created_workbook(directory: RunDirectory, path: Path, stop: StopSwitch) -> None:
+    """Write the created rows of a run as a workbook; RunInterruptedError where it is stopped."""
+    with Snapshot.open(directory.snapshot) as snapshot:
+        headers = snapshot.headers
+
+    def rows() -> Iterator[tuple[Batch, list[Outcome]]]:
+        for _, batch, outcomes in _batches_with_outcomes(directory):
+            raise_if_stopped(stop)
+            yield batch, outcomes
+
+    write_created_workbook(path, headers, rows(), with_edits=directory.edits.exists())
 
 
 def frame_of_rows(directory: RunDirectory) -> pd.DataFrame:

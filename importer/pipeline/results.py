@@ -195,6 +195,50 @@ def _write_created(
         write_columns(file, [*(batch.columns[i] for i in kept), batch.rows, numberids, *notes])
 
 
+def write_created_workbook(
+    path: Path,
+    headers: Sequence[str],
+    rows: Iterable[tuple[Batch, Sequence[Outcome]]],
+    *,
+    with_edits: bool,
+) -> None:
+    """Write what created.csv has as a workbook in which every cell is text.
+
+    `rows` are the batches of the source with the outcomes of all their rows. Rows beyond those that
+    a sheet holds are only counted, in its last row.
+    """
+    kept = source_columns(headers)
+    edited = (EDITED_COLUMN,) if with_edits else ()
+    columns = [*(headers[i] for i in kept), NOTE_COLUMNS[0], NUMBERID_COLUMN, *edited]
+    book = TextWorkbook(path)
+    try:
+        sheet = book.add_sheet("created")
+        for column, header in enumerate(columns[:SHEET_COLUMNS]):
+            sheet.set_width(column, max(12, fitting_width([header])))
+        heading = book.style(bold=True, bg_color=GREY, bottom=1)
+        sheet.write_row(0, columns[:SHEET_COLUMNS], heading)
+        sheet.sheet.freeze_panes(1, 0)
+        written = more = 0
+        for batch, outcomes in rows:
+            edits = batch.edit_notes(headers) if with_edits else {}
+            places = [n for n, o in enumerate(outcomes) if o.status is Status.CREATED]
+            for place, cells in zip(places, batch.cells(places, kept), strict=True):
+                if written >= SHEET_ROWS - 2:
+                    more += 1
+                    continue
+                written += 1
+                outcome = outcomes[place]
+                notes = [str(outcome.row), NUMBERID_JOINT.join(outcome.numberids)]
+                line = [*cells, *notes, *([edits.get(place, "")] if with_edits else [])]
+                sheet.write_row(written, line[:SHEET_COLUMNS])
+        if more:
+            words = f"{more} more rows do not fit into a sheet: they are in {CREATED}"
+            sheet.write(written + 1, 0, words)
+        book.save()
+    finally:
+        book.discard()
+
+
 def _noted(
     batch: Batch, found: Sequence[Outcome], kept: Sequence[int]
 ) -> list[tuple[int, Outcome, list[str]]]:

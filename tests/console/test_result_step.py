@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
+import openpyxl
 import pytest
 
 from importer import library
@@ -95,17 +96,30 @@ def test_a_past_import_is_shown_with_every_row_accounted_for(
 
 
 def test_its_files_are_downloaded_under_names_of_the_list(
-    run: library.RunResult, browser: Browser
+    run: library.RunResult, browser: Browser, tmp_path: Path
 ) -> None:
     page = browser.get(address_of(run))
     files = re.findall(rf'href="({address_of(run)}/files/[\w.]+)"', page.text)
     assert {file.rpartition("/")[2] for file in files} >= {
-        *("results.csv", "created.csv", "failures.csv", "failures.xlsx", "uncertain.csv"),
+        *(
+            "results.csv",
+            "created.csv",
+            "created.xlsx",
+            "failures.csv",
+            "failures.xlsx",
+            "uncertain.csv",
+        ),
         *("summary.json", "mapping.yaml"),
     }
     for file in files:
         name = file.rpartition("/")[2]
         answer = browser.get(file)
+        if name == "created.xlsx":  # which is made when it is asked for
+            (tmp_path / name).write_bytes(answer.body)
+            [sheet] = openpyxl.load_workbook(tmp_path / name).worksheets
+            with (run.directory.path / "created.csv").open(encoding="utf-8", newline="") as text:
+                assert [[cell or "" for cell in row] for row in sheet.values] == [*csv.reader(text)]
+            continue
         # Excel knows letters of a CSV by the mark before them; the file itself has none.
         mark = b"\xef\xbb\xbf" if name.endswith(".csv") else b""
         assert answer.body == mark + (run.directory.path / name).read_bytes()
@@ -121,8 +135,8 @@ def test_the_files_that_are_needed_come_first_and_are_read_back_as_they_are(
     page = browser.get(address_of(run)).text
     first, _, others = page.partition('<ul class="files">')[2].partition("<details>")
     shown = [re.findall(r"/files/([\w.]+)", part) for part in (first, others)]
-    assert shown[0] == ["failures.xlsx", "created.csv", "uncertain.csv", "results.csv"]
-    assert shown[1] == ["failures.csv", "summary.json", "mapping.yaml"]
+    assert shown[0] == ["failures.xlsx", "created.xlsx", "uncertain.csv", "results.csv"]
+    assert shown[1] == ["created.csv", "failures.csv", "summary.json", "mapping.yaml"]
     (tmp_path / "saved.csv").write_bytes(browser.get(f"{address_of(run)}/files/failures.csv").body)
     files = (tmp_path / "saved.csv", run.directory.path / "failures.csv")
     saved, kept = (library.check(file, tmp_path / "mapping.yaml") for file in files)
