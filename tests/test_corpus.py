@@ -193,7 +193,7 @@ NOT_IN_THE_SAMPLE = {
         "one_column",
     ),
     *("encoded_twice", "lost_letter", "no_header", "no_phone_mapped", "placeholder"),
-    *("other_quotes", "repeated_header", "struck_rows"),
+    *("other_quotes", "repeated_header", "struck_rows", "escaped_text"),
     # of workbooks that the sample is not
     *("merged_cell", "merged_rows", "no_date", "damaged_workbook"),
     # of mappings that look back at past runs

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.damage import GARBLED
+from importer.mapping.damage import ESCAPES, GARBLED
 from importer.model import (
     BAD_DATE,
     BLANKS,
@@ -109,6 +109,7 @@ class Cells:
     _trimmed: dict[int, Any] = field(default_factory=dict)
     _errors: dict[int, Mask] = field(default_factory=dict)
     _garbled: dict[int, Mask] = field(default_factory=dict)
+    _escaped: dict[int, Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -155,6 +156,12 @@ class Cells:
                 mask[mask] = matches(texts.filter(pa.array(mask)), GARBLED)
             self._garbled[column] = mask
         return self._garbled[column]
+
+    def escaped(self, column: int) -> Mask:
+        """Which cells may hold text that a program wrote for another one, as M&uuml;ller."""
+        if column not in self._escaped:
+            self._escaped[column] = matches(self.texts(column), ESCAPES)
+        return self._escaped[column]
 
     def constant(self, text: str) -> Any:
         """One text for every row, as an Arrow array."""

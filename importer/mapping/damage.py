@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import quopri
 import re
+import urllib.parse
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -166,15 +169,58 @@ GARBLED = "|".join([LOST_LETTER, *(_misread(code_page)[1] for code_page in _MISR
 """A pattern (RE2) of texts that may be garbled; `garbled` looks closer."""
 
 
+ESCAPES = r"[&%=\\<?]"
+"""A pattern of the signs that escaped text has; few other texts have any."""
+_ADDRESS = re.compile(r"://|www\.|\?[\w.]+=")
+_LOST = re.compile(r"[^\W\d_]\?[^\W\d_A-Z]")
+_ENTITY = re.compile(
+    r"&(?:#[0-9]{2,5}|#x[0-9a-f]{2,4}|amp|lt|gt|quot|apos|nbsp|szlig|euro"
+    r"|[a-z]{1,2}(?:uml|acute|grave|circ|tilde|cedil|caron|slash|ring|lig));",
+    re.IGNORECASE,
+)
+_TAG = re.compile(
+    r"</?(?:b|i|u|p|br|div|span|a|font|strong|em|li|ul|td|tr)(?:\s[^<>]*)?/?>", re.IGNORECASE
+)
+_PERCENT = re.compile(r"%(?:20|C[2-5]%[89AB][0-9A-F])", re.IGNORECASE)
+_PRINTABLE = re.compile(r"=C[2-5]=[89AB][0-9A-F]")
+_CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+def escaped(text: str) -> Fault | None:
+    """The warning about a text that a program wrote for another one: M&uuml;ller, M%C3%BCller."""
+    if _ADDRESS.search(text):
+        return None
+    if _ENTITY.search(text) or _TAG.search(text):
+        meant, what = html.unescape(_TAG.sub(" ", text)), "a web page"
+    elif _PERCENT.search(text):
+        meant, what = urllib.parse.unquote(text), "a web address"
+    elif _PRINTABLE.search(text):
+        meant, what = quopri.decodestring(text.encode()).decode("utf-8", "replace"), "an e-mail"
+    elif _CODE_POINT.search(text):
+        meant, what = _CODE_POINT.sub(lambda code: chr(int(code[1], 16)), text), "a program"
+    else:
+        return _letter_lost() if _LOST.search(text) else None
+    return Fault(
+        "escaped_text",
+        f'this seems to be "{" ".join(meant.split())}", as it is written for {what}',
+        "get the list again as plain text, or write the words anew",
+        warning=True,
+    )
+
+
+def _letter_lost() -> Fault:
+    return Fault(
+        "lost_letter",
+        "a letter was lost when an earlier program read the list in a wrong encoding",
+        "get the list again, exported as UTF-8 or .xlsx, or write the word anew",
+        warning=True,
+    )
+
+
 def garbled(text: str) -> Fault | None:
     """The warning about a text whose letters an earlier program has spoilt."""
     if LOST_LETTER in text:
-        return Fault(
-            "lost_letter",
-            "a letter was lost when an earlier program read the list in a wrong encoding",
-            "get the list again, exported as UTF-8 or .xlsx, or write the word anew",
-            warning=True,
-        )
+        return _letter_lost()
     meant = encoded_twice(text)
     if meant is None:
         return None

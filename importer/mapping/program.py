@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from importer.mapping.cells import EMPTY, Cells, Mask, blanked, error_problem, not_blank, trimmed
 from importer.mapping.conversion import NO_FINDING, Fault, Finding
-from importer.mapping.damage import garbled
+from importer.mapping.damage import escaped, garbled
 from importer.mapping.fast_paths import FastPath, fast_path
 from importer.mapping.patterns import Pattern
 from importer.mapping.spec import TEMPLATE_COLUMN, MappingSpec, PlacedRule, Rule, Type
@@ -198,9 +198,9 @@ class Program:
 
     def _garbled(self, cells: Cells) -> Iterator[Problem]:
         for column, name in zip(self.columns, self.names, strict=True):
-            for i in np.flatnonzero(cells.garbled(column)):
+            for i in np.flatnonzero(cells.garbled(column) | cells.escaped(column)):
                 text = cells.texts(column)[i].as_py()
-                if (fault := garbled(text)) is not None:
+                if (fault := garbled(text) or escaped(text)) is not None:
                     row = int(cells.batch.rows[i])
                     yield Problem(
                         row,
