@@ -141,12 +141,16 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem, as what the rows can be narrowed down to."""
+    """A kind of problem, as what the rows can be narrowed down to.
+
+    `to_mend` of its `number` problems keep their rows back; 0 where all do, or none.
+    """
 
     key: str
     title: str
     number: int
     tone: str
+    to_mend: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -584,7 +588,7 @@ def _kinds(found: Found) -> Iterator[Kind]:
         if group.code == LEFT_OUT:
             yield Kind(LEFT_OUT, title, group.count, "")
         elif 0 < wrong < group.count:
-            yield Kind(group.code, f"{title} ({wrong:,} to be mended)", group.count, "bad")
+            yield Kind(group.code, title, group.count, "bad", wrong)
         else:
             yield Kind(group.code, title, group.count, "bad" if wrong else "doubtful")
 

@@ -825,7 +825,7 @@ contacts:
     draft_id = browser.draft_id("leads.csv", rows.encode())
     drafts.set_mapping(draft_id, mapping)
     page = browser.get(f"/drafts/{draft_id}/fix")
-    assert "Not a phone number (1 to be mended) 2" in page.words
+    assert "Not a phone number 2 , 1 to be mended" in page.words
     assert "Blank, and must not be 2" in page.words
     assert "Mend all" not in page.words
     assert "In all" not in page.words
