@@ -45,6 +45,9 @@ _ROWS_OF_A_BATCH = 64
 _PAIRED = 256
 """The first columns, of which each two are compared by the rows in which they are filled."""
 
+_EXAMPLES = 1000
+"""Rows that are kept as they stand."""
+
 _LONGEST_HEADER = 300
 
 _MOST_HEADERS = 100_000
@@ -105,13 +108,15 @@ ReadColumn = tuple[SampledColumn, Meaning]
 class Sample:
     """A sampled sheet; `columns` are the first thousand, `headers` are all.
 
-    `pairs[i, j]` counts the rows in which column i is filled and column j blank.
+    `pairs[i, j]` counts the rows in which column i is filled and column j blank. `examples` has the
+    cells of some rows, as they stand, in the first columns.
     """
 
     columns: tuple[SampledColumn, ...]
     headers: tuple[str, ...]
     rows: int
     pairs: npt.NDArray[np.int64] = field(repr=False)
+    examples: Sequence[Sequence[str]] = field(repr=False)
 
     def filled_without(self, column: SampledColumn, other: SampledColumn) -> int:
         """Rows of the sheet in which `column` is filled and `other` blank; 0 where not counted."""
@@ -132,6 +137,7 @@ class Sampler:
         paired = min(len(looked), _PAIRED)
         self._pairs = np.zeros((paired, paired), np.int64)
         self._rows = 0
+        self._examples: list[list[str]] = []
 
     def add(self, batch: Batch) -> None:
         """Count what each column of a batch holds, and take some of its texts into the sample."""
@@ -146,6 +152,8 @@ class Sampler:
             for text, times in Counter(taken.to_pylist()).items():
                 if text and (text in texts or len(texts) < _MOST_TEXTS):
                     texts[text] += times
+        some = [*range(count)][::step][: _EXAMPLES - len(self._examples)]
+        self._examples += batch.cells(some, range(len(self._pairs)))
         self._filled += filled.sum(axis=0)
         paired = filled[:, : len(self._pairs)].astype(np.float32)
         self._pairs += (paired.T @ (1 - paired)).astype(np.int64)
@@ -166,7 +174,7 @@ class Sampler:
             ).without(PLACEHOLDERS)
             for i, texts in enumerate(self._texts)
         )
-        return Sample(columns, self._headers, self._rows, self._pairs)
+        return Sample(columns, self._headers, self._rows, self._pairs, self._examples)
 
     def _faults(self) -> list[str | None]:
         """Why each column cannot be named in a mapping, None where it can."""

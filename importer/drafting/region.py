@@ -61,7 +61,7 @@ _SLASH = " / "
 _CODES = 20
 """Distinct codes, and distinct phones, that are combined."""
 _OF_OTHERS = 0.05
-"""The share of rows of another country from which on no region is right for a list."""
+"""The share of rows of other countries from which on no region is right for a list."""
 _WHOLE_PHONE = 7
 """So many digits on each side of a slash are two phones."""
 _ABROAD = re.compile(r"[^\d+]*(?:\+|00)")
@@ -90,13 +90,13 @@ class Home:
     remark: str | None = None
 
 
-def guess_region(columns: Sequence[ReadColumn]) -> Home:
+def guess_region(columns: Sequence[ReadColumn], examples: Sequence[Sequence[str]]) -> Home:
     """Guess where the phones of these columns are at home."""
     home, abroad = _phones(columns)
     codes = [code for text in abroad if (code := _country(text)) is not None]
     if not home:
         return Home()
-    if (several := _of_several_countries(columns)) is not None:
+    if (several := _of_several_countries(columns, examples)) is not None:
         return several
     evidence = _evidence(columns, home, codes)
     named = [region for kind in evidence for region in kind.votes]
@@ -151,23 +151,35 @@ def guess_region(columns: Sequence[ReadColumn]) -> Home:
     return Home(best, best, ("" if sure else UNSURE) + figures)
 
 
-def _of_several_countries(columns: Sequence[ReadColumn]) -> Home | None:
-    """No region, where a column says that the rows are of several countries; else None."""
+def _of_several_countries(
+    columns: Sequence[ReadColumn], examples: Sequence[Sequence[str]]
+) -> Home | None:
+    """No region, where phones without a country's code stand in rows of several countries.
+
+    A column of the list says of which; None where there is none, or it says of one.
+    """
+    phones = [
+        column.index
+        for column, meaning in columns
+        if meaning.role in {Role.PHONE, Role.MOBILE} and not dialled_before(column, columns)
+    ]
     for column, meaning in columns:
         if meaning.role is not Role.COUNTRY:
             continue
         rows: Counter[str] = Counter()
-        for text, count in column.texts.items():
-            if len(regions := _countries(text)) == 1:
-                rows.update(dict.fromkeys(regions, count))
+        for cells in examples if column.index < len(examples[0]) else ():
+            parts = [part for at in phones if at < len(cells) for part in _parts(cells[at])]
+            at_home = [part for part in parts if part.strip() and not _ABROAD.match(part)]
+            if at_home and len(regions := _countries(cells[column.index])) == 1:
+                rows.update(regions)
         likely = [region for region, _ in rows.most_common()]
         if len(likely) > 1 and rows[likely[0]] <= (1 - _OF_OTHERS) * rows.total():
             return Home(
                 None,
                 likely[0],
-                f"{UNSURE}by {quoted(column.header)} the rows are of {_listed(likely[:4], 'and')}, "
-                "and a region is for all rows: a phone without a country code would be read as a"
-                " stranger's. Such rows are held back. Write these phones with their country's"
+                f"{UNSURE}by {quoted(column.header)} the phones without a country code are of "
+                f"{_listed(likely[:4], 'and')}, and a region is for all rows: some would be read "
+                "as a stranger's. Such rows are held back. Write these phones with their country's"
                 " code, or import each country by a mapping of its own, with the other countries"
                 " under rows.skip_when",
             )

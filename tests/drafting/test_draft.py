@@ -453,7 +453,12 @@ def test_rows_of_several_countries_have_no_region() -> None:
     rows = [["0660 1234567", "Österreich"], ["0171 1234567", "Deutschland"], ["01 5123456", "AT"]]
     text = drafted(["Telefon", "Land"], rows)
     assert "# region: AT" in text
-    assert "the rows are of AT and DE" in " ".join(text.replace("#", "").split())
+    remark = "the phones without a country code are of AT and DE"
+    assert remark in " ".join(text.replace("#", "").split())
+    # Where the others have their country's code, the region is that of the rest.
+    abroad = [["0660 1234567", "Österreich"], ["+49 171 1234567", "Deutschland"]]
+    at_home = [["01 5123456", "AT"], ["0664 7654321", "AT"]]
+    assert "\nregion: AT" in drafted(["Telefon", "Land"], [*abroad, *at_home])
 
 
 def test_columns_beside_an_e_mail_address_are_none(tmp_path: Path) -> None:
