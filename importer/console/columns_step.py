@@ -48,7 +48,12 @@ from importer.console.rule_form import (
     title_of,
     told_alternative,
 )
-from importer.console.saved_mappings import SAVED_MAPPINGS, Fault, SavedMapping, placed_words
+from importer.console.saved_mappings import (
+    SAVED_MAPPINGS,
+    SavedMapping,
+    UnusableMapping,
+    placed_words,
+)
 from importer.console.target import TARGETS, chosen_by
 from importer.console.telling import Told, page_words
 from importer.errors import ImporterError, MappingError, UsageError
@@ -277,7 +282,7 @@ async def _page(
     text: str | None = None,
     told: Told | None = None,
     opened: str = "",
-    faults: Sequence[Fault] = (),
+    faults: Sequence[UnusableMapping] = (),
 ) -> web.Response:
     """The step; `text` is one that is not kept, `opened` the rule that was changed last.
 

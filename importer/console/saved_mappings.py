@@ -80,7 +80,7 @@ class SavedMapping:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class UnusableMapping:
     """Why a file that is taken for a saved mapping can be offered for no list."""
 
     file: MappingFile
@@ -111,13 +111,13 @@ class SavedMappings:
             found, key=lambda one: (not one.is_ours, -one.columns, -one.saved_at, one.name)
         )
 
-    def faults(self, seconds: float = _SECONDS) -> list[Fault]:
+    def faults(self, seconds: float = _SECONDS) -> list[UnusableMapping]:
         """Those that are no mapping, and why; of what can be looked into in so many seconds."""
         found = []
         end = time.monotonic() + seconds
         for file in self._newest_first():
             if (why := _fault(file.path)) is not None:
-                found.append(Fault(file, why))
+                found.append(UnusableMapping(file, why))
             if time.monotonic() > end:
                 break
         return sorted(found, key=lambda one: (not one.file.is_ours, one.file.path.name))
