@@ -801,8 +801,28 @@ def _prefix_remarks(
     )
 
 
+_FEWEST_FLOATS = 3
+"""Fewer numbers that end in .0 show nothing."""
+
+
 def _judge_codes(column: _JudgedColumn) -> tuple[Finding, tuple[Problem, ...]]:
-    return _judge_zeros(column) or (NO_FINDING, tuple(_cut_codes(column)))
+    remarks = (*_floats(column), *_cut_codes(column))
+    return _judge_zeros(column) or (NO_FINDING, remarks)
+
+
+def _floats(column: _JudgedColumn) -> Iterator[Problem]:
+    found = column["float"]
+    others = sum(t.total for kind, t in column.counts.items() if kind.isdigit())
+    others += column.count(OTHER, "zero", "cut", "long")
+    if found.total < _FEWEST_FLOATS or found.total < _ALL * (found.total + others):
+        return
+    whole = found.example.removesuffix(".0")
+    yield column.remark(
+        "damaged_number",
+        f"{found.total:,} codes end in .0, such as {_quoted(found)}: a program took them for"
+        " numbers; they are sent so",
+        f"get the list again with that column as text, or write {whole}",
+    )
 
 
 def _common_prefix(column: _JudgedColumn) -> Iterator[Problem]:

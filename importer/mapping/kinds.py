@@ -116,6 +116,10 @@ def _places(numbers: KindNumbers, patterns: KindPatterns) -> Iterator[tuple[str,
         yield kind, np.flatnonzero(numbers == number)
 
 
+_FLOAT = "^[0-9]+[.]0$"
+"""A code that a program took for a number with a fraction, as pandas does beside blank cells."""
+
+
 def _codes(texts: Any) -> Iterator[tuple[str, Indices]]:
     """Codes of digits by their length; codes that begin with 0 or are too long are of own kinds."""
     sizes = pc.binary_length(texts).to_numpy()
@@ -123,8 +127,12 @@ def _codes(texts: Any) -> Iterator[tuple[str, Indices]]:
     is_zero = is_code & mask_of(pc.starts_with(texts, "0"))
     is_long = is_code & (sizes > MOST_DIGITS) & ~is_zero
     is_cut = is_long & matches(texts, _CUT)
+    is_float = ~is_code & mask_of(pc.ends_with(texts, ".0"))
+    if is_float.any():
+        is_float[is_float] = matches(texts.filter(pa.array(is_float)), _FLOAT)
     for kind, mask in (
-        (OTHER, ~is_code),
+        (OTHER, ~(is_code | is_float)),
+        ("float", is_float),
         ("zero", is_zero),
         ("cut", is_cut),
         ("long", is_long & ~is_cut),
