@@ -188,7 +188,7 @@ _CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 def escaped(text: str) -> Fault | None:
     """The warning about a text that a program wrote for another one: M&uuml;ller, M%C3%BCller."""
-    if _ADDRESS.search(text):
+    if _ADDRESS.search(text) or text.startswith(("[", "{")):  # JSON has escapes of its own
         return None
     if _ENTITY.search(text) or _TAG.search(text):
         meant, what = html.unescape(_TAG.sub(" ", text)), "a web page"
