@@ -176,6 +176,7 @@ __all__ = [
     "resume_async",
     "run",
     "run_async",
+    "runs_of",
     "start",
     "target_for",
     "translated",
@@ -670,6 +671,15 @@ def history(
     with _ledgers(runs_dir, everywhere=everywhere) as ledgers:
         runs = [run for each in ledgers for run in each.runs(label=job, since=since)]
         return [Ledger.current(run) for run in newest_first(runs)]
+
+
+def runs_of(sha256: str, base_url: str, project: int) -> list[LedgerEntry]:
+    """The runs of a file with that SHA-256 at that place that any ledger of this user knows.
+
+    The newest is the first. Raises OutputError where a ledger cannot be read.
+    """
+    with _ledgers(everywhere=True) as ledgers:
+        return newest_first([r for one in ledgers for r in one.runs_of(sha256, base_url, project)])
 
 
 def find_run(run_id: str) -> LedgerEntry | None:

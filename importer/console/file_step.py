@@ -12,6 +12,7 @@ from aiohttp import web
 from importer import library
 from importer.console.drafts import DRAFTS, Draft, open_draft
 from importer.console.pages import PAGES, form_of, is_part
+from importer.console.sent_before import sent_before
 from importer.errors import ImporterError, SourceError, UsageError
 from importer.library import Glimpse
 from importer.settings import SourceOptions, delimiter_name, delimiter_named
@@ -90,7 +91,7 @@ class Reading:
 async def _show(request: web.Request) -> web.Response:
     """``GET /drafts/{id}/file``."""
     draft = await open_draft(request)
-    return _page(request, await asyncio.to_thread(read, draft, draft.reading))
+    return await _page(request, await asyncio.to_thread(read, draft, draft.reading))
 
 
 async def _choose(request: web.Request) -> web.Response:
@@ -106,7 +107,7 @@ async def _choose(request: web.Request) -> web.Response:
         return await _as_before(request, draft, choices, reading.error)
     await asyncio.to_thread(request.app[DRAFTS].change, draft.id, reading=choices)
     if is_part(request):
-        return _page(request, reading)
+        return await _page(request, reading)
     raise web.HTTPSeeOther(f"/drafts/{draft.id}/file")
 
 
@@ -115,7 +116,7 @@ async def _as_before(
 ) -> web.Response:
     """The page with choices that cannot be, why so, and the list as it was read before them."""
     before = await asyncio.to_thread(read, draft, draft.reading)
-    return _page(request, replace(before, choices=choices, error=error), 422)
+    return await _page(request, replace(before, choices=choices, error=error), 422)
 
 
 def read(draft: Draft, choices: SourceOptions) -> Reading:
@@ -157,13 +158,17 @@ def _whole(text: str, what: str) -> int:
     return int(text)
 
 
-def _page(request: web.Request, reading: Reading, status: int = 200) -> web.Response:
-    part = is_part(request)
+async def _page(request: web.Request, reading: Reading, status: int = 200) -> web.Response:
+    part, glimpse = is_part(request), reading.glimpse
+    told = None
+    if glimpse is not None:
+        told = await sent_before(request, reading.draft, glimpse.info.sheet)
     return request.app[PAGES].render(
         request,
         "found.html.j2" if part else "file.html.j2",
         # htmx puts what is wrong into a place of its own; here it belongs beside the choices.
         200 if part else status,
+        sent_before=told,
         reading=reading,
         draft=reading.draft,
         choices=reading.choices,

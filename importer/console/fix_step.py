@@ -28,6 +28,7 @@ from importer.console.drafts import DRAFTS, Draft, open_draft, refuse_sent
 from importer.console.pages import PAGES, form_of, is_part
 from importer.console.records import part_name, with_part_names
 from importer.console.row_names import RowNames, names_in_draft
+from importer.console.sent_before import sent_before
 from importer.console.telling import Action, Teller, Told, kind_words, why_held_back
 from importer.console.work import OPEN_LISTS, TO_MEND, Compared, Found, OpenList, OtherRunError
 from importer.errors import ImporterError, RunInterruptedError, UsageError
@@ -232,6 +233,8 @@ async def _page(
         return _render(request, draft, view, _of_another_list(draft, error))
     except ImporterError as error:
         return _render(request, draft, view, _teller(draft).told(error))
+    if told is None:
+        told = await sent_before(request, draft, found.rechecked.checkup.info.sheet)
     return _render(request, draft, view, told, shown)
 
 
@@ -279,7 +282,7 @@ def _render(
     return request.app[PAGES].render(
         request,
         "fix_part.html.j2" if part else "fix.html.j2",
-        422 if told is not None and not part else 200,
+        422 if told is not None and told.tone == "bad" and not part else 200,
         is_blank=state == _BLANK,
         waiting=state == _WAITING,
         passed=request.app[OPEN_LISTS].passed(draft),

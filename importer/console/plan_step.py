@@ -7,8 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,9 +17,7 @@ from importer import library
 from importer.console.drafts import (
     DRAFTS,
     Draft,
-    Drafts,
     Place,
-    digest_of,
     loaded_mapping,
     mapping_in,
     open_draft,
@@ -30,6 +26,7 @@ from importer.console.drafts import (
 from importer.console.pages import PAGES, folded, form_of, is_part
 from importer.console.records import with_part_names
 from importer.console.row_names import RowNames, names_in_draft
+from importer.console.sent_before import sent_before
 from importer.console.target import TARGETS, Whereabouts
 from importer.console.telling import (
     KINDS_LEFT_OUT,
@@ -188,7 +185,7 @@ async def _page(
         new_values=_new_values(planned.plan) if planned is not None else (),
         pace=pace_words(planned.plan.settings) if planned is not None else "",
         chosen=_chosen_pace(await _last_pace(request, draft)),
-        sent_before=await asyncio.to_thread(_sent_before, request.app[DRAFTS], draft, where),
+        sent_before=await _sent_before(request, draft, checkup, where),
         working_folder=Path.cwd(),
         is_blank=not draft.mapping.exists(),
     )
@@ -243,28 +240,13 @@ def _changed(
     return tuple(words for name, words in _CHANGED.items() if now[name] != made_of.get(name, ""))
 
 
-def _sent_before(drafts: Drafts, draft: Draft, where: Whereabouts) -> tuple[Draft, ...]:
-    """The latest draft of the very same list that has sent it to the sandbox, if there is one.
-
-    No ledger is kept of rehearsals: what was sent there is not left out. What a draft leaves out
-    by itself, since it mends what another has sent, is not told.
-    """
-    if where.place is not Place.SANDBOX or draft.run_dir is not None:
-        return ()
-    others = (
-        other
-        for other in drafts.all()
-        if other.run_dir is not None
-        and other.place is Place.SANDBOX
-        and other.run_dir not in draft.excepted
-        and other.size == draft.size
-        and _digest_of(other.file) == _digest_of(draft.file)
-    )
-    return tuple(islice(others, 1))
-
-
-_digest_of = lru_cache(maxsize=64)(digest_of)
-"""The digest of a draft's list, which is never changed."""
+async def _sent_before(
+    request: web.Request, draft: Draft, checkup: Checkup | None, where: Whereabouts
+) -> Told | None:
+    """That the list was rehearsed before; at the service, the planning tells it."""
+    if where.place is not Place.SANDBOX:
+        return None
+    return await sent_before(request, draft, checkup.info.sheet if checkup is not None else None)
 
 
 # What keeps a list from being planned.

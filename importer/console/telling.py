@@ -137,6 +137,7 @@ KINDS = {
     "not_boolean": "Neither yes nor no",
     "nothing_to_send": "Nothing in it to send",
     "pattern": "Not of the right form",
+    "placeholder": "Text that stands for a blank",
     "pipe_in_value": "Vertical bar in a value",
     "required": "Blank, and must not be",
     "too_long": "Too long",
@@ -217,7 +218,7 @@ KINDS_LEFT_OUT = frozenset(
     {"do_not_call", "duplicate", "filtered", "left_out_by_hand", "no_contact", "sent_before"}
 )
 """Kinds for which rows are left out; what else is said of such a row has no part in that."""
-_DAY = "%Y-%m-%d, %H:%M"
+DAY = "%Y-%m-%d, %H:%M"
 _FILES_OF_A_RUN = {
     "journal.sqlite3": "the record of what was sent",
     "source.parquet": "the copy of the list",
@@ -276,7 +277,7 @@ class Teller:
                 created = entry.count(Status.CREATED)
                 return Told(
                     f"this list was sent to project {entry.project} before, on"
-                    f" {entry.started_at.astimezone():{_DAY}}: {_records(created)} created",
+                    f" {entry.started_at.astimezone():{DAY}}: {_records(created)} created",
                     "Sending it again creates every record a second time, and people are called"
                     " twice. Rows that failed then can be mended in the result of that import.",
                     actions=(*self._result(str(entry.run_dir)), self.anyway),
@@ -284,7 +285,7 @@ class Teller:
             case Unfinished(entry=entry):
                 return Told(
                     f"this list is on its way to project {entry.project}: an import of"
-                    f" {entry.started_at.astimezone():{_DAY}} has not come to its end",
+                    f" {entry.started_at.astimezone():{DAY}} has not come to its end",
                     f"{entry.count(Status.CREATED):,} rows were created,"
                     f" {entry.count(Status.PENDING):,} are still to be sent: go on with that"
                     " import. To begin anew creates the first ones a second time.",

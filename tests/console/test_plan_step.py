@@ -19,7 +19,7 @@ from importer.console.target import Account, Whereabouts
 from importer.console.under_way import BusyError, Feed, UnderWay
 from importer.errors import RunInterruptedError
 from importer.settings import RunSettings, Secret, SourceOptions, Target
-from tests.support.console_import import KEY, draft_of, goes_to, planned, sent, settled
+from tests.support.console_import import KEY, draft_of, goes_to, planned, sent, settled, shown
 from tests.support.live_console import SECONDS, Browser, Page
 from tests.support.live_sandbox import SAMPLE_PROJECT, LiveSandbox, live_sandbox
 
@@ -514,6 +514,32 @@ def test_a_list_that_was_sent_before_is_planned_again_only_by_a_word(
     assert not drafts.open(draft_id).again, "elsewhere it was not sent yet"
 
 
+def settled_check(browser: Browser, address: str) -> Page:
+    """A page once the list is checked."""
+    return shown(browser, address, lambda page: "The list is being checked" not in page.words)
+
+
+def test_a_list_that_was_sent_before_is_told_before_it_is_planned(
+    browser: Browser, drafts: Drafts, service: LiveSandbox
+) -> None:
+    said = "This list was sent to project 134 before"
+    mapping = MAPPING.replace("  city: City\n", "")
+    first, second = (draft_of(browser, drafts, LIST, mapping) for _ in range(2))
+    for draft_id in (first, second):
+        goes_to(browser, draft_id, service)
+        planned(browser, draft_id)
+    sent(browser, f"/drafts/{first}/send", "all")
+    for step in ("file", "fix"):
+        page = settled_check(browser, f"/drafts/{second}/{step}")
+        assert (page.status, said in page.words) == (200, True)
+        assert f'href="/drafts/{first}/result"' in page.text
+        assert said not in settled_check(browser, f"/drafts/{first}/{step}").words
+    run_dir = drafts.open(first).run_dir
+    assert run_dir is not None
+    drafts.change(second, excepted=(run_dir,))
+    assert said not in settled_check(browser, f"/drafts/{second}/fix").words
+
+
 def test_a_list_that_was_sent_to_the_sandbox_before_says_so(
     browser: Browser, drafts: Drafts
 ) -> None:
@@ -531,6 +557,12 @@ def test_a_list_that_was_sent_to_the_sandbox_before_says_so(
     page = browser.get(f"/drafts/{second}/plan")
     assert said in page.words
     assert f'href="/drafts/{first}/result"' in page.text
+    for step in ("file", "fix"):  # as soon as it is known what the list is, and where it goes
+        page = settled_check(browser, f"/drafts/{second}/{step}")
+        assert (page.status, said in page.words) == (200, True)
+        assert f'href="/drafts/{first}/result"' in page.text
+        assert said not in settled_check(browser, f"/drafts/{other}/{step}").words
+    page = browser.get(f"/drafts/{second}/plan")
     assert "Go on to sending" in page.words, "a rehearsal can be held twice"
     assert said not in browser.get(f"/drafts/{first}/plan").words
     assert said not in browser.get(f"/drafts/{other}/plan").words
