@@ -36,7 +36,7 @@ def events(tmp_path: Path, service: LiveSandbox) -> str:
     run = imported(tmp_path, service, "leads.csv", LIST)
     lose_stamps(service)
     make_search_long(service)
-    return f"/runs/{run.summary.run_id}/reconcile/events"
+    return f"/runs/{run.summary.run_id}/looking/events"
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def searching(tmp_path: Path, events: str) -> Iterator[Browser]:
     """A page of a console that has begun the search."""
     with live_console(runs_dir=tmp_path / "runs") as console:
         browser = console.browser()
-        assert browser.post(events.removesuffix("/events")).status == 303
+        assert browser.post(events.replace("/looking/events", "/reconcile")).status == 303
         yield browser
 
 
