@@ -195,7 +195,7 @@ def test_a_plan_lies_in_the_folder_with_the_numbers_that_are_dialled(
     plan = PlanFile.read(tmp_path / "out" / "plan.json")
     assert (plan.rows, plan.counts) == (3, {"ready": 2, "invalid": 1, "skipped": 0})
     assert plan.left_out == [{"status": "invalid", "code": "required", "rows": 1}]
-    assert set(plan.parts) == {"cells", "ready", "mapping"}
+    assert set(plan.parts) == {"cells", "ready", "mapping", "keys"}
     for name in ("plan.json", "ready.parquet"):
         assert stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) == 0o600
 
