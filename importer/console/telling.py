@@ -127,6 +127,7 @@ KINDS = {
     "disposition_incomplete": "Disposition is not complete",
     "empty_formula": "Formula without a result",
     "encoded_twice": "Spoilt letters",
+    "escaped_text": "Written for another program",
     "error_cell": "Error of a formula, as #N/A",
     "inch_sign": "Quote taken as inches",
     "lost_letter": "Lost letter",
