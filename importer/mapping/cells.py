@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.damage import ESCAPES, GARBLED
+from importer.mapping.damage import ESCAPE_SIGNS, ESCAPES, GARBLED
 from importer.model import (
     BAD_DATE,
     BLANKS,
@@ -44,6 +44,13 @@ def mask_of(booleans: Any) -> Mask:
 def matches(texts: Any, pattern: str) -> Mask:
     """Which Arrow texts a pattern of RE2 is found in."""
     return mask_of(pc.match_substring_regex(texts, pattern))
+
+
+def _have_byte_of(texts: Any, signs: bytes) -> bool:
+    """Whether Arrow texts, or others of the array that they are a slice of, have an ASCII sign."""
+    data = texts.buffers()[2]
+    content = b"" if data is None else data.to_pybytes()
+    return any(sign in content for sign in signs)
 
 
 def not_blank(texts: Any) -> Mask:
@@ -160,7 +167,10 @@ class Cells:
     def escaped(self, column: int) -> Mask:
         """Which cells may hold text that a program wrote for another one, as M&uuml;ller."""
         if column not in self._escaped:
-            self._escaped[column] = matches(self.texts(column), ESCAPES)
+            texts = self.texts(column)
+            # To look through the bytes of a whole column takes a tenth of the time.
+            some = _have_byte_of(texts, ESCAPE_SIGNS)
+            self._escaped[column] = matches(texts, ESCAPES) if some else self.no_rows
         return self._escaped[column]
 
     def constant(self, text: str) -> Any:

@@ -169,8 +169,10 @@ GARBLED = "|".join([LOST_LETTER, *(_misread(code_page)[1] for code_page in _MISR
 """A pattern (RE2) of texts that may be garbled; `garbled` looks closer."""
 
 
+ESCAPE_SIGNS = rb"&%=\<?"
+"""The signs, of which escaped text has one; few other texts have any."""
 ESCAPES = r"[&%=\\<?]"
-"""A pattern of the signs that escaped text has; few other texts have any."""
+"""A pattern of these signs."""
 _ADDRESS = re.compile(r"://|www\.|\?[\w.]+=")
 _LOST = re.compile(r"[^\W\d_]\?[^\W\d_A-Z]")
 _ENTITY = re.compile(

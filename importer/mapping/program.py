@@ -198,9 +198,13 @@ class Program:
 
     def _garbled(self, cells: Cells) -> Iterator[Problem]:
         for column, name in zip(self.columns, self.names, strict=True):
-            for i in np.flatnonzero(cells.garbled(column) | cells.escaped(column)):
+            spoilt, written = cells.garbled(column), cells.escaped(column)
+            for i in np.flatnonzero(spoilt | written):
                 text = cells.texts(column)[i].as_py()
-                if (fault := garbled(text) or escaped(text)) is not None:
+                fault = garbled(text) if spoilt[i] else None
+                if fault is None and written[i]:
+                    fault = escaped(text)
+                if fault is not None:
                     row = int(cells.batch.rows[i])
                     yield Problem(
                         row,
