@@ -26,6 +26,9 @@ STATIC_FILES = Path(__file__).parent / "static"
 HTMX_CONFIG = {
     # Snapshots of pages would put personal data into the browser's storage.
     "historyCacheSize": 0,
+    # A part that is exchanged works at once: who presses Enter before htmx has looked at its forms,
+    # 20 ms later by default, leaves the page. With 0, htmx gives the focus back too late.
+    "defaultSettleDelay": 1,
     "refreshOnHistoryMiss": True,
     "allowEval": False,
     "allowScriptTags": False,
