@@ -49,7 +49,7 @@ from importer.operations.guarded import (
     Unfinished,
     recall,
 )
-from importer.operations.ledger import Ledger, LedgerEntry, newest_first, open_all_ledgers
+from importer.operations.ledger import Ledger, LedgerEntry, newest_first, open_ledgers_from
 from importer.pipeline import plan as first_half
 from importer.pipeline import recover as recovery
 from importer.pipeline.apply import Excepted, Job, RunResult
@@ -696,12 +696,14 @@ def find_run(run_id: str) -> LedgerEntry | None:
 def _ledgers(runs_dir: File | None = None, *, everywhere: bool) -> Iterator[list[Ledger]]:
     """The ledger of a runs folder, if there is one; `everywhere`, those of all that were used."""
     folder = Path(runs_dir) if runs_dir is not None else RunSettings().runs_dir
-    with contextlib.ExitStack() as opened:
-        own = Ledger.look(folder)
-        ledgers = [] if own is None else [opened.enter_context(own)]
-        if everywhere:
-            ledgers = opened.enter_context(open_all_ledgers(own))
-        yield ledgers
+    if everywhere:
+        with open_ledgers_from(folder) as ledgers:
+            yield ledgers
+    elif (own := Ledger.look(folder)) is None:
+        yield []
+    else:
+        with own:
+            yield [own]
 
 
 def init(

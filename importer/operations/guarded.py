@@ -6,10 +6,10 @@ releases after a crash. It is entered in the ledger of its own folder before its
 past run without a created or uncertain row forbids nothing. Rehearsals are neither compared nor
 entered.
 
-For ``rows.within`` a run keeps the keys of its ready rows (``rows.unique``) beside its journal, and
-later runs compare theirs with them. Which of these rows are in the service is read from the journal
-at that time. A run whose directory was pruned is not compared. Checks and previews are compared
-with past runs as a run would be.
+A run keeps the keys of its ready rows (``rows.unique``) beside its journal. Later runs compare
+theirs with them: with ``rows.within``, and those of the rows that failed in it. Which of these rows
+are in the service is read from the journal at that time. A run whose directory was pruned is not
+compared. Checks and previews are compared with past runs as a run would be.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ from importer.operations.ledger import (
     LedgerEntry,
     newest_first,
     open_all_ledgers,
+    open_ledgers_from,
     remember,
     state_dir,
 )
 from importer.pipeline import recover as recovery
 from importer.pipeline.apply import Admission, Job, Run, RunResult
 from importer.pipeline.approve import ANY_PLAN, Approval, PendingRows, rows_named
-from importer.pipeline.origins import RunsIn, origins_in, rows_sent, sent_since
+from importer.pipeline.origins import RunsIn, SentRun, origins_in, rows_sent, sent_by
 from importer.pipeline.plan import PlanResult, planned
 from importer.pipeline.planfile import PlanFile
 from importer.pipeline.recover import PastRun, past_run, resume_command
@@ -544,13 +545,12 @@ def _failures_sent_since(
     if origins is None:
         return None
     runs = PastRunsAt(ledgers[0].path.parent, (past.base_url, past.project))
-    for before in sent_since(origins, runs):
+    for before in sent_by(runs.runs_since(origins.run_ids), origins):
         entry = next((e for ledger in ledgers if (e := ledger.find(before.run_id))), None)
         known = plan.again is not None and entry is not None and entry.started_at < plan.made_at
         if entry is None or known or before.run_id in apart:
             continue
-        with Journal.read(directory.journal) as journal:
-            rows = PendingRows(directory, journal).among(before.rows)
+        rows = _pending_among(directory, before.rows)
         if rows:
             return AlreadyImported(
                 f"{directory.path}: {rows_named(rows)} of this list of failures, sent to project"
@@ -560,6 +560,12 @@ def _failures_sent_since(
                 entry,
             )
     return None
+
+
+def _pending_among(directory: RunDirectory, rows: npt.NDArray[np.int64]) -> list[int]:
+    """Those of some rows that a run has still to send."""
+    with Journal.read(directory.journal) as journal:
+        return PendingRows(directory, journal).among(rows)
 
 
 def _leads_sent_since(
@@ -594,8 +600,7 @@ def _leads_sent_since(
             row_of(block[:, -1].astype(np.int64))[theirs.find((block[:, 0], block[:, 1])) >= 0]
             for block in own.blocks(_AT_ONCE)
         ]
-        with Journal.read(directory.journal) as journal:
-            rows = PendingRows(directory, journal).among(np.concatenate(shared))
+        rows = _pending_among(directory, np.concatenate(shared))
         if rows:
             found.append((other, rows_named(rows)))
     if not found:
@@ -727,11 +732,7 @@ def recall(seen: Seen, rules: Rows, place: ProjectAddress, runs_dir: Path) -> No
     Nothing is written, except that a lost ledger is rebuilt. Raises OutputError where the ledger of
     that folder cannot be read, SourceError where a run's journal cannot.
     """
-    with contextlib.ExitStack() as opened:
-        own = Ledger.look(runs_dir)
-        if own is not None:
-            opened.enter_context(own)
-        ledgers = opened.enter_context(open_all_ledgers(own))
+    with open_ledgers_from(runs_dir) as ledgers:
         look_back(seen, ledgers, place, rules, datetime.now(UTC))
 
 
@@ -778,43 +779,29 @@ class PastRunsAt(RunsIn):
         """The directory of a run; None where it is not known, or gone."""
         if (found := super().find(run_id)) is not None:
             return found
-        with self._ledgers() as ledgers:
+        with open_ledgers_from(self._folder) as ledgers:
             entries = (ledger.find(run_id) for ledger in ledgers)
             known = (RunDirectory(entry.run_dir) for entry in entries if entry is not None)
             return next((each.path for each in known if each.snapshot.exists()), None)
 
-    def sent_since(self, run_ids: Sequence[str]) -> Sequence[tuple[str, Path]]:
+    def runs_since(self, run_ids: Sequence[str]) -> Sequence[SentRun]:
         """The runs to the same place since the first of these, oldest first, and these."""
         if self._place is None or not run_ids:
             return ()
-        with self._ledgers() as ledgers:
+        with open_ledgers_from(self._folder) as ledgers:
             named = [entry for each in ledgers for run in run_ids if (entry := each.find(run))]
             since = min((entry.started_at for entry in named), default=None)
             runs = newest_first([entry for each in ledgers for entry in each.runs(since=since)])
             return [
-                (entry.run_id, entry.run_dir)
+                SentRun(entry.run_id, entry.run_dir, _named(entry))
                 for entry in reversed(runs)
                 if (entry.base_url, entry.project) == self._place
                 and RunDirectory(entry.run_dir).journal.exists()
             ]
 
-    def sent_keys(
-        self, run_id: str, run_dir: Path, unique: Sequence[str]
-    ) -> tuple[str, FirstOccurrences] | None:
-        """A name for people, and the keys of what a run has sent; None where it has none."""
-        keys = _sent_keys(RunDirectory(run_dir), unique)
-        if keys is None:
-            return None
-        with self._ledgers() as ledgers:
-            entry = next((e for each in ledgers if (e := each.find(run_id))), None)
-        return (run_id if entry is None else _named(entry)), keys
-
-    @contextlib.contextmanager
-    def _ledgers(self) -> Iterator[list[Ledger]]:
-        with contextlib.ExitStack() as opened:
-            if (own := Ledger.look(self._folder)) is not None:
-                opened.enter_context(own)
-            yield opened.enter_context(open_all_ledgers(own))
+    def sent_keys(self, run_dir: Path, unique: Sequence[str]) -> FirstOccurrences | None:
+        """The keys of what a run has sent; None where it has none of these."""
+        return _sent_keys(RunDirectory(run_dir), unique)
 
 
 def _named(entry: LedgerEntry) -> str:

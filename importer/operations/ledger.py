@@ -474,6 +474,15 @@ def open_all_ledgers(own: Ledger | None) -> Iterator[list[Ledger]]:
         yield ledgers
 
 
+@contextlib.contextmanager
+def open_ledgers_from(runs_dir: Path) -> Iterator[list[Ledger]]:
+    """As :func:`open_all_ledgers`; the ledger of this folder comes first, if it has one."""
+    with contextlib.ExitStack() as opened:
+        if (own := Ledger.look(runs_dir)) is not None:
+            opened.enter_context(own)
+        yield opened.enter_context(open_all_ledgers(own))
+
+
 def newest_first(entries: list[LedgerEntry]) -> list[LedgerEntry]:
     """Runs of several ledgers as one list, newest first, each once."""
     each = {entry.run_id: entry for entry in reversed(entries)}

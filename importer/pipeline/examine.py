@@ -52,7 +52,7 @@ from importer.pipeline.origins import (
     SentBefore,
     cells_of_origins,
     origins_in,
-    sent_since,
+    sent_by,
 )
 from importer.pipeline.preflight import ComparisonResult, Gate, Preflight, with_past_callbacks
 from importer.pipeline.ready import EncodedRecords, ReadyRecords, RowNumbers, bodies_of
@@ -264,14 +264,16 @@ class Examination:
             self.origin_facts = fact_counter.facts()
         if origins is None:
             return
-        self._sent_before += tuple(sent_since(origins, past))
+        runs = past.runs_since(origins.run_ids)
+        self._sent_before += tuple(sent_by(runs, origins))
         # What these lists have sent beside makes rows of this one duplicates, whenever it was.
         unique = self._mapping.spec.rows.unique or ()
-        for run_id, run_dir in past.sent_since(origins.run_ids) if unique else ():
-            found = past.sent_keys(run_id, run_dir, unique)
-            if found is not None and run_id not in self._seen.past:
-                self._seen.past.add(run_id)
-                self._seen.take(FileKeys(*found, FirstOccurrences()))
+        for run in runs if unique else ():
+            if run.run_id in self._seen.past:
+                continue
+            if (keys := past.sent_keys(run.run_dir, unique)) is not None:
+                self._seen.past.add(run.run_id)
+                self._seen.take(FileKeys(run.name, keys, FirstOccurrences()))
 
     def survey(self) -> Iterator[list[Decision]]:
         """Decide on the copy's rows; give the decisions of each batch.

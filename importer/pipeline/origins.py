@@ -13,7 +13,7 @@ these is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +45,15 @@ class SentBefore:
     rows: RowNumbers
 
 
+@dataclass(frozen=True, slots=True)
+class SentRun:
+    """A run that has sent something, or tried to; `name` is what people know it by."""
+
+    run_id: str
+    run_dir: Path
+    name: str
+
+
 class PastRuns(Protocol):
     """Where runs of the past are found.
 
@@ -54,16 +63,11 @@ class PastRuns(Protocol):
     def find(self, run_id: str) -> Path | None:
         """The directory of a run; None where it is not known, or gone."""
 
-    def sent_since(self, run_ids: Sequence[str]) -> Sequence[tuple[str, Path]]:
-        """The runs, by id, that were sent to the same place since the first of these, and these."""
+    def runs_since(self, run_ids: Sequence[str]) -> Sequence[SentRun]:
+        """The runs that were sent to the same place since the first of these, and these."""
 
-    def sent_keys(
-        self, run_id: str, run_dir: Path, unique: Sequence[str]
-    ) -> tuple[str, FirstOccurrences] | None:
-        """A name for people, and the keys (``rows.unique``) of what a run has sent, if it has them.
-
-        None, too, for a run whose keys are known already.
-        """
+    def sent_keys(self, run_dir: Path, unique: Sequence[str]) -> FirstOccurrences | None:
+        """The keys (``rows.unique``) of what a run has sent; None where it has none of these."""
 
 
 class RunsIn:
@@ -79,13 +83,11 @@ class RunsIn:
         directory = RunDirectory(self._runs_dir / run_id)
         return directory.path if directory.snapshot.exists() else None
 
-    def sent_since(self, run_ids: Sequence[str]) -> Sequence[tuple[str, Path]]:
+    def runs_since(self, run_ids: Sequence[str]) -> Sequence[SentRun]:
         """None."""
         return ()
 
-    def sent_keys(
-        self, run_id: str, run_dir: Path, unique: Sequence[str]
-    ) -> tuple[str, FirstOccurrences] | None:
+    def sent_keys(self, run_dir: Path, unique: Sequence[str]) -> FirstOccurrences | None:
         """None."""
         return None
 
@@ -127,32 +129,32 @@ def origins_in(copy: Path) -> Origins | None:
     return Origins(np.concatenate(rows), joined, run_ids)
 
 
-def sent_since(origins: Origins, past: PastRuns) -> Iterator[SentBefore]:
-    """The rows of a list of failures that other runs have sent, or may have.
+def sent_by(runs: Iterable[SentRun], origins: Origins) -> Iterator[SentBefore]:
+    """The rows of a list of failures that these runs have sent, or may have.
 
     Raises SourceError where the journal of such a run cannot be read.
     """
-    for run_id, run_dir in past.sent_since(origins.run_ids):
-        directory = RunDirectory(run_dir)
+    for run in runs:
         try:
-            sent = _sent_origins(run_id, directory, run_id in origins.run_ids)
+            sent = _sent_origins(run, run.run_id in origins.run_ids)
         except JournalError as error:
             raise SourceError(
-                f"{run_dir}: what this run sent is not known: {error.message}",
+                f"{run.run_dir}: what this run sent is not known: {error.message}",
                 f"Rows of this list may be among it. Mend it; or, where you know that they are not,"
                 f" delete the column {ORIGIN_COLUMN} from the list.",
             ) from None
         if sent is not None:
             found = pc.is_in(origins.texts, value_set=sent).to_numpy(zero_copy_only=False)
             if found.any():
-                yield SentBefore(run_id, run_dir, origins.rows[found])
+                yield SentBefore(run.run_id, run.run_dir, origins.rows[found])
 
 
-def _sent_origins(run_id: str, directory: RunDirectory, is_origin: bool) -> Any | None:
+def _sent_origins(run: SentRun, is_origin: bool) -> Any | None:
     """The origins of what a run has sent, or may have; None where it has nothing to do with them.
 
     A run that `is_origin` of some rows is so by its own row numbers, too.
     """
+    directory = RunDirectory(run.run_dir)
     if not directory.snapshot.exists():
         return None
     origins = origins_in(directory.snapshot)
@@ -160,7 +162,7 @@ def _sent_origins(run_id: str, directory: RunDirectory, is_origin: bool) -> Any 
         return None
     sent = rows_sent(directory)
     numbers = pc.cast(pa.array(sent, pa.int64()), pa.large_string())
-    begin, empty = (pa.scalar(text, pa.large_string()) for text in (f"{run_id}:", ""))
+    begin, empty = (pa.scalar(text, pa.large_string()) for text in (f"{run.run_id}:", ""))
     own = pc.binary_join_element_wise(begin, numbers, empty)
     if origins is None:
         return own
